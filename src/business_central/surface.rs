@@ -1,0 +1,93 @@
+//! The surfaces of Business Central a route can lead to.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A family of Business Central addresses, as a route's `to:` names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Surface {
+    /// Microsoft's standard API or a custom one: `api/v2.0`, `api/{publisher}/{group}/{version}`.
+    Api(ApiPath),
+    /// Pages and queries published as OData V4 web services.
+    OData,
+    /// Pages and codeunits published as SOAP web services.
+    Soap,
+    /// Addresses as programs wrote them against a server on the premises.
+    Nav,
+    /// Everything below the environment, unconfined: the escape hatch.
+    Environment,
+}
+
+/// The path of an API below the environment, without slashes at its ends: `api/v2.0` or `api/{publisher}/{group}/{version}`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ApiPath(String);
+
+/// A text that names no surface.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a route leads to one of: api/v2.0, api/{{publisher}}/{{group}}/{{version}}, odata, soap, nav, environment")]
+pub struct SurfaceError;
+
+impl ApiPath {
+    /// The path: `api/v2.0`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last segment: `v2.0`. Clients sometimes repeat it.
+    pub fn version(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+impl FromStr for Surface {
+    type Err = SurfaceError;
+
+    fn from_str(text: &str) -> Result<Self, SurfaceError> {
+        match text {
+            "odata" => return Ok(Self::OData),
+            "soap" => return Ok(Self::Soap),
+            "nav" => return Ok(Self::Nav),
+            "environment" => return Ok(Self::Environment),
+            _ => {}
+        }
+        let is_plain = |segment: &str| {
+            !segment.is_empty()
+                && segment.starts_with(|first: char| first.is_ascii_alphanumeric())
+                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        };
+        let segments: Vec<&str> = text.split('/').collect();
+        match segments.as_slice() {
+            ["api", rest @ ..] if matches!(rest.len(), 1 | 3) && rest.iter().copied().all(is_plain) => {
+                Ok(Self::Api(ApiPath(text.to_owned())))
+            }
+            _ => Err(SurfaceError),
+        }
+    }
+}
+
+impl fmt::Display for Surface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Api(path) => path.as_str(),
+            Self::OData => "odata",
+            Self::Soap => "soap",
+            Self::Nav => "nav",
+            Self::Environment => "environment",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_surface_is_written_as_it_is_read() {
+        for text in ["api/v2.0", "api/contoso/warehouse/v1.0", "odata", "soap", "nav", "environment"] {
+            assert_eq!(text.parse::<Surface>().unwrap().to_string(), text);
+        }
+        for text in ["", "api", "api/", "api/a/b", "api/../x/y", "OData", "api/v2.0/"] {
+            assert_eq!(text.parse::<Surface>(), Err(SurfaceError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The configuration: what `proxy.yaml` says, in types that hold only what makes sense.
+
+mod model;
+
+pub use model::{AllowFrom, Config, Connector, Log, LogFormat, Route, RoutePath, Timeouts};

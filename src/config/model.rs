@@ -1,0 +1,145 @@
+//! The typed configuration the rest of the house works with.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Method;
+use ipnet::IpNet;
+
+use crate::business_central::{CompanyRef, EnvironmentName, Surface};
+use crate::entra::Application;
+use crate::https_url::HttpsUrl;
+
+/// A whole `proxy.yaml`, checked: every name resolves, every value is in its bounds.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where legacy programs come in. Never empty.
+    pub listen: Vec<SocketAddr>,
+    /// Where health is served; `None` when turned off.
+    pub admin: Option<SocketAddr>,
+    /// In the order of the file. Never empty.
+    pub connectors: Vec<Arc<Connector>>,
+    /// In the order of the file. Never empty; no two have the same path.
+    pub routes: Vec<Route>,
+    pub log: Log,
+    /// How long running requests may go on after the first stop signal.
+    pub shutdown_grace: Duration,
+}
+
+/// One Business Central connection: the "Connector Settings" of the set-up guide.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    /// The key below `connectors:`.
+    pub name: String,
+    pub application: Application,
+    pub environment: EnvironmentName,
+    /// `None`: the client names it in each request.
+    pub company: Option<CompanyRef>,
+    /// Where Business Central is: `https://api.businesscentral.dynamics.com`.
+    pub base_url: HttpsUrl,
+    pub timeouts: Timeouts,
+    /// PEM certificates trusted in addition to the platform's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How long to wait for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Name look-up, TCP and TLS together.
+    pub connect: Duration,
+    /// From the request's last byte to the answer's head.
+    pub head: Duration,
+    /// Between two pieces of a body.
+    pub body_idle: Duration,
+    /// How long an unused upstream connection is kept.
+    pub pool_idle: Duration,
+    /// One token request, all of it.
+    pub token: Duration,
+}
+
+impl Default for Timeouts {
+    /// Business Central works on a request for up to ten minutes before its gateway gives up; ours is a little more patient.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            head: Duration::from_secs(630),
+            body_idle: Duration::from_secs(630),
+            pool_idle: Duration::from_secs(90),
+            token: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A local path prefix, the connector it uses and the Business Central surface it leads to.
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub path: RoutePath,
+    pub connector: Arc<Connector>,
+    pub surface: Surface,
+    /// The route's own or the connector's.
+    pub environment: EnvironmentName,
+    /// The route's own or the connector's; always `None` for [`Surface::Environment`].
+    pub company: Option<CompanyRef>,
+    /// `None`: every method Business Central knows.
+    pub methods: Option<Vec<Method>>,
+    pub allow_from: AllowFrom,
+    /// The connector's, overridden by the route's own.
+    pub timeouts: Timeouts,
+}
+
+/// A local path prefix: empty for `/`, otherwise starting with a slash and not ending in one.
+///
+/// Plain segments only (letters, digits, `-`, `.`, `_`, `~`; none `.` or `..`), so that it can be compared with a raw path byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RoutePath(String);
+
+/// The networks a client may come from. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowFrom(Vec<IpNet>);
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: tracing::Level,
+    /// One line per request.
+    pub requests: bool,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    Text,
+    Json,
+}
+
+impl RoutePath {
+    /// The prefix as it is matched: empty for `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AllowFrom {
+    /// Programs on this machine only: 127.0.0.0/8 and ::1.
+    pub fn loopback() -> Self {
+        let v4 = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8);
+        let v6 = IpNet::from(IpAddr::from(std::net::Ipv6Addr::LOCALHOST));
+        Self(vec![v4, v6])
+    }
+
+    /// `None` when the list is empty: it would let nobody in.
+    pub fn new(networks: Vec<IpNet>) -> Option<Self> {
+        (!networks.is_empty()).then_some(Self(networks))
+    }
+
+    /// Whether a client at this address may come in; an IPv4 client on an IPv6 socket counts as IPv4.
+    pub fn contains(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        self.0.iter().any(|network| network.contains(&client))
+    }
+}

@@ -1,0 +1,107 @@
+//! An address of a service that is only ever spoken to over verified TLS.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hyper::http::uri::{Scheme, Uri};
+
+/// An absolute `https` address without query, fragment or user name: origin plus an optional path prefix.
+///
+/// The path prefix never ends in a slash, so a path that starts with one can be appended as it is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct HttpsUrl {
+    text: String,
+    origin_length: usize,
+}
+
+/// Why a text is no [`HttpsUrl`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpsUrlError {
+    #[error("this is not an address of the form https://host/path")]
+    Malformed,
+    #[error("the address must start with https:// (tokens and secrets never travel unencrypted)")]
+    NotHttps,
+    #[error("the address must not hold a user name or password")]
+    UserInfo,
+    #[error("the address must not have a query (?…) or fragment (#…)")]
+    Query,
+}
+
+impl HttpsUrl {
+    /// The whole address, without a trailing slash: `https://host:port/prefix`.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Scheme, host and port: `https://host:port`.
+    pub fn origin(&self) -> &str {
+        self.text.get(..self.origin_length).unwrap_or(&self.text)
+    }
+
+    /// Host and, where given, port: `host:port`.
+    pub fn authority(&self) -> &str {
+        self.origin().trim_start_matches("https://")
+    }
+
+    /// The path prefix, empty or starting with a slash and not ending in one.
+    pub fn path(&self) -> &str {
+        self.text.get(self.origin_length..).unwrap_or_default()
+    }
+}
+
+impl FromStr for HttpsUrl {
+    type Err = HttpsUrlError;
+
+    fn from_str(text: &str) -> Result<Self, HttpsUrlError> {
+        if text.contains(['?', '#']) {
+            return Err(HttpsUrlError::Query);
+        }
+        let uri: Uri = text.parse().map_err(|_| HttpsUrlError::Malformed)?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(HttpsUrlError::Malformed);
+        };
+        if *scheme != Scheme::HTTPS {
+            return Err(HttpsUrlError::NotHttps);
+        }
+        if authority.as_str().contains('@') {
+            return Err(HttpsUrlError::UserInfo);
+        }
+        let origin = format!("https://{}", authority.as_str().to_ascii_lowercase());
+        let text = format!("{origin}{}", uri.path().trim_end_matches('/'));
+        Ok(Self { origin_length: origin.len(), text })
+    }
+}
+
+impl fmt::Display for HttpsUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for HttpsUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_split_into_origin_and_prefix() {
+        let url: HttpsUrl = "https://Gateway.example:8443/bc/".parse().unwrap();
+        assert_eq!(url.as_str(), "https://gateway.example:8443/bc");
+        assert_eq!(url.origin(), "https://gateway.example:8443");
+        assert_eq!(url.authority(), "gateway.example:8443");
+        assert_eq!(url.path(), "/bc");
+    }
+
+    #[test]
+    fn what_could_leak_a_token_or_hide_a_target_is_refused() {
+        assert_eq!("http://host".parse::<HttpsUrl>(), Err(HttpsUrlError::NotHttps));
+        assert_eq!("https://user@host".parse::<HttpsUrl>(), Err(HttpsUrlError::UserInfo));
+        assert_eq!("https://host/?a=b".parse::<HttpsUrl>(), Err(HttpsUrlError::Query));
+        assert_eq!("host".parse::<HttpsUrl>(), Err(HttpsUrlError::Malformed));
+    }
+}
