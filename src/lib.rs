@@ -14,4 +14,6 @@
 pub mod business_central;
 pub mod config;
 pub mod entra;
+mod error_chain;
 pub mod https_url;
+pub mod tls;

@@ -1,9 +1,16 @@
 //! What Business Central is: its names, its address grammar, its companies, its error envelopes.
 
+pub mod address;
+pub mod companies;
+mod error_envelope;
 mod names;
+mod path;
 mod surface;
 
+pub use companies::Company;
+pub use error_envelope::Dialect;
 pub use names::{CompanyId, CompanyName, CompanyRef, EnvironmentName, NameError};
+pub use path::{PathError, SafePath};
 pub use surface::{ApiPath, Surface, SurfaceError};
 
 /// The origin of Business Central online in the global cloud (BC, "Endpoints for the APIs").

@@ -1,12 +1,18 @@
 //! What proves to Entra that we are the application, and where it is kept.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+use zeroize::Zeroizing;
 
 /// What proves that we are the application.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Credential {
     /// A client secret, kept in one of these places; they are tried in order (rotation). Never empty.
     ClientSecret(Vec<SecretSource>),
@@ -27,6 +33,32 @@ pub enum SecretSource {
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
+/// Why a secret can't be had from its source. Names the source, never a value.
+#[derive(Debug, thiserror::Error)]
+#[error("the client secret can't be had from the {place}: {problem}")]
+pub struct SecretError {
+    place: String,
+    problem: SecretProblem,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SecretProblem {
+    #[error("it is not set; set it for the user that runs bcproxy")]
+    NotSet,
+    #[error("it can't be read ({0}); check the path and that the user who runs bcproxy may read it")]
+    Unreadable(io::Error),
+    #[error("it is empty; put the secret's value there")]
+    Empty,
+    #[error("it is not a text (UTF-8) of at most {MAX_SECRET_BYTES} bytes; put only the secret's value there")]
+    NotText,
+    #[error("it can't be started ({0}); check the program's path")]
+    NotStarted(io::Error),
+    #[error("it failed ({0}); run it by hand as the user who runs bcproxy")]
+    Failed(ExitStatus),
+    #[error("it did not end within {} s; run it by hand as the user who runs bcproxy", COMMAND_TIME.as_secs())]
+    TooSlow,
+}
+
 impl Secret {
     pub fn new(value: String) -> Self {
         Self(SecretString::from(value))
@@ -38,6 +70,27 @@ impl Secret {
     }
 }
 
+impl PartialEq for Secret {
+    /// Only used on our own values, to notice a rotated secret: no attacker times this comparison.
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl SecretSource {
+    /// Reads the secret from where it is kept now.
+    pub async fn read(&self) -> Result<Secret, SecretError> {
+        let bytes = match self {
+            Self::Env(name) => std::env::var_os(name)
+                .map(|value| Zeroizing::new(value.into_encoded_bytes()))
+                .ok_or(SecretProblem::NotSet),
+            Self::File(path) => read_file(path).await,
+            Self::Command(argv) => run(argv).await,
+        };
+        bytes.and_then(|bytes| parse(&bytes)).map_err(|problem| SecretError { place: self.to_string(), problem })
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
@@ -45,11 +98,97 @@ impl fmt::Debug for Secret {
 }
 
 impl fmt::Display for SecretSource {
+    /// A command's arguments are left out: they may hold what must not be shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Env(name) => write!(f, "environment variable {name}"),
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Command(argv) => write!(f, "command {}", argv.first().map_or("", String::as_str)),
         }
+    }
+}
+
+async fn read_file(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
+    let file = tokio::fs::File::open(path).await.map_err(SecretProblem::Unreadable)?;
+    read_bounded(file).await.map_err(SecretProblem::Unreadable)
+}
+
+async fn run(argv: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
+    let mut command = Command::new(argv.first().map_or("", String::as_str));
+    command.args(argv.iter().skip(1)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.kill_on_drop(true).spawn().map_err(SecretProblem::NotStarted)?;
+    let output = child.stdout.take();
+    let finish = async {
+        let bytes = match output {
+            Some(output) => read_bounded(output).await.map_err(SecretProblem::Unreadable)?,
+            None => Zeroizing::default(),
+        };
+        let status = child.wait().await.map_err(SecretProblem::Unreadable)?;
+        if status.success() { Ok(bytes) } else { Err(SecretProblem::Failed(status)) }
+    };
+    tokio::time::timeout(COMMAND_TIME, finish).await.unwrap_or(Err(SecretProblem::TooSlow))
+}
+
+/// Reads one byte more than a secret may have, so that a longer one is noticed.
+async fn read_bounded(source: impl tokio::io::AsyncRead + Unpin) -> io::Result<Zeroizing<Vec<u8>>> {
+    // The whole room at once: growing would leave copies of the secret behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 1));
+    source.take(MAX_SECRET_BYTES as u64 + 1).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<Secret, SecretProblem> {
+    let text = std::str::from_utf8(bytes).map_err(|_| SecretProblem::NotText)?;
+    // Editors on Windows like to begin a text with a byte order mark.
+    let text = text.trim_start_matches('\u{feff}').trim();
+    match text.len() {
+        0 => Err(SecretProblem::Empty),
+        1..=MAX_SECRET_BYTES => Ok(Secret::new(text.to_owned())),
+        _ => Err(SecretProblem::NotText),
+    }
+}
+
+/// Entra's own secrets have 40 characters.
+const MAX_SECRET_BYTES: usize = 4096;
+
+/// A vault's command line may have to ask over the network.
+const COMMAND_TIME: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_read_without_what_an_editor_added() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "\u{feff}s3cret~\r\n").unwrap();
+        let source = SecretSource::File(file.path().to_owned());
+        assert_eq!(source.read().await.unwrap().expose(), "s3cret~");
+
+        std::fs::write(file.path(), " \n").unwrap();
+        assert!(source.read().await.unwrap_err().to_string().ends_with("it is empty; put the secret's value there"));
+
+        std::fs::write(file.path(), "x".repeat(MAX_SECRET_BYTES + 1)).unwrap();
+        assert!(matches!(source.read().await.unwrap_err().problem, SecretProblem::NotText));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_commands_output_is_the_secret() {
+        let command = |argv: &[&str]| SecretSource::Command(argv.iter().map(|&word| word.to_owned()).collect());
+        assert_eq!(command(&["printf", "%s\n", "s3cret"]).read().await.unwrap().expose(), "s3cret");
+        assert!(matches!(command(&["false"]).read().await.unwrap_err().problem, SecretProblem::Failed(_)));
+        assert!(matches!(command(&["/no/such"]).read().await.unwrap_err().problem, SecretProblem::NotStarted(_)));
+    }
+
+    #[tokio::test]
+    async fn a_missing_variable_is_named() {
+        let error = SecretSource::Env("BCPROXY_NOT_SET".into()).read().await.unwrap_err();
+        assert!(error.to_string().contains("environment variable BCPROXY_NOT_SET: it is not set"));
+    }
+
+    #[test]
+    fn a_secret_prints_nothing_of_itself() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2".into())), "Secret(…)");
     }
 }

@@ -1,10 +1,17 @@
 //! Who bcproxy is towards Microsoft Entra: credentials, the token endpoint, the token cache, what Entra's errors mean.
 
+mod aadsts;
+mod claims;
 mod credential;
 mod ids;
+mod token_cache;
+mod token_endpoint;
 
-pub use credential::{Credential, Secret, SecretSource};
+pub use claims::{Claims, DATA_ROLE};
+pub use credential::{Credential, Secret, SecretError, SecretSource};
 pub use ids::{ClientId, IdError, TenantId};
+pub use token_cache::{Token, TokenCache, Unavailable};
+pub use token_endpoint::{EntraError, IssuedToken, TokenEndpoint, TokenError, missing_role_advice};
 
 use crate::https_url::HttpsUrl;
 
@@ -15,7 +22,7 @@ pub const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";
 pub const PUBLIC_SCOPE: &str = "https://api.businesscentral.dynamics.com/.default";
 
 /// One Entra app registration as seen from one tenant: everything a token depends on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Application {
     /// Where tokens are issued: `https://login.microsoftonline.com`.
     pub authority: HttpsUrl,

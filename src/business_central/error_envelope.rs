@@ -1,0 +1,88 @@
+//! Errors in the form a client of a surface can read.
+
+use std::fmt::Write;
+
+use hyper::StatusCode;
+
+/// How a client expects an error to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// `{"error":{"code":…,"message":…}}` (OData JSON Format 4.0, "Error Response").
+    OData,
+    /// A SOAP 1.1 fault; old clients read one only from a 500 with `text/xml`.
+    Soap,
+}
+
+impl Dialect {
+    /// The status an error is sent with: a fault is always a 500 (SOAP 1.1, "SOAP HTTP Response").
+    pub fn status(self, intended: StatusCode) -> StatusCode {
+        match self {
+            Self::OData => intended,
+            Self::Soap => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::OData => "application/json; charset=utf-8",
+            Self::Soap => "text/xml; charset=utf-8",
+        }
+    }
+
+    /// The error's body; the intended status stands in a fault's `detail`.
+    pub fn body(self, intended: StatusCode, code: &str, message: &str) -> String {
+        match self {
+            Self::OData => serde_json::json!({ "error": { "code": code, "message": message } }).to_string(),
+            Self::Soap => {
+                let side = if intended.is_client_error() { "Client" } else { "Server" };
+                format!(
+                    r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><faultcode>s:{side}</faultcode><faultstring xml:lang="en">{message}</faultstring><detail><error xmlns="urn:bcproxy:error"><code>{code}</code><status>{status}</status></error></detail></s:Fault></s:Body></s:Envelope>"#,
+                    message = escape_xml(message),
+                    code = escape_xml(code),
+                    status = intended.as_u16(),
+                )
+            }
+        }
+    }
+}
+
+/// A text as XML character data; what XML 1.0 can't hold becomes the replacement character.
+fn escape_xml(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\t' | '\n' | '\r' => {
+                // A String takes everything that is written to it.
+                let _ = write!(escaped, "&#{};", u32::from(character));
+            }
+            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_odata_error_is_json_whatever_the_message_holds() {
+        let body = Dialect::OData.body(StatusCode::NOT_FOUND, "Proxy_X", "no `a\"b\\c` \u{1}");
+        let value: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(value["error"]["code"], "Proxy_X");
+        assert_eq!(value["error"]["message"], "no `a\"b\\c` \u{1}");
+    }
+
+    #[test]
+    fn a_fault_is_a_500_that_keeps_the_intended_status() {
+        assert_eq!(Dialect::Soap.status(StatusCode::NOT_FOUND), 500);
+        let body = Dialect::Soap.body(StatusCode::NOT_FOUND, "Proxy_X", "<Müller & Söhne>\u{0}");
+        assert!(body.contains("<faultcode>s:Client</faultcode>"));
+        assert!(body.contains("&lt;Müller &amp; Söhne&gt;\u{fffd}</faultstring>"));
+        assert!(body.contains("<code>Proxy_X</code><status>404</status>"));
+    }
+}

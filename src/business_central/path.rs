@@ -1,0 +1,208 @@
+//! A request's raw path: checked, cut into segments, never re-encoded.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// Why a path is refused before anything is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    #[error("the path holds a % that is not followed by two hexadecimal digits; a percent sign itself is written %25")]
+    Undecodable,
+    #[error("the path holds a control character")]
+    ControlCharacter,
+    #[error("the path holds the segment `.` or `..`; write the address without it")]
+    DotSegment,
+    #[error("the path holds a \\ or an encoded / outside a quoted key; separate segments with a plain /")]
+    HiddenSeparator,
+    #[error("a quote (') in the path is not closed; an apostrophe inside a quoted name is written twice")]
+    OpenQuote,
+}
+
+/// A path that passed the rules every request must pass, on whichever surface.
+///
+/// Decoded once, no piece between separators (`/` and `\`, encoded and quoted ones too) is `.` or `..`, and nothing is a control
+/// character. The raw text is kept as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SafePath<'r>(&'r str);
+
+impl<'r> SafePath<'r> {
+    pub fn check(raw: &'r str) -> Result<Self, PathError> {
+        let mut rest = raw.bytes();
+        while let Some(byte) = rest.next() {
+            if byte == b'%' {
+                let digits = (rest.next(), rest.next());
+                let (Some(high), Some(low)) = digits else { return Err(PathError::Undecodable) };
+                if !high.is_ascii_hexdigit() || !low.is_ascii_hexdigit() {
+                    return Err(PathError::Undecodable);
+                }
+            }
+        }
+        let decoded = Cow::from(percent_decode_str(raw));
+        if decoded.iter().any(u8::is_ascii_control) {
+            return Err(PathError::ControlCharacter);
+        }
+        if decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|piece| matches!(piece, b"." | b"..")) {
+            return Err(PathError::DotSegment);
+        }
+        Ok(Self(raw))
+    }
+
+    pub fn as_str(&self) -> &'r str {
+        self.0
+    }
+
+    /// What follows a prefix that ends on a segment boundary; `None` when the path is not below it.
+    pub fn below(&self, prefix: &str) -> Option<SafePath<'r>> {
+        let rest = self.0.strip_prefix(prefix)?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(SafePath(rest))
+    }
+
+    /// The non-empty raw segments of an OData address: a `/` inside quotes belongs to its segment, and a separator that only a
+    /// decoder would see may stand inside quotes only.
+    pub fn odata_segments(&self) -> Result<Vec<Segment<'r>>, PathError> {
+        let mut segments = Vec::with_capacity(4);
+        let (mut start, mut in_quotes) = (0, false);
+        for (position, byte) in self.0.bytes().enumerate() {
+            match self.encoded(position).unwrap_or(byte) {
+                b'\'' => in_quotes = !in_quotes,
+                b'/' if byte == b'/' && !in_quotes => {
+                    segments.extend(self.segment(start, position));
+                    start = position + 1;
+                }
+                b'/' | b'\\' if !in_quotes => return Err(PathError::HiddenSeparator),
+                _ => {}
+            }
+        }
+        if in_quotes {
+            return Err(PathError::OpenQuote);
+        }
+        segments.extend(self.segment(start, self.0.len()));
+        Ok(segments)
+    }
+
+    /// The non-empty raw segments of an address without quoting, where an apostrophe is a letter like any other.
+    pub fn plain_segments(&self) -> Vec<Segment<'r>> {
+        self.0.split('/').filter(|raw| !raw.is_empty()).map(Segment).collect()
+    }
+
+    fn segment(&self, start: usize, end: usize) -> Option<Segment<'r>> {
+        self.0.get(start..end).filter(|raw| !raw.is_empty()).map(Segment)
+    }
+
+    /// The byte that is encoded at this position, if one is.
+    fn encoded(&self, position: usize) -> Option<u8> {
+        let digits = self.0.get(position..)?.strip_prefix('%')?.get(..2)?;
+        u8::from_str_radix(digits, 16).ok()
+    }
+}
+
+/// One raw segment of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment<'r>(&'r str);
+
+impl<'r> Segment<'r> {
+    pub fn raw(&self) -> &'r str {
+        self.0
+    }
+
+    /// The segment with its percent-encoding undone; bytes that are no UTF-8 become the replacement character.
+    pub fn decoded(&self) -> Cow<'r, str> {
+        percent_decode_str(self.0).decode_utf8_lossy()
+    }
+
+    /// Whether the decoded segment is this fixed word, in any case.
+    pub fn is(&self, word: &str) -> bool {
+        self.decoded().eq_ignore_ascii_case(word)
+    }
+
+    /// Refuses a separator that only a decoder would see.
+    pub fn without_hidden_separator(self) -> Result<Self, PathError> {
+        if self.decoded().contains(['/', '\\']) { Err(PathError::HiddenSeparator) } else { Ok(self) }
+    }
+}
+
+/// A text as one segment of a path: everything but unreserved characters encoded as UTF-8 (RFC 3986).
+pub fn encode_segment(text: &str) -> impl std::fmt::Display + '_ {
+    utf8_percent_encode(text, RESERVED)
+}
+
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_could_climb_or_break_a_line_is_refused() {
+        for (raw, error) in [
+            ("/a/../b", PathError::DotSegment),
+            ("/a/%2e%2E/b", PathError::DotSegment),
+            ("/a/.", PathError::DotSegment),
+            ("/a/..%2fb", PathError::DotSegment),
+            ("/a%5c..%5cb", PathError::DotSegment),
+            ("/a\\..\\b", PathError::DotSegment),
+            ("/Company('x/../y')/Z", PathError::DotSegment),
+            ("/a%0d%0ab", PathError::ControlCharacter),
+            ("/a%00", PathError::ControlCharacter),
+            ("/a%7F", PathError::ControlCharacter),
+            ("/a%", PathError::Undecodable),
+            ("/a%2", PathError::Undecodable),
+            ("/a%zz", PathError::Undecodable),
+        ] {
+            assert_eq!(SafePath::check(raw), Err(error), "{raw}");
+        }
+        for raw in ["", "/", "/a/...", "/a/.b", "/a%252e%252e/b", "/a..b", "/M%FCller", "/Item('1%2F2')"] {
+            assert!(SafePath::check(raw).is_ok(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_ends_on_a_segment_boundary() {
+        let path = SafePath::check("/api/customers").unwrap();
+        assert_eq!(path.below("/api").unwrap().as_str(), "/customers");
+        assert_eq!(path.below("").unwrap().as_str(), "/api/customers");
+        assert_eq!(path.below("/ap"), None);
+    }
+
+    #[test]
+    fn a_slash_in_quotes_separates_nothing() {
+        let segments = |raw| -> Result<Vec<_>, _> {
+            Ok(SafePath::check(raw)?.odata_segments()?.iter().map(Segment::raw).collect::<Vec<_>>())
+        };
+        assert_eq!(segments("//a///b/").unwrap(), ["a", "b"]);
+        assert_eq!(segments("/Company('a/b')/c").unwrap(), ["Company('a/b')", "c"]);
+        assert_eq!(segments("/Company(%27a/b%27)/c").unwrap(), ["Company(%27a/b%27)", "c"]);
+        assert_eq!(segments("/Company('O''Neil')/c").unwrap(), ["Company('O''Neil')", "c"]);
+        assert_eq!(segments("/Company('a)/c"), Err(PathError::OpenQuote));
+    }
+
+    #[test]
+    fn an_encoded_slash_is_data_in_quotes_only() {
+        let segments = |raw| SafePath::check(raw).unwrap().odata_segments();
+        assert_eq!(segments("/Item('1%2F2')"), Ok(vec![Segment("Item('1%2F2')")]));
+        for raw in ["/a%2Fb", "/a%5Cb", "/a\\b", "/Item('1')%2fx"] {
+            assert_eq!(segments(raw), Err(PathError::HiddenSeparator), "{raw}");
+        }
+        assert_eq!(Segment("a%2Fb").without_hidden_separator(), Err(PathError::HiddenSeparator));
+    }
+
+    proptest! {
+        #[test]
+        fn an_encoded_segment_decodes_to_itself(text in "\\PC{1,30}") {
+            let encoded = encode_segment(&text).to_string();
+            prop_assert!(encoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)));
+            prop_assert_eq!(Segment(&encoded).decoded(), text);
+        }
+
+        #[test]
+        fn a_checked_path_never_decodes_to_a_climb(raw in "[/.%2eEfF5cC\\\\a']{0,20}") {
+            if let Ok(path) = SafePath::check(&raw) {
+                let decoded = percent_decode_str(path.as_str()).decode_utf8_lossy().into_owned();
+                prop_assert!(!decoded.split(['/', '\\']).any(|piece| piece == ".." || piece == "."));
+                let _ = path.odata_segments();
+            }
+        }
+    }
+}

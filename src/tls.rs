@@ -1,0 +1,65 @@
+//! Whom we trust when we speak TLS.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls_platform_verifier::Verifier;
+
+/// Why no TLS client could be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("the CA file {} can't be read ({reason}); give the path of a PEM file this user may read", .path.display())]
+    Unreadable { path: PathBuf, reason: io::Error },
+    #[error("the CA file {} holds no usable certificate; it must be PEM: -----BEGIN CERTIFICATE----- …", .path.display())]
+    NoCertificate { path: PathBuf },
+    #[error(
+        "the operating system's certificate store can't be used ({0}); install it (Debian: the package ca-certificates) \
+         or name a PEM file with `ca_file`"
+    )]
+    Store(rustls::Error),
+}
+
+/// The one cryptography provider of this process.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A client configuration that verifies servers against the platform's roots and those of `ca_file`.
+pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let extra = ca_file.map(read_certificates).transpose()?.unwrap_or_default();
+    let verifier = Verifier::new_with_extra_roots(extra, provider()).map_err(|reason| match ca_file {
+        Some(path) if matches!(reason, rustls::Error::InvalidCertificate(_)) => {
+            TlsError::NoCertificate { path: path.to_owned() }
+        }
+        _ => TlsError::Store(reason),
+    })?;
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Store)?
+        .dangerous() // rustls' word for any verifier but its own; this one is the platform's.
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(config)
+}
+
+/// The certificates of a PEM file; at least one.
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let unreadable = |reason| TlsError::Unreadable { path: path.to_owned(), reason };
+    let no_certificate = || TlsError::NoCertificate { path: path.to_owned() };
+    let certificates =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|error| {
+            match error {
+                pem::Error::Io(reason) => unreadable(reason),
+                _ => no_certificate(),
+            }
+        })?;
+    if certificates.is_empty() {
+        return Err(no_certificate());
+    }
+    Ok(certificates)
+}
