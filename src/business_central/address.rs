@@ -23,31 +23,30 @@ pub struct Asked<'r> {
 
 /// What a client asks for, understood: a resource of a surface.
 #[derive(Debug, Clone)]
-pub struct Resource<'r> {
-    place: Place<'r>,
-    query: Option<&'r str>,
+pub struct Resource {
+    place: Place,
+    /// Fit for an address.
+    query: Option<String>,
     /// The `company=` of the query, decoded: Business Central obeys it on the API and OData surfaces.
     by_query: Vec<String>,
     /// The `Company` header: only judged, since Business Central obeys it inside a batch only.
     by_header: Option<String>,
 }
 
-/// Where a resource is, below the environment.
+/// Where a resource is, below the environment. Paths are empty or start with a slash, and are fit for an address.
 #[derive(Debug, Clone)]
-enum Place<'r> {
-    /// Needs no company: `{surface root}/{segments}`.
-    Root { surface: &'r str, segments: Vec<Segment<'r>> },
-    /// Is in a company the path names, or would name.
-    InCompany { grammar: Grammar<'r>, named: Option<String>, segments: Vec<Segment<'r>> },
-    /// Below the environment, as the client wrote it.
-    Environment(&'r str),
+enum Place {
+    /// Needs no company.
+    Root(String),
+    /// Is in a company: the one the path names, or would name.
+    InCompany { grammar: Grammar, named: Option<String>, rest: String },
 }
 
 /// How a family of addresses writes its company.
-#[derive(Debug, Clone, Copy)]
-enum Grammar<'r> {
+#[derive(Debug, Clone)]
+enum Grammar {
     /// `api/v2.0/companies({id})/…`
-    Api(&'r ApiPath),
+    Api(ApiPath),
     /// `ODataV4/Company('{name}')/…`
     OData,
     /// `WS/{name}/…`
@@ -77,17 +76,17 @@ pub enum AddressError {
     NotYet(&'static str),
 }
 
-impl<'r> Resource<'r> {
-    pub fn understand(surface: &'r Surface, asked: Asked<'r>) -> Result<Self, AddressError> {
+impl Resource {
+    pub fn understand(surface: &Surface, asked: Asked<'_>) -> Result<Self, AddressError> {
         let place = match surface {
             Surface::Environment => {
-                let place = Place::Environment(asked.remainder.as_str());
-                return Ok(Self { place, query: asked.query, by_query: Vec::new(), by_header: None });
+                let place = Place::Root(fit(asked.remainder.as_str()));
+                return Ok(Self { place, query: asked.query.map(fit), by_query: Vec::new(), by_header: None });
             }
             Surface::Nav => return Err(AddressError::NotYet(NAV_NOT_YET)),
-            Surface::Api(api) => api_place(api, asked.remainder.odata_segments()?)?,
-            Surface::OData => odata_place(asked.remainder.odata_segments()?)?,
-            Surface::Soap => soap_place(asked.remainder.plain_segments())?,
+            Surface::Api(api) => api_place(api, &asked.remainder.odata_segments()?)?,
+            Surface::OData => odata_place(&asked.remainder.odata_segments()?)?,
+            Surface::Soap => soap_place(&asked.remainder.plain_segments())?,
         };
         let mut by_query = Vec::new();
         let mut keeps_place_in_pages = false;
@@ -103,7 +102,7 @@ impl<'r> Resource<'r> {
         if names_tenant && !keeps_place_in_pages {
             return Err(AddressError::Tenant);
         }
-        Ok(Self { place, query: asked.query, by_query, by_header: asked.company_header.map(str::to_owned) })
+        Ok(Self { place, query: asked.query.map(fit), by_query, by_header: asked.company_header.map(str::to_owned) })
     }
 
     /// Whether the route's company must be known to judge or build the address.
@@ -119,31 +118,28 @@ impl<'r> Resource<'r> {
         let mut path = String::with_capacity(base.len() + 160);
         path.push_str(base);
         match &self.place {
-            Place::Environment(remainder) => push_raw(&mut path, remainder),
-            Place::Root { surface, segments } => {
-                push(&mut path, surface);
-                push_segments(&mut path, segments);
-            }
-            Place::InCompany { grammar, named, segments } => {
-                push(&mut path, grammar.root());
+            Place::Root(rest) => path.push_str(rest),
+            Place::InCompany { grammar, named, rest } => {
+                path.push('/');
+                path.push_str(grammar.root());
                 match (company, named) {
                     // The query names the company already: a second selector could only contradict it.
-                    _ if named.is_none() && self.query_selects(*grammar) => {}
+                    _ if named.is_none() && self.query_selects(grammar) => {}
                     (Some(company), _) => grammar.push_company(&mut path, company),
                     (None, Some(name)) => grammar.push_named(&mut path, name),
                     (None, None) => return Err(AddressError::NoCompany),
                 }
-                push_segments(&mut path, segments);
+                path.push_str(rest);
             }
         }
-        if let Some(query) = self.query {
+        if let Some(query) = &self.query {
             path.push('?');
-            push_raw(&mut path, query);
+            path.push_str(query);
         }
         Ok(path)
     }
 
-    fn query_selects(&self, grammar: Grammar<'_>) -> bool {
+    fn query_selects(&self, grammar: &Grammar) -> bool {
         !matches!(grammar, Grammar::Soap) && self.by_query.iter().any(|name| !name.is_empty())
     }
 
@@ -171,8 +167,8 @@ impl<'r> Resource<'r> {
     }
 }
 
-impl<'r> Grammar<'r> {
-    fn root(self) -> &'r str {
+impl Grammar {
+    fn root(&self) -> &str {
         match self {
             Self::Api(api) => api.as_str(),
             Self::OData => "ODataV4",
@@ -182,7 +178,7 @@ impl<'r> Grammar<'r> {
 
     // A String takes everything that is written to it, so the results of `write!` below say nothing.
 
-    fn push_company(self, path: &mut String, company: &Company) {
+    fn push_company(&self, path: &mut String, company: &Company) {
         match self {
             Self::Api(_) => {
                 let _ = write!(path, "/companies({})", company.id);
@@ -191,7 +187,7 @@ impl<'r> Grammar<'r> {
         }
     }
 
-    fn push_named(self, path: &mut String, name: &str) {
+    fn push_named(&self, path: &mut String, name: &str) {
         let _ = match self {
             Self::Api(_) | Self::OData => {
                 let (set, key) = if matches!(self, Self::OData) { ("Company", "Id=") } else { ("companies", "") };
@@ -208,62 +204,59 @@ impl<'r> Grammar<'r> {
     }
 }
 
-fn api_place<'r>(api: &'r ApiPath, mut segments: Vec<Segment<'r>>) -> Result<Place<'r>, AddressError> {
-    if segments.first().is_some_and(|first| first.is(api.version())) {
-        segments.remove(0);
+fn api_place(api: &ApiPath, mut segments: &[Segment<'_>]) -> Result<Place, AddressError> {
+    let grammar = Grammar::Api(api.clone());
+    if let [version, rest @ ..] = segments
+        && version.is(api.version())
+    {
+        segments = rest;
     }
-    refuse_batch(&segments)?;
-    let Some(first) = segments.first() else {
-        return Ok(Place::Root { surface: api.as_str(), segments });
+    refuse_batch(segments)?;
+    let Some((first, rest)) = segments.split_first() else {
+        return Ok(Place::Root(below(grammar.root(), segments)));
     };
     if let Some(key) = key_of(first, "companies") {
-        let named = Some(company_of_key(&key));
-        segments.remove(0);
-        return Ok(Place::InCompany { grammar: Grammar::Api(api), named, segments });
+        return Ok(Place::InCompany { grammar, named: Some(company_of_key(&key)), rest: join(rest) });
     }
     let word = first.decoded();
     let set = word.split('(').next().unwrap_or_default();
     if API_ROOT_SETS.iter().any(|root| root.eq_ignore_ascii_case(set)) {
-        return Ok(Place::Root { surface: api.as_str(), segments });
+        return Ok(Place::Root(below(grammar.root(), segments)));
     }
-    Ok(Place::InCompany { grammar: Grammar::Api(api), named: None, segments })
+    Ok(Place::InCompany { grammar, named: None, rest: join(segments) })
 }
 
-fn odata_place(mut segments: Vec<Segment<'_>>) -> Result<Place<'_>, AddressError> {
-    refuse_batch(&segments)?;
-    let root = Grammar::OData.root();
-    let Some(first) = segments.first() else {
-        return Ok(Place::Root { surface: root, segments });
-    };
-    if let Some(key) = key_of(first, "Company") {
-        let named = Some(company_of_key(&key));
-        segments.remove(0);
-        return Ok(Place::InCompany { grammar: Grammar::OData, named, segments });
+fn odata_place(segments: &[Segment<'_>]) -> Result<Place, AddressError> {
+    refuse_batch(segments)?;
+    let grammar = Grammar::OData;
+    match segments.split_first() {
+        Some((first, rest)) => match key_of(first, "Company") {
+            Some(key) => Ok(Place::InCompany { grammar, named: Some(company_of_key(&key)), rest: join(rest) }),
+            None if first.is("$metadata") || first.is("Company") => Ok(Place::Root(below(grammar.root(), segments))),
+            None => Ok(Place::InCompany { grammar, named: None, rest: join(segments) }),
+        },
+        None => Ok(Place::Root(below(grammar.root(), segments))),
     }
-    if first.is("$metadata") || first.is("Company") {
-        return Ok(Place::Root { surface: root, segments });
-    }
-    Ok(Place::InCompany { grammar: Grammar::OData, named: None, segments })
 }
 
-fn soap_place(mut segments: Vec<Segment<'_>>) -> Result<Place<'_>, AddressError> {
+fn soap_place(segments: &[Segment<'_>]) -> Result<Place, AddressError> {
     let is_kind = |segment: &Segment<'_>| SOAP_KINDS.iter().any(|kind| segment.is(kind));
-    let is_listing = |segment: &Segment<'_>| segment.is("Services");
     let grammar = Grammar::Soap;
-    let (named, rest) = match segments.as_slice() {
-        [only] if only.is("SystemService") => return Ok(Place::Root { surface: grammar.root(), segments }),
-        [only] if is_listing(only) => (None, segments),
-        [company, second] if is_listing(second) || second.is("SystemService") => {
-            (Some(company.decoded().into_owned()), segments.split_off(1))
+    let (named, rest) = match segments {
+        [only] if only.is("SystemService") => return Ok(Place::Root(below(grammar.root(), segments))),
+        [only] if only.is("Services") => (None, segments),
+        [company, rest @ ..] if matches!(rest, [only] if only.is("Services") || only.is("SystemService")) => {
+            (Some(company), rest)
         }
-        [company, kind, _, ..] if is_kind(kind) => (Some(company.decoded().into_owned()), segments.split_off(1)),
+        [company, rest @ ..] if matches!(rest, [kind, _, ..] if is_kind(kind)) => (Some(company), rest),
         [kind, _, ..] if is_kind(kind) => (None, segments),
         _ => return Err(AddressError::NotSoap),
     };
-    for segment in &rest {
+    for segment in rest {
         segment.without_hidden_separator()?;
     }
-    Ok(Place::InCompany { grammar, named, segments: rest })
+    let named = named.map(|company| company.decoded().into_owned());
+    Ok(Place::InCompany { grammar, named, rest: join(rest) })
 }
 
 fn refuse_batch(segments: &[Segment<'_>]) -> Result<(), AddressError> {
@@ -312,21 +305,21 @@ fn parameters(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
     })
 }
 
-fn push(path: &mut String, segment: &str) {
-    path.push('/');
-    path.push_str(segment);
+/// The segments below a root, as a path.
+fn below(root: &str, segments: &[Segment<'_>]) -> String {
+    format!("/{root}{}", join(segments))
 }
 
-fn push_segments(path: &mut String, segments: &[Segment<'_>]) {
-    for segment in segments {
-        path.push('/');
-        push_raw(path, segment.raw());
-    }
+fn join(segments: &[Segment<'_>]) -> String {
+    segments
+        .iter()
+        .flat_map(|segment| std::iter::once("/").chain(utf8_percent_encode(segment.raw(), NEVER_RAW)))
+        .collect()
 }
 
-/// Appends what the client wrote; only what an address may not hold raw is encoded.
-fn push_raw(path: &mut String, raw: &str) {
-    path.extend(utf8_percent_encode(raw, NEVER_RAW));
+/// What the client wrote, with only that encoded which an address may not hold raw.
+fn fit(raw: &str) -> String {
+    utf8_percent_encode(raw, NEVER_RAW).collect()
 }
 
 const NEVER_RAW: &AsciiSet =

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A family of Business Central addresses, as a route's `to:` names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,7 +21,7 @@ pub enum Surface {
 
 /// The path of an API below the environment, without slashes at its ends: `api/v2.0` or `api/{publisher}/{group}/{version}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ApiPath(String);
+pub struct ApiPath(Arc<str>);
 
 /// A text that names no surface.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +59,7 @@ impl FromStr for Surface {
         let segments: Vec<&str> = text.split('/').collect();
         match segments.as_slice() {
             ["api", rest @ ..] if matches!(rest.len(), 1 | 3) && rest.iter().copied().all(is_plain) => {
-                Ok(Self::Api(ApiPath(text.to_owned())))
+                Ok(Self::Api(ApiPath(text.into())))
             }
             _ => Err(SurfaceError),
         }
