@@ -16,4 +16,6 @@ pub mod config;
 pub mod entra;
 mod error_chain;
 pub mod https_url;
+pub mod proxy;
+pub mod telemetry;
 pub mod tls;

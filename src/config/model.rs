@@ -143,3 +143,10 @@ impl AllowFrom {
         self.0.iter().any(|network| network.contains(&client))
     }
 }
+
+impl std::fmt::Display for RoutePath {
+    /// As it stands in the file: `/` for the empty prefix.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_empty() { "/" } else { &self.0 })
+    }
+}

@@ -1,0 +1,77 @@
+//! The access log: one line for each request, written when its answer is done with.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+
+use super::exchange::Exchange;
+use crate::telemetry;
+
+/// What will be logged of one request; dropping it writes the line.
+#[derive(Debug)]
+pub struct AccessRecord {
+    pub exchange: Arc<Exchange>,
+    pub outcome: Outcome,
+    /// Of the answer's body, as handed to the client.
+    pub bytes: u64,
+    status: StatusCode,
+    reason: Option<String>,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The client did not take all of it.
+    ClientLeft,
+    Complete,
+    /// Business Central broke off; the client was cut off too.
+    BrokenUpstream,
+}
+
+impl Outcome {
+    /// Complete, unless something is known that says otherwise.
+    pub fn complete_if_unfinished(&mut self) {
+        if *self == Self::ClientLeft {
+            *self = Self::Complete;
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientLeft => "client left",
+            Self::Complete => "complete",
+            Self::BrokenUpstream => "broken upstream",
+        }
+    }
+}
+
+impl AccessRecord {
+    /// `reason` is why an answer is our own.
+    pub fn new(exchange: Arc<Exchange>, status: StatusCode, reason: Option<String>) -> Self {
+        Self { exchange, outcome: Outcome::ClientLeft, bytes: 0, status, reason }
+    }
+}
+
+impl Drop for AccessRecord {
+    fn drop(&mut self) {
+        let Self { exchange, outcome, bytes, status, reason } = self;
+        let route = exchange.route().map(|route| route.settings.path.to_string());
+        let milliseconds = |duration: std::time::Duration| duration.as_micros() as f64 / 1000.0;
+        // What a client wrote goes in as a string, never through Display: the log escapes strings. Query values stay out of it.
+        tracing::info!(
+            target: telemetry::ACCESS,
+            id = %exchange.id,
+            client = %exchange.client.ip(),
+            route = route.as_deref(),
+            method = exchange.method.as_str(),
+            path = exchange.uri.path(),
+            status = status.as_u16(),
+            bytes,
+            upstream_ms = exchange.upstream().map(milliseconds),
+            total_ms = milliseconds(exchange.started.elapsed()),
+            token_age_s = exchange.token_age().map(|age| age.as_secs()),
+            outcome = outcome.as_str(),
+            reason = reason.as_deref(),
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! Admission: a small body is taken in before the request waits for anything else.
+//!
+//! The client gets its `100 Continue` at once, a client that breaks off half-way has sent nothing to Business Central, and a request whose
+//! body is at hand can be sent again with a new token.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tower::Service;
+
+use super::idle::BodyError;
+use super::refusal::{Kind, Refusal};
+use super::request_body::{ClientBody, ReadAheadRoom, RequestBody};
+use super::step::Routed;
+
+/// The step that takes in bodies.
+#[derive(Debug, Clone)]
+pub struct Admission<S> {
+    room: ReadAheadRoom,
+    inner: S,
+}
+
+impl<S> Admission<S> {
+    pub fn new(room: ReadAheadRoom, inner: S) -> Self {
+        Self { room, inner }
+    }
+}
+
+impl<S> Service<Routed<ClientBody>> for Admission<S>
+where
+    S: Service<Routed<RequestBody>, Error = Refusal, Future: Send> + Clone + Send + 'static,
+{
+    type Response = S::Response;
+    type Error = Refusal;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, Refusal>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, routed: Routed<ClientBody>) -> Self::Future {
+        let (room, mut inner) = (self.room.clone(), self.inner.clone());
+        Box::pin(async move {
+            let Routed { exchange, route, resource, head, body } = routed;
+            let body = RequestBody::take_in(body, route.settings.timeouts.body_idle, &room).await?;
+            inner.call(Routed { exchange, route, resource, head, body }).await
+        })
+    }
+}
+
+impl From<BodyError> for Refusal {
+    /// A request's body that did not arrive.
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Idle(_) => Self::new(
+                Kind::RequestTimeout,
+                format!("The request's body did not go on ({error}); nothing of it was carried out."),
+            ),
+            BodyError::Broken(_) => {
+                Self::new(Kind::ClientGone, "The request's body broke off; nothing of it was carried out.")
+            }
+        }
+    }
+}

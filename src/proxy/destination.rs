@@ -1,0 +1,196 @@
+//! Where routes lead: an environment of a connector, with its token, its companies and its upstream client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use hyper::StatusCode;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::refusal::{Kind, Refusal};
+use super::suspicion::Suspicion;
+use super::upstream::UpstreamClient;
+use crate::business_central::companies::{self, LookupError, MatchError};
+use crate::business_central::{Company, CompanyRef};
+use crate::config;
+use crate::entra::{DATA_ROLE, Token, TokenCache, missing_role_advice};
+
+/// A route in service.
+#[derive(Debug)]
+pub struct Route {
+    pub settings: config::Route,
+    pub destination: Arc<Destination>,
+    /// Which of this route's requests Business Central keeps refusing.
+    pub suspicion: Suspicion,
+    company: ArcSwapOption<Company>,
+}
+
+/// An environment as one connector reaches it.
+pub struct Destination {
+    pub connector: Arc<config::Connector>,
+    pub tokens: Arc<TokenCache>,
+    pub client: UpstreamClient,
+    /// `/v2.0/{tenant}/{environment}`, behind the base address's own path.
+    pub base_path: String,
+    /// For errors: `environment Production`.
+    environment: String,
+    http: reqwest::Client,
+    companies: ArcSwapOption<Companies>,
+    /// Held while companies are looked up: one look-up serves all who wait.
+    look_up: Mutex<Option<FailedLookUp>>,
+}
+
+#[derive(Debug)]
+struct Companies {
+    list: Vec<Company>,
+    looked_up_at: Instant,
+}
+
+struct FailedLookUp {
+    at: Instant,
+    refusal: Refusal,
+}
+
+impl Route {
+    pub fn new(settings: config::Route, destination: Arc<Destination>) -> Self {
+        Self { settings, destination, suspicion: Suspicion::default(), company: ArcSwapOption::empty() }
+    }
+
+    /// The route's company, looked up once; `None` when the client names it.
+    pub async fn company(&self) -> Result<Option<Arc<Company>>, Refusal> {
+        let Some(wanted) = &self.settings.company else { return Ok(None) };
+        if let Some(company) = self.company.load_full() {
+            return Ok(Some(company));
+        }
+        let company = self.destination.company(wanted).await?;
+        self.company.store(Some(company.clone()));
+        Ok(Some(company))
+    }
+}
+
+impl Destination {
+    pub fn new(
+        connector: Arc<config::Connector>,
+        environment: &crate::business_central::EnvironmentName,
+        tokens: Arc<TokenCache>,
+        client: UpstreamClient,
+        http: reqwest::Client,
+    ) -> Self {
+        let base_path = format!("{}/v2.0/{}/{environment}", connector.base_url.path(), connector.application.tenant_id);
+        Self {
+            connector,
+            tokens,
+            client,
+            base_path,
+            environment: environment.to_string(),
+            http,
+            companies: ArcSwapOption::empty(),
+            look_up: Mutex::new(None),
+        }
+    }
+
+    /// The company meant, from the list that was looked up, or looked up now.
+    pub async fn company(&self, wanted: &CompanyRef) -> Result<Arc<Company>, Refusal> {
+        let asked_at = Instant::now();
+        if let Some(found) = self.known_company(wanted, asked_at) {
+            return found;
+        }
+        let mut failed = self.look_up.lock().await;
+        if let Some(found) = self.known_company(wanted, asked_at) {
+            return found;
+        }
+        if let Some(failed) = failed.as_ref().filter(|failed| failed.at + LOOK_UP_PAUSE > asked_at) {
+            return Err(failed.refusal.clone());
+        }
+        match self.list_companies().await {
+            Ok(list) => {
+                *failed = None;
+                self.companies.store(Some(Arc::new(Companies { list, looked_up_at: Instant::now() })));
+            }
+            Err(refusal) => {
+                *failed = Some(FailedLookUp { at: Instant::now(), refusal: refusal.clone() });
+                return Err(refusal);
+            }
+        }
+        self.known_company(wanted, asked_at).unwrap_or_else(|| {
+            let nothing_known = MatchError::Unknown { wanted: wanted.clone(), existing: Vec::new() };
+            Err(nothing_known.into())
+        })
+    }
+
+    /// `None` when the list has to be looked up, because there is none or because the company may be newer than it.
+    fn known_company(&self, wanted: &CompanyRef, now: Instant) -> Option<Result<Arc<Company>, Refusal>> {
+        let known = self.companies.load();
+        let known = known.as_ref()?;
+        match companies::find(&known.list, wanted) {
+            Ok(company) => Some(Ok(Arc::new(company.clone()))),
+            Err(_) if known.looked_up_at + LIST_TRUSTED < now => None,
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    async fn list_companies(&self) -> Result<Vec<Company>, Refusal> {
+        let base = format!("{}{}", self.connector.base_url.origin(), self.base_path);
+        let look_up =
+            async |token: &Token| companies::look_up(&self.http, &base, &token.authorization, LOOK_UP_TIME).await;
+        let token = self.tokens.token().await?;
+        let mut listed = look_up(&token).await;
+        if let Err(LookupError::Refused(StatusCode::UNAUTHORIZED)) = listed {
+            let renewed = self.tokens.token_after(&token).await?;
+            listed = look_up(&renewed).await;
+            if let Err(LookupError::Refused(StatusCode::UNAUTHORIZED)) = listed {
+                return Err(self.credentials_refused(&renewed));
+            }
+        }
+        listed.map_err(|error| match error {
+            LookupError::Refused(StatusCode::NOT_FOUND) => Refusal::new(
+                Kind::AnswerBroken,
+                format!(
+                    "Business Central knows no environment `{}` in tenant {}: compare `environment` with the name in the Business Central \
+                     admin center.",
+                    self.environment, self.connector.application.tenant_id
+                ),
+            ),
+            other => other.into(),
+        })
+    }
+
+    /// The answer to a 401 that a fresh token did not mend: which step of the set-up to look at.
+    pub fn credentials_refused(&self, token: &Token) -> Refusal {
+        let message = match &token.claims {
+            Some(claims) if !claims.has_data_role() => {
+                format!(
+                    "Business Central refuses the token of connector `{}`. {}",
+                    self.connector.name,
+                    missing_role_advice()
+                )
+            }
+            _ => format!(
+                "Business Central refuses the token of connector `{}`. In Business Central, environment {}, open the page \"Microsoft Entra \
+                 Applications\": the card with client ID {} must exist, its State must be Enabled, and it needs a permission set that covers \
+                 this request; in Entra, {DATA_ROLE} must have admin consent.",
+                self.connector.name, self.environment, self.connector.application.client_id
+            ),
+        };
+        Refusal::new(Kind::CredentialsRefused, message)
+    }
+}
+
+impl std::fmt::Debug for Destination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Destination")
+            .field("connector", &self.connector.name)
+            .field("base_path", &self.base_path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A small answer from a service that is up takes a second at most.
+const LOOK_UP_TIME: Duration = Duration::from_secs(30);
+
+/// How long a failed look-up is repeated to those who ask next.
+const LOOK_UP_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a list is believed when it lacks the company asked for.
+const LIST_TRUSTED: Duration = Duration::from_secs(30);

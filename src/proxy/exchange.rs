@@ -1,0 +1,106 @@
+//! What is known of one request while it is under way: who, what, when; written by the steps, read by the log and by errors.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap};
+use hyper::http::request::Parts;
+use hyper::{Method, Uri, Version};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::client_connection::ClientConnection;
+use super::destination::Route;
+use crate::business_central::{Dialect, Surface};
+
+/// One request and what became of it so far.
+#[derive(Debug)]
+pub struct Exchange {
+    /// In the log, in `X-Request-Id` and, unless the client sent its own, in `client-request-id` upstream.
+    pub id: Uuid,
+    pub client: Arc<ClientConnection>,
+    pub method: Method,
+    /// As the client wrote it.
+    pub uri: Uri,
+    pub started: Instant,
+    looks_like_soap: bool,
+    keeps_connection: bool,
+    route: OnceLock<Arc<Route>>,
+    upstream: OnceLock<Duration>,
+    token_age: OnceLock<Duration>,
+}
+
+impl Exchange {
+    pub fn new(client: Arc<ClientConnection>, head: &Parts) -> Self {
+        let is_xml = head.headers.get(CONTENT_TYPE).is_some_and(|kind| {
+            let kind = kind.as_bytes();
+            kind.starts_with(b"text/xml") || kind.starts_with(b"application/soap+xml")
+        });
+        Self {
+            id: Uuid::new_v4(),
+            client,
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            started: Instant::now(),
+            looks_like_soap: is_xml || head.headers.contains_key("soapaction"),
+            keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
+            route: OnceLock::new(),
+            upstream: OnceLock::new(),
+            token_age: OnceLock::new(),
+        }
+    }
+
+    /// Notes the route that was chosen; the first choice stays.
+    pub fn on_route(&self, route: &Arc<Route>) {
+        let _ = self.route.set(route.clone());
+    }
+
+    /// Notes how old the token was that was added first.
+    pub fn authorized(&self, token_age: Duration) {
+        let _ = self.token_age.set(token_age);
+    }
+
+    /// Notes how long Business Central took to begin its answer, or to fail; the first attempt stays.
+    pub fn answered_upstream(&self, took: Duration) {
+        let _ = self.upstream.set(took);
+    }
+
+    pub fn route(&self) -> Option<&Arc<Route>> {
+        self.route.get()
+    }
+
+    pub fn upstream(&self) -> Option<Duration> {
+        self.upstream.get().copied()
+    }
+
+    pub fn token_age(&self) -> Option<Duration> {
+        self.token_age.get().copied()
+    }
+
+    /// Whether the request only reads, so that giving it up changes nothing.
+    pub fn only_reads(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    /// Whether a client that closes its side has gone, and the request with it.
+    ///
+    /// One that said it would close, or can't keep a connection open, may only mean that it has no more to send.
+    pub fn ends_with_its_client(&self) -> bool {
+        self.only_reads() && self.keeps_connection
+    }
+
+    /// The form in which this client can read an error.
+    pub fn dialect(&self) -> Dialect {
+        match self.route().map(|route| &route.settings.surface) {
+            Some(Surface::Soap) => Dialect::Soap,
+            Some(Surface::Api(_) | Surface::OData) => Dialect::OData,
+            Some(Surface::Nav | Surface::Environment) | None if self.looks_like_soap => Dialect::Soap,
+            Some(Surface::Nav | Surface::Environment) | None => Dialect::OData,
+        }
+    }
+}
+
+fn asks_to_close(headers: &HeaderMap) -> bool {
+    let options = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    options.into_iter().any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+}

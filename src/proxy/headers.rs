@@ -1,0 +1,144 @@
+//! Headers across the proxy: what ends at this hop, what must not cross it, what is added.
+
+use hyper::header::{
+    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
+    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
+};
+use uuid::Uuid;
+
+/// A client's headers as Business Central may see them.
+///
+/// `Content-Length` goes too: the body that is sent says its own.
+pub fn towards_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
+    remove_hop_by_hop(&mut headers);
+    for name in [HOST, EXPECT, CONTENT_LENGTH, AUTHORIZATION, COOKIE, FORWARDED, PROXY_AUTHORIZATION] {
+        headers.remove(name);
+    }
+    // A PHP library sends its method as a header of this name.
+    headers.remove("method");
+    remove_where(&mut headers, |name| name.starts_with("x-forwarded-") || name.starts_with("proxy-"));
+    headers.append(VIA, HeaderValue::from_static("1.1 bcproxy"));
+    if !headers.contains_key(CLIENT_REQUEST_ID) {
+        headers.insert(CLIENT_REQUEST_ID, header_of(id));
+    }
+    headers
+}
+
+/// Makes Business Central's headers fit for the client.
+///
+/// Cookies belong to a session nobody keeps, a challenge would make old clients start a handshake of their own, and the last two would lead
+/// a browser or a modern library past this proxy.
+pub fn towards_client(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    for name in [SET_COOKIE, WWW_AUTHENTICATE, PROXY_AUTHENTICATE, ALT_SVC, STRICT_TRANSPORT_SECURITY] {
+        headers.remove(name);
+    }
+}
+
+/// A GUID as a header's value.
+pub fn header_of(id: Uuid) -> HeaderValue {
+    let mut buffer = Uuid::encode_buffer();
+    let text = id.hyphenated().encode_lower(&mut buffer);
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+/// Removes what belongs to one connection only, and what `Connection` declares so (RFC 9110, section 7.6.1).
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let listed: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .collect();
+    for name in listed {
+        headers.remove(name);
+    }
+    for name in [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-connection", "http2-settings"] {
+        headers.remove(name);
+    }
+}
+
+fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// Recorded in Business Central's telemetry (BC, "Analyzing web service telemetry").
+const CLIENT_REQUEST_ID: &str = "client-request-id";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect::<Vec<(HeaderName, HeaderValue)>>()
+            .into_iter()
+            .fold(HeaderMap::new(), |mut map, (name, value)| {
+                map.append(name, value);
+                map
+            })
+    }
+
+    #[test]
+    fn what_belongs_to_the_client_stays_here() {
+        let sent = towards_business_central(
+            headers(&[
+                ("host", "erp-gw:8080"),
+                ("authorization", "NTLM abc"),
+                ("cookie", "a=b"),
+                ("forwarded", "for=1.2.3.4"),
+                ("x-forwarded-for", "1.2.3.4"),
+                ("x-forwarded-host", "x"),
+                ("proxy-authorization", "Basic x"),
+                ("proxy-foo", "x"),
+                ("connection", "Upgrade, HTTP2-Settings"),
+                ("connection", "x-mine"),
+                ("upgrade", "h2c"),
+                ("http2-settings", "AAM"),
+                ("x-mine", "1"),
+                ("te", "trailers"),
+                ("expect", "100-continue"),
+                ("content-length", "3"),
+                ("method", "POST"),
+                ("soapaction", "\"urn:x\""),
+                ("if-match", "W/\"JzQ0\""),
+            ]),
+            Uuid::nil(),
+        );
+        let mut names: Vec<&str> = sent.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["client-request-id", "if-match", "soapaction", "via"]);
+        assert_eq!(sent["soapaction"], "\"urn:x\"");
+        assert_eq!(sent["client-request-id"], "00000000-0000-0000-0000-000000000000");
+    }
+
+    #[test]
+    fn a_clients_own_request_id_is_kept() {
+        let sent = towards_business_central(headers(&[("client-request-id", "mine")]), Uuid::nil());
+        assert_eq!(sent["client-request-id"], "mine");
+    }
+
+    #[test]
+    fn what_would_lead_a_client_astray_is_dropped() {
+        let mut answer = headers(&[
+            ("set-cookie", "a=b"),
+            ("www-authenticate", "Bearer"),
+            ("alt-svc", "h3=\":443\""),
+            ("strict-transport-security", "max-age=1"),
+            ("connection", "close"),
+            ("etag", "W/\"x\""),
+        ]);
+        towards_client(&mut answer);
+        assert_eq!(answer.len(), 1);
+        assert_eq!(answer["etag"], "W/\"x\"");
+    }
+}

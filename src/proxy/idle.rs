@@ -1,0 +1,64 @@
+//! A body that may not stand still.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+/// A body that fails when nothing comes for too long while somebody wants more of it.
+#[derive(Debug)]
+pub struct IdleTimeout<B> {
+    body: B,
+    idle: Duration,
+    /// Runs only while the body keeps us waiting; allocated on the first wait.
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error("nothing came for {} s", .0.as_secs_f32())]
+    Idle(Duration),
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+}
+
+impl<B> IdleTimeout<B> {
+    pub fn new(body: B, idle: Duration) -> Self {
+        Self { body, idle, timer: None, waiting: false }
+    }
+}
+
+impl<B: Body<Error = hyper::Error> + Unpin> Body for IdleTimeout<B> {
+    type Data = B::Data;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, BodyError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            this.waiting = false;
+            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
+        }
+        let deadline = Instant::now() + this.idle;
+        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if !this.waiting {
+            this.waiting = true;
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(context).map(|()| Some(Err(BodyError::Idle(this.idle))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

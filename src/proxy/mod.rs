@@ -1,0 +1,188 @@
+//! The data path: one file per step, and what the steps share.
+//!
+//! ```text
+//! listener → guard → route → admission → authorize → forward
+//!     ↑                                                 ↓
+//!     └───────────────────── response ←─────────────────┘
+//! ```
+//!
+//! [`service`] puts the steps together.
+
+mod access_log;
+mod admission;
+mod authorize;
+mod client_connection;
+mod destination;
+mod exchange;
+mod forward;
+mod guard;
+mod headers;
+mod idle;
+mod listener;
+mod refusal;
+mod request_body;
+mod response;
+mod route;
+mod service;
+mod step;
+mod suspicion;
+mod upstream;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use destination::{Destination, Route};
+pub use exchange::Exchange;
+pub use listener::{BindError, bind};
+pub use refusal::Refusal;
+use route::Routes;
+use tokio_util::sync::CancellationToken;
+pub use upstream::PlainClientError;
+
+use crate::config::{Config, Connector, Timeouts};
+use crate::entra::{Application, TokenCache, TokenEndpoint};
+use crate::tls::TlsError;
+
+/// A proxy in service. Dropping it ends it.
+#[derive(Debug)]
+pub struct Proxy {
+    addresses: Vec<SocketAddr>,
+    connectors: Vec<Arc<Destination>>,
+    stop: listener::Stop,
+}
+
+/// Why the proxy can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("connector `{connector}`: {reason}")]
+    Trust { connector: String, reason: TlsError },
+    #[error("connector `{connector}`: {reason}")]
+    Client { connector: String, reason: PlainClientError },
+}
+
+impl Proxy {
+    /// Opens all doors, starts fetching tokens, and serves. Entra and Business Central need not be reachable yet.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let mut assembly = Assembly::default();
+        let mut routes = Vec::with_capacity(config.routes.len());
+        for settings in &config.routes {
+            let destination = assembly.destination(&settings.connector, &settings.environment)?;
+            routes.push(Arc::new(Route::new(settings.clone(), destination)));
+        }
+        let mut connectors = Vec::with_capacity(config.connectors.len());
+        for connector in &config.connectors {
+            connectors.push(assembly.destination(connector, &connector.environment)?);
+        }
+
+        let mut listeners = Vec::with_capacity(config.listen.len());
+        let mut addresses = Vec::with_capacity(config.listen.len());
+        for &address in &config.listen {
+            let listener = bind("listen", address).await?;
+            addresses.push(listener.local_addr().unwrap_or(address));
+            listeners.push(listener);
+        }
+        let stop = listener::Stop::default();
+        let steps = service::steps(Routes::new(routes));
+        for listener in listeners {
+            tokio::spawn(listener::accept(listener, steps.clone(), stop.clone()));
+        }
+        Ok(Self { addresses, connectors, stop })
+    }
+
+    /// Where it listens, in the order of `listen`.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Each connector in its own environment, in the order of the file.
+    pub fn connectors(&self) -> &[Arc<Destination>] {
+        &self.connectors
+    }
+
+    /// Accepts nothing more, closes idle connections, and waits until everything under way is answered or `grace` is over or
+    /// `at_once` says so.
+    pub async fn drain(self, grace: Duration, at_once: CancellationToken) {
+        self.stop.draining.cancel();
+        self.stop.connections.close();
+        tokio::select! {
+            () = self.stop.connections.wait() => {}
+            () = tokio::time::sleep(grace) => tracing::warn!("requests still under way after {} s are cut off", grace.as_secs()),
+            () = at_once.cancelled() => tracing::warn!("stopped at once; requests under way are cut off"),
+        }
+        self.stop.ending.cancel();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.stop.draining.cancel();
+        self.stop.ending.cancel();
+    }
+}
+
+/// What connectors and routes share while they are put together: one of each kind for each set of settings that asks for the same.
+#[derive(Default)]
+struct Assembly {
+    plain_clients: HashMap<(Option<PathBuf>, Duration), reqwest::Client>,
+    upstream_clients: HashMap<(Option<PathBuf>, Duration, Duration), upstream::UpstreamClient>,
+    tokens: HashMap<(Application, Option<PathBuf>, Duration), Arc<TokenCache>>,
+    destinations: HashMap<(String, String), Arc<Destination>>,
+}
+
+impl Assembly {
+    fn destination(
+        &mut self,
+        connector: &Arc<Connector>,
+        environment: &crate::business_central::EnvironmentName,
+    ) -> Result<Arc<Destination>, StartError> {
+        // Business Central takes an environment's name in any case.
+        let key = (connector.name.clone(), environment.as_str().to_ascii_lowercase());
+        if let Some(destination) = self.destinations.get(&key) {
+            return Ok(destination.clone());
+        }
+        let http = self.plain_client(connector)?;
+        let client = self.upstream_client(connector)?;
+        let tokens = self.tokens(connector, http.clone());
+        let destination = Arc::new(Destination::new(connector.clone(), environment, tokens, client, http));
+        self.destinations.insert(key, destination.clone());
+        Ok(destination)
+    }
+
+    fn plain_client(&mut self, connector: &Connector) -> Result<reqwest::Client, StartError> {
+        let key = (connector.ca_file.clone(), connector.timeouts.connect);
+        if let Some(client) = self.plain_clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = upstream::plain_client(connector.ca_file.as_deref(), connector.timeouts.connect)
+            .map_err(|reason| StartError::Client { connector: connector.name.clone(), reason })?;
+        self.plain_clients.insert(key, client.clone());
+        Ok(client)
+    }
+
+    fn upstream_client(&mut self, connector: &Connector) -> Result<upstream::UpstreamClient, StartError> {
+        let Timeouts { connect, pool_idle, .. } = connector.timeouts;
+        let key = (connector.ca_file.clone(), connect, pool_idle);
+        if let Some(client) = self.upstream_clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = upstream::client(connector.ca_file.as_deref(), &connector.timeouts)
+            .map_err(|reason| StartError::Trust { connector: connector.name.clone(), reason })?;
+        self.upstream_clients.insert(key, client.clone());
+        Ok(client)
+    }
+
+    fn tokens(&mut self, connector: &Connector, http: reqwest::Client) -> Arc<TokenCache> {
+        let timeout = connector.timeouts.token;
+        let key = (connector.application.clone(), connector.ca_file.clone(), timeout);
+        let start = || {
+            let endpoint = TokenEndpoint::new(http, connector.application.clone(), timeout);
+            Arc::new(TokenCache::start(endpoint))
+        };
+        self.tokens.entry(key).or_insert_with(start).clone()
+    }
+}

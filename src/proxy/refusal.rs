@@ -1,0 +1,156 @@
+//! The answers bcproxy gives itself instead of Business Central's.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use crate::business_central::PathError;
+use crate::business_central::address::AddressError;
+use crate::business_central::companies::{LookupError, MatchError};
+use crate::entra::Unavailable;
+
+/// An answer of our own: what kind, and a message that says what to do now.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    pub kind: Kind,
+    pub message: String,
+    /// When it makes sense to try again.
+    pub retry_after: Option<Duration>,
+}
+
+/// The kinds of answers of our own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    BadRequest,
+    NotAllowed,
+    NoRoute,
+    UnknownCompany,
+    MethodNotAllowed,
+    RequestTimeout,
+    NotImplemented,
+    NoToken,
+    TokenRenewed,
+    CredentialsRefused,
+    Unreachable(Unreachable),
+    AnswerBroken,
+    AnswerTimeout,
+    ClientGone,
+    Internal,
+}
+
+/// At which step the way to Business Central ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreachable {
+    Name,
+    Refused,
+    Timeout,
+    Tls,
+    Other,
+}
+
+impl Kind {
+    /// Status, `error.code`, and the error type of `Proxy-Status` (RFC 9209, section 2.3).
+    pub fn describe(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::BadRequest => (S::BAD_REQUEST, "Proxy_BadRequest", "http_request_error"),
+            Self::NotAllowed => (S::FORBIDDEN, "Proxy_NotAllowed", "http_request_denied"),
+            Self::NoRoute => (S::NOT_FOUND, "Proxy_NoRoute", "destination_not_found"),
+            Self::UnknownCompany => (S::NOT_FOUND, "Proxy_UnknownCompany", "destination_not_found"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "Proxy_MethodNotAllowed", "http_request_denied"),
+            Self::RequestTimeout => (S::REQUEST_TIMEOUT, "Proxy_RequestTimeout", "http_request_error"),
+            Self::NotImplemented => (S::NOT_IMPLEMENTED, "Proxy_NotImplemented", "http_request_denied"),
+            Self::NoToken => (S::SERVICE_UNAVAILABLE, "Proxy_NoToken", "proxy_configuration_error"),
+            Self::TokenRenewed => (S::SERVICE_UNAVAILABLE, "Proxy_TokenRenewed", "destination_unavailable"),
+            Self::CredentialsRefused => (S::BAD_GATEWAY, "Proxy_CredentialsRefused", "proxy_configuration_error"),
+            Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", step.proxy_status()),
+            Self::AnswerBroken => (S::BAD_GATEWAY, "Proxy_AnswerBroken", "http_response_incomplete"),
+            Self::AnswerTimeout => (S::GATEWAY_TIMEOUT, "Proxy_AnswerTimeout", "http_response_timeout"),
+            Self::ClientGone => (S::BAD_REQUEST, "Proxy_ClientGone", "http_request_error"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "Proxy_Internal", "proxy_internal_error"),
+        }
+    }
+}
+
+impl Unreachable {
+    fn proxy_status(self) -> &'static str {
+        match self {
+            Self::Name => "dns_error",
+            Self::Refused => "connection_refused",
+            Self::Timeout => "connection_timeout",
+            Self::Tls => "tls_certificate_error",
+            Self::Other => "destination_unavailable",
+        }
+    }
+}
+
+impl Refusal {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), retry_after: None }
+    }
+
+    pub fn retry_after(self, pause: Duration) -> Self {
+        Self { retry_after: Some(pause), ..self }
+    }
+}
+
+impl From<PathError> for Refusal {
+    fn from(error: PathError) -> Self {
+        Self::new(Kind::BadRequest, capitalised(&error.to_string()))
+    }
+}
+
+impl From<AddressError> for Refusal {
+    fn from(error: AddressError) -> Self {
+        let kind = match &error {
+            AddressError::Path(_) | AddressError::NoCompany | AddressError::TwoCompanies { .. } => Kind::BadRequest,
+            AddressError::OtherCompany { .. } | AddressError::Tenant => Kind::NotAllowed,
+            AddressError::NotSoap => Kind::NoRoute,
+            AddressError::NotYet(_) => Kind::NotImplemented,
+        };
+        Self::new(kind, capitalised(&error.to_string()))
+    }
+}
+
+impl From<MatchError> for Refusal {
+    fn from(error: MatchError) -> Self {
+        Self::new(Kind::UnknownCompany, capitalised(&error.to_string()))
+    }
+}
+
+impl From<LookupError> for Refusal {
+    fn from(error: LookupError) -> Self {
+        let kind = match &error {
+            LookupError::Refused(_) | LookupError::Unreadable => Kind::AnswerBroken,
+            LookupError::Unreachable(_) => Kind::Unreachable(Unreachable::Other),
+            LookupError::TimedOut(_) => Kind::AnswerTimeout,
+        };
+        Self::new(kind, capitalised(&error.to_string()))
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::new(Kind::NoToken, capitalised(&unavailable.to_string())).retry_after(unavailable.retry_after())
+    }
+}
+
+/// Our errors are written to follow a colon; an answer's message stands alone.
+fn capitalised(sentence: &str) -> String {
+    let mut rest = sentence.chars();
+    let first = rest.next().map(|first| first.to_ascii_uppercase());
+    let end = if sentence.ends_with('.') { "" } else { "." };
+    first.into_iter().chain(rest).chain(end.chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_a_sentence() {
+        assert_eq!(capitalised("there is none"), "There is none.");
+        assert_eq!(capitalised("Done."), "Done.");
+        assert_eq!(capitalised(""), ".");
+    }
+}

@@ -1,0 +1,251 @@
+//! What a client sends along: small bodies are taken in first, large ones stream.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::idle::{BodyError, IdleTimeout};
+
+/// A request's body as it came in, with its place kept so that whatever nobody read can still be drained.
+#[derive(Debug)]
+pub struct ClientBody {
+    body: Option<Incoming>,
+    unread: Arc<Unread>,
+}
+
+/// Where a body that was not read to its end comes back to.
+#[derive(Debug, Default)]
+pub struct Unread(std::sync::Mutex<Option<Incoming>>);
+
+/// A body on its way upstream.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// All of it is at hand, so the request can be sent again.
+    Whole { bytes: Bytes, _room: Option<Arc<OwnedSemaphorePermit>> },
+    /// It streams: what was read ahead, then the rest.
+    Streaming { ahead: Bytes, rest: IdleTimeout<ClientBody>, progress: Arc<Progress> },
+}
+
+/// How far a streaming body got.
+#[derive(Debug)]
+pub struct Progress {
+    started: Instant,
+    /// Milliseconds after `started` at which the last piece was taken.
+    last: AtomicU64,
+    failed: AtomicBool,
+}
+
+/// The room all bodies that are kept for sending again share.
+#[derive(Debug, Clone)]
+pub struct ReadAheadRoom(Arc<Semaphore>);
+
+impl ClientBody {
+    pub fn new(body: Incoming) -> (Self, Arc<Unread>) {
+        let unread = Arc::new(Unread::default());
+        (Self { body: Some(body), unread: unread.clone() }, unread)
+    }
+}
+
+impl Unread {
+    /// Reads and discards what is left of the body, up to a bound, so that the client gets to read our answer.
+    ///
+    /// Closing a socket with unread bytes resets the connection, and the reset overtakes the answer.
+    pub async fn drain(&self) {
+        let Some(mut body) = self.0.lock().ok().and_then(|mut body| body.take()) else { return };
+        let discard = async {
+            let mut discarded = 0;
+            while let Some(Ok(frame)) = body.frame().await {
+                discarded += frame.data_ref().map_or(0, Bytes::len);
+                if discarded > DRAIN_BYTES {
+                    break;
+                }
+            }
+        };
+        // Too slow or too long: then the connection is closed, answer or not.
+        let _ = tokio::time::timeout(DRAIN_TIME, discard).await;
+    }
+}
+
+impl Drop for ClientBody {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take().filter(|body| !body.is_end_stream())
+            && let Ok(mut unread) = self.unread.0.lock()
+        {
+            *unread = Some(body);
+        }
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
+    }
+}
+
+impl Default for ReadAheadRoom {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(READ_AHEAD_ROOM_KIB)))
+    }
+}
+
+impl RequestBody {
+    /// Takes in a body that is small enough; a larger one, or one there is no room for, is left to stream.
+    pub async fn take_in(body: ClientBody, idle: Duration, room: &ReadAheadRoom) -> Result<Self, BodyError> {
+        if body.is_end_stream() {
+            return Ok(Self::Whole { bytes: Bytes::new(), _room: None });
+        }
+        let size = body.size_hint();
+        let wanted = size.exact().unwrap_or(READ_AHEAD_BYTES as u64);
+        let mut body = IdleTimeout::new(body, idle);
+        if wanted > READ_AHEAD_BYTES as u64 {
+            return Ok(Self::streaming(Bytes::new(), body));
+        }
+        let kib = u32::try_from(wanted.div_ceil(1024)).unwrap_or(u32::MAX);
+        let Ok(permit) = room.0.clone().try_acquire_many_owned(kib) else {
+            return Ok(Self::streaming(Bytes::new(), body));
+        };
+        let mut ahead = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(piece) = frame?.into_data() else { continue };
+            if ahead.is_empty() && body.is_end_stream() {
+                return Ok(Self::Whole { bytes: piece, _room: Some(Arc::new(permit)) });
+            }
+            ahead.extend_from_slice(&piece);
+            if ahead.len() > READ_AHEAD_BYTES {
+                return Ok(Self::streaming(ahead.freeze(), body));
+            }
+        }
+        Ok(Self::Whole { bytes: ahead.freeze(), _room: Some(Arc::new(permit)) })
+    }
+
+    /// The same body once more, if all of it is at hand.
+    pub fn again(&self) -> Option<Self> {
+        match self {
+            Self::Whole { bytes, _room } => Some(Self::Whole { bytes: bytes.clone(), _room: _room.clone() }),
+            Self::Streaming { .. } => None,
+        }
+    }
+
+    /// How far it got, for a body that streams.
+    pub fn progress(&self) -> Option<Arc<Progress>> {
+        match self {
+            Self::Whole { .. } => None,
+            Self::Streaming { progress, .. } => Some(progress.clone()),
+        }
+    }
+
+    fn streaming(ahead: Bytes, rest: IdleTimeout<ClientBody>) -> Self {
+        let progress = Progress { started: Instant::now(), last: AtomicU64::new(0), failed: AtomicBool::new(false) };
+        Self::Streaming { ahead, rest, progress: Arc::new(progress) }
+    }
+}
+
+impl Progress {
+    /// When the last piece was taken.
+    pub fn last(&self) -> Instant {
+        self.started + Duration::from_millis(self.last.load(Ordering::Relaxed))
+    }
+
+    /// Whether the client broke the body off.
+    pub fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    fn advance(&self) {
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(elapsed, Ordering::Relaxed);
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Whole { bytes, .. } => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Self::Streaming { ahead, rest, progress } => {
+                if !ahead.is_empty() {
+                    progress.advance();
+                    return Poll::Ready(Some(Ok(Frame::data(std::mem::take(ahead)))));
+                }
+                loop {
+                    let piece = ready!(Pin::new(&mut *rest).poll_frame(context));
+                    progress.advance();
+                    let frame = match piece {
+                        Some(Ok(frame)) => frame,
+                        Some(Err(error)) => {
+                            progress.failed.store(true, Ordering::Relaxed);
+                            return Poll::Ready(Some(Err(error)));
+                        }
+                        None => return Poll::Ready(None),
+                    };
+                    // Trailers end here: they are the client's hop, and Business Central knows none.
+                    if frame.is_data() {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole { bytes, .. } => bytes.is_empty(),
+            Self::Streaming { ahead, rest, .. } => ahead.is_empty() && rest.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+            Self::Streaming { ahead, rest, .. } => match rest.size_hint().exact() {
+                Some(exact) => SizeHint::with_exact(ahead.len() as u64 + exact),
+                None => SizeHint::new(),
+            },
+        }
+    }
+}
+
+/// The largest body that is kept to be sent again: a large SOAP call fits, an attachment need not.
+const READ_AHEAD_BYTES: usize = 1024 * 1024;
+
+/// What all kept bodies together may take.
+const READ_AHEAD_ROOM_KIB: usize = 64 * 1024;
+
+/// How much of an unwanted body is read before we would rather close.
+const DRAIN_BYTES: usize = 1024 * 1024;
+
+const DRAIN_TIME: Duration = Duration::from_secs(10);

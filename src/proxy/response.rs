@@ -1,0 +1,218 @@
+//! The answer: Business Central's made fit for this client, or one of our own; and the line about it in the log.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, Response, StatusCode, Version};
+use tower::Service;
+
+use super::access_log::{AccessRecord, Outcome};
+use super::client_connection::ClientConnection;
+use super::exchange::Exchange;
+use super::headers;
+use super::idle::{BodyError, IdleTimeout};
+use super::refusal::{Kind, Refusal};
+use super::request_body::ClientBody;
+use super::step::Inbound;
+
+/// The outermost step: every request leaves it with an answer.
+#[derive(Debug, Clone)]
+pub struct Respond<S> {
+    inner: S,
+}
+
+impl<S> Respond<S> {
+    pub fn new(inner: S) -> Self {
+        Self { inner }
+    }
+}
+
+impl<S> Service<(Arc<ClientConnection>, Request<Incoming>)> for Respond<S>
+where
+    S: Service<Inbound, Response = Response<Incoming>, Error = Refusal, Future: Send> + Clone + Send + 'static,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Every step takes all requests at any time; what has to wait, waits in its future.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (client, request): (Arc<ClientConnection>, Request<Incoming>)) -> Self::Future {
+        let mut inner = self.inner.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let version = head.version;
+            let exchange = Arc::new(Exchange::new(client, &head));
+            let (body, unread) = ClientBody::new(body);
+            let passing = inner.call(Inbound { exchange: exchange.clone(), head, body });
+            let answering = {
+                let exchange = exchange.clone();
+                async move {
+                    match passing.await {
+                        Ok(answer) => relay(exchange, version, answer),
+                        Err(refusal) => {
+                            unread.drain().await;
+                            refuse(exchange, refusal)
+                        }
+                    }
+                }
+            };
+            if exchange.only_reads() {
+                return Ok(answering.await);
+            }
+            // A task of its own: a write that is under way must not end because its client's connection did.
+            Ok(tokio::spawn(answering).await.unwrap_or_else(|_| {
+                refuse(
+                    exchange,
+                    Refusal::new(Kind::Internal, "bcproxy failed on this request; its log has the reason."),
+                )
+            }))
+        })
+    }
+}
+
+fn relay(exchange: Arc<Exchange>, version: Version, answer: Response<Incoming>) -> Response<ResponseBody> {
+    let (mut head, body) = answer.into_parts();
+    headers::towards_client(&mut head.headers);
+    head.headers.insert(REQUEST_ID, headers::header_of(exchange.id));
+    // Ours again from here: hyper writes the version the client can read.
+    head.version = Version::HTTP_11;
+    let idle = exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
+    let ends_with_connection = version == Version::HTTP_10;
+    let record = AccessRecord::new(exchange, head.status, None);
+    let content = Content::Upstream { body: IdleTimeout::new(body, idle), ends_with_connection };
+    Response::from_parts(head, ResponseBody { content, record })
+}
+
+fn refuse(exchange: Arc<Exchange>, refusal: Refusal) -> Response<ResponseBody> {
+    let (intended, code, proxy_status) = refusal.kind.describe();
+    let dialect = exchange.dialect();
+    let text = Bytes::from(dialect.body(intended, code, &refusal.message));
+    let status = dialect.status(intended);
+    let allowed = (intended == StatusCode::METHOD_NOT_ALLOWED).then(|| allowed_methods(&exchange));
+    let id = exchange.id;
+    let record = AccessRecord::new(exchange, status, Some(refusal.message));
+    let mut answer = Response::new(ResponseBody { content: Content::Local(text), record });
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(dialect.content_type()));
+    headers.insert(REQUEST_ID, headers::header_of(id));
+    let proxy_status = format!("bcproxy; error={proxy_status}");
+    for (name, value) in [
+        ("proxy-status", Some(proxy_status)),
+        (ALLOW.as_str(), allowed),
+        // Rounded up: a client that comes back a moment early is refused again.
+        (RETRY_AFTER.as_str(), refusal.retry_after.map(|pause| pause.as_millis().div_ceil(1000).to_string())),
+    ] {
+        if let (Ok(name), Some(Ok(value))) =
+            (name.parse::<hyper::header::HeaderName>(), value.map(HeaderValue::try_from))
+        {
+            headers.insert(name, value);
+        }
+    }
+    answer
+}
+
+fn allowed_methods(exchange: &Exchange) -> String {
+    match exchange.route().and_then(|route| route.settings.methods.as_ref()) {
+        Some(methods) => methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", "),
+        None => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned(),
+    }
+}
+
+/// An answer's body on its way to the client; its log line is written when it is done with.
+#[derive(Debug)]
+pub struct ResponseBody {
+    content: Content,
+    record: AccessRecord,
+}
+
+#[derive(Debug)]
+enum Content {
+    Local(Bytes),
+    Upstream {
+        body: IdleTimeout<Incoming>,
+        /// The client may know the end of the body by the end of the connection only (HTTP/1.0).
+        ends_with_connection: bool,
+    },
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Self { content, record } = &mut *self;
+        let (body, ends_with_connection) = match content {
+            Content::Local(bytes) => {
+                let bytes = std::mem::take(bytes);
+                record.outcome = Outcome::Complete;
+                record.bytes += bytes.len() as u64;
+                return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
+            }
+            Content::Upstream { body, ends_with_connection } => (body, *ends_with_connection),
+        };
+        loop {
+            match ready!(Pin::new(&mut *body).poll_frame(context)) {
+                Some(Ok(frame)) => {
+                    // Trailers end here: no legacy client expects any.
+                    if let Some(data) = frame.data_ref() {
+                        record.bytes += data.len() as u64;
+                        if body.is_end_stream() {
+                            record.outcome = Outcome::Complete;
+                        }
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                }
+                Some(Err(error)) => {
+                    record.outcome = Outcome::BrokenUpstream;
+                    if ends_with_connection {
+                        record.exchange.client.break_off();
+                    }
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => {
+                    record.outcome = Outcome::Complete;
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Local(bytes) => bytes.is_empty(),
+            Content::Upstream { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Upstream { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        // hyper does not ask for a body it need not send.
+        if self.is_end_stream() || self.record.exchange.method == Method::HEAD {
+            self.record.outcome.complete_if_unfinished();
+        }
+    }
+}
+
+const REQUEST_ID: &str = "x-request-id";

@@ -1,0 +1,87 @@
+//! Routing: which route a request takes, whether it may, and which resource of Business Central it asks for.
+
+use std::sync::Arc;
+
+use hyper::Method;
+use hyper::http::request::Parts;
+
+use super::destination::Route;
+use super::refusal::{Kind, Refusal};
+use super::request_body::ClientBody;
+use super::step::{Inbound, Routed};
+use crate::business_central::SafePath;
+use crate::business_central::address::{Asked, Resource};
+
+/// The routes in service, longest prefix first.
+#[derive(Debug, Clone)]
+pub struct Routes(Arc<[Arc<Route>]>);
+
+impl Routes {
+    pub fn new(mut routes: Vec<Arc<Route>>) -> Self {
+        routes.sort_by_key(|route| std::cmp::Reverse(route.settings.path.as_str().len()));
+        Self(routes.into())
+    }
+
+    /// The step: finds the route, asks whether this client and method may take it, and understands the address.
+    pub fn choose(&self, inbound: Inbound) -> Result<Routed<ClientBody>, Refusal> {
+        let Inbound { exchange, head, body } = inbound;
+        let path = SafePath::check(head.uri.path())?;
+        let (route, remainder) = self.find(path).ok_or_else(|| self.no_route())?;
+        exchange.on_route(route);
+
+        let client = exchange.client.ip();
+        if !route.settings.allow_from.contains(client) {
+            let message = format!(
+                "Route `{}` is not open to {client}; if it should be, add the address to `allow_from` of the route in proxy.yaml.",
+                route.settings.path
+            );
+            return Err(Refusal::new(Kind::NotAllowed, message));
+        }
+        may_use(route, &head)?;
+
+        let company_header = head.headers.get("company").and_then(|value| value.to_str().ok());
+        let asked = Asked { remainder, query: head.uri.query(), company_header };
+        let resource = Resource::understand(&route.settings.surface, asked)?;
+        let route = route.clone();
+        Ok(Routed { exchange, route, resource, head, body })
+    }
+
+    fn find<'s, 'r>(&'s self, path: SafePath<'r>) -> Option<(&'s Arc<Route>, SafePath<'r>)> {
+        self.0.iter().find_map(|route| Some((route, path.below(route.settings.path.as_str())?)))
+    }
+
+    fn no_route(&self) -> Refusal {
+        let mut known: Vec<String> = self.0.iter().map(|route| route.settings.path.to_string()).collect();
+        known.sort_unstable();
+        let more = if known.len() > SHOWN_ROUTES { ", …" } else { "" };
+        known.truncate(SHOWN_ROUTES);
+        let message = format!(
+            "No route covers this path. Routes there are: {}{more}. Correct the program's base address or add a route to proxy.yaml.",
+            known.join(", ")
+        );
+        Refusal::new(Kind::NoRoute, message)
+    }
+}
+
+/// The method that counts: old OData clients hide theirs behind a POST.
+fn may_use(route: &Route, head: &Parts) -> Result<(), Refusal> {
+    let Some(allowed) = &route.settings.methods else { return Ok(()) };
+    let hidden = METHOD_HEADERS.iter().flat_map(|name| head.headers.get_all(*name));
+    let hidden = hidden.filter_map(|value| Method::from_bytes(value.as_bytes().to_ascii_uppercase().as_slice()).ok());
+    match std::iter::once(head.method.clone()).chain(hidden).find(|method| !allowed.contains(method)) {
+        None => Ok(()),
+        Some(refused) => {
+            let allowed: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+            let message = format!(
+                "Route `{}` does not allow {refused}, only {}; see `methods` of the route in proxy.yaml.",
+                route.settings.path,
+                allowed.join(", ")
+            );
+            Err(Refusal::new(Kind::MethodNotAllowed, message))
+        }
+    }
+}
+
+const METHOD_HEADERS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+
+const SHOWN_ROUTES: usize = 20;

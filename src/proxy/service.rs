@@ -1,0 +1,57 @@
+//! The picture of a request: the steps it takes, in order.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use tower::{Service, ServiceBuilder};
+
+use super::admission::Admission;
+use super::authorize::Authorize;
+use super::client_connection::ClientConnection;
+use super::forward::Forward;
+use super::guard::guard;
+use super::request_body::ReadAheadRoom;
+use super::response::{Respond, ResponseBody};
+use super::route::Routes;
+use super::step::judge;
+
+/// A service that answers whatever a client's connection brings.
+pub trait Steps:
+    Service<
+        (Arc<ClientConnection>, Request<Incoming>),
+        Response = Response<ResponseBody>,
+        Error = Infallible,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Steps for S where
+    S: Service<
+            (Arc<ClientConnection>, Request<Incoming>),
+            Response = Response<ResponseBody>,
+            Error = Infallible,
+            Future: Send,
+        > + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// The way of a request through the proxy. An answer, ours or Business Central's, comes back through `Respond`.
+pub fn steps(routes: Routes) -> impl Steps {
+    let room = ReadAheadRoom::default();
+    ServiceBuilder::new()
+        .layer_fn(Respond::new)
+        .layer(judge(guard))
+        .layer(judge(move |inbound| routes.choose(inbound)))
+        .layer_fn(move |inner| Admission::new(room.clone(), inner))
+        .layer_fn(Authorize::new)
+        .service(Forward)
+}

@@ -1,0 +1,86 @@
+//! What a request is between the steps, and the layer for steps that only judge or translate it.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::Either;
+use hyper::http::request::Parts;
+use tower::{Layer, Service};
+
+use super::destination::Route;
+use super::exchange::Exchange;
+use super::refusal::Refusal;
+use super::request_body::{ClientBody, RequestBody};
+use crate::business_central::address::Resource;
+
+/// A request as it came in.
+#[derive(Debug)]
+pub struct Inbound {
+    pub exchange: Arc<Exchange>,
+    pub head: Parts,
+    pub body: ClientBody,
+}
+
+/// A request whose route and resource are known.
+#[derive(Debug)]
+pub struct Routed<B> {
+    pub exchange: Arc<Exchange>,
+    pub route: Arc<Route>,
+    pub resource: Resource,
+    pub head: Parts,
+    pub body: B,
+}
+
+/// A request as it goes to Business Central.
+#[derive(Debug)]
+pub struct Outbound {
+    pub exchange: Arc<Exchange>,
+    pub route: Arc<Route>,
+    pub request: hyper::Request<RequestBody>,
+}
+
+/// The layer of a step that turns a request into the next step's, or refuses it, without waiting for anything.
+pub fn judge<F: Clone>(verdict: F) -> JudgeLayer<F> {
+    JudgeLayer { verdict }
+}
+
+#[derive(Debug, Clone)]
+pub struct JudgeLayer<F> {
+    verdict: F,
+}
+
+#[derive(Debug, Clone)]
+pub struct Judge<F, S> {
+    verdict: F,
+    inner: S,
+}
+
+impl<F: Clone, S> Layer<S> for JudgeLayer<F> {
+    type Service = Judge<F, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Judge { verdict: self.verdict.clone(), inner }
+    }
+}
+
+impl<F, S, Before, After> Service<Before> for Judge<F, S>
+where
+    F: Fn(Before) -> Result<After, Refusal>,
+    S: Service<After, Error = Refusal>,
+{
+    type Response = S::Response;
+    type Error = Refusal;
+    type Future = Either<S::Future, Ready<Result<S::Response, Refusal>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Before) -> Self::Future {
+        match (self.verdict)(request) {
+            Ok(request) => Either::Left(self.inner.call(request)),
+            Err(refusal) => Either::Right(ready(Err(refusal))),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What bcproxy tells about itself: the log.
+
+mod logging;
+
+pub use logging::{LogGuard, start};
+
+/// The log target of request lines: `log: { requests: false }` turns it off.
+pub const ACCESS: &str = "bcproxy::access";
