@@ -154,7 +154,38 @@ fn no_cut_and_no_slip_of_the_finger_brings_a_secret_to_light() {
     }
 }
 
+/// The places of a text that are not within a secret: what is left of half a secret can't be told from a wrong value.
+fn places(text: &str) -> Vec<usize> {
+    let is_within = |at: usize| text.match_indices(SECRET).any(|(start, _)| start < at && at < start + SECRET.len());
+    (0..=text.len()).filter(|at| text.is_char_boundary(*at) && !is_within(*at)).collect()
+}
+
+#[test]
+fn no_cut_brings_a_secret_to_light() {
+    let sample = include_str!("../proxy.yaml").replace("{ env: BC_CLIENT_SECRET }", SECRET);
+    for text in [sample.as_str(), LEAKY] {
+        for at in places(text) {
+            assert_silent(&said(&text[..at]));
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn no_slips_of_the_finger_bring_a_secret_to_light(
+        mut slips in prop::collection::vec(
+            (prop::sample::select(places(LEAKY)), 0..3usize, "[ :\"'#\n\t\\-{}\\[\\],&*!|>%@a]{0,2}"),
+            1..4,
+        )
+    ) {
+        let mut text = LEAKY.to_owned();
+        slips.sort();
+        for (at, removed, inserted) in slips.into_iter().rev() {
+            text.replace_range(at..(at + removed).min(text.len()), &inserted);
+        }
+        assert_silent(&said(&text));
+    }
+
     #[test]
     fn no_text_makes_it_panic(text in "(?s).{0,200}") {
         said(&text);

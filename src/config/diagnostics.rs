@@ -16,7 +16,7 @@ const WIDTH: usize = 100;
 const MASK: &str = "****";
 
 /// How serious a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// The file can't be used.
     Error,
@@ -55,7 +55,14 @@ struct Cell {
 impl Diagnostics {
     /// `masks` are the stretches that must not be shown.
     pub(super) fn new(source: Source, mut masks: Vec<Span>, mut items: Vec<Diagnostic>) -> Self {
+        // A block of text ends where the next key begins, whose indentation is not part of it.
+        for mask in &mut masks {
+            mask.end = mask.start + source.slice(*mask).trim_end().len();
+        }
         masks.sort_by_key(|mask| (mask.start, Reverse(mask.end)));
+        // Errors first, so that warnings don't crowd them out.
+        items.sort_by_key(|item| (item.severity, item.span));
+        items.truncate(LIMIT);
         items.sort_by_key(|item| item.span);
         Self { source, masks, items }
     }
@@ -80,7 +87,7 @@ impl Diagnostics {
         let paint =
             |code: &str, text: &str| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
         let mut out = String::new();
-        for item in self.items.iter().take(LIMIT) {
+        for item in &self.items {
             let (code, word) = match item.severity {
                 Severity::Error => ("1;31", "error"),
                 Severity::Warning => ("1;33", "warning"),

@@ -101,7 +101,7 @@ leaves! {
     Surface: "a surface of Business Central", str::parse::<Surface>,
         { "pattern": "^(api/[^/]+(/[^/]+/[^/]+)?|odata|soap|nav|environment)$",
           "examples": ["api/v2.0", "odata", "soap", "nav", "environment"] };
-    RoutePath: "a path of a route", str::parse::<RoutePath>, { "pattern": "^/([A-Za-z0-9._~-]+/?)*$" };
+    RoutePath: "a route's path", str::parse::<RoutePath>, { "pattern": "^/([A-Za-z0-9._~-]+/?)*$" };
 }
 
 fn non_empty(text: &str) -> Result<String, LeafError> {
@@ -141,7 +141,10 @@ impl Shape for EnvironmentName {
 
 impl Shape for CompanyRef {
     fn form() -> Form {
-        Form::Text { what: "the name or id of a company", schema: json!({ "minLength": 1, "maxLength": 36 }) }
+        Form::Text {
+            what: "the name or id of a company",
+            schema: json!({ "type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 38 }),
+        }
     }
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
@@ -171,7 +174,7 @@ fn choice<T>(node: &Node, report: &mut Report, choices: impl Fn() -> Vec<(&'stat
     if found.is_none() {
         let help = match near_miss(text, words.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => "the words are written as they are here, in this case".to_owned(),
+            None => "write one of these words, in capitals or small letters as shown".to_owned(),
         };
         report.error(node.span, format!("expected one of {}", words.join(", ")), help);
     }
@@ -197,23 +200,25 @@ choices! {
     bool: ["true" => true, "false" => false];
     LogFormat: ["auto" => Self::Auto, "text" => Self::Text, "json" => Self::Json];
     tracing::Level: ["error" => Self::ERROR, "warn" => Self::WARN, "info" => Self::INFO, "debug" => Self::DEBUG, "trace" => Self::TRACE];
-    Method: ["GET" => Self::GET, "HEAD" => Self::HEAD, "POST" => Self::POST, "PUT" => Self::PUT, "PATCH" => Self::PATCH,
-        "DELETE" => Self::DELETE, "OPTIONS" => Self::OPTIONS, "MERGE" => merge()];
 }
 
-/// OData's old name for PATCH.
-fn merge() -> Method {
-    Method::from_bytes(b"MERGE").unwrap_or(Method::PATCH)
+/// The methods of Business Central; MERGE is OData's old name for PATCH.
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MERGE"];
+
+impl Shape for Method {
+    fn form() -> Form {
+        Form::Choice(METHODS.to_vec())
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        let name = choice(node, report, || METHODS.map(|name| (name, name)).to_vec())?;
+        Self::from_bytes(name.as_bytes()).ok()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn merge_is_a_method_of_its_own() {
-        assert_eq!(merge().as_str(), "MERGE");
-    }
 
     #[test]
     fn a_network_may_be_a_single_address() {

@@ -55,11 +55,14 @@ fn after_blanks(source: &Source, span: Span) -> Span {
     Span { start: span.start + text.len() - text.trim_start().len(), end: span.end }
 }
 
-/// Whether a text has the form of a generated secret: long, without spaces and slashes, from several alphabets. Entra's hold a `~`.
+/// Whether a word in a text has the form of a generated secret: long, without slashes, from several alphabets. Entra's hold a `~`.
 pub fn looks_like_a_secret(text: &str) -> bool {
-    let has = |test: fn(&char) -> bool| text.chars().any(|character| test(&character));
-    let is_mixed = has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit);
-    !text.contains([' ', '/', '\\']) && ((text.len() >= 16 && is_mixed) || (text.len() >= 8 && text.contains('~')))
+    let looks_like_one = |word: &str| {
+        let has = |test: fn(&char) -> bool| word.chars().any(|character| test(&character));
+        let is_mixed = has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit);
+        !word.contains(['/', '\\']) && ((word.len() >= 16 && is_mixed) || (word.len() >= 6 && word.contains('~')))
+    };
+    text.split_whitespace().any(looks_like_one)
 }
 
 /// Whether a key is named like one for secrets, in any spelling: `clientSecret`, `client_secert`, `password`, `api-key`.

@@ -124,11 +124,13 @@ fn admin_address(file: &file::File, listen: &[At<SocketAddr>], report: &mut Repo
             "write 127.0.0.1:8081 (a container's own health check reaches it there), or `admin: off`",
         );
     }
-    if address.value.port() != 0 && listen.iter().any(|other| other.value == address.value) {
+    let same = listen.iter().find(|other| other.value == address.value && address.value.port() != 0);
+    if let Some(same) = same {
+        // One of the two may be a default, which has no place: the later one is written.
         report.error(
-            address.span,
+            address.span.max(same.span),
             "`listen` and `admin` have the same address",
-            "give one of them another port, such as 127.0.0.1:8081",
+            "give one of them another port; the health check has 127.0.0.1:8081 unless `admin` says otherwise",
         );
     }
     Some(Some(address.value))

@@ -36,9 +36,6 @@ use report::Report;
 use shape::Shape;
 use source::{Source, Span};
 
-/// The largest configuration file, in bytes: room for some thousand connectors.
-const LARGEST_FILE: usize = 1024 * 1024;
-
 /// A configuration, and what in its file is probably not meant as written.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -78,7 +75,7 @@ impl Config {
 }
 
 fn read(text: &str, file: &Path, look_outside: bool) -> Result<Loaded, Diagnostics> {
-    if text.len() > LARGEST_FILE {
+    if text.len() > outside::LARGEST_FILE {
         let message = "the configuration file is larger than 1 MiB".to_owned();
         return Err(Diagnostics::about_file(
             file,

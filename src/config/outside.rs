@@ -16,8 +16,8 @@ use super::shape::At;
 use super::source::Span;
 use super::vocabulary::{self as file, Secret};
 
-/// No secret and no bundle of certificates is larger, in bytes.
-const LARGEST_FILE: u64 = 1024 * 1024;
+/// The largest file that is read, in bytes: room for some thousand connectors, and more than any secret or bundle of certificates has.
+pub const LARGEST_FILE: usize = 1024 * 1024;
 
 /// Looks at every variable and file that is named. Commands are not run.
 pub fn check(file: &file::File, folder: &Path, report: &mut Report) {
@@ -37,8 +37,8 @@ pub fn check(file: &file::File, folder: &Path, report: &mut Report) {
 /// Reads a whole file of at most [`LARGEST_FILE`] bytes.
 pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::new());
-    File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
+    File::open(path)?.take(LARGEST_FILE as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > LARGEST_FILE {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(bytes)

@@ -165,3 +165,27 @@ fn value_text(form: &Form) -> String {
 fn prose(doc: &str) -> String {
     doc.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_knows_what_must_be_written_and_refuses_what_it_does_not_know() {
+        let schema = schema();
+        let connector = &schema["properties"]["connectors"]["additionalProperties"];
+        assert_eq!(schema["required"], json!(["connectors"]));
+        assert_eq!(connector["required"], json!(["tenant_id", "client_id", "client_secret"]));
+        assert_eq!(connector["additionalProperties"], json!(false));
+        assert_eq!(connector["properties"]["environment"]["default"], json!("Production"));
+        assert_eq!(schema["properties"]["log"]["properties"]["requests"]["default"], json!(true));
+    }
+
+    #[test]
+    fn every_key_is_in_the_reference() {
+        let reference = reference();
+        for key in all_keys() {
+            assert!(reference.contains(&format!("| `{key}` | ")), "{key}");
+        }
+    }
+}

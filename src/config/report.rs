@@ -12,13 +12,15 @@ pub struct Report {
     comments: Vec<Span>,
     masks: Vec<Span>,
     items: Vec<Diagnostic>,
+    errors: usize,
 }
 
 impl Report {
     /// A report about a file that is YAML; what YAML offers and this file does not use is reported at once.
     pub fn new(source: Source, tree: &Tree) -> Self {
-        let mut report = Self { source, comments: tree.comments.clone(), masks: mask::hidden(tree), items: Vec::new() };
-        for span in &tree.refused {
+        let mut report =
+            Self { source, comments: tree.comments.clone(), masks: mask::hidden(tree), items: Vec::new(), errors: 0 };
+        for span in tree.refused.iter().take(LIMIT) {
             report.error(
                 *span,
                 "anchors (`&name`), aliases (`*name`) and tags (`!name`) are not used in this file",
@@ -30,6 +32,7 @@ impl Report {
 
     /// Adds what is wrong and what to do. Neither may quote a value of the file.
     pub fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.errors += 1;
         self.push(Severity::Error, span, message.into(), help.into());
     }
 
@@ -43,13 +46,13 @@ impl Report {
         self.masks.push(span);
     }
 
-    /// Whether enough was found: nobody reads more, and looking further could take long.
+    /// Whether so many errors were found that the rest of the file need not be read: nobody reads on, and it could take long.
     pub fn is_full(&self) -> bool {
-        self.items.len() >= LIMIT
+        self.errors >= LIMIT
     }
 
     pub fn has_errors(&self) -> bool {
-        self.items.iter().any(|item| item.severity == Severity::Error)
+        self.errors > 0
     }
 
     /// The line of a place, for a message that names a second one.

@@ -1,6 +1,6 @@
 //! Shapes: what may stand where in the file.
 //!
-//! A mapping is declared once, with the macro [`mapping!`](super::shape): its keys, their types, defaults and documentation. Reader, JSON
+//! A mapping is declared once, with the macro `mapping!`: its keys, their types, defaults and documentation. Reader, JSON
 //! Schema and reference come from that one declaration.
 
 use std::collections::HashMap;
@@ -112,7 +112,7 @@ macro_rules! mapping {
             fn read(node: &$crate::config::node::Node, report: &mut $crate::config::report::Report) -> Option<Self> {
                 use $crate::config::shape::{Entries, Presence::*};
                 let entries = Entries::of(node, $title, &[$(stringify!($key)),+], report)?;
-                Some(Self { $($key: entries.read(stringify!($key), $presence, report)),+ })
+                Some(Self { $($key: entries.read(stringify!($key), $presence, concat!($($field_doc),+), report)),+ })
             }
         }
     };
@@ -141,8 +141,14 @@ impl<'n> Entries<'n> {
         Some(Self { node, title, values })
     }
 
-    /// Reads the value of one key.
-    pub fn read<T: Shape>(&self, key: &'static str, presence: Presence, report: &mut Report) -> Option<At<T>> {
+    /// Reads the value of one key; its documentation helps when it is missing.
+    pub fn read<T: Shape>(
+        &self,
+        key: &'static str,
+        presence: Presence,
+        doc: &str,
+        report: &mut Report,
+    ) -> Option<At<T>> {
         if let Some(node) = self.values.get(key) {
             return read_at(node, report);
         }
@@ -152,7 +158,7 @@ impl<'n> Entries<'n> {
                 report.error(
                     self.node.label,
                     format!("this {} has no `{key}`", self.title),
-                    format!("add the key `{key}`; the commented sample proxy.yaml says where to find its value"),
+                    format!("add `{key}`. {}", doc.trim()),
                 );
                 None
             }
