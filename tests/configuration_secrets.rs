@@ -61,6 +61,11 @@ fn a_secret_in_a_wrong_place_is_masked() {
     ] {
         assert!(text.contains(shown), "{shown:?} in\n{text}");
     }
+    // As the name of a connector, which messages would list.
+    assert_silent(&said(&format!("connectors: {{ {SECRET}: {{}}, b: {{}} }}\n")));
+    assert_silent(&said(&format!(
+        "connectors: {{ {SECRET}: {{}}, b: {{}} }}\nroutes: [{{ path: /, connector: z }}, {{ path: /a }}]\n"
+    )));
     // Each wrong place alone, so that no message hides another.
     for line in LEAKY.lines().filter(|line| line.contains(SECRET)) {
         assert_silent(&said(&format!("connectors:\n  cronus:\n    {}\n", line.trim())));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::mask::looks_like_a_secret;
 use super::model::{AllowFrom, Config, Connector, Log, Route, RoutePath, Timeouts};
 use super::report::{Report, near_miss};
 use super::shape::{At, OrOff};
@@ -24,6 +25,13 @@ struct Known<'f> {
     name: &'f At<String>,
     company: Option<Span>,
     value: Option<Arc<Connector>>,
+}
+
+impl Known<'_> {
+    /// The name, unless it looks like something that was pasted into the wrong line.
+    fn showable_name(&self) -> Option<&str> {
+        Some(self.name.value.as_str()).filter(|name| !looks_like_a_secret(name))
+    }
 }
 
 /// Gives the file its meaning. Whatever could be read is checked; `None` when something is missing or wrong.
@@ -179,7 +187,7 @@ fn connector_of<'k>(
     connectors: &'k [Known<'_>],
     report: &mut Report,
 ) -> Option<&'k Arc<Connector>> {
-    let names = || connectors.iter().map(|known| known.name.value.as_str());
+    let names = || connectors.iter().filter_map(Known::showable_name);
     let some_names = || names().take(5).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let Some(wanted) = &route.connector else {
         if let [only] = connectors {
@@ -249,7 +257,7 @@ fn default_routes(
                 "with several connectors, `routes` must say which path leads to which",
                 format!(
                     "add for each: routes: [ {{ path: /{0}, connector: {0}, to: nav }}, … ], or one below the other with `- `",
-                    first.name.value
+                    first.showable_name().unwrap_or("NAME")
                 ),
             );
         }
