@@ -1,5 +1,116 @@
 //! The configuration: what `proxy.yaml` says, in types that hold only what makes sense.
+//!
+//! A file takes four steps, and every one of them reports all the mistakes it finds:
+//!
+//! | step | from | to |
+//! |---|---|---|
+//! | `node` | text | a YAML tree in which every value keeps its place and its source text |
+//! | `shape`, `vocabulary`, `leaves` | tree | the words of the file, each value typed |
+//! | `meaning` | words | [`Config`]: names resolved, defaults handed down |
+//! | `outside` | words | are the secrets and certificates there? |
+//!
+//! `diagnostics` draws what was found; `mask` keeps secrets out of the drawing; `publish` makes schema and reference from `vocabulary`.
 
+mod diagnostics;
+mod duration;
+mod leaves;
+mod mask;
+mod meaning;
 mod model;
+mod node;
+mod outside;
+mod publish;
+mod report;
+mod shape;
+mod source;
+mod vocabulary;
 
-pub use model::{AllowFrom, Config, Connector, Log, LogFormat, Route, RoutePath, Timeouts};
+use std::path::Path;
+
+pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use model::{AllowFrom, Config, Connector, Log, LogFormat, Route, RoutePath, RoutePathError, Timeouts};
+pub use publish::{reference, schema};
+pub use source::Position;
+
+use report::Report;
+use shape::Shape;
+use source::{Source, Span};
+
+/// A configuration, and what in its file is probably not meant as written.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Config,
+    /// Warnings only, often none.
+    pub warnings: Diagnostics,
+}
+
+impl Config {
+    /// Reads a configuration file and looks whether the secrets and certificates it names are there.
+    ///
+    /// Paths in the file are relative to its folder. On error, all mistakes are reported, warnings among them.
+    pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+        let bytes = outside::read(path).map_err(|error| {
+            let message = format!("the configuration file can't be read: {}", outside::reason(&error));
+            Diagnostics::about_file(
+                path,
+                message,
+                "name the right file with --config, or put one there: the sample proxy.yaml is a beginning",
+            )
+        })?;
+        let text = str::from_utf8(&bytes).map_err(|_| {
+            let message = "the configuration file is not plain text in UTF-8".to_owned();
+            Diagnostics::about_file(
+                path,
+                message,
+                "save it as UTF-8: Windows' Notepad asks for the encoding when saving",
+            )
+        })?;
+        read(text, path, true)
+    }
+
+    /// Reads the text of a configuration file without touching anything outside it. `file` is its name in messages.
+    pub fn from_yaml(text: &str, file: &Path) -> Result<Loaded, Diagnostics> {
+        read(text, file, false)
+    }
+}
+
+fn read(text: &str, file: &Path, look_outside: bool) -> Result<Loaded, Diagnostics> {
+    if text.len() > outside::LARGEST_FILE {
+        let message = "the configuration file is larger than 1 MiB".to_owned();
+        return Err(Diagnostics::about_file(
+            file,
+            message,
+            "look whether it is the right file, or divide it between several bcproxy services",
+        ));
+    }
+    let source = Source::new(file, text);
+    let tree = node::parse(text).map_err(|broken| {
+        let masks = mask::all_values(&source, &publish::all_keys());
+        let span = Span { start: broken.at, end: broken.at };
+        let item = Diagnostic {
+            severity: Severity::Error,
+            span: Some(span),
+            message: broken.message.to_owned(),
+            help: broken.help.to_owned(),
+        };
+        Diagnostics::new(source.clone(), masks, vec![item])
+    })?;
+    let Some(root) = &tree.root else {
+        return Err(Diagnostics::about_file(
+            file,
+            "the configuration file is empty".to_owned(),
+            "describe at least one connector: the sample proxy.yaml is a beginning",
+        ));
+    };
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let mut report = Report::new(source, &tree);
+    let words = vocabulary::File::read(root, &mut report);
+    let config = words.as_ref().and_then(|words| meaning::config(words, folder, &mut report));
+    if let Some(words) = words.as_ref().filter(|_| look_outside) {
+        outside::check(words, folder, &mut report);
+    }
+    match config.filter(|_| !report.has_errors()) {
+        Some(config) => Ok(Loaded { config, warnings: report.finish() }),
+        None => Err(report.finish()),
+    }
+}

@@ -1,7 +1,9 @@
 //! The typed configuration the rest of the house works with.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,6 +97,17 @@ pub struct Route {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RoutePath(String);
 
+/// Why a text is no [`RoutePath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RoutePathError {
+    #[error("begin it with a slash, such as /api")]
+    NoSlash,
+    #[error(
+        "a path holds letters, digits, `-`, `.`, `_` and `~` between single slashes, such as /erp/api; no address and no `..`"
+    )]
+    NotPlain,
+}
+
 /// The networks a client may come from. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowFrom(Vec<IpNet>);
@@ -124,6 +137,24 @@ impl RoutePath {
     }
 }
 
+impl FromStr for RoutePath {
+    type Err = RoutePathError;
+
+    /// One slash at the end is dropped: `/api/` is `/api`, `/` is empty.
+    fn from_str(text: &str) -> Result<Self, RoutePathError> {
+        let path = text.strip_suffix('/').unwrap_or(text);
+        if path.is_empty() && !text.is_empty() {
+            return Ok(Self(String::new()));
+        }
+        let segments = path.strip_prefix('/').ok_or(RoutePathError::NoSlash)?;
+        let is_plain = |segment: &str| {
+            !matches!(segment, "" | "." | "..")
+                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+        };
+        if segments.split('/').all(is_plain) { Ok(Self(path.to_owned())) } else { Err(RoutePathError::NotPlain) }
+    }
+}
+
 impl AllowFrom {
     /// Programs on this machine only: 127.0.0.0/8 and ::1.
     pub fn loopback() -> Self {
@@ -144,9 +175,36 @@ impl AllowFrom {
     }
 }
 
-impl std::fmt::Display for RoutePath {
+impl fmt::Display for RoutePath {
     /// As it stands in the file: `/` for the empty prefix.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "/" } else { &self.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_path_has_plain_segments_only() {
+        let parse = |text: &str| text.parse::<RoutePath>().map(|path| path.as_str().to_owned());
+        for (text, path) in [("/", ""), ("/api", "/api"), ("/api/", "/api"), ("/a/b-1.0_~", "/a/b-1.0_~")] {
+            assert_eq!(parse(text).as_deref(), Ok(path));
+        }
+        for text in ["", "api", "https://host/api"] {
+            assert_eq!(parse(text), Err(RoutePathError::NoSlash), "{text}");
+        }
+        for text in ["//", "/a//b", "/a/../b", "/./a", "/a b", "/%41", "/a?b", "/ü", "/api//"] {
+            assert_eq!(parse(text), Err(RoutePathError::NotPlain), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_ipv4_client_on_an_ipv6_socket_counts_as_ipv4() {
+        let loopback = AllowFrom::loopback();
+        assert!(loopback.contains("::ffff:127.0.0.1".parse().unwrap()));
+        assert!(!loopback.contains("192.0.2.1".parse().unwrap()));
+        assert_eq!(AllowFrom::new(Vec::new()), None);
     }
 }

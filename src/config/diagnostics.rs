@@ -1,0 +1,224 @@
+//! What is wrong with a configuration file, drawn for the person who wrote it.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::path::Path;
+
+use super::source::{Position, Source, Span};
+
+/// How many mistakes are shown at once; whoever has more mends these first.
+pub(super) const LIMIT: usize = 100;
+
+/// How many characters of a source line are shown at most.
+const WIDTH: usize = 100;
+
+/// What stands in place of a value nobody may read.
+const MASK: &str = "****";
+
+/// How serious a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The file can't be used.
+    Error,
+    /// The file can be used, though probably not as meant.
+    Warning,
+}
+
+/// One finding: what is wrong, where, and what to do now.
+#[derive(Debug, Clone)]
+pub struct Diagnostic {
+    pub severity: Severity,
+    /// `None`: the file as a whole.
+    pub(super) span: Option<Span>,
+    /// Never quotes a value of the file.
+    pub message: String,
+    /// The fix, or the names that may have been meant.
+    pub help: String,
+}
+
+/// Everything found in one file, in the order of the file.
+///
+/// Shown as text, it draws each finding with its source line. Values that are or may be secrets are masked.
+#[derive(Debug, Clone)]
+pub struct Diagnostics {
+    source: Source,
+    masks: Vec<Span>,
+    items: Vec<Diagnostic>,
+}
+
+/// One character as it is shown, and the bytes it stands for.
+struct Cell {
+    shown: char,
+    bytes: Span,
+}
+
+impl Diagnostics {
+    /// `masks` are the stretches that must not be shown.
+    pub(super) fn new(source: Source, mut masks: Vec<Span>, mut items: Vec<Diagnostic>) -> Self {
+        // A block of text ends where the next key begins, whose indentation is not part of it.
+        for mask in &mut masks {
+            mask.end = mask.start + source.slice(*mask).trim_end().len();
+        }
+        masks.sort_by_key(|mask| (mask.start, Reverse(mask.end)));
+        // Errors first, so that warnings don't crowd them out.
+        items.sort_by_key(|item| (item.severity, item.span));
+        items.truncate(LIMIT);
+        items.sort_by_key(|item| item.span);
+        Self { source, masks, items }
+    }
+
+    /// One finding about a file whose text is not at hand.
+    pub(super) fn about_file(file: &Path, message: String, help: &str) -> Self {
+        let item = Diagnostic { severity: Severity::Error, span: None, message, help: help.to_owned() };
+        Self::new(Source::new(file, ""), Vec::new(), vec![item])
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The findings and where each is; the place is `None` where it is the file as a whole.
+    pub fn iter(&self) -> impl Iterator<Item = (&Diagnostic, Option<Position>)> {
+        self.items.iter().map(|item| (item, item.span.map(|span| self.source.position(span.start))))
+    }
+
+    /// Draws all findings, with colours for a terminal if asked.
+    pub fn render(&self, colour: bool) -> String {
+        let paint =
+            |code: &str, text: &str| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
+        let mut out = String::new();
+        for item in &self.items {
+            let (code, word) = match item.severity {
+                Severity::Error => ("1;31", "error"),
+                Severity::Warning => ("1;33", "warning"),
+            };
+            out += &format!("{}: {}\n", paint(code, word), paint("1", &item.message));
+            let mut margin = String::new();
+            match item.span {
+                None => out += &format!("{} {}\n", paint("34", "-->"), self.source.file()),
+                Some(span) => {
+                    let Position { line, column } = self.source.position(span.start);
+                    let (shown, underline) = self.draw(span, line);
+                    let number = line.to_string();
+                    margin = " ".repeat(number.len());
+                    out += &format!("{margin}{} {}:{line}:{column}\n", paint("34", "-->"), self.source.file());
+                    out += &format!("{margin} {}\n", paint("34", "|"));
+                    out += &format!("{} {shown}\n", paint("34", &format!("{number} |")));
+                    out += &format!("{margin} {} {}\n", paint("34", "|"), paint(code, &underline));
+                }
+            }
+            out += &format!("{margin} {} {}: {}\n\n", paint("34", "="), paint("36", "help"), item.help);
+        }
+        if self.items.len() >= LIMIT {
+            out += "There may be more; mend these first.\n";
+        }
+        out
+    }
+
+    /// The source line as it may be shown, and the line of carets below it.
+    fn draw(&self, span: Span, line: usize) -> (String, String) {
+        let line = self.source.line(line);
+        let span = Span { start: span.start, end: span.end.min(line.end).max(span.start + 1) };
+        let near = self.source.around(span.start, 2 * WIDTH, line);
+        let mut cells = self.cells(near);
+        // Something missing at the end of a line is marked behind it.
+        if !cells.iter().any(|cell| cell.bytes.overlaps(span)) {
+            cells.push(Cell { shown: ' ', bytes: span });
+        }
+        let first = cells.iter().position(|cell| cell.bytes.overlaps(span)).unwrap_or_default();
+        let start = if cells.len() <= WIDTH { 0 } else { first.saturating_sub(WIDTH / 3) };
+        let is_cut = cells.len() > start + WIDTH || near.end < line.end;
+        let window = || cells.iter().skip(start).take(WIDTH);
+        let lead = if start > 0 || near.start > line.start { "…" } else { "" };
+        let shown: String = window().map(|cell| cell.shown).collect();
+        let carets: String = window().map(|cell| if cell.bytes.overlaps(span) { '^' } else { ' ' }).collect();
+        let text = format!("{lead}{}{}", shown.trim_end(), if is_cut { "…" } else { "" });
+        (text, format!("{}{}", " ".repeat(lead.chars().count()), carets.trim_end()))
+    }
+
+    /// A stretch of a line, character by character; each masked stretch is one mask, whatever its length.
+    fn cells(&self, stretch: Span) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        let mut masks = self.masks.iter().filter(|mask| mask.overlaps(stretch)).peekable();
+        let mut hidden: Option<Span> = None;
+        for (offset, shown) in self.source.slice(stretch).char_indices() {
+            let bytes = Span { start: stretch.start + offset, end: stretch.start + offset + shown.len_utf8() };
+            if hidden.is_some_and(|mask| bytes.start < mask.end) {
+                continue;
+            }
+            while masks.next_if(|mask| mask.end <= bytes.start).is_some() {}
+            match masks.next_if(|mask| mask.overlaps(bytes)) {
+                Some(mask) => {
+                    hidden = Some(*mask);
+                    cells.extend(MASK.chars().map(|shown| Cell { shown, bytes: *mask }));
+                }
+                None if shown == '\u{feff}' => {}
+                None if shown == '\t' => cells.push(Cell { shown: ' ', bytes }),
+                // A file may come from anywhere: it must not steer the terminal.
+                None if shown.is_control() => cells.push(Cell { shown: char::REPLACEMENT_CHARACTER, bytes }),
+                None => cells.push(Cell { shown, bytes }),
+            }
+        }
+        cells
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.render(false).trim_end())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(text: &str, masks: &[Span], span: Span) -> String {
+        let (message, help) = ("wrong".to_owned(), "right".to_owned());
+        let item = Diagnostic { severity: Severity::Error, span: Some(span), message, help };
+        Diagnostics::new(Source::new(Path::new("p.yaml"), text), masks.to_vec(), vec![item]).to_string()
+    }
+
+    #[test]
+    fn a_finding_shows_its_place_its_line_and_the_fix() {
+        let expected = "error: wrong\n --> p.yaml:2:4\n  |\n2 | b: cd\n  |    ^^\n  = help: right";
+        assert_eq!(drawn("a: b\nb: cd\n", &[], Span { start: 8, end: 10 }), expected);
+    }
+
+    #[test]
+    fn a_mask_has_one_length_whatever_it_hides() {
+        let mask = Span { start: 3, end: 9 };
+        for masks in [vec![mask], vec![mask, Span { start: 4, end: 6 }], vec![Span { start: 5, end: 9 }, mask]] {
+            let text = drawn("a: secret # x", &masks, Span { start: 4, end: 5 });
+            assert!(text.contains("1 | a: **** # x\n  |    ^^^^\n"), "{text}");
+        }
+    }
+
+    #[test]
+    fn overlapping_masks_hide_all_they_cover() {
+        let masks = [Span { start: 0, end: 4 }, Span { start: 2, end: 8 }];
+        assert!(drawn("abcdefgh i", &masks, Span { start: 9, end: 10 }).contains("1 | ******** i\n"));
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_place() {
+        let text = format!("{}X{}", "a".repeat(500), "b".repeat(500));
+        let drawn = drawn(&text, &[], Span { start: 500, end: 501 });
+        assert!(drawn.contains(" | …aaa") && drawn.contains("bbb…\n"), "{drawn}");
+        let columns: Vec<_> =
+            drawn.lines().filter_map(|line| line.chars().position(|c| c == 'X' || c == '^')).collect();
+        assert!(columns.len() == 2 && columns[0] == columns[1], "{drawn}");
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert!(!drawn("a: \u{1b}[2J", &[], Span { start: 0, end: 1 }).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn what_is_missing_at_the_end_is_marked_behind_it() {
+        assert!(drawn("a:", &[], Span { start: 2, end: 2 }).contains("1 | a:\n  |   ^\n"));
+    }
+}

@@ -1,0 +1,243 @@
+//! The texts of the file: each type that is written as one word or phrase.
+
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use hyper::Method;
+use ipnet::IpNet;
+use serde_json::json;
+
+use super::duration;
+use super::model::{LogFormat, RoutePath};
+use super::node::Node;
+use super::report::{Report, near_miss};
+use super::shape::{Form, Shape, text_at};
+use crate::business_central::{CompanyRef, EnvironmentName, Surface};
+use crate::entra::{ClientId, TenantId};
+use crate::https_url::HttpsUrl;
+
+/// Any text that is not empty, such as an argument of a command.
+#[derive(Debug, Clone)]
+pub struct Text(pub String);
+
+/// The name of a connector, as a route refers to it.
+#[derive(Debug, Clone)]
+pub struct ConnectorName(pub String);
+
+/// The name of an environment variable: letters, digits and underscores, not beginning with a digit.
+#[derive(Debug, Clone)]
+pub struct VariableName(pub String);
+
+/// What a token is for: one resource, ending in `/.default`.
+#[derive(Debug, Clone)]
+pub struct Scope(pub String);
+
+/// Why a text is none of the leaf types of this file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LeafError {
+    #[error("write something between the quotation marks, or remove the key")]
+    Empty,
+    #[error("write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080; names are not looked up")]
+    Address,
+    #[error("write a network such as 10.0.0.0/8 or fd00::/8, or a single address such as 192.168.1.20")]
+    Network,
+    #[error(
+        "name the variable that holds the secret, such as BC_CLIENT_SECRET (letters, digits and underscores); \
+         the secret itself is never written in this file"
+    )]
+    Variable,
+    #[error("write one resource with /.default behind it, such as https://api.businesscentral.dynamics.com/.default")]
+    Scope,
+}
+
+/// Reads a leaf; `what` completes "this is not …".
+fn leaf<T, E: Display>(
+    node: &Node,
+    report: &mut Report,
+    what: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Option<T> {
+    let text = text_at(node, what, report)?;
+    match parse(text) {
+        Ok(value) => Some(value),
+        Err(reason) => {
+            report.error(node.span, format!("this is not {what}"), reason.to_string());
+            None
+        }
+    }
+}
+
+/// Declares leaf types: what they are called, how they are read, and the JSON Schema beside `"type": "string"`.
+macro_rules! leaves {
+    ($($type:ty: $what:literal, $parse:expr, $schema:tt;)+) => {
+        $(impl Shape for $type {
+            fn form() -> Form {
+                Form::Text { what: $what, schema: json!($schema) }
+            }
+
+            fn read(node: &Node, report: &mut Report) -> Option<Self> {
+                leaf(node, report, $what, $parse)
+            }
+        })+
+    };
+}
+
+leaves! {
+    Text: "a text", |text| non_empty(text).map(Self), { "minLength": 1 };
+    PathBuf: "a path", |text| non_empty(text).map(Self::from), { "minLength": 1 };
+    ConnectorName: "the name of a connector", |text| non_empty(text).map(Self), { "minLength": 1 };
+    SocketAddr: "an IP address with a port", |text| text.parse().map_err(|_| LeafError::Address),
+        { "pattern": "^(\\d+\\.\\d+\\.\\d+\\.\\d+|\\[[0-9A-Fa-f:.%]+\\]):\\d+$", "examples": ["127.0.0.1:8080"] };
+    IpNet: "a network", network, { "examples": ["10.0.0.0/8", "192.168.1.20"] };
+    Duration: "a duration", duration::parse, { "pattern": (duration::PATTERN), "examples": ["10s", "1h30m"] };
+    TenantId: "a directory (tenant) ID", str::parse::<TenantId>, { "examples": ["contoso.onmicrosoft.com"] };
+    ClientId: "an application (client) ID", str::parse::<ClientId>, { "format": "uuid" };
+    HttpsUrl: "an https address", str::parse::<HttpsUrl>, { "pattern": "^https://[^?#@]+$" };
+    Scope: "a scope", scope, { "pattern": "^[^ ]+/\\.default$" };
+    VariableName: "the name of an environment variable", variable, { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" };
+    Surface: "a surface of Business Central", str::parse::<Surface>,
+        { "pattern": "^(api/[^/]+(/[^/]+/[^/]+)?|odata|soap|nav|environment)$",
+          "examples": ["api/v2.0", "odata", "soap", "nav", "environment"] };
+    RoutePath: "a route's path", str::parse::<RoutePath>, { "pattern": "^/([A-Za-z0-9._~-]+/?)*$" };
+}
+
+fn non_empty(text: &str) -> Result<String, LeafError> {
+    if text.is_empty() { Err(LeafError::Empty) } else { Ok(text.to_owned()) }
+}
+
+fn network(text: &str) -> Result<IpNet, LeafError> {
+    let single = || IpAddr::from_str(text).map(IpNet::from);
+    text.parse().or_else(|_| single()).map_err(|_| LeafError::Network)
+}
+
+fn variable(text: &str) -> Result<VariableName, LeafError> {
+    let starts_well = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if starts_well && is_plain { Ok(VariableName(text.to_owned())) } else { Err(LeafError::Variable) }
+}
+
+fn scope(text: &str) -> Result<Scope, LeafError> {
+    let is_one =
+        !text.contains(char::is_whitespace) && text.strip_suffix("/.default").is_some_and(|name| !name.is_empty());
+    if is_one { Ok(Scope(text.to_owned())) } else { Err(LeafError::Scope) }
+}
+
+impl Shape for EnvironmentName {
+    fn form() -> Form {
+        Form::Text {
+            what: "the name of an environment",
+            schema: json!({ "pattern": "^[A-Za-z][A-Za-z0-9_-]*$", "maxLength": 29 }),
+        }
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        warn_of_cut_name(node, report);
+        leaf(node, report, "the name of an environment", str::parse)
+    }
+}
+
+impl Shape for CompanyRef {
+    fn form() -> Form {
+        Form::Text {
+            what: "the name or id of a company",
+            schema: json!({ "type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 38 }),
+        }
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        warn_of_cut_name(node, report);
+        leaf(node, report, "the name or id of a company", str::parse)
+    }
+}
+
+/// `company: CRONUS #1` is `CRONUS` for YAML: most likely not for its author.
+fn warn_of_cut_name(node: &Node, report: &mut Report) {
+    if node.text().is_some()
+        && let Some(comment) = report.comment_cut_from(node)
+    {
+        report.warning(
+            comment,
+            "the name ends before this `#`: in YAML it begins a comment",
+            "if it belongs to the name, put the whole name in quotes: \"… #…\"; if not, put a space behind the `#`",
+        );
+    }
+}
+
+/// Reads one of some words.
+fn choice<T>(node: &Node, report: &mut Report, choices: impl Fn() -> Vec<(&'static str, T)>) -> Option<T> {
+    let words: Vec<&str> = choices().iter().map(|(word, _)| *word).collect();
+    let text = text_at(node, &format!("one of {}", words.join(", ")), report)?;
+    let found = choices().into_iter().find(|(word, _)| *word == text).map(|(_, value)| value);
+    if found.is_none() {
+        let help = match near_miss(text, words.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "write one of these words, in capitals or small letters as shown".to_owned(),
+        };
+        report.error(node.span, format!("expected one of {}", words.join(", ")), help);
+    }
+    found
+}
+
+/// Declares types that are written as one of some words.
+macro_rules! choices {
+    ($($type:ty: [$($word:literal => $value:expr),+];)+) => {
+        $(impl Shape for $type {
+            fn form() -> Form {
+                Form::Choice(vec![$($word),+])
+            }
+
+            fn read(node: &Node, report: &mut Report) -> Option<Self> {
+                choice(node, report, || vec![$(($word, $value)),+])
+            }
+        })+
+    };
+}
+
+choices! {
+    bool: ["true" => true, "false" => false];
+    LogFormat: ["auto" => Self::Auto, "text" => Self::Text, "json" => Self::Json];
+    tracing::Level: ["error" => Self::ERROR, "warn" => Self::WARN, "info" => Self::INFO, "debug" => Self::DEBUG, "trace" => Self::TRACE];
+}
+
+/// The methods of Business Central; MERGE is OData's old name for PATCH.
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MERGE"];
+
+impl Shape for Method {
+    fn form() -> Form {
+        Form::Choice(METHODS.to_vec())
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        let name = choice(node, report, || METHODS.map(|name| (name, name)).to_vec())?;
+        Self::from_bytes(name.as_bytes()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_may_be_a_single_address() {
+        assert_eq!(network("::1").unwrap().to_string(), "::1/128");
+        assert_eq!(network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
+        for wrong in ["", "10.0.0.0/33", "localhost", "10.0.0"] {
+            assert_eq!(network(wrong), Err(LeafError::Network), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_variable_has_a_plain_name_and_a_scope_one_resource() {
+        assert!(variable("BC_CLIENT_SECRET").is_ok());
+        for wrong in ["", "1A", "abc8Q~x", "A B", "A-B", "${A}", "%A%"] {
+            assert!(variable(wrong).is_err(), "{wrong}");
+        }
+        assert!(scope("https://x/.default").is_ok());
+        for wrong in ["", "/.default", "https://x", "https://x/.default openid", "a b/.default"] {
+            assert!(scope(wrong).is_err(), "{wrong}");
+        }
+    }
+}

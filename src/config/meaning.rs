@@ -1,0 +1,325 @@
+//! From the words of the file to the typed configuration: names are resolved, defaults handed down, parts compared with each other.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::mask::looks_like_a_secret;
+use super::model::{AllowFrom, Config, Connector, Log, Route, RoutePath, Timeouts};
+use super::report::{Report, near_miss};
+use super::shape::{At, OrOff};
+use super::source::Span;
+use super::vocabulary as file;
+use crate::business_central::Surface;
+use crate::entra::{Application, Credential, SecretSource};
+
+/// What a single connector gets without `routes`.
+const DEFAULT_ROUTES: [(&str, &str); 5] =
+    [("/api", "api/v2.0"), ("/odata", "odata"), ("/soap", "soap"), ("/nav", "nav"), ("/", "nav")];
+
+/// A connector of the file; `value` is `None` when it could not be read.
+struct Known<'f> {
+    name: &'f At<String>,
+    company: Option<Span>,
+    value: Option<Arc<Connector>>,
+}
+
+impl Known<'_> {
+    /// The name, unless it looks like something that was pasted into the wrong line.
+    fn showable_name(&self) -> Option<&str> {
+        Some(self.name.value.as_str()).filter(|name| !looks_like_a_secret(name))
+    }
+}
+
+/// Gives the file its meaning. Whatever could be read is checked; `None` when something is missing or wrong.
+pub fn config(file: &file::File, folder: &Path, report: &mut Report) -> Option<Config> {
+    let connectors = known_connectors(file, folder);
+    let listen = listen_addresses(file, report);
+    let admin = admin_address(file, &listen, report);
+    let default_access = file.access.as_ref().and_then(|access| access.value.allow_from.as_ref());
+    let routes = match &file.routes {
+        Some(routes) => read_routes(&routes.value, &connectors, default_access, report),
+        None => default_routes(file, &connectors, default_access, report),
+    };
+    check_access(file, &listen, default_access.is_some(), report);
+    warn_of_useless_companies(file, &connectors, report);
+
+    let log = &file.log.as_ref()?.value;
+    let config = Config {
+        listen: listen.into_iter().map(|address| address.value).collect(),
+        admin: admin?,
+        connectors: connectors.into_iter().filter_map(|connector| connector.value).collect(),
+        routes,
+        log: Log {
+            format: log.format.as_ref()?.value,
+            level: log.level.as_ref()?.value,
+            requests: log.requests.as_ref()?.value,
+        },
+        shutdown_grace: file.shutdown.as_ref()?.value.grace.as_ref()?.value,
+    };
+    (!report.has_errors()).then_some(config)
+}
+
+fn known_connectors<'f>(file: &'f file::File, folder: &Path) -> Vec<Known<'f>> {
+    let entries = file.connectors.as_ref().map_or(&[][..], |connectors| &connectors.value.0);
+    let mut known = Vec::with_capacity(entries.len());
+    for (name, connector) in entries {
+        let company = connector.as_ref().and_then(|connector| Some(connector.company.as_ref()?.label));
+        let value = connector.as_ref().and_then(|connector| build_connector(&name.value, connector, folder));
+        known.push(Known { name, company, value: value.map(Arc::new) });
+    }
+    known
+}
+
+fn build_connector(name: &str, connector: &file::Connector, folder: &Path) -> Option<Connector> {
+    let sources = &connector.client_secret.as_ref()?.value.0;
+    let sources = sources.iter().map(|source| match &source.value {
+        file::Secret::Env(name, _) => SecretSource::Env(name.0.clone()),
+        file::Secret::File(path, _) => SecretSource::File(folder.join(path)),
+        file::Secret::Command(argv) => SecretSource::Command(argv.clone()),
+    });
+    let timeouts = &connector.timeouts.as_ref()?.value;
+    Some(Connector {
+        name: name.to_owned(),
+        application: Application {
+            authority: connector.authority.as_ref()?.value.clone(),
+            tenant_id: connector.tenant_id.as_ref()?.value.clone(),
+            client_id: connector.client_id.as_ref()?.value,
+            credential: Credential::ClientSecret(sources.collect()),
+            scope: connector.scope.as_ref()?.value.0.clone(),
+        },
+        environment: connector.environment.as_ref()?.value.clone(),
+        company: connector.company.as_ref().map(|company| company.value.clone()),
+        base_url: connector.base_url.as_ref()?.value.clone(),
+        timeouts: Timeouts {
+            connect: timeouts.connect.as_ref()?.value,
+            head: timeouts.head.as_ref()?.value,
+            body_idle: timeouts.body_idle.as_ref()?.value,
+            pool_idle: timeouts.pool_idle.as_ref()?.value,
+            token: timeouts.token.as_ref()?.value,
+        },
+        ca_file: connector.ca_file.as_ref().map(|path| folder.join(&path.value)),
+    })
+}
+
+fn listen_addresses(file: &file::File, report: &mut Report) -> Vec<At<SocketAddr>> {
+    let addresses = file.listen.as_ref().map_or(Vec::new(), |listen| listen.value.0.clone());
+    let mut seen: HashMap<SocketAddr, Span> = HashMap::new();
+    for address in addresses.iter().filter(|address| address.value.port() != 0) {
+        if let Some(first) = seen.insert(address.value, address.span) {
+            let line = report.line(first);
+            report.error(
+                address.span,
+                format!("this address is already listed, in line {line}"),
+                "keep one of the two",
+            );
+        }
+    }
+    addresses
+}
+
+/// `None`: it is wrong. `Some(None)`: it is turned off.
+fn admin_address(file: &file::File, listen: &[At<SocketAddr>], report: &mut Report) -> Option<Option<SocketAddr>> {
+    let OrOff::On(admin) = &file.admin.as_ref()?.value else { return Some(None) };
+    let address = admin.listen.as_ref()?;
+    if !address.value.ip().to_canonical().is_loopback() {
+        report.error(
+            address.span,
+            "the health check can only listen on loopback",
+            "write 127.0.0.1:8081 (a container's own health check reaches it there), or `admin: off`",
+        );
+    }
+    let same = listen.iter().find(|other| other.value == address.value && address.value.port() != 0);
+    if let Some(same) = same {
+        // One of the two may be a default, which has no place: the later one is written.
+        report.error(
+            address.span.max(same.span),
+            "`listen` and `admin` have the same address",
+            "give one of them another port; the health check has 127.0.0.1:8081 unless `admin` says otherwise",
+        );
+    }
+    Some(Some(address.value))
+}
+
+fn read_routes(
+    routes: &[At<file::Route>],
+    connectors: &[Known<'_>],
+    default_access: Option<&At<Vec<At<IpNet>>>>,
+    report: &mut Report,
+) -> Vec<Route> {
+    let mut paths: HashMap<&RoutePath, Span> = HashMap::new();
+    let mut built = Vec::with_capacity(routes.len());
+    for At { value: route, span, .. } in routes {
+        if report.is_full() {
+            break;
+        }
+        if let Some(path) = &route.path
+            && let Some(first) = paths.insert(&path.value, path.span)
+        {
+            let line = report.line(first);
+            report.error(
+                path.span,
+                format!("a route with this path is already there, in line {line}"),
+                "give one of the two another path (a slash at the end makes no difference)",
+            );
+        }
+        if let (Some(to), Some(company)) = (&route.to, &route.company)
+            && to.value == Surface::Environment
+        {
+            report.error(
+                company.label,
+                "a route to `environment` is not confined to a company",
+                "remove `company`, or choose another `to`: api/v2.0, odata, soap or nav",
+            );
+        }
+        let connector = connector_of(route, *span, connectors, report);
+        built.extend(connector.and_then(|connector| build_route(route, connector, default_access)));
+    }
+    built
+}
+
+fn connector_of<'k>(
+    route: &file::Route,
+    span: Span,
+    connectors: &'k [Known<'_>],
+    report: &mut Report,
+) -> Option<&'k Arc<Connector>> {
+    let names = || connectors.iter().filter_map(Known::showable_name);
+    let some_names = || names().take(5).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let Some(wanted) = &route.connector else {
+        if let [only] = connectors {
+            return only.value.as_ref();
+        }
+        if connectors.len() > 1 {
+            let help = format!("there are several: add `connector:` with one of {}", some_names());
+            report.error(
+                route.path.as_ref().map_or(span, |path| path.label),
+                "this route does not say its connector",
+                help,
+            );
+        }
+        return None;
+    };
+    let found = connectors.iter().find(|known| known.name.value == wanted.value.0);
+    if found.is_none() && !connectors.is_empty() {
+        let help = match near_miss(&wanted.value.0, names()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("the connectors of this file are named below `connectors`: {}", some_names()),
+        };
+        report.error(wanted.span, "there is no connector of this name", help);
+    }
+    found.and_then(|known| known.value.as_ref())
+}
+
+fn build_route(
+    route: &file::Route,
+    connector: &Arc<Connector>,
+    default_access: Option<&At<Vec<At<IpNet>>>>,
+) -> Option<Route> {
+    let surface = route.to.as_ref()?.value.clone();
+    let own_company = route.company.as_ref().map(|company| company.value.clone());
+    let company = own_company.or_else(|| connector.company.clone()).filter(|_| surface != Surface::Environment);
+    let timeouts = &route.timeouts.as_ref()?.value;
+    Some(Route {
+        path: route.path.as_ref()?.value.clone(),
+        surface,
+        environment: route.environment.as_ref().map_or(&connector.environment, |name| &name.value).clone(),
+        company,
+        methods: route.methods.as_ref().map(|list| list.value.iter().map(|method| method.value.clone()).collect()),
+        allow_from: allow_from(route.allow_from.as_ref().or(default_access)),
+        timeouts: Timeouts {
+            head: timeouts.head.as_ref().map_or(connector.timeouts.head, |head| head.value),
+            body_idle: timeouts.body_idle.as_ref().map_or(connector.timeouts.body_idle, |idle| idle.value),
+            ..connector.timeouts
+        },
+        connector: Arc::clone(connector),
+    })
+}
+
+fn allow_from(networks: Option<&At<Vec<At<IpNet>>>>) -> AllowFrom {
+    let networks = networks.map_or(Vec::new(), |list| list.value.iter().map(|network| network.value).collect());
+    AllowFrom::new(networks).unwrap_or_else(AllowFrom::loopback)
+}
+
+fn default_routes(
+    file: &file::File,
+    connectors: &[Known<'_>],
+    default_access: Option<&At<Vec<At<IpNet>>>>,
+    report: &mut Report,
+) -> Vec<Route> {
+    let [only] = connectors else {
+        if let (Some(first), Some(place)) = (connectors.first(), &file.connectors) {
+            report.error(
+                place.label,
+                "with several connectors, `routes` must say which path leads to which",
+                format!(
+                    "add for each: routes: [ {{ path: /{0}, connector: {0}, to: nav }}, … ], or one below the other with `- `",
+                    first.showable_name().unwrap_or("NAME")
+                ),
+            );
+        }
+        return Vec::new();
+    };
+    let Some(connector) = &only.value else { return Vec::new() };
+    let route = |(path, to): (&str, &str)| {
+        let surface: Surface = to.parse().ok()?;
+        Some(Route {
+            path: path.parse().ok()?,
+            connector: Arc::clone(connector),
+            surface,
+            environment: connector.environment.clone(),
+            company: connector.company.clone(),
+            methods: None,
+            allow_from: allow_from(default_access),
+            timeouts: connector.timeouts,
+        })
+    };
+    DEFAULT_ROUTES.into_iter().filter_map(route).collect()
+}
+
+/// Off loopback, nobody gets in by accident: every route must say who may.
+fn check_access(file: &file::File, listen: &[At<SocketAddr>], has_default: bool, report: &mut Report) {
+    let open_routes = match &file.routes {
+        Some(routes) => routes.value.iter().filter(|route| route.value.allow_from.is_none()).count(),
+        None => 1,
+    };
+    // An `access` that could not be read may well say it.
+    if has_default || open_routes == 0 || file.access.is_none() {
+        return;
+    }
+    for address in listen.iter().filter(|address| !address.value.ip().to_canonical().is_loopback()) {
+        report.error(
+            address.span,
+            "other computers can reach this address, and a route does not say which of them may use it",
+            "name their networks, such as access: { allow_from: [127.0.0.1, 10.0.0.0/8] }, or listen on 127.0.0.1:8080",
+        );
+    }
+}
+
+fn warn_of_useless_companies(file: &file::File, connectors: &[Known<'_>], report: &mut Report) {
+    let Some(routes) = &file.routes else { return };
+    let uses = |route: &file::Route, known: &Known<'_>| match &route.connector {
+        Some(name) => name.value.0 == known.name.value,
+        None => connectors.len() == 1,
+    };
+    let is_unconfined = |route: &file::Route| route.to.as_ref().is_some_and(|to| to.value == Surface::Environment);
+    for known in connectors.iter().filter(|known| known.company.is_some()) {
+        if report.is_full() {
+            return;
+        }
+        let mut own = routes.value.iter().map(|route| &route.value).filter(|route| uses(route, known)).peekable();
+        if own.peek().is_some()
+            && own.all(is_unconfined)
+            && let Some(company) = known.company
+        {
+            report.warning(
+                company,
+                "this company is not used: all routes of the connector lead to `environment`, which is not confined to one",
+                "remove it, or choose another `to`: api/v2.0, odata, soap or nav",
+            );
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The YAML tree of a configuration file: places, texts and structure, nothing typed yet.
+//!
+//! It is built from the parser's events, because its typed interface would turn `NO` into a truth value and stop at the first mistake.
+
+use serde_yaml::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span as ParserSpan};
+
+use super::source::Span;
+
+/// How deep lists and mappings may be nested.
+const MAX_DEPTH: usize = 32;
+
+/// One value of the file.
+#[derive(Debug)]
+pub struct Node {
+    pub span: Span,
+    /// The key this is the value of; the value itself in a list and at the top.
+    pub label: Span,
+    pub value: Value,
+}
+
+/// What a [`Node`] holds.
+#[derive(Debug)]
+pub enum Value {
+    /// Nothing was written.
+    Empty,
+    /// A text, unescaped where it was quoted. `plain`: it was not quoted.
+    Scalar {
+        text: String,
+        plain: bool,
+    },
+    List(Vec<Node>),
+    /// In the order of the file, keys that occur twice included.
+    Mapping(Vec<(Node, Node)>),
+    /// A reference to another part of the file; reported in [`Tree::refused`].
+    Alias,
+}
+
+/// A file that is YAML.
+#[derive(Debug)]
+pub struct Tree {
+    /// `None`: the file says nothing.
+    pub root: Option<Node>,
+    pub comments: Vec<Span>,
+    /// Anchors, aliases and tags: YAML that this file does not use.
+    pub refused: Vec<Span>,
+}
+
+/// Why a file is no YAML, and where.
+#[derive(Debug)]
+pub struct Broken {
+    pub at: usize,
+    pub message: &'static str,
+    pub help: &'static str,
+}
+
+/// A list or mapping whose end has not come yet.
+struct Open {
+    span: Span,
+    is_mapping: bool,
+    children: Vec<Node>,
+}
+
+impl Node {
+    /// The text, if this is one.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    fn new(span: Span, value: Value) -> Self {
+        Self { span, label: span, value }
+    }
+}
+
+/// Reads a text as YAML: one document, no deeper than [`MAX_DEPTH`].
+pub fn parse(text: &str) -> Result<Tree, Broken> {
+    let mut options = Options::default();
+    options.emit_anchor_events = true;
+    options.emit_unresolved_aliases = true;
+    options.flow_nesting_limit = MAX_DEPTH;
+    options.block_nesting_limit = MAX_DEPTH;
+    // A sample file is mostly comments; the size of the file is bounded before it gets here.
+    options.max_buffered_comment_events = usize::MAX;
+
+    let mut tree = Tree { root: None, comments: Vec::new(), refused: Vec::new() };
+    let mut open: Vec<Open> = Vec::new();
+    let mut documents = 0;
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, place) = event.map_err(|error| broken(error.kind(), error.marker().byte_offset()))?;
+        let span = span_of(&place);
+        tree.refused.extend(place.tag_span().as_ref().map(span_of));
+        let node = match event {
+            Event::DocumentStart(..) => {
+                documents += 1;
+                if documents > 1 {
+                    return Err(SECOND_DOCUMENT.at(span.start));
+                }
+                continue;
+            }
+            Event::Comment(..) => {
+                tree.comments.push(span);
+                continue;
+            }
+            Event::Anchor(..) => {
+                tree.refused.push(span);
+                continue;
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                tree.refused.push(span);
+                Node::new(span, Value::Alias)
+            }
+            Event::Scalar(text, style, ..) => Node::new(span, scalar(&text, style, span)),
+            Event::SequenceStart(..) => {
+                open.push(Open { span, is_mapping: false, children: Vec::new() });
+                continue;
+            }
+            Event::MappingStart(..) => {
+                open.push(Open { span, is_mapping: true, children: Vec::new() });
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
+                Some(collection) => collection.close(span.end),
+                None => continue,
+            },
+            // The ends of stream and document, which say nothing.
+            _ => continue,
+        };
+        match open.last_mut() {
+            Some(parent) => parent.children.push(node),
+            None => tree.root = Some(node).filter(|node| !matches!(node.value, Value::Empty)),
+        }
+    }
+    Ok(tree)
+}
+
+impl Open {
+    fn close(self, end: usize) -> Node {
+        let span = Span { start: self.span.start, end: end.max(self.span.end) };
+        if !self.is_mapping {
+            return Node::new(span, Value::List(self.children));
+        }
+        let mut entries = Vec::with_capacity(self.children.len() / 2);
+        let mut children = self.children.into_iter();
+        while let (Some(key), Some(mut value)) = (children.next(), children.next()) {
+            value.label = key.span;
+            entries.push((key, value));
+        }
+        Node::new(span, Value::Mapping(entries))
+    }
+}
+
+fn scalar(text: &str, style: ScalarStyle, span: Span) -> Value {
+    let plain = style == ScalarStyle::Plain;
+    if plain && (span.start == span.end || text == "~") {
+        return Value::Empty;
+    }
+    Value::Scalar { text: text.to_owned(), plain }
+}
+
+fn span_of(place: &ParserSpan) -> Span {
+    let range = place.byte_range().unwrap_or_default();
+    Span { start: range.start, end: range.end }
+}
+
+/// A kind of [`Broken`], before the place is known.
+struct Sentence(&'static str, &'static str);
+
+impl Sentence {
+    fn at(self, at: usize) -> Broken {
+        Broken { at, message: self.0, help: self.1 }
+    }
+}
+
+const SECOND_DOCUMENT: Sentence =
+    Sentence("a second document begins here", "keep everything in one document: remove this `---`");
+
+/// Our own words for what the parser found: its text may quote the file.
+fn broken(kind: &ErrorKind, at: Option<usize>) -> Broken {
+    use ErrorKind as Kind;
+    let sentence = match kind {
+        Kind::TabNotAllowed | Kind::TabInBlockIndentation | Kind::TabInIndentation | Kind::TabAtBlockScalarStart => {
+            Sentence("this line is indented with a tab", "indent with spaces: YAML does not allow tabs here")
+        }
+        Kind::MappingValueNotAllowed | Kind::InvalidMappingValueWhitespace | Kind::InvalidColonPlacement => Sentence(
+            "there is a colon where none can be",
+            "put a text that holds `: ` in quotes, such as company: \"Foo: Bar\"; \
+             otherwise compare the indentation of this line with the lines around it",
+        ),
+        Kind::UnclosedQuotedScalar | Kind::DocumentIndicatorInQuotedScalar => {
+            Sentence("a quotation mark is opened here and never closed", "close it at the end of the text")
+        }
+        Kind::UnclosedFlowCollection { .. }
+        | Kind::UnexpectedEofFlowSequence
+        | Kind::UnexpectedEofFlowMapping
+        | Kind::UnexpectedEofImplicitFlowMapping => {
+            Sentence("a bracket is opened here and never closed", "close it: `[` with `]` and `{` with `}`")
+        }
+        Kind::MismatchedFlowCollectionEnd { .. } | Kind::MisplacedFlowCollectionEnd => {
+            Sentence("this bracket closes nothing", "every `[` needs its `]` and every `{` its `}`")
+        }
+        Kind::ExpectedFlowMappingSeparator | Kind::ExpectedFlowSequenceSeparator => {
+            Sentence("a comma is missing here", "separate the items between brackets with `, `")
+        }
+        Kind::UnknownQuotedScalarEscape
+        | Kind::InvalidQuotedScalarHexEscape
+        | Kind::InvalidLowSurrogateHexEscape
+        | Kind::InvalidLowSurrogate
+        | Kind::MissingLowSurrogate
+        | Kind::UnpairedLowSurrogate
+        | Kind::InvalidUnicodeEscape => Sentence(
+            "a backslash in this text has no meaning",
+            "use single quotes, which take every backslash as it is, such as file: 'C:\\keys\\secret.txt'",
+        ),
+        Kind::InvalidTrailingSingleQuotedScalar | Kind::InvalidTrailingDoubleQuotedScalar => Sentence(
+            "there is more text after the closing quotation mark",
+            "within single quotes write an apostrophe twice ('it''s'), or use double quotes (\"it's\")",
+        ),
+        Kind::UnexpectedCharacter { .. } => {
+            Sentence("an unquoted text can't begin with this character", "put the whole text in quotes: \"…\"")
+        }
+        Kind::RecursionLimitExceeded => {
+            Sentence("lists and mappings are nested too deeply here", "this file needs no more than a few levels")
+        }
+        Kind::InvalidIndentation
+        | Kind::ExpectedBlockMappingKey
+        | Kind::ExpectedBlockSequenceEntry
+        | Kind::BlockSequenceEntryNotAllowed
+        | Kind::SimpleKeyExpected
+        | Kind::InvalidSimpleKey
+        | Kind::MappingKeyNotAllowed
+        | Kind::UnexpectedEndOfPlainScalar
+        | Kind::InvalidQuotedScalarIndent
+        | Kind::InvalidFlowScalarIndent
+        | Kind::InvalidBlockScalarIndent => Sentence(
+            "this line does not fit the ones before it",
+            "keys of one block start in the same column and are written `key: value`, \
+             with a space after the colon; list items start with `- `",
+        ),
+        _ => Sentence(
+            "this can't be read as YAML",
+            "look at this line and the one before it: indentation, quotation marks, brackets, a space after each colon",
+        ),
+    };
+    sentence.at(at.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_at(text: &str) -> Option<String> {
+        let root = parse(text).unwrap().root?;
+        let Value::Mapping(entries) = root.value else { panic!("no mapping") };
+        entries.first()?.1.text().map(str::to_owned)
+    }
+
+    #[test]
+    fn scalars_keep_their_text() {
+        for text in ["NO", "2024", "0x10", "1e3", "off", "null", ".inf", "1_000", "007", "Yes"] {
+            assert_eq!(text_at(&format!("company: {text}")).as_deref(), Some(text));
+        }
+        assert_eq!(text_at("a: \"x\\ty\"").as_deref(), Some("x\ty"));
+        assert_eq!(text_at("a: 'it''s'").as_deref(), Some("it's"));
+        assert_eq!(text_at("a:"), None);
+        assert_eq!(text_at("a: \"\"").as_deref(), Some(""));
+    }
+
+    #[test]
+    fn an_empty_file_has_no_root() {
+        for text in ["", "# only this\n", "---\n", "\u{feff}\r\n"] {
+            assert!(parse(text).unwrap().root.is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn anchors_aliases_and_tags_are_set_apart() {
+        let tree = parse("a: &x !t b\nc: *x\nd: *unknown\n").unwrap();
+        assert_eq!(tree.refused.len(), 4, "{tree:?}");
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        for bomb in ["[".repeat(100_000), "- ".repeat(100_000), "{a: ".repeat(100_000)] {
+            assert!(parse(&bomb).is_err());
+        }
+    }
+}

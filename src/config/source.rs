@@ -1,0 +1,101 @@
+//! The text of a configuration file and the places in it.
+
+use std::path::Path;
+
+/// A stretch of the file, in bytes: `start..end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+}
+
+/// A place as people count it: line and column from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    pub line: usize,
+    pub column: usize,
+}
+
+/// A file's name and text, with its lines found once.
+#[derive(Debug, Clone)]
+pub struct Source {
+    file: String,
+    text: String,
+    lines: Vec<usize>,
+}
+
+impl Span {
+    /// Whether the two have at least one byte in common.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+}
+
+impl Source {
+    pub fn new(file: &Path, text: &str) -> Self {
+        let after_break = |(at, byte): (usize, u8)| match byte {
+            b'\n' => Some(at + 1),
+            // An old Macintosh line end; the one of Windows counts at its line feed.
+            b'\r' if text.as_bytes().get(at + 1) != Some(&b'\n') => Some(at + 1),
+            _ => None,
+        };
+        let lines = std::iter::once(0).chain(text.bytes().enumerate().filter_map(after_break)).collect();
+        Self { file: file.display().to_string(), text: text.to_owned(), lines }
+    }
+
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// What stands at a span; empty where the span is outside the text.
+    pub fn slice(&self, span: Span) -> &str {
+        self.text.get(span.start..span.end).unwrap_or_default()
+    }
+
+    /// Where a byte is. A byte-order mark at the start of the file does not count as a column.
+    pub fn position(&self, byte: usize) -> Position {
+        let line = self.lines.partition_point(|start| *start <= byte).max(1);
+        let before = self.slice(Span { start: self.line(line).start, end: byte.min(self.text.len()) });
+        Position { line, column: before.trim_start_matches('\u{feff}').chars().count() + 1 }
+    }
+
+    /// The stretch of a line, counted from 1, without its line end.
+    pub fn line(&self, number: usize) -> Span {
+        let start = self.lines.get(number.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let end = self.lines.get(number).copied().unwrap_or(self.text.len());
+        let line = self.slice(Span { start, end });
+        Span { start, end: start + line.trim_end_matches(['\r', '\n']).len() }
+    }
+
+    /// The part of a line that is at most so many characters away from a byte.
+    pub fn around(&self, byte: usize, characters: usize, line: Span) -> Span {
+        let middle = byte.clamp(line.start, line.end);
+        let before = self.slice(Span { start: line.start, end: middle });
+        let after = self.slice(Span { start: middle, end: line.end });
+        let length = |characters: &mut dyn Iterator<Item = char>| characters.map(char::len_utf8).sum::<usize>();
+        Span {
+            start: middle - length(&mut before.chars().rev().take(characters)),
+            end: middle + length(&mut after.chars().take(characters)),
+        }
+    }
+
+    /// The stretches of all lines.
+    pub fn all_lines(&self) -> impl Iterator<Item = Span> {
+        (1..=self.lines.len()).map(|number| self.line(number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_any_system_ends_them() {
+        let source = Source::new(Path::new("f"), "\u{feff}ab\r\ncü d\re\n");
+        let lines: Vec<_> = source.all_lines().map(|line| source.slice(line).to_owned()).collect();
+        assert_eq!(lines, ["\u{feff}ab", "cü d", "e", ""]);
+        assert_eq!(source.position(4), Position { line: 1, column: 2 });
+        assert_eq!(source.position(source.text.find('d').unwrap()), Position { line: 2, column: 4 });
+        assert_eq!(source.position(999), Position { line: 4, column: 1 });
+    }
+}

@@ -1,0 +1,212 @@
+//! The words of `proxy.yaml`: every key, its type, its default and its documentation. The published reference is made from this.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper::Method;
+use ipnet::IpNet;
+
+use super::leaves::{ConnectorName, Scope, Text, VariableName};
+use super::model::{LogFormat, RoutePath};
+use super::node::{Node, Value};
+use super::report::Report;
+use super::shape::{At, Form, Named, OneOrMore, OrOff, SECRET_FORM, Shape, mapping};
+use super::source::Span;
+use crate::business_central::{CompanyRef, EnvironmentName, Surface};
+use crate::entra::{ClientId, TenantId};
+use crate::https_url::HttpsUrl;
+
+mapping! {
+    /// The configuration of bcproxy: where programs come in, how to sign in to Business Central, and which path leads where.
+    File: "file" {
+        /// Where programs come in: an IP address and a port, or a list of them.
+        /// Off loopback (such as `0.0.0.0:8080`) every route needs an `allow_from`, its own or that of `access`.
+        listen: OneOrMore<SocketAddr> = Default("127.0.0.1:8080"),
+        /// The health check, or `off`.
+        admin: OrOff<Admin> = Default("{}"),
+        /// The connections to Business Central, by a name of your choice. At least one.
+        connectors: Named<Connector> = Required,
+        /// Which local path leads where. The longest path that fits a request is taken.
+        /// Without it, a single connector gets `/api` → `api/v2.0`, `/odata` → `odata`, `/soap` → `soap`, `/nav` → `nav` and `/` → `nav`.
+        routes: Vec<At<Route>> = Optional,
+        /// Who may use the routes that don't say it themselves.
+        access: Access = Default("{}"),
+        /// What is logged, and how.
+        log: Log = Default("{}"),
+        /// How bcproxy stops.
+        shutdown: Shutdown = Default("{}"),
+    }
+}
+
+mapping! {
+    /// The listener of the health check. It is meant for this machine (or container) only.
+    Admin: "admin listener" {
+        /// A loopback address and a port.
+        listen: SocketAddr = Default("127.0.0.1:8081"),
+    }
+}
+
+mapping! {
+    /// One connection to Business Central: tenant, application, environment, company.
+    Connector: "connector" {
+        /// Directory (tenant) ID: a GUID, or a domain such as `contoso.onmicrosoft.com`.
+        /// Microsoft Entra admin center → App registrations → your application → Overview.
+        tenant_id: TenantId = Required,
+        /// Application (client) ID: a GUID. It stands on the same page.
+        client_id: ClientId = Required,
+        /// Where the client secret is kept. It is never written in this file.
+        /// A list is tried in order, for changing secrets without a break. It is read again before every token request.
+        client_secret: OneOrMore<Secret> = Required,
+        /// The environment's name, as the Business Central admin center shows it.
+        environment: EnvironmentName = Default("Production"),
+        /// The company's name, as the page "Companies" shows it, or its id. Leave it out when programs name the company in each request.
+        company: CompanyRef = Optional,
+        /// Where tokens are issued.
+        authority: HttpsUrl = Default("https://login.microsoftonline.com"),
+        /// Where Business Central is.
+        base_url: HttpsUrl = Default("https://api.businesscentral.dynamics.com"),
+        /// What tokens are for.
+        scope: Scope = Default("https://api.businesscentral.dynamics.com/.default"),
+        /// A file of PEM certificates to trust in addition to those of this machine; relative to this file's folder.
+        ca_file: PathBuf = Optional,
+        /// How long to wait for what.
+        timeouts: Timeouts = Default("{}"),
+    }
+}
+
+mapping! {
+    /// Where a secret is kept: one of these.
+    SecretPlace: "client secret" {
+        /// The name of an environment variable that holds the secret.
+        env: VariableName = Optional,
+        /// A file that holds the secret and nothing else; relative to this file's folder. White space around it is ignored.
+        file: PathBuf = Optional,
+        /// A program and its arguments, run without a shell; what it prints is the secret.
+        command: Vec<At<Text>> = Optional,
+    }
+}
+
+mapping! {
+    /// How long a connector waits for what. From more than nothing up to `24h`.
+    Timeouts: "connector's timeouts" {
+        /// Name look-up, TCP and TLS together.
+        connect: Duration = Default("10s"),
+        /// From the request's last byte to the answer's first. Business Central itself gives up after ten minutes.
+        head: Duration = Default("630s"),
+        /// Between two pieces of a body.
+        body_idle: Duration = Default("630s"),
+        /// How long an unused connection to Business Central is kept.
+        pool_idle: Duration = Default("90s"),
+        /// One token request, all of it.
+        token: Duration = Default("10s"),
+    }
+}
+
+mapping! {
+    /// A local path, and where it leads.
+    Route: "route" {
+        /// The beginning of the local path, such as `/api`; `/` takes what no other route takes.
+        path: RoutePath = Required,
+        /// Where it leads: `api/v2.0`, `api/{publisher}/{group}/{version}`, `odata`, `soap`, `nav` (addresses as they were on the premises) or
+        /// `environment` (everything below the environment, unconfined).
+        to: Surface = Required,
+        /// The connector it uses. Not needed when there is only one.
+        connector: ConnectorName = Optional,
+        /// Another environment than the connector's.
+        environment: EnvironmentName = Optional,
+        /// Another company than the connector's. Not together with `to: environment`.
+        company: CompanyRef = Optional,
+        /// The methods that may be used. Without it, all that Business Central knows.
+        methods: Vec<At<Method>> = Optional,
+        /// The networks programs may come from. Without it, that of `access`, or else this machine only.
+        allow_from: Vec<At<IpNet>> = Optional,
+        /// How long to wait for what, where it differs from the connector's.
+        timeouts: RouteTimeouts = Default("{}"),
+    }
+}
+
+mapping! {
+    /// How long a route waits for what, where it differs from its connector.
+    RouteTimeouts: "route's timeouts" {
+        /// From the request's last byte to the answer's first.
+        head: Duration = Optional,
+        /// Between two pieces of a body.
+        body_idle: Duration = Optional,
+    }
+}
+
+mapping! {
+    /// Who may use the routes that don't say it themselves.
+    Access: "access section" {
+        /// The networks programs may come from. Without it, this machine only.
+        allow_from: Vec<At<IpNet>> = Optional,
+    }
+}
+
+mapping! {
+    /// What is logged, and how.
+    Log: "log section" {
+        /// The form of a line; `auto` is text on a terminal and JSON otherwise.
+        format: LogFormat = Default("auto"),
+        /// How much is logged.
+        level: tracing::Level = Default("info"),
+        /// Whether there is a line for each request.
+        requests: bool = Default("true"),
+    }
+}
+
+mapping! {
+    /// How bcproxy stops.
+    Shutdown: "shutdown section" {
+        /// How long running requests may go on after the first stop signal. A second one ends everything.
+        grace: Duration = Default("10m"),
+    }
+}
+
+/// Where a secret is kept.
+#[derive(Debug)]
+pub enum Secret {
+    Env(VariableName, Span),
+    File(PathBuf, Span),
+    Command(Vec<String>),
+}
+
+impl Shape for Secret {
+    fn form() -> Form {
+        match SecretPlace::form() {
+            Form::Mapping(mut mapping) => {
+                mapping.is_alternative = true;
+                Form::Mapping(mapping)
+            }
+            other => other,
+        }
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        let right_form = format!("write where it is kept: {SECRET_FORM}, or {{ file: … }}, or {{ command: [ … ] }}");
+        match &node.value {
+            Value::Scalar { .. } => {
+                report.error(node.span, "a secret is never written in this file", right_form);
+                None
+            }
+            Value::Mapping(entries) if entries.len() != 1 => {
+                entries.iter().for_each(|(_, value)| report.mask(value.span));
+                report.error(
+                    node.label,
+                    "a secret is kept in exactly one place: `env`, `file` or `command`",
+                    right_form,
+                );
+                None
+            }
+            _ => match SecretPlace::read(node, report)? {
+                SecretPlace { env: Some(name), .. } => Some(Self::Env(name.value, name.span)),
+                SecretPlace { file: Some(path), .. } => Some(Self::File(path.value, path.span)),
+                SecretPlace { command: Some(argv), .. } => {
+                    Some(Self::Command(argv.value.into_iter().map(|argument| argument.value.0).collect()))
+                }
+                _ => None,
+            },
+        }
+    }
+}

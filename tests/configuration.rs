@@ -1,0 +1,417 @@
+//! What an administrator meets when writing `proxy.yaml`: what it may say, and what is said about mistakes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bcproxy::business_central::Surface;
+use bcproxy::config::{Config, Diagnostics, Loaded, LogFormat, Severity, reference, schema};
+use bcproxy::entra::{Credential, SecretSource};
+
+const SAMPLE: &str = include_str!("../proxy.yaml");
+
+/// A connector with everything it needs.
+const CONNECTOR: &str = "\
+connectors:
+  cronus:
+    tenant_id: contoso.onmicrosoft.com
+    client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+    client_secret: { env: BC_CLIENT_SECRET }
+";
+
+fn read(text: &str) -> Result<Loaded, Diagnostics> {
+    Config::from_yaml(text, Path::new("conf/proxy.yaml"))
+}
+
+fn config(text: &str) -> Config {
+    read(text).unwrap_or_else(|mistakes| panic!("{mistakes}")).config
+}
+
+fn mistakes(text: &str) -> String {
+    match read(text) {
+        Ok(_) => panic!("no mistake found in:\n{text}"),
+        Err(mistakes) => mistakes.to_string(),
+    }
+}
+
+/// The connector of [`CONNECTOR`] with more keys in it.
+fn with_keys(lines: &str) -> String {
+    let lines = lines.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    format!("{CONNECTOR}{lines}")
+}
+
+/// Two connectors with everything they need.
+fn two_connectors() -> String {
+    let (_, second) = CONNECTOR.split_once('\n').unwrap();
+    format!("{CONNECTOR}{}", second.replace("cronus", "fabrikam"))
+}
+
+#[test]
+fn the_smallest_file_does_the_whole_job() {
+    let config = config(CONNECTOR);
+    assert_eq!(config.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(config.admin, Some("127.0.0.1:8081".parse().unwrap()));
+    assert_eq!(
+        (config.log.format, config.log.level, config.log.requests),
+        (LogFormat::Auto, tracing::Level::INFO, true)
+    );
+    assert_eq!(config.shutdown_grace, Duration::from_secs(600));
+    let connector = &config.connectors[0];
+    assert_eq!((connector.name.as_str(), connector.environment.as_str()), ("cronus", "Production"));
+    assert_eq!((&connector.company, &connector.ca_file), (&None, &None));
+    assert_eq!(connector.timeouts, bcproxy::config::Timeouts::default());
+    assert_eq!(connector.base_url.as_str(), bcproxy::business_central::PUBLIC_BASE_URL);
+    assert_eq!(connector.application.authority.as_str(), bcproxy::entra::PUBLIC_AUTHORITY);
+    assert_eq!(connector.application.scope, bcproxy::entra::PUBLIC_SCOPE);
+    let routes: Vec<_> = config.routes.iter().map(|route| (route.path.as_str(), route.surface.to_string())).collect();
+    let expected = [("/api", "api/v2.0"), ("/odata", "odata"), ("/soap", "soap"), ("/nav", "nav"), ("", "nav")];
+    assert_eq!(routes, expected.map(|(path, to)| (path, to.to_owned())));
+    assert!(config.routes.iter().all(|route| route.allow_from == bcproxy::config::AllowFrom::loopback()));
+}
+
+#[test]
+fn the_sample_is_a_configuration_and_so_is_every_key_it_shows() {
+    let loaded = read(SAMPLE).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+    assert_eq!(loaded.config.connectors[0].company.as_ref().unwrap().to_string(), "CRONUS International Ltd.");
+    // A commented line that reads `key:` or `- {` is an example; without its `#`, together with its neighbours, it must be right.
+    let (_, body) = SAMPLE.split_once("connectors:").unwrap();
+    let examples: Vec<_> = body.split("\n\n").flat_map(examples).collect();
+    assert!(examples.len() >= 12, "{examples:?}");
+    for example in examples {
+        config(&format!("{CONNECTOR}{example}"));
+    }
+}
+
+/// The commented examples of one block of the sample.
+fn examples(block: &str) -> Vec<String> {
+    let mut examples: Vec<String> = Vec::new();
+    for line in block.lines() {
+        let content = line.trim_start();
+        let Some(code) = content.strip_prefix("# ").filter(|_| !content.starts_with("#  ")) else {
+            // The lines of an example that are indented below its key.
+            if let (Some(deeper), Some(example)) = (content.strip_prefix("#   "), examples.last_mut()) {
+                let indent = line.len() - content.len();
+                *example += &format!("{}  {deeper}\n", " ".repeat(indent));
+            }
+            continue;
+        };
+        let is_key = code.split(':').next().is_some_and(|key| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+        if is_key && code.contains(':') && !code.starts_with("client_secret") {
+            examples.push(format!("{}{code}\n", " ".repeat(line.len() - content.len())));
+        }
+    }
+    examples
+}
+
+#[test]
+fn everything_can_be_written() {
+    let text = "\
+listen: [0.0.0.0:80, '[::1]:8080']
+admin: off
+connectors:
+  a b:
+    tenant_id: 72f988bf-86f1-41af-91ab-2d7cd011db47
+    client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+    client_secret: [{ env: A_B }, { file: s.txt }, { command: [get, --it] }]
+    environment: Sandbox
+    company: 824820A2-508C-ED11-AADA-000D3A298AB3
+    authority: https://login.example/x/
+    base_url: https://bc.example:8443
+    scope: https://bc.example/.default
+    ca_file: /etc/ca.pem
+    timeouts: { connect: 1s, head: 2m, body_idle: 1h30m, pool_idle: 500ms, token: 24h }
+  other:
+    tenant_id: contoso.com
+    client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+    client_secret:
+      file: /run/secret
+routes:
+  - path: /x/
+    to: api/contoso/warehouse/v1.0
+    connector: a b
+    environment: Test
+    company: 'CRONUS #1'
+    methods: [GET, MERGE]
+    allow_from: [10.0.0.0/8]
+    timeouts: { head: 7s }
+  - { path: /, to: environment, connector: a b }
+access: { allow_from: [192.168.0.0/16, ::1] }
+log: { format: json, level: trace, requests: false }
+shutdown: { grace: 1m }
+";
+    let config = config(text);
+    assert_eq!((config.listen.len(), config.admin, config.connectors.len()), (2, None, 2));
+    let Credential::ClientSecret(sources) = &config.connectors[0].application.credential;
+    assert_eq!(
+        sources,
+        &[
+            SecretSource::Env("A_B".into()),
+            SecretSource::File(Path::new("conf").join("s.txt")),
+            SecretSource::Command(vec!["get".into(), "--it".into()]),
+        ]
+    );
+    assert_eq!(config.connectors[0].ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
+    let [api, all] = config.routes.as_slice() else { panic!("{:?}", config.routes) };
+    assert_eq!((api.path.as_str(), api.environment.as_str()), ("/x", "Test"));
+    assert_eq!(api.company.as_ref().unwrap().to_string(), "CRONUS #1");
+    assert_eq!(api.methods.as_ref().unwrap().iter().map(|m| m.as_str()).collect::<Vec<_>>(), ["GET", "MERGE"]);
+    assert_eq!((api.timeouts.head, api.timeouts.body_idle), (Duration::from_secs(7), Duration::from_secs(5400)));
+    assert!(
+        api.allow_from.contains("10.1.1.1".parse().unwrap()) && !api.allow_from.contains("127.0.0.1".parse().unwrap())
+    );
+    assert_eq!((&all.surface, &all.company), (&Surface::Environment, &None));
+    assert!(all.allow_from.contains("192.168.1.1".parse().unwrap()));
+}
+
+#[test]
+fn scalars_keep_their_text() {
+    for (written, company) in [
+        ("NO", "NO"),
+        ("2024", "2024"),
+        ("0x1F", "0x1F"),
+        ("007", "007"),
+        ("Off", "Off"),
+        ("\"a\\u00fc\"", "aü"),
+        ("'it''s'", "it's"),
+        ("1e3", "1e3"),
+    ] {
+        let config = config(&with_keys(&format!("company: {written}\nenvironment: Yes")));
+        assert_eq!(config.routes[0].company.as_ref().unwrap().to_string(), company);
+        assert_eq!(config.routes[0].environment.as_str(), "Yes");
+    }
+}
+
+/// Each: what is added to [`CONNECTOR`], where the mistake is, a part of what is wrong, a part of what to do.
+#[test]
+fn every_mistake_says_where_what_and_how_to_mend_it() {
+    let top: &[(&str, &str, &str, &str)] = &[
+        ("lisen: 127.0.0.1:1\n", "6:1", "unknown key `lisen`", "did you mean `listen`?"),
+        ("limits: off\n", "6:1", "unknown key `limits`", "a file may have: listen, admin"),
+        ("log: {}\nlog: {}\n", "7:1", "already there, in line 6", "keep one"),
+        ("listen: localhost:8080\n", "6:9", "not an IP address", "127.0.0.1:8080"),
+        ("listen: 8080\n", "6:9", "not an IP address", "127.0.0.1:8080"),
+        ("listen: []\n", "6:9", "list is empty", "remove the key"),
+        ("listen:\n", "6:1", "no value here", "put a `#` before the key"),
+        ("listen: #127.0.0.1:8080\n", "6:1", "no value here", "in quotes"),
+        ("listen: [127.0.0.1:1, 127.0.0.1:1]\n", "6:23", "already listed, in line 6", "keep one"),
+        ("listen: 0.0.0.0:8080\n", "6:9", "other computers", "access: { allow_from:"),
+        ("listen: 0.0.0.0:8080\nroutes: [{ path: /, to: nav }]\n", "6:9", "other computers", "listen on 127.0.0.1"),
+        ("admin: no\n", "6:8", "expected `off`", "write `off`"),
+        ("admin: { listen: 0.0.0.0:8081 }\n", "6:18", "only listen on loopback", "container"),
+        ("admin: { listen: 127.0.0.1:8080 }\n", "6:18", "same address", "another port"),
+        ("listen: 127.0.0.1:8081\n", "6:9", "same address", "another port"),
+        ("log: [a]\n", "6:6", "expected a mapping (`key: value` lines), found a list", "indentation"),
+        ("log: { format: jsn }\n", "6:16", "expected one of auto, text, json", "did you mean `json`?"),
+        ("log: { level: INFO }\n", "6:15", "expected one of error, warn", "did you mean `info`?"),
+        ("log: { requests: yes }\n", "6:18", "expected one of true, false", "as shown"),
+        ("log: { requests: { a: b } }\n", "6:18", "expected one of true, false, found a mapping", "indentation"),
+        ("shutdown: { grace: 10 }\n", "6:20", "not a duration", "write 10s"),
+        ("shutdown: { grace: 25h }\n", "6:20", "not a duration", "at most 24h"),
+        ("access: { allow_from: [10.0.0.0/99] }\n", "6:24", "not a network", "10.0.0.0/8"),
+        ("access: { allow_from: 10.0.0.0/8 }\n", "6:23", "expected a list, found a text", "indentation"),
+        ("routes: []\n", "6:9", "list is empty", "remove the key"),
+        ("routes: [{ to: nav }]\n", "6:10", "this route has no `path`", "add `path`. The beginning of the local path"),
+        ("routes: [{ path: api, to: nav }]\n", "6:18", "not a route's path", "begin it with a slash"),
+        ("routes: [{ path: /a/.., to: nav }]\n", "6:18", "not a route's path", "no `..`"),
+        ("routes: [{ path: /, to: OData }]\n", "6:25", "not a surface", "odata, soap, nav, environment"),
+        (
+            "routes: [{ path: /a, to: nav }, { path: /a/, to: nav }]\n",
+            "6:41",
+            "already there, in line 6",
+            "another path",
+        ),
+        ("routes: [{ path: /, to: nav, methods: [get] }]\n", "6:40", "expected one of GET", "did you mean `GET`?"),
+        ("routes: [{ path: /, to: nav, methods: [TRACE] }]\n", "6:40", "expected one of GET", "as shown"),
+        (
+            "routes: [{ path: /, to: nav, connector: cronos }]\n",
+            "6:41",
+            "no connector of this name",
+            "did you mean `cronus`?",
+        ),
+        (
+            "routes: [{ path: /, to: nav, connector: x }]\n",
+            "6:41",
+            "no connector of this name",
+            "below `connectors`: `cronus`",
+        ),
+        ("routes: [{ path: /, to: environment, company: C }]\n", "6:38", "not confined", "another `to`"),
+        (
+            "routes: [{ path: /, to: nav, timeouts: { connect: 1s } }]\n",
+            "6:42",
+            "unknown key `connect`",
+            "may have: head",
+        ),
+        ("<<: { a: b }\n", "6:1", "unknown key `<<`", "a file may have"),
+        ("log: &x {}\n", "6:6", "anchors (`&name`)", "write the value itself"),
+        ("log: *x\n", "6:6", "aliases (`*name`)", "in quotes"),
+        ("? [a]\n: b\n", "6:3", "unknown key", "a file may have"),
+    ];
+    let connector: &[(&str, &str, &str, &str)] = &[
+        ("tenat_id: x", "6:5", "unknown key `tenat_id`", "did you mean `tenant_id`?"),
+        ("environment: my env", "6:18", "not the name of an environment", "admin center"),
+        ("company: ''", "6:14", "not the name or id of a company", "1 to 30 characters"),
+        ("base_url: http://x", "6:15", "not an https address", "https://"),
+        ("scope: https://x", "6:12", "not a scope", "/.default"),
+        ("ca_file: ''", "6:14", "not a path", "between the quotation marks"),
+        ("timeouts: { head: 0s }", "6:23", "not a duration", "more than nothing"),
+        ("timeouts: 10s", "6:15", "expected a mapping", "indentation"),
+    ];
+    let top = top.iter().map(|(added, place, what, fix)| (format!("{CONNECTOR}{added}"), place, what, fix));
+    let connector = connector.iter().map(|(added, place, what, fix)| (with_keys(added), place, what, fix));
+    for (text, place, what, fix) in top.chain(connector) {
+        let mistakes = mistakes(&text);
+        assert!(mistakes.contains(&format!("--> conf/proxy.yaml:{place}\n")), "{place} in\n{mistakes}");
+        assert!(mistakes.contains(what), "{what:?} in\n{mistakes}");
+        assert!(mistakes.contains(fix), "{fix:?} in\n{mistakes}");
+        assert_eq!(mistakes.matches("error:").count(), 1, "{mistakes}");
+    }
+}
+
+#[test]
+fn a_file_without_a_connector_says_so() {
+    for (text, what) in [
+        ("", "is empty"),
+        ("# nothing\n", "is empty"),
+        ("listen: 127.0.0.1:1\n", "this file has no `connectors`"),
+        ("connectors: {}\n", "at least one is needed"),
+        ("connectors:\n", "no value here"),
+        ("connectors: { a: }\n", "no value here; expected a mapping"),
+        ("connectors: { a: {} }\n", "this connector has no `tenant_id`"),
+        ("- a\n", "expected a mapping (`key: value` lines), found a list"),
+        ("a\n", "expected a mapping (`key: value` lines), found a text"),
+    ] {
+        assert!(mistakes(text).contains(what), "{what:?} in\n{}", mistakes(text));
+    }
+}
+
+#[test]
+fn several_connectors_need_routes_that_name_them() {
+    let text = two_connectors();
+    assert!(mistakes(&text).contains("routes: [ { path: /cronus, connector: cronus, to: nav }"), "{}", mistakes(&text));
+    let unnamed = format!("{text}routes: [{{ path: /, to: nav }}]\n");
+    assert!(mistakes(&unnamed).contains("add `connector:` with one of `cronus`, `fabrikam`"), "{}", mistakes(&unnamed));
+    let unused = format!("{text}routes: [{{ path: /, to: nav, connector: cronus }}]\n");
+    assert_eq!(config(&unused).routes.len(), 1);
+}
+
+#[test]
+fn all_mistakes_are_found_at_once() {
+    let text = "\
+lisen: 127.0.0.1:80
+connectors:
+  one:
+    tenant_id: contoso
+    client_secret: { env: BC_SECRET }
+    environment: Production
+    environment: Sandbox
+  two:
+    tenant_id: contoso.com
+    client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+    client_secret: hello
+    timeouts: { head: 10 }
+routes:
+  - { path: /a, to: nav, connector: tow }
+  - { path: /a/, to: soup, connector: one }
+log: { level: warning }
+";
+    let Err(found) = read(text) else { panic!("no mistake") };
+    let places: Vec<_> =
+        found.iter().map(|(item, place)| (item.severity, place.map(|place| (place.line, place.column)))).collect();
+    let expected = [(1, 1), (3, 3), (4, 16), (7, 5), (11, 20), (12, 23), (14, 37), (15, 13), (15, 22), (16, 15)];
+    assert_eq!(places, expected.map(|place| (Severity::Error, Some(place))), "{found}");
+    assert!(found.iter().all(|(item, _)| !item.help.is_empty()));
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    let cut = read(&with_keys("company: CRONUS #1")).unwrap();
+    assert_eq!(cut.config.routes[0].company.as_ref().unwrap().to_string(), "CRONUS");
+    let text = cut.warnings.to_string();
+    assert!(text.contains("warning: the name ends before this `#`") && text.contains(":6:21"), "{text}");
+    for fine in ["company: CRONUS # ours", "company: CRONUS  #1", "company: 'CRONUS' #1", "company: CRONUS#1"] {
+        assert!(read(&with_keys(fine)).unwrap().warnings.is_empty(), "{fine}");
+    }
+    let unused = format!("{}routes: [{{ path: /, to: environment }}]\n", with_keys("company: CRONUS"));
+    assert!(read(&unused).unwrap().warnings.to_string().contains("this company is not used"));
+}
+
+#[test]
+fn many_warnings_hide_neither_connectors_nor_errors() {
+    let (_, connector) = CONNECTOR.split_once('\n').unwrap();
+    let connectors: String =
+        (0..150).map(|n| format!("{}    company: C #1\n", connector.replace("cronus", &format!("c{n}")))).collect();
+    let text = format!("connectors:\n{connectors}routes: [{{ path: /, to: nav, connector: c149 }}]\n");
+    let loaded = read(&text).unwrap();
+    assert_eq!((loaded.config.connectors.len(), loaded.warnings.iter().count()), (150, 100));
+    assert!(mistakes(&text.replace("to: nav", "to: nowhere")).contains("error: this is not a surface"));
+}
+
+#[test]
+fn any_way_to_save_the_file_is_fine() {
+    config(&format!("\u{feff}{}", SAMPLE.replace('\n', "\r\n")));
+    let text = mistakes(&format!("\u{feff}lisen: x\r\n{}", CONNECTOR.replace('\n', "\r\n")));
+    assert!(text.contains("proxy.yaml:1:1\n") && text.contains("1 | lisen: ****\n"), "{text}");
+    assert!(mistakes("connectors:\n\tcronus:\n").contains("indent with spaces"));
+}
+
+#[test]
+fn a_file_that_would_take_too_long_is_refused() {
+    assert!(mistakes(&"#".repeat(1024 * 1024 + 1)).contains("larger than 1 MiB"));
+    let many_keys = (0..90_000).map(|number| format!("k{number}: v\n")).collect::<String>();
+    let one_line = format!("{{{}}}", many_keys.replace('\n', ", "));
+    let bombs = [
+        many_keys,
+        one_line,
+        "[".repeat(500_000),
+        "- ".repeat(500_000),
+        "a: &a [*a, *a, *a]\n".repeat(50_000),
+        format!("? {}\n: b\n", "x".repeat(1_000_000)),
+        format!("{}routes:\n{}", two_connectors(), "  - { path: /x, to: nav, connector: y }\n".repeat(20_000)),
+    ];
+    for bomb in bombs {
+        let mistakes = mistakes(&bomb);
+        assert!(mistakes.len() < 100_000, "{} bytes of messages", mistakes.len());
+    }
+}
+
+#[test]
+fn files_and_variables_are_looked_for_when_a_file_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.yaml");
+    let missing = Config::load(&path).unwrap_err().to_string();
+    assert!(missing.contains("it does not exist") && missing.contains("--config"), "{missing}");
+    std::fs::write(&path, b"\xff\xfea\0").unwrap();
+    assert!(Config::load(&path).unwrap_err().to_string().contains("UTF-8"));
+
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let load = |secret: &str, more: &str| {
+        let text = with_keys(more).replace("{ env: BC_CLIENT_SECRET }", secret);
+        write("proxy.yaml", &text);
+        Config::load(&path).map_err(|mistakes| mistakes.to_string())
+    };
+    write("good.txt", "the secret\n");
+    write("empty.txt", " \n");
+    let authority = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    write("ca.pem", &authority.cert.pem());
+    assert!(load("{ file: good.txt }", "ca_file: ca.pem").is_ok());
+    assert!(load("{ env: PATH }", "").is_ok());
+    for (secret, more, what) in [
+        ("{ file: empty.txt }", "", ":5:28\n|named here is empty"),
+        ("{ file: none.txt }", "", ":5:28\n|it does not exist"),
+        ("{ env: BCPROXY_TEST_UNSET }", "", ":5:27\n|is not set"),
+        ("{ file: good.txt }", "ca_file: good.txt", ":6:14\n|holds no certificate"),
+        ("{ file: good.txt }", "ca_file: none.pem", ":6:14\n|it does not exist"),
+    ] {
+        let mistakes = load(secret, more).unwrap_err();
+        assert!(what.split('|').all(|part| mistakes.contains(part)), "{what:?} in\n{mistakes}");
+    }
+}
+
+#[test]
+fn the_published_reference_is_current() {
+    let stale = "is not current: run `bcproxy schema --markdown > docs/configuration.md` and `bcproxy schema > docs/proxy.schema.json`";
+    let json = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
+    let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    assert!(file("docs/configuration.md") == reference(), "docs/configuration.md {stale}");
+    assert!(file("docs/proxy.schema.json") == json, "docs/proxy.schema.json {stale}");
+}
