@@ -36,7 +36,9 @@ pub enum NameError {
          it is shown in the Business Central admin center"
     )]
     Environment,
-    #[error("a company name has 1 to 30 characters, none of them a control character; it is shown on the page \"Companies\"")]
+    #[error(
+        "a company name has 1 to 30 characters, none of them a control character; it is shown on the page \"Companies\""
+    )]
     Company,
 }
 
