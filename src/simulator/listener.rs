@@ -5,8 +5,8 @@ use std::future;
 use std::io;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use super::sync::lock;
 
 /// One of the two services, as a listener sees it.
 pub(super) trait Service: Send + Sync + 'static {
@@ -46,6 +48,28 @@ pub(super) struct Connection {
     /// Counts the listener's connections from 1.
     pub number: u64,
     breaking: Arc<AtomicU8>,
+}
+
+/// What ends connections: all that are open now, or everything for good.
+pub(super) struct Door {
+    stop: CancellationToken,
+    /// Cancelled when the connections accepted since the last time are to end.
+    open_connections: Mutex<CancellationToken>,
+}
+
+impl Door {
+    pub fn new(stop: CancellationToken) -> Self {
+        Self { open_connections: Mutex::new(stop.child_token()), stop }
+    }
+
+    /// Ends every open connection at once; new ones are accepted as before.
+    pub fn close_connections(&self) {
+        std::mem::replace(&mut *lock(&self.open_connections), self.stop.child_token()).cancel();
+    }
+
+    fn end_of_connection(&self) -> CancellationToken {
+        lock(&self.open_connections).clone()
+    }
 }
 
 /// How a connection is broken off.
@@ -76,16 +100,16 @@ pub(super) async fn bind(port: Option<u16>) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await
 }
 
-/// Serves every connection until `stop` is cancelled, which ends them all.
+/// Serves every connection until the door is closed for good, which ends them all.
 pub(super) async fn serve<S: Service>(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     service: Arc<S>,
-    stop: CancellationToken,
+    door: Arc<Door>,
     tasks: TaskTracker,
 ) {
     let mut number = 0;
-    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+    while let Some(accepted) = door.stop.run_until_cancelled(listener.accept()).await {
         let Ok((socket, _)) = accepted else {
             // Out of file descriptors, most likely: try again when some have been given back.
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -96,8 +120,8 @@ pub(super) async fn serve<S: Service>(
         }
         number += 1;
         let connection = serve_connection(socket, acceptor.clone(), service.clone(), number);
-        let stop = stop.clone();
-        tasks.spawn(async move { stop.run_until_cancelled(connection).await });
+        let end = door.end_of_connection();
+        tasks.spawn(async move { end.run_until_cancelled(connection).await });
     }
 }
 

@@ -36,6 +36,7 @@ use self::entra::Tokens;
 pub use self::entra::{API_READ_WRITE_ALL, Entra, Fault};
 pub use self::gate::Gate;
 pub use self::listener::Break;
+use self::listener::Door;
 pub use self::record::{KEPT_BODY, Outcome, Received};
 pub use self::script::{Framing, Matcher, Script};
 pub use self::settings::{CompanySettings, Settings, TenantInLinks};
@@ -51,6 +52,7 @@ pub struct Simulator {
     tokens: Arc<Tokens>,
     entra: Arc<Entra>,
     business_central: Arc<BusinessCentral>,
+    door: Arc<Door>,
     tasks: TaskTracker,
     stop: DropGuard,
 }
@@ -69,10 +71,11 @@ impl Simulator {
         let business_central = Arc::new(BusinessCentral::new(&settings, &base_url, tokens.clone()));
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let door = Arc::new(Door::new(stop.clone()));
         let acceptor = identity.acceptor;
-        tasks.spawn(listener::serve(entra_listener, acceptor.clone(), entra.clone(), stop.clone(), tasks.clone()));
+        tasks.spawn(listener::serve(entra_listener, acceptor.clone(), entra.clone(), door.clone(), tasks.clone()));
         let service = business_central.clone();
-        tasks.spawn(listener::serve(business_central_listener, acceptor, service, stop.clone(), tasks.clone()));
+        tasks.spawn(listener::serve(business_central_listener, acceptor, service, door.clone(), tasks.clone()));
 
         Ok(Self {
             settings,
@@ -82,6 +85,7 @@ impl Simulator {
             tokens,
             entra,
             business_central,
+            door,
             tasks,
             stop: stop.drop_guard(),
         })
@@ -134,6 +138,11 @@ impl Simulator {
     /// Ends when `predicate` holds for [`received`](Self::received); asked again after every change.
     pub async fn wait_for(&self, predicate: impl FnMut(&[Received]) -> bool) {
         self.business_central.wait_for(predicate).await;
+    }
+
+    /// Closes every open connection to both services, idle or not: what a client's pool must cope with.
+    pub fn close_connections(&self) {
+        self.door.close_connections();
     }
 
     /// Stops both services and ends when every connection is closed and the ports are free again.

@@ -161,14 +161,6 @@ impl Drop for Entry {
             if !received.complete {
                 received.body = cut;
             }
-            tracing::debug!(
-                target: "bcproxy::simulator",
-                method = %received.method,
-                target = received.target,
-                status = received.status.map(|status| status.as_u16()),
-                outcome = ?received.outcome,
-                "Business Central"
-            );
         });
     }
 }

@@ -79,14 +79,6 @@ pub(super) enum Step {
     Break(Break),
 }
 
-/// What a script answers with.
-#[derive(Debug, Clone)]
-pub(super) enum Content {
-    /// What would have been answered without a script; the request takes effect.
-    Ordinary,
-    Scripted(Scripted),
-}
-
 /// Everything an answer consists of.
 #[derive(Debug, Clone)]
 pub(super) struct Scripted {
@@ -115,7 +107,8 @@ impl From<Response<Bytes>> for Scripted {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Script {
-    pub(super) content: Content,
+    /// What to answer with; `None` for what would have been answered without a script.
+    pub(super) scripted: Option<Scripted>,
     pub(super) reads_request: bool,
     pub(super) gate: Option<Gate>,
     pub(super) breaks: Option<Break>,
@@ -124,7 +117,7 @@ pub struct Script {
 impl Script {
     /// An answer with this status, without headers and body so far.
     pub fn answer(status: StatusCode) -> Self {
-        Self::with(Content::Scripted(Scripted {
+        Self::with(Some(Scripted {
             status,
             headers: HeaderMap::new(),
             framing: Framing::ContentLength,
@@ -135,7 +128,7 @@ impl Script {
 
     /// The real answer: for holding it back, or for losing it after the request took effect.
     pub fn ordinary() -> Self {
-        Self::with(Content::Ordinary)
+        Self::with(None)
     }
 
     /// A TCP reset instead of an answer, before the request takes effect.
@@ -170,8 +163,8 @@ impl Script {
         Self::answer(StatusCode::FOUND).header(header::LOCATION, location)
     }
 
-    fn with(content: Content) -> Self {
-        Self { content, reads_request: true, gate: None, breaks: None }
+    fn with(scripted: Option<Scripted>) -> Self {
+        Self { scripted, reads_request: true, gate: None, breaks: None }
     }
 
     /// Adds a header; the same name twice gives two lines.
@@ -227,7 +220,7 @@ impl Script {
 
     /// Answers without reading the request's body. Not for ordinary answers, which depend on it.
     pub fn leave_request_unread(mut self) -> Self {
-        self.reads_request = matches!(self.content, Content::Ordinary);
+        self.reads_request = self.scripted.is_none();
         self
     }
 
@@ -242,7 +235,7 @@ impl Script {
     }
 
     fn shaped(mut self, shape: impl FnOnce(&mut Scripted)) -> Self {
-        if let Content::Scripted(scripted) = &mut self.content {
+        if let Some(scripted) = &mut self.scripted {
             shape(scripted);
         }
         self

@@ -32,7 +32,7 @@ use super::answer::{self, AnswerBody};
 use super::entra::{Issued, Tokens};
 use super::listener::{Break, Connection, Service};
 use super::record::{Entry, Received, Recorder};
-use super::script::{Content, Matcher, Script, Scripts};
+use super::script::{Matcher, Script, Scripts};
 use super::settings::{Settings, TenantInLinks};
 use super::sync::lock;
 use super::times::Times;
@@ -46,6 +46,7 @@ pub struct BusinessCentral {
     books: Mutex<Books>,
     recorder: Recorder,
     scripts: Scripts,
+    refusals: Mutex<Times>,
 }
 
 /// Where a request's environment is, and what holds for all of it.
@@ -74,6 +75,7 @@ impl BusinessCentral {
             books: Mutex::new(seed::books(settings, base_url)),
             recorder: Recorder::new(settings.record_limit),
             scripts: Scripts::default(),
+            refusals: Mutex::new(Times::Next(0)),
             settings: settings.clone(),
         }
     }
@@ -86,6 +88,11 @@ impl BusinessCentral {
     /// Takes all scripts away. Answers already begun are played to their end.
     pub fn clear_scripts(&self) {
         self.scripts.clear();
+    }
+
+    /// Closes so many of the connections to come at once, before a byte is exchanged; `Times::Next(0)` ends that.
+    pub fn refuse_connections(&self, times: Times) {
+        *lock(&self.refusals) = times;
     }
 
     /// Records created, changed or deleted so far, in all companies.
@@ -210,6 +217,10 @@ impl Request<'_> {
 impl Service for BusinessCentral {
     type Body = AnswerBody;
 
+    fn admits_connection(&self) -> bool {
+        !lock(&self.refusals).take()
+    }
+
     async fn answer(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
@@ -227,9 +238,9 @@ impl Service for BusinessCentral {
                 Err(_) => return never(connection.break_off(Break::Cut).await),
             }
         }
-        let scripted = match script.content {
-            Content::Ordinary => self.ordinary_answer(&head, token.as_ref(), kept.as_ref()).into(),
-            Content::Scripted(scripted) => scripted,
+        let scripted = match script.scripted {
+            Some(scripted) => scripted,
+            None => self.ordinary_answer(&head, token.as_ref(), kept.as_ref()).into(),
         };
         if let Some(gate) = script.gate {
             gate.opened().await;
@@ -237,6 +248,8 @@ impl Service for BusinessCentral {
         if let Some(how) = script.breaks {
             return never(connection.break_off(how).await);
         }
+        let status = scripted.status.as_u16();
+        tracing::debug!(target: "bcproxy::simulator", method = %head.method, path = head.uri.path(), status, "Business Central");
         let has_no_body = matches!(scripted.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         answer::play(scripted, has_no_body || head.method == Method::HEAD, connection, entry)
     }
