@@ -1,21 +1,29 @@
 //! bcproxy lets programs that cannot speak OAuth keep working with Dynamics 365 Business Central online.
 //!
-//! The house has one room per concern; a request walks `proxy` from top to bottom:
+//! The house has one room per concern; a request walks [`proxy`] from top to bottom:
 //!
 //! | room | job |
 //! |---|---|
+//! | [`cli`] | one file per command |
 //! | [`config`] | `proxy.yaml`: shapes, diagnostics, the typed configuration |
 //! | [`entra`] | who we are towards Microsoft Entra: credentials, token endpoint, token cache |
 //! | [`business_central`] | what Business Central is: address grammar, companies, error envelopes |
+//! | [`proxy`] | the data path, one file per step |
+//! | [`admin`] | health for monitors and containers |
+//! | [`simulator`] | an embedded Entra and Business Central, for the demo and the tests |
+//! | [`telemetry`] | the log |
 //!
 //! `business_central` knows nothing of `proxy`, `entra` knows nothing of either; `proxy` is the only room that knows all three.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod business_central;
+pub mod cli;
 pub mod config;
 pub mod entra;
 mod error_chain;
 pub mod https_url;
 pub mod proxy;
+pub mod simulator;
 pub mod telemetry;
 pub mod tls;

@@ -41,6 +41,14 @@ pub struct Destination {
     look_up: Mutex<Option<FailedLookUp>>,
 }
 
+/// What a usable connector has.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    pub token_age: Duration,
+    /// `None` when the client names the company.
+    pub company: Option<Arc<Company>>,
+}
+
 #[derive(Debug)]
 struct Companies {
     list: Vec<Company>,
@@ -88,6 +96,16 @@ impl Destination {
             companies: ArcSwapOption::empty(),
             look_up: Mutex::new(None),
         }
+    }
+
+    /// Whether a request could be answered now: a token and, where one is set, the connector's company.
+    pub async fn ready(&self) -> Result<Ready, Refusal> {
+        let token = self.tokens.token().await?;
+        let company = match &self.connector.company {
+            Some(wanted) => Some(self.company(wanted).await?),
+            None => None,
+        };
+        Ok(Ready { token_age: token.age(), company })
     }
 
     /// The company meant, from the list that was looked up, or looked up now.

@@ -34,11 +34,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use destination::{Destination, Route};
+pub use destination::{Destination, Ready, Route};
 pub use exchange::Exchange;
 pub use listener::{BindError, bind};
 pub use refusal::Refusal;
 use route::Routes;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 pub use upstream::PlainClientError;
 
@@ -104,6 +105,33 @@ impl Proxy {
         &self.connectors
     }
 
+    /// Fetches every connector's token and company now, a few at a time, and logs who is ready and who is not.
+    ///
+    /// Requests need not wait for it: they fetch what they need themselves, together with it.
+    pub fn warm_up(&self) {
+        let places = Arc::new(Semaphore::new(WARM_UPS_AT_ONCE));
+        for destination in self.connectors.iter().cloned() {
+            let (places, stop) = (places.clone(), self.stop.draining.clone());
+            tokio::spawn(async move {
+                let warm_up = async {
+                    let Ok(_place) = places.acquire().await else { return };
+                    let connector = destination.connector.name.as_str();
+                    match destination.ready().await {
+                        Ok(Ready { company: Some(company), .. }) => {
+                            tracing::info!(connector, company = company.name.as_str(), id = %company.id, "connector is ready");
+                        }
+                        Ok(Ready { company: None, .. }) => tracing::info!(connector, "connector is ready"),
+                        Err(refusal) => tracing::warn!(connector, "connector is not ready: {}", refusal.message),
+                    }
+                };
+                tokio::select! {
+                    () = warm_up => {}
+                    () = stop.cancelled() => {}
+                }
+            });
+        }
+    }
+
     /// Accepts nothing more, closes idle connections, and waits until everything under way is answered or `grace` is over or
     /// `at_once` says so.
     pub async fn drain(self, grace: Duration, at_once: CancellationToken) {
@@ -124,6 +152,9 @@ impl Drop for Proxy {
         self.stop.ending.cancel();
     }
 }
+
+/// Enough to be quick with a thousand connectors, few enough not to be taken for an attack.
+const WARM_UPS_AT_ONCE: usize = 16;
 
 /// What connectors and routes share while they are put together: one of each kind for each set of settings that asks for the same.
 #[derive(Default)]

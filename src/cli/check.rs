@@ -1,0 +1,55 @@
+//! `bcproxy check`: the configuration file's mistakes, without the network.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Failure, Output, drawn};
+use crate::config::{Config, Diagnostics, Severity};
+
+pub fn check(path: &Path, output: Output) -> Result<(), Failure> {
+    let (findings, fine) = match Config::load(path) {
+        Ok(loaded) => (loaded.warnings, Some(loaded.config)),
+        Err(mistakes) => (mistakes, None),
+    };
+    if output == Output::Json {
+        println!("{:#}", json!({ "fine": fine.is_some(), "findings": as_json(&findings) }));
+        // All is said; only the exit code is left.
+        return fine.map(|_| ()).ok_or_else(|| Failure::Configuration(String::new()));
+    }
+    let Some(config) = fine else {
+        return Err(Failure::Configuration(drawn(&findings)));
+    };
+    if !findings.is_empty() {
+        eprintln!("{}", drawn(&findings));
+    }
+    println!("{} is fine.", path.display());
+    for route in &config.routes {
+        let company = match (&route.company, &route.surface) {
+            (_, crate::business_central::Surface::Environment) => String::new(),
+            (Some(company), _) => format!(", company {company}"),
+            (None, _) => ", company named by the client".to_owned(),
+        };
+        println!(
+            "  {} → {} of connector {}, environment {}{company}",
+            route.path, route.surface, route.connector.name, route.environment
+        );
+    }
+    Ok(())
+}
+
+fn as_json(findings: &Diagnostics) -> Vec<Value> {
+    let finding = |(diagnostic, position): (&crate::config::Diagnostic, Option<crate::config::Position>)| {
+        json!({
+            "severity": match diagnostic.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            "line": position.map(|position| position.line),
+            "column": position.map(|position| position.column),
+            "message": diagnostic.message,
+            "help": diagnostic.help,
+        })
+    };
+    findings.iter().map(finding).collect()
+}

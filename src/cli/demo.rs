@@ -1,0 +1,125 @@
+//! `bcproxy demo`: a simulator and a proxy on this machine, and what to try.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::run::{StopSignals, wait_and_drain};
+use super::{Failure, drawn, runtime};
+use crate::admin::Admin;
+use crate::config::Config;
+use crate::proxy::{BindError, Proxy, StartError};
+use crate::simulator::{Settings, Simulator};
+use crate::telemetry;
+
+pub fn demo() -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let result = runtime.block_on(show());
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn show() -> Result<(), Failure> {
+    let stop = StopSignals::listen()?;
+    let failed = |what: &str, error: &dyn std::fmt::Display| Failure::Failed(format!("the demo's {what}: {error}"));
+    let simulator =
+        Simulator::start(Settings::default()).await.map_err(|error| failed("simulator can't start", &error))?;
+    let folder = TempDir::with_prefix("bcproxy-demo-").map_err(|error| failed("folder can't be made", &error))?;
+    let file = write_files(&simulator, folder.path()).map_err(|error| failed("files can't be written", &error))?;
+    let mut config = Config::load(&file).map_err(|mistakes| Failure::Failed(drawn(&mistakes)))?.config;
+    let _log = telemetry::start(&config.log);
+
+    let proxy = match Proxy::start(&config).await {
+        Err(StartError::Bind(taken)) if is_taken(&taken) => {
+            println!("Port {} is taken by another program; the proxy uses another one.", taken.address.port());
+            config.listen.iter_mut().for_each(any_port);
+            Proxy::start(&config).await
+        }
+        started => started,
+    }
+    .map_err(|error| failed("proxy can't start", &error))?;
+    let admin = match config.admin {
+        Some(mut address) => Some(
+            match Admin::start(address, proxy.connectors().to_vec()).await {
+                Err(taken) if is_taken(&taken) => {
+                    println!("Port {} is taken by another program; health uses another one.", address.port());
+                    any_port(&mut address);
+                    Admin::start(address, proxy.connectors().to_vec()).await
+                }
+                started => started,
+            }
+            .map_err(|error| failed("admin listener can't start", &error))?,
+        ),
+        None => None,
+    };
+    proxy.warm_up();
+    if let (Some(address), Some(admin)) = (proxy.addresses().first(), &admin) {
+        println!("{}", invitation(*address, admin.address(), &file));
+    }
+    wait_and_drain(proxy, stop, config.shutdown_grace).await;
+    simulator.stop().await;
+    Ok(())
+}
+
+/// Writes what an administrator would: a configuration, the secret it names, and here also the simulator's CA.
+fn write_files(simulator: &Simulator, folder: &Path) -> io::Result<std::path::PathBuf> {
+    let settings = simulator.settings();
+    std::fs::write(folder.join("ca.pem"), simulator.ca_pem())?;
+    std::fs::write(folder.join("client-secret.txt"), &settings.client_secret)?;
+    let company = settings.companies.first().map_or("", |company| company.name.as_str());
+    let text = format!(
+        "connectors:
+  demo:
+    tenant_id: {tenant}
+    client_id: {client}
+    client_secret: {{ file: client-secret.txt }}
+    environment: {environment}
+    company: {company}
+    authority: {authority}     # the simulated Entra; leave it out for the real one
+    base_url: {base_url}      # the simulated Business Central; leave it out for the real one
+    ca_file: ca.pem
+shutdown: {{ grace: 5s }}
+log: {{ format: text }}
+",
+        tenant = settings.tenant_id,
+        client = settings.client_id,
+        environment = settings.environment,
+        authority = simulator.authority(),
+        base_url = simulator.base_url(),
+    );
+    let file = folder.join("proxy.yaml");
+    std::fs::write(&file, text)?;
+    Ok(file)
+}
+
+fn is_taken(error: &BindError) -> bool {
+    error.reason.kind() == io::ErrorKind::AddrInUse
+}
+
+fn any_port(address: &mut SocketAddr) {
+    address.set_port(0);
+}
+
+fn invitation(proxy: SocketAddr, admin: SocketAddr, file: &Path) -> String {
+    format!(
+        r#"
+bcproxy demo: a simulated Microsoft Entra and Business Central, and bcproxy in front of them. All of it on this machine.
+
+  proxy           http://{proxy}
+  health          http://{admin}/readyz
+  configuration   {file}
+
+Try this in another terminal. curl knows nothing of OAuth; bcproxy adds the token, the environment and the company:
+
+  curl -s 'http://{proxy}/api/customers?$top=3'
+  curl -s 'http://{proxy}/odata/Customer?$top=3&$select=No,Name'
+  curl -s 'http://{proxy}/soap/Page/Customer' -H 'Content-Type: text/xml; charset=utf-8' -H 'SOAPAction: "urn:microsoft-dynamics-schemas/page/customer:Read"' -d '<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><Read xmlns="urn:microsoft-dynamics-schemas/page/customer"><No>10000</No></Read></Body></Envelope>'
+
+Every request shows below. Ctrl-C ends the demo.
+"#,
+        file = file.display()
+    )
+}

@@ -1,0 +1,54 @@
+//! `bcproxy health`: what the running bcproxy's admin listener says.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::StatusCode;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{Failure, runtime};
+use crate::config::Config;
+
+pub fn health(path: &Path, connector: Option<&str>) -> Result<(), Failure> {
+    // Only the file's shape counts here: the secrets it names may be readable for the service alone.
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Configuration(format!("{} can't be read: {error}", path.display())))?;
+    let loaded = Config::from_yaml(&text, path).map_err(|mistakes| Failure::Configuration(super::drawn(&mistakes)))?;
+    let Some(address) = loaded.config.admin else {
+        return Err(Failure::Configuration("`admin: off` in the configuration: there is nothing to ask".to_owned()));
+    };
+    let path = match connector {
+        Some(name) => format!("/readyz/{}", utf8_percent_encode(name, NON_ALPHANUMERIC)),
+        None => "/readyz".to_owned(),
+    };
+    let asked = async { tokio::time::timeout(PATIENCE, ask(&format!("http://{address}{path}"))).await };
+    match runtime()?.block_on(asked) {
+        Ok(Ok((StatusCode::OK, text))) => {
+            print!("{text}");
+            Ok(())
+        }
+        Ok(Ok((_, text))) => Err(Failure::Failed(text)),
+        Ok(Err(reason)) => {
+            Err(Failure::Failed(format!("bcproxy does not answer on {address} ({reason}); is it running?")))
+        }
+        Err(_) => Err(Failure::Failed(format!("bcproxy did not answer on {address} within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+async fn ask(url: &str) -> Result<(StatusCode, String), String> {
+    let uri = url.parse().map_err(|_| "the address can't be used".to_owned())?;
+    let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let answer = client.get(uri).await.map_err(|error| crate::error_chain::root_cause(&error))?;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await.map_err(|error| error.to_string())?;
+    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+}
+
+const PATIENCE: Duration = Duration::from_secs(8);
+
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;

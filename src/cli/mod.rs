@@ -1,0 +1,112 @@
+//! The command line: one file per command.
+//!
+//! Exit codes: 0 fine, 1 failed, 2 usage or configuration.
+
+mod check;
+mod demo;
+mod health;
+mod run;
+mod schema;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, Diagnostics};
+
+/// Lets programs that cannot speak OAuth keep working with Dynamics 365 Business Central online.
+#[derive(Debug, Parser)]
+#[command(name = "bcproxy", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The configuration file.
+    #[arg(long, global = true, default_value = "proxy.yaml", value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve (what bcproxy does without a command).
+    Run,
+    /// Show it all on this machine: a simulated Entra and Business Central, and a proxy in front of them.
+    Demo,
+    /// Look for mistakes in the configuration file, without using the network.
+    Check {
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Ask the running bcproxy whether it is ready; exit code 0 if so. For containers.
+    Health {
+        /// Ask about this connector only.
+        connector: Option<String>,
+    },
+    /// Print the JSON Schema of the configuration file.
+    Schema {
+        /// Print the reference as Markdown instead.
+        #[arg(long)]
+        markdown: bool,
+    },
+}
+
+/// The form of what a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Output {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Why a command ended without doing its job.
+enum Failure {
+    /// The configuration or the arguments have to be changed first.
+    Configuration(String),
+    Failed(String),
+}
+
+/// Runs the command the arguments name.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = &arguments.config;
+    let result = match arguments.command {
+        None | Some(Command::Run) => run::run(config),
+        Some(Command::Demo) => demo::demo(),
+        Some(Command::Check { output }) => check::check(config, output),
+        Some(Command::Health { connector }) => health::health(config, connector.as_deref()),
+        Some(Command::Schema { markdown }) => {
+            schema::print(markdown);
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let (text, code) = match failure {
+                Failure::Configuration(text) => (text, 2),
+                Failure::Failed(text) => (text, 1),
+            };
+            eprintln!("{}", text.trim_end());
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// The configuration, with its warnings printed; its mistakes end the command.
+fn load(path: &Path) -> Result<Config, Failure> {
+    let loaded = Config::load(path).map_err(|mistakes| Failure::Configuration(drawn(&mistakes)))?;
+    if !loaded.warnings.is_empty() {
+        eprintln!("{}", drawn(&loaded.warnings));
+    }
+    Ok(loaded.config)
+}
+
+fn drawn(diagnostics: &Diagnostics) -> String {
+    diagnostics.render(std::io::stderr().is_terminal())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| Failure::Failed(format!("the runtime can't be started: {error}")))
+}

@@ -1,0 +1,108 @@
+//! The address of a request: `/v2.0/[{tenant}/]{environment}/…`, taken apart.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use uuid::Uuid;
+
+use super::errors::Failure;
+
+/// What .NET's `Uri.EscapeDataString` escapes: everything but letters, digits and `-_.~`.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A request's address below the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    /// The tenant, where the address names it.
+    pub tenant: Option<String>,
+    pub environment: String,
+    /// What follows the environment, split and decoded.
+    pub segments: Vec<String>,
+}
+
+/// A segment that may hold a key: `customers(…)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Segment<'a> {
+    pub name: &'a str,
+    pub key: Option<&'a str>,
+}
+
+impl Address {
+    pub fn parse(raw_path: &str) -> Result<Self, Failure> {
+        let unknown = || Failure::UnknownSegment(raw_path.to_owned());
+        let mut segments = Vec::new();
+        for raw in raw_path.trim_start_matches('/').trim_end_matches('/').split('/') {
+            segments.push(percent_decode_str(raw).decode_utf8().map_err(|_| unknown())?.into_owned());
+        }
+        let mut segments = segments.into_iter();
+        if segments.next().as_deref() != Some("v2.0") {
+            return Err(unknown());
+        }
+        let first = segments.next().ok_or_else(unknown)?;
+        // No environment's name is a GUID or holds a dot.
+        let (tenant, environment) = if first.contains('.') || Uuid::try_parse(&first).is_ok() {
+            (Some(first), segments.next().ok_or_else(unknown)?)
+        } else {
+            (None, first)
+        };
+        Ok(Self { tenant, environment, segments: segments.collect() })
+    }
+}
+
+impl<'a> Segment<'a> {
+    pub fn parse(text: &'a str) -> Self {
+        match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+            Some((name, key)) => Self { name, key: Some(key) },
+            None => Self { name: text, key: None },
+        }
+    }
+}
+
+/// Escapes a text for one path segment.
+pub(super) fn escape(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+/// Writes a text as an OData string literal inside a path: quoted, apostrophes doubled, percent-encoded.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", escape(&text.replace('\'', "''")))
+}
+
+/// Reads an OData string literal.
+pub(super) fn unquote(text: &str) -> Option<String> {
+    let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
+    let without_doubled = inner.replace("''", "");
+    (!without_doubled.contains('\'')).then(|| inner.replace("''", "'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tenant_may_be_left_out() {
+        let address = Address::parse("/v2.0/Production/WS/M%C3%BCller%20%2F%20Co/Page/X").unwrap();
+        assert_eq!((address.tenant, address.environment.as_str()), (None, "Production"));
+        assert_eq!(address.segments, ["WS", "Müller / Co", "Page", "X"]);
+        for tenant in ["cronus.onmicrosoft.com", "5d2c1f6e-0b7a-4c39-9e84-71a3c0de0001"] {
+            let address = Address::parse(&format!("/v2.0/{tenant}/sandbox/api/v2.0/")).unwrap();
+            assert_eq!(address.tenant.as_deref(), Some(tenant));
+            assert_eq!(address.segments, ["api", "v2.0"]);
+        }
+        for wrong in ["/", "/v1.0/Production", "/v2.0", "/v2.0/cronus.com", "/v2.0/Production/%FF"] {
+            assert!(Address::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn literals_double_their_apostrophes() {
+        assert_eq!(literal("O'Neil & Co"), "'O%27%27Neil%20%26%20Co'");
+        assert_eq!(unquote("'O''Neil'").as_deref(), Some("O'Neil"));
+        assert_eq!(unquote("'O'Neil'"), None);
+        assert_eq!(unquote("'"), None);
+    }
+
+    #[test]
+    fn a_key_stands_between_the_first_and_the_last_parenthesis() {
+        assert_eq!(Segment::parse("Company('A (B)')"), Segment { name: "Company", key: Some("'A (B)'") });
+        assert_eq!(Segment::parse("companies"), Segment { name: "companies", key: None });
+    }
+}

@@ -1,0 +1,116 @@
+//! The data every company starts with: the same in every run.
+
+use serde_json::{Value, json};
+
+use super::books::{Books, Change, Company};
+use super::errors::Failure;
+use super::schema::{BIN, CUSTOMER, ITEM, SALES_LINE, SALES_ORDER, VENDOR};
+use crate::simulator::Settings;
+
+const CITIES: [(&str, &str, &str); 4] =
+    [("Birmingham", "B27 4KT", "GB"), ("Köln", "50667", "DE"), ("Orléans", "45000", "FR"), ("Århus", "8000", "DK")];
+
+/// Fills the books. `base_url` goes into some customers' data, which must never be taken for an address to follow.
+pub(super) fn books(settings: &Settings, base_url: &str) -> Books {
+    let company = |(number, company): (u16, &crate::simulator::CompanySettings)| {
+        Company::new(number, company.id, &company.name, &company.display_name)
+    };
+    let mut books = Books::new((1..).zip(&settings.companies).map(company).collect());
+    for index in 0..settings.companies.len() {
+        // Numbers are unique by construction, so nothing can fail.
+        let filled = fill(&mut books, index, settings, base_url);
+        debug_assert!(filled.is_ok());
+    }
+    books.writes = 0;
+    books
+}
+
+fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) -> Result<(), Failure> {
+    let (company_id, company_name) = books.company(company).map(|company| (company.id, company.name.clone()))?;
+    let collection = format!(
+        "{base_url}/v2.0/{}/{}/api/v2.0/companies({company_id})/customers",
+        settings.tenant_id, settings.environment
+    );
+    for index in 0..settings.customers {
+        let number = 10_000 + 10 * index;
+        let (city, postal_code, country) = CITIES.get(index % CITIES.len()).copied().unwrap_or_default();
+        let name = match index {
+            2 => "Größe <M> & \"Söhne\" Åse's".to_owned(),
+            _ => format!("{company_name} customer {number}"),
+        };
+        let (website, note) = match index {
+            1 => (
+                collection.clone(),
+                format!(
+                    "Synchronised from {collection} and https://api.businesscentral.dynamics.com/v2.0/Production/ODataV4/"
+                ),
+            ),
+            _ => (format!("https://www.example.com/{number}"), String::new()),
+        };
+        let changes = row([
+            ("number", json!(number.to_string())),
+            ("displayName", json!(name)),
+            ("addressLine1", json!(format!("{} High Street", index + 1))),
+            ("city", json!(city)),
+            ("postalCode", json!(postal_code)),
+            ("country", json!(country)),
+            ("email", json!(format!("{number}@example.com"))),
+            ("website", json!(website)),
+            ("note", json!(note)),
+            ("creditLimit", json!(1000 * (index % 7))),
+            ("balance", json!(index as f64 * 12.5)),
+            ("taxLiable", json!(index % 2 == 0)),
+        ]);
+        books.create(company, &CUSTOMER, changes)?;
+    }
+    for index in 0..25 {
+        let number = format!("{}-S", 1896 + index * 4);
+        let price = json!(f64::from(index) * 10.0 + 0.9);
+        let changes = row([
+            ("number", json!(number)),
+            ("displayName", json!(format!("Item {number}"))),
+            ("unitPrice", price),
+            ("inventory", json!(index * 3)),
+        ]);
+        books.create(company, &ITEM, changes)?;
+    }
+    for index in 0..5 {
+        let number = 40_000 + 10 * index;
+        let changes = row([
+            ("number", json!(number.to_string())),
+            ("displayName", json!(format!("Vendor {number}"))),
+            ("city", json!("London")),
+        ]);
+        books.create(company, &VENDOR, changes)?;
+    }
+    for index in 1..=3 {
+        let changes = row([
+            ("number", json!(format!("S-ORD10100{index}"))),
+            ("customerNumber", json!((9_990 + 10 * index).to_string())),
+            ("orderDate", json!("2026-01-15")),
+            ("status", json!("Draft")),
+        ]);
+        let order = books.create(company, &SALES_ORDER, changes)?;
+        for line in 1..=2 {
+            let changes = row([
+                ("documentId", json!(order.id)),
+                ("sequence", json!(line * 10_000)),
+                ("lineObjectNumber", json!("1896-S")),
+                ("description", json!(format!("Line {line}"))),
+                ("quantity", json!(line)),
+                ("unitPrice", json!(0.9)),
+            ]);
+            books.create(company, &SALES_LINE, changes)?;
+        }
+    }
+    for index in 1..=4 {
+        let code = format!("W-01-{index:04}");
+        let changes = row([("code", json!(code)), ("description", json!("Rack")), ("quantity", json!(index * 10))]);
+        books.create(company, &BIN, changes)?;
+    }
+    Ok(())
+}
+
+fn row<const N: usize>(values: [(&'static str, Value); N]) -> Vec<Change> {
+    values.into()
+}

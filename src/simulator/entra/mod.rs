@@ -1,0 +1,259 @@
+//! The stand-in for Microsoft Entra: one token endpoint, as strict as the real one.
+
+mod errors;
+mod faults;
+mod tokens;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use serde_json::json;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use self::errors::Refusal;
+pub use self::faults::Fault;
+use self::faults::Faults;
+pub use self::tokens::API_READ_WRITE_ALL;
+pub(super) use self::tokens::{Issued, Tokens};
+
+use super::Settings;
+use super::listener::{Break, Connection, Service};
+use super::sync::lock;
+use super::times::Times;
+
+/// The only scope a token is issued for.
+const SCOPE: &str = "https://api.businesscentral.dynamics.com/.default";
+
+/// Larger token requests are refused, in bytes.
+const BODY_LIMIT: usize = 64 << 10;
+
+/// Entra's switches and counters.
+pub struct Entra {
+    tenant_id: Uuid,
+    tenant_domain: String,
+    tokens: Arc<Tokens>,
+    faults: Faults,
+    directory: Mutex<Directory>,
+    requests: watch::Sender<u64>,
+    refused_connections: AtomicU64,
+}
+
+/// What the directory knows and a test can change.
+struct Directory {
+    applications: HashMap<Uuid, HashMap<String, SecretState>>,
+    roles: Vec<String>,
+    lifetime: Duration,
+    refresh_in: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SecretState {
+    Valid,
+    Expired,
+}
+
+impl Entra {
+    pub(super) fn new(settings: &Settings, tokens: Arc<Tokens>) -> Self {
+        let secrets = HashMap::from([(settings.client_secret.clone(), SecretState::Valid)]);
+        Self {
+            tenant_id: settings.tenant_id,
+            tenant_domain: settings.tenant_domain.clone(),
+            tokens,
+            faults: Faults::default(),
+            directory: Mutex::new(Directory {
+                applications: HashMap::from([(settings.client_id, secrets)]),
+                roles: vec![API_READ_WRITE_ALL.to_owned()],
+                lifetime: settings.token_lifetime,
+                refresh_in: settings.token_refresh_in,
+            }),
+            requests: watch::Sender::new(0),
+            refused_connections: AtomicU64::new(0),
+        }
+    }
+
+    /// Puts a fault in force, in place of the one before.
+    pub fn fail(&self, fault: Fault, times: Times) {
+        self.faults.set(Some((fault, times)));
+    }
+
+    /// Takes the fault away. Requests already held by a gate stay held.
+    pub fn recover(&self) {
+        self.faults.set(None);
+    }
+
+    /// Registers an application, or gives a known one another valid secret.
+    pub fn add_secret(&self, client_id: Uuid, secret: &str) {
+        self.set_state(client_id, secret, SecretState::Valid);
+    }
+
+    /// Makes this secret the only one of the application.
+    pub fn replace_secrets(&self, client_id: Uuid, secret: &str) {
+        let secrets = HashMap::from([(secret.to_owned(), SecretState::Valid)]);
+        lock(&self.directory).applications.insert(client_id, secrets);
+    }
+
+    /// Makes a secret an expired one.
+    pub fn expire_secret(&self, client_id: Uuid, secret: &str) {
+        self.set_state(client_id, secret, SecretState::Expired);
+    }
+
+    /// The application permissions in tokens issued from now on. Without any, tokens have no `roles` claim.
+    pub fn set_roles(&self, roles: &[&str]) {
+        lock(&self.directory).roles = roles.iter().map(ToString::to_string).collect();
+    }
+
+    /// The lifetime of tokens issued from now on, and when to refresh them if that is to be said. Whole seconds.
+    pub fn set_lifetime(&self, lifetime: Duration, refresh_in: Option<Duration>) {
+        let mut directory = lock(&self.directory);
+        directory.lifetime = lifetime;
+        directory.refresh_in = refresh_in;
+    }
+
+    /// All requests that arrived, whatever came of them.
+    pub fn token_requests(&self) -> u64 {
+        *self.requests.borrow()
+    }
+
+    /// Ends when at least this many requests have arrived.
+    pub async fn wait_for_token_requests(&self, count: u64) {
+        // It can only fail when the sender is gone, which `self` keeps.
+        let _ = self.requests.subscribe().wait_for(|requests| *requests >= count).await;
+    }
+
+    /// Connections closed at once because Entra was unreachable.
+    pub fn refused_connections(&self) -> u64 {
+        self.refused_connections.load(Ordering::Relaxed)
+    }
+
+    fn set_state(&self, client_id: Uuid, secret: &str, state: SecretState) {
+        lock(&self.directory).applications.entry(client_id).or_default().insert(secret.to_owned(), state);
+    }
+
+    /// Judges a token request the way Entra does: address, form, application, credential, scope.
+    fn issue(&self, method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response<Bytes>, Refusal> {
+        let (tenant, endpoint) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
+        if !endpoint.eq_ignore_ascii_case("oauth2/v2.0/token") {
+            return Err(Refusal::Endpoint);
+        }
+        if method != Method::POST {
+            return Err(Refusal::Method(method.to_string()));
+        }
+        if !is_form(headers) {
+            return Err(Refusal::ContentType);
+        }
+        if Uuid::try_parse(tenant) != Ok(self.tenant_id) && !tenant.eq_ignore_ascii_case(&self.tenant_domain) {
+            return Err(Refusal::Tenant(tenant.to_owned()));
+        }
+        let form: HashMap<Cow<str>, Cow<str>> = form_urlencoded::parse(body).collect();
+        let parameter = |name: &'static str| match form.get(name) {
+            Some(value) if !value.is_empty() => Ok(value.as_ref()),
+            _ => Err(Refusal::Missing(name)),
+        };
+        let grant_type = parameter("grant_type")?;
+        if grant_type != "client_credentials" {
+            return Err(Refusal::GrantType(grant_type.to_owned()));
+        }
+        let client_id = parameter("client_id")?;
+        let scope = parameter("scope")?;
+        if scope != SCOPE {
+            return Err(Refusal::Scope(scope.to_owned()));
+        }
+        let directory = lock(&self.directory);
+        let unknown = || Refusal::Application { client_id: client_id.to_owned(), tenant: tenant.to_owned() };
+        let id = Uuid::try_parse(client_id).map_err(|_| unknown())?;
+        let secrets = directory.applications.get(&id).ok_or_else(unknown)?;
+        let secret = parameter("client_secret").map_err(|_| Refusal::MissingCredential)?;
+        match secrets.get(secret) {
+            Some(SecretState::Valid) => {}
+            Some(SecretState::Expired) => return Err(Refusal::ExpiredSecret(id)),
+            None => return Err(Refusal::Secret(id)),
+        }
+        let token = self.tokens.issue(self.tenant_id, id, directory.roles.clone(), directory.lifetime);
+        let lifetime = directory.lifetime.as_secs();
+        let mut answer = json!({"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime});
+        if let Some(refresh_in) = directory.refresh_in {
+            answer["refresh_in"] = json!(refresh_in.as_secs());
+        }
+        answer["access_token"] = json!(token);
+        Ok(json_response(StatusCode::OK, &answer))
+    }
+}
+
+impl Service for Entra {
+    type Body = Full<Bytes>;
+
+    fn admits_connection(&self) -> bool {
+        let refused = self.faults.take(|fault| matches!(fault, Fault::Unreachable)).is_some();
+        if refused {
+            self.refused_connections.fetch_add(1, Ordering::Relaxed);
+        }
+        !refused
+    }
+
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, connection: Connection) -> Response<Full<Bytes>> {
+        self.requests.send_modify(|requests| *requests += 1);
+        let (head, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
+            return never(connection.break_off(Break::Cut).await);
+        };
+        let mut answer = None;
+        match self.faults.take(|_| true) {
+            None => {}
+            Some(Fault::Unreachable) => return never(connection.break_off(Break::Cut).await),
+            Some(Fault::Held(gate)) => gate.opened().await,
+            Some(Fault::Html(status)) => answer = Some(html_response(status)),
+            Some(Fault::Error { status, error, code, retry_after }) => {
+                let message = "The service refuses on purpose.".to_owned();
+                let refusal = Refusal::Scripted { status, error, code, message };
+                let mut response = json_response(status, &refusal.body());
+                if let Some(seconds) = retry_after {
+                    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+                }
+                answer = Some(response);
+            }
+        }
+        let answer = answer.unwrap_or_else(|| {
+            self.issue(&head.method, head.uri.path(), &head.headers, &body.to_bytes())
+                .unwrap_or_else(|refusal| json_response(refusal.status(), &refusal.body()))
+        });
+        tracing::debug!(target: "bcproxy::simulator", path = head.uri.path(), status = answer.status().as_u16(), "Entra");
+        answer.map(Full::new)
+    }
+}
+
+fn never(never: Infallible) -> Response<Full<Bytes>> {
+    match never {}
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"));
+    response
+}
+
+fn html_response(status: StatusCode) -> Response<Bytes> {
+    let page = "<!DOCTYPE html><html><head><title>Sign in to the guest network</title></head><body></body></html>";
+    let mut response = Response::new(Bytes::from_static(page.as_bytes()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+}

@@ -1,0 +1,80 @@
+//! The tokens Entra issued, and whether Business Central accepts one.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::simulator::sync::lock;
+
+/// The application permission without which Business Central refuses a token.
+pub const API_READ_WRITE_ALL: &str = "API.ReadWrite.All";
+
+/// The resource tokens are for.
+const AUDIENCE: &str = "https://api.businesscentral.dynamics.com";
+
+/// Every token that was issued and neither revoked nor cleared away after its end.
+#[derive(Default)]
+pub struct Tokens(Mutex<HashMap<String, Issued>>);
+
+/// What Business Central needs to know of a token.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    pub tenant_id: Uuid,
+    pub client_id: Uuid,
+    pub roles: Vec<String>,
+    /// By the runtime's clock, so that a test that stops the clock decides.
+    expires: Instant,
+}
+
+impl Tokens {
+    /// A new token in the shape of a JWT: real claims, a random signature, no two alike.
+    pub fn issue(&self, tenant_id: Uuid, client_id: Uuid, roles: Vec<String>, lifetime: Duration) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut claims = json!({
+            "aud": AUDIENCE,
+            "iss": format!("https://sts.windows.net/{tenant_id}/"),
+            "iat": now,
+            "nbf": now,
+            "exp": now.saturating_add(lifetime.as_secs()),
+            "appid": client_id,
+            "appidacr": "1",
+            "idtyp": "app",
+            "tid": tenant_id,
+            "uti": URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()),
+            "ver": "1.0",
+        });
+        if !roles.is_empty() {
+            claims["roles"] = json!(roles);
+        }
+        let header = json!({"typ": "JWT", "alg": "RS256", "kid": "simulator"});
+        let signature: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(256).collect();
+        let parts = [header.to_string().into_bytes(), claims.to_string().into_bytes(), signature];
+        let token = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        let now = Instant::now();
+        let mut issued = lock(&self.0);
+        issued.retain(|_, token| token.expires > now);
+        issued.insert(
+            token.clone(),
+            Issued { tenant_id, client_id, roles, expires: now.checked_add(lifetime).unwrap_or(now) },
+        );
+        token
+    }
+
+    /// The token's facts while it is accepted: issued here, not expired, not revoked, with the role Business Central asks for.
+    pub fn accepted(&self, token: &str) -> Option<Issued> {
+        let issued = lock(&self.0).get(token).cloned()?;
+        let has_role = issued.roles.iter().any(|role| role == API_READ_WRITE_ALL);
+        (has_role && issued.expires > Instant::now()).then_some(issued)
+    }
+
+    /// Refuses every token issued so far.
+    pub fn revoke_all(&self) {
+        lock(&self.0).clear();
+    }
+}
