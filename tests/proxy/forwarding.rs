@@ -1,0 +1,63 @@
+//! A plain request in, a Business Central answer out.
+
+use hyper::Method;
+
+use crate::rig::Rig;
+
+#[tokio::test]
+async fn each_surface_is_answered_with_data_of_the_routes_company() {
+    let rig = Rig::new().await;
+    let api = rig.get("/api/customers?$top=2").await;
+    assert_eq!(api.status, 200);
+    assert_eq!(api.json()["value"][0]["displayName"], "CRONUS International Ltd. customer 10000");
+
+    let odata = rig.get("/odata/Customer?$top=1").await;
+    assert_eq!(odata.json()["value"][0]["Name"], "CRONUS International Ltd. customer 10000");
+
+    let soap = rig.get("/soap/SystemService").await;
+    assert_eq!(soap.status, 200);
+
+    let targets: Vec<String> = rig.received().into_iter().map(|received| received.target).collect();
+    let base = format!("/v2.0/{}/Production", rig.simulator.settings().tenant_id);
+    let company = rig.simulator.settings().companies[0].id;
+    assert_eq!(
+        targets,
+        [
+            format!("{base}/api/v2.0/companies({company})/customers?$top=2"),
+            format!("{base}/ODataV4/Company('CRONUS%20International%20Ltd.')/Customer?$top=1"),
+            format!("{base}/WS/SystemService"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_belongs_to_the_client_never_reaches_business_central_and_the_other_way_round() {
+    let rig = Rig::new().await;
+    let headers = [
+        ("authorization", "Basic aGFuczpnZWhlaW0="),
+        ("cookie", "session=1"),
+        ("x-forwarded-for", "203.0.113.9"),
+        ("forwarded", "for=203.0.113.9"),
+        ("proxy-authorization", "Basic eDp5"),
+        ("connection", "keep-alive, Upgrade, HTTP2-Settings, x-hop"),
+        ("upgrade", "h2c"),
+        ("http2-settings", "AAMAAABk"),
+        ("x-hop", "1"),
+        ("accept-language", "de-DE"),
+    ];
+    let answer = rig.send(Method::GET, "/api/customers", &headers, "").await;
+    assert_eq!(answer.status, 200);
+    for dropped in ["set-cookie", "www-authenticate"] {
+        assert!(!answer.headers.contains_key(dropped), "{dropped}");
+    }
+    let received = &rig.received()[0];
+    assert!(received.headers["authorization"].to_str().unwrap().starts_with("Bearer "));
+    assert_eq!(received.headers["accept-language"], "de-DE");
+    assert_eq!(received.headers["client-request-id"], answer.headers["x-request-id"]);
+    assert!(rig.simulator.base_url().ends_with(received.headers["host"].to_str().unwrap()));
+    for dropped in
+        ["cookie", "x-forwarded-for", "forwarded", "proxy-authorization", "connection", "upgrade", "http2-settings", "x-hop"]
+    {
+        assert!(!received.headers.contains_key(dropped), "{dropped}");
+    }
+}

@@ -1,0 +1,5 @@
+//! bcproxy as its users see it: real sockets on one side, the simulator over real TLS on the other. One file per behaviour.
+
+mod rig;
+
+mod forwarding;
