@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::aadsts::{self, Remedy};
 use super::claims::Claims;
-use super::credential::{Credential, Secret, SecretError};
+use super::credential::{Credential, Secret, SecretError, SecretSource};
 use super::{Application, DATA_ROLE};
 use crate::error_chain::root_cause;
 
@@ -145,21 +145,18 @@ impl TokenEndpoint {
     /// Asks for a token once, with each secret in turn until one is accepted or the error is about something else.
     pub async fn request(&self) -> Result<IssuedToken, TokenError> {
         let Credential::ClientSecret(sources) = &self.application.credential;
-        let mut last = None;
-        for source in sources {
-            let attempt = match source.read().await {
-                Ok(secret) => self.request_with(secret).await,
-                Err(error) => Err(error.into()),
-            };
-            match attempt {
-                Err(error) if error.is_about_the_secret() => last = Some(error),
-                result => return result,
+        let mut outcome = self.request_from(&sources.first).await;
+        for source in &sources.others {
+            match outcome {
+                Err(error) if error.is_about_the_secret() => outcome = self.request_from(source).await,
+                _ => break,
             }
         }
-        Err(last.unwrap_or_else(|| self.not_entra(StatusCode::OK, "no secret is configured", None)))
+        outcome
     }
 
-    async fn request_with(&self, secret: Secret) -> Result<IssuedToken, TokenError> {
+    async fn request_from(&self, source: &SecretSource) -> Result<IssuedToken, TokenError> {
+        let secret = source.read().await?;
         match tokio::time::timeout(self.timeout, self.exchange(secret)).await {
             Ok(result) => result,
             Err(_) => Err(TokenError::TimedOut { host: self.host(), after: self.timeout }),
