@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Why a path is refused before anything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -126,6 +126,22 @@ impl<'r> Segment<'r> {
 pub fn encode_segment(text: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(text, RESERVED)
 }
+
+/// What somebody wrote, with only that encoded which an address may not hold raw; percent-encoding that is there stays.
+pub fn fit(raw: &str) -> String {
+    utf8_percent_encode(raw, NEVER_RAW).collect()
+}
+
+/// Segments as a path, each behind a slash, fit for an address.
+pub fn join(segments: &[Segment<'_>]) -> String {
+    segments
+        .iter()
+        .flat_map(|segment| std::iter::once("/").chain(utf8_percent_encode(segment.raw(), NEVER_RAW)))
+        .collect()
+}
+
+const NEVER_RAW: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

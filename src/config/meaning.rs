@@ -13,6 +13,7 @@ use super::report::{Report, near_miss};
 use super::shape::{At, OrOff};
 use super::source::Span;
 use super::vocabulary as file;
+use crate::business_central::CompanyRef;
 use crate::business_central::Surface;
 use crate::entra::{Application, Credential, SecretSource, SecretSources};
 
@@ -74,6 +75,11 @@ fn known_connectors<'f>(file: &'f file::File, folder: &Path) -> Vec<Known<'f>> {
     known
 }
 
+/// An old name and the company it means; `None` when that could not be read.
+fn company_name((old, new): &(At<String>, Option<CompanyRef>)) -> Option<(String, CompanyRef)> {
+    Some((old.value.clone(), new.clone()?))
+}
+
 fn build_connector(name: &str, connector: &file::Connector, folder: &Path) -> Option<Connector> {
     let sources = &connector.client_secret.as_ref()?.value.0;
     let mut sources = sources.iter().map(|source| match &source.value {
@@ -94,6 +100,7 @@ fn build_connector(name: &str, connector: &file::Connector, folder: &Path) -> Op
         },
         environment: connector.environment.as_ref()?.value.clone(),
         company: connector.company.as_ref().map(|company| company.value.clone()),
+        companies: connector.companies.iter().flat_map(|named| &named.value.0).filter_map(company_name).collect(),
         base_url: connector.base_url.as_ref()?.value.clone(),
         timeouts: Timeouts {
             connect: timeouts.connect.as_ref()?.value,

@@ -1,5 +1,6 @@
 //! The typed configuration the rest of the house works with.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -39,6 +40,8 @@ pub struct Connector {
     pub environment: EnvironmentName,
     /// `None`: the client names it in each request.
     pub company: Option<CompanyRef>,
+    /// What clients of `nav` routes call a company, and which one that is.
+    pub companies: BTreeMap<String, CompanyRef>,
     /// Where Business Central is: `https://api.businesscentral.dynamics.com`.
     pub base_url: HttpsUrl,
     pub timeouts: Timeouts,

@@ -62,6 +62,8 @@ mapping! {
         environment: EnvironmentName = Default("Production"),
         /// The company's name, as the page "Companies" shows it, or its id. Leave it out when programs name the company in each request.
         company: CompanyRef = Optional,
+        /// What programs call a company on `nav` routes, and its name or id at Business Central: `{ "Old name": "New name", … }`.
+        companies: Named<CompanyRef> = Optional,
         /// Where tokens are issued.
         authority: HttpsUrl = Default("https://login.microsoftonline.com"),
         /// Where Business Central is.

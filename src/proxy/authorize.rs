@@ -63,9 +63,9 @@ where
 
 impl Draft {
     async fn new(routed: Routed<RequestBody>) -> Result<(Self, RequestBody), Refusal> {
-        let Routed { exchange, route, resource, head, body } = routed;
-        let company = if resource.concerns_a_company() { route.company().await? } else { None };
-        let target = resource.path_and_query(&route.destination.base_path, company.as_deref())?;
+        let Routed { exchange, route, mut resource, head, body } = routed;
+        let company = if resource.concerns_a_company() { route.company_of(&mut resource).await? } else { None };
+        let target = resource.path_and_query(route.destination.address.path(), company.as_deref())?;
         let address = Uri::builder()
             .scheme("https")
             .authority(route.destination.connector.base_url.authority())

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::refusal::{Kind, Refusal};
 use super::suspicion::Suspicion;
 use super::upstream::UpstreamClient;
+use crate::business_central::address::{EnvironmentAddress, Resource, is_named};
 use crate::business_central::companies::{self, LookupError, MatchError};
 use crate::business_central::{Company, CompanyRef};
 use crate::config;
@@ -35,10 +36,7 @@ pub struct Destination {
     pub connector: Arc<config::Connector>,
     pub tokens: Arc<TokenCache>,
     pub client: UpstreamClient,
-    /// `/v2.0/{tenant}/{environment}`, behind the base address's own path.
-    pub base_path: String,
-    /// For errors: `environment Production`.
-    environment: String,
+    pub address: EnvironmentAddress,
     http: reqwest::Client,
     companies: ArcSwapOption<Companies>,
     suspicion: Suspicion,
@@ -75,6 +73,31 @@ impl Route {
             doubt_from: AtomicU64::new(0),
             started: Instant::now(),
         }
+    }
+
+    /// The company a request is about: the route's, or the one a client of the `nav` surface calls by its old name.
+    pub async fn company_of(&self, resource: &mut Resource) -> Result<Option<Arc<Company>>, Refusal> {
+        let Some(old) = resource.old_company() else { return self.company().await };
+        let connector = &self.destination.connector;
+        let company = match (connector.companies.get(old), &self.settings.company) {
+            (Some(new), _) => self.destination.company(new).await?,
+            (None, None) if connector.companies.is_empty() => return Ok(None),
+            (None, _) => match self.company().await? {
+                Some(company) if is_named(&company, old) => company,
+                _ => return Err(self.unmapped(old)),
+            },
+        };
+        resource.translate_company(&company);
+        Ok(Some(company))
+    }
+
+    fn unmapped(&self, old: &str) -> Refusal {
+        let message = format!(
+            "The program asks for the company `{old}`, which connector `{}` does not translate. To allow it, add the line\n    companies: {{ \
+             {old:?}: \"name or id of the company at Business Central\" }}\nto the connector in proxy.yaml.",
+            self.destination.connector.name
+        );
+        Refusal::new(Kind::NotAllowed, message)
     }
 
     /// The route's company, looked up once; `None` when the client names it.
@@ -118,13 +141,12 @@ impl Destination {
         client: UpstreamClient,
         http: reqwest::Client,
     ) -> Self {
-        let base_path = format!("{}/v2.0/{}/{environment}", connector.base_url.path(), connector.application.tenant_id);
+        let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, environment);
         Self {
             connector,
             tokens,
             client,
-            base_path,
-            environment: environment.to_string(),
+            address,
             http,
             companies: ArcSwapOption::empty(),
             suspicion: Suspicion::default(),
@@ -192,7 +214,7 @@ impl Destination {
     }
 
     async fn list_companies(&self) -> Result<Vec<Company>, Refusal> {
-        let base = format!("{}{}", self.connector.base_url.origin(), self.base_path);
+        let base = self.address.url();
         let look_up =
             async |token: &Token| companies::look_up(&self.http, &base, &token.authorization, LOOK_UP_TIME).await;
         let token = self.tokens.token().await?;
@@ -214,7 +236,7 @@ impl Destination {
                 format!(
                     "Business Central knows no environment `{}` in tenant {}: compare `environment` with the name in the Business Central \
                      admin center.",
-                    self.environment, self.connector.application.tenant_id
+                    self.address.environment(), self.address.tenant()
                 ),
             ),
             other => other.into(),
@@ -235,7 +257,9 @@ impl Destination {
                 "Business Central refuses the token of connector `{}`. In Business Central, environment {}, open the page \"Microsoft Entra \
                  Applications\": the card with client ID {} must exist, its State must be Enabled, and it needs a permission set that covers \
                  this request; in Entra, {DATA_ROLE} must have admin consent.",
-                self.connector.name, self.environment, self.connector.application.client_id
+                self.connector.name,
+                self.address.environment(),
+                self.connector.application.client_id
             ),
         };
         Refusal::new(Kind::CredentialsRefused, message)
@@ -246,7 +270,7 @@ impl std::fmt::Debug for Destination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Destination")
             .field("connector", &self.connector.name)
-            .field("base_path", &self.base_path)
+            .field("address", &self.address.url())
             .finish_non_exhaustive()
     }
 }

@@ -103,10 +103,15 @@ impl From<PathError> for Refusal {
 impl From<AddressError> for Refusal {
     fn from(error: AddressError) -> Self {
         let kind = match &error {
-            AddressError::Path(_) | AddressError::NoCompany | AddressError::TwoCompanies { .. } => Kind::BadRequest,
-            AddressError::OtherCompany { .. } | AddressError::Tenant => Kind::NotAllowed,
-            AddressError::NotSoap => Kind::NoRoute,
-            AddressError::NotYet(_) => Kind::NotImplemented,
+            AddressError::Path(_)
+            | AddressError::NoCompany
+            | AddressError::TwoCompanies { .. }
+            | AddressError::MisplacedBatch => Kind::BadRequest,
+            AddressError::OtherCompany { .. } | AddressError::OtherPlace { .. } | AddressError::Tenant => {
+                Kind::NotAllowed
+            }
+            AddressError::NotSoap | AddressError::NotNav => Kind::NoRoute,
+            AddressError::OldOData { .. } => Kind::NotImplemented,
         };
         Self::new(kind, capitalised(&error.to_string()))
     }

@@ -41,7 +41,11 @@ impl Routes {
 
         let company_header = head.headers.get("company").and_then(|value| value.to_str().ok());
         let asked = Asked { remainder, query: head.uri.query(), company_header };
-        let resource = Resource::understand(&route.settings.surface, asked)?;
+        let resource = Resource::understand(&route.settings.surface, asked, &route.destination.address)?;
+        if resource.is_batch() {
+            let message = "This version does not forward $batch yet; send the requests one by one.";
+            return Err(Refusal::new(Kind::NotImplemented, message));
+        }
         let route = route.clone();
         Ok(Routed { exchange, route, resource, head, body })
     }

@@ -1,0 +1,122 @@
+//! The address grammar: what an address asks for, whoever wrote it, and how it is written here and there.
+//!
+//! ```text
+//!             understand                    path_and_query
+//! local ─────────────────────▶ Resource ─────────────────────▶ Business Central
+//!       ◀─────────────────────          ◀─────────────────────
+//!             local                         recognise
+//! ```
+//!
+//! The mapping is many-to-one. The law: upstream → local → upstream is the same resource, local → upstream → local its canonical form.
+//!
+//! Source: Business Central, "API endpoint structure", "Publish a web service", "SOAP web service URIs".
+
+mod local;
+mod place;
+mod query;
+mod upstream;
+
+pub use local::Asked;
+pub use upstream::{EnvironmentAddress, is_named};
+
+use super::path::PathError;
+use super::surface::ApiPath;
+use query::Query;
+
+/// What an address asks for: a resource of one environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    place: Place,
+    query: Query,
+    /// The companies named besides path and query: judged, never obeyed. A `Company` header selects inside a batch only, and a second
+    /// company further down a path would be a way out of the first.
+    also_named: Vec<String>,
+    /// How the old server's address began, on the `nav` surface.
+    old: Option<OldSpelling>,
+}
+
+/// Where a resource is, below the environment. Paths are empty or start with a slash, and are fit for an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// Needs no company.
+    Root { family: Family, rest: String },
+    /// Is in a company: the one the path names, or would name.
+    InCompany { family: Family, named: Option<String>, rest: String },
+    /// The family's `$batch`: each of its parts asks for a resource of its own.
+    Batch(Family),
+    /// Somewhere below the environment, not looked into.
+    Anywhere(String),
+}
+
+/// A family of addresses, which share a root and a way to write the company.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Family {
+    /// `api/v2.0/companies({id})/…`
+    Api(ApiPath),
+    /// `ODataV4/Company('{name}')/…`
+    OData,
+    /// `WS/{name}/…`
+    Soap,
+}
+
+/// How a client of the `nav` surface began its address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct OldSpelling {
+    /// What stands before the family, raw: `/BC140`, `/v2.0/contoso.com/Production`, or nothing.
+    prefix: String,
+    /// The company as the client calls it.
+    company: Option<String>,
+}
+
+/// Why a local address has no counterpart at Business Central, or may not reach it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    #[error(transparent)]
+    Path(#[from] PathError),
+    #[error(
+        "this request needs a company and names none; name it in the address, or set `company` at the connector or route"
+    )]
+    NoCompany,
+    #[error("the request names the company `{asked}`, but this route leads to `{allowed}` only")]
+    OtherCompany { asked: String, allowed: String },
+    #[error("the request names more than one company (`{first}` and `{second}`); name one")]
+    TwoCompanies { first: String, second: String },
+    #[error("the query holds `tenant=`; the tenant is set at the connector, leave it out")]
+    Tenant,
+    #[error("the address names the {what} `{asked}`, but this route leads to `{allowed}`")]
+    OtherPlace { what: &'static str, asked: String, allowed: String },
+    #[error(
+        "this is no address of a SOAP web service; it must go on with /Page/{{service}}, /Codeunit/{{service}}, /Services or /SystemService"
+    )]
+    NotSoap,
+    #[error(
+        "this is no address of a Business Central server: it must be /{{instance}}/WS/…, /{{instance}}/ODataV4/… or /{{instance}}/api/…"
+    )]
+    NotNav,
+    #[error(
+        "Business Central online has no OData V3 any more; the same data is at {v4} (OData V4: JSON, other literals)"
+    )]
+    OldOData { v4: String },
+    #[error("$batch stands in the address of something else; send it to the surface's root, /$batch")]
+    MisplacedBatch,
+}
+
+impl Resource {
+    /// Whether this is a `$batch`, which is no request of its own.
+    pub fn is_batch(&self) -> bool {
+        matches!(self.place, Place::Batch(_))
+    }
+}
+
+impl Family {
+    fn root(&self) -> &str {
+        match self {
+            Self::Api(api) => api.as_str(),
+            Self::OData => "ODataV4",
+            Self::Soap => "WS",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

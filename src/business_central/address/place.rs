@@ -1,0 +1,157 @@
+//! The families' grammars: the segments below a family's root, understood. Local and upstream addresses share them.
+
+use super::super::path::{Segment, join};
+use super::super::surface::ApiPath;
+use super::{AddressError, Family, Place};
+
+/// A place, and every further company its path names.
+pub type Understood = (Place, Vec<String>);
+
+/// The segments below `api/{…}/{version}`.
+pub fn api(api: &ApiPath, segments: &[Segment<'_>]) -> Result<Understood, AddressError> {
+    let family = Family::Api(api.clone());
+    let Some((first, rest)) = split_unless_batch(segments)? else {
+        return Ok((root(family, segments), Vec::new()));
+    };
+    if let Some(key) = key_of(first, "companies") {
+        let named = Some(company_of_key(&key));
+        return Ok((Place::InCompany { family, named, rest: join(rest) }, companies_in(rest)));
+    }
+    let place = if is_root_set(first) {
+        Place::Root { family, rest: join(segments) }
+    } else {
+        Place::InCompany { family, named: None, rest: join(segments) }
+    };
+    Ok((place, companies_in(rest)))
+}
+
+/// The segments below `ODataV4`.
+pub fn odata(segments: &[Segment<'_>]) -> Result<Understood, AddressError> {
+    let family = Family::OData;
+    let Some((first, rest)) = split_unless_batch(segments)? else {
+        return Ok((root(family, segments), Vec::new()));
+    };
+    let place = match key_of(first, "Company") {
+        Some(key) => Place::InCompany { family, named: Some(company_of_key(&key)), rest: join(rest) },
+        None if is_odata_root(first) => Place::Root { family, rest: join(segments) },
+        None => Place::InCompany { family, named: None, rest: join(segments) },
+    };
+    Ok((place, companies_in(rest)))
+}
+
+/// The first segment and the rest; `None` for a family's root and its `$batch`, which stands at the root only.
+fn split_unless_batch<'s, 'r>(
+    segments: &'s [Segment<'r>],
+) -> Result<Option<(&'s Segment<'r>, &'s [Segment<'r>])>, AddressError> {
+    let is_batch = |segment: &Segment<'_>| segment.is("$batch");
+    match segments.split_first() {
+        Some((first, [])) if is_batch(first) => Ok(None),
+        _ if segments.iter().any(is_batch) => Err(AddressError::MisplacedBatch),
+        split => Ok(split),
+    }
+}
+
+/// The family's root, or its `$batch`.
+fn root(family: Family, segments: &[Segment<'_>]) -> Place {
+    if segments.is_empty() { Place::Root { family, rest: String::new() } } else { Place::Batch(family) }
+}
+
+/// The segments below `WS`.
+pub fn soap(segments: &[Segment<'_>]) -> Result<Understood, AddressError> {
+    let is_kind = |segment: &Segment<'_>| SOAP_KINDS.iter().any(|kind| segment.is(kind));
+    let is_list = |segment: &Segment<'_>| segment.is("Services") || segment.is("SystemService");
+    let family = Family::Soap;
+    let (named, rest) = match segments {
+        [only] if only.is("SystemService") => {
+            return Ok((Place::Root { family, rest: join(segments) }, Vec::new()));
+        }
+        [only] if only.is("Services") => (None, segments),
+        [company, rest @ ..] if matches!(rest, [only] if is_list(only)) => (Some(company), rest),
+        [company, rest @ ..] if matches!(rest, [kind, _, ..] if is_kind(kind)) => (Some(company), rest),
+        [kind, _, ..] if is_kind(kind) => (None, segments),
+        _ => return Err(AddressError::NotSoap),
+    };
+    for segment in rest {
+        segment.without_hidden_separator()?;
+    }
+    let named = named.map(|company| company.decoded().into_owned());
+    Ok((Place::InCompany { family, named, rest: join(rest) }, Vec::new()))
+}
+
+/// Whether a path below a company would be read as something else without the company before it.
+pub fn stands_alone(family: &Family, segments: &[Segment<'_>]) -> bool {
+    let Some(first) = segments.first() else { return false };
+    match family {
+        Family::Api(api) => {
+            !is_root_set(first)
+                && !first.is(api.version())
+                && !first.is("$batch")
+                && key_of(first, "companies").is_none()
+        }
+        Family::OData => !is_odata_root(first) && !first.is("$batch") && key_of(first, "Company").is_none(),
+        Family::Soap => true,
+    }
+}
+
+/// An OData string literal's text; anything else as it is.
+pub fn unquote(text: &str) -> String {
+    match text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        Some(inner) => inner.replace("''", "'"),
+        None => text.to_owned(),
+    }
+}
+
+/// Whether a segment is the version of an API: `v2.0`, `v1.0`, `beta`.
+pub fn is_version(segment: &Segment<'_>) -> bool {
+    let word = segment.decoded().to_ascii_lowercase();
+    let is_number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    word == "beta" || word.strip_prefix('v').is_some_and(is_number)
+}
+
+fn is_root_set(segment: &Segment<'_>) -> bool {
+    let word = segment.decoded();
+    let set = word.split('(').next().unwrap_or_default();
+    API_ROOT_SETS.iter().any(|root| root.eq_ignore_ascii_case(set))
+}
+
+fn is_odata_root(segment: &Segment<'_>) -> bool {
+    segment.is("$metadata") || segment.is("Company")
+}
+
+/// The companies named by keys further down a path.
+fn companies_in(segments: &[Segment<'_>]) -> Vec<String> {
+    let keys = segments.iter().filter_map(|segment| COMPANY_SETS.iter().find_map(|set| key_of(segment, set)));
+    keys.map(|key| company_of_key(&key)).collect()
+}
+
+/// The decoded text between the parentheses of `{set}(…)`.
+fn key_of(segment: &Segment<'_>, set: &str) -> Option<String> {
+    let decoded = segment.decoded();
+    let (name, rest) = decoded.split_once('(')?;
+    let key = rest.strip_suffix(')')?;
+    name.eq_ignore_ascii_case(set).then(|| key.trim().to_owned())
+}
+
+/// The company of a key: `{guid}`, `Id={guid}`, `'Name'`, `name='Name'`.
+fn company_of_key(key: &str) -> String {
+    let value = match key.split_once('=') {
+        Some((field, value)) if ["id", "name"].iter().any(|known| field.trim().eq_ignore_ascii_case(known)) => value,
+        _ => key,
+    };
+    unquote(value.trim())
+}
+
+/// Entity sets of an API that belong to the environment, not to a company.
+pub const API_ROOT_SETS: &[&str] = &[
+    "$metadata",
+    "companies",
+    "subscriptions",
+    "externaleventsubscriptions",
+    "externalbusinesseventdefinitions",
+    "entityDefinitions",
+];
+
+/// Entity sets whose keys are companies.
+const COMPANY_SETS: &[&str] = &["companies", "automationCompanies", "Company"];
+
+const SOAP_KINDS: &[&str] = &["Page", "Codeunit", "Query"];

@@ -1,0 +1,105 @@
+//! A query, kept as it was written, and the few parameters of it that choose a company or a tenant.
+
+use percent_encoding::percent_decode_str;
+
+use super::super::path::{encode_segment, fit};
+use super::place::unquote;
+
+/// A query as the client wrote it, fit for an address; `None` when there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Query(Option<String>);
+
+impl Query {
+    pub fn new(raw: Option<&str>) -> Self {
+        Self(raw.map(fit))
+    }
+
+    pub fn as_str(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    /// The values of `company=`, decoded and without quotes.
+    pub fn companies(&self) -> impl Iterator<Item = String> + '_ {
+        self.values("company").map(|value| unquote(&value))
+    }
+
+    /// Whether it names a tenant on its own account. A nextLink names one too, beside its place in the pages: that one is Business Central's.
+    pub fn names_tenant(&self) -> bool {
+        let keeps_place = self.values("aid").chain(self.values("$skiptoken")).next().is_some();
+        self.values("tenant").next().is_some() && !keeps_place
+    }
+
+    /// Leaves a parameter out.
+    pub fn without(&self, key: &str) -> Self {
+        self.edited(|parameter| (key_of(parameter) != key).then(|| parameter.to_owned()))
+    }
+
+    /// Has `company=` name this company, where it names one.
+    pub fn with_company(&self, name: &str) -> Self {
+        self.edited(|parameter| match parameter.split_once('=') {
+            Some((key, value)) if key_of(parameter) == "company" => {
+                let quoted = decoded(value).starts_with('\'');
+                let name = if quoted { format!("'{}'", name.replace('\'', "''")) } else { name.to_owned() };
+                Some(format!("{key}={}", encode_segment(&name)))
+            }
+            _ => Some(parameter.to_owned()),
+        })
+    }
+
+    /// Adds a parameter with a value that is encoded here.
+    pub fn with(&self, key: &str, value: &str) -> Self {
+        let added = format!("{key}={}", encode_segment(value));
+        match self.as_str().filter(|query| !query.is_empty()) {
+            Some(query) => Self(Some(format!("{query}&{added}"))),
+            None => Self(Some(added)),
+        }
+    }
+
+    fn edited(&self, edit: impl Fn(&str) -> Option<String>) -> Self {
+        let Some(query) = &self.0 else { return Self(None) };
+        let parameters: Vec<String> = query.split('&').filter_map(edit).collect();
+        Self((!parameters.is_empty()).then(|| parameters.join("&")))
+    }
+
+    fn values(&self, key: &'static str) -> impl Iterator<Item = String> + '_ {
+        let parameters = self.0.iter().flat_map(|query| query.split('&'));
+        parameters
+            .filter(move |parameter| key_of(parameter) == key)
+            .map(|parameter| parameter.split_once('=').map_or_else(String::new, |(_, value)| decoded(value)))
+    }
+}
+
+/// A parameter's key as a server reads it: decoded, in lower case.
+fn key_of(parameter: &str) -> String {
+    decoded(parameter.split('=').next().unwrap_or_default()).trim().to_ascii_lowercase()
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_asked_about_stays_as_it_was() {
+        let query = Query::new(Some("$filter=a%20eq%20'b+c'&company='Old%20one'&x=%2f"));
+        assert_eq!(query.companies().collect::<Vec<_>>(), ["Old one"]);
+        assert_eq!(
+            query.with_company("O'Neil").as_str(),
+            Some("$filter=a%20eq%20'b+c'&company=%27O%27%27Neil%27&x=%2f")
+        );
+        assert_eq!(query.without("company").as_str(), Some("$filter=a%20eq%20'b+c'&x=%2f"));
+        assert_eq!(Query::new(Some("company=1")).without("company").as_str(), None);
+        assert_eq!(Query::new(None).with("company", "A B").as_str(), Some("company=A%20B"));
+    }
+
+    #[test]
+    fn a_tenant_beside_a_place_in_the_pages_is_business_centrals_own() {
+        assert!(Query::new(Some("Tenant=x")).names_tenant());
+        assert!(Query::new(Some("%74enant=x")).names_tenant());
+        assert!(!Query::new(Some("tenant=x&aid=FIN&$skiptoken=1")).names_tenant());
+        assert!(!Query::new(None).names_tenant());
+    }
+}

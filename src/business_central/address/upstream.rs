@@ -1,0 +1,239 @@
+//! Addresses at Business Central: written from a resource, and recognised in an answer.
+
+use std::fmt::Write;
+
+use super::super::path::{SafePath, Segment, encode_segment, fit};
+use super::super::surface::{ApiPath, Surface};
+use super::super::{Company, EnvironmentName};
+use super::place::Understood;
+use super::query::Query;
+use super::{AddressError, Family, Place, Resource, place};
+use crate::entra::TenantId;
+use crate::https_url::HttpsUrl;
+
+/// The address of one environment: `{base_url}/v2.0/{tenant}/{environment}`.
+#[derive(Debug, Clone)]
+pub struct EnvironmentAddress {
+    /// Scheme and authority of where requests go and, if it is another, of Business Central itself: links may name either.
+    origins: Vec<HttpsUrl>,
+    tenant: TenantId,
+    environment: EnvironmentName,
+    path: String,
+}
+
+impl EnvironmentAddress {
+    pub fn new(base_url: &HttpsUrl, tenant: &TenantId, environment: &EnvironmentName) -> Self {
+        let mut origins = vec![base_url.clone()];
+        if let Ok(public) = super::super::PUBLIC_BASE_URL.parse::<HttpsUrl>()
+            && public != *base_url
+        {
+            origins.push(public);
+        }
+        let path = format!("{}/v2.0/{tenant}/{environment}", base_url.path());
+        Self { origins, tenant: tenant.clone(), environment: environment.clone(), path }
+    }
+
+    /// The path of the environment, without a slash at its end.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Scheme, authority and path of the environment.
+    pub fn url(&self) -> String {
+        format!("{}{}", self.origins.first().map_or("", HttpsUrl::origin), self.path)
+    }
+
+    /// The `host[:port]` texts an address of this environment can hold.
+    pub fn authorities(&self) -> impl Iterator<Item = &str> {
+        self.origins.iter().map(HttpsUrl::authority)
+    }
+
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    pub fn environment(&self) -> &EnvironmentName {
+        &self.environment
+    }
+
+    /// What an absolute address asks for, if it is one of this environment; `path` is the part before query and fragment.
+    ///
+    /// Links name the tenant by id or domain, or leave it out, whether or not the request named it.
+    pub fn recognise(&self, path: &str, query: Option<&str>) -> Option<Resource> {
+        let below = self.origins.iter().find_map(|origin| below_origin(path, origin))?;
+        let below = strip_prefix_ignoring_case(below, "/v2.0/")?;
+        let (first, rest) = split_segment(below);
+        let rest = if self.is_environment(first) {
+            rest
+        } else {
+            let (second, rest) = split_segment(rest.strip_prefix('/')?);
+            first.parse::<TenantId>().ok()?;
+            self.is_environment(second).then_some(rest)?
+        };
+        Some(Resource::below_environment(SafePath::check(rest).ok()?, query))
+    }
+
+    fn is_environment(&self, segment: &str) -> bool {
+        segment.eq_ignore_ascii_case(self.environment.as_str())
+    }
+}
+
+impl Resource {
+    /// What a path below the environment asks for: one of the families, or just a place.
+    fn below_environment(path: SafePath<'_>, query: Option<&str>) -> Self {
+        let (place, also_named) =
+            family_place(path).unwrap_or_else(|| (Place::Anywhere(fit(path.as_str())), Vec::new()));
+        Self { place, query: Query::new(query), also_named, old: None }
+    }
+
+    /// Whether the route's company must be known to judge or build the address.
+    pub fn concerns_a_company(&self) -> bool {
+        matches!(self.place, Place::InCompany { .. })
+            || !self.also_named.is_empty()
+            || self.query.companies().next().is_some()
+    }
+
+    /// The path and query at Business Central, below `base` (`/v2.0/{tenant}/{environment}`).
+    ///
+    /// `company` is the route's: the client can't name another one, and what needs one is not built without.
+    pub fn path_and_query(&self, base: &str, company: Option<&Company>) -> Result<String, AddressError> {
+        self.judge(company)?;
+        let mut path = String::with_capacity(base.len() + 160);
+        path.push_str(base);
+        match &self.place {
+            Place::Anywhere(rest) => path.push_str(rest),
+            Place::Root { family, rest } => {
+                path.push('/');
+                path.push_str(family.root());
+                path.push_str(rest);
+            }
+            Place::Batch(family) => {
+                path.push('/');
+                path.push_str(family.root());
+                path.push_str("/$batch");
+            }
+            Place::InCompany { family, named, rest } => {
+                path.push('/');
+                path.push_str(family.root());
+                match (company, named) {
+                    // The query names the company already: a second selector could only contradict it.
+                    _ if named.is_none() && self.query_selects(family) => {}
+                    (Some(company), _) => push_company(&mut path, family, company),
+                    (None, Some(name)) => push_named(&mut path, family, name),
+                    (None, None) => return Err(AddressError::NoCompany),
+                }
+                path.push_str(rest);
+            }
+        }
+        if let Some(query) = self.query.as_str() {
+            path.push('?');
+            path.push_str(query);
+        }
+        Ok(path)
+    }
+
+    pub(super) fn query_selects(&self, family: &Family) -> bool {
+        *family != Family::Soap && self.query.companies().any(|name| !name.is_empty())
+    }
+
+    /// Refuses a company other than the route's, and two at once.
+    fn judge(&self, company: Option<&Company>) -> Result<(), AddressError> {
+        if matches!(self.place, Place::Anywhere(_)) {
+            return Ok(());
+        }
+        let in_path = match &self.place {
+            Place::InCompany { named: Some(named), .. } => Some(named.clone()),
+            _ => None,
+        };
+        let mut named = in_path.into_iter().chain(self.query.companies()).chain(self.also_named.iter().cloned());
+        match company {
+            Some(company) => match named.find(|asked| !is_named(company, asked)) {
+                Some(asked) => Err(AddressError::OtherCompany { asked, allowed: company.name.to_string() }),
+                None => Ok(()),
+            },
+            None => {
+                let Some(first) = named.next() else { return Ok(()) };
+                match named.find(|next| *next != first) {
+                    Some(second) => Err(AddressError::TwoCompanies { first, second }),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a text names this company, by its id or its exact name.
+pub fn is_named(company: &Company, text: &str) -> bool {
+    company.name.as_str() == text || text.parse() == Ok(company.id)
+}
+
+fn family_place(path: SafePath<'_>) -> Option<Understood> {
+    let plain = path.plain_segments();
+    let (root, rest) = plain.split_first()?;
+    // A company's name in a SOAP address knows no quoting.
+    if root.is("WS") {
+        return place::soap(rest).ok();
+    }
+    let segments = path.odata_segments().ok()?;
+    let (root, rest) = segments.split_first()?;
+    if root.is("ODataV4") {
+        return place::odata(rest).ok();
+    }
+    let (api, rest) = split_api(rest).filter(|_| root.is("api"))?;
+    place::api(&api, rest).ok()
+}
+
+// A String takes everything that is written to it, so the results of `write!` below say nothing.
+
+fn push_company(path: &mut String, family: &Family, company: &Company) {
+    match family {
+        Family::Api(_) => {
+            let _ = write!(path, "/companies({})", company.id);
+        }
+        Family::OData | Family::Soap => push_named(path, family, company.name.as_str()),
+    }
+}
+
+/// Appends a company by the name or id somebody gave it.
+pub fn push_named(path: &mut String, family: &Family, name: &str) {
+    let literal = || encode_segment(&name.replace('\'', "''")).to_string();
+    let _ = match (family, uuid::Uuid::try_parse(name)) {
+        (Family::Api(_), Ok(id)) => write!(path, "/companies({id})"),
+        (Family::Api(_), Err(_)) => write!(path, "/companies(name='{}')", literal()),
+        (Family::OData, Ok(id)) => write!(path, "/Company(Id={id})"),
+        (Family::OData, Err(_)) => write!(path, "/Company('{}')", literal()),
+        (Family::Soap, _) => write!(path, "/{}", encode_segment(name)),
+    };
+}
+
+/// The API a path below `api` leads to, and what follows: `v2.0/…` or `{publisher}/{group}/{version}/…`.
+pub fn split_api<'s, 'r>(segments: &'s [Segment<'r>]) -> Option<(ApiPath, &'s [Segment<'r>])> {
+    let (name, rest) = match segments {
+        [version, rest @ ..] if place::is_version(version) => (format!("api/{}", version.raw()), rest),
+        [publisher, group, version, rest @ ..] => {
+            (format!("api/{}/{}/{}", publisher.raw(), group.raw(), version.raw()), rest)
+        }
+        _ => return None,
+    };
+    match name.parse() {
+        Ok(Surface::Api(api)) => Some((api, rest)),
+        _ => None,
+    }
+}
+
+fn below_origin<'a>(address: &'a str, origin: &HttpsUrl) -> Option<&'a str> {
+    let rest = strip_prefix_ignoring_case(address, origin.origin())?;
+    // The port everybody knows may be written or not.
+    let rest = if origin.authority().contains(':') { rest } else { rest.strip_prefix(":443").unwrap_or(rest) };
+    rest.strip_prefix(origin.path())
+}
+
+fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// The first segment and what follows it, slash included.
+fn split_segment(path: &str) -> (&str, &str) {
+    path.find('/').and_then(|end| path.split_at_checked(end)).unwrap_or((path, ""))
+}
