@@ -56,7 +56,7 @@ impl From<BodyError> for Refusal {
                 Kind::RequestTimeout,
                 format!("The request's body did not go on ({error}); nothing of it was carried out."),
             ),
-            BodyError::Broken(_) => {
+            BodyError::Undecodable | BodyError::Broken(_) => {
                 Self::new(Kind::ClientGone, "The request's body broke off; nothing of it was carried out.")
             }
         }

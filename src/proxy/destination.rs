@@ -75,6 +75,17 @@ impl Route {
         }
     }
 
+    /// The route's company as far as it is known without asking: `Some(None)` when the client names it, `None` when it is not known yet.
+    pub fn known_company(&self) -> Option<Option<Arc<Company>>> {
+        match &self.settings.company {
+            None => Some(None),
+            Some(wanted) => match self.company.load_full() {
+                Some(company) => Some(Some(company)),
+                None => Some(Some(self.destination.known_company(wanted, Instant::now())?.ok()?)),
+            },
+        }
+    }
+
     /// The company a request is about: the route's, or the one a client of the `nav` surface calls by its old name.
     pub async fn company_of(&self, resource: &mut Resource) -> Result<Option<Arc<Company>>, Refusal> {
         let Some(old) = resource.old_company() else { return self.company().await };

@@ -22,6 +22,8 @@ pub struct IdleTimeout<B> {
 pub enum BodyError {
     #[error("nothing came for {} s", .0.as_secs_f32())]
     Idle(Duration),
+    #[error("its compression can't be undone: it is cut or broken")]
+    Undecodable,
     #[error(transparent)]
     Broken(#[from] hyper::Error),
 }

@@ -1,5 +1,6 @@
 //! Routing: which route a request takes, whether it may, and which resource of Business Central it asks for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hyper::Method;
@@ -26,6 +27,9 @@ impl Routes {
     pub fn choose(&self, inbound: Inbound) -> Result<Routed<ClientBody>, Refusal> {
         let Inbound { exchange, head, body } = inbound;
         let path = SafePath::check(head.uri.path())?;
+        if let Some(unrouted) = path.below(UNROUTED) {
+            return Err(no_route_back(unrouted));
+        }
         let (route, remainder) = self.find(path).ok_or_else(|| self.no_route())?;
         exchange.on_route(route);
 
@@ -39,8 +43,10 @@ impl Routes {
         }
         may_use(route, &head)?;
 
-        let company_header = head.headers.get("company").and_then(|value| value.to_str().ok());
-        let asked = Asked { remainder, query: head.uri.query(), company_header };
+        let company_headers =
+            head.headers.get_all("company").iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
+        let asked = Asked { remainder, query: head.uri.query(), company_headers: &company_headers };
         let resource = Resource::understand(&route.settings.surface, asked, &route.destination.address)?;
         if resource.is_batch() {
             let message = "This version does not forward $batch yet; send the requests one by one.";
@@ -50,7 +56,12 @@ impl Routes {
         Ok(Routed { exchange, route, resource, head, body })
     }
 
-    fn find<'s, 'r>(&'s self, path: SafePath<'r>) -> Option<(&'s Arc<Route>, SafePath<'r>)> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.0.iter()
+    }
+
+    /// The route a path takes, and what of the path is left below it.
+    pub fn find<'s, 'r>(&'s self, path: SafePath<'r>) -> Option<(&'s Arc<Route>, SafePath<'r>)> {
         self.0.iter().find_map(|route| Some((route, path.below(route.settings.path.as_str())?)))
     }
 
@@ -65,6 +76,17 @@ impl Routes {
         );
         Refusal::new(Kind::NoRoute, message)
     }
+}
+
+/// The answer to an address of Business Central that was in an answer and that no route covers.
+fn no_route_back(path: SafePath<'_>) -> Refusal {
+    let message = format!(
+        "Business Central's answer named the address `{}`, and no route of this connector leads there. If programs need it, add a route to \
+         proxy.yaml: {{ path: /NAME, to: {} }}.",
+        path.as_str(),
+        Resource::surface_of(path)
+    );
+    Refusal::new(Kind::NoRoute, message)
 }
 
 /// The method that counts: old OData clients hide theirs behind a POST.
@@ -85,6 +107,9 @@ fn may_use(route: &Route, head: &Parts) -> Result<(), Refusal> {
         }
     }
 }
+
+/// The local prefix of addresses no route covers. It is nobody's route.
+pub const UNROUTED: &str = "/unrouted";
 
 const METHOD_HEADERS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 

@@ -14,8 +14,8 @@ pub struct Asked<'r> {
     pub remainder: SafePath<'r>,
     /// Raw, without the question mark.
     pub query: Option<&'r str>,
-    /// The value of a `Company` header.
-    pub company_header: Option<&'r str>,
+    /// The values of `Company` headers.
+    pub company_headers: &'r [String],
 }
 
 impl Resource {
@@ -52,7 +52,7 @@ impl Resource {
         if query.names_tenant() {
             return Err(AddressError::Tenant);
         }
-        also_named.extend(asked.company_header.map(str::to_owned));
+        also_named.extend_from_slice(asked.company_headers);
         Ok(Self { place, query, also_named, old })
     }
 
@@ -76,7 +76,7 @@ impl Resource {
     /// `asked` is the request's own resource, when the address stands in its answer: the `nav` surface repeats its spelling.
     pub fn local(&self, surface: &Surface, company: Option<&Company>, asked: Option<&Resource>) -> Option<String> {
         match surface {
-            Surface::Environment => Some(self.below_environment_path()),
+            Surface::Environment => Some(self.path_below_environment()),
             Surface::Nav => self.old_address(company, asked.and_then(|asked| asked.old.as_ref())),
             Surface::Api(api) => self.below_family(&Family::Api(api.clone()), company),
             Surface::OData => self.below_family(&Family::OData, company),
@@ -111,7 +111,8 @@ impl Resource {
         }
     }
 
-    fn below_environment_path(&self) -> String {
+    /// The path below the environment, as Business Central writes it.
+    pub fn path_below_environment(&self) -> String {
         match &self.place {
             Place::Anywhere(rest) => rest.clone(),
             Place::Root { family, rest } => format!("/{}{rest}", family.root()),

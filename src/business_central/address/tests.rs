@@ -26,7 +26,7 @@ fn build(to: &str, local: &str, company: Option<&Company>) -> Result<String, Add
         None => (local, None),
     };
     let surface = to.parse().unwrap();
-    let asked = Asked { remainder: SafePath::check(path)?, query, company_header: None };
+    let asked = Asked { remainder: SafePath::check(path)?, query, company_headers: &[] };
     let built = Resource::understand(&surface, asked, &environment())?.path_and_query(BASE, company)?;
     Ok(built.strip_prefix(BASE).unwrap().to_owned())
 }
@@ -126,7 +126,8 @@ fn a_routes_company_cannot_be_left() {
         assert!(matches!(refused, Err(AddressError::OtherCompany { .. })), "{local}: {refused:?}");
     }
     let surface = Surface::OData;
-    let asked = Asked { remainder: SafePath::check("/X").unwrap(), query: None, company_header: Some("Other") };
+    let asked =
+        Asked { remainder: SafePath::check("/X").unwrap(), query: None, company_headers: &["Other".to_owned()] };
     let refused = Resource::understand(&surface, asked, &environment()).unwrap().path_and_query(BASE, Some(&company()));
     assert!(matches!(refused, Err(AddressError::OtherCompany { .. })));
 }
@@ -303,7 +304,7 @@ fn a_nav_client_finds_its_own_spelling_again() {
     let asked = Asked {
         remainder: SafePath::check("/DynamicsNAV100/WS/Old%20Name/Page/Customer").unwrap(),
         query: None,
-        company_header: None,
+        company_headers: &[],
     };
     let mut asked = Resource::understand(&surface, asked, &environment()).unwrap();
     assert_eq!(asked.old_company(), Some("Old Name"));
@@ -359,7 +360,7 @@ proptest! {
         let resource = recognised(&upstream);
         let company = confined.then_some(&company);
         if let Some(local) = resource.local(&surface, company, None) {
-            let asked = Asked { remainder: SafePath::check(&local).unwrap(), query: None, company_header: None };
+            let asked = Asked { remainder: SafePath::check(&local).unwrap(), query: None, company_headers: &[] };
             let back = Resource::understand(&surface, asked, &environment()).unwrap();
             let unconfined = surface == Surface::Environment;
             let company = company.filter(|_| !unconfined);

@@ -60,7 +60,7 @@ impl EnvironmentAddress {
     ///
     /// Links name the tenant by id or domain, or leave it out, whether or not the request named it.
     pub fn recognise(&self, path: &str, query: Option<&str>) -> Option<Resource> {
-        let below = self.origins.iter().find_map(|origin| below_origin(path, origin))?;
+        let below = self.path_at_origin(path)?;
         let below = strip_prefix_ignoring_case(below, "/v2.0/")?;
         let (first, rest) = split_segment(below);
         let rest = if self.is_environment(first) {
@@ -73,12 +73,29 @@ impl EnvironmentAddress {
         Some(Resource::below_environment(SafePath::check(rest).ok()?, query))
     }
 
+    /// The path of an address at one of our origins, whichever environment it belongs to.
+    pub fn path_at_origin<'a>(&self, address: &'a str) -> Option<&'a str> {
+        self.origins.iter().find_map(|origin| below_origin(address, origin)).filter(|path| path.starts_with('/'))
+    }
+
     fn is_environment(&self, segment: &str) -> bool {
         segment.eq_ignore_ascii_case(self.environment.as_str())
     }
 }
 
 impl Resource {
+    /// Which `to:` of a route would lead to a path below the environment, and so could be added.
+    pub fn surface_of(path: SafePath<'_>) -> String {
+        match Self::below_environment(path, None).place {
+            Place::Root { family, .. } | Place::InCompany { family, .. } | Place::Batch(family) => match family {
+                Family::Api(api) => api.as_str().to_owned(),
+                Family::OData => Surface::OData.to_string(),
+                Family::Soap => Surface::Soap.to_string(),
+            },
+            Place::Anywhere(_) => Surface::Environment.to_string(),
+        }
+    }
+
     /// What a path below the environment asks for: one of the families, or just a place.
     fn below_environment(path: SafePath<'_>, query: Option<&str>) -> Self {
         let (place, also_named) =

@@ -1,0 +1,113 @@
+//! The way back: addresses of Business Central as this client may follow them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::header::{CONTENT_LOCATION, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use hyper::http::uri::Authority;
+
+use super::destination::Route;
+use super::exchange::Exchange;
+use super::route::{Routes, UNROUTED};
+use crate::business_central::address::Resource;
+use crate::business_central::{Company, SafePath};
+
+/// What turns the addresses in one answer into local ones.
+#[derive(Debug)]
+pub struct Links {
+    exchange: Arc<Exchange>,
+    routes: Routes,
+    route: Arc<Route>,
+    /// What the request asked for, and in which company.
+    asked: Resource,
+    company: Option<Arc<Company>>,
+    /// Scheme and authority that lead this client to this proxy.
+    base: String,
+}
+
+impl Links {
+    pub fn new(
+        exchange: Arc<Exchange>,
+        routes: Routes,
+        route: Arc<Route>,
+        asked: Resource,
+        company: Option<Arc<Company>>,
+        base: String,
+    ) -> Self {
+        Self { exchange, routes, route, asked, company, base }
+    }
+
+    /// The `host[:port]` texts an address to be turned can begin with.
+    pub fn authorities(&self) -> Vec<&str> {
+        self.route.destination.address.authorities().collect()
+    }
+
+    /// The local form of an address: scheme to path, without query and fragment; `None` when it is not Business Central's.
+    ///
+    /// The request's own route comes first, then another one to the same environment that is open to this client. What no route covers
+    /// becomes an address that says so when it is followed.
+    pub fn local(&self, path: &str, query: Option<&str>) -> Option<String> {
+        let address = &self.route.destination.address;
+        let Some(resource) = address.recognise(path, query) else {
+            let elsewhere = address.path_at_origin(path)?;
+            return Some(format!("{}{UNROUTED}{elsewhere}", self.base));
+        };
+        let own = || self.below(&self.route, &resource, self.company.as_deref(), Some(&self.asked));
+        let others = || {
+            self.routes.iter().filter(|route| self.may_follow(route)).find_map(|route| {
+                let company = route.known_company()?;
+                self.below(route, &resource, company.as_deref(), None)
+            })
+        };
+        let local = own().or_else(others).unwrap_or_else(|| format!("{UNROUTED}{}", resource.path_below_environment()));
+        Some(format!("{}{local}", self.base))
+    }
+
+    /// Turns the addresses that stand in headers.
+    pub fn in_headers(&self, headers: &mut HeaderMap) {
+        for name in [LOCATION, CONTENT_LOCATION, HeaderName::from_static("odata-entityid")] {
+            let Some(address) = headers.get(&name).and_then(|value| value.to_str().ok()) else { continue };
+            let end = address.find(['?', '#']).unwrap_or(address.len());
+            let Some((path, rest)) = address.split_at_checked(end) else { continue };
+            let query = rest.strip_prefix('?').and_then(|rest| rest.split('#').next());
+            if let Some(Ok(local)) =
+                self.local(path, query).map(|local| HeaderValue::try_from(format!("{local}{rest}")))
+            {
+                headers.insert(name, local);
+            }
+        }
+    }
+
+    fn may_follow(&self, route: &Arc<Route>) -> bool {
+        Arc::ptr_eq(&route.destination, &self.route.destination)
+            && !Arc::ptr_eq(route, &self.route)
+            && route.settings.allow_from.contains(self.exchange.client.ip())
+    }
+
+    /// The path below a route, if following it leads to that route again.
+    fn below(
+        &self,
+        route: &Arc<Route>,
+        resource: &Resource,
+        company: Option<&Company>,
+        asked: Option<&Resource>,
+    ) -> Option<String> {
+        let local = resource.local(&route.settings.surface, company, asked)?;
+        let path = format!("{}{local}", route.settings.path.as_str());
+        let path = if path.is_empty() { "/".to_owned() } else { path };
+        let found = self.routes.find(SafePath::check(&path).ok()?)?.0;
+        Arc::ptr_eq(found, route).then_some(path)
+    }
+}
+
+/// Scheme and authority as this client wrote them: what it reached us by, it can reach us by again.
+///
+/// Without a usable `Host`, as HTTP/1.0 has none, the address the connection came in on.
+pub fn base(headers: &HeaderMap, local_address: Option<SocketAddr>) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
+    match (host.filter(|host| !host.as_str().contains('@')), local_address) {
+        (Some(host), _) => format!("http://{host}"),
+        (None, Some(address)) => format!("http://{address}"),
+        (None, None) => "http://localhost".to_owned(),
+    }
+}
