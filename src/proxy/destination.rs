@@ -39,6 +39,8 @@ pub struct Destination {
     companies: ArcSwapOption<Companies>,
     /// Held while companies are looked up: one look-up serves all who wait.
     look_up: Mutex<Option<FailedLookUp>>,
+    /// Whether Business Central keeps refusing the look-up.
+    suspicion: Suspicion,
 }
 
 /// What a usable connector has.
@@ -95,6 +97,7 @@ impl Destination {
             http,
             companies: ArcSwapOption::empty(),
             look_up: Mutex::new(None),
+            suspicion: Suspicion::default(),
         }
     }
 
@@ -155,9 +158,13 @@ impl Destination {
         let token = self.tokens.token().await?;
         let mut listed = look_up(&token).await;
         if let Err(LookupError::Refused(StatusCode::UNAUTHORIZED)) = listed {
+            if !self.suspicion.falls_on(&token, None) {
+                return Err(self.credentials_refused(&token));
+            }
             let renewed = self.tokens.token_after(&token).await?;
             listed = look_up(&renewed).await;
             if let Err(LookupError::Refused(StatusCode::UNAUTHORIZED)) = listed {
+                self.suspicion.clear_of(&renewed, None);
                 return Err(self.credentials_refused(&renewed));
             }
         }
