@@ -91,6 +91,24 @@ const HYPER_UTIL_DNS_ERROR: &str = "dns error";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddr;
+
+    use hyper_util::client::legacy::connect::HttpConnector;
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn a_failed_name_look_up_is_known_by_hyper_utils_words_for_it() {
+        let nowhere =
+            tower::service_fn(async |_| Err::<std::vec::IntoIter<SocketAddr>, _>(io::Error::other("no such name")));
+        let connector = HttpConnector::new_with_resolver(nowhere);
+        let error = connector.oneshot(hyper::Uri::from_static("http://name.invalid")).await.unwrap_err();
+        let unreachable = Unreachable::business_central("name.invalid", &error);
+        assert_eq!(unreachable.step, Step::Name);
+        assert!(
+            unreachable.to_string().ends_with("check this machine's DNS and `base_url` (no such name)"),
+            "{unreachable}"
+        );
+    }
 
     #[test]
     fn what_an_io_error_wraps_is_seen() {
@@ -98,7 +116,6 @@ mod tests {
         assert_eq!(Step::of(&wrapped), Step::Refused);
         assert_eq!(Step::of(&io::Error::other(rustls::Error::DecryptError)), Step::Tls);
         assert_eq!(Step::of(&io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 s")), Step::Timeout);
-        assert_eq!(Step::of(&io::Error::other("dns error")), Step::Name);
         let text = Unreachable::entra("login.example", &io::Error::other("odd")).to_string();
         assert_eq!(
             text,
