@@ -3,3 +3,5 @@
 mod rig;
 
 mod forwarding;
+mod token_refresh;
+mod token_single_flight;
