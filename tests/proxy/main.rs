@@ -4,4 +4,5 @@ mod rig;
 
 mod forwarding;
 mod token_refresh;
+mod token_refused;
 mod token_single_flight;
