@@ -2,6 +2,7 @@
 
 mod rig;
 
+mod companies;
 mod entra_errors;
 mod forwarding;
 mod token_refresh;
