@@ -44,6 +44,8 @@ pub struct Destination {
     suspicion: Suspicion,
     /// Held while companies are looked up: one look-up serves all who wait.
     look_up: Mutex<Option<FailedLookUp>>,
+    /// Whether Business Central keeps refusing the look-up.
+    suspicion: Suspicion,
 }
 
 /// What a usable connector has.
@@ -129,6 +131,7 @@ impl Destination {
             companies: ArcSwapOption::empty(),
             suspicion: Suspicion::default(),
             look_up: Mutex::new(None),
+            suspicion: Suspicion::default(),
         }
     }
 

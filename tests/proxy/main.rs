@@ -2,4 +2,10 @@
 
 mod rig;
 
+mod companies;
+mod entra_errors;
 mod forwarding;
+mod own_answers;
+mod token_refresh;
+mod token_refused;
+mod token_single_flight;
