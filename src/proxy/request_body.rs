@@ -114,21 +114,26 @@ impl Default for ReadAheadRoom {
     }
 }
 
+impl ReadAheadRoom {
+    /// Room for that many bytes; `None` when they are too many, alone or together with those already there.
+    fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).ok().filter(|_| bytes <= READ_AHEAD_BYTES as u64)?;
+        self.0.clone().try_acquire_many_owned(kib).ok()
+    }
+}
+
 impl RequestBody {
     /// Takes in a body that is small enough; a larger one, or one there is no room for, is left to stream.
     pub async fn take_in(body: ClientBody, idle: Duration, room: &ReadAheadRoom) -> Result<Self, BodyError> {
         if body.is_end_stream() {
             return Ok(Self::Whole { bytes: Bytes::new(), _room: None });
         }
-        let size = body.size_hint();
-        let wanted = size.exact().unwrap_or(READ_AHEAD_BYTES as u64);
+        let wanted = body.size_hint().exact().unwrap_or(READ_AHEAD_BYTES as u64);
         let mut body = IdleTimeout::new(body, idle);
-        if wanted > READ_AHEAD_BYTES as u64 {
-            return Ok(Self::streaming(Bytes::new(), body));
-        }
-        let kib = u32::try_from(wanted.div_ceil(1024)).unwrap_or(u32::MAX);
-        let Ok(permit) = room.0.clone().try_acquire_many_owned(kib) else {
-            return Ok(Self::streaming(Bytes::new(), body));
+        let Some(permit) = room.take(wanted) else {
+            // Asking for the first piece is what makes hyper send a waiting client its `100 Continue`.
+            let first = body.frame().await.transpose()?.and_then(|frame| frame.into_data().ok());
+            return Ok(Self::streaming(first.unwrap_or_default(), body));
         };
         let mut ahead = BytesMut::new();
         while let Some(frame) = body.frame().await {
