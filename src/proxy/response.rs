@@ -60,7 +60,10 @@ where
                     match passing.await {
                         Ok(answer) => relay(exchange, version, answer),
                         Err(refusal) => {
-                            unread.drain().await;
+                            // A client that kept us waiting for more is not waited for again.
+                            if refusal.kind != Kind::RequestTimeout {
+                                unread.drain().await;
+                            }
                             refuse(exchange, refusal)
                         }
                     }
