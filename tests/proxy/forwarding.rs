@@ -55,9 +55,16 @@ async fn what_belongs_to_the_client_never_reaches_business_central_and_the_other
     assert_eq!(received.headers["accept-language"], "de-DE");
     assert_eq!(received.headers["client-request-id"], answer.headers["x-request-id"]);
     assert!(rig.simulator.base_url().ends_with(received.headers["host"].to_str().unwrap()));
-    for dropped in
-        ["cookie", "x-forwarded-for", "forwarded", "proxy-authorization", "connection", "upgrade", "http2-settings", "x-hop"]
-    {
+    for dropped in [
+        "cookie",
+        "x-forwarded-for",
+        "forwarded",
+        "proxy-authorization",
+        "connection",
+        "upgrade",
+        "http2-settings",
+        "x-hop",
+    ] {
         assert!(!received.headers.contains_key(dropped), "{dropped}");
     }
 }

@@ -1,13 +1,14 @@
 //! A simulator, a proxy in front of it, and clients that show every byte.
+#![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bcproxy::config::Config;
 use bcproxy::proxy::Proxy;
-use bcproxy::simulator::{Received, Settings, Simulator};
+use bcproxy::simulator::{Matcher, Received, Script, Settings, Simulator, Times};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode};
@@ -18,12 +19,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// What a rig is built from; the default is one connector with a company and the default routes.
+#[derive(Default)]
 pub struct Plan {
     pub settings: Settings,
     /// More lines of the connector, without indentation. A key here replaces the default one.
     pub connector: Vec<String>,
     /// More top-level lines, such as `routes:`.
     pub top: String,
+}
+
+/// A simulator, and the files of a proxy in front of it.
+pub struct Prepared {
+    pub simulator: Simulator,
+    pub folder: TempDir,
+    /// The proxy.yaml in it.
+    pub file: PathBuf,
 }
 
 /// A proxy in front of a simulator. Dropping it ends both.
@@ -39,12 +49,6 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self { settings: Settings::default(), connector: Vec::new(), top: String::new() }
-    }
 }
 
 impl Plan {
@@ -65,15 +69,27 @@ impl Plan {
     }
 
     pub async fn start(self) -> Rig {
+        self.prepare().await.start().await
+    }
+
+    /// The simulator and the files of a proxy that does not run yet.
+    pub async fn prepare(self) -> Prepared {
         let simulator = Simulator::start(self.settings).await.unwrap();
         let folder = TempDir::new().unwrap();
-        let config = write(&simulator, folder.path(), &self.connector, &self.top);
-        let proxy = Proxy::start(&config).await.unwrap();
-        Rig { simulator, proxy, folder }
+        let file = write(&simulator, folder.path(), &self.connector, &self.top);
+        Prepared { simulator, folder, file }
     }
 }
 
-fn write(simulator: &Simulator, folder: &Path, connector: &[String], top: &str) -> Config {
+impl Prepared {
+    pub async fn start(self) -> Rig {
+        let config = Config::load(&self.file).unwrap_or_else(|mistakes| panic!("{mistakes}")).config;
+        let proxy = Proxy::start(&config).await.unwrap();
+        Rig { simulator: self.simulator, proxy, folder: self.folder }
+    }
+}
+
+fn write(simulator: &Simulator, folder: &Path, connector: &[String], top: &str) -> PathBuf {
     let settings = simulator.settings();
     std::fs::write(folder.join("ca.pem"), simulator.ca_pem()).unwrap();
     std::fs::write(folder.join("secret.txt"), &settings.client_secret).unwrap();
@@ -92,10 +108,13 @@ fn write(simulator: &Simulator, folder: &Path, connector: &[String], top: &str) 
     let lines = defaults.iter().filter(|line| !replaced.contains(&key(line))).chain(connector);
     // `company: -` is how a plan asks for none.
     let lines: String = lines.filter(|line| *line != "company: -").map(|line| format!("    {line}\n")).collect();
-    let text = format!("listen: 127.0.0.1:0\nadmin: off\nconnectors:\n  cronus:\n{lines}{top}\n");
+    let defaults = [("listen:", "listen: 127.0.0.1:0\n"), ("admin:", "admin: off\n")];
+    let named = |key: &str| top.lines().any(|line| line.starts_with(key));
+    let head: String = defaults.iter().filter(|(key, _)| !named(key)).map(|(_, line)| *line).collect();
+    let text = format!("{head}connectors:\n  cronus:\n{lines}{top}\n");
     let file = folder.join("proxy.yaml");
     std::fs::write(&file, text).unwrap();
-    Config::load(&file).unwrap_or_else(|mistakes| panic!("{mistakes}")).config
+    file
 }
 
 impl Rig {
@@ -131,6 +150,11 @@ impl Rig {
         let mut stream = self.connect().await;
         stream.write_all(bytes.as_ref()).await.unwrap();
         read_to_end(&mut stream).await
+    }
+
+    /// Has `/api/items` answered like this: something no connector looks up on its own.
+    pub fn script(&self, times: Times, script: Script) {
+        self.simulator.business_central().script(Matcher::any().path_ending("/items"), times, script);
     }
 
     /// What reached Business Central, but for the proxy's own look-up of the companies.
