@@ -87,7 +87,9 @@ pub fn main() -> ExitCode {
                 Failure::Configuration(text) => (text, 2),
                 Failure::Failed(text) => (text, 1),
             };
-            eprintln!("{}", text.trim_end());
+            if !text.is_empty() {
+                eprintln!("{}", text.trim_end());
+            }
             ExitCode::from(code)
         }
     }

@@ -41,7 +41,6 @@ pub struct Destination {
     environment: String,
     http: reqwest::Client,
     companies: ArcSwapOption<Companies>,
-    suspicion: Suspicion,
     /// Held while companies are looked up: one look-up serves all who wait.
     look_up: Mutex<Option<FailedLookUp>>,
     /// Whether Business Central keeps refusing the look-up.
@@ -89,9 +88,7 @@ impl Route {
         self.company.store(Some(company.clone()));
         Ok(Some(company))
     }
-}
 
-impl Route {
     /// Looks up again, in the background and once in a while, whether the company still exists: Business Central said that something does
     /// not. A company that is gone is forgotten, so that the next request is told which ones there are.
     pub fn doubt_company(self: &Arc<Self>) {
@@ -129,7 +126,6 @@ impl Destination {
             environment: environment.to_string(),
             http,
             companies: ArcSwapOption::empty(),
-            suspicion: Suspicion::default(),
             look_up: Mutex::new(None),
             suspicion: Suspicion::default(),
         }

@@ -1,13 +1,14 @@
 //! A simulator, a proxy in front of it, and clients that show every byte.
+#![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bcproxy::config::Config;
 use bcproxy::proxy::Proxy;
-use bcproxy::simulator::{Received, Settings, Simulator};
+use bcproxy::simulator::{Matcher, Received, Script, Settings, Simulator, Times};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode};
@@ -27,6 +28,14 @@ pub struct Plan {
     pub more_connectors: Vec<(String, Vec<String>)>,
     /// More top-level lines, such as `routes:`.
     pub top: String,
+}
+
+/// A simulator, and the files of a proxy in front of it.
+pub struct Prepared {
+    pub simulator: Simulator,
+    pub folder: TempDir,
+    /// The proxy.yaml in it.
+    pub file: PathBuf,
 }
 
 /// A proxy in front of a simulator. Dropping it ends both.
@@ -85,19 +94,32 @@ impl Plan {
         self.start_after(|_| {}).await
     }
 
-    /// Starts the simulator, lets `prepare` change it, and only then starts the proxy, which asks for its first token at once.
-    pub async fn start_after(mut self, prepare: impl FnOnce(&Simulator)) -> Rig {
+    /// Starts the simulator, lets `change` change it, and only then starts the proxy, which asks for its first token at once.
+    pub async fn start_after(self, change: impl FnOnce(&Simulator)) -> Rig {
+        let prepared = self.prepare().await;
+        change(&prepared.simulator);
+        prepared.start().await
+    }
+
+    /// The simulator and the files of a proxy that does not run yet.
+    pub async fn prepare(mut self) -> Prepared {
         let simulator = Simulator::start(self.settings).await.unwrap();
-        prepare(&simulator);
         let folder = TempDir::new().unwrap();
         self.more_connectors.insert(0, ("cronus".to_owned(), self.connector));
-        let config = write(&simulator, folder.path(), &self.more_connectors, &self.top);
-        let proxy = Proxy::start(&config).await.unwrap();
-        Rig { simulator, proxy, folder }
+        let file = write(&simulator, folder.path(), &self.more_connectors, &self.top);
+        Prepared { simulator, folder, file }
     }
 }
 
-fn write(simulator: &Simulator, folder: &Path, connectors: &[(String, Vec<String>)], top: &str) -> Config {
+impl Prepared {
+    pub async fn start(self) -> Rig {
+        let config = Config::load(&self.file).unwrap_or_else(|mistakes| panic!("{mistakes}")).config;
+        let proxy = Proxy::start(&config).await.unwrap();
+        Rig { simulator: self.simulator, proxy, folder: self.folder }
+    }
+}
+
+fn write(simulator: &Simulator, folder: &Path, connectors: &[(String, Vec<String>)], top: &str) -> PathBuf {
     let settings = simulator.settings();
     std::fs::write(folder.join("ca.pem"), simulator.ca_pem()).unwrap();
     std::fs::write(folder.join("secret.txt"), &settings.client_secret).unwrap();
@@ -120,10 +142,13 @@ fn write(simulator: &Simulator, folder: &Path, connectors: &[(String, Vec<String
         format!("  {name}:\n{lines}")
     };
     let connectors: String = connectors.iter().map(connector).collect();
-    let text = format!("listen: 127.0.0.1:0\nadmin: off\nconnectors:\n{connectors}{top}\n");
+    let defaults = [("listen:", "listen: 127.0.0.1:0\n"), ("admin:", "admin: off\n")];
+    let named = |key: &str| top.lines().any(|line| line.starts_with(key));
+    let head: String = defaults.iter().filter(|(key, _)| !named(key)).map(|(_, line)| *line).collect();
+    let text = format!("{head}connectors:\n{connectors}{top}\n");
     let file = folder.join("proxy.yaml");
     std::fs::write(&file, text).unwrap();
-    Config::load(&file).unwrap_or_else(|mistakes| panic!("{mistakes}")).config
+    file
 }
 
 impl Rig {
@@ -168,6 +193,11 @@ impl Rig {
         let mut stream = self.connect().await;
         stream.write_all(bytes.as_ref()).await.unwrap();
         read_to_end(&mut stream).await
+    }
+
+    /// Has `/api/items` answered like this: something no connector looks up on its own.
+    pub fn script(&self, times: Times, script: Script) {
+        self.simulator.business_central().script(Matcher::any().path_ending("/items"), times, script);
     }
 
     /// What reached Business Central, but for the proxy's own look-up of the companies.
