@@ -142,13 +142,10 @@ shutdown: { grace: 1m }
     let config = config(text);
     assert_eq!((config.listen.len(), config.admin, config.connectors.len()), (2, None, 2));
     let Credential::ClientSecret(sources) = &config.connectors[0].application.credential;
+    assert_eq!(sources.first, SecretSource::Env("A_B".into()));
     assert_eq!(
-        sources,
-        &[
-            SecretSource::Env("A_B".into()),
-            SecretSource::File(Path::new("conf").join("s.txt")),
-            SecretSource::Command(vec!["get".into(), "--it".into()]),
-        ]
+        sources.others,
+        [SecretSource::File(Path::new("conf").join("s.txt")), SecretSource::Command(vec!["get".into(), "--it".into()]),]
     );
     assert_eq!(config.connectors[0].ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
     let [api, all] = config.routes.as_slice() else { panic!("{:?}", config.routes) };

@@ -14,7 +14,7 @@ use super::shape::{At, OrOff};
 use super::source::Span;
 use super::vocabulary as file;
 use crate::business_central::Surface;
-use crate::entra::{Application, Credential, SecretSource};
+use crate::entra::{Application, Credential, SecretSource, SecretSources};
 
 /// What a single connector gets without `routes`.
 const DEFAULT_ROUTES: [(&str, &str); 5] =
@@ -76,11 +76,12 @@ fn known_connectors<'f>(file: &'f file::File, folder: &Path) -> Vec<Known<'f>> {
 
 fn build_connector(name: &str, connector: &file::Connector, folder: &Path) -> Option<Connector> {
     let sources = &connector.client_secret.as_ref()?.value.0;
-    let sources = sources.iter().map(|source| match &source.value {
+    let mut sources = sources.iter().map(|source| match &source.value {
         file::Secret::Env(name, _) => SecretSource::Env(name.0.clone()),
         file::Secret::File(path, _) => SecretSource::File(folder.join(path)),
         file::Secret::Command(argv) => SecretSource::Command(argv.clone()),
     });
+    let credential = Credential::ClientSecret(SecretSources { first: sources.next()?, others: sources.collect() });
     let timeouts = &connector.timeouts.as_ref()?.value;
     Some(Connector {
         name: name.to_owned(),
@@ -88,7 +89,7 @@ fn build_connector(name: &str, connector: &file::Connector, folder: &Path) -> Op
             authority: connector.authority.as_ref()?.value.clone(),
             tenant_id: connector.tenant_id.as_ref()?.value.clone(),
             client_id: connector.client_id.as_ref()?.value,
-            credential: Credential::ClientSecret(sources.collect()),
+            credential,
             scope: connector.scope.as_ref()?.value.0.clone(),
         },
         environment: connector.environment.as_ref()?.value.clone(),

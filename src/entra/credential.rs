@@ -14,8 +14,15 @@ use zeroize::Zeroizing;
 /// What proves that we are the application.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Credential {
-    /// A client secret, kept in one of these places; they are tried in order (rotation). Never empty.
-    ClientSecret(Vec<SecretSource>),
+    /// A client secret, kept in one of these places.
+    ClientSecret(SecretSources),
+}
+
+/// The places of a secret, tried in order: during a rotation the old secret and the new one are both there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SecretSources {
+    pub first: SecretSource,
+    pub others: Vec<SecretSource>,
 }
 
 /// Where a secret is kept. It is read again before every token request, so a rotated one needs no restart.

@@ -8,7 +8,7 @@ mod token_cache;
 mod token_endpoint;
 
 pub use claims::{Claims, DATA_ROLE};
-pub use credential::{Credential, Secret, SecretError, SecretSource};
+pub use credential::{Credential, Secret, SecretError, SecretSource, SecretSources};
 pub use ids::{ClientId, IdError, TenantId};
 pub use token_cache::{Token, TokenCache, Unavailable};
 pub use token_endpoint::{EntraError, IssuedToken, TokenEndpoint, TokenError, missing_role_advice};

@@ -12,9 +12,10 @@ use zeroize::Zeroizing;
 
 use super::aadsts::{self, Remedy};
 use super::claims::Claims;
-use super::credential::{Credential, Secret, SecretError};
+use super::credential::{Credential, Secret, SecretError, SecretSource};
 use super::{Application, DATA_ROLE};
 use crate::error_chain::root_cause;
+use crate::unreachable::Unreachable;
 
 /// The token endpoint of one application's tenant.
 #[derive(Debug, Clone)]
@@ -47,10 +48,12 @@ pub enum TokenError {
     Secret(#[from] SecretError),
     #[error("{0}")]
     Refused(EntraError),
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
     #[error(
-        "Entra at {host} can't be reached ({reason}); check that this machine may open connections to {host}, port 443, and its name look-up"
+        "the connection to Entra at {host} broke before it answered ({reason}); check the network between this machine and it"
     )]
-    Unreachable { host: String, reason: String },
+    Broken { host: String, reason: String },
     #[error("Entra at {host} did not answer within {} s; check the network between this machine and it", .after.as_secs_f32())]
     TimedOut { host: String, after: Duration },
     #[error(
@@ -79,7 +82,7 @@ impl TokenError {
         match self {
             Self::Secret(_) => true,
             Self::Refused(error) => error.needs_setup(),
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::NotEntra { .. } => false,
+            Self::Unreachable(_) | Self::Broken { .. } | Self::TimedOut { .. } | Self::NotEntra { .. } => false,
         }
     }
 
@@ -145,21 +148,18 @@ impl TokenEndpoint {
     /// Asks for a token once, with each secret in turn until one is accepted or the error is about something else.
     pub async fn request(&self) -> Result<IssuedToken, TokenError> {
         let Credential::ClientSecret(sources) = &self.application.credential;
-        let mut last = None;
-        for source in sources {
-            let attempt = match source.read().await {
-                Ok(secret) => self.request_with(secret).await,
-                Err(error) => Err(error.into()),
-            };
-            match attempt {
-                Err(error) if error.is_about_the_secret() => last = Some(error),
-                result => return result,
+        let mut outcome = self.request_from(&sources.first).await;
+        for source in &sources.others {
+            match outcome {
+                Err(error) if error.is_about_the_secret() => outcome = self.request_from(source).await,
+                _ => break,
             }
         }
-        Err(last.unwrap_or_else(|| self.not_entra(StatusCode::OK, "no secret is configured", None)))
+        outcome
     }
 
-    async fn request_with(&self, secret: Secret) -> Result<IssuedToken, TokenError> {
+    async fn request_from(&self, source: &SecretSource) -> Result<IssuedToken, TokenError> {
+        let secret = source.read().await?;
         match tokio::time::timeout(self.timeout, self.exchange(secret)).await {
             Ok(result) => result,
             Err(_) => Err(TokenError::TimedOut { host: self.host(), after: self.timeout }),
@@ -174,14 +174,14 @@ impl TokenEndpoint {
             ("scope", &self.application.scope),
         ];
         let request = self.http.post(&self.url).header("client-request-id", Uuid::new_v4().to_string()).form(&form);
-        let mut answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let mut answer = request.send().await.map_err(|error| self.failed(&error))?;
 
         let status = answer.status();
         let retry_after = answer.headers().get(RETRY_AFTER).and_then(seconds);
         let is_json =
             answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
         let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER_BYTES));
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.failed(&error))? {
             if body.len() + piece.len() > MAX_ANSWER_BYTES {
                 return Err(self.not_entra(status, "far too long", retry_after));
             }
@@ -202,8 +202,12 @@ impl TokenEndpoint {
         self.application.authority.authority().to_owned()
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> TokenError {
-        TokenError::Unreachable { host: self.host(), reason: root_cause(error) }
+    fn failed(&self, error: &reqwest::Error) -> TokenError {
+        if error.is_connect() {
+            Unreachable::entra(&self.host(), error).into()
+        } else {
+            TokenError::Broken { host: self.host(), reason: root_cause(error) }
+        }
     }
 
     fn not_entra(&self, status: StatusCode, problem: &'static str, retry_after: Option<Duration>) -> TokenError {

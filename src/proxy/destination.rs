@@ -1,6 +1,7 @@
 //! Where routes lead: an environment of a connector, with its token, its companies and its upstream client.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -24,6 +25,9 @@ pub struct Route {
     /// Which of this route's requests Business Central keeps refusing.
     pub suspicion: Suspicion,
     company: ArcSwapOption<Company>,
+    /// Milliseconds after `started` from which a missing resource makes us ask whether the company is still there.
+    doubt_from: AtomicU64,
+    started: Instant,
 }
 
 /// An environment as one connector reaches it.
@@ -39,6 +43,8 @@ pub struct Destination {
     companies: ArcSwapOption<Companies>,
     /// Held while companies are looked up: one look-up serves all who wait.
     look_up: Mutex<Option<FailedLookUp>>,
+    /// Whether Business Central keeps refusing the look-up.
+    suspicion: Suspicion,
 }
 
 /// What a usable connector has.
@@ -62,7 +68,14 @@ struct FailedLookUp {
 
 impl Route {
     pub fn new(settings: config::Route, destination: Arc<Destination>) -> Self {
-        Self { settings, destination, suspicion: Suspicion::default(), company: ArcSwapOption::empty() }
+        Self {
+            settings,
+            destination,
+            suspicion: Suspicion::default(),
+            company: ArcSwapOption::empty(),
+            doubt_from: AtomicU64::new(0),
+            started: Instant::now(),
+        }
     }
 
     /// The route's company, looked up once; `None` when the client names it.
@@ -74,6 +87,25 @@ impl Route {
         let company = self.destination.company(wanted).await?;
         self.company.store(Some(company.clone()));
         Ok(Some(company))
+    }
+
+    /// Looks up again, in the background and once in a while, whether the company still exists: Business Central said that something does
+    /// not. A company that is gone is forgotten, so that the next request is told which ones there are.
+    pub fn doubt_company(self: &Arc<Self>) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let doubt_from = self.doubt_from.load(Ordering::Relaxed);
+        let next = now.saturating_add(DOUBT_PAUSE.as_millis() as u64);
+        let is_ours = now >= doubt_from
+            && self.doubt_from.compare_exchange(doubt_from, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if is_ours {
+            let route = self.clone();
+            tokio::spawn(async move {
+                let Some(wanted) = &route.settings.company else { return };
+                if let Some(company) = route.destination.company_now(wanted).await {
+                    route.company.store(company);
+                }
+            });
+        }
     }
 }
 
@@ -95,6 +127,7 @@ impl Destination {
             http,
             companies: ArcSwapOption::empty(),
             look_up: Mutex::new(None),
+            suspicion: Suspicion::default(),
         }
     }
 
@@ -137,6 +170,15 @@ impl Destination {
         })
     }
 
+    /// The company meant, from a fresh list: `Some(None)` if it is not in there, `None` if there is no list to be had.
+    async fn company_now(&self, wanted: &CompanyRef) -> Option<Option<Arc<Company>>> {
+        let _looking_up = self.look_up.lock().await;
+        let list = self.list_companies().await.ok()?;
+        let company = companies::find(&list, wanted).ok().cloned().map(Arc::new);
+        self.companies.store(Some(Arc::new(Companies { list, looked_up_at: Instant::now() })));
+        Some(company)
+    }
+
     /// `None` when the list has to be looked up, because there is none or because the company may be newer than it.
     fn known_company(&self, wanted: &CompanyRef, now: Instant) -> Option<Result<Arc<Company>, Refusal>> {
         let known = self.companies.load();
@@ -155,9 +197,13 @@ impl Destination {
         let token = self.tokens.token().await?;
         let mut listed = look_up(&token).await;
         if let Err(LookupError::Refused(StatusCode::UNAUTHORIZED)) = listed {
+            if !self.suspicion.falls_on(&token, None) {
+                return Err(self.credentials_refused(&token));
+            }
             let renewed = self.tokens.token_after(&token).await?;
             listed = look_up(&renewed).await;
             if let Err(LookupError::Refused(StatusCode::UNAUTHORIZED)) = listed {
+                self.suspicion.clear_of(&renewed, None);
                 return Err(self.credentials_refused(&renewed));
             }
         }
@@ -209,6 +255,9 @@ const LOOK_UP_TIME: Duration = Duration::from_secs(30);
 
 /// How long a failed look-up is repeated to those who ask next.
 const LOOK_UP_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a missing resource makes us look whether its company is still there.
+const DOUBT_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long a list is believed when it lacks the company asked for.
 const LIST_TRUSTED: Duration = Duration::from_secs(30);

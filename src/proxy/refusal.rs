@@ -8,6 +8,7 @@ use crate::business_central::PathError;
 use crate::business_central::address::AddressError;
 use crate::business_central::companies::{LookupError, MatchError};
 use crate::entra::Unavailable;
+use crate::unreachable::Step;
 
 /// An answer of our own: what kind, and a message that says what to do now.
 #[derive(Debug, Clone)]
@@ -31,21 +32,11 @@ pub enum Kind {
     NoToken,
     TokenRenewed,
     CredentialsRefused,
-    Unreachable(Unreachable),
+    Unreachable(Step),
     AnswerBroken,
     AnswerTimeout,
     ClientGone,
     Internal,
-}
-
-/// At which step the way to Business Central ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unreachable {
-    Name,
-    Refused,
-    Timeout,
-    Tls,
-    Other,
 }
 
 impl Kind {
@@ -63,7 +54,7 @@ impl Kind {
             Self::NoToken => (S::SERVICE_UNAVAILABLE, "Proxy_NoToken", "proxy_configuration_error"),
             Self::TokenRenewed => (S::SERVICE_UNAVAILABLE, "Proxy_TokenRenewed", "destination_unavailable"),
             Self::CredentialsRefused => (S::BAD_GATEWAY, "Proxy_CredentialsRefused", "proxy_configuration_error"),
-            Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", step.proxy_status()),
+            Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", proxy_status(step)),
             Self::AnswerBroken => (S::BAD_GATEWAY, "Proxy_AnswerBroken", "http_response_incomplete"),
             Self::AnswerTimeout => (S::GATEWAY_TIMEOUT, "Proxy_AnswerTimeout", "http_response_timeout"),
             Self::ClientGone => (S::BAD_REQUEST, "Proxy_ClientGone", "http_request_error"),
@@ -72,15 +63,13 @@ impl Kind {
     }
 }
 
-impl Unreachable {
-    fn proxy_status(self) -> &'static str {
-        match self {
-            Self::Name => "dns_error",
-            Self::Refused => "connection_refused",
-            Self::Timeout => "connection_timeout",
-            Self::Tls => "tls_certificate_error",
-            Self::Other => "destination_unavailable",
-        }
+fn proxy_status(step: Step) -> &'static str {
+    match step {
+        Step::Name => "dns_error",
+        Step::Refused => "connection_refused",
+        Step::Timeout => "connection_timeout",
+        Step::Tls => "tls_certificate_error",
+        Step::Other => "destination_unavailable",
     }
 }
 
@@ -121,8 +110,8 @@ impl From<MatchError> for Refusal {
 impl From<LookupError> for Refusal {
     fn from(error: LookupError) -> Self {
         let kind = match &error {
-            LookupError::Refused(_) | LookupError::Unreadable => Kind::AnswerBroken,
-            LookupError::Unreachable(_) => Kind::Unreachable(Unreachable::Other),
+            LookupError::Refused(_) | LookupError::Broken(_) | LookupError::Unreadable => Kind::AnswerBroken,
+            LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.step),
             LookupError::TimedOut(_) => Kind::AnswerTimeout,
         };
         Self::new(kind, capitalised(&error.to_string()))

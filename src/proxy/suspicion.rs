@@ -1,7 +1,8 @@
 //! Which refusals of Business Central are worth a new token.
 //!
-//! Business Central answers 401 for an expired token and for a missing permission alike. A new token mends only the first, so a route that
-//! was refused with a fresh token does not get another one made for a while: one wrong set-up must not cause a storm of token requests.
+//! Business Central answers 401 for an expired token and for a missing permission alike. A new token mends only the first, so
+//! whoever was refused with a fresh token (a route, the company look-up) does not get another one made for a while: one wrong set-up must not
+//! cause a storm of token requests.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 use crate::business_central::CompanyId;
 use crate::entra::Token;
 
-/// The companies of one route for which a fresh token was refused; `None` stands for requests outside any company of ours.
+/// The companies for which a fresh token was refused; `None` stands for requests outside any company of ours.
 #[derive(Debug, Default)]
 pub struct Suspicion(Mutex<HashMap<Option<CompanyId>, Refused>>);
 

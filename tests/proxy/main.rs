@@ -4,9 +4,15 @@ mod process;
 mod rig;
 mod wire;
 
+mod companies;
+mod entra_errors;
 mod forwarding;
+mod own_answers;
 mod redirects;
 mod shutdown;
+mod token_refresh;
+mod token_refused;
+mod token_single_flight;
 mod wire_bodies;
 mod wire_cut;
 mod wire_expect;
