@@ -2,7 +2,6 @@
 //!
 //! A crate of its own: what is logged is a matter of the whole process.
 
-#[allow(dead_code, reason = "the rig of the tests of the proxy; not all of it is needed here")]
 #[path = "proxy/rig.rs"]
 mod rig;
 
