@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 
 use bcproxy::simulator::{Framing, Gate, Matcher, Outcome, Script, Times};
 use hyper::StatusCode;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::process::{Process, message};
-use crate::rig::{Plan, Prepared};
+use crate::process::Process;
+use crate::rig::{Plan, Prepared, read_to_end};
 use crate::wire::Wire;
 
 /// A running service with one request that Business Central holds back, and one idle connection.
@@ -41,11 +42,22 @@ impl Scene {
         Self { prepared, process, address, gate, busy, idle }
     }
 
-    /// Sends the signal and waits until it is understood.
+    /// Sends the signal and waits until it takes effect.
     async fn stop(&mut self) {
+        let mut witness = Wire::connect(self.address).await;
         self.process.signal("TERM").await;
-        self.process.log_line(|line| message(line).starts_with("stopping")).await;
+        // Closed or, if nobody had come to accept it, reset.
+        let (rest, _) = witness.rest().await;
+        assert!(rest.is_empty());
     }
+}
+
+/// Whether a new connection gets an answer.
+async fn is_served(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address).await else { return false };
+    // It may be reset at any moment.
+    let _ = stream.write_all(b"GET /api/customers HTTP/1.0\r\n\r\n").await;
+    !read_to_end(&mut stream).await.0.is_empty()
 }
 
 #[tokio::test]
@@ -55,8 +67,7 @@ async fn what_is_under_way_is_finished_and_nothing_new_begun() {
     let (rest, end) = scene.idle.rest().await;
     assert!(rest.is_empty());
     end.unwrap();
-    let refused = TcpStream::connect(scene.address).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    assert!(!is_served(scene.address).await);
     scene.gate.open();
     let (rest, end) = scene.busy.rest().await;
     assert_eq!(rest, b"whole");
@@ -109,4 +120,12 @@ async fn when_the_grace_is_over_requests_are_cut_and_look_cut() {
     let ended = scene.process.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.errors.contains("are cut off"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn not_even_a_killed_process_leaves_an_answer_that_looks_whole() {
+    let mut scene = Scene::new("").await;
+    scene.process.signal("KILL").await;
+    let (rest, end) = scene.busy.rest().await;
+    assert_eq!((rest, end.unwrap_err().kind()), (Vec::new(), ErrorKind::ConnectionReset));
 }
