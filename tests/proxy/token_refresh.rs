@@ -78,6 +78,11 @@ async fn an_outage_of_entra_goes_unnoticed_until_the_token_ends_and_is_over_when
         clock.advance(Duration::from_secs(20)).await;
     }
     clock.advance(Duration::from_secs(40)).await;
+    let ended = rig.get("/api/customers").await;
+    assert_eq!(ended.refusal().code, "Proxy_NoToken");
+
+    // What ended there may have been cut short by the clock; the next attempt is not.
+    clock.advance(Duration::from_secs(ended.retry_after())).await;
     let answer = rig.get("/api/customers").await;
     let refusal = answer.refusal();
     assert_eq!((refusal.status, refusal.code.as_str()), (503, "Proxy_NoToken"));
