@@ -93,13 +93,12 @@ impl Draft {
         let token = tokens.token().await?;
         let at_hand = body.again();
         let answer = inner.call(self.with(&token, body)).await?;
-        match answer.status() {
-            StatusCode::UNAUTHORIZED => {}
-            StatusCode::NOT_FOUND if self.company.is_some() => {
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            self.route.suspicion.lift(self.company);
+            if answer.status() == StatusCode::NOT_FOUND && self.company.is_some() {
                 self.route.doubt_company();
-                return Ok(answer);
             }
-            _ => return Ok(answer),
+            return Ok(answer);
         }
         if !self.route.suspicion.falls_on(&token, self.company) {
             return Err(self.route.destination.credentials_refused(&token));

@@ -90,7 +90,8 @@ impl ClientConnection {
 
     /// Waits until the client has closed its side or reset the connection.
     ///
-    /// Stays pending when the client has sent more (a pipelined request): what follows it can't be seen yet.
+    /// Stays pending when the client has sent more than was read so far: what follows it can't be seen yet. A client that pipelines on an
+    /// open connection and closes its half counts as gone.
     pub async fn closed_by_client(&self) {
         let Some(socket) = self.socket.upgrade() else { return };
         match socket.peek(&mut [0]).await {

@@ -207,9 +207,10 @@ impl Destination {
                 return Err(self.credentials_refused(&renewed));
             }
         }
+        self.suspicion.lift(None);
         listed.map_err(|error| match error {
             LookupError::Refused(StatusCode::NOT_FOUND) => Refusal::new(
-                Kind::AnswerBroken,
+                Kind::UnknownEnvironment,
                 format!(
                     "Business Central knows no environment `{}` in tenant {}: compare `environment` with the name in the Business Central \
                      admin center.",

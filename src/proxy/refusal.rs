@@ -29,7 +29,11 @@ pub enum Kind {
     MethodNotAllowed,
     RequestTimeout,
     NotImplemented,
-    NoToken,
+    UnknownEnvironment,
+    /// `setup`: somebody has to change the set-up; otherwise it passes by itself.
+    NoToken {
+        setup: bool,
+    },
     TokenRenewed,
     CredentialsRefused,
     Unreachable(Step),
@@ -51,7 +55,11 @@ impl Kind {
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "Proxy_MethodNotAllowed", "http_request_denied"),
             Self::RequestTimeout => (S::REQUEST_TIMEOUT, "Proxy_RequestTimeout", "http_request_error"),
             Self::NotImplemented => (S::NOT_IMPLEMENTED, "Proxy_NotImplemented", "http_request_denied"),
-            Self::NoToken => (S::SERVICE_UNAVAILABLE, "Proxy_NoToken", "proxy_configuration_error"),
+            Self::UnknownEnvironment => (S::BAD_GATEWAY, "Proxy_UnknownEnvironment", "proxy_configuration_error"),
+            Self::NoToken { setup } => {
+                let error = if setup { "proxy_configuration_error" } else { "destination_unavailable" };
+                (S::SERVICE_UNAVAILABLE, "Proxy_NoToken", error)
+            }
             Self::TokenRenewed => (S::SERVICE_UNAVAILABLE, "Proxy_TokenRenewed", "destination_unavailable"),
             Self::CredentialsRefused => (S::BAD_GATEWAY, "Proxy_CredentialsRefused", "proxy_configuration_error"),
             Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", proxy_status(step)),
@@ -120,7 +128,8 @@ impl From<LookupError> for Refusal {
 
 impl From<Unavailable> for Refusal {
     fn from(unavailable: Unavailable) -> Self {
-        Self::new(Kind::NoToken, capitalised(&unavailable.to_string())).retry_after(unavailable.retry_after())
+        let setup = unavailable.error.needs_setup();
+        Self::new(Kind::NoToken { setup }, capitalised(&unavailable.to_string())).retry_after(unavailable.retry_after())
     }
 }
 

@@ -134,7 +134,7 @@ async fn a_route_has_its_own_company_and_environment() {
 async fn an_environment_that_does_not_exist_is_named() {
     let rig = Plan::default().connector("environment: Prodcution").start().await;
     let refusal = rig.get("/api/customers").await.refusal();
-    assert_eq!(refusal.status, 502);
+    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_UnknownEnvironment"));
     for part in ["`Prodcution`", "compare `environment`", "admin center"] {
         assert!(refusal.message.contains(part), "{}", refusal.message);
     }

@@ -8,12 +8,23 @@ use uuid::Uuid;
 
 use crate::rig::{HeldClock, Plan, Rig, at_once, send, within};
 
+/// Who has to mend it: whoever keeps the set-up, or time and the network.
+#[derive(Clone, Copy)]
+enum Side {
+    Ours,
+    Theirs,
+}
+
 /// A proxy that gets no token says why, on every surface, and asks Entra once for however many requests.
-async fn assert_no_token(rig: &Rig, what: &str, named: &[&str]) -> u64 {
+async fn assert_no_token(rig: &Rig, what: &str, side: Side, named: &[&str]) -> u64 {
     let answer = rig.get("/api/customers").await;
     let refusal = answer.refusal();
     assert_eq!((refusal.status, refusal.code.as_str()), (503, "Proxy_NoToken"), "{what}");
-    assert_eq!(answer.headers["proxy-status"], "bcproxy; error=proxy_configuration_error", "{what}");
+    let error = match side {
+        Side::Ours => "proxy_configuration_error",
+        Side::Theirs => "destination_unavailable",
+    };
+    assert_eq!(answer.headers["proxy-status"], format!("bcproxy; error={error}"), "{what}");
     for part in named {
         assert!(refusal.message.contains(part), "{what} should name {part}: {}", refusal.message);
     }
@@ -57,7 +68,7 @@ async fn a_wrong_set_up_is_named_and_entra_is_asked_once() {
     for (what, line, prepare, named) in cases {
         let plan = if line.is_empty() { Plan::default() } else { Plan::default().connector(line) };
         let rig = plan.start_after(prepare).await;
-        let retry_after = assert_no_token(&rig, what, named).await;
+        let retry_after = assert_no_token(&rig, what, Side::Ours, named).await;
         assert!((12..=19).contains(&retry_after), "{what}: {retry_after}");
         assert_eq!(rig.simulator.token_requests(), 1, "{what}");
     }
@@ -76,7 +87,7 @@ async fn a_fault_of_entra_or_of_the_way_to_it_is_named() {
     let clock = HeldClock::new();
     for (what, fault, named) in cases {
         let rig = Plan::default().start_after(|simulator| simulator.entra().fail(fault, Times::Always)).await;
-        let retry_after = assert_no_token(&rig, what, named).await;
+        let retry_after = assert_no_token(&rig, what, Side::Theirs, named).await;
         assert_eq!(retry_after, 1, "{what}");
 
         rig.simulator.entra().recover();
@@ -90,7 +101,7 @@ async fn entras_wish_to_be_left_alone_is_honoured() {
     let clock = HeldClock::new();
     let busy = Fault::unavailable(Some(77));
     let rig = Plan::default().start_after(|simulator| simulator.entra().fail(busy, Times::Next(1))).await;
-    assert_eq!(assert_no_token(&rig, "busy", &["temporarily_unavailable"]).await, 77);
+    assert_eq!(assert_no_token(&rig, "busy", Side::Theirs, &["temporarily_unavailable"]).await, 77);
     clock.advance(Duration::from_secs(76)).await;
     assert_eq!(rig.get("/api/customers").await.retry_after(), 1);
     assert_eq!(rig.simulator.token_requests(), 1);
@@ -109,6 +120,7 @@ async fn an_authority_where_nothing_listens_is_named() {
     assert_no_token(
         &rig,
         "nothing listens",
+        Side::Theirs,
         &["can't be reached", "nothing listens there", "`authority`", &format!("127.0.0.1:{port}")],
     )
     .await;
@@ -122,7 +134,8 @@ async fn an_entra_that_does_not_answer_is_given_up_after_the_connectors_time() {
     let rig = plan.start_after(|simulator| simulator.entra().fail(hold, Times::Next(1))).await;
     within(rig.simulator.entra().wait_for_token_requests(1)).await;
     clock.advance(Duration::from_secs(5)).await;
-    let retry_after = assert_no_token(&rig, "held", &["did not answer within 5 s", "check the network"]).await;
+    let retry_after =
+        assert_no_token(&rig, "held", Side::Theirs, &["did not answer within 5 s", "check the network"]).await;
     clock.advance(Duration::from_secs(retry_after)).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
 }

@@ -93,6 +93,18 @@ async fn after_five_minutes_a_route_may_have_a_new_token_made_again() {
 }
 
 #[tokio::test]
+async fn a_mended_set_up_is_trusted_again_at_once() {
+    let rig = Rig::new().await;
+    refuse(&rig, "/ODataV4/");
+    assert_eq!(rig.get("/odata/Customer").await.status, 502);
+    rig.simulator.business_central().clear_scripts();
+    assert_eq!(rig.get("/odata/Customer").await.status, 200);
+    rig.simulator.revoke_tokens();
+    assert_eq!(rig.get("/odata/Customer").await.status, 200);
+    assert_eq!(rig.simulator.token_requests(), 3);
+}
+
+#[tokio::test]
 async fn a_missing_permission_is_named_with_the_click_that_grants_it() {
     let clock = HeldClock::new();
     let rig = Plan::default().start_after(|simulator| simulator.entra().set_roles(&[])).await;
