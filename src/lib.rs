@@ -27,3 +27,4 @@ pub mod proxy;
 pub mod simulator;
 pub mod telemetry;
 pub mod tls;
+mod unreachable;

@@ -9,6 +9,7 @@ use hyper::header::{AUTHORIZATION, HeaderValue};
 use serde::Deserialize;
 
 use crate::error_chain::root_cause;
+use crate::unreachable::Unreachable;
 
 use super::names::{CompanyId, CompanyName, CompanyRef};
 
@@ -36,8 +37,10 @@ pub enum MatchError {
 pub enum LookupError {
     #[error("Business Central answered {0} when asked for its companies")]
     Refused(StatusCode),
-    #[error("Business Central can't be reached to look up the company ({0})")]
-    Unreachable(String),
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    #[error("the connection to Business Central broke while it listed its companies ({0})")]
+    Broken(String),
     #[error("Business Central did not list its companies within {} s", .0.as_secs_f32())]
     TimedOut(Duration),
     #[error("Business Central's list of companies can't be read; look whether `base_url` leads to Business Central")]
@@ -55,12 +58,12 @@ pub async fn look_up(
 ) -> Result<Vec<Company>, LookupError> {
     let exchange = async {
         let request = http.get(format!("{base}/api/v2.0/companies")).header(AUTHORIZATION, authorization);
-        let mut answer = request.send().await.map_err(unreachable)?;
+        let mut answer = request.send().await.map_err(failed)?;
         if answer.status() != StatusCode::OK {
             return Err(LookupError::Refused(answer.status()));
         }
         let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
+        while let Some(piece) = answer.chunk().await.map_err(failed)? {
             if body.len() + piece.len() > MAX_LIST_BYTES {
                 return Err(LookupError::Unreadable);
             }
@@ -109,8 +112,13 @@ fn unknown(companies: &[Company], wanted: &CompanyRef) -> MatchError {
     MatchError::Unknown { wanted: wanted.clone(), existing: companies.to_vec() }
 }
 
-fn unreachable(error: reqwest::Error) -> LookupError {
-    LookupError::Unreachable(root_cause(&error))
+fn failed(error: reqwest::Error) -> LookupError {
+    if error.is_connect() {
+        let host = error.url().map_or("", |url| url.authority());
+        LookupError::Unreachable(Unreachable::business_central(host, &error))
+    } else {
+        LookupError::Broken(root_cause(&error))
+    }
 }
 
 /// At most 40 names: an error is to be read.

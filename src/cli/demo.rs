@@ -8,12 +8,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::run::{StopSignals, wait_and_drain};
-use super::{Failure, drawn, runtime};
+use super::{Failure, drawn, runtime, start_log};
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::proxy::{BindError, Proxy, StartError};
 use crate::simulator::{Settings, Simulator};
-use crate::telemetry;
 
 pub fn demo() -> Result<(), Failure> {
     let runtime = runtime()?;
@@ -30,7 +29,7 @@ async fn show() -> Result<(), Failure> {
     let folder = TempDir::with_prefix("bcproxy-demo-").map_err(|error| failed("folder can't be made", &error))?;
     let file = write_files(&simulator, folder.path()).map_err(|error| failed("files can't be written", &error))?;
     let mut config = Config::load(&file).map_err(|mistakes| Failure::Failed(drawn(&mistakes)))?.config;
-    let _log = telemetry::start(&config.log);
+    let _log = start_log(&config.log)?;
 
     let proxy = match Proxy::start(&config).await {
         Err(StartError::Bind(taken)) if is_taken(&taken) => {

@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, Diagnostics};
+use crate::config::{Config, Diagnostics, Log};
+use crate::telemetry::{self, LogGuard};
 
 /// Lets programs that cannot speak OAuth keep working with Dynamics 365 Business Central online.
 #[derive(Debug, Parser)]
@@ -87,7 +88,9 @@ pub fn main() -> ExitCode {
                 Failure::Configuration(text) => (text, 2),
                 Failure::Failed(text) => (text, 1),
             };
-            eprintln!("{}", text.trim_end());
+            if !text.is_empty() {
+                eprintln!("{}", text.trim_end());
+            }
             ExitCode::from(code)
         }
     }
@@ -104,6 +107,10 @@ fn load(path: &Path) -> Result<Config, Failure> {
 
 fn drawn(diagnostics: &Diagnostics) -> String {
     diagnostics.render(std::io::stderr().is_terminal())
+}
+
+fn start_log(log: &Log) -> Result<LogGuard, Failure> {
+    telemetry::start(log).map_err(|error| Failure::Failed(format!("the log can't be started: {error}")))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

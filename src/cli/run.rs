@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, load, runtime};
+use super::{Failure, load, runtime, start_log};
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::proxy::Proxy;
-use crate::telemetry;
 
 pub fn run(path: &Path) -> Result<(), Failure> {
     let config = load(path)?;
-    let _log = telemetry::start(&config.log);
+    let _log = start_log(&config.log)?;
     let runtime = runtime()?;
     let result = runtime.block_on(serve(&config));
     // What is still running was asked to end already; a hanging secret command must not hold the process.

@@ -15,6 +15,7 @@ use super::claims::Claims;
 use super::credential::{Credential, Secret, SecretError, SecretSource};
 use super::{Application, DATA_ROLE};
 use crate::error_chain::root_cause;
+use crate::unreachable::Unreachable;
 
 /// The token endpoint of one application's tenant.
 #[derive(Debug, Clone)]
@@ -47,10 +48,12 @@ pub enum TokenError {
     Secret(#[from] SecretError),
     #[error("{0}")]
     Refused(EntraError),
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
     #[error(
-        "Entra at {host} can't be reached ({reason}); check that this machine may open connections to {host}, port 443, and its name look-up"
+        "the connection to Entra at {host} broke before it answered ({reason}); check the network between this machine and it"
     )]
-    Unreachable { host: String, reason: String },
+    Broken { host: String, reason: String },
     #[error("Entra at {host} did not answer within {} s; check the network between this machine and it", .after.as_secs_f32())]
     TimedOut { host: String, after: Duration },
     #[error(
@@ -79,7 +82,7 @@ impl TokenError {
         match self {
             Self::Secret(_) => true,
             Self::Refused(error) => error.needs_setup(),
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::NotEntra { .. } => false,
+            Self::Unreachable(_) | Self::Broken { .. } | Self::TimedOut { .. } | Self::NotEntra { .. } => false,
         }
     }
 
@@ -171,14 +174,14 @@ impl TokenEndpoint {
             ("scope", &self.application.scope),
         ];
         let request = self.http.post(&self.url).header("client-request-id", Uuid::new_v4().to_string()).form(&form);
-        let mut answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let mut answer = request.send().await.map_err(|error| self.failed(&error))?;
 
         let status = answer.status();
         let retry_after = answer.headers().get(RETRY_AFTER).and_then(seconds);
         let is_json =
             answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
         let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER_BYTES));
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.failed(&error))? {
             if body.len() + piece.len() > MAX_ANSWER_BYTES {
                 return Err(self.not_entra(status, "far too long", retry_after));
             }
@@ -199,8 +202,12 @@ impl TokenEndpoint {
         self.application.authority.authority().to_owned()
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> TokenError {
-        TokenError::Unreachable { host: self.host(), reason: root_cause(error) }
+    fn failed(&self, error: &reqwest::Error) -> TokenError {
+        if error.is_connect() {
+            Unreachable::entra(&self.host(), error).into()
+        } else {
+            TokenError::Broken { host: self.host(), reason: root_cause(error) }
+        }
     }
 
     fn not_entra(&self, status: StatusCode, problem: &'static str, retry_after: Option<Duration>) -> TokenError {

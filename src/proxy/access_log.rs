@@ -54,6 +54,9 @@ impl AccessRecord {
 
 impl Drop for AccessRecord {
     fn drop(&mut self) {
+        if !tracing::enabled!(target: telemetry::ACCESS, tracing::Level::INFO) {
+            return;
+        }
         let Self { exchange, outcome, bytes, status, reason } = self;
         let route = exchange.route().map(|route| route.settings.path.to_string());
         let milliseconds = |duration: std::time::Duration| duration.as_micros() as f64 / 1000.0;

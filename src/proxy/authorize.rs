@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use hyper::body::{Body, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use tower::Service;
 
@@ -93,13 +93,12 @@ impl Draft {
         let token = tokens.token().await?;
         let at_hand = body.again();
         let answer = inner.call(self.with(&token, body)).await?;
-        match answer.status() {
-            StatusCode::UNAUTHORIZED => {}
-            StatusCode::NOT_FOUND if self.company.is_some() => {
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            self.route.suspicion.lift(self.company);
+            if answer.status() == StatusCode::NOT_FOUND && self.company.is_some() {
                 self.route.doubt_company();
-                return Ok(answer);
             }
-            _ => return Ok(answer),
+            return Ok(answer);
         }
         if !self.route.suspicion.falls_on(&token, self.company) {
             return Err(self.route.destination.credentials_refused(&token));
@@ -126,6 +125,10 @@ impl Draft {
         *request.headers_mut() = self.headers.clone();
         let authorization: HeaderValue = token.authorization.clone();
         request.headers_mut().insert(AUTHORIZATION, authorization);
+        // hyper says nothing about a body that is not there; IIS answers such a POST with 411.
+        if request.body().is_end_stream() && matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         self.exchange.authorized(token.age());
         Outbound { exchange: self.exchange.clone(), route: self.route.clone(), request }
     }

@@ -39,9 +39,10 @@ pub struct Destination {
     pub address: EnvironmentAddress,
     http: reqwest::Client,
     companies: ArcSwapOption<Companies>,
-    suspicion: Suspicion,
     /// Held while companies are looked up: one look-up serves all who wait.
     look_up: Mutex<Option<FailedLookUp>>,
+    /// Whether Business Central keeps refusing the look-up.
+    suspicion: Suspicion,
 }
 
 /// What a usable connector has.
@@ -121,9 +122,7 @@ impl Route {
         self.company.store(Some(company.clone()));
         Ok(Some(company))
     }
-}
 
-impl Route {
     /// Looks up again, in the background and once in a while, whether the company still exists: Business Central said that something does
     /// not. A company that is gone is forgotten, so that the next request is told which ones there are.
     pub fn doubt_company(self: &Arc<Self>) {
@@ -160,8 +159,8 @@ impl Destination {
             address,
             http,
             companies: ArcSwapOption::empty(),
-            suspicion: Suspicion::default(),
             look_up: Mutex::new(None),
+            suspicion: Suspicion::default(),
         }
     }
 
@@ -241,9 +240,10 @@ impl Destination {
                 return Err(self.credentials_refused(&renewed));
             }
         }
+        self.suspicion.lift(None);
         listed.map_err(|error| match error {
             LookupError::Refused(StatusCode::NOT_FOUND) => Refusal::new(
-                Kind::AnswerBroken,
+                Kind::UnknownEnvironment,
                 format!(
                     "Business Central knows no environment `{}` in tenant {}: compare `environment` with the name in the Business Central \
                      admin center.",

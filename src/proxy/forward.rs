@@ -1,6 +1,5 @@
 //! Forwarding: the request goes to Business Central, and the answer's head comes back or a reason why not.
 
-use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,11 +12,11 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::exchange::Exchange;
-use super::refusal::{Kind, Refusal, Unreachable};
+use super::refusal::{Kind, Refusal};
 use super::request_body::Progress;
 use super::step::Outbound;
-use super::upstream;
 use crate::error_chain::root_cause;
+use crate::unreachable::Unreachable;
 
 /// The last step on the way out.
 #[derive(Debug, Clone)]
@@ -88,24 +87,14 @@ fn timed_out(limit: Duration) -> Refusal {
 }
 
 fn failed(error: &legacy::Error, host: &str) -> Refusal {
-    let cause = error.source().map_or_else(|| error.to_string(), root_cause);
     if !error.is_connect() {
+        let cause = root_cause(error);
         let message = format!(
             "The connection to Business Central broke before it answered ({cause}). Whether it carried the request out is not known: look \
              before you repeat it."
         );
         return Refusal::new(Kind::AnswerBroken, message);
     }
-    let step = upstream::failed_step(error);
-    let advice = match step {
-        Unreachable::Name => "its name can't be looked up; check this machine's DNS and `base_url`",
-        Unreachable::Refused => "nothing listens there; check `base_url`",
-        Unreachable::Timeout => "it does not answer; check that a firewall lets this machine connect to port 443",
-        Unreachable::Tls => {
-            "its certificate is not trusted; if a TLS-inspecting firewall stands between, name its CA with `ca_file`"
-        }
-        Unreachable::Other => "check the network between this machine and Business Central",
-    };
-    let message = format!("Business Central at {host} can't be reached: {advice} ({cause}). Nothing was carried out.");
-    Refusal::new(Kind::Unreachable(step), message)
+    let unreachable = Unreachable::business_central(host, error);
+    Refusal::new(Kind::Unreachable(unreachable.step), format!("{unreachable}. Nothing was carried out."))
 }

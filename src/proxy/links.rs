@@ -54,10 +54,10 @@ impl Links {
         };
         let own = || self.below(&self.route, &resource, self.company.as_deref(), Some(&self.asked));
         let others = || {
-            self.routes.iter().filter(|route| self.may_follow(route)).find_map(|route| {
-                let company = route.known_company()?;
-                self.below(route, &resource, company.as_deref(), None)
-            })
+            let below = |route| self.below(route, &resource, route.known_company()?.as_deref(), None);
+            // The shortest, so that it is the same one every time.
+            let paths = self.routes.iter().filter(|route| self.may_follow(route)).filter_map(below);
+            paths.min_by(|one, other| (one.len(), one).cmp(&(other.len(), other)))
         };
         let local = own().or_else(others).unwrap_or_else(|| format!("{UNROUTED}{}", resource.path_below_environment()));
         Some(format!("{}{local}", self.base))
@@ -95,7 +95,7 @@ impl Links {
         let local = resource.local(&route.settings.surface, company, asked)?;
         let path = format!("{}{local}", route.settings.path.as_str());
         let path = if path.is_empty() { "/".to_owned() } else { path };
-        let found = self.routes.find(SafePath::check(&path).ok()?)?.0;
+        let found = self.routes.taken_by(SafePath::check(&path).ok()?)?;
         Arc::ptr_eq(found, route).then_some(path)
     }
 }

@@ -57,8 +57,9 @@ pub struct Stop {
 pub async fn accept(listener: TcpListener, steps: impl Steps, stop: Stop) {
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            biased;
             () = stop.draining.cancelled() => return,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((socket, peer)) => {
@@ -89,7 +90,8 @@ async fn serve(socket: TcpStream, peer: SocketAddr, steps: impl Steps, stop: Sto
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let result = tokio::select! {
-        result = connection.as_mut() => result,
+        // The end first: an answer that comes after it says that the connection closes.
+        biased;
         () = stop.draining.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
@@ -97,6 +99,7 @@ async fn serve(socket: TcpStream, peer: SocketAddr, steps: impl Steps, stop: Sto
                 () = stop.ending.cancelled() => return,
             }
         }
+        result = connection.as_mut() => result,
     };
     match result {
         Err(error) if error.is_parse() => {

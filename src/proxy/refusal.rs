@@ -8,6 +8,7 @@ use crate::business_central::PathError;
 use crate::business_central::address::AddressError;
 use crate::business_central::companies::{LookupError, MatchError};
 use crate::entra::Unavailable;
+use crate::unreachable::Step;
 
 /// An answer of our own: what kind, and a message that says what to do now.
 #[derive(Debug, Clone)]
@@ -28,24 +29,18 @@ pub enum Kind {
     MethodNotAllowed,
     RequestTimeout,
     NotImplemented,
-    NoToken,
+    UnknownEnvironment,
+    /// `setup`: somebody has to change the set-up; otherwise it passes by itself.
+    NoToken {
+        setup: bool,
+    },
     TokenRenewed,
     CredentialsRefused,
-    Unreachable(Unreachable),
+    Unreachable(Step),
     AnswerBroken,
     AnswerTimeout,
     ClientGone,
     Internal,
-}
-
-/// At which step the way to Business Central ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unreachable {
-    Name,
-    Refused,
-    Timeout,
-    Tls,
-    Other,
 }
 
 impl Kind {
@@ -60,10 +55,14 @@ impl Kind {
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "Proxy_MethodNotAllowed", "http_request_denied"),
             Self::RequestTimeout => (S::REQUEST_TIMEOUT, "Proxy_RequestTimeout", "http_request_error"),
             Self::NotImplemented => (S::NOT_IMPLEMENTED, "Proxy_NotImplemented", "http_request_denied"),
-            Self::NoToken => (S::SERVICE_UNAVAILABLE, "Proxy_NoToken", "proxy_configuration_error"),
+            Self::UnknownEnvironment => (S::BAD_GATEWAY, "Proxy_UnknownEnvironment", "proxy_configuration_error"),
+            Self::NoToken { setup } => {
+                let error = if setup { "proxy_configuration_error" } else { "destination_unavailable" };
+                (S::SERVICE_UNAVAILABLE, "Proxy_NoToken", error)
+            }
             Self::TokenRenewed => (S::SERVICE_UNAVAILABLE, "Proxy_TokenRenewed", "destination_unavailable"),
             Self::CredentialsRefused => (S::BAD_GATEWAY, "Proxy_CredentialsRefused", "proxy_configuration_error"),
-            Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", step.proxy_status()),
+            Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", proxy_status(step)),
             Self::AnswerBroken => (S::BAD_GATEWAY, "Proxy_AnswerBroken", "http_response_incomplete"),
             Self::AnswerTimeout => (S::GATEWAY_TIMEOUT, "Proxy_AnswerTimeout", "http_response_timeout"),
             Self::ClientGone => (S::BAD_REQUEST, "Proxy_ClientGone", "http_request_error"),
@@ -72,15 +71,13 @@ impl Kind {
     }
 }
 
-impl Unreachable {
-    fn proxy_status(self) -> &'static str {
-        match self {
-            Self::Name => "dns_error",
-            Self::Refused => "connection_refused",
-            Self::Timeout => "connection_timeout",
-            Self::Tls => "tls_certificate_error",
-            Self::Other => "destination_unavailable",
-        }
+fn proxy_status(step: Step) -> &'static str {
+    match step {
+        Step::Name => "dns_error",
+        Step::Refused => "connection_refused",
+        Step::Timeout => "connection_timeout",
+        Step::Tls => "tls_certificate_error",
+        Step::Other => "destination_unavailable",
     }
 }
 
@@ -126,8 +123,8 @@ impl From<MatchError> for Refusal {
 impl From<LookupError> for Refusal {
     fn from(error: LookupError) -> Self {
         let kind = match &error {
-            LookupError::Refused(_) | LookupError::Unreadable => Kind::AnswerBroken,
-            LookupError::Unreachable(_) => Kind::Unreachable(Unreachable::Other),
+            LookupError::Refused(_) | LookupError::Broken(_) | LookupError::Unreadable => Kind::AnswerBroken,
+            LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.step),
             LookupError::TimedOut(_) => Kind::AnswerTimeout,
         };
         Self::new(kind, capitalised(&error.to_string()))
@@ -136,7 +133,8 @@ impl From<LookupError> for Refusal {
 
 impl From<Unavailable> for Refusal {
     fn from(unavailable: Unavailable) -> Self {
-        Self::new(Kind::NoToken, capitalised(&unavailable.to_string())).retry_after(unavailable.retry_after())
+        let setup = unavailable.error.needs_setup();
+        Self::new(Kind::NoToken { setup }, capitalised(&unavailable.to_string())).retry_after(unavailable.retry_after())
     }
 }
 

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::client_connection::ClientConnection;
 use super::idle::{BodyError, IdleTimeout};
 
 /// A request's body as it came in, with its place kept so that whatever nobody read can still be drained.
@@ -23,8 +24,11 @@ pub struct ClientBody {
 }
 
 /// Where a body that was not read to its end comes back to.
-#[derive(Debug, Default)]
-pub struct Unread(std::sync::Mutex<Option<Incoming>>);
+#[derive(Debug)]
+pub struct Unread {
+    rest: std::sync::Mutex<Option<Incoming>>,
+    client: Arc<ClientConnection>,
+}
 
 /// A body on its way upstream.
 #[derive(Debug)]
@@ -49,18 +53,16 @@ pub struct Progress {
 pub struct ReadAheadRoom(Arc<Semaphore>);
 
 impl ClientBody {
-    pub fn new(body: Incoming) -> (Self, Arc<Unread>) {
-        let unread = Arc::new(Unread::default());
+    pub fn new(body: Incoming, client: Arc<ClientConnection>) -> (Self, Arc<Unread>) {
+        let unread = Arc::new(Unread { rest: std::sync::Mutex::new(None), client });
         (Self { body: Some(body), unread: unread.clone() }, unread)
     }
 }
 
 impl Unread {
-    /// Reads and discards what is left of the body, up to a bound, so that the client gets to read our answer.
-    ///
-    /// Closing a socket with unread bytes resets the connection, and the reset overtakes the answer.
+    /// Reads and discards what is left of the body, up to a bound, so that the connection can be used again.
     pub async fn drain(&self) {
-        let Some(mut body) = self.0.lock().ok().and_then(|mut body| body.take()) else { return };
+        let Some(mut body) = self.rest.lock().ok().and_then(|mut rest| rest.take()) else { return };
         let discard = async {
             let mut discarded = 0;
             while let Some(Ok(frame)) = body.frame().await {
@@ -70,17 +72,32 @@ impl Unread {
                 }
             }
         };
-        // Too slow or too long: then the connection is closed, answer or not.
+        // Too slow or too long: then the connection ends with our answer.
         let _ = tokio::time::timeout(DRAIN_TIME, discard).await;
+        self.put(body);
+    }
+
+    fn put(&self, body: Incoming) {
+        if !body.is_end_stream()
+            && let Ok(mut rest) = self.rest.lock()
+        {
+            *rest = Some(body);
+        }
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        if self.rest.get_mut().is_ok_and(|rest| rest.is_some()) {
+            self.client.stays_unread();
+        }
     }
 }
 
 impl Drop for ClientBody {
     fn drop(&mut self) {
-        if let Some(body) = self.body.take().filter(|body| !body.is_end_stream())
-            && let Ok(mut unread) = self.unread.0.lock()
-        {
-            *unread = Some(body);
+        if let Some(body) = self.body.take() {
+            self.unread.put(body);
         }
     }
 }
@@ -114,21 +131,26 @@ impl Default for ReadAheadRoom {
     }
 }
 
+impl ReadAheadRoom {
+    /// Room for that many bytes; `None` when they are too many, alone or together with those already there.
+    fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).ok().filter(|_| bytes <= READ_AHEAD_BYTES as u64)?;
+        self.0.clone().try_acquire_many_owned(kib).ok()
+    }
+}
+
 impl RequestBody {
     /// Takes in a body that is small enough; a larger one, or one there is no room for, is left to stream.
     pub async fn take_in(body: ClientBody, idle: Duration, room: &ReadAheadRoom) -> Result<Self, BodyError> {
         if body.is_end_stream() {
             return Ok(Self::Whole { bytes: Bytes::new(), _room: None });
         }
-        let size = body.size_hint();
-        let wanted = size.exact().unwrap_or(READ_AHEAD_BYTES as u64);
+        let wanted = body.size_hint().exact().unwrap_or(READ_AHEAD_BYTES as u64);
         let mut body = IdleTimeout::new(body, idle);
-        if wanted > READ_AHEAD_BYTES as u64 {
-            return Ok(Self::streaming(Bytes::new(), body));
-        }
-        let kib = u32::try_from(wanted.div_ceil(1024)).unwrap_or(u32::MAX);
-        let Ok(permit) = room.0.clone().try_acquire_many_owned(kib) else {
-            return Ok(Self::streaming(Bytes::new(), body));
+        let Some(permit) = room.take(wanted) else {
+            // Asking for the first piece is what makes hyper send a waiting client its `100 Continue`.
+            let first = body.frame().await.transpose()?.and_then(|frame| frame.into_data().ok());
+            return Ok(Self::streaming(first.unwrap_or_default(), body));
         };
         let mut ahead = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -245,7 +267,7 @@ const READ_AHEAD_BYTES: usize = 1024 * 1024;
 /// What all kept bodies together may take.
 const READ_AHEAD_ROOM_KIB: usize = 64 * 1024;
 
-/// How much of an unwanted body is read before we would rather close.
+/// How much of an unwanted body is read before we would rather close the connection.
 const DRAIN_BYTES: usize = 1024 * 1024;
 
 const DRAIN_TIME: Duration = Duration::from_secs(10);

@@ -52,7 +52,7 @@ where
             let (head, body) = request.into_parts();
             let version = head.version;
             let exchange = Arc::new(Exchange::new(client, &head));
-            let (body, unread) = ClientBody::new(body);
+            let (body, unread) = ClientBody::new(body, exchange.client.clone());
             let passing = inner.call(Inbound { exchange: exchange.clone(), head, body });
             let answering = {
                 let exchange = exchange.clone();
@@ -60,7 +60,10 @@ where
                     match passing.await {
                         Ok(answer) => relay(exchange, version, answer),
                         Err(refusal) => {
-                            unread.drain().await;
+                            // A client that kept us waiting for more is not waited for again.
+                            if refusal.kind != Kind::RequestTimeout {
+                                unread.drain().await;
+                            }
                             refuse(exchange, refusal)
                         }
                     }
@@ -164,6 +167,10 @@ impl Body for ResponseBody {
             }
             Content::Upstream { body, ends_with_connection } => (body, *ends_with_connection),
         };
+        let client = &record.exchange.client;
+        if ends_with_connection {
+            client.answer_begins();
+        }
         loop {
             match ready!(Pin::new(&mut *body).poll_frame(context)) {
                 Some(Ok(frame)) => {
@@ -172,19 +179,18 @@ impl Body for ResponseBody {
                         record.bytes += data.len() as u64;
                         if body.is_end_stream() {
                             record.outcome = Outcome::Complete;
+                            client.answer_is_whole();
                         }
                         return Poll::Ready(Some(Ok(frame)));
                     }
                 }
                 Some(Err(error)) => {
                     record.outcome = Outcome::BrokenUpstream;
-                    if ends_with_connection {
-                        record.exchange.client.break_off();
-                    }
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => {
                     record.outcome = Outcome::Complete;
+                    client.answer_is_whole();
                     return Poll::Ready(None);
                 }
             }

@@ -9,18 +9,19 @@ use hyper::http::request::Parts;
 use super::destination::Route;
 use super::refusal::{Kind, Refusal};
 use super::request_body::ClientBody;
+use super::route_table::RouteTable;
 use super::step::{Inbound, Routed};
 use crate::business_central::SafePath;
 use crate::business_central::address::{Asked, Resource};
 
-/// The routes in service, longest prefix first.
+/// The routes in service.
 #[derive(Debug, Clone)]
-pub struct Routes(Arc<[Arc<Route>]>);
+pub struct Routes(Arc<RouteTable<Arc<Route>>>);
 
 impl Routes {
-    pub fn new(mut routes: Vec<Arc<Route>>) -> Self {
-        routes.sort_by_key(|route| std::cmp::Reverse(route.settings.path.as_str().len()));
-        Self(routes.into())
+    pub fn new(routes: Vec<Arc<Route>>) -> Self {
+        let by_path = routes.into_iter().map(|route| (route.settings.path.as_str().to_owned(), route));
+        Self(Arc::new(RouteTable::new(by_path)))
     }
 
     /// The step: finds the route, asks whether this client and method may take it, and understands the address.
@@ -30,7 +31,7 @@ impl Routes {
         if let Some(unrouted) = path.below(UNROUTED) {
             return Err(no_route_back(unrouted));
         }
-        let (route, remainder) = self.find(path).ok_or_else(|| self.no_route())?;
+        let (route, remainder) = self.0.find(path).ok_or_else(|| self.no_route())?;
         exchange.on_route(route);
 
         let client = exchange.client.ip();
@@ -57,16 +58,16 @@ impl Routes {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.0.iter()
+        self.0.values()
     }
 
-    /// The route a path takes, and what of the path is left below it.
-    pub fn find<'s, 'r>(&'s self, path: SafePath<'r>) -> Option<(&'s Arc<Route>, SafePath<'r>)> {
-        self.0.iter().find_map(|route| Some((route, path.below(route.settings.path.as_str())?)))
+    /// The route a path takes.
+    pub fn taken_by(&self, path: SafePath<'_>) -> Option<&Arc<Route>> {
+        self.0.find(path).map(|(route, _)| route)
     }
 
     fn no_route(&self) -> Refusal {
-        let mut known: Vec<String> = self.0.iter().map(|route| route.settings.path.to_string()).collect();
+        let mut known: Vec<String> = self.0.values().map(|route| route.settings.path.to_string()).collect();
         known.sort_unstable();
         let more = if known.len() > SHOWN_ROUTES { ", …" } else { "" };
         known.truncate(SHOWN_ROUTES);

@@ -15,7 +15,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Service;
 
-use super::refusal::Unreachable;
 use super::request_body::RequestBody;
 use crate::config::Timeouts;
 use crate::tls::{self, TlsError};
@@ -48,11 +47,6 @@ pub struct TimedConnector {
     limit: Duration,
 }
 
-/// The connection was not made in time.
-#[derive(Debug, thiserror::Error)]
-#[error("no connection within {} s", .0.as_secs_f32())]
-struct ConnectTimeout(Duration);
-
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Service<Uri> for TimedConnector {
@@ -67,42 +61,13 @@ impl Service<Uri> for TimedConnector {
     fn call(&mut self, address: Uri) -> Self::Future {
         let (connecting, limit) = (self.tls.call(address), self.limit);
         Box::pin(async move {
-            tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| Err(Box::new(ConnectTimeout(limit))))
+            tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
+                let too_slow = format!("no connection within {} s", limit.as_secs_f32());
+                Err(io::Error::new(io::ErrorKind::TimedOut, too_slow).into())
+            })
         })
     }
 }
-
-/// At which step making a connection failed.
-pub fn failed_step(error: &(dyn Error + 'static)) -> Unreachable {
-    let mut cause = Some(error);
-    let mut step = Unreachable::Other;
-    while let Some(error) = cause {
-        if error.is::<ConnectTimeout>() {
-            return Unreachable::Timeout;
-        }
-        if error.is::<rustls::Error>() {
-            return Unreachable::Tls;
-        }
-        if error.to_string() == HYPER_UTIL_DNS_ERROR {
-            return Unreachable::Name;
-        }
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            step = match error.kind() {
-                io::ErrorKind::ConnectionRefused => Unreachable::Refused,
-                io::ErrorKind::TimedOut => Unreachable::Timeout,
-                _ => step,
-            };
-            // An io::Error hands out its cause's cause, not what it wraps.
-            cause = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
-            continue;
-        }
-        cause = error.source();
-    }
-    step
-}
-
-/// hyper-util has no type for a failed name look-up, only this text.
-const HYPER_UTIL_DNS_ERROR: &str = "dns error";
 
 /// A firewall that forgets an idle connection silently is noticed before a request is sent into it.
 const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);

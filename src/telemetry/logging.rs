@@ -1,25 +1,25 @@
 //! The log's form and volume.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::ACCESS;
+use super::line_writer::{self, LineWriter, WriterGuard};
 use crate::config::{Log, LogFormat};
 
 /// Writes what is still to be logged when dropped; keep it until the process ends.
 #[must_use]
-pub struct LogGuard(#[expect(dead_code, reason = "held for its drop")] WorkerGuard);
+pub struct LogGuard(#[expect(dead_code, reason = "held for its drop")] WriterGuard);
 
 /// Starts logging to standard error, from a thread of its own: a blocked terminal or pipe must not stop a request.
-pub fn start(log: &Log) -> LogGuard {
-    let is_terminal = std::io::stderr().is_terminal();
-    let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
+pub fn start(log: &Log) -> io::Result<LogGuard> {
+    let is_terminal = io::stderr().is_terminal();
+    let (writer, guard) = line_writer::start(io::stderr())?;
     let as_text = match log.format {
         LogFormat::Auto => is_terminal,
         LogFormat::Text => true,
@@ -28,10 +28,10 @@ pub fn start(log: &Log) -> LogGuard {
     // A second start in one process keeps the first's settings.
     let _ =
         tracing_subscriber::registry().with(lines(writer, as_text, is_terminal).with_filter(filter(log))).try_init();
-    LogGuard(guard)
+    Ok(LogGuard(guard))
 }
 
-fn lines<S>(writer: NonBlocking, as_text: bool, is_terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
+fn lines<S>(writer: LineWriter, as_text: bool, is_terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'s> tracing_subscriber::registry::LookupSpan<'s>,
 {

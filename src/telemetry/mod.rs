@@ -1,5 +1,6 @@
 //! What bcproxy tells about itself: the log.
 
+mod line_writer;
 mod logging;
 
 pub use logging::{LogGuard, start};

@@ -1,5 +1,20 @@
 //! bcproxy as its users see it: real sockets on one side, the simulator over real TLS on the other. One file per behaviour.
 
+mod process;
 mod rig;
+mod wire;
 
+mod companies;
+mod entra_errors;
 mod forwarding;
+mod own_answers;
+mod redirects;
+mod shutdown;
+mod token_refresh;
+mod token_refused;
+mod token_single_flight;
+mod wire_bodies;
+mod wire_cut;
+mod wire_expect;
+mod wire_half_close;
+mod wire_http10;

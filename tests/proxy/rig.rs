@@ -1,13 +1,14 @@
 //! A simulator, a proxy in front of it, and clients that show every byte.
+#![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bcproxy::config::Config;
 use bcproxy::proxy::Proxy;
-use bcproxy::simulator::{Received, Settings, Simulator};
+use bcproxy::simulator::{Matcher, Received, Script, Settings, Simulator, Times};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode};
@@ -18,12 +19,23 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// What a rig is built from; the default is one connector with a company and the default routes.
+#[derive(Default)]
 pub struct Plan {
     pub settings: Settings,
     /// More lines of the connector, without indentation. A key here replaces the default one.
     pub connector: Vec<String>,
+    /// More connectors to the same simulator: name and lines.
+    pub more_connectors: Vec<(String, Vec<String>)>,
     /// More top-level lines, such as `routes:`.
     pub top: String,
+}
+
+/// A simulator, and the files of a proxy in front of it.
+pub struct Prepared {
+    pub simulator: Simulator,
+    pub folder: TempDir,
+    /// The proxy.yaml in it.
+    pub file: PathBuf,
 }
 
 /// A proxy in front of a simulator. Dropping it ends both.
@@ -41,15 +53,29 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-impl Default for Plan {
-    fn default() -> Self {
-        Self { settings: Settings::default(), connector: Vec::new(), top: String::new() }
-    }
+/// What an answer of the proxy's own says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status meant; a SOAP fault is sent with 500.
+    pub status: u16,
+    pub code: String,
+    pub message: String,
+}
+
+/// Holds the runtime's clock for as long as it lives: only [`advance`](Self::advance) moves it, while the network goes on as ever.
+pub struct HeldClock {
+    _held: std::sync::mpsc::Sender<()>,
 }
 
 impl Plan {
     pub fn connector(mut self, line: &str) -> Self {
         self.connector.push(line.to_owned());
+        self
+    }
+
+    /// One more connector to the same simulator, made like the first.
+    pub fn another_connector(mut self, name: &str, lines: &[&str]) -> Self {
+        self.more_connectors.push((name.to_owned(), lines.iter().map(ToString::to_string).collect()));
         self
     }
 
@@ -65,15 +91,35 @@ impl Plan {
     }
 
     pub async fn start(self) -> Rig {
+        self.start_after(|_| {}).await
+    }
+
+    /// Starts the simulator, lets `change` change it, and only then starts the proxy, which asks for its first token at once.
+    pub async fn start_after(self, change: impl FnOnce(&Simulator)) -> Rig {
+        let prepared = self.prepare().await;
+        change(&prepared.simulator);
+        prepared.start().await
+    }
+
+    /// The simulator and the files of a proxy that does not run yet.
+    pub async fn prepare(mut self) -> Prepared {
         let simulator = Simulator::start(self.settings).await.unwrap();
         let folder = TempDir::new().unwrap();
-        let config = write(&simulator, folder.path(), &self.connector, &self.top);
-        let proxy = Proxy::start(&config).await.unwrap();
-        Rig { simulator, proxy, folder }
+        self.more_connectors.insert(0, ("cronus".to_owned(), self.connector));
+        let file = write(&simulator, folder.path(), &self.more_connectors, &self.top);
+        Prepared { simulator, folder, file }
     }
 }
 
-fn write(simulator: &Simulator, folder: &Path, connector: &[String], top: &str) -> Config {
+impl Prepared {
+    pub async fn start(self) -> Rig {
+        let config = Config::load(&self.file).unwrap_or_else(|mistakes| panic!("{mistakes}")).config;
+        let proxy = Proxy::start(&config).await.unwrap();
+        Rig { simulator: self.simulator, proxy, folder: self.folder }
+    }
+}
+
+fn write(simulator: &Simulator, folder: &Path, connectors: &[(String, Vec<String>)], top: &str) -> PathBuf {
     let settings = simulator.settings();
     std::fs::write(folder.join("ca.pem"), simulator.ca_pem()).unwrap();
     std::fs::write(folder.join("secret.txt"), &settings.client_secret).unwrap();
@@ -88,14 +134,21 @@ fn write(simulator: &Simulator, folder: &Path, connector: &[String], top: &str) 
         "ca_file: ca.pem".to_owned(),
     ];
     let key = |line: &str| line.split(':').next().unwrap().to_owned();
-    let replaced: Vec<String> = connector.iter().map(|line| key(line)).collect();
-    let lines = defaults.iter().filter(|line| !replaced.contains(&key(line))).chain(connector);
-    // `company: -` is how a plan asks for none.
-    let lines: String = lines.filter(|line| *line != "company: -").map(|line| format!("    {line}\n")).collect();
-    let text = format!("listen: 127.0.0.1:0\nadmin: off\nconnectors:\n  cronus:\n{lines}{top}\n");
+    let connector = |(name, own): &(String, Vec<String>)| {
+        let replaced: Vec<String> = own.iter().map(|line| key(line)).collect();
+        let lines = defaults.iter().filter(|line| !replaced.contains(&key(line))).chain(own);
+        // `company: -` is how a plan asks for none.
+        let lines: String = lines.filter(|line| *line != "company: -").map(|line| format!("    {line}\n")).collect();
+        format!("  {name}:\n{lines}")
+    };
+    let connectors: String = connectors.iter().map(connector).collect();
+    let defaults = [("listen:", "listen: 127.0.0.1:0\n"), ("admin:", "admin: off\n")];
+    let named = |key: &str| top.lines().any(|line| line.starts_with(key));
+    let head: String = defaults.iter().filter(|(key, _)| !named(key)).map(|(_, line)| *line).collect();
+    let text = format!("{head}connectors:\n{connectors}{top}\n");
     let file = folder.join("proxy.yaml");
     std::fs::write(&file, text).unwrap();
-    Config::load(&file).unwrap_or_else(|mistakes| panic!("{mistakes}")).config
+    file
 }
 
 impl Rig {
@@ -120,6 +173,15 @@ impl Rig {
         self.send(Method::POST, path, &[("content-type", "application/json")], body.to_owned()).await
     }
 
+    /// The SOAP call [`SOAP_ECHO`] to this path.
+    pub async fn call_soap(&self, path: &str) -> Answer {
+        let headers = [
+            ("content-type", "text/xml; charset=utf-8"),
+            ("soapaction", "\"urn:microsoft-dynamics-schemas/codeunit/Tools:Echo\""),
+        ];
+        self.send(Method::POST, path, &headers, SOAP_ECHO).await
+    }
+
     pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address()).await.unwrap()
     }
@@ -131,6 +193,11 @@ impl Rig {
         let mut stream = self.connect().await;
         stream.write_all(bytes.as_ref()).await.unwrap();
         read_to_end(&mut stream).await
+    }
+
+    /// Has `/api/items` answered like this: something no connector looks up on its own.
+    pub fn script(&self, times: Times, script: Script) {
+        self.simulator.business_central().script(Matcher::any().path_ending("/items"), times, script);
     }
 
     /// What reached Business Central, but for the proxy's own look-up of the companies.
@@ -148,6 +215,22 @@ impl Rig {
     }
 }
 
+impl HeldClock {
+    /// In a test on one thread only.
+    pub fn new() -> Self {
+        tokio::time::pause();
+        let (held, until_dropped) = std::sync::mpsc::channel();
+        // A paused clock leaps to the next timer when everything waits, unless blocking work is under way.
+        tokio::task::spawn_blocking(move || until_dropped.recv());
+        Self { _held: held }
+    }
+
+    /// Timers go off at whole milliseconds, rounded up: the clock is turned by one more.
+    pub async fn advance(&self, by: Duration) {
+        tokio::time::advance(by + Duration::from_millis(1)).await;
+    }
+}
+
 fn is_look_up(received: &Received) -> bool {
     received.target.ends_with("/api/v2.0/companies") && !received.headers.contains_key("via")
 }
@@ -159,6 +242,32 @@ impl Answer {
 
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// What an answer of the proxy's own says, in whichever dialect; what all of them have in common is checked here.
+    pub fn refusal(&self) -> Refusal {
+        assert!(!self.headers.contains_key("www-authenticate"), "{self:?}");
+        assert_eq!(self.headers["x-request-id"].len(), 36, "{self:?}");
+        assert!(self.headers["proxy-status"].to_str().unwrap().starts_with("bcproxy; error="), "{self:?}");
+        if self.headers["content-type"] == "text/xml; charset=utf-8" {
+            assert_eq!(self.status, 500, "old clients read a fault nowhere else");
+            let text = self.text();
+            let fault = roxmltree::Document::parse(&text).unwrap();
+            let part = |name: &str| {
+                let element = fault.descendants().find(|element| element.tag_name().name() == name);
+                element.and_then(|element| element.text()).unwrap_or_else(|| panic!("{text}")).to_owned()
+            };
+            let status = part("status").parse().unwrap();
+            return Refusal { status, code: part("code"), message: part("faultstring") };
+        }
+        assert_eq!(self.headers["content-type"], "application/json; charset=utf-8");
+        let (code, message) = self.error();
+        Refusal { status: self.status.as_u16(), code, message }
+    }
+
+    /// Seconds of `Retry-After`.
+    pub fn retry_after(&self) -> u64 {
+        self.headers["retry-after"].to_str().unwrap().parse().unwrap()
     }
 
     /// The code and message of an OData error.
@@ -191,6 +300,28 @@ pub async fn send(
     connection.abort();
     Answer { status: head.status, headers: head.headers, body }
 }
+
+/// Calls a codeunit the way .NET Framework does: the body is sent when the proxy has asked for it with `100 Continue`.
+///
+/// The request has passed the guard and found its route when this ends; [`read_to_end`] gets the answer.
+pub async fn begin_soap_call(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /soap/Codeunit/Tools HTTP/1.1\r\nHost: {address}\r\nContent-Type: text/xml; charset=utf-8\r\n\
+         SOAPAction: \"urn:microsoft-dynamics-schemas/codeunit/Tools:Echo\"\r\nContent-Length: {}\r\n\
+         Expect: 100-continue\r\nConnection: close\r\n\r\n",
+        SOAP_ECHO.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut asked = [0; 25];
+    within(stream.read_exact(&mut asked)).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(SOAP_ECHO.as_bytes()).await.unwrap();
+    stream
+}
+
+/// A harmless call of a codeunit.
+pub const SOAP_ECHO: &str = r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><Echo xmlns="urn:microsoft-dynamics-schemas/codeunit/Tools"><text>hello</text></Echo></s:Body></s:Envelope>"#;
 
 /// Reads until the other side closes or breaks off.
 pub async fn read_to_end(stream: &mut TcpStream) -> (String, std::io::Result<()>) {

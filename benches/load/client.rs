@@ -1,0 +1,153 @@
+//! A closed loop: so many connections, each with one request at a time, until so many requests are answered.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::Result;
+use crate::peers::path_of;
+use crate::upstream::{Answer, Upstream};
+
+/// Open connections to one proxy.
+pub struct Load(Vec<SendRequest<Full<Bytes>>>);
+
+/// What is asked for, and how long the answer must be.
+pub struct Question {
+    method: Method,
+    path: String,
+    body: Bytes,
+    length: u64,
+}
+
+/// What became of the requests.
+#[derive(Default)]
+pub struct Outcome {
+    /// Sorted.
+    latencies: Vec<Duration>,
+    pub failed: usize,
+}
+
+impl Question {
+    pub fn new(answer: Answer, upstream: &Upstream) -> Self {
+        let (method, body) = match answer {
+            Answer::Soap => (Method::POST, SOAP_READ),
+            _ => (Method::GET, ""),
+        };
+        Self { method, path: path_of(answer), body: body.into(), length: answer.length(upstream) }
+    }
+
+    fn request(&self) -> Result<Request<Full<Bytes>>> {
+        let request = Request::builder()
+            .method(self.method.clone())
+            .uri(self.path.as_str())
+            .header("host", "localhost:8080")
+            .header("user-agent", "legacy/1.0")
+            .header("accept", "*/*");
+        let request = match self.method {
+            Method::POST => request
+                .header("content-type", "text/xml; charset=utf-8")
+                .header("soapaction", "\"urn:microsoft-dynamics-schemas/page/customer:Read\""),
+            _ => request,
+        };
+        Ok(request.body(Full::new(self.body.clone()))?)
+    }
+
+    /// Asks once and reads the whole answer.
+    async fn ask(&self, sender: &mut SendRequest<Full<Bytes>>) -> Result<()> {
+        sender.ready().await?;
+        let mut answer = sender.send_request(self.request()?).await?;
+        let mut length = 0;
+        while let Some(frame) = answer.body_mut().frame().await {
+            length += frame?.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        if answer.status() != StatusCode::OK || length != self.length {
+            return Err(format!("{} and {length} of {} bytes", answer.status(), self.length).into());
+        }
+        Ok(())
+    }
+}
+
+impl Load {
+    pub async fn connect(address: SocketAddr, connections: usize) -> Result<Self> {
+        let mut senders = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            let socket = TcpStream::connect(address).await?;
+            socket.set_nodelay(true)?;
+            let (sender, connection) = handshake(TokioIo::new(socket)).await?;
+            // A connection that breaks shows as a failed request.
+            tokio::spawn(async move { drop(connection.await) });
+            senders.push(sender);
+        }
+        Ok(Self(senders))
+    }
+
+    /// Sends `count` requests, evenly over all connections, each as soon as the one before is answered.
+    pub async fn run(&mut self, question: &Arc<Question>, count: usize) -> Result<Outcome> {
+        self.run_paced(question, count, None).await
+    }
+
+    /// The same, but no more than so many requests per second.
+    pub async fn run_paced(&mut self, question: &Arc<Question>, count: usize, rate: Option<u32>) -> Result<Outcome> {
+        let each = count.div_ceil(self.0.len());
+        let between_all = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate);
+        let between = between_all * u32::try_from(self.0.len())?;
+        let mut first = tokio::time::Instant::now();
+        let tasks: Vec<_> = std::mem::take(&mut self.0)
+            .into_iter()
+            .map(|mut sender| {
+                let question = question.clone();
+                first += between_all;
+                let mut next = first;
+                tokio::spawn(async move {
+                    let mut outcome = Outcome::default();
+                    for _ in 0..each {
+                        if rate.is_some() {
+                            tokio::time::sleep_until(next).await;
+                            next += between;
+                        }
+                        let asked = Instant::now();
+                        match question.ask(&mut sender).await {
+                            Ok(()) => outcome.latencies.push(asked.elapsed()),
+                            Err(_) => outcome.failed += 1,
+                        }
+                    }
+                    (sender, outcome)
+                })
+            })
+            .collect();
+        let mut sum = Outcome::default();
+        let limit = tokio::time::Instant::now() + LONGEST_RUN;
+        for task in tasks {
+            let (sender, outcome) = tokio::time::timeout_at(limit, task).await??;
+            self.0.push(sender);
+            sum.latencies.extend(outcome.latencies);
+            sum.failed += outcome.failed;
+        }
+        sum.latencies.sort_unstable();
+        Ok(sum)
+    }
+}
+
+impl Outcome {
+    pub fn answered(&self) -> usize {
+        self.latencies.len()
+    }
+
+    /// In milliseconds; 0 when nothing was answered.
+    pub fn percentile(&self, percent: usize) -> f64 {
+        let index = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
+        self.latencies.get(index).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
+    }
+}
+
+/// A run that takes longer is broken.
+const LONGEST_RUN: Duration = Duration::from_secs(120);
+
+const SOAP_READ: &str = r#"<?xml version="1.0" encoding="utf-8"?><Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><Read xmlns="urn:microsoft-dynamics-schemas/page/customer"><No>10000</No></Read></Body></Envelope>"#;

@@ -1,0 +1,364 @@
+//! The whole proxy under load, beside nginx with a static header: what a request costs, and what memory and a start cost.
+//!
+//! ```text
+//! cargo bench --bench load                            everything; some minutes
+//! cargo bench --bench load -- --quick                 does it run at all? Seconds; so does `cargo test --benches`
+//! cargo bench --bench load -- --rounds 8 load         more rounds; only sections whose name is given: load, cold, idle, large, start
+//! cargo bench --bench load -- --beside OTHER_BCPROXY  another bcproxy binary in the same rounds: before and after
+//! ```
+//!
+//! The proxies take turns within each round, since a busy machine changes from minute to minute. Only the proxy's CPU time counts; the
+//! client and the upstream run in this process. Linux only: the figures come from `/proc`.
+
+mod client;
+mod peers;
+mod upstream;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use client::{Load, Question};
+use peers::{Kind, Peer, Running};
+use tempfile::TempDir;
+use upstream::{Answer, LARGE_BYTES, Upstream};
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// How much is measured.
+struct Plan {
+    rounds: usize,
+    quick: bool,
+    /// Sections asked for; empty for all.
+    sections: Vec<String>,
+    peers: Vec<Peer>,
+}
+
+/// One load: an answer, asked for on so many connections.
+struct Scene {
+    title: &'static str,
+    answer: Answer,
+    connections: usize,
+    /// Requests in each round.
+    requests: usize,
+    /// How many a second at most; otherwise as fast as they are answered.
+    rate: Option<u32>,
+}
+
+const SCENES: [Scene; 5] = [
+    Scene { title: "Small GET", answer: Answer::Small, connections: 64, requests: 20_000, rate: None },
+    // A faster proxy has more waiting for it at every look, so its share of each wake-up is smaller. Here all have the same.
+    Scene {
+        title: "Small GET, 5,000 a second",
+        answer: Answer::Small,
+        connections: 64,
+        requests: 10_000,
+        rate: Some(5_000),
+    },
+    Scene { title: "Small SOAP POST", answer: Answer::Soap, connections: 64, requests: 20_000, rate: None },
+    Scene { title: "1 MiB page", answer: Answer::Page, connections: 8, requests: 600, rate: None },
+    Scene {
+        title: "1 MiB page, chunked upstream",
+        answer: Answer::ChunkedPage,
+        connections: 8,
+        requests: 600,
+        rate: None,
+    },
+];
+
+fn main() -> ExitCode {
+    match measure() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> Result<()> {
+    if !Path::new("/proc/self/stat").exists() {
+        println!("load: skipped, the figures come from Linux' /proc");
+        return Ok(());
+    }
+    let plan = Plan::from_arguments(std::env::args().skip(1))?;
+    // One core is the proxy's.
+    let workers = std::thread::available_parallelism()?.get().saturating_sub(1).max(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let folder = TempDir::with_prefix("bcproxy-load-")?;
+    let result = runtime.block_on(plan.carry_out(folder.path()));
+    if result.is_err() {
+        println!("what the proxies wrote is kept in {}", folder.keep().display());
+    }
+    result
+}
+
+impl Plan {
+    fn from_arguments(arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let bcproxy = PathBuf::from(env!("CARGO_BIN_EXE_bcproxy"));
+        let peer = |name: &str, kind: Kind, logs| Peer { name: name.to_owned(), kind, logs };
+        let mut plan = Self {
+            rounds: 5,
+            // `cargo test --benches` gives no arguments, `cargo bench` this one.
+            quick: true,
+            sections: Vec::new(),
+            peers: vec![
+                peer("bcproxy", Kind::Bcproxy(bcproxy.clone()), false),
+                peer("bcproxy, logging requests", Kind::Bcproxy(bcproxy), true),
+            ],
+        };
+        if peers::has_nginx() {
+            plan.peers.push(peer("nginx, static header", Kind::Nginx, false));
+            plan.peers.push(peer("nginx, logging requests", Kind::Nginx, true));
+        } else {
+            println!("nginx is not installed: its rows are left out");
+        }
+        let mut arguments = arguments;
+        let mut quick = false;
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--bench" => plan.quick = false,
+                "--quick" => quick = true,
+                "--rounds" => plan.rounds = arguments.next().ok_or("--rounds needs a number")?.parse()?,
+                "--beside" => {
+                    let other = arguments.next().ok_or("--beside needs the path of a bcproxy")?;
+                    plan.peers.insert(1, peer("the other bcproxy", Kind::Bcproxy(other.into()), false));
+                }
+                section => plan.sections.push(section.to_owned()),
+            }
+        }
+        plan.quick |= quick;
+        if plan.quick {
+            plan.rounds = 1;
+            println!("a quick run: it shows that everything works, its figures say nothing");
+        }
+        Ok(plan)
+    }
+
+    async fn carry_out(&self, folder: &Path) -> Result<()> {
+        let upstream = Upstream::start().await?;
+        let asked = |section: &str| self.sections.is_empty() || self.sections.iter().any(|asked| asked == section);
+        if asked("load") {
+            self.load(&upstream, folder).await?;
+        }
+        if asked("idle") {
+            self.idle(&upstream, folder).await?;
+        }
+        if asked("large") {
+            self.large(&upstream, folder).await?;
+        }
+        if asked("start") {
+            self.start(&upstream, folder)?;
+        }
+        if asked("cold") {
+            self.cold(&upstream, folder).await?;
+        }
+        Ok(())
+    }
+
+    /// A smaller number in quick mode.
+    fn count(&self, full: usize, quick: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+
+    /// The first bcproxy and the first nginx: logging makes no difference to memory and starts.
+    fn quiet_peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().filter(|peer| !peer.logs)
+    }
+
+    async fn load(&self, upstream: &Upstream, folder: &Path) -> Result<()> {
+        for scene in &SCENES {
+            let requests = self.count(scene.requests, 2 * scene.connections);
+            let mut rows: Vec<[Spread; 4]> = self.peers.iter().map(|_| Default::default()).collect();
+            for round in 0..self.rounds {
+                for turn in 0..self.peers.len() {
+                    // Nobody is always first.
+                    let number = (round + turn) % self.peers.len();
+                    // A process of its own for every turn: where its memory happens to lie makes a difference, too.
+                    let proxy = self.peers[number].start(upstream, &folder.join(format!("load-{number}")))?;
+                    scene.once(upstream, &proxy, requests, &mut rows[number]).await?;
+                }
+            }
+            let Scene { title, connections, .. } = scene;
+            println!("\n{title}, {connections} connections, rounds of {requests} requests: {}", self.rounds);
+            println!("| proxy | CPU µs per request | p50 ms | p99 ms | requests per second |");
+            println!("|---|---|---|---|---|");
+            for (peer, [cpu, p50, p99, rate]) in self.peers.iter().zip(&rows) {
+                println!("| {} | {cpu:.1} | {p50:.2} | {p99:.2} | {rate:.0} |", peer.name);
+            }
+        }
+        Ok(())
+    }
+
+    async fn idle(&self, upstream: &Upstream, folder: &Path) -> Result<()> {
+        println!("\nIdle keep-alive connections, each after one request");
+        println!("| proxy | connections | resident before | resident after | KiB per connection |");
+        println!("|---|---|---|---|---|");
+        let question = Arc::new(Question::new(Answer::Small, upstream));
+        for (number, peer) in self.quiet_peers().enumerate() {
+            for count in if self.quick { vec![100] } else { vec![1_000, 10_000] } {
+                if !can_open(count)? {
+                    println!("| {} | {count}: skipped, too few open files allowed (ulimit -n) | | | |", peer.name);
+                    continue;
+                }
+                let proxy = peer.start(upstream, &folder.join(format!("idle-{number}-{count}")))?;
+                let (before, _) = proxy.memory()?;
+                let mut loads = Vec::new();
+                // A few at a time, so that the upstream connections are few.
+                for _ in 0..count / IDLE_AT_ONCE {
+                    let mut load = Load::connect(proxy.address, IDLE_AT_ONCE).await?;
+                    let outcome = load.run(&question, IDLE_AT_ONCE).await?;
+                    no_failures(peer, outcome.failed)?;
+                    loads.push(load);
+                }
+                let (after, _) = proxy.memory()?;
+                let each = after.saturating_sub(before) as f64 / count as f64;
+                println!("| {} | {count} | {} MiB | {} MiB | {each:.1} |", peer.name, before / 1024, after / 1024);
+            }
+        }
+        Ok(())
+    }
+
+    async fn large(&self, upstream: &Upstream, folder: &Path) -> Result<()> {
+        println!("\n{} GiB through the proxy", LARGE_BYTES >> 30);
+        if self.quick {
+            println!("skipped: too long for a quick run");
+            return Ok(());
+        }
+        println!("| proxy | resident before | highest while it passed | seconds | CPU seconds |");
+        println!("|---|---|---|---|---|");
+        let question = Arc::new(Question::new(Answer::Large, upstream));
+        for (number, peer) in self.quiet_peers().enumerate() {
+            let proxy = peer.start(upstream, &folder.join(format!("large-{number}")))?;
+            let (before, _) = proxy.memory()?;
+            let cpu = proxy.cpu()?;
+            let begun = Instant::now();
+            let outcome = Load::connect(proxy.address, 1).await?.run(&question, 1).await?;
+            no_failures(peer, outcome.failed)?;
+            let (seconds, cpu) = (begun.elapsed().as_secs_f64(), (proxy.cpu()? - cpu).as_secs_f64());
+            let (_, highest) = proxy.memory()?;
+            let mib = |kib: u64| kib as f64 / 1024.0;
+            println!("| {} | {:.1} MiB | {:.1} MiB | {seconds:.2} | {cpu:.2} |", peer.name, mib(before), mib(highest));
+        }
+        Ok(())
+    }
+
+    fn start(&self, upstream: &Upstream, folder: &Path) -> Result<()> {
+        println!("\nStart of the process to the first 200, token and company look-up included");
+        println!("| proxy | ms |");
+        println!("|---|---|");
+        let mut rows: Vec<(&Peer, Spread)> = self.quiet_peers().map(|peer| (peer, Spread::default())).collect();
+        for round in 0..self.count(2 * self.rounds, 1) {
+            for (number, (peer, milliseconds)) in rows.iter_mut().enumerate() {
+                let proxy = peer.start(upstream, &folder.join(format!("start-{number}-{round}")))?;
+                milliseconds.add(proxy.first_answer_after.as_secs_f64() * 1000.0);
+            }
+        }
+        for (peer, milliseconds) in rows {
+            println!("| {} | {milliseconds:.1} |", peer.name);
+        }
+        Ok(())
+    }
+
+    /// Everybody comes at once while Entra still thinks about the first token.
+    async fn cold(&self, upstream: &Upstream, folder: &Path) -> Result<()> {
+        let count = self.count(1_000, 50);
+        println!("\n{count} requests at once at a proxy that has no token yet");
+        if !can_open(2 * count)? {
+            println!("skipped: too few open files allowed (ulimit -n)");
+            return Ok(());
+        }
+        println!("| proxy | token requests | answered with 200 | failed |");
+        println!("|---|---|---|---|");
+        upstream.answer_tokens_after(TOKEN_DELAY);
+        let question = Arc::new(Question::new(Answer::Small, upstream));
+        for (number, peer) in self.quiet_peers().filter(|peer| matches!(peer.kind, Kind::Bcproxy(_))).enumerate() {
+            let tokens = upstream.token_requests();
+            let proxy = peer.spawn(upstream, &folder.join(format!("cold-{number}")))?;
+            let mut load = connect_once_open(&proxy, count).await?;
+            let outcome = load.run(&question, count).await?;
+            let tokens = upstream.token_requests() - tokens;
+            println!("| {} | {tokens} | {} | {} |", peer.name, outcome.answered(), outcome.failed);
+        }
+        upstream.answer_tokens_after(Duration::ZERO);
+        Ok(())
+    }
+}
+
+impl Scene {
+    /// One proxy's turn.
+    async fn once(&self, upstream: &Upstream, proxy: &Running, requests: usize, row: &mut [Spread; 4]) -> Result<()> {
+        let question = Arc::new(Question::new(self.answer, upstream));
+        let mut load = Load::connect(proxy.address, self.connections).await?;
+        load.run(&question, 2 * self.connections).await?;
+        let (cpu, begun) = (proxy.cpu()?, Instant::now());
+        let outcome = load.run_paced(&question, requests, self.rate).await?;
+        let (cpu, seconds) = (proxy.cpu()? - cpu, begun.elapsed().as_secs_f64());
+        if outcome.failed > 0 {
+            return Err(format!("{}: {} requests failed", self.title, outcome.failed).into());
+        }
+        let [per_request, p50, p99, rate] = row;
+        per_request.add(cpu.as_secs_f64() * 1e6 / outcome.answered() as f64);
+        p50.add(outcome.percentile(50));
+        p99.add(outcome.percentile(99));
+        rate.add(outcome.answered() as f64 / seconds);
+        Ok(())
+    }
+}
+
+/// A figure from several rounds; shown as median [least–most].
+#[derive(Debug, Clone, Default)]
+struct Spread(Vec<f64>);
+
+impl Spread {
+    fn add(&mut self, figure: f64) {
+        self.0.push(figure);
+        self.0.sort_by(f64::total_cmp);
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let precision = f.precision().unwrap_or(1);
+        match self.0.as_slice() {
+            [] => f.write_str("–"),
+            [only] => write!(f, "{only:.precision$}"),
+            [least, .., most] => {
+                let median = f64::midpoint(self.0[(self.0.len() - 1) / 2], self.0[self.0.len() / 2]);
+                write!(f, "{median:.precision$} [{least:.precision$}–{most:.precision$}]")
+            }
+        }
+    }
+}
+
+async fn connect_once_open(proxy: &Running, count: usize) -> Result<Load> {
+    let begun = Instant::now();
+    loop {
+        match Load::connect(proxy.address, 1).await {
+            Ok(_) => return Load::connect(proxy.address, count).await,
+            Err(error) if begun.elapsed() > Duration::from_secs(10) => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    }
+}
+
+fn no_failures(peer: &Peer, failed: usize) -> Result<()> {
+    if failed == 0 { Ok(()) } else { Err(format!("{}: {failed} requests failed", peer.name).into()) }
+}
+
+/// Whether this process, and so its children, may hold that many connections.
+fn can_open(connections: usize) -> Result<bool> {
+    let limits = std::fs::read_to_string("/proc/self/limits")?;
+    let limit = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = limit.and_then(|limit| limit.split_whitespace().next()).ok_or("no limit of open files in /proc")?;
+    Ok(soft == "unlimited" || soft.parse::<usize>()? > connections + SPARE_FILES)
+}
+
+const IDLE_AT_ONCE: usize = 20;
+
+const SPARE_FILES: usize = 200;
+
+/// Long enough for everybody to be waiting.
+const TOKEN_DELAY: Duration = Duration::from_millis(500);

@@ -1,0 +1,265 @@
+//! A stand-in for Entra and Business Central that costs next to nothing: canned answers over TLS, the same for every proxy.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::Result;
+
+pub const TENANT: &str = "5d2c1f6e-0b7a-4c39-9e84-71a3c0de0001";
+pub const ENVIRONMENT: &str = "Production";
+pub const COMPANY: &str = "CRONUS International Ltd.";
+pub const COMPANY_ID: &str = "824820a2-508c-ed11-aada-0000000000a1";
+
+/// A running upstream.
+pub struct Upstream {
+    pub address: SocketAddr,
+    /// What vouches for it, as PEM.
+    pub ca_pem: String,
+    canned: Arc<Canned>,
+}
+
+/// The answers, made once.
+struct Canned {
+    token: Bytes,
+    /// `Bearer …`, as long as a real one.
+    authorization: String,
+    companies: Bytes,
+    small: Bytes,
+    soap: Bytes,
+    page: Bytes,
+    /// How long Entra takes.
+    token_delay_ms: AtomicU64,
+    token_requests: AtomicU64,
+}
+
+/// What a proxy is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Small,
+    Soap,
+    Page,
+    ChunkedPage,
+    /// `PAGE` many times over.
+    Large,
+}
+
+impl Answer {
+    /// The last segment of its address.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Small => "customers",
+            Self::Soap => "Customer",
+            Self::Page => "items",
+            Self::ChunkedPage => "generalLedgerEntries",
+            Self::Large => "attachments",
+        }
+    }
+
+    pub fn length(self, upstream: &Upstream) -> u64 {
+        let canned = &upstream.canned;
+        match self {
+            Self::Small => canned.small.len() as u64,
+            Self::Soap => canned.soap.len() as u64,
+            Self::Page | Self::ChunkedPage => canned.page.len() as u64,
+            Self::Large => LARGE_BYTES,
+        }
+    }
+}
+
+impl Upstream {
+    pub async fn start() -> Result<Self> {
+        let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+        let key = PrivatePkcs8KeyDer::from(identity.signing_key.serialize_der());
+        let mut config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![identity.cert.der().clone()], key.into())?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let upstream =
+            Self { address: listener.local_addr()?, ca_pem: identity.cert.pem(), canned: Arc::new(Canned::new()) };
+        tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(config)), upstream.canned.clone()));
+        Ok(upstream)
+    }
+
+    /// The token's header value: what a proxy that can't fetch one is given.
+    pub fn authorization(&self) -> &str {
+        &self.canned.authorization
+    }
+
+    pub fn token_requests(&self) -> u64 {
+        self.canned.token_requests.load(Ordering::Relaxed)
+    }
+
+    pub fn answer_tokens_after(&self, delay: Duration) {
+        let milliseconds = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.canned.token_delay_ms.store(milliseconds, Ordering::Relaxed);
+    }
+}
+
+impl Canned {
+    fn new() -> Self {
+        // As long as Entra's.
+        let token = "t".repeat(1_400);
+        let customer = r#"{"@odata.context":"https://api.businesscentral.dynamics.com/v2.0/Production/api/v2.0/$metadata#companies(824820a2-508c-ed11-aada-0000000000a1)/customers/$entity","@odata.etag":"W/\"JzIwOzEyMzQ1Njc4OTAxMjM0NTY3ODkwMTswMDsn\"","id":"0d6b6c5e-2f5d-ee11-8df1-000d3a2a1c33","number":"10000","displayName":"Adatum Corporation","type":"Company","balanceDue":0,"currencyCode":"EUR"}"#;
+        let soap = r#"<Soap:Envelope xmlns:Soap="http://schemas.xmlsoap.org/soap/envelope/"><Soap:Body><Read_Result xmlns="urn:microsoft-dynamics-schemas/page/customer"><Customer><Key>24;EgAAAAJ7CDEAMAAwADAAMA==6;12345678;</Key><No>10000</No><Name>Adatum Corporation</Name></Customer></Read_Result></Soap:Body></Soap:Envelope>"#;
+        Self {
+            token: format!(r#"{{"token_type":"Bearer","expires_in":3599,"access_token":"{token}"}}"#).into(),
+            authorization: format!("Bearer {token}"),
+            companies: format!(r#"{{"value":[{{"id":"{COMPANY_ID}","name":"{COMPANY}","displayName":"{COMPANY}"}}]}}"#)
+                .into(),
+            small: customer.into(),
+            soap: soap.into(),
+            page: page().into(),
+            token_delay_ms: AtomicU64::new(0),
+            token_requests: AtomicU64::new(0),
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<CannedBody> {
+        let (head, body) = request.into_parts();
+        // A body that breaks off ends its connection; that is the answer then.
+        let _ = body.collect().await;
+        let path = head.uri.path();
+        if path.ends_with("/token") {
+            self.token_requests.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(self.token_delay_ms.load(Ordering::Relaxed))).await;
+            return json(CannedBody::whole(&self.token));
+        }
+        if head.headers.get(AUTHORIZATION).is_none_or(|value| value.as_bytes() != self.authorization.as_bytes()) {
+            return status(StatusCode::UNAUTHORIZED);
+        }
+        match path.rsplit('/').next().unwrap_or_default() {
+            "companies" => json(CannedBody::whole(&self.companies)),
+            "Customer" => with_type(CannedBody::whole(&self.soap), "text/xml; charset=utf-8"),
+            "customers" => json(CannedBody::whole(&self.small)),
+            "items" => json(CannedBody::whole(&self.page)),
+            "generalLedgerEntries" => json(CannedBody { sized: false, ..CannedBody::whole(&self.page) }),
+            "attachments" => {
+                with_type(CannedBody { left: LARGE_BYTES, ..CannedBody::whole(&self.page) }, "application/octet-stream")
+            }
+            _ => status(StatusCode::NOT_FOUND),
+        }
+    }
+}
+
+/// An OData page of one mebibyte.
+fn page() -> String {
+    let mut page = String::from(
+        r#"{"@odata.context":"https://api.businesscentral.dynamics.com/v2.0/Production/api/v2.0/$metadata#items","value":["#,
+    );
+    let end = "]}";
+    let mut number = 0;
+    while page.len() < PAGE_BYTES - 512 {
+        let comma = if number > 0 { "," } else { "" };
+        page.push_str(&format!(
+            r#"{comma}{{"@odata.etag":"W/\"JzIwOzEyMzQ1Njc4OTAxMjM0NTY3ODkw{number:06};\"","@odata.editLink":"https://api.businesscentral.dynamics.com/v2.0/Production/api/v2.0/companies(824820a2-508c-ed11-aada-0000000000a1)/items(0d6b6c5e-2f5d-ee11-8df1-000d3a{number:06})","id":"0d6b6c5e-2f5d-ee11-8df1-000d3a{number:06}","number":"{number}","displayName":"ATHENS Desk","type":"Inventory","itemCategoryCode":"TABLE","blocked":false,"unitPrice":1000.8,"priceIncludesTax":false,"unitCost":780.7,"lastModifiedDateTime":"2024-05-13T09:41:07.123Z","note":"x"}}"#
+        ));
+        number += 1;
+    }
+    // White space, so that the page is exactly as long as it is called.
+    page.extend(std::iter::repeat_n(' ', PAGE_BYTES - end.len() - page.len()));
+    page.push_str(end);
+    page
+}
+
+fn json(body: CannedBody) -> Response<CannedBody> {
+    with_type(body, "application/json; odata.metadata=minimal; odata.streaming=true")
+}
+
+fn with_type(body: CannedBody, kind: &'static str) -> Response<CannedBody> {
+    let mut answer = Response::new(body);
+    answer.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    answer
+}
+
+fn status(status: StatusCode) -> Response<CannedBody> {
+    let mut answer = Response::new(CannedBody::whole(&Bytes::new()));
+    *answer.status_mut() = status;
+    answer
+}
+
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, canned: Arc<Canned>) {
+    while let Ok((socket, _)) = listener.accept().await {
+        let (acceptor, canned) = (acceptor.clone(), canned.clone());
+        tokio::spawn(async move {
+            // What breaks here shows as a failed request at the other end of the proxy.
+            let _ = serve(socket, acceptor, canned).await;
+        });
+    }
+}
+
+async fn serve(socket: TcpStream, acceptor: TlsAcceptor, canned: Arc<Canned>) -> Result<()> {
+    socket.set_nodelay(true)?;
+    let stream = acceptor.accept(socket).await?;
+    let service = service_fn(move |request| {
+        let canned = canned.clone();
+        async move { Ok::<_, Infallible>(canned.answer(request).await) }
+    });
+    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await?;
+    Ok(())
+}
+
+/// A text, over and over until enough is sent.
+struct CannedBody {
+    text: Bytes,
+    at: usize,
+    left: u64,
+    /// Whether it says its length; otherwise it is chunked.
+    sized: bool,
+}
+
+impl CannedBody {
+    fn whole(text: &Bytes) -> Self {
+        Self { text: text.clone(), at: 0, left: text.len() as u64, sized: true }
+    }
+}
+
+impl Body for CannedBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let piece = self.text.slice(self.at..self.text.len().min(self.at + PIECE_BYTES.min(left)));
+        self.left -= piece.len() as u64;
+        self.at = (self.at + piece.len()) % self.text.len();
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.sized { SizeHint::with_exact(self.left) } else { SizeHint::new() }
+    }
+}
+
+const PAGE_BYTES: usize = 1024 * 1024;
+pub const LARGE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// What a web server hands out at a time.
+const PIECE_BYTES: usize = 8 * 1024;

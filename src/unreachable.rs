@@ -1,0 +1,125 @@
+//! A service no connection can be made to: at which step the way to it ends, and what to do about that.
+
+use std::error::Error;
+use std::io;
+
+use crate::error_chain::root_cause;
+
+/// Why no connection can be made, as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{service} at {host} can't be reached: {} ({cause})", .step.advice(.key))]
+pub struct Unreachable {
+    /// Business Central or Entra.
+    service: &'static str,
+    host: String,
+    /// The key of proxy.yaml that says where the service is.
+    key: &'static str,
+    pub step: Step,
+    cause: String,
+}
+
+/// The step at which making a connection failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Name,
+    Refused,
+    Timeout,
+    Tls,
+    Other,
+}
+
+impl Unreachable {
+    pub fn entra(host: &str, error: &(dyn Error + 'static)) -> Self {
+        Self::new("Entra", host, "authority", error)
+    }
+
+    pub fn business_central(host: &str, error: &(dyn Error + 'static)) -> Self {
+        Self::new("Business Central", host, "base_url", error)
+    }
+
+    fn new(service: &'static str, host: &str, key: &'static str, error: &(dyn Error + 'static)) -> Self {
+        Self { service, host: host.to_owned(), key, step: Step::of(error), cause: root_cause(error) }
+    }
+}
+
+impl Step {
+    fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut cause = Some(error);
+        let mut step = Self::Other;
+        while let Some(error) = cause {
+            if error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout) {
+                return Self::Timeout;
+            }
+            if error.is::<rustls::Error>() {
+                return Self::Tls;
+            }
+            if error.to_string() == HYPER_UTIL_DNS_ERROR {
+                return Self::Name;
+            }
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                step = match error.kind() {
+                    io::ErrorKind::ConnectionRefused => Self::Refused,
+                    io::ErrorKind::TimedOut => Self::Timeout,
+                    _ => step,
+                };
+                // An io::Error hands out its cause's cause, not what it wraps.
+                cause = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
+                continue;
+            }
+            cause = error.source();
+        }
+        step
+    }
+
+    fn advice(self, key: &str) -> String {
+        match self {
+            Self::Name => format!("its name can't be looked up; check this machine's DNS and `{key}`"),
+            Self::Refused => format!("nothing listens there; check `{key}`"),
+            Self::Timeout => {
+                "it does not answer; check that a firewall lets this machine connect to port 443".to_owned()
+            }
+            Self::Tls => "its certificate is not trusted; if a TLS-inspecting firewall stands between, name its CA with `ca_file`"
+                .to_owned(),
+            Self::Other => "check the network between this machine and it".to_owned(),
+        }
+    }
+}
+
+/// hyper-util has no type for a failed name look-up, only this text.
+const HYPER_UTIL_DNS_ERROR: &str = "dns error";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+
+    use hyper_util::client::legacy::connect::HttpConnector;
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn a_failed_name_look_up_is_known_by_hyper_utils_words_for_it() {
+        let nowhere =
+            tower::service_fn(async |_| Err::<std::vec::IntoIter<SocketAddr>, _>(io::Error::other("no such name")));
+        let connector = HttpConnector::new_with_resolver(nowhere);
+        let error = connector.oneshot(hyper::Uri::from_static("http://name.invalid")).await.unwrap_err();
+        let unreachable = Unreachable::business_central("name.invalid", &error);
+        assert_eq!(unreachable.step, Step::Name);
+        assert!(
+            unreachable.to_string().ends_with("check this machine's DNS and `base_url` (no such name)"),
+            "{unreachable}"
+        );
+    }
+
+    #[test]
+    fn what_an_io_error_wraps_is_seen() {
+        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::ConnectionRefused, "no"));
+        assert_eq!(Step::of(&wrapped), Step::Refused);
+        assert_eq!(Step::of(&io::Error::other(rustls::Error::DecryptError)), Step::Tls);
+        assert_eq!(Step::of(&io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 s")), Step::Timeout);
+        let text = Unreachable::entra("login.example", &io::Error::other("odd")).to_string();
+        assert_eq!(
+            text,
+            "Entra at login.example can't be reached: check the network between this machine and it (odd)"
+        );
+    }
+}

@@ -1,0 +1,311 @@
+//! The commands as an administrator types them: exit codes, what is printed, what is logged.
+
+#[path = "proxy/process.rs"]
+mod process;
+#[path = "proxy/rig.rs"]
+mod rig;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use bcproxy::simulator::{Fault, Times};
+use hyper::{Method, StatusCode};
+use process::{Ended, Process, message};
+use rig::{Answer, Plan};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A file without mistakes; its secret is where it says, its services are not.
+const FINE: &str = "\
+listen: 127.0.0.1:0
+admin: off
+connectors:
+  cronus:
+    tenant_id: contoso.onmicrosoft.com
+    client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+    client_secret: { file: secret.txt }
+    company: CRONUS International Ltd.
+    authority: https://localhost:9
+    base_url: https://localhost:9
+";
+
+const FIVE_MISTAKES: &str = "\
+listen: 127.0.0.1:99999
+connectors:
+  cronus:
+    tenant_id: contoso.onmicrosoft.com
+    client_id: not-a-guid
+    client_secret: { file: secret.txt }
+    timeouts: { head: 10 }
+    compani: CRONUS
+routes:
+  - { path: api, to: api/v2.0 }
+";
+
+/// A folder with a proxy.yaml and a secret.txt.
+fn folder(text: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("proxy.yaml"), text).unwrap();
+    std::fs::write(folder.path().join("secret.txt"), "secret~value").unwrap();
+    folder
+}
+
+async fn command(folder: &Path, arguments: &[&str]) -> Ended {
+    Process::start(arguments, folder).end().await
+}
+
+#[tokio::test]
+async fn check_finds_every_mistake_and_its_place() {
+    let folder = folder(FIVE_MISTAKES);
+    let ended = command(folder.path(), &["check"]).await;
+    assert_eq!((ended.code, ended.output.as_str()), (Some(2), ""));
+    let places: Vec<&str> = ended.errors.lines().filter_map(|line| line.trim().strip_prefix("--> ")).collect();
+    assert_eq!(places, ["1:9", "5:16", "7:23", "8:5", "10:13"].map(|place| format!("proxy.yaml:{place}")));
+    assert_eq!(ended.errors.matches("error: ").count(), 5);
+    assert_eq!(ended.errors.matches("= help: ").count(), 5);
+    assert!(ended.errors.contains("did you mean `company`?"), "{}", ended.errors);
+
+    let ended = command(folder.path(), &["check", "--output", "json"]).await;
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(2), ""));
+    let said: Value = serde_json::from_str(&ended.output).unwrap();
+    assert_eq!(said["fine"], false);
+    let findings = said["findings"].as_array().unwrap();
+    let places: Vec<_> =
+        findings.iter().map(|finding| (finding["line"].as_u64(), finding["column"].as_u64())).collect();
+    assert_eq!(places, [(1, 9), (5, 16), (7, 23), (8, 5), (10, 13)].map(|(line, column)| (Some(line), Some(column))));
+    assert!(findings.iter().all(|finding| finding["severity"] == "error" && finding["help"].is_string()));
+}
+
+#[tokio::test]
+async fn check_never_prints_a_secret_that_stands_in_the_file() {
+    let folder = folder(&FINE.replace("{ file: secret.txt }", "hunter2~Q8"));
+    for arguments in [&["check"] as &[&str], &["check", "--output", "json"], &["run"], &["health"]] {
+        let ended = command(folder.path(), arguments).await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}");
+        let said = ended.output + &ended.errors;
+        assert!(!said.contains("hunter2") && said.contains("a secret is never written in this file"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn check_says_what_a_fine_file_does() {
+    let folder = folder(FINE);
+    let ended = command(folder.path(), &["check"]).await;
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    assert!(ended.output.contains("/api → api/v2.0 of connector cronus, environment Production, company CRONUS"));
+    let ended = command(folder.path(), &["check", "--output", "json"]).await;
+    assert_eq!(ended.code, Some(0));
+    let said: Value = serde_json::from_str(&ended.output).unwrap();
+    assert_eq!(said, serde_json::json!({"fine": true, "findings": []}));
+}
+
+#[tokio::test]
+async fn what_can_not_be_served_ends_with_2_and_says_why() {
+    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (text, reasons) in [
+        (FIVE_MISTAKES.to_owned(), vec!["proxy.yaml:5:16"]),
+        (FINE.replace("127.0.0.1:0", &address), vec!["listen:", &address, "another program"]),
+        (FINE.replace("admin: off", &format!("admin: {{ listen: '{address}' }}")), vec!["admin:", &address]),
+        (format!("{FINE}    ca_file: nonsuch.pem\n"), vec!["proxy.yaml:11:14", "can't be read"]),
+        (format!("{FINE}    ca_file: secret.txt\n"), vec!["proxy.yaml:11:14", "PEM"]),
+        (FINE.replace("{ file: secret.txt }", "{ env: BC_CLIENT_SECRET }"), vec!["proxy.yaml:7:27", "not set"]),
+        (FINE.replace("secret.txt", "nonsuch.txt"), vec!["proxy.yaml:7:28", "can't be read"]),
+    ] {
+        let folder = folder(&text);
+        // Without a command it runs too.
+        for arguments in [&["run"] as &[&str], &[]] {
+            let ended = command(folder.path(), arguments).await;
+            assert_eq!((ended.code, ended.output.as_str()), (Some(2), ""), "{ended:?}");
+            for reason in &reasons {
+                assert!(ended.errors.contains(reason), "{reason} is not in {}", ended.errors);
+            }
+        }
+    }
+    let folder = folder(FINE);
+    for arguments in
+        [&["run", "--config", "nonsuch.yaml"] as &[&str], &["health", "--config", "nonsuch.yaml"], &["frob"]]
+    {
+        assert_eq!(command(folder.path(), arguments).await.code, Some(2), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn it_starts_while_entra_is_down_and_says_so_to_its_clients() {
+    let prepared = Plan::default().prepare().await;
+    prepared.simulator.entra().fail(Fault::Unreachable, Times::Always);
+    let mut process = Process::run(&prepared.file);
+    let address = process.address().await;
+    let answer = get(address, "/api/customers").await;
+    assert_eq!((answer.status, answer.error().0.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Proxy_NoToken"));
+    assert!(answer.headers.contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn health_tells_containers_what_the_service_says() {
+    let prepared = Plan::default().top("admin: { listen: 127.0.0.1:0 }").prepare().await;
+    let mut process = Process::run(&prepared.file);
+    let health = admin_address(&mut process).await;
+    // The command reads the same file; where the port was left to the system it has to be told.
+    let asking = prepared.folder.path().join("asking.yaml");
+    let text = std::fs::read_to_string(&prepared.file).unwrap();
+    std::fs::write(&asking, text.replace("admin: { listen: 127.0.0.1:0 }", &admin_at(health))).unwrap();
+    let ask = async |connector: &[&str]| {
+        command(prepared.folder.path(), &[&["health", "--config", "asking.yaml"], connector].concat()).await
+    };
+
+    for connector in [&[] as &[&str], &["cronus"]] {
+        let ended = ask(connector).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.output.contains("cronus: ready"), "{ended:?}");
+    }
+    let ended = ask(&["nonsuch"]).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.errors.contains("there are: cronus"), "{ended:?}");
+
+    drop(process);
+    std::fs::write(&asking, text.replace("admin: { listen: 127.0.0.1:0 }", &admin_at(unused().await))).unwrap();
+    let ended = ask(&[]).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.errors.contains("is it running?"), "{ended:?}");
+    std::fs::write(&asking, text.replace("admin: { listen: 127.0.0.1:0 }", "admin: off")).unwrap();
+    assert_eq!(ask(&[]).await.code, Some(2));
+}
+
+#[tokio::test]
+async fn health_says_why_it_is_not_ready() {
+    let prepared = Plan::default().top("admin: { listen: 127.0.0.1:0 }").prepare().await;
+    let settings = prepared.simulator.settings();
+    prepared.simulator.entra().expire_secret(settings.client_id, &settings.client_secret);
+    let mut process = Process::run(&prepared.file);
+    let health = admin_address(&mut process).await;
+    let text = std::fs::read_to_string(&prepared.file).unwrap();
+    std::fs::write(&prepared.file, text.replace("admin: { listen: 127.0.0.1:0 }", &admin_at(health))).unwrap();
+    let ended = command(prepared.folder.path(), &["health"]).await;
+    assert_eq!((ended.code, ended.output.as_str()), (Some(1), ""));
+    assert!(ended.errors.contains("cronus: not ready") && ended.errors.contains("7000222"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn the_demo_works_as_it_says_whatever_ports_are_taken() {
+    for take_ports in [false, true] {
+        let taken: Vec<_> = [8080, 8081]
+            .into_iter()
+            .filter_map(|port| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok().filter(|_| take_ports))
+            .collect();
+        let folder = TempDir::new().unwrap();
+        let mut process = Process::start(&["demo"], folder.path());
+        let mut curl_lines = Vec::new();
+        for _ in 0..3 {
+            curl_lines.push(process.output_line(|line| line.trim_start().starts_with("curl ")).await);
+        }
+        for line in &curl_lines {
+            let answer = as_curl_would(line).await;
+            assert_eq!(answer.status, StatusCode::OK, "{line}: {}", answer.text());
+            assert!(answer.text().contains("10000"), "{line}: {}", answer.text());
+        }
+        process.signal("INT").await;
+        let ended = process.end().await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        for port in taken.iter().map(|listener| listener.local_addr().unwrap().port()) {
+            assert!(ended.output.contains(&format!("Port {port} is taken")), "{}", ended.output);
+            assert!(!ended.output.contains(&format!("127.0.0.1:{port}")), "{}", ended.output);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_schema_is_the_one_in_the_documentation() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    for (arguments, file) in
+        [(&["schema"] as &[&str], "docs/proxy.schema.json"), (&["schema", "--markdown"], "docs/configuration.md")]
+    {
+        let ended = command(&root, arguments).await;
+        assert_eq!(ended.code, Some(0));
+        let expected = std::fs::read_to_string(root.join(file)).unwrap();
+        assert_eq!(ended.output.trim_end(), expected.trim_end(), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn every_request_is_one_line_of_json_without_what_was_asked_for() {
+    let prepared = Plan::default().prepare().await;
+    let mut process = Process::run(&prepared.file);
+    let address = process.address().await;
+    let answer = get(address, "/api/customers?$filter=displayName%20eq%20'Geheimrat'&tenantless=Geheimnis").await;
+    let line = process.log_line(is_access).await;
+    assert_eq!(line["id"], answer.headers["x-request-id"].to_str().unwrap());
+    assert_eq!((&line["client"], &line["route"]), (&"127.0.0.1".into(), &"/api".into()));
+    assert_eq!((&line["method"], &line["path"]), (&"GET".into(), &"/api/customers".into()));
+    assert_eq!((line["status"].as_u64(), line["bytes"].as_u64()), (Some(200), Some(answer.body.len() as u64)));
+    assert!(line["upstream_ms"].as_f64().unwrap() <= line["total_ms"].as_f64().unwrap());
+    assert!(line["token_age_s"].is_u64());
+    assert_eq!((&line["outcome"], &line["reason"]), (&"complete".into(), &Value::Null));
+
+    let answer = rig::send(address, Method::POST, "/api/a/../b?x=Geheimnis", &[], "Geheimsache").await;
+    let line = process.log_line(is_access).await;
+    assert_eq!(line["status"], 400);
+    assert_eq!(line["reason"], answer.error().1);
+    assert_eq!((&line["upstream_ms"], &line["token_age_s"]), (&Value::Null, &Value::Null));
+
+    process.signal("TERM").await;
+    let ended = process.end().await;
+    let lines: Vec<Value> = ended.errors.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().filter(|line| is_access(line)).count(), 2);
+    let simulator = prepared.simulator.settings();
+    for kept in ["Geheim", "Bearer", "eyJ", simulator.client_secret.as_str()] {
+        assert!(!ended.errors.contains(kept), "{kept} is in {}", ended.errors);
+    }
+}
+
+#[tokio::test]
+async fn request_lines_can_be_turned_off() {
+    let prepared = Plan::default().top("log: { requests: false, format: text }").prepare().await;
+    let mut process = Process::run(&prepared.file);
+    let address = process.address().await;
+    assert_eq!(get(address, "/api/customers").await.status, StatusCode::OK);
+    process.signal("TERM").await;
+    let ended = process.end().await;
+    assert_eq!(ended.code, Some(0));
+    assert!(!ended.errors.contains("/api/customers") && !ended.errors.contains('{'), "{}", ended.errors);
+}
+
+fn is_access(line: &Value) -> bool {
+    line["target"] == "bcproxy::access"
+}
+
+async fn get(address: SocketAddr, path: &str) -> Answer {
+    rig::send(address, Method::GET, path, &[], "").await
+}
+
+async fn admin_address(process: &mut Process) -> SocketAddr {
+    let line = process.log_line(|line| message(line).starts_with("health on ")).await;
+    let address = message(&line).strip_prefix("health on http://").and_then(|rest| rest.strip_suffix("/readyz"));
+    address.unwrap().parse().unwrap()
+}
+
+fn admin_at(address: SocketAddr) -> String {
+    format!("admin: {{ listen: '{address}' }}")
+}
+
+/// An address nobody listens on.
+async fn unused() -> SocketAddr {
+    tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap()
+}
+
+/// Does what curl does with such a line: `curl -s 'URL' [-H 'NAME: VALUE']… [-d 'BODY']`.
+async fn as_curl_would(line: &str) -> Answer {
+    let words: Vec<&str> = line.split('\'').map(str::trim).collect();
+    let options: Vec<(&str, &str)> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+    let url = options[0].1.strip_prefix("http://").unwrap();
+    let (host, path) = url.split_at(url.find('/').unwrap());
+    let of = |option: &'static str| options.iter().filter(move |(known, _)| *known == option).map(|(_, value)| *value);
+    let headers: Vec<(String, &str)> = of("-H")
+        .map(|header| header.split_once(": ").unwrap())
+        .map(|(name, value)| (name.to_lowercase(), value))
+        .collect();
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let body = of("-d").next();
+    let method = if body.is_some() { Method::POST } else { Method::GET };
+    rig::send(host.parse().unwrap(), method, path, &headers, body.unwrap_or_default().to_owned()).await
+}

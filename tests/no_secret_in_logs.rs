@@ -1,0 +1,162 @@
+//! Neither the secret nor a token is ever logged, at any level, by us or by a library, nor does a client ever get to see one.
+//!
+//! A crate of its own: what is logged is a matter of the whole process.
+
+#[path = "proxy/rig.rs"]
+mod rig;
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bcproxy::simulator::{Fault, Matcher, Script, Times};
+use hyper::header::HeaderName;
+use hyper::{Method, StatusCode};
+use rig::{Answer, HeldClock, Plan, Rig};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Random enough that no piece of it is found by chance.
+const SECRET: &str = "Qw7~xK2pVz9.LmR4tYb8-NcH3sDf6gJ1";
+
+/// Everything that was logged.
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What must not be seen: every piece of eight characters of the secret and of the random part of every token.
+#[derive(Default)]
+struct Forbidden(HashSet<[u8; 8]>);
+
+impl Forbidden {
+    fn add(&mut self, text: &str) {
+        self.0.extend(pieces(text.as_bytes()));
+    }
+
+    fn assert_absent(&self, text: &[u8], place: &str) {
+        if let Some(found) = pieces(text).find(|piece| self.0.contains(piece)) {
+            let found = String::from_utf8_lossy(&found).into_owned();
+            let text = String::from_utf8_lossy(text);
+            let line = text.lines().find(|line| line.contains(&found)).unwrap_or(&text);
+            panic!("{place} holds {found}: {line}");
+        }
+    }
+}
+
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = [u8; 8]> + '_ {
+    bytes.windows(8).map(|piece| piece.try_into().unwrap())
+}
+
+fn as_bytes(answer: &Answer) -> Vec<u8> {
+    format!("{:?}\n{:?}\n{}", answer.status, answer.headers, String::from_utf8_lossy(&answer.body)).into_bytes()
+}
+
+#[tokio::test]
+async fn no_secret_and_no_token_is_ever_logged_or_shown_to_a_client() {
+    let captured = Captured::default();
+    let writer = captured.clone();
+    // `init` also takes over what libraries write through the `log` crate.
+    tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(move || writer.clone()).finish().init();
+
+    let clock = HeldClock::new();
+    let (mut forbidden, mut answers) = (Forbidden::default(), Vec::new());
+    forbidden.add(SECRET);
+
+    let plan = Plan::default().settings(|settings| settings.client_secret = SECRET.to_owned());
+    let rig = plan.start().await;
+    serve_and_be_refused(&rig, &mut answers).await;
+    meet_entras_errors(&rig, &clock, &mut answers).await;
+    let tokens: HashSet<String> = rig
+        .simulator
+        .received()
+        .iter()
+        .filter_map(|received| Some(received.headers.get("authorization")?.to_str().unwrap().to_owned()))
+        .collect();
+    assert!(tokens.len() >= 3, "{} tokens", tokens.len());
+    for token in &tokens {
+        forbidden.add(token.rsplit('.').next().unwrap());
+    }
+
+    // The same secret, but Entra knows another.
+    let plan = Plan::default().settings(|settings| settings.client_secret = SECRET.to_owned());
+    let wrong = plan
+        .start_after(|simulator| simulator.entra().replace_secrets(simulator.settings().client_id, "another"))
+        .await;
+    answers.push(wrong.get("/api/customers").await);
+    answers.push(wrong.call_soap("/soap/Codeunit/Tools").await);
+    wrong.simulator.entra().expire_secret(wrong.simulator.settings().client_id, SECRET);
+    clock.advance(Duration::from_secs(20)).await;
+    answers.push(wrong.get("/api/customers").await);
+    assert!(answers.iter().any(|answer| answer.text().contains("AADSTS7000215")));
+    drop((rig, wrong));
+
+    for answer in &answers {
+        forbidden.assert_absent(&as_bytes(answer), "an answer");
+    }
+    let log = captured.0.lock().unwrap().clone();
+    forbidden.assert_absent(&log, "the log");
+    let log = String::from_utf8(log).unwrap();
+    for expected in ["token received", "AADSTS7000215", "rustls", "hyper_util", "bcproxy::access"] {
+        assert!(log.contains(expected), "the log was not captured: {expected} is missing");
+    }
+    assert!(!log.contains("geheim"), "a query's values stay out of the log");
+}
+
+async fn serve_and_be_refused(rig: &Rig, answers: &mut Vec<Answer>) {
+    let business_central = rig.simulator.business_central();
+    answers.push(rig.get("/api/customers?$filter=displayName%20eq%20'geheim'").await);
+    answers.push(rig.post_json("/api/customers", r#"{"displayName":"x"}"#).await);
+    answers.push(rig.call_soap("/soap/Codeunit/Tools").await);
+    answers.push(rig.get("/odata/Customer").await);
+    rig.simulator.revoke_tokens();
+    answers.push(rig.get("/api/customers").await);
+    rig.simulator.revoke_tokens();
+    answers.push(rig.send(Method::POST, "/api/customers", &[], vec![b'x'; 2 << 20]).await);
+    answers.push(rig.get("/api/customers").await);
+
+    business_central.script(Matcher::any().path_containing("/ODataV4/"), Times::Always, Script::unauthorized());
+    answers.push(rig.get("/odata/Customer").await);
+    answers.push(rig.get("/api/../x").await);
+    answers.push(rig.get("/nowhere").await);
+    rig.simulator.close_connections();
+    business_central.refuse_connections(Times::Always);
+    answers.push(rig.get("/api/customers").await);
+    business_central.refuse_connections(Times::Next(0));
+
+    // A redirect is passed on, never followed.
+    let elsewhere = Script::redirect("https://elsewhere.example/".parse().unwrap());
+    business_central.script(Matcher::any().path_ending("/items"), Times::Next(1), elsewhere);
+    answers.push(rig.get("/api/items").await);
+    assert_eq!(answers.last().unwrap().status, 302);
+    let with_token = rig.simulator.received().pop().unwrap().headers["authorization"].clone();
+    let echo = Script::answer(StatusCode::OK).header(HeaderName::from_static("www-authenticate"), with_token);
+    business_central.script(Matcher::any().path_ending("/items"), Times::Next(1), echo);
+    answers.push(rig.get("/api/items").await);
+    assert_eq!(answers.last().unwrap().status, 200);
+}
+
+async fn meet_entras_errors(rig: &Rig, clock: &HeldClock, answers: &mut Vec<Answer>) {
+    let entra = rig.simulator.entra();
+    for fault in [Fault::unavailable(Some(5)), Fault::Html(StatusCode::OK), Fault::Unreachable] {
+        entra.fail(fault, Times::Always);
+        clock.advance(Duration::from_secs(3600)).await;
+        answers.push(rig.get("/api/customers").await);
+        let refused = answers.last().unwrap();
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        entra.recover();
+        clock.advance(Duration::from_secs(refused.retry_after())).await;
+        answers.push(rig.get("/api/customers").await);
+        assert_eq!(answers.last().unwrap().status, 200);
+    }
+}

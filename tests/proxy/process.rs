@@ -1,0 +1,146 @@
+//! The real program, as a process of its own.
+#![allow(dead_code, reason = "no test program uses all of it")]
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+use crate::rig::within;
+
+/// A running bcproxy. Dropping it kills it.
+pub struct Process {
+    child: Child,
+    output: Lines,
+    errors: Lines,
+}
+
+/// What a process writes, line by line.
+struct Lines {
+    coming: mpsc::UnboundedReceiver<String>,
+    seen: Vec<String>,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub output: String,
+    pub errors: String,
+}
+
+impl Process {
+    pub fn start(arguments: &[impl AsRef<OsStr>], folder: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bcproxy"))
+            .args(arguments)
+            .current_dir(folder)
+            .env_remove("BC_CLIENT_SECRET")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let output = Lines::of(child.stdout.take().unwrap());
+        let errors = Lines::of(child.stderr.take().unwrap());
+        Self { child, output, errors }
+    }
+
+    /// `bcproxy run` with this file.
+    pub fn run(file: &Path) -> Self {
+        let arguments = [OsStr::new("run"), OsStr::new("--config"), file.as_os_str()];
+        Self::start(&arguments, file.parent().unwrap())
+    }
+
+    /// Where it serves, as its log says.
+    pub async fn address(&mut self) -> SocketAddr {
+        const LINE: &str = "listening on http://";
+        loop {
+            let line = self.errors.next().await.expect("the log ended");
+            if let Some((_, address)) = line.split_once(LINE) {
+                // The log is JSON or text.
+                return address.split('"').next().unwrap().parse().unwrap();
+            }
+        }
+    }
+
+    /// The first line of the log that fulfils a condition, of those not seen yet.
+    pub async fn log_line(&mut self, mut condition: impl FnMut(&Value) -> bool) -> Value {
+        loop {
+            let line = self.errors.next().await.expect("the log ended");
+            if let Ok(line) = serde_json::from_str(&line)
+                && condition(&line)
+            {
+                return line;
+            }
+        }
+    }
+
+    /// The next line of standard output that fulfils a condition.
+    pub async fn output_line(&mut self, condition: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.output.next().await.expect("the output ended");
+            if condition(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it has ended").to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();
+        assert!(sent.success());
+    }
+
+    /// The most memory it ever held, in KiB.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.child.id().expect("it has ended");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Waits until it has ended of its own accord.
+    pub async fn end(mut self) -> Ended {
+        let code = within(self.child.wait()).await.unwrap().code();
+        let (output, errors) = (self.output.all().await, self.errors.all().await);
+        Ended { code, output, errors }
+    }
+}
+
+impl Lines {
+    fn of(stream: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        let (sender, coming) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stream).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { coming, seen: Vec::new() }
+    }
+
+    async fn next(&mut self) -> Option<String> {
+        let line = within(self.coming.recv()).await?;
+        self.seen.push(line.clone());
+        Some(line)
+    }
+
+    async fn all(&mut self) -> String {
+        while self.next().await.is_some() {}
+        self.seen.iter().flat_map(|line| [line, "\n"]).collect()
+    }
+}
+
+pub fn message(line: &Value) -> &str {
+    line["message"].as_str().unwrap_or_default()
+}

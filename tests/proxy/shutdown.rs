@@ -1,0 +1,131 @@
+//! How the service ends: nothing under way is lost, nobody idle is waited for.
+#![cfg(unix)]
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+
+use bcproxy::simulator::{Framing, Gate, Matcher, Outcome, Script, Times};
+use hyper::StatusCode;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::process::Process;
+use crate::rig::{Plan, Prepared, read_to_end};
+use crate::wire::Wire;
+
+/// A running service with one request that Business Central holds back, and one idle connection.
+struct Scene {
+    prepared: Prepared,
+    process: Process,
+    address: SocketAddr,
+    gate: Gate,
+    busy: Wire,
+    idle: Wire,
+}
+
+impl Scene {
+    async fn new(top: &str) -> Self {
+        let prepared = Plan::default().top(top).prepare().await;
+        let gate = Gate::closed();
+        let held = Script::answer(StatusCode::OK).framing(Framing::Chunked).send("begun ").hold(&gate).send("whole");
+        let business_central = prepared.simulator.business_central();
+        business_central.script(Matcher::any().path_ending("/items"), Times::Always, held);
+        let mut process = Process::run(&prepared.file);
+        let address = process.address().await;
+        let mut idle = Wire::connect(address).await;
+        idle.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+        assert_eq!(idle.answer().await.0.status(), StatusCode::OK);
+        let mut busy = Wire::connect(address).await;
+        busy.send("GET /api/items HTTP/1.0\r\n\r\n").await;
+        assert_eq!(busy.head().await.status(), StatusCode::OK);
+        assert_eq!(busy.bytes(6).await, b"begun ");
+        Self { prepared, process, address, gate, busy, idle }
+    }
+
+    /// Sends the signal and waits until it takes effect.
+    async fn stop(&mut self) {
+        let mut witness = Wire::connect(self.address).await;
+        self.process.signal("TERM").await;
+        // Closed or, if nobody had come to accept it, reset.
+        let (rest, _) = witness.rest().await;
+        assert!(rest.is_empty());
+    }
+}
+
+/// Whether a new connection gets an answer.
+async fn is_served(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address).await else { return false };
+    // It may be reset at any moment.
+    let _ = stream.write_all(b"GET /api/customers HTTP/1.0\r\n\r\n").await;
+    !read_to_end(&mut stream).await.0.is_empty()
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_finished_and_nothing_new_begun() {
+    let mut scene = Scene::new("").await;
+    scene.stop().await;
+    let (rest, end) = scene.idle.rest().await;
+    assert!(rest.is_empty());
+    end.unwrap();
+    assert!(!is_served(scene.address).await);
+    scene.gate.open();
+    let (rest, end) = scene.busy.rest().await;
+    assert_eq!(rest, b"whole");
+    end.unwrap();
+    let ended = scene.process.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_connection_in_use_is_closed_after_its_answer() {
+    let mut scene = Scene::new("").await;
+    let gate = Gate::closed();
+    let held = Script::ordinary().hold_head(&gate);
+    scene.prepared.simulator.business_central().script(Matcher::any().path_ending("/customers"), Times::Always, held);
+    scene.idle.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+    scene
+        .prepared
+        .simulator
+        .wait_for(|received| {
+            received.iter().any(|one| one.outcome == Outcome::Pending && one.target.ends_with("/customers"))
+        })
+        .await;
+    scene.stop().await;
+    gate.open();
+    scene.gate.open();
+    let (head, _) = scene.idle.answer().await;
+    assert_eq!((head.status(), head.header("connection")), (StatusCode::OK, Some("close")));
+    scene.idle.rest().await.1.unwrap();
+    assert_eq!(scene.process.end().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn the_second_signal_ends_everything_and_a_cut_answer_looks_cut() {
+    let mut scene = Scene::new("").await;
+    scene.stop().await;
+    scene.process.signal("TERM").await;
+    let (rest, end) = scene.busy.rest().await;
+    assert_eq!((rest, end.unwrap_err().kind()), (Vec::new(), ErrorKind::ConnectionReset));
+    let ended = scene.process.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.errors.contains("stopped at once"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn when_the_grace_is_over_requests_are_cut_and_look_cut() {
+    let mut scene = Scene::new("shutdown: { grace: 100ms }").await;
+    scene.stop().await;
+    let (rest, end) = scene.busy.rest().await;
+    assert_eq!((rest, end.unwrap_err().kind()), (Vec::new(), ErrorKind::ConnectionReset));
+    let ended = scene.process.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.errors.contains("are cut off"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn not_even_a_killed_process_leaves_an_answer_that_looks_whole() {
+    let mut scene = Scene::new("").await;
+    scene.process.signal("KILL").await;
+    let (rest, end) = scene.busy.rest().await;
+    assert_eq!((rest, end.unwrap_err().kind()), (Vec::new(), ErrorKind::ConnectionReset));
+}

@@ -1,0 +1,97 @@
+//! A token is replaced before it ends, and an Entra that is away for a while goes unnoticed. The clock is held: the tests turn it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bcproxy::simulator::{Fault, Gate, Times};
+
+use crate::rig::{HeldClock, Plan, Rig, within};
+
+fn tokens_seen(rig: &Rig) -> usize {
+    let received = rig.received();
+    received.iter().map(|received| received.headers["authorization"].as_bytes()).collect::<BTreeSet<_>>().len()
+}
+
+#[tokio::test]
+async fn a_short_lived_token_is_replaced_ahead_of_its_end_without_a_failed_request() {
+    let clock = HeldClock::new();
+    let rig = Plan::default().settings(|settings| settings.token_lifetime = Duration::from_secs(5)).start().await;
+    assert_eq!(rig.get("/api/customers?$top=1").await.status, 200);
+    for generation in 2..=20 {
+        // At the latest at 7/10 of the lifetime; the token in use is good for 2/10 more.
+        clock.advance(Duration::from_millis(3_500)).await;
+        assert_eq!(rig.get("/api/customers?$top=1").await.status, 200);
+        within(rig.simulator.entra().wait_for_token_requests(generation as u64)).await;
+        while tokens_seen(&rig) < generation {
+            assert_eq!(rig.get("/api/customers?$top=1").await.status, 200);
+        }
+    }
+    let statuses = rig.received().into_iter().map(|received| received.status.unwrap());
+    assert!(statuses.into_iter().all(|status| status == 200), "no token was used past its end");
+    assert_eq!(rig.simulator.token_requests(), 20);
+}
+
+#[tokio::test]
+async fn a_token_is_refreshed_when_entra_wants_it() {
+    let clock = HeldClock::new();
+    let plan = Plan::default().settings(|settings| {
+        settings.token_lifetime = Duration::from_secs(86_400);
+        settings.token_refresh_in = Some(Duration::from_secs(43_200));
+    });
+    let rig = plan.start().await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    clock.advance(Duration::from_secs(43_199)).await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    assert_eq!(rig.simulator.token_requests(), 1);
+    clock.advance(Duration::from_secs(1)).await;
+    within(rig.simulator.entra().wait_for_token_requests(2)).await;
+}
+
+#[tokio::test]
+async fn requests_go_on_with_the_old_token_while_entra_thinks() {
+    let clock = HeldClock::new();
+    let rig = Plan::default().settings(|settings| settings.token_lifetime = Duration::from_secs(1000)).start().await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    let gate = Gate::closed();
+    rig.simulator.entra().fail(Fault::Held(gate.clone()), Times::Always);
+    clock.advance(Duration::from_secs(700)).await;
+    within(rig.simulator.entra().wait_for_token_requests(2)).await;
+    for _ in 0..20 {
+        assert_eq!(rig.get("/api/customers").await.status, 200);
+    }
+    assert_eq!((rig.simulator.token_requests(), tokens_seen(&rig)), (2, 1));
+    gate.open();
+}
+
+#[tokio::test]
+async fn an_outage_of_entra_goes_unnoticed_until_the_token_ends_and_is_over_when_entra_is_back() {
+    let clock = HeldClock::new();
+    let rig = Plan::default().settings(|settings| settings.token_lifetime = Duration::from_secs(1000)).start().await;
+    let entra = rig.simulator.entra();
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    entra.fail(Fault::unavailable(None), Times::Always);
+
+    clock.advance(Duration::from_secs(700)).await;
+    within(entra.wait_for_token_requests(2)).await;
+    for elapsed in (700..960).step_by(20) {
+        assert_eq!(rig.get("/api/customers").await.status, 200, "after {elapsed} s of 1000");
+        clock.advance(Duration::from_secs(20)).await;
+    }
+    clock.advance(Duration::from_secs(40)).await;
+    let ended = rig.get("/api/customers").await;
+    assert_eq!(ended.refusal().code, "Proxy_NoToken");
+
+    // What ended there may have been cut short by the clock; the next attempt is not.
+    clock.advance(Duration::from_secs(ended.retry_after())).await;
+    let answer = rig.get("/api/customers").await;
+    let refusal = answer.refusal();
+    assert_eq!((refusal.status, refusal.code.as_str()), (503, "Proxy_NoToken"));
+    assert!(refusal.message.contains("temporarily_unavailable, AADSTS90033"), "{}", refusal.message);
+    // The longest pause is 10 s, give or take a quarter.
+    assert!((1..=13).contains(&answer.retry_after()));
+
+    entra.recover();
+    clock.advance(Duration::from_secs(answer.retry_after())).await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    assert_eq!(tokens_seen(&rig), 2);
+}

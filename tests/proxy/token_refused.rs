@@ -1,0 +1,170 @@
+//! Business Central answers 401: for a token that is no good any more, and for a set-up that is not finished.
+
+use std::time::Duration;
+
+use bcproxy::simulator::{Matcher, Script, Times};
+use hyper::{Method, StatusCode};
+
+use crate::rig::{HeldClock, Plan, Rig, at_once, shared};
+
+const COMPANY: &str = "CRONUS International Ltd.";
+
+fn refuse(rig: &Rig, path_part: &str) {
+    let business_central = rig.simulator.business_central();
+    business_central.script(Matcher::any().path_containing(path_part), Times::Always, Script::unauthorized());
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_replaced_and_the_write_is_done_once() {
+    let rig = Rig::new().await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    for round in 1..=3 {
+        rig.simulator.revoke_tokens();
+        let created = rig.post_json("/api/customers", r#"{"displayName":"Adatum"}"#).await;
+        assert_eq!(created.status, 201, "{}", created.text());
+        assert_eq!(created.json()["displayName"], "Adatum");
+        assert_eq!(rig.simulator.token_requests(), 1 + round);
+        assert_eq!(rig.simulator.business_central().writes(), round);
+    }
+    assert_eq!(rig.simulator.business_central().customers(COMPANY), Some(53));
+    let received = rig.received();
+    let [.., refused, accepted] = received.as_slice() else { panic!("{received:?}") };
+    assert_eq!((refused.status, accepted.status), (Some(StatusCode::UNAUTHORIZED), Some(StatusCode::CREATED)));
+    assert_eq!(refused.body, accepted.body);
+    assert_eq!(refused.headers["client-request-id"], accepted.headers["client-request-id"]);
+}
+
+#[tokio::test]
+async fn a_refusal_that_stays_names_the_application_card_and_costs_one_token() {
+    let rig = shared(Plan::default()).await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    refuse(&rig, "/ODataV4/");
+
+    let answer = rig.get("/odata/Customer").await;
+    let refusal = answer.refusal();
+    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_CredentialsRefused"));
+    assert_eq!(answer.headers["proxy-status"], "bcproxy; error=proxy_configuration_error");
+    let client_id = rig.simulator.settings().client_id.to_string();
+    for part in [
+        "connector `cronus`",
+        "environment Production",
+        "Microsoft Entra Applications",
+        &client_id,
+        "State",
+        "permission set",
+    ] {
+        assert!(refusal.message.contains(part), "{part}: {}", refusal.message);
+    }
+    assert_eq!(rig.simulator.token_requests(), 2);
+
+    let client = rig.clone();
+    let ask = move |_| {
+        let client = client.clone();
+        async move { client.get("/odata/Customer").await }
+    };
+    for answer in at_once(200, ask).await {
+        assert_eq!(answer.refusal(), refusal);
+    }
+    assert_eq!(rig.simulator.token_requests(), 2, "the set-up is wrong, not the token");
+
+    assert_eq!(rig.get("/api/customers").await.status, 200, "another route of the connector is not concerned");
+    rig.simulator.revoke_tokens();
+    assert_eq!(rig.get("/api/customers").await.status, 200, "and still gets a revoked token replaced");
+    assert_eq!(rig.simulator.token_requests(), 3);
+    assert_eq!(rig.get("/odata/Customer").await.refusal(), refusal);
+    assert_eq!(rig.simulator.token_requests(), 3);
+}
+
+#[tokio::test]
+async fn after_five_minutes_a_route_may_have_a_new_token_made_again() {
+    let clock = HeldClock::new();
+    let rig = Rig::new().await;
+    refuse(&rig, "/ODataV4/");
+    assert_eq!(rig.get("/odata/Customer").await.status, 502);
+    clock.advance(Duration::from_secs(299)).await;
+    assert_eq!(rig.get("/odata/Customer").await.status, 502);
+    assert_eq!(rig.simulator.token_requests(), 2);
+
+    rig.simulator.business_central().clear_scripts();
+    rig.simulator.revoke_tokens();
+    clock.advance(Duration::from_secs(2)).await;
+    assert_eq!(rig.get("/odata/Customer").await.status, 200);
+    assert_eq!(rig.simulator.token_requests(), 3);
+}
+
+#[tokio::test]
+async fn a_mended_set_up_is_trusted_again_at_once() {
+    let rig = Rig::new().await;
+    refuse(&rig, "/ODataV4/");
+    assert_eq!(rig.get("/odata/Customer").await.status, 502);
+    rig.simulator.business_central().clear_scripts();
+    assert_eq!(rig.get("/odata/Customer").await.status, 200);
+    rig.simulator.revoke_tokens();
+    assert_eq!(rig.get("/odata/Customer").await.status, 200);
+    assert_eq!(rig.simulator.token_requests(), 3);
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named_with_the_click_that_grants_it() {
+    let clock = HeldClock::new();
+    let rig = Plan::default().start_after(|simulator| simulator.entra().set_roles(&[])).await;
+    for round in 0..30 {
+        let refusal = rig.get("/api/customers").await.refusal();
+        assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_CredentialsRefused"));
+        assert!(refusal.message.contains("API.ReadWrite.All"), "{}", refusal.message);
+        assert!(refusal.message.contains("Grant admin consent"), "{}", refusal.message);
+        assert_eq!(rig.simulator.token_requests(), 2, "round {round}: consent is missing, not a token");
+        clock.advance(Duration::from_secs(2)).await;
+    }
+    assert!(rig.received().is_empty(), "without a company nothing that needs one is sent");
+
+    rig.simulator.entra().set_roles(&["API.ReadWrite.All"]);
+    clock.advance(Duration::from_secs(300)).await;
+    assert_eq!(rig.get("/api/customers").await.status, 200, "consent was given");
+}
+
+#[tokio::test]
+async fn a_soap_client_reads_the_refusal_as_a_fault() {
+    let rig = Rig::new().await;
+    refuse(&rig, "/WS/");
+    let answer = rig.call_soap("/soap/Codeunit/Tools").await;
+    assert_eq!(answer.status, 500);
+    assert!(answer.text().contains("<status>502</status>"), "{}", answer.text());
+    let refusal = answer.refusal();
+    assert_eq!(refusal.code, "Proxy_CredentialsRefused");
+    assert!(refusal.message.contains("Microsoft Entra Applications"));
+}
+
+#[tokio::test]
+async fn a_large_write_that_is_refused_before_it_is_read_is_answered_just_the_same() {
+    let rig = Rig::new().await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    let refused = Script::unauthorized().leave_request_unread();
+    rig.simulator.business_central().script(Matcher::any().method(Method::POST), Times::Next(1), refused);
+    let answer = rig.send(Method::POST, "/api/attachments", &[], vec![b'x'; 30 << 20]).await;
+    assert_eq!(answer.refusal().code, "Proxy_TokenRenewed", "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_large_write_that_meets_a_refused_token_is_not_done_and_works_the_next_time() {
+    let rig = Rig::new().await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    let stored = Script::answer(StatusCode::CREATED);
+    rig.simulator.business_central().script(Matcher::any().method(Method::POST), Times::Always, stored);
+    let upload = async || rig.send(Method::POST, "/api/attachments", &[], vec![b'x'; 3 << 20]).await;
+
+    rig.simulator.revoke_tokens();
+    let answer = upload().await;
+    let refusal = answer.refusal();
+    assert_eq!((refusal.status, refusal.code.as_str()), (503, "Proxy_TokenRenewed"));
+    assert!(refusal.message.contains("nothing of the request was carried out"), "{}", refusal.message);
+    assert_eq!(answer.retry_after(), 1);
+
+    // A request that can be sent again waits for the new token, so the next large one finds it.
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    assert_eq!(upload().await.status, 201);
+    let uploads: Vec<_> = rig.received().into_iter().filter(|received| received.method == Method::POST).collect();
+    let outcomes: Vec<_> = uploads.iter().map(|upload| (upload.status.unwrap().as_u16(), upload.body_length)).collect();
+    assert_eq!(outcomes, [(401, 3 << 20), (201, 3 << 20)]);
+    assert_eq!(rig.simulator.token_requests(), 2);
+}

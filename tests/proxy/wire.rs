@@ -1,0 +1,136 @@
+//! A client that writes and reads bytes, so that nothing a library does on its own hides what the proxy does.
+
+use std::io;
+use std::net::SocketAddr;
+
+use hyper::StatusCode;
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::rig::within;
+
+/// One connection, seen from its client.
+pub struct Wire {
+    pub stream: TcpStream,
+    /// Read, but not yet asked for.
+    read: Vec<u8>,
+}
+
+/// The head of an answer.
+#[derive(Debug)]
+pub struct Head(String);
+
+impl Wire {
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).await.unwrap(), read: Vec::new() }
+    }
+
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        within(self.stream.write_all(bytes.as_ref())).await.unwrap();
+    }
+
+    /// Closes the sending half: a FIN, as after `shutdown(SHUT_WR)`.
+    pub async fn finish_sending(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
+    /// Goes away with a reset.
+    pub fn reset(self) {
+        SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+
+    pub async fn head(&mut self) -> Head {
+        Head(self.until("\r\n\r\n").await)
+    }
+
+    /// Exactly that many bytes.
+    pub async fn bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.read.len() < count {
+            self.more().await;
+        }
+        self.read.drain(..count).collect()
+    }
+
+    /// Counts bytes to their end, in bounded memory.
+    pub async fn count(&mut self, mut length: u64) {
+        length -= self.read.drain(..).count() as u64;
+        let mut buffer = vec![0; 1 << 18];
+        while length > 0 {
+            let read = within(self.stream.read(&mut buffer)).await.unwrap();
+            assert!(read > 0, "the answer ended {length} bytes too early");
+            length -= read as u64;
+        }
+    }
+
+    /// The data of the next chunk; empty for the last one.
+    pub async fn chunk(&mut self) -> Vec<u8> {
+        let line = self.until("\r\n").await;
+        let length = usize::from_str_radix(line.trim(), 16).unwrap_or_else(|_| panic!("no chunk: {line:?}"));
+        let data = self.bytes(length).await;
+        assert_eq!(self.bytes(2).await, b"\r\n", "the end of a chunk, and no trailers");
+        data
+    }
+
+    /// An answer whose body has a length or is chunked.
+    pub async fn answer(&mut self) -> (Head, Vec<u8>) {
+        let head = self.head().await;
+        if let Some(length) = head.header("content-length") {
+            let body = self.bytes(length.parse().unwrap()).await;
+            return (head, body);
+        }
+        assert_eq!(head.header("transfer-encoding"), Some("chunked"), "{head:?}");
+        let mut body = Vec::new();
+        loop {
+            match self.chunk().await.as_slice() {
+                [] => return (head, body),
+                data => body.extend_from_slice(data),
+            }
+        }
+    }
+
+    /// Everything up to the end of the connection, and whether that was an orderly one.
+    pub async fn rest(&mut self) -> (Vec<u8>, io::Result<()>) {
+        let mut rest = std::mem::take(&mut self.read);
+        let result = within(self.stream.read_to_end(&mut rest)).await;
+        (rest, result.map(|_| ()))
+    }
+
+    async fn until(&mut self, end: &str) -> String {
+        loop {
+            if let Some(at) = self.read.windows(end.len()).position(|window| window == end.as_bytes()) {
+                let text = self.read.drain(..at + end.len()).collect();
+                return String::from_utf8(text).unwrap();
+            }
+            self.more().await;
+        }
+    }
+
+    async fn more(&mut self) {
+        let read = within(self.stream.read_buf(&mut self.read)).await.unwrap();
+        assert!(read > 0, "the connection ended after {:?}", String::from_utf8_lossy(&self.read));
+    }
+}
+
+impl Head {
+    pub fn status(&self) -> StatusCode {
+        self.0[9..12].parse().unwrap()
+    }
+
+    /// `HTTP/1.0` or `HTTP/1.1`.
+    pub fn version(&self) -> &str {
+        &self.0[..8]
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.0.lines().find_map(|line| {
+            let (known, value) = line.split_once(": ")?;
+            known.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+}
+
+/// A body in one chunk and the last one.
+pub fn chunked(body: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", body.len()).as_bytes(), body, b"\r\n0\r\n\r\n"].concat()
+}

@@ -1,0 +1,149 @@
+//! HTTP/1.0, HEAD, many requests on one connection, and request lines of all kinds.
+
+use bcproxy::simulator::{Framing, Script, Times};
+use hyper::header::HeaderValue;
+use hyper::{Method, StatusCode};
+
+use crate::rig::Rig;
+use crate::wire::Wire;
+
+#[tokio::test]
+async fn http_1_0_never_sees_chunks() {
+    let rig = Rig::new().await;
+    for framing in [Framing::ContentLength, Framing::Chunked, Framing::Close] {
+        let script = Script::answer(StatusCode::OK).framing(framing).send("one ").send("two");
+        rig.script(Times::Always, script);
+        for keep_alive in ["", "Connection: keep-alive\r\n"] {
+            for request in ["GET /api/items", "POST /api/items"] {
+                let mut client = Wire::connect(rig.address()).await;
+                client.send(format!("{request} HTTP/1.0\r\n{keep_alive}\r\n")).await;
+                client.finish_sending().await;
+                let head = client.head().await;
+                assert_eq!((head.status(), head.header("transfer-encoding")), (StatusCode::OK, None), "{head:?}");
+                assert_eq!(head.version(), "HTTP/1.0");
+                let (body, end) = client.rest().await;
+                assert_eq!(body, b"one two", "{framing:?}");
+                end.unwrap();
+            }
+        }
+        rig.simulator.business_central().clear_scripts();
+    }
+}
+
+#[tokio::test]
+async fn a_post_over_http_1_0_is_carried_out() {
+    let rig = Rig::new().await;
+    let body = r#"{"displayName":"Old Ltd."}"#;
+    let kind = "Content-Type: application/json";
+    let length = body.len();
+    let (answer, end) =
+        rig.raw(format!("POST /api/customers HTTP/1.0\r\n{kind}\r\nContent-Length: {length}\r\n\r\n{body}")).await;
+    end.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 201 ") && answer.contains("Old Ltd."), "{answer}");
+    assert_eq!(rig.simulator.business_central().writes(), 1);
+}
+
+#[tokio::test]
+async fn a_head_has_the_length_of_the_get_and_no_body() {
+    let rig = Rig::new().await;
+    let script = Script::answer(StatusCode::OK).send("12345");
+    rig.script(Times::Always, script);
+    let mut client = Wire::connect(rig.address()).await;
+    client.send("HEAD /api/items HTTP/1.1\r\nHost: erp\r\n\r\nGET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+    let head = client.head().await;
+    assert_eq!((head.status(), head.header("content-length")), (StatusCode::OK, Some("5")));
+    let (_, body) = client.answer().await;
+    assert_eq!(body, b"12345");
+    assert_eq!(rig.received()[0].method, Method::HEAD);
+}
+
+#[tokio::test]
+async fn one_connection_serves_many_requests_one_after_another_and_pipelined() {
+    let rig = Rig::new().await;
+    let mut client = Wire::connect(rig.address()).await;
+    let request = |number: usize| format!("GET /api/customers?$top={number} HTTP/1.1\r\nHost: erp\r\n\r\n");
+    let count =
+        |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).unwrap()["value"].as_array().unwrap().len();
+    for number in 1..=20 {
+        client.send(request(number)).await;
+        assert_eq!(count(&client.answer().await.1), number);
+    }
+    let pipelined: String = (1..=20).map(request).collect();
+    client.send(pipelined).await;
+    for number in 1..=20 {
+        assert_eq!(count(&client.answer().await.1), number);
+    }
+    assert_eq!(rig.received().len(), 40);
+}
+
+#[tokio::test]
+async fn pipelined_posts_are_carried_out_although_their_sender_is_done() {
+    let rig = Rig::new().await;
+    let body = r#"{"displayName":"Pipelined Ltd."}"#;
+    let mut client = Wire::connect(rig.address()).await;
+    let head = "POST /api/customers HTTP/1.1\r\nHost: erp\r\nContent-Type: application/json";
+    client.send(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).repeat(2)).await;
+    client.finish_sending().await;
+    for _ in 0..2 {
+        assert_eq!(client.answer().await.0.status(), StatusCode::CREATED);
+    }
+    client.rest().await.1.unwrap();
+    assert_eq!(rig.simulator.business_central().writes(), 2);
+}
+
+#[tokio::test]
+async fn of_two_framings_one_is_passed_on() {
+    let rig = Rig::new().await;
+    let head = "POST /api/customers HTTP/1.1\r\nHost: erp\r\nContent-Type: application/json";
+    for framing in
+        ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"]
+    {
+        let mut client = Wire::connect(rig.address()).await;
+        client.send(format!("{head}\r\n{framing}\r\n\r\n0\r\n\r\n")).await;
+        client.head().await;
+        let received = rig.received().pop().unwrap();
+        assert_eq!((received.body_length, &received.headers["content-length"]), (0, &HeaderValue::from_static("0")));
+        assert!(!received.headers.contains_key("transfer-encoding"));
+    }
+}
+
+#[tokio::test]
+async fn a_request_may_name_the_proxy_in_its_first_line_or_no_host_at_all() {
+    let rig = Rig::new().await;
+    let address = rig.address();
+    for request in [
+        format!("GET http://{address}/api/customers?$top=1 HTTP/1.1\r\nHost: {address}"),
+        format!("GET http://{address}/api/customers?$top=1 HTTP/1.0"),
+        "GET /api/customers?$top=1 HTTP/1.1".to_owned(),
+        "GET /api/customers?$top=1 HTTP/1.0".to_owned(),
+        "\r\nGET /api/customers?$top=1 HTTP/1.1".to_owned(),
+    ] {
+        let mut client = Wire::connect(address).await;
+        client.send(format!("{request}\r\n\r\n")).await;
+        assert_eq!(client.answer().await.0.status(), StatusCode::OK, "{request}");
+    }
+    let received = rig.received();
+    assert_eq!(received.len(), 5);
+    assert!(received.iter().all(|again| again.target == received[0].target));
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_a_400_and_goes_nowhere() {
+    let rig = Rig::new().await;
+    for garbage in [
+        "\x16\x03\x01\x02\0\x01\0\x01\u{fc}\x03\x03\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET /api/customers\r\n\r\n",
+        "GET /api/customers HTTP/3.7\r\n\r\n",
+        "GET /api/customers HTTP/1.1\r\nno colon\r\n\r\n",
+        "GET /api/customers HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "POST /api/customers HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        "POST /api/customers HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n12",
+        "POST /api/customers HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+    ] {
+        let mut client = Wire::connect(rig.address()).await;
+        client.send(garbage).await;
+        assert_eq!(client.head().await.status(), StatusCode::BAD_REQUEST, "{garbage:?}");
+    }
+    assert!(rig.received().is_empty());
+}
