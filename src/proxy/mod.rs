@@ -22,6 +22,7 @@ mod listener;
 mod refusal;
 mod request_body;
 mod response;
+pub mod rewrite;
 mod route;
 mod service;
 mod step;
