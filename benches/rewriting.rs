@@ -41,7 +41,8 @@ fn wsdl() -> String {
 }
 
 fn local(address: Address<'_>) -> Option<String> {
-    Some(format!("http://erp-gw:8080/api{}", address.path.strip_prefix("/v2.0/contoso.onmicrosoft.com/Production")?))
+    let rest = address.path.strip_prefix("/v2.0/contoso.onmicrosoft.com/Production")?;
+    Some(["http://erp-gw:8080/api", rest].concat())
 }
 
 fn pieces(body: &str, size: usize) -> Vec<Bytes> {

@@ -7,6 +7,8 @@ use bytes::Bytes;
 
 #[path = "rewriting/laws.rs"]
 mod laws;
+#[path = "rewriting/oracle.rs"]
+mod oracle;
 #[path = "rewriting/samples.rs"]
 mod samples;
 

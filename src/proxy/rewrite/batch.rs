@@ -16,8 +16,8 @@ const HEADERS: [&str; 3] = ["Location", "Content-Location", "OData-EntityId"];
 #[derive(Debug, Default)]
 pub struct Batch {
     state: State,
-    /// The last string; while a member's value is awaited, its key.
-    string: Tail,
+    /// The last string that may be a key; while a member's value is awaited, its key.
+    key: Tail,
     /// How many objects and arrays are open.
     depth: u64,
     /// How many of them, from the outermost on, lie on the way to a part's headers.
@@ -28,11 +28,15 @@ pub struct Batch {
 enum State {
     #[default]
     BetweenTokens,
-    String,
-    /// Inside a string, behind a backslash.
-    Escape,
-    /// Behind a string, which is a key if a colon follows.
-    AfterString,
+    /// Inside a string, which is a key if a colon follows.
+    Key,
+    AfterKey,
+    /// Inside a string that is the value of a member.
+    Value,
+    /// Inside either, behind a backslash.
+    Escape {
+        in_key: bool,
+    },
     AfterColon,
     /// The body is something else.
     Lost,
@@ -49,28 +53,30 @@ impl Batch {
             at += 1;
             self.state = match (self.state, byte) {
                 (State::Lost, _) => return None,
-                (State::String, _) => {
-                    let (read, next) = self.string(rest);
+                (State::Key | State::Value, _) => {
+                    let (read, next) = self.string(rest, self.state == State::Key);
                     at += read - 1;
                     next
                 }
-                (State::Escape, _) => {
-                    self.string.push(&[byte]);
-                    State::String
+                (State::Escape { in_key: false }, _) => State::Value,
+                (State::Escape { in_key: true }, _) => {
+                    self.key.push(&[byte]);
+                    State::Key
                 }
                 (state, space) if is_space(space) => state,
-                (State::AfterString, b':') => State::AfterColon,
+                (State::AfterKey, b':') => State::AfterColon,
                 (State::AfterColon, b'"') => {
-                    let enclosure = Enclosure::JsonString;
-                    let place = self.value_may_be_address().then_some(Place { at, enclosure });
-                    self.state = self.begin_string();
-                    if place.is_some() {
-                        return place;
+                    self.state = State::Value;
+                    if self.value_may_be_address() {
+                        return Some(Place { at, enclosure: Enclosure::JsonString });
                     }
-                    self.state
+                    State::Value
                 }
                 (State::AfterColon, b'{' | b'[') => self.open(byte, true),
-                (State::BetweenTokens, b'"') => self.begin_string(),
+                (State::BetweenTokens, b'"') => {
+                    self.key.clear();
+                    State::Key
+                }
                 (State::BetweenTokens, b'{' | b'[') => self.open(byte, false),
                 (_, b'}' | b']') => self.close(byte),
                 (_, b',') => State::BetweenTokens,
@@ -85,36 +91,36 @@ impl Batch {
         None
     }
 
-    fn begin_string(&mut self) -> State {
-        self.string.clear();
-        State::String
-    }
-
     /// Reads inside a string, which is not at the end of the bytes yet.
-    fn string(&mut self, rest: &[u8]) -> (usize, State) {
-        let Some(found) = memchr2(b'"', b'\\', rest) else {
-            self.string.push(rest);
-            return (rest.len(), State::String);
-        };
-        self.string.push(rest.get(..found).unwrap_or_default());
-        if rest.get(found) == Some(&b'"') {
-            return (found + 1, State::AfterString);
+    fn string(&mut self, rest: &[u8], in_key: bool) -> (usize, State) {
+        let found = memchr2(b'"', b'\\', rest);
+        let is_end = found.is_some_and(|found| rest.get(found) == Some(&b'"'));
+        let read = found.map_or(rest.len(), |found| found + 1);
+        if in_key {
+            // With the backslash, which shows that this is no plain name.
+            let end = if is_end { read - 1 } else { read };
+            self.key.push(rest.get(..end).unwrap_or_default());
         }
-        self.string.push(br"\");
-        (found + 1, State::Escape)
+        let next = match (found, in_key) {
+            (Some(_), _) if !is_end => State::Escape { in_key },
+            (Some(_), true) => State::AfterKey,
+            (Some(_), false) => State::BetweenTokens,
+            (None, true) => State::Key,
+            (None, false) => State::Value,
+        };
+        (read, next)
     }
 
     fn value_may_be_address(&self) -> bool {
-        let key = &self.string;
         let in_headers = self.depth == HEADERS_DEPTH && self.on_way == HEADERS_DEPTH;
-        is_link(&key.end) || in_headers && HEADERS.iter().any(|header| key.is(header))
+        is_link(&self.key.end) || in_headers && HEADERS.iter().any(|header| self.key.is(header))
     }
 
     fn open(&mut self, bracket: u8, is_member: bool) -> State {
         let leads_on = match (self.depth, bracket) {
             (0 | 2, b'{') => true,
-            (1, b'[') => is_member && self.string.is("responses"),
-            (3, b'{') => is_member && self.string.is("headers"),
+            (1, b'[') => is_member && self.key.is("responses"),
+            (3, b'{') => is_member && self.key.is("headers"),
             _ => false,
         };
         if leads_on && self.on_way == self.depth {

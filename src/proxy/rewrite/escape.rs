@@ -1,9 +1,8 @@
 //! What an address stands in: where it ends, its escaping undone, and written again in the style found.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::io::Write;
 
-use bytes::BytesMut;
 use memchr::{memchr, memchr2};
 
 /// What encloses a value.
@@ -146,8 +145,8 @@ impl Enclosure {
         let value = if self == Self::JsonString { value } else { value.trim_ascii_end() };
         let escape = if self == Self::JsonString { b'\\' } else { b'&' };
         if memchr(escape, value).is_none() {
-            let is_broken = |byte: &u8| byte.is_ascii_control() || *byte == b'<' && self != Self::JsonString;
-            if value.iter().any(is_broken) {
+            let is_broken = |byte: u8| byte.is_ascii_control() | (byte == b'<' && self != Self::JsonString);
+            if any(value, is_broken) {
                 return None;
             }
             let split = memchr2(b'?', b'#', value).unwrap_or(value.len());
@@ -177,7 +176,13 @@ impl Enclosure {
     }
 
     /// Writes a text as this enclosure needs it, and in this style.
-    pub fn write(self, mut text: &str, style: &Style, out: &mut BytesMut) {
+    pub fn write(self, mut text: &str, style: &Style, out: &mut Vec<u8>) {
+        // As it nearly always is.
+        let is_suspect = |byte| matches!(byte, 0..=0x1f | b'"' | b'\'' | b'\\' | b'&' | b'<' | b'>');
+        if *style == Style::default() && !any(text.as_bytes(), is_suspect) {
+            out.extend_from_slice(text.as_bytes());
+            return;
+        }
         while let Some(at) = text.find(|character| self.must_escape(character) || style.escapes(character)) {
             let (plain, rest) = text.split_at(at);
             out.extend_from_slice(plain.as_bytes());
@@ -200,7 +205,7 @@ impl Enclosure {
         }
     }
 
-    fn write_escaped(self, character: char, style: &Style, out: &mut BytesMut) {
+    fn write_escaped(self, character: char, style: &Style, out: &mut Vec<u8>) {
         let short = match (self, character) {
             (Self::JsonString, '/') if style.short_solidus => r"\/",
             (Self::JsonString, '"') => r#"\""#,
@@ -226,6 +231,11 @@ impl Enclosure {
             let _ = if style.capitals { write!(out, "\\u{unit:04X}") } else { write!(out, "\\u{unit:04x}") };
         }
     }
+}
+
+/// Like `Iterator::any`, but for short texts that nearly always hold none: without a branch per byte, it runs on whole vectors.
+fn any(bytes: &[u8], is_one: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(false, |found, &byte| found | is_one(byte))
 }
 
 /// What stands behind a backslash, and its length. The short forms of control characters have no place in an address.

@@ -31,9 +31,9 @@ impl Hold {
     /// Judges the value by all that is known of it, from its first byte on; more each time, and maybe more than it.
     ///
     /// The verdict doesn't depend on how the value was cut.
-    pub fn judge(&mut self, value: &[u8], authorities: &[String]) -> Verdict {
+    pub fn judge(&mut self, value: &[u8], beginnings: &[String]) -> Verdict {
         if !self.is_address {
-            match begins(self.enclosure, value, authorities) {
+            match begins(self.enclosure, value, beginnings) {
                 Ok(is_address) => self.is_address = is_address,
                 Err(NeedsMore) => return Verdict::Unknown,
             }
@@ -51,12 +51,12 @@ impl Hold {
 
 struct NeedsMore;
 
-/// Whether the value begins with `https://` and one of the authorities, and the authority ends there. Units and authorities are
-/// short, so that this is soon known.
-fn begins(enclosure: Enclosure, value: &[u8], authorities: &[String]) -> Result<bool, NeedsMore> {
+/// Whether the value begins with one of these, and the authority ends there. Units and beginnings are short, so that this is soon
+/// known.
+fn begins(enclosure: Enclosure, value: &[u8], beginnings: &[String]) -> Result<bool, NeedsMore> {
     let mut needs_more = false;
-    for authority in authorities {
-        match begins_at(enclosure, value, authority) {
+    for beginning in beginnings {
+        match begins_with(enclosure, value, beginning) {
             Ok(true) => return Ok(true),
             Ok(false) => {}
             Err(NeedsMore) => needs_more = true,
@@ -65,7 +65,12 @@ fn begins(enclosure: Enclosure, value: &[u8], authorities: &[String]) -> Result<
     if needs_more { Err(NeedsMore) } else { Ok(false) }
 }
 
-fn begins_at(enclosure: Enclosure, mut value: &[u8], authority: &str) -> Result<bool, NeedsMore> {
+fn begins_with(enclosure: Enclosure, mut value: &[u8], beginning: &str) -> Result<bool, NeedsMore> {
+    let mut expected = beginning.as_bytes();
+    // As it nearly always is: neither escaped nor in capitals.
+    if let Some(rest) = value.strip_prefix(expected) {
+        (value, expected) = (rest, b"");
+    }
     let mut next = || match enclosure.unit(value) {
         Ok(unit) => {
             value = value.get(unit.length..).unwrap_or_default();
@@ -74,10 +79,9 @@ fn begins_at(enclosure: Enclosure, mut value: &[u8], authority: &str) -> Result<
         Err(Fault::End | Fault::Broken) => Ok(None),
         Err(Fault::Cut) => Err(NeedsMore),
     };
-    for expected in b"https://".iter().chain(authority.as_bytes()) {
-        match next()? {
-            Some(content) if content.is(*expected) => {}
-            _ => return Ok(false),
+    for &byte in expected {
+        if !next()?.is_some_and(|content| content.is(byte)) {
+            return Ok(false);
         }
     }
     let mut after = next()?;

@@ -7,7 +7,8 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem::{Finder, rfind};
+use memchr::memmem::Finder;
+use memchr::memrchr;
 
 use super::Place;
 use super::escape::Enclosure;
@@ -37,8 +38,8 @@ static FIND_MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK)
 
 /// Whether a key, as it stands between its quotation marks, is that of a link.
 pub fn is_link(key: &[u8]) -> bool {
-    let name = rfind(key, MARK).and_then(|mark| key.get(mark + MARK.len()..));
-    name.is_some_and(|name| LINKS.contains(&name))
+    let annotation = memrchr(b'@', key).and_then(|at| key.get(at..));
+    annotation.and_then(|annotation| annotation.strip_prefix(MARK)).is_some_and(|name| LINKS.contains(&name))
 }
 
 /// Finds the values of link annotations by a fast search for their mark.

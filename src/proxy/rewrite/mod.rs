@@ -52,7 +52,8 @@ pub struct Address<'a> {
 /// Memory is bounded by [`hold::LONGEST`] and the piece at hand, whatever the body's size.
 pub struct Rewriter<M> {
     scanner: Scanner,
-    authorities: Vec<String>,
+    /// What an address begins with: the scheme and one of the authorities.
+    beginnings: Vec<String>,
     map: M,
     /// The address that began in an earlier piece.
     hold: Option<Hold>,
@@ -64,10 +65,10 @@ impl<M: FnMut(Address<'_>) -> Option<String>> Rewriter<M> {
     /// `authorities`: the `host` or `host:port` texts an address may start with. `map` gives the local counterpart of an address's
     /// `location`, absolute and unescaped, or nothing where it is to stay.
     pub fn new(document: Document, authorities: &[&str], map: M) -> Self {
-        let authorities = authorities.iter().map(|authority| authority.strip_suffix(":443").unwrap_or(authority));
+        let beginning = |authority: &&str| format!("https://{}", authority.strip_suffix(":443").unwrap_or(authority));
         Self {
             scanner: Scanner::new(document),
-            authorities: authorities.map(str::to_owned).collect(),
+            beginnings: authorities.iter().map(beginning).collect(),
             map,
             hold: None,
             held: Vec::new(),
@@ -77,7 +78,7 @@ impl<M: FnMut(Address<'_>) -> Option<String>> Rewriter<M> {
     /// Takes the next piece and appends to `out` what can be handed on: long untouched stretches without copying, short ones
     /// between replaced addresses joined with them.
     pub fn push(&mut self, piece: Bytes, out: &mut Vec<Bytes>) {
-        let mut output = Output::new(out);
+        let mut output = Output::new(out, piece.len());
         // Before `passed`, the piece is in `output`; before `read`, the scanner has seen it.
         let Some(mut passed) = self.take_up(&piece, &mut output) else { return };
         let mut read = passed;
@@ -85,9 +86,9 @@ impl<M: FnMut(Address<'_>) -> Option<String>> Rewriter<M> {
             read += place.at;
             let value = piece.get(read..).unwrap_or_default();
             let mut hold = Hold::new(place.enclosure);
-            match hold.judge(value, &self.authorities) {
+            match hold.judge(value, &self.beginnings) {
                 Verdict::Unknown => {
-                    output.pass(piece.slice(passed..read));
+                    output.pass(&piece, passed..read);
                     self.held.extend_from_slice(value);
                     self.hold = Some(hold);
                     return;
@@ -95,7 +96,7 @@ impl<M: FnMut(Address<'_>) -> Option<String>> Rewriter<M> {
                 Verdict::NoAddress => {}
                 Verdict::EndsAt(end) => {
                     if let Some(replacement) = replacement(&mut self.map, place.enclosure, value, end) {
-                        output.pass(piece.slice(passed..read));
+                        output.pass(&piece, passed..read);
                         passed = read + replacement.until;
                         output.write(&replacement);
                     }
@@ -103,13 +104,15 @@ impl<M: FnMut(Address<'_>) -> Option<String>> Rewriter<M> {
                 }
             }
         }
-        output.pass(piece.slice(passed..));
+        output.pass(&piece, passed..piece.len());
     }
 
     /// The body has ended: what was held back never became an address.
     pub fn finish(&mut self, out: &mut Vec<Bytes>) {
         self.hold = None;
-        Output::new(out).pass(Bytes::from(std::mem::take(&mut self.held)));
+        if !self.held.is_empty() {
+            out.push(Bytes::from(std::mem::take(&mut self.held)));
+        }
     }
 
     /// Goes on with the address that began in an earlier piece. Gives the position in this piece from which on nothing is done yet;
@@ -120,7 +123,7 @@ impl<M: FnMut(Address<'_>) -> Option<String>> Rewriter<M> {
         // A spoonful at a time: most addresses end soon, and the piece may be large.
         for more in piece.chunks(1024) {
             self.held.extend_from_slice(more);
-            match hold.judge(&self.held, &self.authorities) {
+            match hold.judge(&self.held, &self.beginnings) {
                 Verdict::Unknown => {}
                 Verdict::NoAddress => {
                     // All that was held in earlier pieces is inside the value, and the scanner has to know what it passed there.

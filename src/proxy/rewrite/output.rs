@@ -1,13 +1,17 @@
 //! What is handed on: long stretches as they came, short ones joined.
 
-use bytes::{Bytes, BytesMut};
+use std::ops::Range;
+
+use bytes::Bytes;
 
 use super::Replacement;
 
 /// The way out for one piece. What is joined is handed on when it is dropped.
 pub struct Output<'o> {
     out: &'o mut Vec<Bytes>,
-    joined: BytesMut,
+    joined: Vec<u8>,
+    /// How much is likely to be joined, in bytes.
+    room: usize,
 }
 
 /// Shorter stretches are copied, in bytes: a slice of its own costs the socket more than the copy.
@@ -17,17 +21,22 @@ const SHORT: usize = 4 * 1024;
 const ENOUGH: usize = 64 * 1024;
 
 impl<'o> Output<'o> {
-    pub fn new(out: &'o mut Vec<Bytes>) -> Self {
-        Self { out, joined: BytesMut::new() }
+    /// The way out for a piece of this length.
+    pub fn new(out: &'o mut Vec<Bytes>, length: usize) -> Self {
+        Self { out, joined: Vec::new(), room: length.min(ENOUGH) + SHORT }
     }
 
-    /// Hands on a stretch of the piece. It is copied only where it follows a replacement closely.
-    pub fn pass(&mut self, stretch: Bytes) {
-        if !self.joined.is_empty() && stretch.len() < SHORT {
-            self.copy(&stretch);
-        } else if !stretch.is_empty() {
-            self.flush();
-            self.out.push(stretch);
+    /// Hands on a stretch of the piece. It is copied only where it is short and follows a replacement.
+    pub fn pass(&mut self, piece: &Bytes, stretch: Range<usize>) {
+        if stretch.is_empty() {
+            return;
+        }
+        match piece.get(stretch.clone()) {
+            Some(bytes) if bytes.len() < SHORT && !self.joined.is_empty() => self.copy(bytes),
+            _ => {
+                self.flush();
+                self.out.push(piece.slice(stretch));
+            }
         }
     }
 
@@ -46,12 +55,14 @@ impl<'o> Output<'o> {
         if self.joined.len() >= ENOUGH {
             self.flush();
         }
-        self.joined.reserve(SHORT);
+        if self.joined.is_empty() {
+            self.joined.reserve(self.room);
+        }
     }
 
     fn flush(&mut self) {
         if !self.joined.is_empty() {
-            self.out.push(self.joined.split().freeze());
+            self.out.push(Bytes::from(std::mem::take(&mut self.joined)));
         }
     }
 }

@@ -88,13 +88,16 @@ impl<V: Vocabulary> Xml<V> {
                     at += memchr(b'<', rest)? + 1;
                     self.state = State::Markup;
                     self.name.clear();
-                    continue;
                 }
                 State::Value { quote } => {
                     let end = memchr2(quote, b'<', rest)?;
                     at += end + 1;
                     self.state = if rest.get(end) == Some(&quote) { State::Tag } else { State::Lost };
-                    continue;
+                }
+                State::ElementName | State::AttributeName if !ends_name(byte) => {
+                    let end = rest.iter().position(|&byte| ends_name(byte)).unwrap_or(rest.len());
+                    self.name(rest.get(..end).unwrap_or_default());
+                    at += end;
                 }
                 State::AddressText if !is_space(byte) => {
                     self.state = State::Text;
@@ -122,7 +125,10 @@ impl<V: Vocabulary> Xml<V> {
             (State::Markup, b'/') => State::EndTag,
             (State::Markup, b'?') => INSTRUCTION,
             (State::Markup, b'!') => State::Declaration,
-            (State::Markup, _) if begins_name(byte) => self.name(byte, State::ElementName),
+            (State::Markup, _) if begins_name(byte) => {
+                self.name(&[byte]);
+                State::ElementName
+            }
             (State::Declaration, _) => {
                 self.name.push(byte);
                 match self.name.as_slice() {
@@ -150,7 +156,8 @@ impl<V: Vocabulary> Xml<V> {
             (State::Tag, b'/') => State::EmptyTag,
             (State::Tag, _) if begins_name(byte) => {
                 self.name.clear();
-                self.name(byte, State::AttributeName)
+                self.name(&[byte]);
+                State::AttributeName
             }
             (State::EmptyTag | State::EndTag, b'>') => {
                 self.vocabulary.close();
@@ -160,7 +167,6 @@ impl<V: Vocabulary> Xml<V> {
                 State::Quote { is_address: self.vocabulary.attribute_is_address(&self.name) }
             }
             (State::AttributeName, _) if is_space(byte) => State::Equals,
-            (State::ElementName | State::AttributeName, _) if !ends_name(byte) => self.name(byte, state),
             (State::EndTag, _) if byte != b'<' => State::EndTag,
             (State::Quote { is_address: true }, quote @ (b'"' | b'\'')) => State::AddressValue { quote },
             (State::Quote { is_address: false }, quote @ (b'"' | b'\'')) => State::Value { quote },
@@ -172,12 +178,10 @@ impl<V: Vocabulary> Xml<V> {
         }
     }
 
-    fn name(&mut self, byte: u8, state: State) -> State {
+    fn name(&mut self, more: &[u8]) {
         // One byte too many is enough to tell.
-        if self.name.len() <= LONGEST_NAME {
-            self.name.push(byte);
-        }
-        state
+        let room = (LONGEST_NAME + 1).saturating_sub(self.name.len());
+        self.name.extend_from_slice(more.get(..room).unwrap_or(more));
     }
 }
 
