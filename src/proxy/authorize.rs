@@ -74,6 +74,7 @@ impl Draft {
             .map_err(|_| {
                 Refusal::new(Kind::BadRequest, "The address can't be written as Business Central needs it.")
             })?;
+        exchange.asks_for(resource, company.clone());
         let draft = Self {
             company: company.map(|company| company.id),
             method: head.method,

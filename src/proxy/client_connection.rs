@@ -30,6 +30,8 @@ pub struct ClientStream {
 #[derive(Debug)]
 pub struct ClientConnection {
     peer: SocketAddr,
+    /// Where the client came in; unknown only when it is gone already.
+    local: Option<SocketAddr>,
     socket: Weak<TcpStream>,
     answer: AtomicU8,
     is_still_sending: AtomicBool,
@@ -44,9 +46,11 @@ const HANDED_OVER: u8 = 2;
 
 impl ClientStream {
     pub fn new(socket: TcpStream, peer: SocketAddr) -> Self {
+        let local = socket.local_addr().ok();
         let socket = Arc::new(socket);
         let connection = ClientConnection {
             peer,
+            local,
             socket: Arc::downgrade(&socket),
             answer: AtomicU8::new(NO_ANSWER),
             is_still_sending: AtomicBool::new(false),
@@ -63,6 +67,11 @@ impl ClientConnection {
     /// The client's address; an IPv4 client on an IPv6 socket counts as IPv4.
     pub fn ip(&self) -> IpAddr {
         self.peer.ip().to_canonical()
+    }
+
+    /// Our address on this connection.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.local
     }
 
     /// An answer begins whose end the client may know by the end of the connection only.

@@ -11,7 +11,9 @@ use uuid::Uuid;
 
 use super::client_connection::ClientConnection;
 use super::destination::Route;
-use crate::business_central::{Dialect, Surface};
+use super::{headers, links};
+use crate::business_central::address::Resource;
+use crate::business_central::{Company, Dialect, Surface};
 
 /// One request and what became of it so far.
 #[derive(Debug)]
@@ -25,6 +27,10 @@ pub struct Exchange {
     pub started: Instant,
     looks_like_soap: bool,
     keeps_connection: bool,
+    accepts_gzip: bool,
+    /// Scheme and authority by which the client reached us.
+    base: String,
+    asked: OnceLock<(Resource, Option<Arc<Company>>)>,
     route: OnceLock<Arc<Route>>,
     upstream: OnceLock<Duration>,
     token_age: OnceLock<Duration>,
@@ -38,12 +44,15 @@ impl Exchange {
         });
         Self {
             id: Uuid::new_v4(),
-            client,
             method: head.method.clone(),
             uri: head.uri.clone(),
             started: Instant::now(),
             looks_like_soap: is_xml || head.headers.contains_key("soapaction"),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
+            accepts_gzip: headers::accepts_gzip(&head.headers),
+            base: links::base(&head.headers, client.local_address()),
+            asked: OnceLock::new(),
+            client,
             route: OnceLock::new(),
             upstream: OnceLock::new(),
             token_age: OnceLock::new(),
@@ -53,6 +62,23 @@ impl Exchange {
     /// Notes the route that was chosen; the first choice stays.
     pub fn on_route(&self, route: &Arc<Route>) {
         let _ = self.route.set(route.clone());
+    }
+
+    /// Notes what is asked for, and in which company of ours.
+    pub fn asks_for(&self, resource: Resource, company: Option<Arc<Company>>) {
+        let _ = self.asked.set((resource, company));
+    }
+
+    pub fn asked(&self) -> Option<&(Resource, Option<Arc<Company>>)> {
+        self.asked.get()
+    }
+
+    pub fn accepts_gzip(&self) -> bool {
+        self.accepts_gzip
+    }
+
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// Notes how old the token was that was added first.

@@ -1,8 +1,8 @@
 //! Headers across the proxy: what ends at this hop, what must not cross it, what is added.
 
 use hyper::header::{
-    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
-    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER,
+    ACCEPT_ENCODING, ACCEPT_RANGES, ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
+    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
 };
 use uuid::Uuid;
@@ -18,6 +18,9 @@ pub fn towards_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
     // A PHP library sends its method as a header of this name.
     headers.remove("method");
     remove_where(&mut headers, |name| name.starts_with("x-forwarded-") || name.starts_with("proxy-"));
+    // Business Central is far away: compression is asked of it even for clients that know none. A part of a body can't be decoded.
+    let coding = if headers.contains_key(RANGE) { "identity" } else { "gzip" };
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(coding));
     headers.append(VIA, HeaderValue::from_static("1.1 bcproxy"));
     if !headers.contains_key(CLIENT_REQUEST_ID) {
         headers.insert(CLIENT_REQUEST_ID, header_of(id));
@@ -34,6 +37,26 @@ pub fn towards_client(headers: &mut HeaderMap) {
     for name in [SET_COOKIE, WWW_AUTHENTICATE, PROXY_AUTHENTICATE, ALT_SVC, STRICT_TRANSPORT_SECURITY] {
         headers.remove(name);
     }
+}
+
+/// Removes what is no longer true of a body that was changed on its way.
+pub fn of_changed_body(headers: &mut HeaderMap) {
+    for name in [CONTENT_LENGTH, CONTENT_ENCODING, ACCEPT_RANGES] {
+        headers.remove(name);
+    }
+    for name in ["content-md5", "digest", "content-digest"] {
+        headers.remove(name);
+    }
+}
+
+/// Whether the client takes gzip. Old ones send words of their own, such as `none`: what is not gzip, means no (RFC 9110, section 12.5.3).
+pub fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    codings.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let is_refused = weight.split_once('=').is_some_and(|(_, weight)| weight.trim().parse() == Ok(0.0_f32));
+        matches!(name.trim().to_ascii_lowercase().as_str(), "gzip" | "x-gzip") && !is_refused
+    })
 }
 
 /// A GUID as a header's value.
@@ -116,9 +139,29 @@ mod tests {
         );
         let mut names: Vec<&str> = sent.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["client-request-id", "if-match", "soapaction", "via"]);
+        assert_eq!(names, ["accept-encoding", "client-request-id", "if-match", "soapaction", "via"]);
         assert_eq!(sent["soapaction"], "\"urn:x\"");
         assert_eq!(sent["client-request-id"], "00000000-0000-0000-0000-000000000000");
+    }
+
+    #[test]
+    fn gzip_is_what_the_client_names_so() {
+        for (value, accepts) in [
+            ("gzip", true),
+            ("deflate, GZIP;q=0.5", true),
+            ("x-gzip", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.0", false),
+            ("none", false),
+            ("identity", false),
+            ("", false),
+        ] {
+            assert_eq!(accepts_gzip(&headers(&[("accept-encoding", value)])), accepts, "{value}");
+        }
+        let sent = towards_business_central(headers(&[("accept-encoding", "none")]), Uuid::nil());
+        assert_eq!(sent["accept-encoding"], "gzip");
+        let sent = towards_business_central(headers(&[("range", "bytes=0-1")]), Uuid::nil());
+        assert_eq!(sent["accept-encoding"], "identity");
     }
 
     #[test]

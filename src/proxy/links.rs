@@ -13,28 +13,16 @@ use crate::business_central::address::Resource;
 use crate::business_central::{Company, SafePath};
 
 /// What turns the addresses in one answer into local ones.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Links {
     exchange: Arc<Exchange>,
     routes: Routes,
     route: Arc<Route>,
-    /// What the request asked for, and in which company.
-    asked: Resource,
-    company: Option<Arc<Company>>,
-    /// Scheme and authority that lead this client to this proxy.
-    base: String,
 }
 
 impl Links {
-    pub fn new(
-        exchange: Arc<Exchange>,
-        routes: Routes,
-        route: Arc<Route>,
-        asked: Resource,
-        company: Option<Arc<Company>>,
-        base: String,
-    ) -> Self {
-        Self { exchange, routes, route, asked, company, base }
+    pub fn new(exchange: Arc<Exchange>, routes: Routes, route: Arc<Route>) -> Self {
+        Self { exchange, routes, route }
     }
 
     /// The `host[:port]` texts an address to be turned can begin with.
@@ -47,12 +35,15 @@ impl Links {
     /// The request's own route comes first, then another one to the same environment that is open to this client. What no route covers
     /// becomes an address that says so when it is followed.
     pub fn local(&self, path: &str, query: Option<&str>) -> Option<String> {
-        let address = &self.route.destination.address;
+        let (address, base) = (&self.route.destination.address, self.exchange.base());
         let Some(resource) = address.recognise(path, query) else {
             let elsewhere = address.path_at_origin(path)?;
-            return Some(format!("{}{UNROUTED}{elsewhere}", self.base));
+            return Some(format!("{base}{UNROUTED}{elsewhere}"));
         };
-        let own = || self.below(&self.route, &resource, self.company.as_deref(), Some(&self.asked));
+        let own = || {
+            let (asked, company) = self.exchange.asked()?;
+            self.below(&self.route, &resource, company.as_deref(), Some(asked))
+        };
         let others = || {
             let below = |route| self.below(route, &resource, route.known_company()?.as_deref(), None);
             // The shortest, so that it is the same one every time.
@@ -60,7 +51,7 @@ impl Links {
             paths.min_by(|one, other| (one.len(), one).cmp(&(other.len(), other)))
         };
         let local = own().or_else(others).unwrap_or_else(|| format!("{UNROUTED}{}", resource.path_below_environment()));
-        Some(format!("{}{local}", self.base))
+        Some(format!("{base}{local}"))
     }
 
     /// Turns the addresses that stand in headers.

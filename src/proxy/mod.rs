@@ -10,6 +10,7 @@
 
 mod access_log;
 mod admission;
+mod answer_body;
 mod authorize;
 mod client_connection;
 mod destination;
@@ -24,6 +25,7 @@ mod listener;
 mod refusal;
 mod request_body;
 mod response;
+pub mod rewrite;
 mod route;
 mod route_table;
 mod service;

@@ -8,28 +8,34 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::http::response::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use tower::Service;
 
 use super::access_log::{AccessRecord, Outcome};
+use super::answer_body::AnswerBody;
 use super::client_connection::ClientConnection;
 use super::exchange::Exchange;
 use super::headers;
 use super::idle::{BodyError, IdleTimeout};
+use super::links::Links;
 use super::refusal::{Kind, Refusal};
 use super::request_body::ClientBody;
+use super::rewrite::Document;
+use super::route::Routes;
 use super::step::Inbound;
 
 /// The outermost step: every request leaves it with an answer.
 #[derive(Debug, Clone)]
 pub struct Respond<S> {
+    routes: Routes,
     inner: S,
 }
 
 impl<S> Respond<S> {
-    pub fn new(inner: S) -> Self {
-        Self { inner }
+    pub fn new(routes: Routes, inner: S) -> Self {
+        Self { routes, inner }
     }
 }
 
@@ -47,7 +53,7 @@ where
     }
 
     fn call(&mut self, (client, request): (Arc<ClientConnection>, Request<Incoming>)) -> Self::Future {
-        let mut inner = self.inner.clone();
+        let (mut inner, routes) = (self.inner.clone(), self.routes.clone());
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let version = head.version;
@@ -57,8 +63,12 @@ where
             let answering = {
                 let exchange = exchange.clone();
                 async move {
-                    match passing.await {
-                        Ok(answer) => relay(exchange, version, answer),
+                    let relayed = match passing.await {
+                        Ok(answer) => relay(&exchange, routes, version, answer).await,
+                        Err(refusal) => Err(refusal),
+                    };
+                    match relayed {
+                        Ok(answer) => answer,
                         Err(refusal) => {
                             // A client that kept us waiting for more is not waited for again.
                             if refusal.kind != Kind::RequestTimeout {
@@ -83,17 +93,72 @@ where
     }
 }
 
-fn relay(exchange: Arc<Exchange>, version: Version, answer: Response<Incoming>) -> Response<ResponseBody> {
+/// Business Central's answer, its addresses turned, in a coding and framing this client knows.
+async fn relay(
+    exchange: &Arc<Exchange>,
+    routes: Routes,
+    version: Version,
+    answer: Response<Incoming>,
+) -> Result<Response<ResponseBody>, Refusal> {
     let (mut head, body) = answer.into_parts();
     headers::towards_client(&mut head.headers);
     head.headers.insert(REQUEST_ID, headers::header_of(exchange.id));
     // Ours again from here: hyper writes the version the client can read.
     head.version = Version::HTTP_11;
-    let idle = exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
     let ends_with_connection = version == Version::HTTP_10;
-    let record = AccessRecord::new(exchange, head.status, None);
-    let content = Content::Upstream { body: IdleTimeout::new(body, idle), ends_with_connection };
-    Response::from_parts(head, ResponseBody { content, record })
+    let idle = exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
+    let is_gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let links = exchange.route().map(|route| Links::new(exchange.clone(), routes, route.clone()));
+    let document = document(exchange, &head);
+    let is_coded = is_gzip && (document.is_some() || !exchange.accepts_gzip());
+
+    let mut body = AnswerBody::new(IdleTimeout::new(body, idle), is_coded);
+    if let Some(links) = links {
+        links.in_headers(&mut head.headers);
+        if let Some(document) = document {
+            body = body.with_links(document, links);
+        }
+    }
+    if is_coded || document.is_some() {
+        headers::of_changed_body(&mut head.headers);
+        let limit = if ends_with_connection { MEASURED_BYTES_HTTP_10 } else { MEASURED_BYTES };
+        // The length of HEAD's answer would be that of GET's, which is not known here.
+        if exchange.method != Method::HEAD
+            && let Some(length) = body.measure(limit).await.map_err(broken_answer)?
+        {
+            head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+    }
+    let record = AccessRecord::new(exchange.clone(), head.status, None);
+    let content = Content::Upstream { body, ends_with_connection };
+    Ok(Response::from_parts(head, ResponseBody { content, record }))
+}
+
+/// Where addresses can stand in an answer; `None` for one that holds none or must not be touched.
+fn document(exchange: &Exchange, head: &Parts) -> Option<Document> {
+    let (asked, _) = exchange.asked()?;
+    let has_body = !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT);
+    if !has_body || asked.is_media() {
+        return None;
+    }
+    let kind = head.headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "application/json" => Some(if asked.is_batch() { Document::JsonBatch } else { Document::Json }),
+        "application/atom+xml" | "application/atomsvc+xml" => Some(Document::Atom),
+        // What a SOAP call answers is data; what a GET answers describes the service.
+        "text/xml" | "application/xml" | "application/wsdl+xml" if exchange.only_reads() => Some(Document::Wsdl),
+        _ => None,
+    }
+}
+
+/// A body that failed before its first byte went out.
+fn broken_answer(error: BodyError) -> Refusal {
+    let message = format!(
+        "Business Central's answer broke off ({error}). The request reached it; whether it was carried out is not known: look before you \
+         repeat it."
+    );
+    Refusal::new(Kind::AnswerBroken, message)
 }
 
 fn refuse(exchange: Arc<Exchange>, refusal: Refusal) -> Response<ResponseBody> {
@@ -143,7 +208,7 @@ pub struct ResponseBody {
 enum Content {
     Local(Bytes),
     Upstream {
-        body: IdleTimeout<Incoming>,
+        body: AnswerBody,
         /// The client may know the end of the body by the end of the connection only (HTTP/1.0).
         ends_with_connection: bool,
     },
@@ -171,28 +236,23 @@ impl Body for ResponseBody {
         if ends_with_connection {
             client.answer_begins();
         }
-        loop {
-            match ready!(Pin::new(&mut *body).poll_frame(context)) {
-                Some(Ok(frame)) => {
-                    // Trailers end here: no legacy client expects any.
-                    if let Some(data) = frame.data_ref() {
-                        record.bytes += data.len() as u64;
-                        if body.is_end_stream() {
-                            record.outcome = Outcome::Complete;
-                            client.answer_is_whole();
-                        }
-                        return Poll::Ready(Some(Ok(frame)));
-                    }
-                }
-                Some(Err(error)) => {
-                    record.outcome = Outcome::BrokenUpstream;
-                    return Poll::Ready(Some(Err(error)));
-                }
-                None => {
+        match ready!(Pin::new(&mut *body).poll_frame(context)) {
+            Some(Ok(frame)) => {
+                record.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+                if body.is_end_stream() {
                     record.outcome = Outcome::Complete;
                     client.answer_is_whole();
-                    return Poll::Ready(None);
                 }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => {
+                record.outcome = Outcome::BrokenUpstream;
+                Poll::Ready(Some(Err(error)))
+            }
+            None => {
+                record.outcome = Outcome::Complete;
+                client.answer_is_whole();
+                Poll::Ready(None)
             }
         }
     }
@@ -220,5 +280,11 @@ impl Drop for ResponseBody {
         }
     }
 }
+
+/// A body that was changed is read ahead up to this size, so that its length can be said.
+const MEASURED_BYTES: usize = 64 * 1024;
+
+/// The same for clients that would have to take the connection's end for the body's.
+const MEASURED_BYTES_HTTP_10: usize = 1024 * 1024;
 
 const REQUEST_ID: &str = "x-request-id";

@@ -48,9 +48,12 @@ impl<S> Steps for S where
 pub fn steps(routes: Routes) -> impl Steps {
     let room = ReadAheadRoom::default();
     ServiceBuilder::new()
-        .layer_fn(Respond::new)
+        .layer_fn(|inner| Respond::new(routes.clone(), inner))
         .layer(judge(guard))
-        .layer(judge(move |inbound| routes.choose(inbound)))
+        .layer(judge({
+            let routes = routes.clone();
+            move |inbound| routes.choose(inbound)
+        }))
         .layer_fn(move |inner| Admission::new(room.clone(), inner))
         .layer_fn(Authorize::new)
         .service(Forward)

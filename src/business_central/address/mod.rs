@@ -106,6 +106,15 @@ impl Resource {
     pub fn is_batch(&self) -> bool {
         matches!(self.place, Place::Batch(_))
     }
+
+    /// Whether it is a file that somebody stored, whatever its type: `…/pictureContent`, `…/attachmentContent`, `…/content`, `…/$value`.
+    pub fn is_media(&self) -> bool {
+        let (Place::Root { rest, .. } | Place::InCompany { rest, .. } | Place::Anywhere(rest)) = &self.place else {
+            return false;
+        };
+        let last = rest.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        last.ends_with("content") || last == "$value"
+    }
 }
 
 impl Family {

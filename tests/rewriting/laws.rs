@@ -1,0 +1,269 @@
+//! Malformed, cut and endless bodies; and what holds for every body.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ADDRESS: &str = "https://api.businesscentral.dynamics.com/v2.0/T/Production/x";
+
+#[test]
+fn what_is_cut_or_broken_stays_as_it_is() {
+    for end in [
+        "",
+        r"\",
+        r"\u",
+        r"\u00f",
+        r"\ud83d",
+        r"\ud83d\",
+        r"\ud83d\u",
+        r#"\ud83d""#,
+        r#"\ud83d\u0041""#,
+        r#"\ude00""#,
+        r#"\q""#,
+        r#"\n""#,
+        "\n\"",
+        r#"\u00zz""#,
+    ] {
+        for beginning in [ADDRESS, "https:", "https://api.businesscentral.dynamics.com"] {
+            check_untouched(Document::Json, &format!(r#"{{"@odata.id":"{beginning}{end}"#));
+            check_untouched(Document::JsonBatch, &format!(r#"{{"@odata.id":"{beginning}{end}"#));
+        }
+    }
+    for end in ["", "&", "&#", "&#xfc", "&amp", "&nope;'", "&#0;'", "&#x110000;'", "<'", "&#00000000000252;'", "\n<'"] {
+        check_untouched(Document::Wsdl, &format!("<address location='{ADDRESS}{end}"));
+        check_untouched(Document::Atom, &format!("<feed><link href='{ADDRESS}{end}"));
+    }
+}
+
+#[test]
+fn a_body_that_is_not_what_it_claims_stays_as_it_is() {
+    let json = format!(r#""@odata.id":"{ADDRESS}""#);
+    check_untouched(Document::Json, &format!("<html>{json}"));
+    check_untouched(Document::Json, &json);
+    check_untouched(Document::JsonBatch, &format!("<html>{{{json}}}"));
+    check_untouched(Document::JsonBatch, &format!("{{]{{{json}}}"));
+    check_untouched(Document::JsonBatch, &format!("}}{{{json}}}"));
+    let xml = format!("<address location='{ADDRESS}'/>");
+    for beginning in
+        ["< a>", "<a b>", "<a b=c>", "<a =''>", "<!DOCTYPE a [", "<!-x>", "<a b='<'>", "</a<", "<1>", "<a\"'/>"]
+    {
+        check_untouched(Document::Wsdl, &format!("{beginning}{xml}"));
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_hindrance() {
+    let json = |address| format!("\u{feff} \r\n{{\"@odata.id\":\"{address}\"}}");
+    check(Document::Json, &json(ADDRESS), &json("http://erp:8080/bc/x"));
+    check(Document::JsonBatch, &json(ADDRESS), &json("http://erp:8080/bc/x"));
+}
+
+#[test]
+fn invalid_utf_8_passes() {
+    let body =
+        [br#"{"name":"M"#.as_slice(), b"\xfc\xff", br#"ller","@odata.id":"#, b"\"", ADDRESS.as_bytes(), b"\xfc\",\""]
+            .concat();
+    for document in KINDS {
+        assert_eq!(rewritten_in_pieces(document, &body, &[40], local), body);
+    }
+}
+
+#[test]
+fn an_address_is_replaced_up_to_64_kib() {
+    for (padding, is_replaced) in [(65_536 - ADDRESS.len(), true), (65_537 - ADDRESS.len(), false), (300_000, false)] {
+        let body =
+            |address: &str| format!(r#"{{"@odata.id":"{address}{}","@odata.id":"{ADDRESS}"}}"#, "a".repeat(padding));
+        let body_after = body(ADDRESS);
+        let (_, end) = body_after.split_at(body_after.rfind(ADDRESS).unwrap());
+        let expected_end = end.replace(ADDRESS, "http://erp:8080/bc/x");
+        for cuts in [vec![], vec![20], vec![60, 70, 5_000, 65_000], (0..body_after.len()).step_by(777).collect()] {
+            let out = rewritten_in_pieces(Document::Json, body_after.as_bytes(), &cuts, local);
+            let out = String::from_utf8(out).unwrap();
+            assert!(out.ends_with(&expected_end));
+            assert_eq!(!out.contains(ADDRESS), is_replaced, "{padding} {cuts:?}");
+        }
+    }
+}
+
+#[test]
+fn only_an_address_under_way_is_held() {
+    for (document, beginning) in [
+        (Document::Json, r#"{"a":"b@odata.i","@odata.id"   :  ""#),
+        (Document::JsonBatch, r#"{"responses":[{"headers":{"location":""#),
+        (Document::Wsdl, "<d><import location='  "),
+        (Document::Atom, "<feed><id> "),
+    ] {
+        let mut rewriter = Rewriter::new(document, &AUTHORITIES, local);
+        for byte in beginning.bytes() {
+            let mut out = Vec::new();
+            rewriter.push(Bytes::from(vec![byte]), &mut out);
+            assert_eq!(out.concat(), [byte], "{beginning}");
+        }
+        let mut out = Vec::new();
+        rewriter.push(Bytes::from("https://api.b"), &mut out);
+        assert!(out.is_empty(), "{out:?}");
+        rewriter.push(Bytes::from("x"), &mut out);
+        assert_eq!(out.concat(), b"https://api.bx");
+    }
+}
+
+#[test]
+fn untouched_stretches_are_not_copied() {
+    let body = Bytes::from(format!(r#"{{"a":"{0}","@odata.id":"{ADDRESS}","b":"{0}"}}"#, "x".repeat(10_000)));
+    let (begin, end) = (body.as_ptr().addr(), body.as_ptr().addr() + body.len());
+    let mut out = Vec::new();
+    Rewriter::new(Document::Json, &AUTHORITIES, local).push(body, &mut out);
+    let shared: usize =
+        out.iter().filter(|piece| (begin..end).contains(&piece.as_ptr().addr())).map(|piece| piece.len()).sum();
+    assert!(out.len() == 3 && shared > 20_000, "{out:?}");
+}
+
+/// A document of the kind, its addresses and its data made of hostile bits, with the addresses as given by a function of a number.
+fn soup() -> impl Strategy<Value = Vec<u8>> {
+    let bits = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "\\",
+        "\\\"",
+        "\\\\",
+        " ",
+        "\n",
+        "\"responses\":[{",
+        "\"headers\":{",
+        "\"location\":\"",
+        "@odata.",
+        "@odata.id",
+        "\"@odata.id\":\"",
+        "\"a@odata.nextLink\" : \"",
+        "@",
+        "@odata.@odata.id\"",
+        "https://",
+        "https:\\/\\/",
+        "api.businesscentral.dynamics.com",
+        "gateway.example:8443",
+        ":443",
+        "/v2.0/T/Production/x",
+        "?",
+        "#",
+        "\\u00fc",
+        "\\ud83d",
+        "ü",
+        ADDRESS,
+        "<",
+        ">",
+        "/>",
+        "<address location='",
+        "<import location=\"",
+        "'",
+        "=",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "<?",
+        "?>",
+        "<feed",
+        "<id>",
+        "</id>",
+        "<entry>",
+        "</entry>",
+        "<link href='",
+        "&amp;",
+        "&",
+        ";",
+        "&#x41;",
+        "<d:id>",
+    ]);
+    let bit = prop_oneof![
+        8 => bits.prop_map(|bit| bit.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..4),
+    ];
+    (
+        prop::sample::select(vec!["", "{", "<a>", "<feed>", "{\"responses\":[{\"headers\":{"]),
+        prop::collection::vec(bit, 0..40),
+    )
+        .prop_map(|(beginning, bits)| [beginning.as_bytes().to_vec(), bits.concat()].concat())
+}
+
+fn cuts_of(body: &[u8], seeds: &[prop::sample::Index]) -> Vec<usize> {
+    let mut cuts: Vec<_> = seeds.iter().map(|seed| seed.index(body.len() + 1)).collect();
+    cuts.sort_unstable();
+    cuts
+}
+
+/// Swaps one authority for another, so that the way back is the same map.
+fn swap(address: Address<'_>) -> Option<String> {
+    let there = format!("https://{HOST}/");
+    let back = "https://gateway.example:8443/local/";
+    match (address.location.strip_prefix(&there), address.location.strip_prefix(back)) {
+        (Some(rest), _) => Some(format!("{back}{rest}")),
+        (_, Some(rest)) => Some(format!("{there}{rest}")),
+        _ => None,
+    }
+}
+
+/// What may stand in an address behind its authority, consistently escaped for JSON or XML.
+fn rest_of_address() -> impl Strategy<Value = String> {
+    "[a-z/ü'()%0-9]{0,20}(\\?[a-z=&$?/ü]{0,20})?(#[a-z/#?]{0,9})?"
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn cuts_change_nothing(body in soup(), seeds in prop::collection::vec(any::<prop::sample::Index>(), 0..9)) {
+        for document in KINDS {
+            let whole = rewritten_in_pieces(document, &body, &[], local);
+            let in_pieces = rewritten_in_pieces(document, &body, &cuts_of(&body, &seeds), local);
+            prop_assert_eq!(&whole, &in_pieces);
+            let all: Vec<_> = (0..body.len()).collect();
+            prop_assert_eq!(&whole, &rewritten_in_pieces(document, &body, &all, local));
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_mapped_nothing_changes(
+        body in prop_oneof![soup(), prop::collection::vec(any::<u8>(), 0..300)],
+        seeds in prop::collection::vec(any::<prop::sample::Index>(), 0..9),
+    ) {
+        for document in KINDS {
+            prop_assert_eq!(&body, &rewritten_in_pieces(document, &body, &cuts_of(&body, &seeds), |_| None));
+        }
+    }
+
+    #[test]
+    fn addresses_mapped_back_give_the_body_again(
+        rests in prop::collection::vec((rest_of_address(), "[ -~ü]{0,40}", 0..4_u8), 0..9),
+        seeds in prop::collection::vec(any::<prop::sample::Index>(), 0..9),
+    ) {
+        let address = |rest: &str| format!("https://{HOST}/{rest}");
+        let json_string = |text: &str| serde_json::to_string(text).unwrap();
+        let json: Vec<_> = rests.iter().map(|(rest, data, style)| {
+            let link = match style {
+                0 => json_string(&address(rest)),
+                1 => json_string(&address(rest)).replace('/', r"\/"),
+                2 => json_string(&address(rest)).replace('ü', r"\u00fc").replace('&', r"\u0026"),
+                _ => json_string(&address(rest)).replace('/', r"\u002F").replace('ü', r"\u00FC"),
+            };
+            format!(r#"{{"x@odata.id":{link},"data":{},"more":{}}}"#, json_string(data), json_string(&format!("\"@odata.id\":{link}")))
+        }).collect();
+        let json = format!("{{\"value\":[{}]}}", json.join(","));
+        let xml_text = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&apos;");
+        let xml: Vec<_> = rests.iter().map(|(rest, data, _)| {
+            let (link, data) = (xml_text(&address(rest)), xml_text(data));
+            format!("<entry><id>{link}</id><link href='{link}'/><content><d:id>{link} {data}</d:id></content></entry><!--<id>{link}</id>-->")
+        }).collect();
+        let xml = format!("<feed>{}</feed>", xml.concat());
+        for (document, body) in [(Document::Json, &json), (Document::JsonBatch, &json), (Document::Atom, &xml)] {
+            let there = rewritten_in_pieces(document, body.as_bytes(), &cuts_of(body.as_bytes(), &seeds), swap);
+            prop_assert!(rests.is_empty() || there != body.as_bytes());
+            let back = rewritten_in_pieces(document, &there, &cuts_of(&there, &seeds), swap);
+            prop_assert_eq!(body, &String::from_utf8(back).unwrap());
+        }
+    }
+}
