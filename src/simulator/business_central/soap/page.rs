@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::envelope::{Element, Fault, escape_text};
-use crate::simulator::business_central::books::{Books, Change, Record};
+use crate::simulator::business_central::books::{Books, Owner};
 use crate::simulator::business_central::collection::change;
 use crate::simulator::business_central::errors::Failure;
+use crate::simulator::business_central::records::{Change, Record};
 use crate::simulator::business_central::schema::{Kind, View};
 
 /// The operations, in the order the WSDL lists them.
@@ -16,23 +17,17 @@ pub(super) const OPERATIONS: [&str; 8] =
     ["Read", "ReadByRecId", "ReadMultiple", "IsUpdated", "GetRecIdFromKey", "Create", "Update", "Delete"];
 
 /// Executes an operation; returns the content of its result element.
-pub(super) fn call(
-    books: &mut Books,
-    company: usize,
-    view: &'static View,
-    operation: Element,
-) -> Result<String, Fault> {
-    let page = Page { company, view };
-    let number = view.table.number;
+pub(super) fn call(books: &mut Books, owner: Owner, view: &'static View, operation: Element) -> Result<String, Fault> {
+    let page = Page { owner, view };
     match operation.name() {
         "Read" => {
             let no = operation.parameter("No");
-            let found = books.company(company)?.find(view.table, |record| record.text(number) == no);
+            let found = books.records(owner, view.table)?.numbered(&no);
             Ok(found.map(|record| page.element(record)).unwrap_or_default())
         }
         "ReadByRecId" => {
             let rec_id = operation.parameter("recId");
-            let found = books.company(company)?.find(view.table, |record| page.rec_id(record) == rec_id);
+            let found = books.records(owner, view.table)?.iter().find(|record| page.rec_id(record) == rec_id);
             Ok(found.map(|record| page.element(record)).unwrap_or_default())
         }
         "ReadMultiple" => page.read_multiple(books, operation),
@@ -48,17 +43,17 @@ pub(super) fn call(
         }
         "Create" => {
             let changes = page.changes(page.record_of(operation)?)?;
-            Ok(page.element(&books.create(company, view.table, changes)?))
+            Ok(page.element(&books.create(owner, view.table, changes)?))
         }
         "Update" => {
             let element = page.record_of(operation)?;
             let id = page.current(books, &element.parameter("Key"))?;
             let changes = page.changes(element)?;
-            Ok(page.element(&books.update(company, view.table, id, changes)?))
+            Ok(page.element(&books.update(owner, view.table, id, changes)?))
         }
         "Delete" => {
             let id = page.current(books, &operation.parameter("Key"))?;
-            books.delete(company, view.table, id)?;
+            books.delete(owner, view.table, id)?;
             Ok("<Delete_Result>true</Delete_Result>".to_owned())
         }
         other => Err(Fault::UnknownOperation(other.to_owned())),
@@ -67,7 +62,7 @@ pub(super) fn call(
 
 /// A page in one company.
 struct Page {
-    company: usize,
+    owner: Owner,
     view: &'static View,
 }
 
@@ -99,8 +94,7 @@ impl Bookmark {
 impl Page {
     fn at<'a>(&self, books: &'a Books, key: &Bookmark) -> Result<&'a Record, Fault> {
         let table = self.view.table;
-        let found = books.company(self.company)?.find(table, |record| record.id == key.id);
-        Ok(found.ok_or(Failure::RecordNotFound(table.name))?)
+        Ok(books.records(self.owner, table)?.get(key.id).ok_or(Failure::RecordNotFound(table.name))?)
     }
 
     /// The record a write is meant for, provided nobody changed it since the key was read.
@@ -110,7 +104,7 @@ impl Page {
     }
 
     fn rec_id(&self, record: &Record) -> String {
-        format!("{}: {}", self.view.table.name, record.text(self.view.table.number))
+        format!("{}: {}", self.view.table.name, record.number())
     }
 
     /// The record as an element named after the service; empty fields are left out.
@@ -165,23 +159,22 @@ impl Page {
             "" => 0,
             text => text.parse().map_err(|_| Fault::Value("setSize".to_owned(), size.clone()))?,
         };
-        let mut records: Vec<&Record> = books.company(self.company)?.records(self.view.table).iter().collect();
-        if size < 0 {
-            records.reverse();
-        }
+        let records = books.records(self.owner, self.view.table)?;
         let bookmark = operation.parameter("bookmarkKey");
-        let mut start = 0;
-        if !bookmark.trim().is_empty() {
-            let key = Bookmark::parse(&bookmark)?;
-            let last = records.iter().position(|record| record.id == key.id);
-            start = last.ok_or(Failure::RecordNotFound(self.view.table.name))? + 1;
-        }
+        let last = if bookmark.trim().is_empty() { None } else { Some(Bookmark::parse(&bookmark)?.id) };
+        let gone = || Failure::RecordNotFound(self.view.table.name);
+        let rest: Box<dyn Iterator<Item = &Record>> = match (last, size < 0) {
+            (None, false) => Box::new(records.iter()),
+            (None, true) => Box::new(records.iter().rev()),
+            (Some(last), false) => Box::new(records.after(last).ok_or_else(gone)?),
+            (Some(last), true) => Box::new(records.before(last).ok_or_else(gone)?.rev()),
+        };
         let wanted = match usize::try_from(size.unsigned_abs()) {
             Ok(0) | Err(_) => usize::MAX,
             Ok(size) => size,
         };
-        let matches = |record: &&&Record| filters.iter().all(|(column, criteria)| criteria.holds(record.value(column)));
-        let selected = records.iter().skip(start).filter(matches).take(wanted);
+        let matches = |record: &&Record| filters.iter().all(|(column, criteria)| criteria.holds(record.value(column)));
+        let selected = rest.filter(matches).take(wanted);
         let elements: String = selected.map(|record| self.element(record)).collect();
         Ok(format!("<ReadMultiple_Result>{elements}</ReadMultiple_Result>"))
     }

@@ -1,9 +1,10 @@
 //! WSDL 1.1 descriptions of the SOAP services, document/literal.
 
-use super::codeunit::{METHODS, NAMESPACE, TOOLS};
+use super::codeunit::NAMESPACE;
 use super::envelope::{escape_text, namespace};
 use super::page::OPERATIONS;
 use crate::simulator::business_central::schema::{Kind, View};
+use crate::simulator::business_central::tools::{METHODS, TOOLS};
 
 const XSD: &str = "http://www.w3.org/2001/XMLSchema";
 const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
@@ -40,11 +41,11 @@ pub(super) fn page(view: &'static View, location: &str) -> String {
 pub(super) fn codeunit(location: &str) -> String {
     let messages: String = METHODS
         .iter()
-        .map(|(method, parameter)| {
-            request_and_result(method, &one(parameter, "xsd:string"), &one("return_value", "xsd:string"))
+        .map(|method| {
+            request_and_result(method.name, &one(method.parameter, "xsd:string"), &one("return_value", "xsd:string"))
         })
         .collect();
-    let operations = METHODS.map(|(method, _)| method);
+    let operations = METHODS.map(|method| method.name);
     definitions(&Service { name: TOOLS, namespace: NAMESPACE, types: messages, operations: &operations, location })
 }
 
@@ -81,6 +82,9 @@ fn xsd_type(view: &'static View, field: &str) -> &'static str {
     match view.column(field).map(|column| column.kind) {
         Some(Kind::Decimal) => "xsd:decimal",
         Some(Kind::Boolean) => "xsd:boolean",
+        Some(Kind::Integer) => "xsd:long",
+        Some(Kind::Date) => "xsd:date",
+        Some(Kind::DateTime) => "xsd:dateTime",
         _ => "xsd:string",
     }
 }
@@ -158,7 +162,7 @@ fn definitions(service: &Service) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::business_central::schema::PAGES;
+    use crate::simulator::business_central::catalogue::PAGES;
 
     #[test]
     fn every_description_is_complete() {
