@@ -1,9 +1,11 @@
 //! The SOAP web services: `WS/[{company}/]Page|Codeunit/{service}`, discovery and the system service.
 
 mod codeunit;
+mod criteria;
 mod envelope;
 mod page;
 mod wsdl;
+mod xsd;
 
 use bytes::Bytes;
 use hyper::{Method, Response};
@@ -72,7 +74,10 @@ fn call(
         }
         let location = format!("{}/WS/{company_name}/Codeunit/{TOOLS}", place.root);
         return match *request.method {
-            Method::GET => Ok(xml_response(wsdl::codeunit(&location))),
+            Method::GET => match request.option("xsd") {
+                Some(name) => Ok(xml_response(wsdl::codeunit_schema(&name, &location).ok_or_else(unknown)?)),
+                None => Ok(xml_response(wsdl::codeunit(&location))),
+            },
             _ => with_operation(body(request)?, codeunit::NAMESPACE, |operation| {
                 codeunit::call(books, Owner::Company(company), operation)
             }),
