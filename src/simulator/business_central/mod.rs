@@ -45,7 +45,7 @@ use super::answer::{self, AnswerBody};
 use super::entra::{Issued, Tokens};
 use super::listener::{Break, Connection, Service};
 use super::record::{Entry, Received, Recorder};
-use super::script::{Matcher, Script, Scripts};
+use super::script::{Matcher, Script, Scripted, Scripts};
 use super::settings::Settings;
 use super::sync::lock;
 use super::times::Times;
@@ -196,7 +196,10 @@ impl Service for BusinessCentral {
         }
         let scripted = match script.scripted {
             Some(scripted) => scripted,
-            None => self.ordinary_answer(&head, token.as_ref(), kept.as_ref()).await.into(),
+            None => {
+                let answer = self.ordinary_answer(&head, token.as_ref(), kept.as_ref()).await;
+                Scripted::ordinary(answer, script.cut_after)
+            }
         };
         if let Some(gate) = script.gate {
             gate.opened().await;

@@ -31,11 +31,14 @@ fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) 
         "{base_url}/v2.0/{}/{}/api/v2.0/companies({company_id})/customers",
         settings.tenant_id, settings.environment
     );
+    // Short enough for a name.
+    let short = format!("{base_url}/v2.0/{}/api/v2.0/customers", settings.environment);
     for index in 0..settings.customers {
         let number = 10_000 + 10 * index;
         let (city, postal_code, country) = CITIES.get(index % CITIES.len()).copied().unwrap_or_default();
         let name = match index {
             2 => "Größe <M> & \"Söhne\" Åse's".to_owned(),
+            3 => format!("\"@odata.nextLink\":\"{short}\""),
             _ => format!("{company_name} customer {number}"),
         };
         let (website, note) = match index {
@@ -43,6 +46,13 @@ fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) 
                 collection.clone(),
                 format!(
                     "Synchronised from {collection} and https://api.businesscentral.dynamics.com/v2.0/Production/ODataV4/"
+                ),
+            ),
+            3 => (
+                collection.clone(),
+                format!(
+                    "{{\"@odata.nextLink\":\"{collection}\"}} <soap:address location=\"{collection}\"/> \
+                     &lt;soap:address location=&quot;{collection}&quot;/&gt;"
                 ),
             ),
             _ => (format!("https://www.example.com/{number}"), String::new()),
