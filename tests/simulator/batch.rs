@@ -65,6 +65,7 @@ async fn addresses_may_be_relative_from_the_root_or_absolute() {
     for elsewhere in [
         "https://api.businesscentral.dynamics.com/v2.0/Production/api/v2.0/companies",
         "//localhost/v2.0/Production/api/v2.0/companies",
+        &format!("{}v2.0/Production/api/v2.0/companies", world.simulator.base_url()),
         "/v2.0/Sandbox/api/v2.0/companies",
         "/v2.0/contoso.com/Production/api/v2.0/companies",
         "/v2.0/Production/ODataV4/Company",

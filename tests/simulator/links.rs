@@ -1,7 +1,8 @@
 //! Addresses in answers: what `$expand`, `odata.metadata` and `Prefer` make of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bcproxy::simulator::Settings;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -103,4 +104,59 @@ async fn a_write_may_be_answered_with_nothing_but_addresses() {
     assert_eq!(changed.headers()["odata-entityid"], location);
     assert!(!changed.headers().contains_key("location"));
     assert_eq!(world.get_json(&location).await["city"], "Oslo");
+}
+
+/// The addresses an answer holds to be followed, by what they are called.
+fn addresses(value: &Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| addresses(value, found)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value.as_str().filter(|_| name.contains("@odata.")) {
+                    Some(text) if text.starts_with("https://") => {
+                        let address = text.split('#').next().unwrap();
+                        found.insert(address.to_owned(), name.clone());
+                    }
+                    _ => addresses(value, found),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn every_address_in_an_answer_can_be_followed() {
+    let world = World::with(Settings { customers: 5, page_size: 4, ..Settings::default() }).await;
+    let token = world.token().await;
+    let companies = format!("{}/api/v2.0/companies", world.root());
+    let expanded = "customers($top=5),items($expand=picture;$top=2),salesOrders($expand=salesOrderLines,pdfDocument)";
+    let mut waiting = vec![
+        format!("{companies}?$expand={expanded}"),
+        format!("{}/api/cronus/warehouse/v1.0/companies", world.root()),
+        format!("{}/ODataV4/Company?$expand=Customer($top=5),SalesOrder", world.root()),
+    ];
+    let (mut seen, mut names): (BTreeSet<String>, BTreeSet<String>) =
+        (waiting.iter().cloned().collect(), BTreeSet::new());
+    while let Some(url) = waiting.pop() {
+        let request =
+            world.client.get(&url).bearer_auth(&token).header("accept", "application/json;odata.metadata=full");
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{url}");
+        let mut found = BTreeMap::new();
+        if let Ok(answer) = answer.json::<Value>().await {
+            addresses(&answer, &mut found);
+        }
+        for (address, name) in found {
+            assert!(address.starts_with(&world.root()), "{address}");
+            names.insert(name);
+            if seen.insert(address.clone()) {
+                waiting.push(address);
+            }
+        }
+    }
+    for name in ["@odata.id", "@odata.nextLink", "customers@odata.nextLink", "pictureContent@odata.mediaReadLink"] {
+        assert!(names.contains(name), "{names:?}");
+    }
+    assert!(seen.len() > 200, "{}", seen.len());
 }

@@ -108,7 +108,8 @@ fn execute(
 
 /// What an address leads to below the environment: absolute, from the root of the server, or from that of the service.
 fn resolve(place: &Place, service_path: &str, path: &str) -> Result<Vec<String>, Failure> {
-    let from_root = match path.strip_prefix(place.origin.as_str()) {
+    let own = path.strip_prefix(place.origin.as_str()).filter(|rest| rest.starts_with('/'));
+    let from_root = match own {
         Some(from_root) => from_root,
         None if path.contains("://") || path.starts_with("//") => {
             return Err(Failure::BadRequest(format!("The address '{path}' belongs to another server.")));

@@ -52,6 +52,9 @@ pub(super) static SUBSCRIPTION: Table = Table {
     ],
 };
 
+/// A table nobody can write to, so that it stays empty.
+static NOTHING: Table = Table { name: "Definition", number: "id", number_series: "", columns: &[ID, MODIFIED] };
+
 pub(super) static CUSTOMER: Table = Table {
     name: "Customer",
     number: "number",
@@ -218,8 +221,17 @@ static SUBSCRIPTIONS: View = View {
     )
 };
 
-/// What belongs to no company.
-static ROOT_SETS: [&View; 1] = [&SUBSCRIPTIONS];
+/// A set of the standard API that belongs to no company and is empty here.
+const fn empty_set(set: &'static str, entity: &'static str) -> View {
+    api_view(set, entity, &NOTHING, same!("id"))
+}
+
+static EVENT_SUBSCRIPTIONS: View = empty_set("externaleventsubscriptions", "externalEventSubscription");
+static EVENT_DEFINITIONS: View = empty_set("externalbusinesseventdefinitions", "externalBusinessEventDefinition");
+static ENTITY_DEFINITIONS: View = empty_set("entityDefinitions", "entityDefinition");
+
+static STANDARD_ROOT_SETS: [&View; 4] = [&SUBSCRIPTIONS, &EVENT_SUBSCRIPTIONS, &EVENT_DEFINITIONS, &ENTITY_DEFINITIONS];
+static WAREHOUSE_ROOT_SETS: [&View; 1] = [&SUBSCRIPTIONS];
 
 const API_COMPANY: &[(&str, &str)] = &[
     ("id", "id"),
@@ -247,21 +259,21 @@ static STANDARD_COMPANIES: View = api_companies(&[
 
 static WAREHOUSE_COMPANIES: View = api_companies(&[Navigation::Set(&BINS)]);
 
-const fn api(path: &'static str, companies: &'static View) -> Surface {
+const fn api(path: &'static str, companies: &'static View, root_sets: &'static [&'static View]) -> Surface {
     Surface {
         path,
         namespace: "Microsoft.NAV",
         companies,
-        root_sets: &ROOT_SETS,
+        root_sets,
         has_unbound_actions: false,
         link_options: "aid=FIN&",
     }
 }
 
-pub(super) static STANDARD_API: Surface = api("api/v2.0", &STANDARD_COMPANIES);
+pub(super) static STANDARD_API: Surface = api("api/v2.0", &STANDARD_COMPANIES, &STANDARD_ROOT_SETS);
 
 /// A partner's own API.
-pub(super) static WAREHOUSE_API: Surface = api("api/cronus/warehouse/v1.0", &WAREHOUSE_COMPANIES);
+pub(super) static WAREHOUSE_API: Surface = api("api/cronus/warehouse/v1.0", &WAREHOUSE_COMPANIES, &WAREHOUSE_ROOT_SETS);
 
 const CUSTOMER_CARD: &[(&str, &str)] = &[
     ("No", "number"),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::address::{self, Segment};
@@ -12,6 +12,7 @@ use super::errors::Failure;
 use super::media::MediaOf;
 use super::query::{self, Options};
 use super::records::{Change, Record};
+use super::representation::json_response;
 use super::request::Request;
 use super::schema::{Action, Key, Kind, Navigation, View};
 use super::service::Service;
@@ -42,6 +43,7 @@ impl Collection<'_> {
                 _ => self.list(books, request),
             },
             (None, ["$count"]) => self.count(books, request),
+            (None, ["$ref"]) => self.references(books, request),
             (Some(key), []) => {
                 let record = self.find(books, key)?.clone();
                 self.answer_record(books, &record, request)
@@ -203,6 +205,16 @@ impl Collection<'_> {
         let mut response = Response::new(Bytes::from(count.to_string()));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         Ok(response)
+    }
+
+    /// The addresses of the records, and nothing else of them.
+    fn references(&self, books: &Books, request: &Request) -> Result<Response<Bytes>, Failure> {
+        request.expect_read()?;
+        let options = Options::parse(request.query, self.view)?;
+        let reference = |record: &Record| json!({"@odata.id": self.service.absolute(&self.path_of(record))});
+        let mut body = self.service.context("#Collection($ref)");
+        body.insert("value".to_owned(), self.selected(books, &options)?.map(reference).collect());
+        Ok(json_response(StatusCode::OK, self.service.level, &Value::Object(body)))
     }
 
     /// The body of a write, column by column.

@@ -31,6 +31,13 @@ impl MediaOf<'_> {
                 body.extend(self.fields(books));
                 Ok(json_response(StatusCode::OK, service.level, &Value::Object(body)))
             }
+            ["$ref"] => {
+                request.expect_read()?;
+                let service = self.collection.service;
+                let mut body = service.context("#$ref");
+                body.insert("@odata.id".to_owned(), json!(service.absolute(&self.path())));
+                Ok(json_response(StatusCode::OK, service.level, &Value::Object(body)))
+            }
             [content] if *content == self.media.content => match *request.method {
                 Method::PATCH if self.media.writable => self.store(books, request),
                 _ => {

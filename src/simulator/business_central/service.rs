@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::address::{self, Segment};
 use super::batch;
 use super::books::{Books, Owner};
-use super::catalogue::{STANDARD_API, WAREHOUSE_API, WEB_SERVICES};
+use super::catalogue::{STANDARD_API, SUBSCRIPTION, WAREHOUSE_API, WEB_SERVICES};
 use super::collection::Collection;
 use super::errors::Failure;
 use super::metadata;
@@ -72,7 +72,12 @@ impl Service<'_> {
             };
         }
         if let Some(view) = self.surface.root_set(name) {
-            return webhooks::answer(&self.root_set(view), books, key, rest, request);
+            let set = self.root_set(view);
+            return if std::ptr::eq(view.table, &SUBSCRIPTION) {
+                webhooks::answer(&set, books, key, rest, request)
+            } else {
+                set.answer(books, key, rest, request)
+            };
         }
         let company = self.company_named(books, request)?;
         if let Some(method) = self.unbound_action(first).filter(|_| rest.is_empty()) {
