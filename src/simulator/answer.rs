@@ -70,10 +70,10 @@ fn announced_length(steps: &[Step]) -> u64 {
     let length_of = |step: &Step| match step {
         Step::Send(bytes) => bytes.len() as u64,
         Step::Fill(length) => *length,
-        Step::Hold(_) | Step::Break(_) => 0,
+        Step::Hold(_) => 0,
+        Step::Break(_, missing) => *missing,
     };
-    let missing = u64::from(matches!(steps.last(), Some(Step::Break(_))));
-    steps.iter().map(length_of).sum::<u64>() + missing
+    steps.iter().map(length_of).sum()
 }
 
 impl AnswerBody {
@@ -122,7 +122,7 @@ impl Body for AnswerBody {
                     self.holding = None;
                     self.steps.pop_front();
                 }
-                Some(Step::Break(how)) => {
+                Some(Step::Break(how, _)) => {
                     let how = *how;
                     self.connection.request_break(how);
                     return Poll::Pending;

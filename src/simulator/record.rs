@@ -126,14 +126,13 @@ impl Entry {
         self.update(|received| received.body_length += data.len() as u64);
     }
 
-    /// The body has ended as it should; returns what was kept of it.
-    pub fn body_complete(&mut self) -> Bytes {
+    /// The body has ended as it should.
+    pub fn body_complete(&mut self) {
         let body = self.kept.split().freeze();
         self.update(|received| {
-            received.body = body.clone();
+            received.body = body;
             received.complete = true;
         });
-        body
     }
 
     pub fn status(&mut self, status: StatusCode) {

@@ -62,7 +62,7 @@ impl Matcher {
 /// How the end of a scripted body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// `Content-Length`: the sum of all `Send` and `Fill` steps, and one more when the last step breaks the answer off.
+    /// `Content-Length`: the sum of all `Send` and `Fill` steps, and one more for a step that breaks the answer off.
     ContentLength,
     /// `Transfer-Encoding: chunked`.
     Chunked,
@@ -76,7 +76,8 @@ pub(super) enum Step {
     Send(Bytes),
     Fill(u64),
     Hold(Gate),
-    Break(Break),
+    /// So many bytes are announced that never come.
+    Break(Break, u64),
 }
 
 /// Everything an answer consists of.
@@ -89,11 +90,19 @@ pub(super) struct Scripted {
     pub trailers: HeaderMap,
 }
 
-impl From<Response<Bytes>> for Scripted {
-    fn from(answer: Response<Bytes>) -> Self {
-        let (head, body) = answer.into_parts();
-        let (framing, steps) = (Framing::ContentLength, vec![Step::Send(body)]);
-        Self { status: head.status, headers: head.headers, framing, steps, trailers: HeaderMap::new() }
+impl Scripted {
+    /// An ordinary answer, cut after so many bytes where that is asked for.
+    pub fn ordinary(answer: Response<Bytes>, cut_after: Option<usize>) -> Self {
+        let (head, mut body) = answer.into_parts();
+        let length = cut_after.unwrap_or(usize::MAX);
+        let steps = if length < body.len() {
+            let missing = body.split_off(length).len() as u64;
+            vec![Step::Send(body), Step::Break(Break::Cut, missing)]
+        } else {
+            vec![Step::Send(body)]
+        };
+        let (framing, trailers) = (Framing::ContentLength, HeaderMap::new());
+        Self { status: head.status, headers: head.headers, framing, steps, trailers }
     }
 }
 
@@ -112,6 +121,8 @@ pub struct Script {
     pub(super) reads_request: bool,
     pub(super) gate: Option<Gate>,
     pub(super) breaks: Option<Break>,
+    /// After how many bytes an ordinary answer's body is cut.
+    pub(super) cut_after: Option<usize>,
 }
 
 impl Script {
@@ -164,7 +175,7 @@ impl Script {
     }
 
     fn with(scripted: Option<Scripted>) -> Self {
-        Self { scripted, reads_request: true, gate: None, breaks: None }
+        Self { scripted, reads_request: true, gate: None, breaks: None, cut_after: None }
     }
 
     /// Adds a header; the same name twice gives two lines.
@@ -195,12 +206,12 @@ impl Script {
 
     /// Ends the connection here, in the middle of the body, after everything before it was sent.
     pub fn cut(self) -> Self {
-        self.step(Step::Break(Break::Cut))
+        self.step(Step::Break(Break::Cut, 1))
     }
 
     /// Resets the connection here, in the middle of the body.
     pub fn reset_here(self) -> Self {
-        self.step(Step::Break(Break::Reset))
+        self.step(Step::Break(Break::Reset, 1))
     }
 
     /// Adds a trailer. The answer is chunked then; HTTP sends trailers only to clients that said `TE: trailers`.
@@ -227,6 +238,13 @@ impl Script {
     /// Breaks the connection off where the answer would begin. After [`ordinary`](Self::ordinary) the request has taken effect.
     pub fn instead_of_answer(mut self, how: Break) -> Self {
         self.breaks = Some(how);
+        self
+    }
+
+    /// Cuts the body of an [`ordinary`](Self::ordinary) answer after so many bytes as they travel, as [`cut`](Self::cut) does
+    /// with a scripted one; the length of all of it has been announced. A body that is no longer than that stays whole.
+    pub fn cut_after(mut self, length: usize) -> Self {
+        self.cut_after = Some(length).filter(|_| self.scripted.is_none());
         self
     }
 

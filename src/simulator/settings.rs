@@ -29,6 +29,10 @@ pub struct Settings {
     pub customers: usize,
     /// Whether absolute addresses in answers name the tenant.
     pub tenant_in_links: TenantInLinks,
+    /// Whether answers are compressed with gzip for clients that ask for it; never for `Range`.
+    pub compress_answers: bool,
+    /// Whether JSON is written with `\/` for `/`, as some serializers do.
+    pub escape_slashes: bool,
     /// How many requests the record keeps at least; twice as many at most.
     pub record_limit: usize,
     /// Port of the Entra listener; any free one by default.
@@ -73,6 +77,8 @@ impl Default for Settings {
             page_size: 20,
             customers: 50,
             tenant_in_links: TenantInLinks::AsRequested,
+            compress_answers: true,
+            escape_slashes: false,
             record_limit: 10_000,
             entra_port: None,
             business_central_port: None,

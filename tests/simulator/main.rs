@@ -1,15 +1,21 @@
 //! The simulator, seen from outside: over real sockets and TLS, as a proxy sees it.
 
+mod batch;
+mod description;
+mod encoding;
 mod entra;
+mod links;
+mod media;
 mod odata;
 mod soap;
+mod webhooks;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bcproxy::simulator::{Received, Settings, Simulator};
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use reqwest::{Client, RequestBuilder, Response};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -57,13 +63,24 @@ impl World {
         format!("{}/v2.0/{}/{}", self.simulator.base_url(), settings.tenant_id, settings.environment)
     }
 
+    /// The address of an entity set of the first company.
+    fn set(&self, name: &str) -> String {
+        format!("{}/api/v2.0/companies({})/{name}", self.root(), self.simulator.settings().companies[0].id)
+    }
+
     /// The address of the first company's customers.
     fn customers(&self) -> String {
-        format!("{}/api/v2.0/companies({})/customers", self.root(), self.simulator.settings().companies[0].id)
+        self.set("customers")
     }
 
     async fn get(&self, url: &str) -> Response {
         self.client.get(url).bearer_auth(self.token().await).send().await.unwrap()
+    }
+
+    /// A request with a token and a JSON body.
+    async fn send(&self, method: Method, url: &str, headers: &[(&str, &str)], body: &Value) -> Response {
+        let request = self.client.request(method, url).bearer_auth(self.token().await).json(body);
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await.unwrap()
     }
 
     async fn get_json(&self, url: &str) -> Value {

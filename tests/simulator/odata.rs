@@ -160,7 +160,33 @@ async fn data_may_hold_addresses_and_awkward_names() {
         let customers = world.get_json(&url).await;
         assert_eq!(customers["value"][1]["website"], url);
         assert_eq!(customers["value"][2]["displayName"], "Größe <M> & \"Söhne\" Åse's");
+        let deceptive = &customers["value"][3];
+        let name = deceptive["displayName"].as_str().unwrap();
+        assert!(name.starts_with("\"@odata.nextLink\":\"https://localhost:"), "{name}");
+        let note = deceptive["note"].as_str().unwrap();
+        assert!(note.contains(&format!("<soap:address location=\"{url}\"/>")), "{note}");
+        let id = deceptive["id"].as_str().unwrap();
+        // It can be written back as it was read.
+        let same = json!({"displayName": name, "note": note});
+        let written = world.send(Method::PATCH, &format!("{url}({id})"), &[("if-match", "*")], &same).await;
+        assert_eq!(written.status(), StatusCode::OK);
     }
+}
+
+#[tokio::test]
+async fn fifty_thousand_customers_are_paged_to_the_end() {
+    let settings = Settings { customers: 50_000, page_size: 2_000, ..Settings::default() };
+    let companies = settings.companies[..1].to_vec();
+    let world = World::with(Settings { companies, default_company: None, ..settings }).await;
+    let (mut next, mut seen) = (Some(format!("{}?$select=number", world.customers())), BTreeSet::new());
+    while let Some(url) = next {
+        let page = world.get_json(&url).await;
+        seen.extend(
+            page["value"].as_array().unwrap().iter().map(|record| record["number"].as_str().unwrap().to_owned()),
+        );
+        next = page["@odata.nextLink"].as_str().map(str::to_owned);
+    }
+    assert_eq!(seen.len(), 50_000);
 }
 
 #[tokio::test]

@@ -56,6 +56,30 @@ async fn a_page_can_be_read_and_written_over_soap() {
 }
 
 #[tokio::test]
+async fn several_records_are_written_together_or_not_at_all() {
+    let world = World::new().await;
+    let page = |operation: &str, records: &str| {
+        format!("<{operation} xmlns='{CUSTOMER_NAMESPACE}'><Customer_List>{records}</Customer_List></{operation}>")
+    };
+    let two = "<Customer><Name>A</Name></Customer><Customer><Name>B</Name></Customer>";
+    let created = world.soap_result("Page/Customer", &page("CreateMultiple", two)).await;
+    assert_eq!(count(&created, "Customer"), 2);
+    assert_eq!(count(&created, "Customer_List"), 1);
+    let mut keys = created.split("<Key>").skip(1).map(|rest| rest.split('<').next().unwrap());
+    let (first, second) = (keys.next().unwrap(), keys.next().unwrap());
+    let change = |key: &str, city: &str| format!("<Customer><Key>{key}</Key><City>{city}</City></Customer>");
+    let changes = change(first, "Graz") + &change(second, "Wien");
+    let updated = world.soap_result("Page/Customer", &page("UpdateMultiple", &changes)).await;
+    assert!(updated.contains("Graz") && updated.contains("Wien"), "{updated}");
+    let writes = world.simulator.business_central().writes();
+    let half = "<Customer><Name>C</Name></Customer><Customer><No>10000</No></Customer>";
+    let refused = world.soap("Page/Customer", &page("CreateMultiple", half)).await;
+    assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(world.simulator.business_central().writes(), writes);
+    assert_eq!(world.simulator.business_central().customers("CRONUS International Ltd."), Some(52));
+}
+
+#[tokio::test]
 async fn what_is_no_soap_call_gives_a_fault() {
     let world = World::new().await;
     let unknown = world.soap("Page/Customer", &format!("<Explode xmlns='{CUSTOMER_NAMESPACE}'/>")).await;
@@ -91,7 +115,18 @@ async fn descriptions_hold_absolute_addresses() {
     let root = world.root();
     let service = format!("{root}/WS/M%C3%BCller%20%26%20S%C3%B6hne%27s%20Gro%C3%9Fhandel/Page/Customer");
     let wsdl = world.get(&format!("{service}?wsdl")).await.text().await.unwrap();
-    assert!(wsdl.contains(&format!("<soap:address location=\"{service}\"/>")), "{wsdl}");
+    assert!(wsdl.contains(&format!("<address location=\"{service}\" xmlns=")), "{wsdl}");
+    let codeunit = format!("{root}/WS/CRONUS%20International%20Ltd./Codeunit/Tools");
+    for (description, mark) in [
+        ("", format!("<soap:address location=\"{codeunit}\"/>")),
+        ("?wsdl", format!("schemaLocation=\"{codeunit}?xsd=xsd0\"")),
+        ("?xsd=xsd0", format!("<xsd:include schemaLocation=\"{codeunit}?xsd=xsd1\"/>")),
+        ("?xsd=xsd1", "name=\"PostOrder_Result\"".to_owned()),
+    ] {
+        let description = world.get(&format!("{codeunit}{description}")).await.text().await.unwrap();
+        assert!(description.contains(&mark), "{description}");
+    }
+    assert_eq!(world.get(&format!("{codeunit}?xsd=xsd2")).await.status(), StatusCode::NOT_FOUND);
     let discovery = world.get(&format!("{root}/WS/CRONUS%20International%20Ltd./Services")).await.text().await.unwrap();
     assert!(discovery.contains(&format!("ref=\"{root}/WS/CRONUS International Ltd./Codeunit/Tools\"")), "{discovery}");
     let url = format!("{root}/WS/SystemService");

@@ -28,6 +28,28 @@ async fn a_cut_answer_looks_cut_in_every_framing() {
 }
 
 #[tokio::test]
+async fn an_ordinary_answer_is_cut_at_any_offset() {
+    let world = World::new().await;
+    let url = format!("{}?$top=1", world.customers());
+    let whole = world.get(&url).await.bytes().await.unwrap();
+    for length in [0, 1, whole.len() / 2, whole.len() - 1, whole.len(), usize::MAX] {
+        let script = Script::ordinary().cut_after(length);
+        world.simulator.business_central().script(Matcher::any(), Times::Next(1), script);
+        let mut answer = world.get(&url).await;
+        assert_eq!(answer.content_length(), Some(whole.len() as u64));
+        let mut body = Vec::new();
+        let end = loop {
+            match answer.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                end => break end.map(|_| ()),
+            }
+        };
+        assert_eq!(body, whole[..length.min(whole.len())], "{length}");
+        assert_eq!(end.is_ok(), length >= whole.len(), "{length}");
+    }
+}
+
+#[tokio::test]
 async fn large_answers_stream() {
     let world = World::new().await;
     let script = Script::answer(StatusCode::OK).framing(Framing::Chunked).fill(64 << 20);

@@ -28,11 +28,7 @@ pub(super) struct Segment<'a> {
 impl Address {
     pub fn parse(raw_path: &str) -> Result<Self, Failure> {
         let unknown = || Failure::UnknownSegment(raw_path.to_owned());
-        let mut segments = Vec::new();
-        for raw in raw_path.trim_start_matches('/').trim_end_matches('/').split('/') {
-            segments.push(percent_decode_str(raw).decode_utf8().map_err(|_| unknown())?.into_owned());
-        }
-        let mut segments = segments.into_iter();
+        let mut segments = segments(raw_path)?.into_iter();
         if segments.next().as_deref() != Some("v2.0") {
             return Err(unknown());
         }
@@ -45,6 +41,22 @@ impl Address {
         };
         Ok(Self { tenant, environment, segments: segments.collect() })
     }
+}
+
+/// Splits a path and decodes its segments. Like every .NET server it goes up at `..`, whether that is escaped or not.
+pub(super) fn segments(raw_path: &str) -> Result<Vec<String>, Failure> {
+    let mut segments = Vec::new();
+    for raw in raw_path.trim_start_matches('/').trim_end_matches('/').split('/') {
+        let decoded = percent_decode_str(raw).decode_utf8();
+        match decoded.map_err(|_| Failure::UnknownSegment(raw_path.to_owned()))?.as_ref() {
+            "." => {}
+            ".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment.to_owned()),
+        }
+    }
+    Ok(segments)
 }
 
 impl<'a> Segment<'a> {
@@ -86,6 +98,7 @@ mod tests {
             let address = Address::parse(&format!("/v2.0/{tenant}/sandbox/api/v2.0/")).unwrap();
             assert_eq!(address.tenant.as_deref(), Some(tenant));
             assert_eq!(address.segments, ["api", "v2.0"]);
+            assert_eq!(Address::parse(&format!("/v2.0/{tenant}/x/../sandbox/%2e/api/v2.0")).unwrap(), address);
         }
         for wrong in ["/", "/v1.0/Production", "/v2.0", "/v2.0/cronus.com", "/v2.0/Production/%FF"] {
             assert!(Address::parse(wrong).is_err(), "{wrong}");

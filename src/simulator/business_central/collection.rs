@@ -1,192 +1,240 @@
-//! An entity set of a company: reading, creating, changing and deleting its records as OData does.
+//! Records of one kind: reading, creating, changing and deleting them as OData does.
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, LOCATION};
-use hyper::{HeaderMap, Method, Response, StatusCode};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::Request;
-use super::address;
-use super::books::{Books, Change, Record};
+use super::address::{self, Segment};
+use super::books::{Books, Owner};
 use super::errors::Failure;
+use super::media::MediaOf;
 use super::query::{self, Options};
-use super::schema::{Key, Kind, View};
+use super::records::{Change, Record};
+use super::representation::json_response;
+use super::request::Request;
+use super::schema::{Action, Key, Kind, Navigation, View};
+use super::service::Service;
 
-/// A company's entity set, as one request addresses it.
-pub(super) struct Collection {
+/// An entity set, as one request addresses it.
+pub(super) struct Collection<'a> {
+    pub service: &'a Service<'a>,
     pub view: &'static View,
-    /// Its index in the books.
-    pub company: usize,
+    pub owner: Owner,
     /// The column and value that tie the records to another one: the lines of an order.
     pub within: Option<(&'static str, Uuid)>,
-    /// The collection's absolute address.
-    pub address: String,
-    /// The absolute address of its description.
-    pub context: String,
-    /// What a nextLink says before `$skiptoken`.
-    pub link_options: &'static str,
-    pub page_size: usize,
+    /// Its address below the service.
+    pub path: String,
 }
 
-impl Collection {
-    /// Answers a request for the collection itself.
-    pub fn answer(&self, books: &mut Books, request: &Request) -> Result<Response<Bytes>, Failure> {
-        match *request.method {
-            Method::GET | Method::HEAD => self.list(books, request),
-            Method::POST => self.create(books, request),
-            _ => Err(Failure::Method(request.method.to_string())),
+impl Collection<'_> {
+    /// Answers a request for the collection, one of its records or what stands below that.
+    pub fn answer(
+        &self,
+        books: &mut Books,
+        key: Option<&str>,
+        rest: &[&str],
+        request: &Request,
+    ) -> Result<Response<Bytes>, Failure> {
+        match (key, rest) {
+            (None, []) => match *request.method {
+                Method::POST if self.view.table.is_writable() => self.create(books, self.changes(request)?, request),
+                _ => self.list(books, request),
+            },
+            (None, ["$count"]) => self.count(books, request),
+            (None, ["$ref"]) => self.references(books, request),
+            (Some(key), []) => {
+                let record = self.find(books, key)?.clone();
+                self.answer_record(books, &record, request)
+            }
+            (Some(key), [next, rest @ ..]) => {
+                let record = self.find(books, key)?.clone();
+                self.answer_below(books, &record, next, rest, request)
+            }
+            (None, rest) => Err(Failure::UnknownSegment(rest.join("/"))),
         }
     }
 
-    /// Answers a request for the number of records: `customers/$count`.
-    pub fn answer_count(&self, books: &Books, request: &Request) -> Result<Response<Bytes>, Failure> {
-        request.expect_read()?;
-        let options = Options::parse(request.query, self.view)?;
-        let mut response = Response::new(Bytes::from(self.selected(books, &options)?.len().to_string()));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        Ok(response)
-    }
-
     /// Answers a request for one record.
-    pub fn answer_record(&self, books: &mut Books, key: &str, request: &Request) -> Result<Response<Bytes>, Failure> {
-        let record = self.find(books, key)?.clone();
+    pub fn answer_record(
+        &self,
+        books: &mut Books,
+        record: &Record,
+        request: &Request,
+    ) -> Result<Response<Bytes>, Failure> {
         match *request.method {
-            Method::GET | Method::HEAD => {
-                let options = Options::parse(request.query, self.view)?;
-                Ok(self.entity(StatusCode::OK, &record, &options.select))
+            Method::PATCH if self.view.table.is_writable() => {
+                request.check_tag(&record.etag(), true)?;
+                self.update(books, record, self.changes(request)?, request)
             }
-            Method::PATCH => {
-                let tag = request.headers.get(IF_MATCH).ok_or(Failure::NoConcurrencyToken)?;
-                check_tag(tag, &record)?;
-                let changes = self.changes(request)?;
-                let record = books.update(self.company, self.view.table, record.id, changes)?;
-                Ok(self.entity(StatusCode::OK, &record, &[]))
-            }
-            Method::DELETE => {
-                request.headers.get(IF_MATCH).map_or(Ok(()), |tag| check_tag(tag, &record))?;
-                books.delete(self.company, self.view.table, record.id)?;
+            Method::DELETE if self.view.table.is_writable() => {
+                request.check_tag(&record.etag(), false)?;
+                books.delete(self.owner, self.view.table, record.id)?;
                 let mut response = Response::new(Bytes::new());
                 *response.status_mut() = StatusCode::NO_CONTENT;
                 Ok(response)
             }
-            _ => Err(Failure::Method(request.method.to_string())),
+            _ => {
+                request.expect_read()?;
+                let options = Options::parse(request.query, self.view)?;
+                self.entity(books, StatusCode::OK, record, &options)
+            }
         }
+    }
+
+    /// Answers a request for what stands below a record: `next` and `rest`.
+    pub fn answer_below(
+        &self,
+        books: &mut Books,
+        record: &Record,
+        next: &str,
+        rest: &[&str],
+        request: &Request,
+    ) -> Result<Response<Bytes>, Failure> {
+        let Segment { name, key } = Segment::parse(next);
+        if let Some(action) = name.strip_prefix(self.service.surface.namespace).and_then(|name| name.strip_prefix('.'))
+        {
+            let action =
+                self.view.actions.iter().find(|known| known.name == action && key.is_none() && rest.is_empty());
+            let action = action.ok_or_else(|| Failure::NoAction(name.to_owned()))?;
+            return self.act(books, record, action, request);
+        }
+        let unknown = || Failure::UnknownSegment(name.to_owned());
+        match self.view.navigation(name).ok_or_else(unknown)? {
+            Navigation::Media(media) if key.is_none() => {
+                MediaOf { collection: self, record, media }.answer(books, rest, request)
+            }
+            navigation => self.below(books, record, navigation).ok_or_else(unknown)?.answer(books, key, rest, request),
+        }
+    }
+
+    /// The records a record leads to; `None` when it leads to something else.
+    pub fn below(&self, books: &Books, record: &Record, navigation: &'static Navigation) -> Option<Collection<'_>> {
+        let (view, owner, within) = match navigation {
+            Navigation::Set(view) => (*view, Owner::Company(books.find_company(&record.id.to_string()).ok()?), None),
+            Navigation::Lines(view, column) => (*view, self.owner, Some((*column, record.id))),
+            Navigation::Media(_) => return None,
+        };
+        let path = format!("{}/{}", self.path_of(record), view.set);
+        Some(Collection { service: self.service, view, owner, within, path })
+    }
+
+    /// The address of a record, below the service.
+    pub fn path_of(&self, record: &Record) -> String {
+        let key = match self.view.key {
+            Key::Id => record.id.to_string(),
+            Key::Number => address::literal(record.number()),
+        };
+        format!("{}({key})", self.path)
     }
 
     pub fn find<'a>(&self, books: &'a Books, key: &str) -> Result<&'a Record, Failure> {
         let malformed = || Failure::Key(key.to_owned());
-        let table = self.view.table;
-        let company = books.company(self.company)?;
+        let records = books.records(self.owner, self.view.table)?;
+        // What stands before a quote can only be the field's name.
+        let named = key.split_once('=').filter(|_| !key.starts_with('\''));
+        let (field, value) = named.unwrap_or((self.view.key_field(), key));
         let record = match self.view.key {
-            Key::Id => {
-                let id = Uuid::try_parse(key.trim_start_matches("id=")).map_err(|_| malformed())?;
-                company.find(table, |record| record.id == id)
+            Key::Number if field == self.view.key_field() => {
+                records.numbered(&address::unquote(value).ok_or_else(malformed)?)
             }
-            Key::Number => {
-                let number = address::unquote(key.trim_start_matches("No=")).ok_or_else(malformed)?;
-                company.find(table, |record| record.text(table.number) == number)
-            }
+            Key::Id if field == self.view.key_field() => records.get(Uuid::try_parse(value).map_err(|_| malformed())?),
+            _ => return Err(malformed()),
         };
-        record.filter(|record| self.holds(record)).ok_or(Failure::RecordNotFound(table.name))
+        record.filter(|record| self.holds(record)).ok_or(Failure::RecordNotFound(self.view.table.name))
     }
 
-    fn list(&self, books: &Books, request: &Request) -> Result<Response<Bytes>, Failure> {
-        let options = Options::parse(request.query, self.view)?;
-        let selected = self.selected(books, &options)?;
-        let start = match options.skip_token {
-            None => options.skip,
-            Some(last) => match selected.iter().position(|record| record.id == last) {
-                Some(index) => index + 1,
-                None => return Err(Failure::BadRequest("The skip token is no longer valid.".to_owned())),
-            },
-        };
-        let left = selected.len().saturating_sub(start);
-        let wanted = options.top.unwrap_or(left).min(left);
-        let length = wanted.min(query::page_size(request.headers, self.page_size));
-        let page: Vec<&Record> = selected.iter().skip(start).take(length).copied().collect();
-
-        let mut body = Map::new();
-        body.insert("@odata.context".to_owned(), json!(self.context));
-        if options.count {
-            body.insert("@odata.count".to_owned(), json!(selected.len()));
-        }
-        let values = page.iter().map(|record| Value::Object(self.fields(record, &options.select))).collect();
-        body.insert("value".to_owned(), Value::Array(values));
-        if let Some(last) = page.last().filter(|_| wanted > length) {
-            let top = options.top.map(|_| wanted - length);
-            body.insert("@odata.nextLink".to_owned(), json!(self.next_link(&options, top, last)));
-        }
-        Ok(json_response(StatusCode::OK, &Value::Object(body)))
-    }
-
-    fn selected<'a>(&self, books: &'a Books, options: &Options) -> Result<Vec<&'a Record>, Failure> {
-        let records = books.company(self.company)?.records(self.view.table).iter();
-        let is_wanted = |record: &&Record| {
-            self.holds(record) && options.filter.as_ref().is_none_or(|filter| filter.matches(record))
-        };
-        let mut selected: Vec<&Record> = records.filter(is_wanted).collect();
-        selected.sort_by(|one, other| options.compare(one, other));
-        Ok(selected)
-    }
-
-    fn holds(&self, record: &Record) -> bool {
+    /// Whether a record of the table belongs to this collection.
+    pub fn holds(&self, record: &Record) -> bool {
         self.within.is_none_or(|(column, id)| Uuid::try_parse(record.text(column)) == Ok(id))
     }
 
-    fn next_link(&self, options: &Options, top: Option<usize>, last: &Record) -> String {
-        let mut query = options.lasting.clone();
-        query.extend(top.map(|top| format!("$top={top}")));
-        query.push(format!("{}$skiptoken={}", self.link_options, last.id));
-        format!("{}?{}", self.address, query.join("&"))
+    pub fn create(
+        &self,
+        books: &mut Books,
+        mut changes: Vec<Change>,
+        request: &Request,
+    ) -> Result<Response<Bytes>, Failure> {
+        changes.extend(self.within.map(|(column, id)| (column, Value::String(id.to_string()))));
+        let record = books.create(self.owner, self.view.table, changes)?;
+        self.written(books, StatusCode::CREATED, &record, request)
     }
 
-    fn create(&self, books: &mut Books, request: &Request) -> Result<Response<Bytes>, Failure> {
-        let mut changes = self.changes(request)?;
-        changes.extend(self.within.map(|(column, id)| (column, json!(id))));
-        let record = books.create(self.company, self.view.table, changes)?;
-        let mut response = self.entity(StatusCode::CREATED, &record, &[]);
-        let key = match self.view.key {
-            Key::Id => record.id.to_string(),
-            Key::Number => address::literal(record.text(self.view.table.number)),
-        };
-        insert_header(response.headers_mut(), LOCATION, &format!("{}({key})", self.address));
+    pub fn update(
+        &self,
+        books: &mut Books,
+        record: &Record,
+        changes: Vec<Change>,
+        request: &Request,
+    ) -> Result<Response<Bytes>, Failure> {
+        let record = books.update(self.owner, self.view.table, record.id, changes)?;
+        self.written(books, StatusCode::OK, &record, request)
+    }
+
+    /// Executes a bound action.
+    fn act(
+        &self,
+        books: &mut Books,
+        record: &Record,
+        action: &Action,
+        request: &Request,
+    ) -> Result<Response<Bytes>, Failure> {
+        if *request.method != Method::POST {
+            return Err(Failure::Method(request.method.to_string()));
+        }
+        let record =
+            books.update(self.owner, self.view.table, record.id, vec![("status", Value::from(action.status))])?;
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        self.add_location(response.headers_mut(), &record);
         Ok(response)
     }
 
-    fn entity(&self, status: StatusCode, record: &Record, select: &[&str]) -> Response<Bytes> {
-        let mut body = Map::new();
-        body.insert("@odata.context".to_owned(), json!(format!("{}/$entity", self.context)));
-        body.extend(self.fields(record, select));
-        let mut response = json_response(status, &Value::Object(body));
-        insert_header(response.headers_mut(), ETAG, &record.etag());
-        response
+    fn list(&self, books: &Books, request: &Request) -> Result<Response<Bytes>, Failure> {
+        request.expect_read()?;
+        let options = Options::parse(request.query, self.view)?;
+        let page_size = query::page_size(request, self.service.place.settings.page_size);
+        self.page_response(books, &options, page_size)
     }
 
-    fn fields(&self, record: &Record, select: &[&str]) -> Map<String, Value> {
-        let is_wanted = |field: &str| select.is_empty() || select.contains(&field);
-        let etag = ("@odata.etag".to_owned(), json!(record.etag()));
-        let fields = self.view.fields.iter().filter(|(field, _)| is_wanted(field));
-        std::iter::once(etag)
-            .chain(fields.map(|(field, column)| (field.to_string(), record.value(column).clone())))
-            .collect()
+    fn count(&self, books: &Books, request: &Request) -> Result<Response<Bytes>, Failure> {
+        request.expect_read()?;
+        let options = Options::parse(request.query, self.view)?;
+        let count = self.selected(books, &options)?.count();
+        let mut response = Response::new(Bytes::from(count.to_string()));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        Ok(response)
+    }
+
+    /// The addresses of the records, and nothing else of them.
+    fn references(&self, books: &Books, request: &Request) -> Result<Response<Bytes>, Failure> {
+        request.expect_read()?;
+        let options = Options::parse(request.query, self.view)?;
+        let reference = |record: &Record| json!({"@odata.id": self.service.absolute(&self.path_of(record))});
+        let mut body = self.service.context("#Collection($ref)");
+        body.insert("value".to_owned(), self.selected(books, &options)?.map(reference).collect());
+        Ok(json_response(StatusCode::OK, self.service.level, &Value::Object(body)))
     }
 
     /// The body of a write, column by column.
-    fn changes(&self, request: &Request) -> Result<Vec<Change>, Failure> {
-        let content_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/json") || request.headers.contains_key(CONTENT_ENCODING) {
-            return Err(Failure::ContentType("application/json"));
-        }
-        let body: Map<String, Value> = serde_json::from_slice(request.whole_body()?)
-            .map_err(|error| Failure::BadRequest(format!("The request body is no JSON object: {error}.")))?;
+    pub fn changes(&self, request: &Request) -> Result<Vec<Change>, Failure> {
+        let body: Map<String, Value> = json_body(request)?;
         let is_data = |field: &String| !field.contains('@');
         body.into_iter()
             .filter(|(field, _)| is_data(field))
             .map(|(field, value)| change(self.view, &field, value))
             .collect()
     }
+}
+
+/// The body of a request, which must be JSON.
+pub(super) fn json_body<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, Failure> {
+    if request.media_type() != "application/json" || request.headers.contains_key(CONTENT_ENCODING) {
+        return Err(Failure::ContentType("application/json"));
+    }
+    serde_json::from_slice(request.whole_body()?)
+        .map_err(|error| Failure::BadRequest(format!("The request body is no JSON object: {error}.")))
 }
 
 /// A field's new value, if it may have it.
@@ -204,7 +252,9 @@ pub(super) fn change(view: &'static View, field: &str, value: Value) -> Result<C
             }
             value.is_string()
         }
+        Kind::Date | Kind::DateTime => value.is_string(),
         Kind::Decimal => value.is_number(),
+        Kind::Integer => value.is_i64(),
         Kind::Boolean => value.is_boolean(),
         Kind::Guid => value.as_str().is_some_and(|text| Uuid::try_parse(text).is_ok()),
     };
@@ -212,31 +262,5 @@ pub(super) fn change(view: &'static View, field: &str, value: Value) -> Result<C
         Ok((column.name, value))
     } else {
         Err(Failure::BadRequest(format!("Cannot convert the value of '{field}'.")))
-    }
-}
-
-fn check_tag(tag: &HeaderValue, record: &Record) -> Result<(), Failure> {
-    match tag.to_str() {
-        Ok("*") => Ok(()),
-        Ok(tag) if tag == record.etag() => Ok(()),
-        Ok(tag) if tag.starts_with("W/\"") => Err(Failure::EntityChanged),
-        _ => Err(Failure::NoConcurrencyToken),
-    }
-}
-
-pub(super) fn json_response(status: StatusCode, body: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    let json = HeaderValue::from_static("application/json; odata.metadata=minimal; odata.streaming=true");
-    headers.insert(CONTENT_TYPE, json);
-    headers.insert("odata-version", HeaderValue::from_static("4.0"));
-    response
-}
-
-/// Leaves a value out that can't stand in a header: it echoes what a client sent.
-fn insert_header(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Failure {
     RecordNotFound(&'static str),
     #[error("'{0}' requests are not supported here.")]
     Method(String),
+    #[error("The action '{0}' does not exist.")]
+    NoAction(String),
     #[error("{0}")]
     BadRequest(String),
     #[error("The field '{0}' is read-only.")]
@@ -39,8 +41,14 @@ pub(super) enum Failure {
     EntityChanged,
     #[error("The request must be of the type {0}, without a content encoding.")]
     ContentType(&'static str),
+    #[error("The content encoding is not supported.")]
+    Encoding,
     #[error("The request body is too large for the simulator.")]
     TooLarge,
+    #[error("A request this one depends on has failed.")]
+    Dependency,
+    #[error("The notification address '{0}' did not answer the validation request with 200 and the token.")]
+    NotValidated(String),
 }
 
 impl Failure {
@@ -54,12 +62,16 @@ impl Failure {
             | Self::Key(_)
             | Self::RecordNotFound(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BadRequest(_) | Self::ReadOnly(_) | Self::TooLong { .. } | Self::SameKey(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::NoAction(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::BadRequest(_)
+            | Self::ReadOnly(_)
+            | Self::TooLong { .. }
+            | Self::SameKey(_)
+            | Self::NotValidated(_) => StatusCode::BAD_REQUEST,
             Self::NoConcurrencyToken => StatusCode::PRECONDITION_FAILED,
             Self::EntityChanged => StatusCode::CONFLICT,
-            Self::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ContentType(_) | Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Dependency => StatusCode::FAILED_DEPENDENCY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }
@@ -73,7 +85,13 @@ impl Failure {
             Self::Key(_) => "BadRequest_NotFound",
             Self::RecordNotFound(_) => "Internal_RecordNotFound",
             Self::Method(_) => "BadRequest_MethodNotAllowed",
-            Self::BadRequest(_) | Self::ContentType(_) | Self::TooLarge => "BadRequest",
+            Self::NoAction(_) => "BadRequest_MethodNotImplemented",
+            Self::BadRequest(_)
+            | Self::ContentType(_)
+            | Self::Encoding
+            | Self::TooLarge
+            | Self::Dependency
+            | Self::NotValidated(_) => "BadRequest",
             Self::ReadOnly(_) => "BadRequest_InvalidOperation",
             Self::TooLong { .. } => "Application_StringExceededLength",
             Self::SameKey(_) => "Internal_EntityWithSameKeyExists",

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::books::Record;
+use super::records::Record;
 use super::schema::{Kind, View};
 
 /// How deep parentheses and `not` may nest.
@@ -224,11 +224,13 @@ impl<'a> Parser<'a> {
         let literal = match (kind, text) {
             (Kind::Text(_), Some(text)) => Some(Literal::Text(text.replace("''", "'"))),
             // Dates, times and GUIDs are written bare.
-            (Kind::Text(_), None) if raw.starts_with(|first: char| first.is_ascii_digit()) => {
+            (Kind::Date | Kind::DateTime, None) if raw.starts_with(|first: char| first.is_ascii_digit()) => {
                 Some(Literal::Text(raw.to_owned()))
             }
             (Kind::Guid, None) => uuid::Uuid::try_parse(raw).ok().map(|id| Literal::Text(id.to_string())),
-            (Kind::Decimal, None) => raw.parse().ok().filter(|number: &f64| number.is_finite()).map(Literal::Number),
+            (Kind::Decimal | Kind::Integer, None) => {
+                raw.parse().ok().filter(|number: &f64| number.is_finite()).map(Literal::Number)
+            }
             (Kind::Boolean, None) => raw.parse().ok().map(Literal::Boolean),
             _ => None,
         };
@@ -280,14 +282,16 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::business_central::schema::STANDARD_API;
+    use crate::simulator::business_central::books::Owner;
+    use crate::simulator::business_central::catalogue::STANDARD_API;
     use crate::simulator::business_central::seed;
 
     fn count(filter: &str) -> Result<usize, FilterError> {
-        let view = STANDARD_API.iter().find(|view| view.set == "customers").unwrap();
+        let view = STANDARD_API.sets().find(|view| view.set == "customers").unwrap();
         let filter = Filter::parse(filter, view)?;
         let books = seed::books(&crate::simulator::Settings::default(), "https://localhost:1");
-        Ok(books.companies[0].records(view.table).iter().filter(|record| filter.matches(record)).count())
+        let records = books.records(Owner::Company(0), view.table).unwrap();
+        Ok(records.iter().filter(|record| filter.matches(record)).count())
     }
 
     #[test]

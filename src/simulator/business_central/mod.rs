@@ -1,23 +1,34 @@
 //! The stand-in for Business Central online: API, OData V4 and SOAP over one set of books.
 //!
-//! A request walks `address` → a surface (`api`, `odata`, `soap`) → `collection` or a SOAP operation → `books`.
+//! A request walks `address` → `service` → `collection` or `media` → `books`, or `soap` → an operation → `books`.
 
 mod address;
-mod api;
+mod batch;
+mod batch_format;
 mod books;
+mod catalogue;
 mod collection;
+mod encoding;
 mod errors;
+mod files;
 mod filter;
-mod odata;
+mod media;
+mod metadata;
 mod query;
+mod records;
+mod representation;
+mod request;
 mod schema;
 mod seed;
+mod service;
 mod soap;
+mod tools;
+mod webhooks;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue, SET_COOKIE};
@@ -26,14 +37,16 @@ use hyper::{HeaderMap, Method, Response, StatusCode};
 use uuid::Uuid;
 
 use self::address::Address;
-use self::books::Books;
+use self::books::{Books, Owner};
 use self::errors::Failure;
+use self::records::Records;
+use self::request::{BODY_LIMIT, Place, Request};
 use super::answer::{self, AnswerBody};
 use super::entra::{Issued, Tokens};
 use super::listener::{Break, Connection, Service};
 use super::record::{Entry, Received, Recorder};
-use super::script::{Matcher, Script, Scripts};
-use super::settings::{Settings, TenantInLinks};
+use super::script::{Matcher, Script, Scripted, Scripts};
+use super::settings::Settings;
 use super::sync::lock;
 use super::times::Times;
 
@@ -47,24 +60,6 @@ pub struct BusinessCentral {
     recorder: Recorder,
     scripts: Scripts,
     refusals: Mutex<Times>,
-}
-
-/// Where a request's environment is, and what holds for all of it.
-struct Place {
-    /// The environment's absolute address, as links name it.
-    root: String,
-    default_company: Option<String>,
-    page_size: usize,
-}
-
-/// A request whose whole body has arrived.
-struct Request<'a> {
-    method: &'a Method,
-    headers: &'a HeaderMap,
-    /// The query as it arrived.
-    query: &'a str,
-    /// The body, or `None` when it was too large to be kept.
-    body: Option<&'a Bytes>,
 }
 
 impl BusinessCentral {
@@ -108,8 +103,8 @@ impl BusinessCentral {
     /// How many customers the company of this name has; `None` when there is no such company.
     pub fn customers(&self, company: &str) -> Option<usize> {
         let books = lock(&self.books);
-        let company = books.companies.iter().find(|known| known.name == company)?;
-        Some(company.records(&schema::CUSTOMER).len())
+        let company = books.companies.iter().position(|known| known.name == company)?;
+        books.records(Owner::Company(company), &catalogue::CUSTOMER).ok().map(Records::len)
     }
 
     pub(super) fn received(&self) -> Vec<Received> {
@@ -126,8 +121,16 @@ impl BusinessCentral {
     }
 
     /// What Business Central answers of its own accord.
-    fn ordinary_answer(&self, head: &Parts, token: Option<&Issued>, body: Option<&Bytes>) -> Response<Bytes> {
-        let mut response = self.attempt(head, token, body).unwrap_or_else(|failure| failure.envelope());
+    async fn ordinary_answer(&self, head: &Parts, token: Option<&Issued>, body: Option<&Bytes>) -> Response<Bytes> {
+        let mut result = self.attempt(head, token, body, None);
+        if let Err(Failure::NotValidated(receiver)) = &result
+            && webhooks::is_valid(receiver).await
+        {
+            let receiver = receiver.clone();
+            result = self.attempt(head, token, body, Some(&receiver));
+        }
+        let response = result.unwrap_or_else(|failure| failure.envelope());
+        let mut response = encoding::encode(response, head, &self.settings);
         let headers = response.headers_mut();
         headers.insert(SET_COOKIE, HeaderValue::from_static("ARRAffinity=simulator; Path=/; HttpOnly; Secure"));
         for name in ["request-id", "ms-correlation-x"] {
@@ -138,79 +141,32 @@ impl BusinessCentral {
         response
     }
 
-    fn attempt(&self, head: &Parts, token: Option<&Issued>, body: Option<&Bytes>) -> Result<Response<Bytes>, Failure> {
+    /// Does what a request asks for. `validated` is the webhook receiver that has just answered the validation request.
+    fn attempt(
+        &self,
+        head: &Parts,
+        token: Option<&Issued>,
+        body: Option<&Bytes>,
+        validated: Option<&str>,
+    ) -> Result<Response<Bytes>, Failure> {
         let token = token.ok_or(Failure::InvalidCredentials)?;
         let address = Address::parse(head.uri.path())?;
-        if address.tenant.as_deref().is_some_and(|tenant| !self.is_tenant_of(tenant, token)) {
-            return Err(Failure::InvalidCredentials);
-        }
-        if !address.environment.eq_ignore_ascii_case(&self.settings.environment) {
-            return Err(Failure::NoEnvironment);
-        }
-        let place = self.place(head, &address);
+        Place::check(&self.settings, token.tenant_id, &address)?;
+        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or(&self.host);
+        let place = Place::new(&self.settings, host, &address);
         let query = head.uri.query().unwrap_or_default();
-        let request = Request { method: &head.method, headers: &head.headers, query, body };
+        let request = Request { method: &head.method, headers: &head.headers, query, body, validated };
+        let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
         let mut books = lock(&self.books);
-        match address.segments.as_slice() {
-            [family, rest @ ..] if family.eq_ignore_ascii_case("api") => {
-                api::answer(&mut books, &place, rest, &request)
-            }
-            [family, rest @ ..] if family.eq_ignore_ascii_case("ODataV4") => {
-                odata::answer(&mut books, &place, rest, &request)
-            }
+        if let Some((service, rest)) = service::route(&place, &segments, request.level()) {
+            return service.answer(&mut books, rest, &request);
+        }
+        match segments.as_slice() {
             [family, rest @ ..] if family.eq_ignore_ascii_case("WS") => {
                 soap::answer(&mut books, &place, rest, &request)
             }
             segments => Err(Failure::UnknownSegment(segments.join("/"))),
         }
-    }
-
-    fn is_tenant_of(&self, tenant: &str, token: &Issued) -> bool {
-        let is_domain = tenant.eq_ignore_ascii_case(&self.settings.tenant_domain);
-        let id = if is_domain { Some(self.settings.tenant_id) } else { Uuid::try_parse(tenant).ok() };
-        id == Some(token.tenant_id)
-    }
-
-    fn place(&self, head: &Parts, address: &Address) -> Place {
-        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or(&self.host);
-        let tenant = match self.settings.tenant_in_links {
-            TenantInLinks::AsRequested => address.tenant.clone(),
-            TenantInLinks::Always => Some(self.settings.tenant_id.to_string()),
-            TenantInLinks::Never => None,
-        };
-        let tenant = tenant.map(|tenant| format!("{tenant}/")).unwrap_or_default();
-        Place {
-            root: format!("https://{host}/v2.0/{tenant}{}", address.environment),
-            default_company: self.settings.default_company.clone(),
-            page_size: self.settings.page_size,
-        }
-    }
-}
-
-impl Place {
-    /// The company a request falls back to when it names none: the way into the wrong books.
-    fn default_company(&self, books: &Books) -> Result<usize, Failure> {
-        let name = self.default_company.as_ref().ok_or(Failure::NoCompany)?;
-        books.find_company(name)
-    }
-}
-
-impl Request<'_> {
-    fn expect_read(&self) -> Result<(), Failure> {
-        match *self.method {
-            Method::GET | Method::HEAD => Ok(()),
-            _ => Err(Failure::Method(self.method.to_string())),
-        }
-    }
-
-    /// The value of a query option, its name in any case.
-    fn option(&self, name: &str) -> Option<String> {
-        let mut options = form_urlencoded::parse(self.query.as_bytes());
-        options.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.into_owned())
-    }
-
-    fn whole_body(&self) -> Result<&Bytes, Failure> {
-        self.body.ok_or(Failure::TooLarge)
     }
 }
 
@@ -240,7 +196,10 @@ impl Service for BusinessCentral {
         }
         let scripted = match script.scripted {
             Some(scripted) => scripted,
-            None => self.ordinary_answer(&head, token.as_ref(), kept.as_ref()).into(),
+            None => {
+                let answer = self.ordinary_answer(&head, token.as_ref(), kept.as_ref()).await;
+                Scripted::ordinary(answer, script.cut_after)
+            }
         };
         if let Some(gate) = script.gate {
             gate.opened().await;
@@ -255,17 +214,20 @@ impl Service for BusinessCentral {
     }
 }
 
-/// Reads a body to its end in bounded memory; what is returned is the whole of it, or nothing if it was larger than kept.
+/// Reads a body to its end in bounded memory; what is returned is the whole of it, or nothing if it is too large.
 async fn read(mut body: Incoming, entry: &mut Entry) -> Result<Option<Bytes>, hyper::Error> {
-    let mut length = 0;
+    let (mut kept, mut fits) = (BytesMut::new(), true);
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame?.into_data() {
-            length += data.len();
             entry.body_data(&data);
+            fits &= kept.len() + data.len() <= BODY_LIMIT;
+            if fits {
+                kept.extend_from_slice(&data);
+            }
         }
     }
-    let kept = entry.body_complete();
-    Ok((kept.len() == length).then_some(kept))
+    entry.body_complete();
+    Ok(fits.then(|| kept.freeze()))
 }
 
 fn never(never: Infallible) -> Response<AnswerBody> {

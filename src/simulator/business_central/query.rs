@@ -2,17 +2,20 @@
 
 use std::cmp::Ordering;
 
-use hyper::HeaderMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::books::Record;
 use super::errors::Failure;
 use super::filter::Filter;
-use super::schema::View;
+use super::records::Record;
+use super::request::Request;
+use super::schema::{Navigation, View};
 
 /// The largest page a client may ask for (BC, "Operational limits").
 const MAX_PAGE_SIZE: usize = 20_000;
+
+/// How deep `$expand` may nest.
+const DEPTH_LIMIT: usize = 8;
 
 /// What a client wants to see of a collection.
 #[derive(Debug, Default)]
@@ -21,6 +24,7 @@ pub(super) struct Options {
     pub order: Vec<(&'static str, Direction)>,
     /// Names of fields; empty means all.
     pub select: Vec<&'static str>,
+    pub expand: Vec<Expand>,
     pub top: Option<usize>,
     pub skip: usize,
     pub count: bool,
@@ -28,6 +32,13 @@ pub(super) struct Options {
     pub skip_token: Option<Uuid>,
     /// The options as they arrived that also hold for the next page.
     pub lasting: Vec<String>,
+}
+
+/// What a record leads to, shown inside it.
+#[derive(Debug)]
+pub(super) struct Expand {
+    pub navigation: &'static Navigation,
+    pub options: Options,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,37 +54,32 @@ impl Options {
             let Some((name, value)) = form_urlencoded::parse(raw.as_bytes()).next() else {
                 continue;
             };
-            let mut lasts = true;
-            match name.as_ref() {
-                "$filter" => {
-                    let filter = Filter::parse(&value, view).map_err(|error| Failure::BadRequest(error.to_string()))?;
-                    options.filter = Some(filter);
-                }
-                "$orderby" => options.order = order(&value, view)?,
-                "$select" => options.select = select(&value, view)?,
-                "$count" => options.count = value.parse().map_err(|_| invalid(&name, &value))?,
-                "$top" => {
-                    options.top = Some(value.parse().map_err(|_| invalid(&name, &value))?);
-                    lasts = false;
-                }
-                "$skip" => {
-                    options.skip = value.parse().map_err(|_| invalid(&name, &value))?;
-                    lasts = false;
-                }
-                "$skiptoken" => {
-                    options.skip_token = Some(Uuid::try_parse(&value).map_err(|_| invalid(&name, &value))?);
-                    lasts = false;
-                }
-                "aid" | "tenant" | "company" => lasts = false,
-                "$format" if value == "json" => {}
-                system if system.starts_with('$') => return Err(invalid(system, &value)),
-                _ => {}
-            }
-            if lasts {
+            if options.take(&name, &value, view, 0)? {
                 options.lasting.push(raw.to_owned());
             }
         }
         Ok(options)
+    }
+
+    /// Takes an option in; says whether it also holds for the next page.
+    fn take(&mut self, name: &str, value: &str, view: &'static View, depth: usize) -> Result<bool, Failure> {
+        match name {
+            "$filter" => {
+                let filter = Filter::parse(value, view).map_err(|error| Failure::BadRequest(error.to_string()))?;
+                self.filter = Some(filter);
+            }
+            "$orderby" => self.order = order(value, view)?,
+            "$select" => self.select = select(value, view)?,
+            "$expand" => self.expand = expand(value, view, depth)?,
+            "$count" => self.count = value.parse().map_err(|_| invalid(name, value))?,
+            "$top" => self.top = Some(value.parse().map_err(|_| invalid(name, value))?),
+            "$skip" => self.skip = value.parse().map_err(|_| invalid(name, value))?,
+            "$skiptoken" => self.skip_token = Some(Uuid::try_parse(value).map_err(|_| invalid(name, value))?),
+            "$format" if value == "json" => {}
+            system if system.starts_with('$') => return Err(invalid(system, value)),
+            _ => {}
+        }
+        Ok(!matches!(name, "$top" | "$skip" | "$skiptoken" | "aid" | "tenant" | "company"))
     }
 
     /// In the order asked for; records that compare equal keep the order of the table.
@@ -87,10 +93,9 @@ impl Options {
 }
 
 /// The page size of a request: what `Prefer: odata.maxpagesize` asks for, within the limit, or the default.
-pub(super) fn page_size(headers: &HeaderMap, default: usize) -> usize {
-    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let wanted = preferences.flat_map(|value| value.split([',', ';'])).find_map(|preference| {
-        let (name, value) = preference.trim().split_once('=')?;
+pub(super) fn page_size(request: &Request, default: usize) -> usize {
+    let wanted = request.preferences().find_map(|preference| {
+        let (name, value) = preference.split_once('=')?;
         let is_it = ["odata.maxpagesize", "maxpagesize"].iter().any(|known| name.eq_ignore_ascii_case(known));
         value.trim_matches('"').parse::<usize>().ok().filter(|size| is_it && *size > 0)
     });
@@ -117,6 +122,45 @@ fn order(value: &str, view: &'static View) -> Result<Vec<(&'static str, Directio
 fn select(value: &str, view: &'static View) -> Result<Vec<&'static str>, Failure> {
     let known = |field: &str| view.fields.iter().map(|(name, _)| *name).find(|name| *name == field.trim());
     value.split(',').map(|field| known(field).ok_or_else(|| invalid("$select", value))).collect()
+}
+
+/// Reads `salesOrderLines($top=1;$select=id),pdfDocument`.
+fn expand(value: &str, view: &'static View, depth: usize) -> Result<Vec<Expand>, Failure> {
+    if depth > DEPTH_LIMIT {
+        return Err(invalid("$expand", value));
+    }
+    let parse = |part: &str| {
+        let part = part.trim();
+        let (name, inner) = match part.strip_suffix(')').and_then(|part| part.split_once('(')) {
+            Some((name, inner)) => (name, inner),
+            None => (part, ""),
+        };
+        let navigation = view.navigation(name).ok_or_else(|| invalid("$expand", value))?;
+        let mut options = Options::default();
+        for option in split_outside(inner, ';').filter(|option| !option.is_empty()) {
+            let target = navigation.view().ok_or_else(|| invalid("$expand", value))?;
+            let (name, value) = option.split_once('=').ok_or_else(|| invalid("$expand", option))?;
+            if options.take(name.trim(), value, target, depth + 1)? {
+                options.lasting.push(option.to_owned());
+            }
+        }
+        Ok(Expand { navigation, options })
+    };
+    split_outside(value, ',').map(parse).collect()
+}
+
+/// Splits a text at a separator that stands neither in parentheses nor in quotes.
+fn split_outside(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut depth, mut quoted) = (0_usize, false);
+    text.split(move |character| {
+        match character {
+            '\'' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        character == separator && depth == 0 && !quoted
+    })
 }
 
 fn invalid(option: &str, value: &str) -> Failure {

@@ -1,4 +1,4 @@
-//! What a company's books can hold, and under which names each surface shows it.
+//! How data is described: columns, tables, and the views under which each surface shows them. `catalogue` holds the descriptions.
 
 /// What a column's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -6,8 +6,11 @@ pub(super) enum Kind {
     /// A text of at most this many characters.
     Text(usize),
     Decimal,
+    Integer,
     Boolean,
     Guid,
+    Date,
+    DateTime,
 }
 
 /// A column of a table.
@@ -45,15 +48,72 @@ pub(super) enum Key {
 pub(super) struct View {
     /// The entity set or web service: `customers`, `Customer`.
     pub set: &'static str,
+    /// The type of one record: `customer`, `Customer`.
+    pub entity: &'static str,
     pub table: &'static Table,
     pub key: Key,
     /// The field's name on this surface, and the column behind it.
     pub fields: &'static [(&'static str, &'static str)],
+    pub navigations: &'static [Navigation],
+    /// Bound actions, without their namespace. All of them set the status.
+    pub actions: &'static [Action],
+}
+
+/// A bound action: its name, and the status it leaves the record in.
+#[derive(Debug)]
+pub(super) struct Action {
+    pub name: &'static str,
+    pub status: &'static str,
+}
+
+/// What a record leads to.
+#[derive(Debug)]
+pub(super) enum Navigation {
+    /// From a company to one of its entity sets.
+    Set(&'static View),
+    /// To records that hold this one's id in a column: the lines of an order.
+    Lines(&'static View, &'static str),
+    Media(&'static Media),
+}
+
+/// A file that belongs to a record: described at `items({id})/picture`, its bytes at `items({id})/picture/pictureContent`.
+#[derive(Debug)]
+pub(super) struct Media {
+    pub name: &'static str,
+    /// The property that stands for the bytes.
+    pub content: &'static str,
+    /// The type of the describing entity.
+    pub entity: &'static str,
+    pub parent: &'static str,
+    pub content_type: &'static str,
+    pub writable: bool,
+}
+
+/// One OData service: an API, or the web services.
+#[derive(Debug)]
+pub(super) struct Surface {
+    /// Its address below the environment.
+    pub path: &'static str,
+    /// The namespace of its types and bound actions.
+    pub namespace: &'static str,
+    /// The companies; their navigations are the entity sets that belong to a company.
+    pub companies: &'static View,
+    /// Entity sets that belong to no company, besides the companies.
+    pub root_sets: &'static [&'static View],
+    /// Whether the codeunit's methods can be called as unbound actions.
+    pub has_unbound_actions: bool,
+    /// What a nextLink says before `$skiptoken`.
+    pub link_options: &'static str,
 }
 
 impl Table {
-    pub fn column(&self, name: &str) -> Option<&'static Column> {
-        self.columns.iter().find(|column| column.name == name)
+    pub fn position(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|known| known.name == column)
+    }
+
+    /// Whether clients may create, change and delete records.
+    pub fn is_writable(&self) -> bool {
+        self.columns.iter().any(|column| column.writable)
     }
 }
 
@@ -61,153 +121,50 @@ impl View {
     /// The column behind a field.
     pub fn column(&self, field: &str) -> Option<&'static Column> {
         let (_, column) = self.fields.iter().find(|(name, _)| *name == field)?;
-        self.table.column(column)
+        self.table.columns.iter().find(|known| known.name == *column)
+    }
+
+    pub fn navigation(&self, name: &str) -> Option<&'static Navigation> {
+        self.navigations.iter().find(|navigation| navigation.name() == name)
+    }
+
+    /// The field that is the key.
+    pub fn key_field(&self) -> &'static str {
+        let column = match self.key {
+            Key::Id => "id",
+            Key::Number => self.table.number,
+        };
+        self.fields.iter().find(|(_, known)| *known == column).map_or(column, |(field, _)| field)
     }
 }
 
-const fn text(name: &'static str, length: usize) -> Column {
-    Column { name, kind: Kind::Text(length), writable: true }
+impl Navigation {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Set(view) | Self::Lines(view, _) => view.set,
+            Self::Media(media) => media.name,
+        }
+    }
+
+    /// What the records at the other end look like, where it is records.
+    pub fn view(&self) -> Option<&'static View> {
+        match self {
+            Self::Set(view) | Self::Lines(view, _) => Some(view),
+            Self::Media(_) => None,
+        }
+    }
 }
 
-const fn decimal(name: &'static str) -> Column {
-    Column { name, kind: Kind::Decimal, writable: true }
+impl Surface {
+    /// The entity sets that belong to a company.
+    pub fn sets(&self) -> impl Iterator<Item = &'static View> {
+        self.companies.navigations.iter().filter_map(|navigation| match navigation {
+            Navigation::Set(view) => Some(*view),
+            _ => None,
+        })
+    }
+
+    pub fn root_set(&self, name: &str) -> Option<&'static View> {
+        self.root_sets.iter().copied().find(|view| view.set == name)
+    }
 }
-
-const fn read_only(name: &'static str, kind: Kind) -> Column {
-    Column { name, kind, writable: false }
-}
-
-const ID: Column = read_only("id", Kind::Guid);
-const MODIFIED: Column = read_only("lastModifiedDateTime", Kind::Text(30));
-
-pub(super) static CUSTOMER: Table = Table {
-    name: "Customer",
-    number: "number",
-    number_series: "C",
-    columns: &[
-        ID,
-        text("number", 20),
-        text("displayName", 100),
-        text("addressLine1", 100),
-        text("city", 30),
-        text("postalCode", 20),
-        text("country", 10),
-        text("phoneNumber", 30),
-        text("email", 80),
-        text("website", 255),
-        text("note", 2048),
-        decimal("creditLimit"),
-        read_only("balance", Kind::Decimal),
-        Column { name: "taxLiable", kind: Kind::Boolean, writable: true },
-        MODIFIED,
-    ],
-};
-
-pub(super) static ITEM: Table = Table {
-    name: "Item",
-    number: "number",
-    number_series: "I",
-    columns: &[
-        ID,
-        text("number", 20),
-        text("displayName", 100),
-        decimal("unitPrice"),
-        read_only("inventory", Kind::Decimal),
-        MODIFIED,
-    ],
-};
-
-pub(super) static VENDOR: Table = Table {
-    name: "Vendor",
-    number: "number",
-    number_series: "V",
-    columns: &[ID, text("number", 20), text("displayName", 100), text("city", 30), text("website", 255), MODIFIED],
-};
-
-pub(super) static SALES_ORDER: Table = Table {
-    name: "Sales Header",
-    number: "number",
-    number_series: "S-ORD",
-    columns: &[
-        ID,
-        text("number", 20),
-        text("customerNumber", 20),
-        text("orderDate", 10),
-        read_only("status", Kind::Text(20)),
-        MODIFIED,
-    ],
-};
-
-pub(super) static SALES_LINE: Table = Table {
-    name: "Sales Line",
-    number: "sequence",
-    number_series: "",
-    columns: &[
-        ID,
-        read_only("documentId", Kind::Guid),
-        read_only("sequence", Kind::Decimal),
-        text("lineObjectNumber", 20),
-        text("description", 100),
-        decimal("quantity"),
-        decimal("unitPrice"),
-        MODIFIED,
-    ],
-};
-
-pub(super) static BIN: Table = Table {
-    name: "Bin",
-    number: "code",
-    number_series: "W-",
-    columns: &[ID, text("code", 20), text("description", 100), decimal("quantity"), MODIFIED],
-};
-
-/// A view of the standard kind: addressed by id, fields named as the columns.
-macro_rules! api_view {
-    ($set:literal, $table:ident: $($field:literal)*) => {
-        View { set: $set, table: &$table, key: Key::Id, fields: &[$(($field, $field)),*] }
-    };
-}
-
-/// `api/v2.0`.
-pub(super) static STANDARD_API: [View; 4] = [
-    api_view!("customers", CUSTOMER:
-        "id" "number" "displayName" "addressLine1" "city" "postalCode" "country" "phoneNumber" "email" "website" "note"
-        "creditLimit" "balance" "taxLiable" "lastModifiedDateTime"),
-    api_view!("items", ITEM: "id" "number" "displayName" "unitPrice" "inventory" "lastModifiedDateTime"),
-    api_view!("vendors", VENDOR: "id" "number" "displayName" "city" "website" "lastModifiedDateTime"),
-    api_view!("salesOrders", SALES_ORDER: "id" "number" "customerNumber" "orderDate" "status" "lastModifiedDateTime"),
-];
-
-/// What `salesOrders({id})/` leads to.
-pub(super) static SALES_ORDER_LINES: View = api_view!("salesOrderLines", SALES_LINE:
-    "id" "documentId" "sequence" "lineObjectNumber" "description" "quantity" "unitPrice" "lastModifiedDateTime");
-
-/// `api/cronus/warehouse/v1.0`.
-pub(super) static WAREHOUSE_API: [View; 1] =
-    [api_view!("bins", BIN: "id" "code" "description" "quantity" "lastModifiedDateTime")];
-
-const CUSTOMER_CARD: &[(&str, &str)] = &[
-    ("No", "number"),
-    ("Name", "displayName"),
-    ("Address", "addressLine1"),
-    ("City", "city"),
-    ("Post_Code", "postalCode"),
-    ("Country_Region_Code", "country"),
-    ("Phone_No", "phoneNumber"),
-    ("E_Mail", "email"),
-    ("Home_Page", "website"),
-    ("Note", "note"),
-    ("Credit_Limit_LCY", "creditLimit"),
-    ("Balance_LCY", "balance"),
-    ("Tax_Liable", "taxLiable"),
-];
-
-const ITEM_CARD: &[(&str, &str)] =
-    &[("No", "number"), ("Description", "displayName"), ("Unit_Price", "unitPrice"), ("Inventory", "inventory")];
-
-/// Pages published as web services, for OData V4 and SOAP alike.
-pub(super) static PAGES: [View; 3] = [
-    View { set: "Customer", table: &CUSTOMER, key: Key::Number, fields: CUSTOMER_CARD },
-    View { set: "Customers", table: &CUSTOMER, key: Key::Number, fields: CUSTOMER_CARD },
-    View { set: "Item", table: &ITEM, key: Key::Number, fields: ITEM_CARD },
-];

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::books::{Books, Change, Company};
+use super::books::{Books, Owner};
+use super::catalogue::{BIN, CUSTOMER, ITEM, PDF_DOCUMENT, PICTURE, SALES_LINE, SALES_ORDER, VENDOR};
 use super::errors::Failure;
-use super::schema::{BIN, CUSTOMER, ITEM, SALES_LINE, SALES_ORDER, VENDOR};
+use super::files;
+use super::records::Change;
 use crate::simulator::Settings;
 
 const CITIES: [(&str, &str, &str); 4] =
@@ -12,10 +14,7 @@ const CITIES: [(&str, &str, &str); 4] =
 
 /// Fills the books. `base_url` goes into some customers' data, which must never be taken for an address to follow.
 pub(super) fn books(settings: &Settings, base_url: &str) -> Books {
-    let company = |(number, company): (u16, &crate::simulator::CompanySettings)| {
-        Company::new(number, company.id, &company.name, &company.display_name)
-    };
-    let mut books = Books::new((1..).zip(&settings.companies).map(company).collect());
+    let mut books = Books::new(&settings.companies);
     for index in 0..settings.companies.len() {
         // Numbers are unique by construction, so nothing can fail.
         let filled = fill(&mut books, index, settings, base_url);
@@ -27,15 +26,19 @@ pub(super) fn books(settings: &Settings, base_url: &str) -> Books {
 
 fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) -> Result<(), Failure> {
     let (company_id, company_name) = books.company(company).map(|company| (company.id, company.name.clone()))?;
+    let company = Owner::Company(company);
     let collection = format!(
         "{base_url}/v2.0/{}/{}/api/v2.0/companies({company_id})/customers",
         settings.tenant_id, settings.environment
     );
+    // Short enough for a name.
+    let short = format!("{base_url}/v2.0/{}/api/v2.0/customers", settings.environment);
     for index in 0..settings.customers {
         let number = 10_000 + 10 * index;
         let (city, postal_code, country) = CITIES.get(index % CITIES.len()).copied().unwrap_or_default();
         let name = match index {
             2 => "Größe <M> & \"Söhne\" Åse's".to_owned(),
+            3 => format!("\"@odata.nextLink\":\"{short}\""),
             _ => format!("{company_name} customer {number}"),
         };
         let (website, note) = match index {
@@ -43,6 +46,13 @@ fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) 
                 collection.clone(),
                 format!(
                     "Synchronised from {collection} and https://api.businesscentral.dynamics.com/v2.0/Production/ODataV4/"
+                ),
+            ),
+            3 => (
+                collection.clone(),
+                format!(
+                    "{{\"@odata.nextLink\":\"{collection}\"}} <soap:address location=\"{collection}\"/> \
+                     &lt;soap:address location=&quot;{collection}&quot;/&gt;"
                 ),
             ),
             _ => (format!("https://www.example.com/{number}"), String::new()),
@@ -63,6 +73,9 @@ fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) 
         ]);
         books.create(company, &CUSTOMER, changes)?;
     }
+    // An address in bytes that no rewriting may touch.
+    let text = format!("\"@odata.nextLink\":\"{collection}\"");
+    let (picture, document) = (files::png(&text), files::pdf(&text));
     for index in 0..25 {
         let number = format!("{}-S", 1896 + index * 4);
         let price = json!(f64::from(index) * 10.0 + 0.9);
@@ -72,7 +85,8 @@ fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) 
             ("unitPrice", price),
             ("inventory", json!(index * 3)),
         ]);
-        books.create(company, &ITEM, changes)?;
+        let item = books.create(company, &ITEM, changes)?;
+        books.store_file(company, item.id, &PICTURE, picture.clone())?;
     }
     for index in 0..5 {
         let number = 40_000 + 10 * index;
@@ -91,6 +105,7 @@ fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) 
             ("status", json!("Draft")),
         ]);
         let order = books.create(company, &SALES_ORDER, changes)?;
+        books.store_file(company, order.id, &PDF_DOCUMENT, document.clone())?;
         for line in 1..=2 {
             let changes = row([
                 ("documentId", json!(order.id)),

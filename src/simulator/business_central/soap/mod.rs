@@ -1,31 +1,31 @@
 //! The SOAP web services: `WS/[{company}/]Page|Codeunit/{service}`, discovery and the system service.
 
 mod codeunit;
+mod criteria;
 mod envelope;
 mod page;
 mod wsdl;
+mod xsd;
 
 use bytes::Bytes;
-use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Response};
 
-use self::codeunit::TOOLS;
 use self::envelope::{Fault, escape_text, namespace, with_operation, xml_response};
 use super::address::escape;
-use super::books::Books;
+use super::books::{Books, Owner};
+use super::catalogue::PAGES;
 use super::errors::Failure;
-use super::schema::PAGES;
-use super::{Place, Request};
+use super::request::{Place, Request};
+use super::tools::TOOLS;
 
 /// Answers what stands below `WS/`.
 pub(super) fn answer(
     books: &mut Books,
     place: &Place,
-    segments: &[String],
+    segments: &[&str],
     request: &Request,
 ) -> Result<Response<Bytes>, Failure> {
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let answer = match segments.as_slice() {
+    let answer = match segments {
         [services] if services.eq_ignore_ascii_case("Services") => discovery(books, place, None, request),
         [company, services] if services.eq_ignore_ascii_case("Services") => {
             discovery(books, place, Some(company), request)
@@ -74,9 +74,12 @@ fn call(
         }
         let location = format!("{}/WS/{company_name}/Codeunit/{TOOLS}", place.root);
         return match *request.method {
-            Method::GET => Ok(xml_response(wsdl::codeunit(&location))),
+            Method::GET => match request.option("xsd") {
+                Some(name) => Ok(xml_response(wsdl::codeunit_schema(&name, &location).ok_or_else(unknown)?)),
+                None => Ok(xml_response(wsdl::codeunit(&location))),
+            },
             _ => with_operation(body(request)?, codeunit::NAMESPACE, |operation| {
-                codeunit::call(books, company, operation)
+                codeunit::call(books, Owner::Company(company), operation)
             }),
         };
     }
@@ -84,7 +87,9 @@ fn call(
     let location = format!("{}/WS/{company_name}/Page/{service}", place.root);
     match *request.method {
         Method::GET => Ok(xml_response(wsdl::page(view, &location))),
-        _ => with_operation(body(request)?, &namespace(view), |operation| page::call(books, company, view, operation)),
+        _ => with_operation(body(request)?, &namespace(view), |operation| {
+            page::call(books, Owner::Company(company), view, operation)
+        }),
     }
 }
 
@@ -94,9 +99,7 @@ fn body<'a>(request: &'a Request) -> Result<&'a Bytes, Fault> {
         return Err(Failure::Method(request.method.to_string()).into());
     }
     let body = request.whole_body()?;
-    let content_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if !body.is_empty() && !media_type.eq_ignore_ascii_case("text/xml") {
+    if !body.is_empty() && request.media_type() != "text/xml" {
         return Err(Failure::ContentType("text/xml").into());
     }
     Ok(body)

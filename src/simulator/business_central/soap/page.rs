@@ -5,34 +5,40 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::criteria::Criteria;
 use super::envelope::{Element, Fault, escape_text};
-use crate::simulator::business_central::books::{Books, Change, Record};
+use crate::simulator::business_central::books::{Books, Owner};
 use crate::simulator::business_central::collection::change;
 use crate::simulator::business_central::errors::Failure;
+use crate::simulator::business_central::records::{Change, Record};
 use crate::simulator::business_central::schema::{Kind, View};
 
 /// The operations, in the order the WSDL lists them.
-pub(super) const OPERATIONS: [&str; 8] =
-    ["Read", "ReadByRecId", "ReadMultiple", "IsUpdated", "GetRecIdFromKey", "Create", "Update", "Delete"];
+pub(super) const OPERATIONS: [&str; 10] = [
+    "Read",
+    "ReadByRecId",
+    "ReadMultiple",
+    "IsUpdated",
+    "GetRecIdFromKey",
+    "Create",
+    "CreateMultiple",
+    "Update",
+    "UpdateMultiple",
+    "Delete",
+];
 
 /// Executes an operation; returns the content of its result element.
-pub(super) fn call(
-    books: &mut Books,
-    company: usize,
-    view: &'static View,
-    operation: Element,
-) -> Result<String, Fault> {
-    let page = Page { company, view };
-    let number = view.table.number;
+pub(super) fn call(books: &mut Books, owner: Owner, view: &'static View, operation: Element) -> Result<String, Fault> {
+    let page = Page { owner, view };
     match operation.name() {
         "Read" => {
             let no = operation.parameter("No");
-            let found = books.company(company)?.find(view.table, |record| record.text(number) == no);
+            let found = books.records(owner, view.table)?.numbered(&no);
             Ok(found.map(|record| page.element(record)).unwrap_or_default())
         }
         "ReadByRecId" => {
             let rec_id = operation.parameter("recId");
-            let found = books.company(company)?.find(view.table, |record| page.rec_id(record) == rec_id);
+            let found = books.records(owner, view.table)?.iter().find(|record| page.rec_id(record) == rec_id);
             Ok(found.map(|record| page.element(record)).unwrap_or_default())
         }
         "ReadMultiple" => page.read_multiple(books, operation),
@@ -46,19 +52,13 @@ pub(super) fn call(
             let rec_id = page.rec_id(page.at(books, &key)?);
             Ok(format!("<GetRecIdFromKey_Result>{}</GetRecIdFromKey_Result>", escape_text(&rec_id)))
         }
-        "Create" => {
-            let changes = page.changes(page.record_of(operation)?)?;
-            Ok(page.element(&books.create(company, view.table, changes)?))
-        }
-        "Update" => {
-            let element = page.record_of(operation)?;
-            let id = page.current(books, &element.parameter("Key"))?;
-            let changes = page.changes(element)?;
-            Ok(page.element(&books.update(company, view.table, id, changes)?))
-        }
+        "Create" => page.create(books, page.record_of(operation)?),
+        "CreateMultiple" => page.each(books, operation, Page::create),
+        "Update" => page.update(books, page.record_of(operation)?),
+        "UpdateMultiple" => page.each(books, operation, Page::update),
         "Delete" => {
             let id = page.current(books, &operation.parameter("Key"))?;
-            books.delete(company, view.table, id)?;
+            books.delete(owner, view.table, id)?;
             Ok("<Delete_Result>true</Delete_Result>".to_owned())
         }
         other => Err(Fault::UnknownOperation(other.to_owned())),
@@ -67,7 +67,7 @@ pub(super) fn call(
 
 /// A page in one company.
 struct Page {
-    company: usize,
+    owner: Owner,
     view: &'static View,
 }
 
@@ -99,8 +99,7 @@ impl Bookmark {
 impl Page {
     fn at<'a>(&self, books: &'a Books, key: &Bookmark) -> Result<&'a Record, Fault> {
         let table = self.view.table;
-        let found = books.company(self.company)?.find(table, |record| record.id == key.id);
-        Ok(found.ok_or(Failure::RecordNotFound(table.name))?)
+        Ok(books.records(self.owner, table)?.get(key.id).ok_or(Failure::RecordNotFound(table.name))?)
     }
 
     /// The record a write is meant for, provided nobody changed it since the key was read.
@@ -110,7 +109,7 @@ impl Page {
     }
 
     fn rec_id(&self, record: &Record) -> String {
-        format!("{}: {}", self.view.table.name, record.text(self.view.table.number))
+        format!("{}: {}", self.view.table.name, record.number())
     }
 
     /// The record as an element named after the service; empty fields are left out.
@@ -127,6 +126,34 @@ impl Page {
             .collect();
         let name = self.view.set;
         format!("<{name}><Key>{}</Key>{fields}</{name}>", Bookmark::of(record).write())
+    }
+
+    fn create(&self, books: &mut Books, element: Element) -> Result<String, Fault> {
+        let changes = self.changes(element)?;
+        Ok(self.element(&books.create(self.owner, self.view.table, changes)?))
+    }
+
+    fn update(&self, books: &mut Books, element: Element) -> Result<String, Fault> {
+        let id = self.current(books, &element.parameter("Key"))?;
+        let changes = self.changes(element)?;
+        Ok(self.element(&books.update(self.owner, self.view.table, id, changes)?))
+    }
+
+    /// Writes every record of a list, or none when one of them is refused.
+    fn each(
+        &self,
+        books: &mut Books,
+        operation: Element,
+        write: impl Fn(&Self, &mut Books, Element) -> Result<String, Fault>,
+    ) -> Result<String, Fault> {
+        let name = format!("{}_List", self.view.set);
+        let missing = || Fault::Malformed(format!("the element {name} is missing"));
+        let list = operation.child(&name).ok_or_else(missing)?;
+        let records: String = books.all_or_nothing(|books| {
+            let records = list.children().filter(|child| child.name() == self.view.set);
+            records.map(|record| write(self, books, record)).collect::<Result<_, Fault>>()
+        })?;
+        Ok(format!("<{name}>{records}</{name}>"))
     }
 
     fn record_of<'a>(&self, operation: Element<'a>) -> Result<Element<'a>, Fault> {
@@ -165,121 +192,23 @@ impl Page {
             "" => 0,
             text => text.parse().map_err(|_| Fault::Value("setSize".to_owned(), size.clone()))?,
         };
-        let mut records: Vec<&Record> = books.company(self.company)?.records(self.view.table).iter().collect();
-        if size < 0 {
-            records.reverse();
-        }
+        let records = books.records(self.owner, self.view.table)?;
         let bookmark = operation.parameter("bookmarkKey");
-        let mut start = 0;
-        if !bookmark.trim().is_empty() {
-            let key = Bookmark::parse(&bookmark)?;
-            let last = records.iter().position(|record| record.id == key.id);
-            start = last.ok_or(Failure::RecordNotFound(self.view.table.name))? + 1;
-        }
+        let last = if bookmark.trim().is_empty() { None } else { Some(Bookmark::parse(&bookmark)?.id) };
+        let gone = || Failure::RecordNotFound(self.view.table.name);
+        let rest: Box<dyn Iterator<Item = &Record>> = match (last, size < 0) {
+            (None, false) => Box::new(records.iter()),
+            (None, true) => Box::new(records.iter().rev()),
+            (Some(last), false) => Box::new(records.after(last).ok_or_else(gone)?),
+            (Some(last), true) => Box::new(records.before(last).ok_or_else(gone)?.rev()),
+        };
         let wanted = match usize::try_from(size.unsigned_abs()) {
             Ok(0) | Err(_) => usize::MAX,
             Ok(size) => size,
         };
-        let matches = |record: &&&Record| filters.iter().all(|(column, criteria)| criteria.holds(record.value(column)));
-        let selected = records.iter().skip(start).filter(matches).take(wanted);
+        let matches = |record: &&Record| filters.iter().all(|(column, criteria)| criteria.holds(record.value(column)));
+        let selected = rest.filter(matches).take(wanted);
         let elements: String = selected.map(|record| self.element(record)).collect();
         Ok(format!("<ReadMultiple_Result>{elements}</ReadMultiple_Result>"))
-    }
-}
-
-/// A filter on one field: a value, a value with `*` in it, or a range.
-#[derive(Debug, PartialEq, Eq)]
-enum Criteria {
-    Any,
-    Exact(String),
-    /// What stands between the stars.
-    Wildcard(Vec<String>),
-    Range(Option<String>, Option<String>),
-}
-
-impl Criteria {
-    fn parse(text: &str) -> Result<Self, Fault> {
-        if text.is_empty() {
-            return Ok(Self::Any);
-        }
-        if let Some(quoted) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
-            return Ok(Self::Exact(quoted.replace("''", "'")));
-        }
-        if text.contains(['|', '&', '<', '>', '=', '@', '?', '(', ')']) {
-            return Err(Fault::Filter(text.to_owned()));
-        }
-        if let Some((from, to)) = text.split_once("..") {
-            let bound = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-            return Ok(Self::Range(bound(from), bound(to)));
-        }
-        if text.contains('*') {
-            return Ok(Self::Wildcard(text.split('*').map(str::to_owned).collect()));
-        }
-        Ok(Self::Exact(text.to_owned()))
-    }
-
-    fn holds(&self, value: &Value) -> bool {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        match self {
-            Self::Any => true,
-            Self::Exact(text) => compare(&value, text).is_eq(),
-            Self::Wildcard(parts) => matches_parts(&value, parts),
-            Self::Range(from, to) => {
-                from.as_ref().is_none_or(|from| compare(&value, from).is_ge())
-                    && to.as_ref().is_none_or(|to| compare(&value, to).is_le())
-            }
-        }
-    }
-}
-
-/// Numbers by their value, everything else by its characters.
-fn compare(one: &str, other: &str) -> std::cmp::Ordering {
-    match (one.parse::<f64>(), other.parse::<f64>()) {
-        (Ok(number), Ok(other_number)) => number.total_cmp(&other_number),
-        _ => one.cmp(other),
-    }
-}
-
-/// Whether the value begins with the first part, ends with the last and holds those between in their order.
-fn matches_parts(value: &str, parts: &[String]) -> bool {
-    let [first, middle @ .., last] = parts else {
-        return false;
-    };
-    let Some(mut rest) = value.strip_prefix(first.as_str()) else {
-        return false;
-    };
-    for part in middle {
-        match rest.split_once(part.as_str()) {
-            Some((_, after)) => rest = after,
-            None => return false,
-        }
-    }
-    rest.ends_with(last.as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn criteria_are_values_wildcards_and_ranges() {
-        for (criteria, value, expected) in [
-            ("", "x", true),
-            ("10000", "10000", true),
-            ("10000", "100000", false),
-            ("10000..20000", "9999", false),
-            ("10000..20000", "20000", true),
-            ("..B", "A", true),
-            ("B..", "A", false),
-            ("Mü*", "Müller", true),
-            ("*er", "Müller", true),
-            ("*ll*", "Müller", true),
-            ("M*l*r", "Müller", true),
-            ("ab*ba", "aba", false),
-            ("'a*b'", "a*b", true),
-        ] {
-            assert_eq!(Criteria::parse(criteria).unwrap().holds(&json!(value)), expected, "{criteria} {value}");
-        }
-        assert!(Criteria::parse("<>10000").is_err());
     }
 }

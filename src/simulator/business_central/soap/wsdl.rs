@@ -1,13 +1,45 @@
 //! WSDL 1.1 descriptions of the SOAP services, document/literal.
 
-use super::codeunit::{METHODS, NAMESPACE, TOOLS};
+use super::codeunit::NAMESPACE;
 use super::envelope::{escape_text, namespace};
 use super::page::OPERATIONS;
-use crate::simulator::business_central::schema::{Kind, View};
+use super::xsd::{XSD, any_number, complex_type, message, one, optional, request_and_result, schema, xsd_type};
+use crate::simulator::business_central::schema::View;
+use crate::simulator::business_central::tools::{METHODS, TOOLS};
 
-const XSD: &str = "http://www.w3.org/2001/XMLSchema";
 const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
 const SOAP: &str = "http://schemas.xmlsoap.org/wsdl/soap/";
+
+/// What a description is made of.
+struct Service<'a> {
+    /// The service's own name.
+    service: &'a str,
+    /// What port and binding are named after.
+    name: &'a str,
+    namespace: &'a str,
+    types: String,
+    operations: &'a [&'a str],
+    location: &'a str,
+    style: Style,
+}
+
+/// How elements of the SOAP binding are written. Both are the same to a reader of XML.
+#[derive(Clone, Copy)]
+enum Style {
+    /// `<address location="…" xmlns="…"/>`, as Business Central does.
+    OwnNamespace,
+    /// `<soap:address location="…"/>`, as most others do.
+    Prefix,
+}
+
+impl Style {
+    fn element(self, name: &str, attributes: &str) -> String {
+        match self {
+            Self::OwnNamespace => format!("<{name} {attributes} xmlns=\"{SOAP}\"/>"),
+            Self::Prefix => format!("<soap:{name} {attributes}/>"),
+        }
+    }
+}
 
 /// The description of a page; `location` is the service's absolute address.
 pub(super) fn page(view: &'static View, location: &str) -> String {
@@ -27,31 +59,66 @@ pub(super) fn page(view: &'static View, location: &str) -> String {
     ]
     .concat();
     let messages: String = OPERATIONS.iter().map(|operation| page_messages(name, operation)).collect();
+    let namespace = namespace(view);
     definitions(&Service {
+        service: &format!("{name}_Service"),
         name,
-        namespace: &namespace(view),
-        types: types + &messages,
+        types: schema(&namespace, &(types + &messages)),
+        namespace: &namespace,
         operations: &OPERATIONS,
         location,
+        style: Style::OwnNamespace,
     })
 }
 
-/// The description of the codeunit `Tools`.
+/// The description of the codeunit `Tools`. Its messages stand in schemas of their own, which importers must fetch.
 pub(super) fn codeunit(location: &str) -> String {
-    let messages: String = METHODS
-        .iter()
-        .map(|(method, parameter)| {
-            request_and_result(method, &one(parameter, "xsd:string"), &one("return_value", "xsd:string"))
-        })
-        .collect();
-    let operations = METHODS.map(|(method, _)| method);
-    definitions(&Service { name: TOOLS, namespace: NAMESPACE, types: messages, operations: &operations, location })
+    let address = escape_text(location);
+    let types = format!(
+        "<xsd:schema targetNamespace=\"{NAMESPACE}/Imports\">\
+         <xsd:import namespace=\"{NAMESPACE}\" schemaLocation=\"{address}?xsd=xsd0\"/></xsd:schema>"
+    );
+    let operations = METHODS.map(|method| method.name);
+    definitions(&Service {
+        service: TOOLS,
+        name: TOOLS,
+        namespace: NAMESPACE,
+        types,
+        operations: &operations,
+        location,
+        style: Style::Prefix,
+    })
+}
+
+/// A schema of the codeunit: `xsd0` holds the requests and includes `xsd1`, the results.
+pub(super) fn codeunit_schema(name: &str, location: &str) -> Option<String> {
+    let messages: String = match name {
+        "xsd0" => METHODS.iter().map(|method| message(method.name, &one(method.parameter, "xsd:string"))).collect(),
+        "xsd1" => {
+            let result = |name: &str| message(&format!("{name}_Result"), &one("return_value", "xsd:string"));
+            METHODS.iter().map(|method| result(method.name)).collect()
+        }
+        _ => return None,
+    };
+    let include = match name {
+        "xsd0" => format!("<xsd:include schemaLocation=\"{}?xsd=xsd1\"/>", escape_text(location)),
+        _ => String::new(),
+    };
+    Some(schema(NAMESPACE, &(include + &messages)))
 }
 
 /// The description of the service that lists the companies.
 pub(super) fn system(namespace: &str, location: &str) -> String {
     let messages = request_and_result("Companies", "", &any_number("return_value", "xsd:string"));
-    definitions(&Service { name: "SystemService", namespace, types: messages, operations: &["Companies"], location })
+    definitions(&Service {
+        service: "SystemService",
+        name: "SystemService",
+        namespace,
+        types: schema(namespace, &messages),
+        operations: &["Companies"],
+        location,
+        style: Style::OwnNamespace,
+    })
 }
 
 fn page_messages(name: &str, operation: &str) -> String {
@@ -71,57 +138,18 @@ fn page_messages(name: &str, operation: &str) -> String {
         ),
         "IsUpdated" => (one("Key", text), one("IsUpdated_Result", "xsd:boolean")),
         "GetRecIdFromKey" => (one("Key", text), one("GetRecIdFromKey_Result", text)),
+        "CreateMultiple" | "UpdateMultiple" => {
+            let list = one(&format!("{name}_List"), &format!("tns:{name}_List"));
+            (list.clone(), list)
+        }
         "Delete" => (one("Key", text), one("Delete_Result", "xsd:boolean")),
         _ => (one(name, &record), one(name, &record)),
     };
     request_and_result(operation, &request, &result)
 }
 
-fn xsd_type(view: &'static View, field: &str) -> &'static str {
-    match view.column(field).map(|column| column.kind) {
-        Some(Kind::Decimal) => "xsd:decimal",
-        Some(Kind::Boolean) => "xsd:boolean",
-        _ => "xsd:string",
-    }
-}
-
-fn one(name: &str, of: &str) -> String {
-    format!("<xsd:element minOccurs=\"1\" maxOccurs=\"1\" name=\"{name}\" type=\"{of}\"/>")
-}
-
-fn optional(name: &str, of: &str) -> String {
-    format!("<xsd:element minOccurs=\"0\" maxOccurs=\"1\" name=\"{name}\" type=\"{of}\"/>")
-}
-
-fn any_number(name: &str, of: &str) -> String {
-    format!("<xsd:element minOccurs=\"0\" maxOccurs=\"unbounded\" name=\"{name}\" type=\"{of}\"/>")
-}
-
-fn complex_type(name: &str, elements: &str) -> String {
-    format!("<xsd:complexType name=\"{name}\"><xsd:sequence>{elements}</xsd:sequence></xsd:complexType>")
-}
-
-fn request_and_result(operation: &str, request: &str, result: &str) -> String {
-    let message = |name: &str, elements: &str| {
-        format!(
-            "<xsd:element name=\"{name}\"><xsd:complexType><xsd:sequence>{elements}</xsd:sequence></xsd:complexType></xsd:element>"
-        )
-    };
-    message(operation, request) + &message(&format!("{operation}_Result"), result)
-}
-
-/// What a description is made of.
-struct Service<'a> {
-    name: &'a str,
-    namespace: &'a str,
-    /// Schema types and the elements of the messages.
-    types: String,
-    operations: &'a [&'a str],
-    location: &'a str,
-}
-
 fn definitions(service: &Service) -> String {
-    let Service { name, namespace, types, operations, location } = service;
+    let Service { service, name, namespace, types, operations, location, style } = service;
     let each = |write: &dyn Fn(&str) -> String| operations.iter().map(|operation| write(operation)).collect::<String>();
     let messages = each(&|operation| {
         [operation.to_owned(), format!("{operation}_Result")]
@@ -136,34 +164,42 @@ fn definitions(service: &Service) -> String {
              <output name=\"{operation}_Result\" message=\"tns:{operation}_Result\"/></operation>"
         )
     });
+    let body = style.element("body", "use=\"literal\"");
     let binding = each(&|operation| {
+        let action = format!("soapAction=\"{namespace}:{operation}\" style=\"document\"");
         format!(
-            "<operation name=\"{operation}\"><soap:operation soapAction=\"{namespace}:{operation}\" style=\"document\"/>\
-             <input name=\"{operation}\"><soap:body use=\"literal\"/></input>\
-             <output name=\"{operation}_Result\"><soap:body use=\"literal\"/></output></operation>"
+            "<operation name=\"{operation}\">{}<input name=\"{operation}\">{body}</input>\
+             <output name=\"{operation}_Result\">{body}</output></operation>",
+            style.element("operation", &action)
         )
     });
-    let location = escape_text(location);
+    let transport = style.element("binding", "transport=\"http://schemas.xmlsoap.org/soap/http\"");
+    let address = style.element("address", &format!("location=\"{}\"", escape_text(location)));
     format!(
         "<definitions xmlns=\"{WSDL}\" xmlns:soap=\"{SOAP}\" xmlns:xsd=\"{XSD}\" xmlns:tns=\"{namespace}\" \
-         targetNamespace=\"{namespace}\"><types><xsd:schema elementFormDefault=\"qualified\" targetNamespace=\"{namespace}\">\
-         {types}</xsd:schema></types>{messages}<portType name=\"{name}_Port\">{port}</portType>\
-         <binding name=\"{name}_Binding\" type=\"tns:{name}_Port\">\
-         <soap:binding transport=\"http://schemas.xmlsoap.org/soap/http\"/>{binding}</binding>\
-         <service name=\"{name}_Service\"><port name=\"{name}_Port\" binding=\"tns:{name}_Binding\">\
-         <soap:address location=\"{location}\"/></port></service></definitions>"
+         targetNamespace=\"{namespace}\"><types>{types}</types>{messages}\
+         <portType name=\"{name}_Port\">{port}</portType>\
+         <binding name=\"{name}_Binding\" type=\"tns:{name}_Port\">{transport}{binding}</binding>\
+         <service name=\"{service}\"><port name=\"{name}_Port\" binding=\"tns:{name}_Binding\">{address}</port></service>\
+         </definitions>"
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::business_central::schema::PAGES;
+    use crate::simulator::business_central::catalogue::PAGES;
 
     #[test]
     fn every_description_is_complete() {
         let location = "https://host/v2.0/Production/WS/A%20%26%20B/Page/Customer";
-        for wsdl in [page(&PAGES[0], location), codeunit(location), system("urn:s", location)] {
+        let inline = |wsdl: String| (wsdl, String::new());
+        let schemas = ["xsd0", "xsd1"].map(|name| codeunit_schema(name, location).unwrap()).concat();
+        for (wsdl, schemas) in
+            [inline(page(&PAGES[0], location)), (codeunit(location), schemas), inline(system("urn:s", location))]
+        {
+            // Schemas of their own count as if they stood in the description.
+            let wsdl = wsdl.replace("<types>", &format!("<types>{schemas}"));
             let document = roxmltree::Document::parse(&wsdl).unwrap();
             let named = |tag: &str| -> Vec<&str> {
                 let nodes = document.descendants().filter(|node| node.tag_name().name() == tag);

@@ -1,0 +1,65 @@
+//! How bodies travel: gzip in both directions, and JSON with its slashes escaped.
+
+use std::io::{Read, Write};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use hyper::Response;
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RANGE, VARY};
+use hyper::http::request::Parts;
+
+use super::errors::Failure;
+use super::request::{BODY_LIMIT, Request};
+use crate::simulator::settings::Settings;
+
+/// The body of a request that may be compressed.
+pub(super) fn decoded(request: &Request) -> Result<Bytes, Failure> {
+    let body = request.whole_body()?;
+    match request.header(CONTENT_ENCODING).to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(body.clone()),
+        "gzip" => {
+            let mut decoded = Vec::new();
+            // One byte more than allowed shows that it is too much.
+            let mut decoder = MultiGzDecoder::new(body.as_ref()).take(BODY_LIMIT as u64 + 1);
+            decoder
+                .read_to_end(&mut decoded)
+                .map_err(|error| Failure::BadRequest(format!("The request body is no gzip: {error}.")))?;
+            if decoded.len() > BODY_LIMIT { Err(Failure::TooLarge) } else { Ok(decoded.into()) }
+        }
+        _ => Err(Failure::Encoding),
+    }
+}
+
+/// Gives an answer the form in which it travels.
+pub(super) fn encode(response: Response<Bytes>, head: &Parts, settings: &Settings) -> Response<Bytes> {
+    let (mut parts, mut body) = response.into_parts();
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_json = content_type.starts_with("application/json");
+    let is_text = is_json || content_type.contains("xml") || content_type.starts_with("text/");
+    if settings.escape_slashes && is_json {
+        // In JSON a slash stands inside strings only, and is never escaped by what wrote this.
+        body = String::from_utf8_lossy(&body).replace('/', "\\/").into();
+    }
+    let wanted = settings.compress_answers && is_text && !body.is_empty();
+    if wanted && accepts_gzip(head) && !head.headers.contains_key(RANGE) {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        // Writing to memory can't fail; if it did, the answer would stay as it is.
+        if let Ok(compressed) = encoder.write_all(&body).and_then(|()| encoder.finish()) {
+            body = compressed.into();
+            parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            parts.headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+    }
+    Response::from_parts(parts, body)
+}
+
+fn accepts_gzip(head: &Parts) -> bool {
+    let values = head.headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+        let is_refused = matches!(quality.replace(' ', "").as_str(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
+        matches!(name.trim().to_ascii_lowercase().as_str(), "gzip" | "x-gzip" | "*") && !is_refused
+    })
+}
