@@ -49,7 +49,7 @@ pub struct Address<'a> {
 
 /// One body on its way through: pieces in, pieces out, an address at most held back.
 ///
-/// Memory is bounded by [`hold::LONGEST`] and the piece at hand, whatever the body's size.
+/// Memory is bounded by 64 KiB and the piece at hand, whatever the body's size: a longer address stays as it is.
 pub struct Rewriter<M> {
     scanner: Scanner,
     /// What an address begins with: the scheme and one of the authorities.
