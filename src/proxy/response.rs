@@ -107,7 +107,8 @@ async fn relay(
     head.version = Version::HTTP_11;
     let ends_with_connection = version == Version::HTTP_10;
     let idle = exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
-    let is_gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let is_gzip =
+        head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"gzip"));
     let links = exchange.route().map(|route| Links::new(exchange.clone(), routes, route.clone()));
     let document = document(exchange, &head);
     let is_coded = is_gzip && (document.is_some() || !exchange.accepts_gzip());
@@ -137,7 +138,8 @@ async fn relay(
 /// Where addresses can stand in an answer; `None` for one that holds none or must not be touched.
 fn document(exchange: &Exchange, head: &Parts) -> Option<Document> {
     let (asked, _) = exchange.asked()?;
-    let has_body = !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT);
+    let has_body =
+        !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT);
     if !has_body || asked.is_media() {
         return None;
     }

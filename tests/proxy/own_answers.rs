@@ -152,17 +152,24 @@ async fn a_request_that_is_framed_twice_or_meant_for_two_hosts_is_never_passed_o
 }
 
 #[tokio::test]
-async fn what_is_not_built_yet_says_so() {
+async fn an_address_no_server_ever_had_is_named() {
     let rig = Rig::new().await;
-    for path in ["/nav/BC/WS/CRONUS/Page/Customer", "/anything", "/"] {
-        assert_says(&rig.get(path).await.refusal(), 501, "Proxy_NotImplemented", &["to: odata", "to: soap"]);
+    for path in ["/nav/BC/Foo/CRONUS", "/anything", "/"] {
+        assert_says(&rig.get(path).await.refusal(), 404, "Proxy_NoRoute", &["/{instance}/WS/", "/{instance}/ODataV4/"]);
         let soap = rig.call_soap(path).await;
-        assert_eq!((soap.status.as_u16(), soap.refusal().status), (500, 501));
+        assert_eq!((soap.status.as_u16(), soap.refusal().status), (500, 404));
     }
+    let old = rig.get("/nav/NAV/OData/Company('CRONUS%20International%20Ltd.')/Customer").await.refusal();
+    assert_says(
+        &old,
+        501,
+        "Proxy_NotImplemented",
+        &["OData V3", "/NAV/ODataV4/Company('CRONUS%20International%20Ltd.')/Customer"],
+    );
     for path in ["/api/$batch", "/odata/$batch", "/api/%24BATCH"] {
         assert_says(&rig.post_json(path, "{}").await.refusal(), 501, "Proxy_NotImplemented", &["one by one"]);
     }
-    assert!(rig.simulator.received().is_empty());
+    assert!(rig.received().is_empty());
 }
 
 #[tokio::test]
