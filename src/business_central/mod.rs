@@ -3,6 +3,7 @@
 pub mod address;
 pub mod companies;
 mod error_envelope;
+pub mod metadata;
 mod names;
 mod path;
 mod surface;

@@ -65,6 +65,13 @@ impl Draft {
     async fn new(routed: Routed<RequestBody>) -> Result<(Self, RequestBody), Refusal> {
         let Routed { exchange, route, mut resource, head, body } = routed;
         let company = if resource.concerns_a_company() { route.company_of(&mut resource).await? } else { None };
+        if let Some(company) = &company
+            && head.method == Method::POST
+            && let Some(name) = resource.unbound_action()
+            && route.destination.has_action(name).await?
+        {
+            resource = resource.into_unbound_action(company);
+        }
         let target = resource.path_and_query(route.destination.address.path(), company.as_deref())?;
         let address = Uri::builder()
             .scheme("https")

@@ -9,6 +9,7 @@ use hyper::StatusCode;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::actions::Actions;
 use super::refusal::{Kind, Refusal};
 use super::suspicion::Suspicion;
 use super::upstream::UpstreamClient;
@@ -38,6 +39,7 @@ pub struct Destination {
     pub client: UpstreamClient,
     pub address: EnvironmentAddress,
     http: reqwest::Client,
+    actions: Actions,
     companies: ArcSwapOption<Companies>,
     /// Held while companies are looked up: one look-up serves all who wait.
     look_up: Mutex<Option<FailedLookUp>>,
@@ -158,6 +160,7 @@ impl Destination {
             client,
             address,
             http,
+            actions: Actions::default(),
             companies: ArcSwapOption::empty(),
             look_up: Mutex::new(None),
             suspicion: Suspicion::default(),
@@ -172,6 +175,13 @@ impl Destination {
             None => None,
         };
         Ok(Ready { token_age: token.age(), company })
+    }
+
+    /// Whether OData knows an unbound action of this name.
+    pub async fn has_action(&self, name: &str) -> Result<bool, Refusal> {
+        let token = self.tokens.token().await?;
+        let url = format!("{}/ODataV4/$metadata", self.address.url());
+        Ok(self.actions.has(name, &self.http, &url, &token.authorization).await)
     }
 
     /// The company meant, from the list that was looked up, or looked up now.

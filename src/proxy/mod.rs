@@ -9,6 +9,7 @@
 //! [`service`] puts the steps together.
 
 mod access_log;
+mod actions;
 mod admission;
 mod answer_body;
 mod authorize;

@@ -4,6 +4,7 @@ mod process;
 mod rig;
 mod wire;
 
+mod addresses;
 mod companies;
 mod entra_errors;
 mod forwarding;

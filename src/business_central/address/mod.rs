@@ -19,6 +19,7 @@ mod upstream;
 pub use local::Asked;
 pub use upstream::{EnvironmentAddress, is_named};
 
+use super::Company;
 use super::path::PathError;
 use super::surface::ApiPath;
 use query::Query;
@@ -105,6 +106,31 @@ impl Resource {
     /// Whether this is a `$batch`, which is no request of its own.
     pub fn is_batch(&self) -> bool {
         matches!(self.place, Place::Batch(_))
+    }
+
+    /// The name of the unbound action this would be if it were posted to and there is one: OData's page and action look alike.
+    pub fn unbound_action(&self) -> Option<&str> {
+        match &self.place {
+            Place::InCompany { family: Family::OData, named: None, rest } => {
+                let name = rest.strip_prefix('/')?;
+                // Business Central calls an action {service}_{procedure}.
+                let is_candidate = name.contains('_') && !name.contains(['/', '(', '%']);
+                is_candidate.then_some(name)
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes it the unbound action it turned out to be: those take their company from the query.
+    pub fn into_unbound_action(self, company: &Company) -> Self {
+        match self.place {
+            Place::InCompany { family, rest, .. } if self.query.companies().next().is_none() => Self {
+                place: Place::Root { family, rest },
+                query: self.query.with("company", company.name.as_str()),
+                ..self
+            },
+            place => Self { place, ..self },
+        }
     }
 
     /// Whether it is a file that somebody stored, whatever its type: `…/pictureContent`, `…/attachmentContent`, `…/content`, `…/$value`.

@@ -79,6 +79,11 @@ fn the_odata_surface_writes_the_name_with_doubled_apostrophes() {
         ("/company(Id=ID)/X", "/ODataV4/NAME/X"),
         ("/Company('M%C3%BCller & S%C3%B6hne''s/Co')/X", "/ODataV4/NAME/X"),
         (
+            "/Tools_Post?company='m%C3%BCller+%26+s%C3%B6hne''s/co'&x=1",
+            "/ODataV4/Tools_Post?company=%27M%C3%BCller%20%26%20S%C3%B6hne%27%27s%2FCo%27&x=1",
+        ),
+        ("/Company('M%C3%BCLLER & S%C3%B6hne''s/Co')/X", "/ODataV4/NAME/X"),
+        (
             "/Tools_Post?company='M%C3%BCller+%26+S%C3%B6hne''s/Co'",
             "/ODataV4/Tools_Post?company='M%C3%BCller+%26+S%C3%B6hne''s/Co'",
         ),
@@ -201,6 +206,22 @@ fn addresses_of_an_old_server_lead_to_the_same_thing_online() {
     ] {
         let fill = |text: &str| text.replace("NAME", name).replace("LITERAL", literal).replace("ID", ID);
         assert_eq!(in_company("nav", &fill(local)).as_deref(), Ok(fill(upstream).as_str()), "{local}");
+    }
+}
+
+#[test]
+fn an_unbound_action_takes_its_company_from_the_query() {
+    let surface = Surface::OData;
+    let resource = |local| {
+        let asked = Asked { remainder: SafePath::check(local).unwrap(), query: Some("x=1"), company_headers: &[] };
+        Resource::understand(&surface, asked, &environment()).unwrap()
+    };
+    let action = resource("/Tools_Echo");
+    assert_eq!(action.unbound_action(), Some("Tools_Echo"));
+    let built = action.into_unbound_action(&company()).path_and_query("", Some(&company())).unwrap();
+    assert_eq!(built, "/ODataV4/Tools_Echo?x=1&company=M%C3%BCller%20%26%20S%C3%B6hne%27s%2FCo");
+    for local in ["/Customer", "/Sales_Order('1')", "/Company('X')/Tools_Echo", "/Tools_Echo/x"] {
+        assert_eq!(resource(local).unbound_action(), None, "{local}");
     }
 }
 

@@ -142,7 +142,10 @@ impl Resource {
                 path.push_str(rest);
             }
         }
-        if let Some(query) = self.query.as_str() {
+        let judged = company.filter(|_| !matches!(self.place, Place::Anywhere(_)));
+        let misspelt = judged.filter(|company| self.query.companies().any(|name| is_misspelt(company, &name)));
+        let corrected = misspelt.map(|company| self.query.with_company(company.name.as_str()));
+        if let Some(query) = corrected.as_ref().unwrap_or(&self.query).as_str() {
             path.push('?');
             path.push_str(query);
         }
@@ -179,9 +182,12 @@ impl Resource {
     }
 }
 
-/// Whether a text names this company, by its id or its exact name.
+/// Whether a text names this company, by its id or by its name in any case.
+///
+/// Business Central tells names apart by their case, but the address that is built holds the company's own spelling whichever was used.
 pub fn is_named(company: &Company, text: &str) -> bool {
-    company.name.as_str() == text || text.parse() == Ok(company.id)
+    let name = company.name.as_str();
+    name == text || text.parse() == Ok(company.id) || name.to_lowercase() == text.to_lowercase()
 }
 
 fn family_place(path: SafePath<'_>) -> Option<Understood> {
@@ -198,6 +204,11 @@ fn family_place(path: SafePath<'_>) -> Option<Understood> {
     }
     let (api, rest) = split_api(rest).filter(|_| root.is("api"))?;
     place::api(&api, rest).ok()
+}
+
+/// Whether a name of this company is written in another case, which Business Central would not know it by.
+fn is_misspelt(company: &Company, name: &str) -> bool {
+    name != company.name.as_str() && name.parse() != Ok(company.id)
 }
 
 // A String takes everything that is written to it, so the results of `write!` below say nothing.

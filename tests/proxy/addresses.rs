@@ -1,0 +1,175 @@
+//! Addresses, both ways: what a client writes leads to the right place, and what it finds in an answer leads back here.
+
+use hyper::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::rig::{Answer, Plan, Rig, send};
+
+/// The upstream paths of what was sent, below the environment.
+fn sent(rig: &Rig) -> Vec<String> {
+    let base = format!("/v2.0/{}/Production", rig.simulator.settings().tenant_id);
+    let below = |target: String| target.strip_prefix(&base).unwrap().to_owned();
+    rig.received()
+        .into_iter()
+        .map(|received| below(received.target))
+        .filter(|path| !path.ends_with("$metadata"))
+        .collect()
+}
+
+fn local(rig: &Rig, path: &str) -> String {
+    format!("http://{}{path}", rig.address())
+}
+
+/// Follows an address that was found in an answer.
+async fn follow(rig: &Rig, address: &Value) -> Answer {
+    let path = address.as_str().unwrap().strip_prefix(&local(rig, "")).unwrap_or_else(|| panic!("{address}"));
+    rig.get(path).await
+}
+
+#[tokio::test]
+async fn links_lead_back_to_the_route_they_were_found_on() {
+    let rig = Rig::new().await;
+    let page = rig.get("/api/customers?$select=number").await.json();
+    assert_eq!(
+        page["@odata.context"],
+        local(&rig, "/api/$metadata#companies(824820a2-508c-ed11-aada-0000000000a1)/customers")
+    );
+    let next = page["@odata.nextLink"].as_str().unwrap();
+    assert!(next.starts_with(&local(&rig, "/api/customers?$select=number&aid=FIN&$skiptoken=")), "{next}");
+    assert_eq!(follow(&rig, &page["@odata.nextLink"]).await.json()["value"][0]["number"], "10200");
+
+    let page = rig.get("/odata/Customer").await.json();
+    let next = page["@odata.nextLink"].as_str().unwrap();
+    assert!(next.starts_with(&local(&rig, "/odata/Customer?")), "{next}");
+    assert_eq!(follow(&rig, &page["@odata.nextLink"]).await.json()["value"][0]["No"], "10200");
+
+    let wsdl = rig.get("/soap/Page/Customer?wsdl").await;
+    let address = format!("location=\"{}\"", local(&rig, "/soap/Page/Customer"));
+    assert!(wsdl.text().contains(&address), "{}", wsdl.text());
+    assert!(!wsdl.text().contains(rig.simulator.base_url()));
+}
+
+#[tokio::test]
+async fn a_created_record_is_found_where_the_headers_say() {
+    let rig = Rig::new().await;
+    let created = rig.post_json("/api/customers", r#"{"displayName":"New"}"#).await;
+    assert_eq!(created.status, StatusCode::CREATED);
+    for name in ["location", "odata-entityid"] {
+        let address = Value::from(created.headers[name].to_str().unwrap());
+        assert_eq!(follow(&rig, &address).await.json()["displayName"], "New", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_base_is_what_the_client_used() {
+    let rig = Rig::new().await;
+    for host in ["erp-gw:8080", "oldserver", "[::1]:7048"] {
+        let mut stream = rig.connect().await;
+        let request = format!("GET /api/companies HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+        let (answer, _) = crate::rig::read_to_end(&mut stream).await;
+        assert!(answer.contains(&format!("\"@odata.context\":\"http://{host}/api/$metadata#companies\"")), "{answer}");
+    }
+    let (answer, _) = rig.raw("GET /api/companies HTTP/1.0\r\n\r\n").await;
+    assert!(answer.contains(&format!("\"@odata.context\":\"{}", local(&rig, "/api/$metadata#companies"))), "{answer}");
+}
+
+#[tokio::test]
+async fn data_that_looks_like_an_address_arrives_as_it_is_stored() {
+    let rig = Rig::new().await;
+    let base = rig.simulator.base_url().to_owned();
+    let filter = "$filter=number%20eq%20'10010'%20or%20number%20eq%20'10030'";
+    let page = rig.get(&format!("/api/customers?{filter}")).await.json();
+    let [one, deceptive] = page["value"].as_array().unwrap().as_slice() else { panic!("{page}") };
+    assert!(one["website"].as_str().unwrap().starts_with(&format!("{base}/v2.0/")), "{one}");
+    assert!(
+        one["note"].as_str().unwrap().contains("https://api.businesscentral.dynamics.com/v2.0/Production/ODataV4/")
+    );
+    assert!(deceptive["note"].as_str().unwrap().contains(&base), "{deceptive}");
+
+    let odata = rig.get("/odata/Customer('10010')").await.json();
+    assert_eq!(odata["Home_Page"], one["website"]);
+    let written = one["website"].clone();
+    let path = format!("/api/customers({})", one["id"].as_str().unwrap());
+    let headers = [("content-type", "application/json"), ("if-match", "*")];
+    let patch = serde_json::json!({ "website": written }).to_string();
+    assert_eq!(rig.send(Method::PATCH, &path, &headers, patch).await.json()["website"], one["website"]);
+}
+
+#[tokio::test]
+async fn an_old_servers_addresses_work_and_come_back_in_its_spelling() {
+    let plan =
+        Plan::default().connector("companies: { \"CRONUS DE\": \"CRONUS International Ltd.\", Zwei: My Company }");
+    let rig = plan.start().await;
+    let wsdl = rig.get("/nav/DynamicsNAV100/WS/CRONUS%20DE/Page/Customer?wsdl").await.text();
+    let address = format!("location=\"{}\"", local(&rig, "/nav/DynamicsNAV100/WS/CRONUS%20DE/Page/Customer"));
+    assert!(wsdl.contains(&address), "{wsdl}");
+    let page = rig.get("/BC140/ODataV4/Company('CRONUS%20DE')/Customer").await.json();
+    let next = page["@odata.nextLink"].as_str().unwrap();
+    assert!(next.starts_with(&local(&rig, "/BC140/ODataV4/Company('CRONUS%20DE')/Customer?")), "{next}");
+    assert_eq!(follow(&rig, &page["@odata.nextLink"]).await.status, 200);
+    assert_eq!(rig.get("/BC140/ODataV4/Company('Zwei')/Customer?tenant=default&$top=1").await.status, 200);
+
+    let refusal = rig.get("/BC140/ODataV4/Company('Drei')/Customer").await.refusal();
+    assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"));
+    assert!(refusal.message.contains("companies: { \"Drei\":"), "{}", refusal.message);
+    let cronus = "Company('CRONUS%20International%20Ltd.')";
+    let sent = sent(&rig);
+    assert_eq!(sent[0], "/WS/CRONUS%20International%20Ltd./Page/Customer?wsdl");
+    assert_eq!(sent[1], format!("/ODataV4/{cronus}/Customer"));
+    assert_eq!(sent[3], "/ODataV4/Company('My%20Company')/Customer?$top=1");
+    assert_eq!(sent.len(), 4);
+}
+
+#[tokio::test]
+async fn an_unbound_action_runs_in_the_routes_company() {
+    let rig = Rig::new().await;
+    let answer = rig.post_json("/odata/Tools_Echo", r#"{"text":"hello"}"#).await;
+    assert_eq!((answer.status, &answer.json()["value"]), (StatusCode::OK, &Value::from("hello")), "{}", answer.text());
+    assert_eq!(sent(&rig), ["/ODataV4/Tools_Echo?company=CRONUS%20International%20Ltd."]);
+}
+
+#[tokio::test]
+async fn an_address_no_route_covers_says_which_route_to_add() {
+    let rig = Plan::default()
+        .top("routes:\n  - { path: /all, to: environment }\n  - { path: /api, to: api/v2.0 }")
+        .start()
+        .await;
+    let custom = rig.get("/all/api/cronus/warehouse/v1.0/companies").await.json();
+    assert_eq!(custom["@odata.context"], local(&rig, "/all/api/cronus/warehouse/v1.0/$metadata#companies"));
+
+    let rig = Plan::default().top("routes:\n  - { path: /api, to: api/v2.0 }").start().await;
+    let refusal = rig.get("/unrouted/ODataV4/Company('X')/Customer").await.refusal();
+    assert_eq!((refusal.status, refusal.code.as_str()), (404, "Proxy_NoRoute"));
+    assert!(refusal.message.contains("{ path: /NAME, to: odata }"), "{}", refusal.message);
+}
+
+#[tokio::test]
+async fn compression_is_asked_for_and_undone() {
+    let rig = Rig::new().await;
+    for (accept, coding) in [("gzip", None::<&str>), ("identity", None), ("none", None)] {
+        let answer = send(rig.address(), Method::GET, "/api/customers", &[("accept-encoding", accept)], "").await;
+        assert_eq!(answer.headers.get("content-encoding").map(|it| it.to_str().unwrap()), coding, "{accept}");
+        assert_eq!(answer.headers["content-length"], answer.body.len().to_string(), "{accept}");
+        assert_eq!(answer.json()["value"].as_array().unwrap().len(), 20, "{accept}");
+    }
+    assert!(rig.received().iter().all(|received| received.headers["accept-encoding"] == "gzip"));
+    let head = rig.send(Method::HEAD, "/api/customers", &[], "").await;
+    assert!(!head.headers.contains_key("content-length") && !head.headers.contains_key("content-encoding"));
+}
+
+#[tokio::test]
+async fn files_pass_untouched() {
+    let rig = Rig::new().await;
+    let items = rig.get("/api/items?$top=1").await.json();
+    let id = items["value"][0]["id"].as_str().unwrap();
+    let picture = rig.get(&format!("/api/items({id})/picture")).await.json();
+    let link = &picture["pictureContent@odata.mediaReadLink"];
+    let content = follow(&rig, link).await;
+    assert_eq!(content.headers["content-type"], "image/png");
+    let text = String::from_utf8_lossy(&content.body).into_owned();
+    assert!(text.contains(rig.simulator.base_url()), "the file holds an address, and keeps it");
+    let path = link.as_str().unwrap().strip_prefix(&local(&rig, "")).unwrap();
+    let part = rig.send(Method::GET, path, &[("range", "bytes=0-7")], "").await;
+    assert_eq!((part.status, part.body.len()), (StatusCode::PARTIAL_CONTENT, 8));
+}
