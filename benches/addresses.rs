@@ -2,12 +2,16 @@
 
 use std::hint::black_box;
 
-use bcproxy::business_central::address::{Asked, Resource};
+use bcproxy::business_central::address::{Asked, EnvironmentAddress, Resource};
 use bcproxy::business_central::{Company, SafePath, Surface};
 use bcproxy::proxy::RouteTable;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
-const BASE: &str = "/v2.0/5d2c1f6e-0b7a-4c39-9e84-71a3c0de0001/Production";
+fn environment() -> EnvironmentAddress {
+    let base_url = "https://api.businesscentral.dynamics.com".parse().expect("an address");
+    let tenant = "5d2c1f6e-0b7a-4c39-9e84-71a3c0de0001".parse().expect("a tenant");
+    EnvironmentAddress::new(&base_url, &tenant, &"Production".parse().expect("an environment"))
+}
 
 fn company() -> Company {
     Company {
@@ -18,7 +22,7 @@ fn company() -> Company {
 }
 
 fn rewriting(criterion: &mut Criterion) {
-    let company = company();
+    let (company, environment) = (company(), environment());
     let mut group = criterion.benchmark_group("rewrite");
     for (name, to, path, query) in [
         ("api", "api/v2.0", "/customers", Some("$filter=lastModifiedDateTime gt 2024-01-01T00:00:00Z&$top=20")),
@@ -33,12 +37,18 @@ fn rewriting(criterion: &mut Criterion) {
     ] {
         let surface: Surface = to.parse().expect("a surface");
         let rewrite = |path, query| {
-            let asked = Asked { remainder: SafePath::check(path)?, query, company_header: None };
-            Resource::understand(&surface, asked)?.path_and_query(BASE, Some(&company))
+            let asked = Asked { remainder: SafePath::check(path)?, query, company_headers: &[] };
+            Resource::understand(&surface, asked, &environment)?.path_and_query(environment.path(), Some(&company))
         };
         assert!(rewrite(path, query).is_ok(), "{name}: {:?}", rewrite(path, query));
         group.bench_function(name, |bencher| bencher.iter(|| rewrite(black_box(path), black_box(query))));
     }
+    let link =
+        format!("{}/api/v2.0/companies({})/items(0d6b6c5e-2f5d-ee11-8df1-000d3a000001)", environment.url(), company.id);
+    let surface = "api/v2.0".parse().expect("a surface");
+    let back = |link: &str| environment.recognise(link, None)?.local(&surface, Some(&company), None);
+    assert!(back(&link).is_some());
+    group.bench_function("back from a link", |bencher| bencher.iter(|| back(black_box(&link))));
     group.finish();
 }
 

@@ -110,8 +110,9 @@ impl Plan {
             ],
         };
         if peers::has_nginx() {
-            plan.peers.push(peer("nginx, static header", Kind::Nginx, false));
-            plan.peers.push(peer("nginx, logging requests", Kind::Nginx, true));
+            plan.peers.push(peer("nginx, static header", Kind::Nginx { turns: false }, false));
+            plan.peers.push(peer("nginx, logging requests", Kind::Nginx { turns: false }, true));
+            plan.peers.push(peer("nginx, sub_filter", Kind::Nginx { turns: true }, false));
         } else {
             println!("nginx is not installed: its rows are left out");
         }
@@ -124,7 +125,9 @@ impl Plan {
                 "--rounds" => plan.rounds = arguments.next().ok_or("--rounds needs a number")?.parse()?,
                 "--beside" => {
                     let other = arguments.next().ok_or("--beside needs the path of a bcproxy")?;
-                    plan.peers.insert(1, peer("the other bcproxy", Kind::Bcproxy(other.into()), false));
+                    let other = Kind::Bcproxy(other.into());
+                    plan.peers.insert(1, peer("the other bcproxy", other.clone(), false));
+                    plan.peers.insert(3, peer("the other bcproxy, logging requests", other, true));
                 }
                 section => plan.sections.push(section.to_owned()),
             }
@@ -163,9 +166,9 @@ impl Plan {
         if self.quick { quick } else { full }
     }
 
-    /// The first bcproxy and the first nginx: logging makes no difference to memory and starts.
+    /// Logging and turning addresses make no difference to memory and starts.
     fn quiet_peers(&self) -> impl Iterator<Item = &Peer> {
-        self.peers.iter().filter(|peer| !peer.logs)
+        self.peers.iter().filter(|peer| !peer.logs && !matches!(peer.kind, Kind::Nginx { turns: true }))
     }
 
     async fn load(&self, upstream: &Upstream, folder: &Path) -> Result<()> {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::upstream::{Answer, COMPANY, COMPANY_ID, ENVIRONMENT, TENANT, Upstream};
+use crate::upstream::{Answer, COMPANY, COMPANY_ID, ENVIRONMENT, LINKS, TENANT, Upstream};
 
 /// A proxy to measure.
 #[derive(Clone)]
@@ -22,7 +22,10 @@ pub struct Peer {
 #[derive(Clone)]
 pub enum Kind {
     Bcproxy(PathBuf),
-    Nginx,
+    /// `turns`: whether it turns the addresses in answers, with `sub_filter`.
+    Nginx {
+        turns: bool,
+    },
 }
 
 /// A proxy at work. Dropping it ends the process.
@@ -69,8 +72,8 @@ impl Peer {
                 command.env("TOKIO_WORKER_THREADS", "1").arg("--config").arg(folder.join("proxy.yaml"));
                 command
             }
-            Kind::Nginx => {
-                fs::write(folder.join("nginx.conf"), nginx_config(address, upstream, folder, self.logs))?;
+            Kind::Nginx { turns } => {
+                fs::write(folder.join("nginx.conf"), nginx_config(address, upstream, folder, self.logs, *turns))?;
                 let mut command = Command::new("nginx");
                 command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
                 command.arg("-e").arg(folder.join("error.log"));
@@ -132,7 +135,7 @@ log: {{ format: json, requests: {logs} }}
 /// nginx as somebody would tune it who knows that pages are large and handshakes dear.
 ///
 /// One process without a master: the same event loop, and nothing is left behind when it is ended.
-fn nginx_config(address: SocketAddr, upstream: &Upstream, folder: &Path, logs: bool) -> String {
+fn nginx_config(address: SocketAddr, upstream: &Upstream, folder: &Path, logs: bool, turns: bool) -> String {
     let folder = folder.display();
     let authorization = upstream.authorization();
     let port = upstream.address.port();
@@ -141,6 +144,14 @@ fn nginx_config(address: SocketAddr, upstream: &Upstream, folder: &Path, logs: b
         .map(|kind| format!("    {kind}_temp_path {folder}/{kind};\n"))
         .concat();
     let company = COMPANY.replace(' ', "%20");
+    // OData's content type has parameters, which only `*` matches.
+    let filter = format!(
+        "sub_filter_types *;
+            sub_filter_once off;
+            sub_filter '{LINKS}/companies({COMPANY_ID})' 'http://{address}/api';
+            sub_filter '{LINKS}' 'http://{address}/api';"
+    );
+    let filter = if turns { filter.as_str() } else { "" };
     format!(
         "daemon off;
 master_process off;
@@ -171,6 +182,7 @@ http {{
         proxy_ssl_verify on;
         proxy_ssl_trusted_certificate {folder}/ca.pem;
         location /api/ {{
+            {filter}
             proxy_pass https://business_central/v2.0/{TENANT}/{ENVIRONMENT}/api/v2.0/companies({COMPANY_ID})/;
         }}
         location /soap/ {{

@@ -26,6 +26,9 @@ pub const ENVIRONMENT: &str = "Production";
 pub const COMPANY: &str = "CRONUS International Ltd.";
 pub const COMPANY_ID: &str = "824820a2-508c-ed11-aada-0000000000a1";
 
+/// What the addresses in answers begin with.
+pub const LINKS: &str = "https://api.businesscentral.dynamics.com/v2.0/Production/api/v2.0";
+
 /// A running upstream.
 pub struct Upstream {
     pub address: SocketAddr,
@@ -71,13 +74,12 @@ impl Answer {
         }
     }
 
-    pub fn length(self, upstream: &Upstream) -> u64 {
-        let canned = &upstream.canned;
+    /// `None` where it depends on whether a proxy turns addresses.
+    pub fn length(self, upstream: &Upstream) -> Option<u64> {
         match self {
-            Self::Small => canned.small.len() as u64,
-            Self::Soap => canned.soap.len() as u64,
-            Self::Page | Self::ChunkedPage => canned.page.len() as u64,
-            Self::Large => LARGE_BYTES,
+            Self::Small | Self::Page | Self::ChunkedPage => None,
+            Self::Soap => Some(upstream.canned.soap.len() as u64),
+            Self::Large => Some(LARGE_BYTES),
         }
     }
 }
