@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::http::response::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use tower::Service;
@@ -107,20 +107,20 @@ async fn relay(
     head.version = Version::HTTP_11;
     let ends_with_connection = version == Version::HTTP_10;
     let idle = exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
-    let is_gzip =
-        head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let coding = Coding::of(&head.headers);
     let links = exchange.route().map(|route| Links::new(exchange.clone(), routes, route.clone()));
-    let document = document(exchange, &head);
-    let is_coded = is_gzip && (document.is_some() || !exchange.accepts_gzip());
+    // What is coded in a way nobody asked for can't be looked into.
+    let document = document(exchange, &head).filter(|_| coding != Coding::Other);
+    let is_decoded = coding == Coding::Gzip && (document.is_some() || !exchange.accepts_gzip());
 
-    let mut body = AnswerBody::new(IdleTimeout::new(body, idle), is_coded);
+    let mut body = AnswerBody::new(IdleTimeout::new(body, idle), is_decoded);
     if let Some(links) = links {
         links.in_headers(&mut head.headers);
         if let Some(document) = document {
             body = body.with_links(document, links);
         }
     }
-    if is_coded || document.is_some() {
+    if is_decoded || document.is_some() {
         headers::of_changed_body(&mut head.headers);
         let limit = if ends_with_connection { MEASURED_BYTES_HTTP_10 } else { MEASURED_BYTES };
         // The length of HEAD's answer would be that of GET's, which is not known here.
@@ -133,6 +133,26 @@ async fn relay(
     let record = AccessRecord::new(exchange.clone(), head.status, None);
     let content = Content::Upstream { body, ends_with_connection };
     Ok(Response::from_parts(head, ResponseBody { content, record }))
+}
+
+/// How a body is coded (RFC 9110, section 8.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Identity,
+    Gzip,
+    Other,
+}
+
+impl Coding {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut codings = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+        match (codings.next(), codings.next()) {
+            (None, _) => Self::Identity,
+            (Some(only), None) if only.eq_ignore_ascii_case(b"identity") => Self::Identity,
+            (Some(only), None) if only.eq_ignore_ascii_case(b"gzip") => Self::Gzip,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Where addresses can stand in an answer; `None` for one that holds none or must not be touched.

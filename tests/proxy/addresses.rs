@@ -1,5 +1,7 @@
 //! Addresses, both ways: what a client writes leads to the right place, and what it finds in an answer leads back here.
 
+use bcproxy::simulator::{Matcher, Script, Times};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
@@ -156,6 +158,31 @@ async fn compression_is_asked_for_and_undone() {
     assert!(rig.received().iter().all(|received| received.headers["accept-encoding"] == "gzip"));
     let head = rig.send(Method::HEAD, "/api/customers", &[], "").await;
     assert!(!head.headers.contains_key("content-length") && !head.headers.contains_key("content-encoding"));
+}
+
+#[tokio::test]
+async fn a_body_coded_in_a_way_nobody_asked_for_passes_untouched() {
+    let rig = Rig::new().await;
+    let body = r#"{"@odata.context":"not really brotli"}"#;
+    let script = Script::answer(StatusCode::OK)
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .header(CONTENT_ENCODING, HeaderValue::from_static("br"))
+        .send(body);
+    rig.simulator.business_central().script(Matcher::any().path_ending("/customers"), Times::Always, script);
+    let answer = rig.get("/api/customers").await;
+    assert_eq!((answer.headers["content-encoding"].to_str().unwrap(), answer.text().as_str()), ("br", body));
+}
+
+#[tokio::test]
+async fn compression_that_breaks_off_is_no_whole_answer() {
+    let rig = Rig::new().await;
+    let script = Script::answer(StatusCode::OK)
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .header(CONTENT_ENCODING, HeaderValue::from_static("gzip"))
+        .send(&b"\x1f\x8b\x08\0\0\0\0\0\0\x03"[..]);
+    rig.simulator.business_central().script(Matcher::any().path_ending("/customers"), Times::Always, script);
+    let refusal = rig.get("/api/customers").await.refusal();
+    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_AnswerBroken"));
 }
 
 #[tokio::test]
