@@ -143,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_bomb_is_decoded_a_piece_at_a_time() {
-        let coded = gzip(&vec![0; 50 << 20]);
+        let coded = gzip(&vec![0; 8 << 20]);
         let mut body = Gunzip::new(Pieces(VecDeque::from([Bytes::from(coded)])));
         let mut all = 0;
         while let Some(frame) = body.frame().await {
@@ -151,6 +151,6 @@ mod tests {
             assert!(piece.len() <= PIECE_BYTES);
             all += piece.len();
         }
-        assert_eq!(all, 50 << 20);
+        assert_eq!(all, 8 << 20);
     }
 }
