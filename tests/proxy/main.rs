@@ -5,6 +5,7 @@ mod rig;
 mod wire;
 
 mod companies;
+mod crawl;
 mod entra_errors;
 mod forwarding;
 mod own_answers;
