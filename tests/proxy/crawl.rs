@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use bcproxy::simulator::TenantInLinks;
 use hyper::{HeaderMap, Method, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use roxmltree::Document;
@@ -14,8 +15,15 @@ const FULL: &str = "application/json;odata.metadata=full";
 
 #[tokio::test]
 async fn every_address_leads_through_the_proxy_and_on() {
-    for company in ["CRONUS International Ltd.", "Müller & Söhne's Großhandel"] {
-        let rig = crawled(company).start().await;
+    for (company, tenant_in_links, escape_slashes) in [
+        ("CRONUS International Ltd.", TenantInLinks::AsRequested, false),
+        ("Müller & Söhne's Großhandel", TenantInLinks::Never, true),
+    ] {
+        let plan = crawled(company).settings(|settings| {
+            settings.tenant_in_links = tenant_in_links;
+            settings.escape_slashes = escape_slashes;
+        });
+        let rig = plan.start().await;
         let mut crawl = Crawl::new(&rig, company);
         for root in roots(&rig, company) {
             crawl.expect(&root, MINIMAL, "a root");
@@ -185,6 +193,10 @@ impl<'a> Crawl<'a> {
             // Descriptions hold no data: no address of Business Central may stand anywhere.
             assert!(!answer.text().contains(authority(self.rig)), "{found_in}: {}", answer.text());
             in_description(&answer.text(), &mut addresses);
+        } else if !answer.body.is_empty() {
+            // The address in a picture or document is data.
+            let authority = authority(self.rig).as_bytes();
+            assert!(answer.body.windows(authority.len()).any(|bytes| bytes == authority), "{found_in}");
         }
         for address in addresses {
             let target = address.strip_prefix(&self.origin);
