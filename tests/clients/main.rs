@@ -26,21 +26,15 @@ use tokio::process::Command;
 /// A name with everything that has a meaning in JSON, XML or an address, and letters beyond ASCII.
 const NAME: &str = "<Größe> & \"Söhne\" Åse's 100% + \\/ €";
 
-/// Runs a program; what it printed.
-async fn run(program: &str, arguments: &[&str]) -> Vec<u8> {
+/// Runs a program; the JSON it printed.
+async fn report(program: &str, arguments: &[&str]) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder).env("NO_PROXY", "*").kill_on_drop(true);
     let output = within(command.output()).await.unwrap_or_else(|error| panic!("{program}: {error}"));
-    let complaint = String::from_utf8_lossy(&output.stderr);
+    let [printed, complaint] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     assert!(output.status.success(), "{program} {arguments:?}: {}\n{complaint}", output.status);
-    output.stdout
-}
-
-/// Runs a program that prints JSON.
-async fn report(program: &str, arguments: &[&str]) -> Value {
-    let printed = run(program, arguments).await;
-    serde_json::from_slice(&printed).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&printed)))
+    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
 }
 
 /// Every address the program used is the proxy's, and all that reached Business Central came through it.

@@ -37,7 +37,7 @@ async fn curl_follows_next_links_to_the_end_of_fifty_thousand_customers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs python3 with python-odata"]
+#[ignore = "needs python-odata"]
 async fn python_odata_reads_and_writes_what_the_metadata_describes() {
     for (root, set, number, name) in [
         ("/api", "customers", "number", "displayName"),

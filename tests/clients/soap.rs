@@ -7,13 +7,13 @@ use crate::rig::{Plan, Rig};
 use crate::{NAME, assert_only_the_proxy_was_called, count, customers, report};
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs python3 with zeep"]
+#[ignore = "needs python zeep"]
 async fn zeep_reads_writes_and_calls_what_the_wsdl_describes() {
     program_works("python3", "python_zeep.py").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs php with soap"]
+#[ignore = "needs php-soap"]
 async fn phps_soap_client_reads_writes_and_calls_what_the_wsdl_describes() {
     program_works("php", "php_soap.php").await;
 }
