@@ -6,6 +6,7 @@ mod wire;
 
 mod addresses;
 mod companies;
+mod crawl;
 mod entra_errors;
 mod forwarding;
 mod own_answers;

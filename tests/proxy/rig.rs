@@ -205,6 +205,17 @@ impl Rig {
         self.simulator.received().into_iter().filter(|received| !is_look_up(received)).collect()
     }
 
+    /// What Business Central answers when the last request that reached it comes again, past the proxy and without compression.
+    pub async fn past_the_proxy(&self) -> Bytes {
+        let Received { method, target, mut headers, body, .. } = self.received().pop().unwrap();
+        headers.remove("accept-encoding");
+        let tls = bcproxy::tls::client_config(Some(&self.folder.path().join("ca.pem"))).unwrap();
+        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap();
+        let address = format!("{}{target}", self.simulator.base_url());
+        let answer = within(client.request(method, address).headers(headers).body(body).send()).await.unwrap();
+        within(answer.bytes()).await.unwrap()
+    }
+
     /// Waits until the requests that reached Business Central, but for the look-up, fulfil a condition.
     pub async fn wait_for(&self, mut condition: impl FnMut(&[&Received]) -> bool) {
         let condition = |received: &[Received]| {
