@@ -1,14 +1,18 @@
 //! What Business Central is: its names, its address grammar, its companies, its error envelopes.
 
 pub mod address;
+pub mod batch;
+pub mod body_addresses;
 pub mod companies;
 mod error_envelope;
+mod members;
 mod names;
 mod path;
 mod surface;
 
 pub use companies::Company;
 pub use error_envelope::Dialect;
+pub use members::Members;
 pub use names::{CompanyId, CompanyName, CompanyRef, EnvironmentName, NameError};
 pub use path::{PathError, SafePath};
 pub use surface::{ApiPath, Surface, SurfaceError};

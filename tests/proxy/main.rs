@@ -4,7 +4,11 @@ mod process;
 mod rig;
 mod wire;
 
+mod batch;
+mod batch_bad;
+mod body_addresses;
 mod companies;
+mod companies_listed;
 mod entra_errors;
 mod forwarding;
 mod own_answers;
