@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use bcproxy::business_central::address::{Asked, Resource};
+use bcproxy::business_central::address::{Asked, EnvironmentAddress, Resource};
 use bcproxy::business_central::{Company, SafePath, Surface};
 use bcproxy::proxy::RouteTable;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -17,8 +17,14 @@ fn company() -> Company {
     }
 }
 
+fn environment() -> EnvironmentAddress {
+    let base = "https://bc.example".parse().expect("an address");
+    let tenant = "5d2c1f6e-0b7a-4c39-9e84-71a3c0de0001".parse().expect("a tenant");
+    EnvironmentAddress::new(&base, &tenant, &"Production".parse().expect("an environment"))
+}
+
 fn rewriting(criterion: &mut Criterion) {
-    let company = company();
+    let (company, environment) = (company(), environment());
     let mut group = criterion.benchmark_group("rewrite");
     for (name, to, path, query) in [
         ("api", "api/v2.0", "/customers", Some("$filter=lastModifiedDateTime gt 2024-01-01T00:00:00Z&$top=20")),
@@ -33,8 +39,8 @@ fn rewriting(criterion: &mut Criterion) {
     ] {
         let surface: Surface = to.parse().expect("a surface");
         let rewrite = |path, query| {
-            let asked = Asked { remainder: SafePath::check(path)?, query, company_header: None };
-            Resource::understand(&surface, asked)?.path_and_query(BASE, Some(&company))
+            let asked = Asked { remainder: SafePath::check(path)?, query, company_headers: &[] };
+            Resource::understand(&surface, asked, &environment)?.path_and_query(BASE, Some(&company))
         };
         assert!(rewrite(path, query).is_ok(), "{name}: {:?}", rewrite(path, query));
         group.bench_function(name, |bencher| bencher.iter(|| rewrite(black_box(path), black_box(query))));

@@ -84,12 +84,13 @@ impl<'t> Operation<'t> {
             read(value).map_err(malformed)
         };
         let (id, method, url) = (required(ID)?, required(METHOD)?, required(URL)?);
-        let headers: Option<Members<'t>> =
+        let headers: Option<Option<Members<'t>>> =
             members.get(HEADERS).map(|raw| serde_json::from_str(raw.get())).transpose().map_err(malformed)?;
+        let headers = headers.flatten();
         for (_, value) in headers.iter().flat_map(Members::iter) {
             read::<String>(value).map_err(malformed)?;
         }
-        let body = members.get(BODY).map(|raw| Cow::Borrowed(raw.get()));
+        let body = members.get(BODY).map(RawValue::get).filter(|body| *body != "null").map(Cow::Borrowed);
         Ok(Self { members, headers, dropped: None, id, method, url, body })
     }
 
@@ -190,6 +191,7 @@ mod tests {
             r#"{"requests":[]} {}"#,
             r#"{"requests":[],"Requests":[]}"#,
             r#"{"requests":[{"id":"1","method":"GET"}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":[]}]}"#,
             r#"{"requests":[{"id":"1","method":"GET","url":["a"]}]}"#,
             r#"{"requests":[{"id":"1","method":"GET","url":"a","uRL":"b"}]}"#,
             r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"Company":"1","company":"2"}}]}"#,
@@ -198,6 +200,14 @@ mod tests {
         ] {
             assert!(Batch::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn null_is_as_good_as_nothing() {
+        let text = r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":null,"body":null}]}"#;
+        let batch = Batch::parse(text).unwrap();
+        assert_eq!((batch.operations[0].header("company"), &batch.operations[0].body), (None, &None));
+        assert_eq!(batch.to_json(), text.replace(r#""headers":null"#, r#""headers":{}"#));
     }
 
     #[test]

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http_body::Body;
 use hyper::Method;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
+use super::destination::Route;
 use super::gunzip::Gunzip;
 use super::headers;
 use super::inside::Inside;
@@ -20,6 +22,8 @@ use super::judge_body::{judge_addresses, judge_subscription};
 use super::refusal::{Kind, Refusal};
 use super::request_body::{RequestBody, gather};
 use super::step::Routed;
+use crate::business_central::Surface;
+use crate::business_central::body_addresses::may_hold_addresses;
 
 /// The step that looks into bodies.
 #[derive(Debug, Clone)]
@@ -73,18 +77,15 @@ async fn inspect(
     subject: Subject,
     room: Arc<Semaphore>,
 ) -> Result<Routed<RequestBody>, Refusal> {
-    let settings = &routed.route.settings;
-    let Some(root) = routed.resource.local_root(&settings.surface) else { return Ok(routed) };
-    let is_gzip = is_gzip(&routed.head.headers)?;
+    let Some(root) = routed.resource.local_root(&routed.route.settings.surface) else { return Ok(routed) };
+    let is_gzip = match is_gzip(&routed.head.headers) {
+        Err(_) if subject == Subject::Addresses && !is_confined(&routed.route) => return Ok(routed),
+        known => known?,
+    };
     let as_sent = routed.body.again();
     let (bytes, permit) = at_hand(std::mem::take(&mut routed.body), is_gzip, room).await?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Refusal::new(Kind::BadRequest, NO_UTF8))?;
     let inside = Inside { route: &routed.route, base: routed.exchange.base(), request: &routed.resource, root: &root };
-    let judged = match subject {
-        Subject::Batch => Some(judge_batch(text, &inside).await?),
-        Subject::Subscription => judge_subscription(text, &inside).await.map(|()| None)?,
-        Subject::Addresses => judge_addresses(text, &inside).await?,
-    };
+    let judged = subject.judge(&bytes, &inside).await?;
     match (judged, as_sent) {
         (None, Some(as_sent)) => routed.body = as_sent,
         (judged, _) => {
@@ -116,8 +117,11 @@ async fn at_hand(
 impl Subject {
     /// What the body has to be looked into for; `None` when it passes as it is.
     fn of(routed: &Routed<RequestBody>) -> Result<Option<Self>, Refusal> {
-        let (resource, head, settings) = (&routed.resource, &routed.head, &routed.route.settings);
+        let (resource, head) = (&routed.resource, &routed.head);
         let is_json = is_json(&head.headers);
+        if is_json && !is_like_ascii(&head.headers) {
+            return Err(Refusal::new(Kind::UnsupportedMediaType, UNKNOWN_CHARSET));
+        }
         if resource.is_batch() {
             return match (is_json, &head.method) {
                 (true, &Method::POST) => Ok(Some(Self::Batch)),
@@ -125,11 +129,10 @@ impl Subject {
                 _ => Err(Refusal::new(Kind::BadRequest, "A batch is sent with POST.")),
             };
         }
-        let is_write = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
-        let is_confined = settings.company.is_some();
-        if !is_write || !resource.takes_json() {
+        if routed.body.is_end_stream() || !resource.takes_json() {
             return Ok(None);
         }
+        let is_confined = is_confined(&routed.route);
         let is_large = matches!(routed.body, RequestBody::Streaming { .. });
         Ok(match resource.is_subscription() {
             true if is_confined => Some(Self::Subscription),
@@ -138,12 +141,49 @@ impl Subject {
             _ => None,
         })
     }
+
+    /// The body as it may be sent; `None` when that is how it came.
+    async fn judge(self, body: &[u8], inside: &Inside<'_>) -> Result<Option<String>, Refusal> {
+        let no_utf8 = || Refusal::new(Kind::BadRequest, NO_UTF8);
+        // In UTF-16 every other byte of a name is one: it would be read there, and not be found here.
+        if memchr::memchr(0, body).is_some() {
+            return Err(no_utf8());
+        }
+        if self == Self::Addresses && !may_hold_addresses(body) {
+            return Ok(None);
+        }
+        let text = std::str::from_utf8(body).map_err(|_| no_utf8())?;
+        match self {
+            Self::Batch => judge_batch(text, inside).await.map(Some),
+            Self::Subscription => judge_subscription(text, inside).await.map(|()| None),
+            Self::Addresses => judge_addresses(text, inside).await,
+        }
+    }
+}
+
+/// Whether requests of this route can't reach every company.
+fn is_confined(route: &Route) -> bool {
+    let settings = &route.settings;
+    settings.company.is_some() || settings.surface == Surface::Nav && !settings.connector.companies.is_empty()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    matches!(kind.as_str(), "application/json" | "text/json") || kind.ends_with("+json")
+    headers.get_all(CONTENT_TYPE).iter().filter_map(|kind| kind.to_str().ok()).any(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        matches!(kind.as_str(), "application/json" | "text/json") || kind.ends_with("+json")
+    })
+}
+
+/// Whether names in the body are spelled in it byte for byte, as in all encodings that extend ASCII.
+fn is_like_ascii(headers: &HeaderMap) -> bool {
+    let kinds = headers.get_all(CONTENT_TYPE).iter().filter_map(|kind| kind.to_str().ok());
+    kinds.flat_map(|kind| kind.split(';').skip(1)).all(|parameter| match parameter.split_once('=') {
+        Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
+            let charset = charset.trim().trim_matches('"').to_ascii_lowercase();
+            ["utf-8", "utf8", "us-ascii", "iso-8859-", "windows-125"].iter().any(|known| charset.starts_with(known))
+        }
+        _ => true,
+    })
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
@@ -171,5 +211,7 @@ const NOT_JSON: &str = "A batch is taken in JSON only: Content-Type: application
      so (multipart/mixed is not read), or send the requests one by one.";
 
 const UNKNOWN_CODING: &str = "The body's Content-Encoding can't be undone here; send it uncompressed or with gzip.";
+
+const UNKNOWN_CHARSET: &str = "The body's charset is not read here; send JSON in UTF-8.";
 
 const NO_UTF8: &str = "The body is no UTF-8, which JSON has to be.";

@@ -22,7 +22,11 @@ pub async fn judge_addresses(body: &str, inside: &Inside<'_>) -> Result<Option<S
 
 /// An address in the body, as Business Central can follow it; `None` when it can already.
 async fn judge_address(address: &str, inside: &Inside<'_>) -> Result<Option<String>, Refusal> {
-    let Some(understood) = inside.understand(address, &[]).await? else { return Ok(None) };
+    let Some(understood) = inside.understand(address, &[]).await? else {
+        // It may still be Business Central's, in a spelling that only a lenient reader takes.
+        let spelled_out = address.replace('\\', "/");
+        return inside.judge_reference(&format!("/{spelled_out}"), &[]).await.map(|()| None);
+    };
     let company = understood.company.as_deref();
     if !understood.resource.is_served_with(inside.request) {
         return Err(elsewhere(address));

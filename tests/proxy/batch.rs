@@ -216,6 +216,10 @@ async fn a_route_without_a_company_takes_only_requests_that_name_one() {
 #[tokio::test]
 async fn an_old_companys_name_is_translated_in_each_request() {
     let rig = Plan::default().connector("companies: { \"Alte Firma\": \"My Company\" }").start().await;
+    let by_header =
+        json!([{"id": "1", "method": "GET", "url": "Customer?$top=1", "headers": {"Company": "Alte Firma"}}]);
+    let answers = responses(&rig, "/nav/BC/ODataV4/$batch", by_header).await;
+    assert_eq!(answers[0]["body"]["value"][0]["Name"], format!("{OTHER} customer 10000"));
     for url in ["Company('Alte%20Firma')/Customer?$top=1", "Customer?$top=1&company='Alte%20Firma'"] {
         let answers = responses(&rig, "/nav/BC/ODataV4/$batch", get(url)).await;
         assert_eq!(answers[0]["body"]["value"][0]["Name"], format!("{OTHER} customer 10000"), "{url}");

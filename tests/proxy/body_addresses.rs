@@ -51,7 +51,7 @@ async fn data_that_looks_like_an_address_is_never_touched() {
             r#"{{"website":"http://{host}/api/customers(1)","note":"\"a@odata.bind\":\"http://{host}/api/x\"", "n": 1.0 }}"#
         ),
         format!(r#"{{"@odata.context":"http://{host}/api/$metadata#x","@odata.etag":"W/\"x\""}}"#),
-        format!(r#"{{"x@odata.bind":"https://elsewhere.example/companies({other})/customers(1)"}}"#),
+        format!(r#"{{"x@odata.bind":"https://elsewhere.example/customers(1)", "text":"companies({other})"}}"#),
         r#"{"x@odata.bind":"customers(1)", "y@odata.bind": null, "z@odata.bind":["$1"]}"#.to_owned(),
         format!(r#"{{"x@odata.bind":"{}/customers(1)"}}"#, upstream(&rig)),
         "no JSON at all".to_owned(),
@@ -77,6 +77,9 @@ async fn an_address_of_another_company_is_refused_wherever_it_stands() {
         format!("/v2.0/Production/api/v2.0/companies({other})/customers(1)"),
         format!("{base}/v2.0/Production/api/v2.0/companies({other})/customers(1)"),
         format!("customers(1)?company={other}"),
+        format!("//{}/v2.0/Production/api/v2.0/companies({other})/customers(1)", base.trim_start_matches("https://")),
+        format!("https:\\\\x\\v2.0\\Production\\api\\v2.0\\companies({other})\\customers(1)"),
+        format!("https://elsewhere.example/companies({other})/customers(1)"),
     ] {
         for body in [
             json!({"x@odata.bind": address}).to_string(),
@@ -100,6 +103,20 @@ async fn an_address_of_another_company_is_refused_wherever_it_stands() {
     }
     let climbing = rig.post_json("/api/salesOrders", r#"{"x@odata.bind":"../../companies"}"#).await.refusal();
     assert_eq!(climbing.status, 400);
+    assert!(rig.received().is_empty());
+}
+
+#[tokio::test]
+async fn an_encoding_in_which_a_name_would_not_be_found_is_refused() {
+    let rig = Rig::new().await;
+    let text = r#"{"x@odata.bind":"companies(1)/x"}"#;
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (kind, status) in [("application/json", 400), ("application/json; charset=\"UTF-16\"", 415)] {
+        for path in ["/api/salesOrders", "/api/$batch"] {
+            let answer = rig.send(Method::POST, path, &[("content-type", kind)], wide.clone()).await;
+            assert_eq!(answer.refusal().status, status, "{kind}");
+        }
+    }
     assert!(rig.received().is_empty());
 }
 

@@ -54,7 +54,11 @@ impl Resource {
         };
         let root = self.family().map_or("", Family::root);
         let relative = whole.strip_prefix('/').and_then(|whole| whole.strip_prefix(root)).unwrap_or(&whole);
-        Ok(relative.trim_start_matches('/').to_owned())
+        let relative = relative.trim_start_matches('/');
+        let end = relative.find(['/', '?']).unwrap_or(relative.len());
+        let (first, rest) = relative.split_at_checked(end).unwrap_or((relative, ""));
+        // A colon there would make a scheme of what stands before it (RFC 3986, section 4.2).
+        Ok(first.replace(':', "%3A") + rest)
     }
 
     /// What a webhook watches in this company, as its `resource` names it: `/api/v2.0/companies({id})/customers`.
