@@ -180,6 +180,16 @@ async fn a_reference_to_an_earlier_request_passes_and_leads_nowhere_else() {
     for url in [format!("$1/companies({other})/x"), format!("$1?company={other}")] {
         assert_eq!(refusal(&rig, "/api/$batch", follow(&url)).await.status, 403, "{url}");
     }
+    let list =
+        |url: &str| json!([{"id": "1", "method": "GET", "url": "companies"}, {"id": "2", "method": "GET", "url": url}]);
+    assert_eq!(refusal(&rig, "/api/$batch", list("$1?$filter=true")).await.status, 400);
+    for answer in responses(&rig, "/api/$batch", list("$1")).await {
+        assert_eq!(answer["body"]["value"].as_array().unwrap().len(), 1);
+    }
+    let other = format!("/api/v2.0/companies({other})/customers");
+    let hooks = json!([{"id": "1", "method": "POST", "url": "subscriptions", "body": {}},
+                       {"id": "2", "method": "PATCH", "url": "$1", "body": {"resource": other}}]);
+    assert_eq!(refusal(&rig, "/api/$batch", hooks).await.status, 403);
 }
 
 #[tokio::test]

@@ -236,6 +236,16 @@ fn a_second_company_further_down_is_no_way_out() {
     }
 }
 
+#[test]
+fn a_part_of_a_batch_begins_with_no_scheme() {
+    let query = format!("company={ID}");
+    let remainder = SafePath::check("/https:/evil.example/x('a:b')").unwrap();
+    let asked = Asked { remainder, query: Some(&query), company_headers: &[] };
+    let part = Resource::understand(&"api/v2.0".parse().unwrap(), asked, &environment()).unwrap();
+    let written = format!("https%3A/evil.example/x('a:b')?company={ID}");
+    assert_eq!(part.in_batch(Some(&company())), Ok(written));
+}
+
 fn recognised(below: &str) -> Resource {
     let (path, query) = match below.split_once('?') {
         Some((path, query)) => (path, Some(query)),

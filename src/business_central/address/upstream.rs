@@ -160,7 +160,7 @@ impl Resource {
     }
 
     /// Whether it is the list of all companies, or made from it.
-    fn lists_companies(&self) -> bool {
+    pub fn lists_companies(&self) -> bool {
         match &self.place {
             Place::Root { family: Family::Api(_), rest } => is_below(rest, "companies"),
             Place::Root { family: Family::OData, rest } => is_below(rest, "Company"),
