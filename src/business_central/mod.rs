@@ -1,8 +1,11 @@
 //! What Business Central is: its names, its address grammar, its companies, its error envelopes.
 
 pub mod address;
+pub mod batch;
+pub mod body_addresses;
 pub mod companies;
 mod error_envelope;
+mod members;
 pub mod metadata;
 mod names;
 mod path;
@@ -10,6 +13,7 @@ mod surface;
 
 pub use companies::Company;
 pub use error_envelope::Dialect;
+pub use members::Members;
 pub use names::{CompanyId, CompanyName, CompanyRef, EnvironmentName, NameError};
 pub use path::{PathError, SafePath};
 pub use surface::{ApiPath, Surface, SurfaceError};

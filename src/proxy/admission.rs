@@ -56,7 +56,11 @@ impl From<BodyError> for Refusal {
                 Kind::RequestTimeout,
                 format!("The request's body did not go on ({error}); nothing of it was carried out."),
             ),
-            BodyError::Undecodable | BodyError::Broken(_) => {
+            BodyError::Undecodable => Self::new(
+                Kind::BadRequest,
+                "The body says that it is compressed with gzip, but it is cut or broken; nothing of it was carried out.",
+            ),
+            BodyError::Broken(_) => {
                 Self::new(Kind::ClientGone, "The request's body broke off; nothing of it was carried out.")
             }
         }

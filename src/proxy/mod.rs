@@ -1,9 +1,9 @@
 //! The data path: one file per step, and what the steps share.
 //!
 //! ```text
-//! listener → guard → route → admission → authorize → forward
-//!     ↑                                                 ↓
-//!     └───────────────────── response ←─────────────────┘
+//! listener → guard → route → admission → inspect → authorize → forward
+//!     ↑                                                           ↓
+//!     └────────────────────────── response ←──────────────────────┘
 //! ```
 //!
 //! [`service`] puts the steps together.
@@ -21,6 +21,10 @@ mod guard;
 mod gunzip;
 mod headers;
 mod idle;
+mod inside;
+mod inspect;
+mod judge_batch;
+mod judge_body;
 mod links;
 mod listener;
 mod refusal;

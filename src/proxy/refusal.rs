@@ -6,6 +6,7 @@ use hyper::StatusCode;
 
 use crate::business_central::PathError;
 use crate::business_central::address::AddressError;
+use crate::business_central::batch::BatchError;
 use crate::business_central::companies::{LookupError, MatchError};
 use crate::entra::Unavailable;
 use crate::unreachable::Step;
@@ -28,6 +29,8 @@ pub enum Kind {
     UnknownCompany,
     MethodNotAllowed,
     RequestTimeout,
+    TooLarge,
+    UnsupportedMediaType,
     NotImplemented,
     UnknownEnvironment,
     /// `setup`: somebody has to change the set-up; otherwise it passes by itself.
@@ -54,6 +57,10 @@ impl Kind {
             Self::UnknownCompany => (S::NOT_FOUND, "Proxy_UnknownCompany", "destination_not_found"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "Proxy_MethodNotAllowed", "http_request_denied"),
             Self::RequestTimeout => (S::REQUEST_TIMEOUT, "Proxy_RequestTimeout", "http_request_error"),
+            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "Proxy_TooLarge", "http_request_error"),
+            Self::UnsupportedMediaType => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "Proxy_UnsupportedMediaType", "http_request_error")
+            }
             Self::NotImplemented => (S::NOT_IMPLEMENTED, "Proxy_NotImplemented", "http_request_denied"),
             Self::UnknownEnvironment => (S::BAD_GATEWAY, "Proxy_UnknownEnvironment", "proxy_configuration_error"),
             Self::NoToken { setup } => {
@@ -103,14 +110,22 @@ impl From<AddressError> for Refusal {
             AddressError::Path(_)
             | AddressError::NoCompany
             | AddressError::TwoCompanies { .. }
+            | AddressError::OpenFilter
             | AddressError::MisplacedBatch => Kind::BadRequest,
-            AddressError::OtherCompany { .. } | AddressError::OtherPlace { .. } | AddressError::Tenant => {
-                Kind::NotAllowed
-            }
+            AddressError::OtherCompany { .. }
+            | AddressError::OtherPlace { .. }
+            | AddressError::Unwatchable { .. }
+            | AddressError::Tenant => Kind::NotAllowed,
             AddressError::NotSoap | AddressError::NotNav => Kind::NoRoute,
             AddressError::OldOData { .. } => Kind::NotImplemented,
         };
         Self::new(kind, capitalised(&error.to_string()))
+    }
+}
+
+impl From<BatchError> for Refusal {
+    fn from(error: BatchError) -> Self {
+        Self::new(Kind::BadRequest, capitalised(&error.to_string()))
     }
 }
 

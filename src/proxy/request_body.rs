@@ -166,6 +166,11 @@ impl RequestBody {
         Ok(Self::Whole { bytes: ahead.freeze(), _room: Some(Arc::new(permit)) })
     }
 
+    /// A body that is at hand.
+    pub fn whole(bytes: Bytes, room: Option<Arc<OwnedSemaphorePermit>>) -> Self {
+        Self::Whole { bytes, _room: room }
+    }
+
     /// The same body once more, if all of it is at hand.
     pub fn again(&self) -> Option<Self> {
         match self {
@@ -186,6 +191,28 @@ impl RequestBody {
         let progress = Progress { started: Instant::now(), last: AtomicU64::new(0), failed: AtomicBool::new(false) };
         Self::Streaming { ahead, rest, progress: Arc::new(progress) }
     }
+}
+
+impl Default for RequestBody {
+    fn default() -> Self {
+        Self::whole(Bytes::new(), None)
+    }
+}
+
+/// A body to its end; `None` when it has more than `limit` bytes.
+pub async fn gather<B>(mut body: B, limit: usize) -> Result<Option<Bytes>, BodyError>
+where
+    B: Body<Data = Bytes, Error = BodyError> + Unpin,
+{
+    let mut gathered = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame?.into_data() else { continue };
+        if gathered.len() + piece.len() > limit {
+            return Ok(None);
+        }
+        gathered.extend_from_slice(&piece);
+    }
+    Ok(Some(gathered.freeze()))
 }
 
 impl Progress {

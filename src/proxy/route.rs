@@ -49,10 +49,6 @@ impl Routes {
         let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
         let asked = Asked { remainder, query: head.uri.query(), company_headers: &company_headers };
         let resource = Resource::understand(&route.settings.surface, asked, &route.destination.address)?;
-        if resource.is_batch() {
-            let message = "This version does not forward $batch yet; send the requests one by one.";
-            return Err(Refusal::new(Kind::NotImplemented, message));
-        }
         let route = route.clone();
         Ok(Routed { exchange, route, resource, head, body })
     }
@@ -92,10 +88,15 @@ fn no_route_back(path: SafePath<'_>) -> Refusal {
 
 /// The method that counts: old OData clients hide theirs behind a POST.
 fn may_use(route: &Route, head: &Parts) -> Result<(), Refusal> {
-    let Some(allowed) = &route.settings.methods else { return Ok(()) };
     let hidden = METHOD_HEADERS.iter().flat_map(|name| head.headers.get_all(*name));
     let hidden = hidden.filter_map(|value| Method::from_bytes(value.as_bytes().to_ascii_uppercase().as_slice()).ok());
-    match std::iter::once(head.method.clone()).chain(hidden).find(|method| !allowed.contains(method)) {
+    allows(route, std::iter::once(head.method.clone()).chain(hidden))
+}
+
+/// Refuses a method that is not among the route's.
+pub fn allows(route: &Route, methods: impl IntoIterator<Item = Method>) -> Result<(), Refusal> {
+    let Some(allowed) = &route.settings.methods else { return Ok(()) };
+    match methods.into_iter().find(|method| !allowed.contains(method)) {
         None => Ok(()),
         Some(refused) => {
             let allowed: Vec<&str> = allowed.iter().map(Method::as_str).collect();
@@ -112,6 +113,7 @@ fn may_use(route: &Route, head: &Parts) -> Result<(), Refusal> {
 /// The local prefix of addresses no route covers. It is nobody's route.
 pub const UNROUTED: &str = "/unrouted";
 
-const METHOD_HEADERS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+/// Headers that hide a method behind another one.
+pub const METHOD_HEADERS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
 const SHOWN_ROUTES: usize = 20;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
+use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder};
 
 use super::admission::Admission;
@@ -12,6 +13,7 @@ use super::authorize::Authorize;
 use super::client_connection::ClientConnection;
 use super::forward::Forward;
 use super::guard::guard;
+use super::inspect::{Inspect, LARGE_BODIES};
 use super::request_body::ReadAheadRoom;
 use super::response::{Respond, ResponseBody};
 use super::route::Routes;
@@ -47,6 +49,7 @@ impl<S> Steps for S where
 /// The way of a request through the proxy. An answer, ours or Business Central's, comes back through `Respond`.
 pub fn steps(routes: Routes) -> impl Steps {
     let room = ReadAheadRoom::default();
+    let large_bodies = Arc::new(Semaphore::new(LARGE_BODIES));
     ServiceBuilder::new()
         .layer_fn(|inner| Respond::new(routes.clone(), inner))
         .layer(judge(guard))
@@ -55,6 +58,7 @@ pub fn steps(routes: Routes) -> impl Steps {
             move |inbound| routes.choose(inbound)
         }))
         .layer_fn(move |inner| Admission::new(room.clone(), inner))
+        .layer_fn(move |inner| Inspect::new(large_bodies.clone(), inner))
         .layer_fn(Authorize::new)
         .service(Forward)
 }

@@ -55,8 +55,10 @@ async fn a_company_that_does_not_exist_is_answered_with_those_that_do() {
 async fn a_company_that_is_created_later_is_found_without_a_restart() {
     let clock = HeldClock::new();
     let rig = Plan::default().connector("company: Cronus").start().await;
-    assert_eq!(rig.get("/api/companies").await.status, 200);
-    assert_eq!(rig.get("/api/customers").await.refusal().status, 404);
+    assert_eq!(rig.get("/api/$metadata").await.status, 200);
+    for path in ["/api/customers", "/api/companies"] {
+        assert_eq!(rig.get(path).await.refusal().status, 404, "{path}");
+    }
     let id = rig.simulator.settings().companies[0].id;
     let list = format!(r#"{{"value":[{{"id":"{id}","name":"Cronus"}}]}}"#);
     let companies = Matcher::any().path_ending("/companies");
@@ -125,7 +127,7 @@ async fn a_route_has_its_own_company_and_environment() {
     assert_eq!(mine.json()["value"][0]["displayName"], "My Company customer 10000");
     let cronus = rig.get("/cronus/customers?$top=1").await;
     assert_eq!(cronus.json()["value"][0]["displayName"], format!("{CRONUS} customer 10000"));
-    assert_eq!(rig.get("/sandbox/companies").await.status, 404);
+    assert_eq!(rig.get("/sandbox/$metadata").await.status, 404);
     assert!(rig.received().pop().unwrap().target.contains("/Sandbox/"));
     assert_eq!(look_ups(&rig), 1, "an environment's name may be written in any case");
 }

@@ -5,7 +5,11 @@ mod rig;
 mod wire;
 
 mod addresses;
+mod batch;
+mod batch_bad;
+mod body_addresses;
 mod companies;
+mod companies_listed;
 mod crawl;
 mod entra_errors;
 mod forwarding;

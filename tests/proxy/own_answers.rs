@@ -166,9 +166,6 @@ async fn an_address_no_server_ever_had_is_named() {
         "Proxy_NotImplemented",
         &["OData V3", "/NAV/ODataV4/Company('CRONUS%20International%20Ltd.')/Customer"],
     );
-    for path in ["/api/$batch", "/odata/$batch", "/api/%24BATCH"] {
-        assert_says(&rig.post_json(path, "{}").await.refusal(), 501, "Proxy_NotImplemented", &["one by one"]);
-    }
     assert!(rig.received().is_empty());
 }
 
@@ -184,7 +181,7 @@ async fn an_upstream_that_cannot_be_reached_is_named_with_the_step_that_fails() 
     ] {
         let rig = Plan::default().connector(&format!("base_url: {base_url}")).start().await;
         // The first needs the company and fails at its look-up, the second needs none.
-        for path in ["/api/customers", "/api/companies"] {
+        for path in ["/api/customers", "/api/$metadata"] {
             let answer = rig.get(path).await;
             assert_says(&answer.refusal(), 502, "Proxy_Unreachable", &named);
             assert_eq!(answer.headers["proxy-status"], format!("bcproxy; error={step}"), "{path}");

@@ -44,7 +44,7 @@ impl Resource {
                     // On the premises it chose a tenant of that server.
                     query = query.without("tenant");
                 }
-                let (spelling, understood) = nav(asked.remainder, &query, environment)?;
+                let (spelling, understood) = nav(asked, &query, environment)?;
                 old = Some(spelling);
                 understood
             }
@@ -69,6 +69,10 @@ impl Resource {
             *named = Some(company.name.to_string());
         }
         self.query = self.query.with_company(company.name.as_str());
+        let old = self.old_company().map(str::to_owned);
+        for also in self.also_named.iter_mut().filter(|also| Some(also.as_str()) == old.as_deref()) {
+            *also = company.name.to_string();
+        }
     }
 
     /// The path below the prefix of a route to this surface and company; `None` when that route does not lead there.
@@ -150,10 +154,11 @@ fn in_company(mut path: String, family: &Family, named: &str, rest: &str) -> Str
 
 /// An address as it was written against a server on the premises, or online with a password.
 fn nav(
-    path: SafePath<'_>,
+    asked: Asked<'_>,
     query: &Query,
     environment: &EnvironmentAddress,
 ) -> Result<(OldSpelling, Understood), AddressError> {
+    let path = asked.remainder;
     let plain = path.plain_segments();
     let before = prefix_length(&plain, environment)?;
     let (prefix, below) = plain.split_at_checked(before).ok_or(AddressError::NotNav)?;
@@ -173,7 +178,7 @@ fn nav(
         Place::InCompany { named, .. } => named.clone(),
         _ => None,
     };
-    let company = in_path.or_else(|| query.companies().next());
+    let company = in_path.or_else(|| query.companies().next()).or_else(|| asked.company_headers.first().cloned());
     Ok((OldSpelling { prefix, company }, understood))
 }
 

@@ -11,11 +11,13 @@
 //!
 //! Source: Business Central, "API endpoint structure", "Publish a web service", "SOAP web service URIs".
 
+mod inside;
 mod local;
 mod place;
 mod query;
 mod upstream;
 
+pub use inside::split_query;
 pub use local::Asked;
 pub use upstream::{EnvironmentAddress, is_named};
 
@@ -98,6 +100,12 @@ pub enum AddressError {
         "Business Central online has no OData V3 any more; the same data is at {v4} (OData V4: JSON, other literals)"
     )]
     OldOData { v4: String },
+    #[error(
+        "the webhook's `resource` is `{asked}`; it must name what to watch in this route's company, such as /api/v2.0/companies({id})/customers"
+    )]
+    Unwatchable { asked: String, id: String },
+    #[error("the $filter has parentheses or quotes that don't close; this route adds a condition of its own to it")]
+    OpenFilter,
     #[error("$batch stands in the address of something else; send it to the surface's root, /$batch")]
     MisplacedBatch,
 }

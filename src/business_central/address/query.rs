@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::super::path::{encode_segment, fit};
+use super::AddressError;
 use super::place::unquote;
 
 /// A query as the client wrote it, fit for an address; `None` when there is none.
@@ -46,6 +47,22 @@ impl Query {
         })
     }
 
+    /// Adds a condition to `$filter`, which can't be got round by what the client wrote there.
+    pub fn with_condition(&self, condition: &str) -> Result<Self, AddressError> {
+        if self.values(FILTER).any(|filter| !closes(&filter)) {
+            return Err(AddressError::OpenFilter);
+        }
+        if self.values(FILTER).all(|filter| filter.trim().is_empty()) {
+            return Ok(self.without(FILTER).with(FILTER, condition));
+        }
+        Ok(self.edited(|parameter| match parameter.split_once('=') {
+            Some((key, value)) if key_of(parameter) == FILTER => {
+                Some(format!("{key}=({value})%20and%20{}", encode_segment(condition)))
+            }
+            _ => Some(parameter.to_owned()),
+        }))
+    }
+
     /// Adds a parameter with a value that is encoded here.
     pub fn with(&self, key: &str, value: &str) -> Self {
         let added = format!("{key}={}", encode_segment(value));
@@ -68,6 +85,25 @@ impl Query {
             .map(|parameter| parameter.split_once('=').map_or_else(String::new, |(_, value)| decoded(value)))
     }
 }
+
+/// Whether every parenthesis and quote of an expression closes, and none closes that it did not open.
+fn closes(expression: &str) -> bool {
+    let (mut depth, mut quoted) = (0_usize, false);
+    for character in expression.chars() {
+        match character {
+            '\'' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => match depth.checked_sub(1) {
+                Some(outer) => depth = outer,
+                None => return false,
+            },
+            _ => {}
+        }
+    }
+    depth == 0 && !quoted
+}
+
+const FILTER: &str = "$filter";
 
 /// A parameter's key as a server reads it: decoded, in lower case.
 fn key_of(parameter: &str) -> String {
@@ -92,7 +128,24 @@ mod tests {
         );
         assert_eq!(query.without("company").as_str(), Some("$filter=a%20eq%20'b+c'&x=%2f"));
         assert_eq!(Query::new(Some("company=1")).without("company").as_str(), None);
-        assert_eq!(Query::new(None).with("company", "A B").as_str(), Some("company=A%20B"));
+    }
+
+    #[test]
+    fn a_condition_holds_whatever_the_client_filters_by() {
+        let with = |query| Query::new(query).with_condition("id eq 1").map(|query| query.as_str().map(str::to_owned));
+        for (query, confined) in [
+            (None, "$filter=id%20eq%201"),
+            (Some("$filter="), "$filter=id%20eq%201"),
+            (Some("$top=1"), "$top=1&$filter=id%20eq%201"),
+            (Some("%24Filter=a+eq+')'"), "%24Filter=(a+eq+')')%20and%20id%20eq%201"),
+            (Some("$filter=(a eq 1)&$top=2"), "$filter=((a%20eq%201))%20and%20id%20eq%201&$top=2"),
+            (Some("$filter=a&$filter=b"), "$filter=(a)%20and%20id%20eq%201&$filter=(b)%20and%20id%20eq%201"),
+        ] {
+            assert_eq!(with(query), Ok(Some(confined.to_owned())));
+        }
+        for query in ["$filter=true) or (true", "$filter=a eq 'x", "$filter=(a", "$filter=true%29%20or%20%28true"] {
+            assert_eq!(with(Some(query)), Err(AddressError::OpenFilter), "{query}");
+        }
     }
 
     #[test]

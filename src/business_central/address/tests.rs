@@ -41,8 +41,13 @@ fn the_api_surface_adds_the_company_where_one_is_needed() {
         ("", "/api/v2.0"),
         ("/", "/api/v2.0"),
         ("/$metadata", "/api/v2.0/$metadata"),
-        ("/companies", "/api/v2.0/companies"),
-        ("/companies?$top=1", "/api/v2.0/companies?$top=1"),
+        ("/companies", "/api/v2.0/companies?$filter=id%20eq%20ID"),
+        ("/companies/$count", "/api/v2.0/companies/$count?$filter=id%20eq%20ID"),
+        ("/companies?$top=1", "/api/v2.0/companies?$top=1&$filter=id%20eq%20ID"),
+        (
+            "/companies?$filter=name ne 'x'&$expand=customers",
+            "/api/v2.0/companies?$filter=(name%20ne%20'x')%20and%20id%20eq%20ID&$expand=customers",
+        ),
         ("/subscriptions('x')", "/api/v2.0/subscriptions('x')"),
         ("/entityDefinitions", "/api/v2.0/entityDefinitions"),
         ("/customers", "/api/v2.0/companies(ID)/customers"),
@@ -74,7 +79,7 @@ fn the_odata_surface_writes_the_name_with_doubled_apostrophes() {
     for (local, upstream) in [
         ("", "/ODataV4"),
         ("/$metadata", "/ODataV4/$metadata"),
-        ("/Company", "/ODataV4/Company"),
+        ("/Company", "/ODataV4/Company?$filter=Name%20eq%20%27M%C3%BCller%20%26%20S%C3%B6hne%27%27s%2FCo%27"),
         ("/Chart_of_Accounts", "/ODataV4/NAME/Chart_of_Accounts"),
         ("/company(Id=ID)/X", "/ODataV4/NAME/X"),
         ("/Company('M%C3%BCller & S%C3%B6hne''s/Co')/X", "/ODataV4/NAME/X"),
@@ -200,7 +205,7 @@ fn addresses_of_an_old_server_lead_to_the_same_thing_online() {
         ("/BC/api/cronus/warehouse/v1.0/companies(ID)/bins", "/api/cronus/warehouse/v1.0/companies(ID)/bins"),
         ("/v2.0/contoso.com/production/ODataV4/LITERAL/X", "/ODataV4/LITERAL/X"),
         ("/v2.0/Production/WS/NAME/Page/X", "/WS/NAME/Page/X"),
-        ("/v2.0/Production/api/v2.0/companies", "/api/v2.0/companies"),
+        ("/v2.0/Production/api/v2.0/companies", "/api/v2.0/companies?$filter=id%20eq%20ID"),
         ("/v1.0/api/beta/companies(ID)/items", "/api/beta/companies(ID)/items"),
         ("/v1.0/contoso.com/api/v1.0/companies(ID)/items", "/api/v1.0/companies(ID)/items"),
     ] {
@@ -250,6 +255,16 @@ fn a_second_company_further_down_is_no_way_out() {
         let refused = in_company(to, &local);
         assert!(matches!(refused, Err(AddressError::OtherCompany { .. })), "{local}: {refused:?}");
     }
+}
+
+#[test]
+fn a_part_of_a_batch_begins_with_no_scheme() {
+    let query = format!("company={ID}");
+    let remainder = SafePath::check("/https:/evil.example/x('a:b')").unwrap();
+    let asked = Asked { remainder, query: Some(&query), company_headers: &[] };
+    let part = Resource::understand(&"api/v2.0".parse().unwrap(), asked, &environment()).unwrap();
+    let written = format!("https%3A/evil.example/x('a:b')?company={ID}");
+    assert_eq!(part.in_batch(Some(&company())), Ok(written));
 }
 
 fn recognised(below: &str) -> Resource {

@@ -1,10 +1,12 @@
 //! Addresses at Business Central: written from a resource, and recognised in an answer.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::super::path::{SafePath, Segment, encode_segment, fit};
 use super::super::surface::{ApiPath, Surface};
 use super::super::{Company, EnvironmentName};
+use super::inside::is_below;
 use super::place::Understood;
 use super::query::Query;
 use super::{AddressError, Family, Place, Resource, place};
@@ -60,8 +62,12 @@ impl EnvironmentAddress {
     ///
     /// Links name the tenant by id or domain, or leave it out, whether or not the request named it.
     pub fn recognise(&self, path: &str, query: Option<&str>) -> Option<Resource> {
-        let below = self.path_at_origin(path)?;
-        let below = strip_prefix_ignoring_case(below, "/v2.0/")?;
+        self.recognise_path(self.path_at_origin(path)?, query)
+    }
+
+    /// What an address without scheme and host asks for, if it is one of this environment.
+    pub fn recognise_path(&self, path: &str, query: Option<&str>) -> Option<Resource> {
+        let below = strip_prefix_ignoring_case(path, "/v2.0/")?;
         let (first, rest) = split_segment(below);
         let rest = if self.is_environment(first) {
             rest
@@ -97,7 +103,7 @@ impl Resource {
     }
 
     /// What a path below the environment asks for: one of the families, or just a place.
-    fn below_environment(path: SafePath<'_>, query: Option<&str>) -> Self {
+    pub(super) fn below_environment(path: SafePath<'_>, query: Option<&str>) -> Self {
         let (place, also_named) =
             family_place(path).unwrap_or_else(|| (Place::Anywhere(fit(path.as_str())), Vec::new()));
         Self { place, query: Query::new(query), also_named, old: None }
@@ -105,7 +111,8 @@ impl Resource {
 
     /// Whether the route's company must be known to judge or build the address.
     pub fn concerns_a_company(&self) -> bool {
-        matches!(self.place, Place::InCompany { .. })
+        matches!(self.place, Place::InCompany { .. } | Place::Batch(_))
+            || self.lists_companies()
             || !self.also_named.is_empty()
             || self.query.companies().next().is_some()
     }
@@ -142,22 +149,54 @@ impl Resource {
                 path.push_str(rest);
             }
         }
-        let judged = company.filter(|_| !matches!(self.place, Place::Anywhere(_)));
-        let misspelt = judged.filter(|company| self.query.companies().any(|name| is_misspelt(company, &name)));
-        let corrected = misspelt.map(|company| self.query.with_company(company.name.as_str()));
-        if let Some(query) = corrected.as_ref().unwrap_or(&self.query).as_str() {
+        let query = match company.filter(|_| !matches!(self.place, Place::Anywhere(_))) {
+            Some(company) => self.query_in(company)?,
+            None => Cow::Borrowed(&self.query),
+        };
+        if let Some(query) = query.as_str() {
             path.push('?');
             path.push_str(query);
         }
         Ok(path)
     }
 
+    /// Whether it is the list of all companies, or made from it.
+    pub fn lists_companies(&self) -> bool {
+        match &self.place {
+            Place::Root { family: Family::Api(_), rest } => is_below(rest, "companies"),
+            Place::Root { family: Family::OData, rest } => is_below(rest, "Company"),
+            _ => false,
+        }
+    }
+
+    /// What is true of one company only, in the list its service has.
+    fn condition(&self, company: &Company) -> String {
+        match &self.place {
+            Place::Root { family: Family::OData, .. } => {
+                format!("Name eq '{}'", company.name.as_str().replace('\'', "''"))
+            }
+            _ => format!("id eq {}", company.id),
+        }
+    }
+
     pub(super) fn query_selects(&self, family: &Family) -> bool {
         *family != Family::Soap && self.query.companies().any(|name| !name.is_empty())
     }
 
+    /// The query as it may be sent on behalf of a company: its name as Business Central spells it, and a list of companies cut down to it.
+    fn query_in(&self, company: &Company) -> Result<Cow<'_, Query>, AddressError> {
+        let mut query = Cow::Borrowed(&self.query);
+        if query.companies().any(|name| is_misspelt(company, &name)) {
+            query = Cow::Owned(query.with_company(company.name.as_str()));
+        }
+        if self.lists_companies() {
+            query = Cow::Owned(query.with_condition(&self.condition(company))?);
+        }
+        Ok(query)
+    }
+
     /// Refuses a company other than the route's, and two at once.
-    fn judge(&self, company: Option<&Company>) -> Result<(), AddressError> {
+    pub fn judge(&self, company: Option<&Company>) -> Result<(), AddressError> {
         if matches!(self.place, Place::Anywhere(_)) {
             return Ok(());
         }

@@ -1,0 +1,103 @@
+//! Addresses that stand inside a request's body: the parts of a `$batch`, the entities a body binds, what a webhook watches.
+
+use super::super::path::SafePath;
+use super::super::{Company, Surface};
+use super::{AddressError, EnvironmentAddress, Family, Place, Resource};
+
+impl Resource {
+    /// The local path of its service's root, below the prefix of a route to this surface: what relative addresses in its body begin at.
+    pub fn local_root(&self, surface: &Surface) -> Option<String> {
+        let family = self.family()?;
+        Some(match surface {
+            Surface::Nav => format!("{}/{}", self.old.as_ref().map_or("", |old| &old.prefix), family.root()),
+            _ => String::new(),
+        })
+    }
+
+    /// The same, beside which headers name a company; refused when its query chooses a tenant.
+    pub fn named_by(mut self, company_headers: &[String]) -> Result<Self, AddressError> {
+        if self.query.names_tenant() {
+            return Err(AddressError::Tenant);
+        }
+        self.also_named.extend_from_slice(company_headers);
+        Ok(self)
+    }
+
+    /// Whether both are of one service, so that one can stand in a batch of the other.
+    pub fn is_served_with(&self, other: &Self) -> bool {
+        self.family().is_some() && self.family() == other.family()
+    }
+
+    /// Whether its body is JSON with addresses that are there to be followed.
+    pub fn takes_json(&self) -> bool {
+        !self.is_media() && matches!(self.family(), Some(Family::Api(_) | Family::OData))
+    }
+
+    /// Whether what is written there is a webhook, which watches the resource its body names.
+    pub fn is_subscription(&self) -> bool {
+        match &self.place {
+            Place::Root { family: Family::Api(_), rest } => is_below(rest, "subscriptions"),
+            _ => false,
+        }
+    }
+
+    /// The address as a part of a batch names it: relative to the root of the service.
+    ///
+    /// Where the route has no company, a part's `Company` header may name one; it is not written here and has to stay.
+    pub fn in_batch(&self, company: Option<&Company>) -> Result<String, AddressError> {
+        let whole = match self.path_and_query("", company) {
+            Err(AddressError::NoCompany) if self.also_named.iter().any(|name| !name.is_empty()) => {
+                let query = self.query.as_str().map_or_else(String::new, |query| format!("?{query}"));
+                self.path_below_environment() + &query
+            }
+            built => built?,
+        };
+        let root = self.family().map_or("", Family::root);
+        let relative = whole.strip_prefix('/').and_then(|whole| whole.strip_prefix(root)).unwrap_or(&whole);
+        let relative = relative.trim_start_matches('/');
+        let end = relative.find(['/', '?']).unwrap_or(relative.len());
+        let (first, rest) = relative.split_at_checked(end).unwrap_or((relative, ""));
+        // A colon there would make a scheme of what stands before it (RFC 3986, section 4.2).
+        Ok(first.replace(':', "%3A") + rest)
+    }
+
+    /// What a webhook watches in this company, as its `resource` names it: `/api/v2.0/companies({id})/customers`.
+    pub fn watched(address: &str, environment: &EnvironmentAddress, company: &Company) -> Result<Self, AddressError> {
+        let (path, query) = split_query(address);
+        let nameless = || AddressError::Unwatchable { asked: address.to_owned(), id: company.id.to_string() };
+        let watched = match environment.recognise(path, query) {
+            Some(watched) => watched,
+            None if path.contains("://") => return Err(nameless()),
+            None => {
+                let path = format!("/{}", path.trim_start_matches('/'));
+                Self::below_environment(SafePath::check(&path)?, query)
+            }
+        };
+        let names_one = match &watched.place {
+            Place::InCompany { named: Some(_), .. } => true,
+            Place::InCompany { family, .. } => watched.query_selects(family),
+            _ => false,
+        };
+        watched.judge(Some(company))?;
+        if names_one { Ok(watched) } else { Err(nameless()) }
+    }
+
+    fn family(&self) -> Option<&Family> {
+        match &self.place {
+            Place::Root { family, .. } | Place::InCompany { family, .. } | Place::Batch(family) => Some(family),
+            Place::Anywhere(_) => None,
+        }
+    }
+}
+
+/// An address and its query, raw. An address is not cut at a `#`: what old clients write raw is part of a name.
+pub fn split_query(address: &str) -> (&str, Option<&str>) {
+    address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)))
+}
+
+/// Whether a path below a service's root is an entity set's or below it.
+pub(super) fn is_below(rest: &str, set: &str) -> bool {
+    let first = rest.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let name = percent_encoding::percent_decode_str(first).decode_utf8_lossy();
+    name.split('(').next().is_some_and(|name| name.eq_ignore_ascii_case(set))
+}

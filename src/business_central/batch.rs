@@ -1,0 +1,269 @@
+//! `$batch` in JSON (OData 4.01): many requests in one body, read strictly and written anew, so that what is sent is what was judged.
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::members::{Members, is_named};
+
+/// A batch.
+#[derive(Debug)]
+pub struct Batch<'t> {
+    members: Members<'t>,
+    pub operations: Vec<Operation<'t>>,
+}
+
+/// One request of a batch.
+#[derive(Debug)]
+pub struct Operation<'t> {
+    members: Members<'t>,
+    headers: Option<Members<'t>>,
+    /// The headers that are not written again.
+    dropped: Option<&'static str>,
+    pub id: String,
+    pub method: String,
+    /// As the client wrote it, until it is replaced.
+    pub url: String,
+    /// JSON as it was written, until it is replaced.
+    pub body: Option<Cow<'t, str>>,
+}
+
+/// Why a batch can't be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    #[error("the batch can't be read ({0}); it is {{\"requests\": [ … ]}} in JSON, no name twice")]
+    NotJson(#[from] serde_json::Error),
+    #[error("the batch has no `requests`")]
+    NoRequests,
+    #[error("the batch holds {0} requests, Business Central takes {LIMIT}; send them in several batches")]
+    TooMany(usize),
+    #[error("request {number} of the batch can't be read ({reason})")]
+    Malformed { number: usize, reason: serde_json::Error },
+    #[error("request {number} of the batch has no `{member}`")]
+    Missing { number: usize, member: &'static str },
+    #[error("the id `{0}` stands twice in the batch")]
+    SameId(String),
+}
+
+impl<'t> Batch<'t> {
+    pub fn parse(text: &'t str) -> Result<Self, BatchError> {
+        let members: Members<'t> = serde_json::from_str(text.trim_start_matches(BYTE_ORDER_MARK))?;
+        let requests = members.get(REQUESTS).ok_or(BatchError::NoRequests)?;
+        let requests: Vec<&'t RawValue> = serde_json::from_str(requests.get())?;
+        if requests.len() > LIMIT {
+            return Err(BatchError::TooMany(requests.len()));
+        }
+        let mut operations: Vec<Operation<'t>> = Vec::with_capacity(requests.len());
+        for (request, number) in requests.iter().zip(1..) {
+            let operation = Operation::parse(request, number)?;
+            if operations.iter().any(|known| known.id == operation.id) {
+                return Err(BatchError::SameId(operation.id));
+            }
+            operations.push(operation);
+        }
+        Ok(Self { members, operations })
+    }
+
+    /// The batch in JSON; the members that were judged by their documented names.
+    pub fn to_json(&self) -> String {
+        let operations: Vec<String> = self.operations.iter().map(Operation::to_json).collect();
+        object(self.members.iter().map(|(name, value)| match name {
+            name if is_named(name, REQUESTS) => (REQUESTS, Cow::Owned(format!("[{}]", operations.join(",")))),
+            name => (name, Cow::Borrowed(value.get())),
+        }))
+    }
+}
+
+impl<'t> Operation<'t> {
+    fn parse(request: &'t RawValue, number: usize) -> Result<Self, BatchError> {
+        let malformed = |reason| BatchError::Malformed { number, reason };
+        let members: Members<'t> = serde_json::from_str(request.get()).map_err(malformed)?;
+        let required = |member: &'static str| -> Result<String, BatchError> {
+            let value = members.get(member).ok_or(BatchError::Missing { number, member })?;
+            read(value).map_err(malformed)
+        };
+        let (id, method, url) = (required(ID)?, required(METHOD)?, required(URL)?);
+        let headers: Option<Option<Members<'t>>> =
+            members.get(HEADERS).map(|raw| serde_json::from_str(raw.get())).transpose().map_err(malformed)?;
+        let headers = headers.flatten();
+        for (_, value) in headers.iter().flat_map(Members::iter) {
+            read::<String>(value).map_err(malformed)?;
+        }
+        let body = members.get(BODY).map(RawValue::get).filter(|body| *body != "null").map(Cow::Borrowed);
+        Ok(Self { members, headers, dropped: None, id, method, url, body })
+    }
+
+    /// The value of a header, its name in any case.
+    pub fn header(&self, name: &str) -> Option<String> {
+        read(self.headers.as_ref()?.get(name)?).ok()
+    }
+
+    /// Leaves a header out.
+    pub fn drop_header(&mut self, name: &'static str) {
+        self.dropped = Some(name);
+    }
+
+    /// What follows the reference to an earlier request of the batch, and that request: `$1/contacts`.
+    pub fn refers_to<'o>(&self, earlier: &'o [Operation<'t>]) -> Option<(&'o Operation<'t>, &str)> {
+        let reference = self.url.strip_prefix('$')?;
+        let end = reference.find(['/', '?']).unwrap_or(reference.len());
+        let (id, rest) = reference.split_at_checked(end)?;
+        // That would be a batch of its own, whatever an id is.
+        if is_named(id, "batch") {
+            return None;
+        }
+        earlier.iter().find(|operation| operation.id == id).map(|operation| (operation, rest))
+    }
+
+    fn to_json(&self) -> String {
+        object(self.members.iter().map(|(name, value)| match name {
+            name if is_named(name, URL) => (URL, Cow::Owned(quoted(&self.url))),
+            name if is_named(name, METHOD) => (METHOD, Cow::Borrowed(value.get())),
+            name if is_named(name, ID) => (ID, Cow::Borrowed(value.get())),
+            name if is_named(name, HEADERS) => (HEADERS, Cow::Owned(self.headers_to_json())),
+            name if is_named(name, BODY) => (BODY, Cow::Borrowed(self.body.as_deref().unwrap_or(value.get()))),
+            name => (name, Cow::Borrowed(value.get())),
+        }))
+    }
+
+    fn headers_to_json(&self) -> String {
+        let is_kept = |name: &str| self.dropped.is_none_or(|dropped| !is_named(name, dropped));
+        let headers = self.headers.iter().flat_map(Members::iter).filter(|(name, _)| is_kept(name));
+        object(headers.map(|(name, value)| (name, Cow::Borrowed(value.get()))))
+    }
+}
+
+fn read<T: DeserializeOwned>(value: &RawValue) -> Result<T, serde_json::Error> {
+    serde_json::from_str(value.get())
+}
+
+fn object<'m>(members: impl Iterator<Item = (&'m str, Cow<'m, str>)>) -> String {
+    let members: Vec<String> = members.map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// How many requests a batch may hold (BC, "Operational limits").
+const LIMIT: usize = 100;
+
+/// .NET Framework writes one before JSON.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+const REQUESTS: &str = "requests";
+const ID: &str = "id";
+const METHOD: &str = "method";
+const URL: &str = "url";
+const HEADERS: &str = "headers";
+const BODY: &str = "body";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_written_with_the_names_it_was_read_by() {
+        let text = "\u{feff}{\"Requests\": [{\"ID\":\"1\",\"Method\":\"Post\",\"URL\":\"a\",\"HEADERS\":{\"COMPANY\":\"x\",\
+                    \"if-Match\":\"*\"},\"Body\":{\"x\": 1.50,\"x\":2},\"atomicityGroup\":\"g\"}], \"more\": [ ]}";
+        let mut batch = Batch::parse(text).unwrap();
+        assert_eq!(batch.operations[0].header("company").as_deref(), Some("x"));
+        batch.operations[0].url = "b\"c".to_owned();
+        batch.operations[0].drop_header("company");
+        assert_eq!(
+            batch.to_json(),
+            r#"{"requests":[{"id":"1","method":"Post","url":"b\"c","headers":{"if-Match":"*"},"body":{"x": 1.50,"x":2},"atomicityGroup":"g"}],"more":[ ]}"#
+        );
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        for wrong in [
+            "",
+            "[]",
+            "{}",
+            r#"{"requests":{}}"#,
+            r#"{"requests":[]} {}"#,
+            r#"{"requests":[],"Requests":[]}"#,
+            r#"{"requests":[{"id":"1","method":"GET"}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":[]}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":["a"]}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a","uRL":"b"}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"Company":"1","company":"2"}}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"Company":["1"]}}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a"},{"id":"1","method":"GET","url":"a"}]}"#,
+        ] {
+            assert!(Batch::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn null_is_as_good_as_nothing() {
+        let text = r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":null,"body":null}]}"#;
+        let batch = Batch::parse(text).unwrap();
+        assert_eq!((batch.operations[0].header("company"), &batch.operations[0].body), (None, &None));
+        assert_eq!(batch.to_json(), text.replace(r#""headers":null"#, r#""headers":{}"#));
+    }
+
+    #[test]
+    fn only_an_earlier_request_is_referred_to() {
+        let text = json!({"requests": [
+            {"id": "1", "method": "GET", "url": "a"}, {"id": "batch", "method": "GET", "url": "$1/b?c"},
+            {"id": "3", "method": "GET", "url": "$batch"}, {"id": "4", "method": "GET", "url": "$4"},
+        ]})
+        .to_string();
+        let operations = Batch::parse(&text).unwrap().operations;
+        let refers = |index: usize| operations[index].refers_to(&operations[..index]).map(|(to, rest)| (&*to.id, rest));
+        assert_eq!(refers(1), Some(("1", "/b?c")));
+        assert_eq!((refers(0), refers(2), refers(3)), (None, None, None));
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf =
+            prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), "\\PC{0,8}".prop_map(Value::from)];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[a-z]{1,4}", inner, 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_as_what_was_judged(
+            parts in prop::collection::vec(("\\PC{0,12}", "[A-Za-z]{1,6}", "\\PC{0,20}", any_json(), any::<bool>()), 0..6),
+            more in any_json(),
+        ) {
+            let requests: Vec<Value> = parts.iter().enumerate().map(|(number, (id, method, url, body, odd))| {
+                let id = format!("{number}{id}");
+                if *odd {
+                    json!({"ID": id, "METHOD": method, "Url": url, "Body": body, "more": more})
+                } else {
+                    json!({"id": id, "method": method, "url": url, "body": body, "headers": {"Company": url}})
+                }
+            }).collect();
+            let text = json!({"requests": requests, "x": more}).to_string();
+            let mut judged = Batch::parse(&text).unwrap();
+            for operation in &mut judged.operations {
+                operation.url.push('\u{1F512}');
+                operation.drop_header("company");
+            }
+            let sent = judged.to_json();
+            let read = Batch::parse(&sent).unwrap();
+            prop_assert_eq!(read.operations.len(), judged.operations.len());
+            for (read, judged) in read.operations.iter().zip(&judged.operations) {
+                prop_assert_eq!((&read.id, &read.method, &read.url), (&judged.id, &judged.method, &judged.url));
+                prop_assert_eq!(&read.body, &judged.body);
+                prop_assert_eq!(read.header("company"), None);
+            }
+            prop_assert_eq!(Batch::parse(&sent).unwrap().to_json(), sent);
+        }
+    }
+}

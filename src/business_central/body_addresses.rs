@@ -1,0 +1,155 @@
+//! The addresses in a JSON body that Business Central follows: `…@odata.bind` and `@odata.id`.
+
+use std::fmt;
+
+use memchr::{memchr_iter, memmem};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The addresses of a body, in their order.
+#[derive(Debug)]
+pub struct BodyAddresses<'t> {
+    body: &'t str,
+    found: Vec<&'t RawValue>,
+}
+
+/// Whether a body may hold such an address at all. An escaped letter may be one of the name's.
+pub fn may_hold_addresses(body: &[u8]) -> bool {
+    let begins = |position: usize, name: &str| {
+        let rest = body.get(position + 1..).and_then(|rest| rest.get(..name.len()));
+        rest.is_some_and(|rest| rest.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let is_annotation = |at| ["odata.bind", "odata.id", "bind", "id"].iter().any(|name| begins(at, name));
+    memchr_iter(b'@', body).any(is_annotation) || memmem::find(body, b"\\u00").is_some()
+}
+
+impl<'t> BodyAddresses<'t> {
+    pub fn find(body: &'t str) -> Result<Self, serde_json::Error> {
+        let mut found = Vec::new();
+        let mut reader = serde_json::Deserializer::from_str(body);
+        Inside(&mut found).deserialize(&mut reader)?;
+        reader.end()?;
+        Ok(Self { body, found })
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Result<String, serde_json::Error>> {
+        self.found.iter().map(|raw| serde_json::from_str(raw.get()))
+    }
+
+    /// The body with some of them replaced, everything else byte for byte; `replacements` are in the order of [`iter`](Self::iter).
+    pub fn replaced(&self, replacements: &[Option<String>]) -> String {
+        let (mut written, mut rest, mut position) = (String::with_capacity(self.body.len() + 64), self.body, 0);
+        for (raw, replacement) in self.found.iter().zip(replacements) {
+            let Some(replacement) = replacement else { continue };
+            let start = raw.get().as_ptr().addr() - self.body.as_ptr().addr();
+            let Some((before, from)) = rest.split_at_checked(start - position) else { continue };
+            let Some((_, after)) = from.split_at_checked(raw.get().len()) else { continue };
+            written.push_str(before);
+            written.push_str(&serde_json::Value::from(replacement.as_str()).to_string());
+            position = start + raw.get().len();
+            rest = after;
+        }
+        written + rest
+    }
+}
+
+/// Whether a member of this name holds an address. OData 4.01 leaves `odata.` out.
+fn names_address(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.rsplit_once('@').is_some_and(|(_, annotation)| matches!(annotation, "odata.bind" | "odata.id" | "bind" | "id"))
+}
+
+/// Looks into a value for members that hold addresses.
+struct Inside<'f, 't>(&'f mut Vec<&'t RawValue>);
+
+impl<'t> DeserializeSeed<'t> for Inside<'_, 't> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'t>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'t> Visitor<'t> for Inside<'_, 't> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if names_address(&name) {
+                let value: &'t RawValue = map.next_value()?;
+                if value.get().starts_with('"') {
+                    self.0.push(value);
+                } else if let Ok(list) = serde_json::from_str::<Vec<&'t RawValue>>(value.get()) {
+                    self.0.extend(list.into_iter().filter(|item| item.get().starts_with('"')));
+                }
+            } else {
+                map.next_value_seed(Inside(self.0))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'t>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Inside(self.0))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_without_such_a_name_is_not_looked_into() {
+        for (body, may) in [
+            (r#"{"x@odata.bind":"#, true),
+            (r#"{"x@ODATA.id":"#, true),
+            (r#"{"@id":"#, true),
+            (r#"{"x\u0040odata.bind":"#, true),
+            (r#"{"mail":"a@example.com","@odata.etag":"x"}@"#, false),
+            ("", false),
+        ] {
+            assert_eq!(may_hold_addresses(body.as_bytes()), may, "{body}");
+        }
+    }
+
+    #[test]
+    fn only_annotations_that_are_followed_hold_addresses() {
+        let body = r##" {"a@odata.bind" : "1", "b@odata.type":"#x", "id":"no", "list":[{"@odata.id":"2"},
+            {"c@Odata.Bind":["\u0033", null, "4"]}], "d\u0040odata.bind":"5", "@odata.bind":{"x@odata.bind":"6"},"n":1.50} "##;
+        let addresses = BodyAddresses::find(body).unwrap();
+        let found: Vec<String> = addresses.iter().map(Result::unwrap).collect();
+        assert_eq!(found, ["1", "2", "3", "4", "5"]);
+        assert_eq!(addresses.replaced(&[const { None }; 5]), body);
+        let replaced = addresses.replaced(&[None, Some("\"x".to_owned()), None, None, Some("y".to_owned())]);
+        assert_eq!(replaced, body.replace("\"2\"", r#""\"x""#).replace("\"5\"", "\"y\""));
+    }
+}

@@ -1,0 +1,217 @@
+//! Inspection: what a request's body asks for is judged like its address, and what leads here is turned to lead to Business Central.
+//!
+//! Only JSON that can hold addresses is looked into; every other body passes as it came, however large.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::Body;
+use hyper::Method;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::Service;
+
+use super::destination::Route;
+use super::gunzip::Gunzip;
+use super::headers;
+use super::inside::Inside;
+use super::judge_batch::judge_batch;
+use super::judge_body::{judge_addresses, judge_subscription};
+use super::refusal::{Kind, Refusal};
+use super::request_body::{RequestBody, gather};
+use super::step::Routed;
+use crate::business_central::Surface;
+use crate::business_central::body_addresses::may_hold_addresses;
+
+/// The step that looks into bodies.
+#[derive(Debug, Clone)]
+pub struct Inspect<S> {
+    /// How many large bodies may be at hand at once.
+    room: Arc<Semaphore>,
+    inner: S,
+}
+
+/// What a body is looked into for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Batch,
+    Subscription,
+    Addresses,
+}
+
+impl<S> Inspect<S> {
+    /// `room` has [`LARGE_BODIES`] permits, shared by all requests.
+    pub fn new(room: Arc<Semaphore>, inner: S) -> Self {
+        Self { room, inner }
+    }
+}
+
+impl<S> Service<Routed<RequestBody>> for Inspect<S>
+where
+    S: Service<Routed<RequestBody>, Error = Refusal, Future: Send> + Clone + Send + 'static,
+{
+    type Response = S::Response;
+    type Error = Refusal;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, Refusal>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, routed: Routed<RequestBody>) -> Self::Future {
+        let (room, mut inner) = (self.room.clone(), self.inner.clone());
+        Box::pin(async move {
+            let routed = match Subject::of(&routed)? {
+                Some(subject) => inspect(routed, subject, room).await?,
+                None => routed,
+            };
+            inner.call(routed).await
+        })
+    }
+}
+
+async fn inspect(
+    mut routed: Routed<RequestBody>,
+    subject: Subject,
+    room: Arc<Semaphore>,
+) -> Result<Routed<RequestBody>, Refusal> {
+    let Some(root) = routed.resource.local_root(&routed.route.settings.surface) else { return Ok(routed) };
+    let is_gzip = match is_gzip(&routed.head.headers) {
+        Err(_) if subject == Subject::Addresses && !is_confined(&routed.route) => return Ok(routed),
+        known => known?,
+    };
+    let as_sent = routed.body.again();
+    let (bytes, permit) = at_hand(std::mem::take(&mut routed.body), is_gzip, room).await?;
+    let inside = Inside { route: &routed.route, base: routed.exchange.base(), request: &routed.resource, root: &root };
+    let judged = subject.judge(&bytes, &inside).await?;
+    match (judged, as_sent) {
+        (None, Some(as_sent)) => routed.body = as_sent,
+        (judged, _) => {
+            headers::of_changed_body(&mut routed.head.headers);
+            routed.body = RequestBody::whole(judged.map_or(bytes, Bytes::from), permit);
+        }
+    }
+    Ok(routed)
+}
+
+/// The whole body, decoded.
+async fn at_hand(
+    body: RequestBody,
+    is_gzip: bool,
+    room: Arc<Semaphore>,
+) -> Result<(Bytes, Option<Arc<OwnedSemaphorePermit>>), Refusal> {
+    if let (RequestBody::Whole { bytes, _room: room }, false) = (&body, is_gzip) {
+        return Ok((bytes.clone(), room.clone()));
+    }
+    // Never closed, so it is only the wait that counts.
+    let permit = room.acquire_owned().await.ok().map(Arc::new);
+    let gathered = match is_gzip {
+        true => gather(Gunzip::new(body), BODY_LIMIT).await?,
+        false => gather(body, BODY_LIMIT).await?,
+    };
+    gathered.map(|bytes| (bytes, permit)).ok_or_else(|| Refusal::new(Kind::TooLarge, TOO_LARGE))
+}
+
+impl Subject {
+    /// What the body has to be looked into for; `None` when it passes as it is.
+    fn of(routed: &Routed<RequestBody>) -> Result<Option<Self>, Refusal> {
+        let (resource, head) = (&routed.resource, &routed.head);
+        let is_json = is_json(&head.headers);
+        if is_json && !is_like_ascii(&head.headers) {
+            return Err(Refusal::new(Kind::UnsupportedMediaType, UNKNOWN_CHARSET));
+        }
+        if resource.is_batch() {
+            return match (is_json, &head.method) {
+                (true, &Method::POST) => Ok(Some(Self::Batch)),
+                (false, &Method::POST) => Err(Refusal::new(Kind::UnsupportedMediaType, NOT_JSON)),
+                _ => Err(Refusal::new(Kind::BadRequest, "A batch is sent with POST.")),
+            };
+        }
+        if routed.body.is_end_stream() || !resource.takes_json() {
+            return Ok(None);
+        }
+        let is_confined = is_confined(&routed.route);
+        let is_large = matches!(routed.body, RequestBody::Streaming { .. });
+        Ok(match resource.is_subscription() {
+            true if is_confined => Some(Self::Subscription),
+            // Without a company of its own a route has nothing to guard: what is too large to be at hand streams on.
+            false if is_json && (is_confined || !is_large) => Some(Self::Addresses),
+            _ => None,
+        })
+    }
+
+    /// The body as it may be sent; `None` when that is how it came.
+    async fn judge(self, body: &[u8], inside: &Inside<'_>) -> Result<Option<String>, Refusal> {
+        let no_utf8 = || Refusal::new(Kind::BadRequest, NO_UTF8);
+        // In UTF-16 every other byte of a name is one: it would be read there, and not be found here.
+        if memchr::memchr(0, body).is_some() {
+            return Err(no_utf8());
+        }
+        if self == Self::Addresses && !may_hold_addresses(body) {
+            return Ok(None);
+        }
+        let text = std::str::from_utf8(body).map_err(|_| no_utf8())?;
+        match self {
+            Self::Batch => judge_batch(text, inside).await.map(Some),
+            Self::Subscription => judge_subscription(text, inside).await.map(|()| None),
+            Self::Addresses => judge_addresses(text, inside).await,
+        }
+    }
+}
+
+/// Whether requests of this route can't reach every company.
+fn is_confined(route: &Route) -> bool {
+    let settings = &route.settings;
+    settings.company.is_some() || settings.surface == Surface::Nav && !settings.connector.companies.is_empty()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_TYPE).iter().filter_map(|kind| kind.to_str().ok()).any(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        matches!(kind.as_str(), "application/json" | "text/json") || kind.ends_with("+json")
+    })
+}
+
+/// Whether names in the body are spelled in it byte for byte, as in all encodings that extend ASCII.
+fn is_like_ascii(headers: &HeaderMap) -> bool {
+    let kinds = headers.get_all(CONTENT_TYPE).iter().filter_map(|kind| kind.to_str().ok());
+    kinds.flat_map(|kind| kind.split(';').skip(1)).all(|parameter| match parameter.split_once('=') {
+        Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
+            let charset = charset.trim().trim_matches('"').to_ascii_lowercase();
+            ["utf-8", "utf8", "us-ascii", "iso-8859-", "windows-125"].iter().any(|known| charset.starts_with(known))
+        }
+        _ => true,
+    })
+}
+
+fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
+    let codings =
+        headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    let codings = codings.map(|coding| coding.trim_ascii().to_ascii_lowercase());
+    let mut codings = codings.filter(|coding| !matches!(coding.as_slice(), b"" | b"identity"));
+    match (codings.next().as_deref(), codings.next()) {
+        (None, _) => Ok(false),
+        (Some(b"gzip" | b"x-gzip"), None) => Ok(true),
+        _ => Err(Refusal::new(Kind::UnsupportedMediaType, UNKNOWN_CODING)),
+    }
+}
+
+/// The largest body that is looked into, decoded.
+const BODY_LIMIT: usize = 16 << 20;
+
+/// How many bodies that are larger than what is read ahead, or compressed, are at hand at once.
+pub const LARGE_BODIES: usize = 8;
+
+const TOO_LARGE: &str = "The body is larger than 16 MiB, too large to look for addresses that leave the route's company; send it in parts, \
+     or through a route without `company`.";
+
+const NOT_JSON: &str = "A batch is taken in JSON only: Content-Type: application/json and {\"requests\": [ … ]}. Have the program send it \
+     so (multipart/mixed is not read), or send the requests one by one.";
+
+const UNKNOWN_CODING: &str = "The body's Content-Encoding can't be undone here; send it uncompressed or with gzip.";
+
+const UNKNOWN_CHARSET: &str = "The body's charset is not read here; send JSON in UTF-8.";
+
+const NO_UTF8: &str = "The body is no UTF-8, which JSON has to be.";

@@ -1,0 +1,115 @@
+//! Judging a `$batch`: each of its requests goes through the same table as one that came alone.
+
+use hyper::Method;
+
+use super::destination::Route;
+use super::inside::Inside;
+use super::judge_body::{elsewhere, judge_addresses, judge_subscription};
+use super::refusal::{Kind, Refusal};
+use super::route::{METHOD_HEADERS, allows};
+use crate::business_central::address::Resource;
+use crate::business_central::batch::{Batch, Operation};
+
+/// The batch as it may be sent: every address one at Business Central, and every request in the company it may be in.
+pub async fn judge_batch(text: &str, inside: &Inside<'_>) -> Result<String, Refusal> {
+    let mut batch = Batch::parse(text)?;
+    let mut judged: Vec<Judged> = Vec::with_capacity(batch.operations.len());
+    for index in 0..batch.operations.len() {
+        let Some((earlier, [operation, ..])) = batch.operations.split_at_mut_checked(index) else { continue };
+        let about = judge_operation(operation, earlier, &judged, inside).await.map_err(|refusal| {
+            let message = format!(
+                "Request `{}` of the batch was refused, and nothing of it sent. {}",
+                operation.id, refusal.message
+            );
+            Refusal { message, ..refusal }
+        })?;
+        judged.push(Judged { id: operation.id.clone(), about });
+    }
+    Ok(batch.to_json())
+}
+
+/// A request of the batch that a later one may refer to.
+struct Judged {
+    id: String,
+    about: About,
+}
+
+/// What a request is about, as far as it matters to one that refers to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    Webhooks,
+    Companies,
+    Anything,
+}
+
+impl About {
+    fn of(resource: &Resource) -> Self {
+        match resource {
+            resource if resource.is_subscription() => Self::Webhooks,
+            resource if resource.lists_companies() => Self::Companies,
+            _ => Self::Anything,
+        }
+    }
+}
+
+/// Has the operation lead to Business Central; says what it is about.
+async fn judge_operation(
+    operation: &mut Operation<'_>,
+    earlier: &[Operation<'_>],
+    judged: &[Judged],
+    inside: &Inside<'_>,
+) -> Result<About, Refusal> {
+    may_use(inside.route, operation)?;
+    let named: Vec<String> = operation.header(COMPANY).into_iter().collect();
+    let referred = operation.refers_to(earlier).map(|(to, rest)| (to.id.clone(), rest.to_owned()));
+    let (about, company) = if let Some((to, rest)) = referred {
+        inside.judge_reference(&rest, &named).await?;
+        let about = judged.iter().find(|judged| judged.id == to).map_or(About::Anything, |judged| judged.about);
+        if about == About::Companies && !rest.is_empty() {
+            return Err(Refusal::new(Kind::BadRequest, NO_REFERENCE));
+        }
+        (about, inside.route.company_of(&mut inside.request.clone()).await?)
+    } else {
+        let Some(understood) = inside.understand(&operation.url, &named).await? else {
+            return Err(elsewhere(&operation.url));
+        };
+        let resource = &understood.resource;
+        if resource.is_batch() {
+            return Err(Refusal::new(Kind::BadRequest, "A batch can't hold a batch."));
+        }
+        if !resource.is_served_with(inside.request) {
+            return Err(elsewhere(&operation.url));
+        }
+        operation.url = resource.in_batch(understood.company.as_deref())?;
+        (About::of(resource), understood.company)
+    };
+    if company.is_some() {
+        // The address names the company now.
+        operation.drop_header(COMPANY);
+    }
+    let body = operation.body.take();
+    let changed = match &body {
+        Some(body) if about == About::Webhooks => judge_subscription(body, inside).await.map(|()| None)?,
+        Some(body) => judge_addresses(body, inside).await?,
+        None => None,
+    };
+    operation.body = changed.map(Into::into).or(body);
+    Ok(about)
+}
+
+fn may_use(route: &Route, operation: &Operation<'_>) -> Result<(), Refusal> {
+    let hidden = METHOD_HEADERS.iter().filter_map(|name| operation.header(name));
+    let mut methods = Vec::new();
+    for name in std::iter::once(operation.method.clone()).chain(hidden) {
+        let method = Method::from_bytes(name.to_ascii_uppercase().as_bytes());
+        methods.push(method.map_err(|_| Refusal::new(Kind::BadRequest, format!("`{name}` is no method.")))?);
+    }
+    allows(route, methods)
+}
+
+/// In a request of a batch it chooses the company (BC, "Use OData batch").
+const COMPANY: &str = "company";
+
+/// A query of its own would take the place of the condition that keeps the list to the route's company.
+const NO_REFERENCE: &str =
+    "A reference to a list of companies can't go on; write its address out, such as companies?$top=1.";

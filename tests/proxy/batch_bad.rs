@@ -1,0 +1,132 @@
+//! The form of a `$batch`: what odd spelling and compression can't change, and what can't be judged.
+
+use std::io::Write;
+
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use bcproxy::simulator::{Matcher, Script, Times};
+
+use crate::batch::{CRONUS, OTHER, create, refusal, sent};
+use crate::rig::{Answer, Rig};
+
+pub fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+async fn post(rig: &Rig, headers: &[(&str, &str)], body: impl Into<bytes::Bytes>) -> Answer {
+    rig.send(Method::POST, "/api/$batch", headers, body).await
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+const GZIP: (&str, &str) = ("content-encoding", "gzip");
+
+#[tokio::test]
+async fn odd_case_and_gzip_change_nothing() {
+    let rig = Rig::new().await;
+    let odd = r#"{"Requests":[{"ID":"1","METHOD":"post","Url":"customers","HEADERS":{"content-TYPE":"application/json"},
+        "BODY":{"displayName":"New"}}]}"#;
+    let lost = r#"{"requestS":[{"Id":"1","method":"GET","uRL":"customers","headerS":{"cOmpany":"My Company"}}]}"#;
+    let escaped = r#"{"\u0072equests":[{"id":"1","method":"GET","u\u0072l":"customers?c\u006fmpany=My%20Company"}]}"#;
+    for (headers, coded) in [(vec![JSON], false), (vec![JSON, GZIP], true)] {
+        let body = |text: &str| if coded { gzip(text.as_bytes()) } else { text.as_bytes().to_vec() };
+        assert_eq!(post(&rig, &headers, body(odd)).await.json()["responses"][0]["status"], 201);
+        let received = rig.received().pop().unwrap();
+        assert!(!received.headers.contains_key("content-encoding"));
+        assert_eq!(received.headers["content-length"], received.body.len().to_string().as_str());
+        for text in [lost, escaped] {
+            assert_eq!(post(&rig, &headers, body(text)).await.refusal().status, 403, "{text}");
+        }
+    }
+    assert_eq!(rig.simulator.business_central().customers(CRONUS), Some(52));
+    assert_eq!(rig.simulator.business_central().customers(OTHER), Some(50));
+}
+
+#[tokio::test]
+async fn a_name_that_stands_twice_is_refused_at_every_level_that_is_read() {
+    let rig = Rig::new().await;
+    for text in [
+        r#"{"requests":[],"Requests":[]}"#,
+        r#"{"requests":[{"id":"1","method":"GET","url":"a","URL":"b"}]}"#,
+        r#"{"requests":[{"id":"1","method":"GET","url":"a","u\u0052l":"b"}]}"#,
+        r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"Company":"a","company":"b"}}]}"#,
+        r#"{"requests":[{"id":"1","method":"GET","url":"a"},{"id":"1","method":"GET","url":"a"}]}"#,
+    ] {
+        let refusal = rig.post_json("/api/$batch", text).await.refusal();
+        assert_eq!(refusal.status, 400, "{text}");
+        assert!(refusal.message.contains("twice"), "{}", refusal.message);
+    }
+    assert!(rig.received().is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_with_the_reason() {
+    let rig = Rig::new().await;
+    let whole = json!({"requests": create("customers")}).to_string();
+    let mut cut = gzip(whole.as_bytes());
+    cut.truncate(cut.len() - 5);
+    let brotli = ("content-encoding", "br");
+    let multipart = ("content-type", "multipart/mixed; boundary=b");
+    for (headers, body, status, part) in [
+        (vec![JSON], b"{\"requests\":[".to_vec(), 400, "can't be read"),
+        (vec![JSON], b"[]".to_vec(), 400, "can't be read"),
+        (vec![JSON], b"{}".to_vec(), 400, "no `requests`"),
+        (vec![JSON], b"".to_vec(), 400, "can't be read"),
+        (vec![JSON], b"{\"requests\":\"\xff\"}".to_vec(), 400, "UTF-8"),
+        (vec![JSON, GZIP], cut, 400, "cut or broken"),
+        (vec![JSON, brotli], whole.clone().into_bytes(), 415, "uncompressed or with gzip"),
+        (vec![JSON, GZIP, GZIP], whole.clone().into_bytes(), 415, "uncompressed or with gzip"),
+        (vec![multipart], whole.clone().into_bytes(), 415, "multipart/mixed"),
+        (vec![], whole.clone().into_bytes(), 415, "application/json"),
+        (vec![JSON, GZIP], gzip(&vec![b' '; (16 << 20) + 1]), 413, "16 MiB"),
+        (vec![JSON], vec![b' '; (16 << 20) + 1], 413, "16 MiB"),
+    ] {
+        let refusal = post(&rig, &headers, body).await.refusal();
+        assert_eq!(refusal.status, status, "{headers:?} {}", refusal.message);
+        assert!(refusal.message.contains(part), "{}", refusal.message);
+    }
+    assert_eq!(rig.get("/api/$batch").await.refusal().status, 400);
+    assert!(rig.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_hundred_requests_are_taken_and_no_more() {
+    let rig = Rig::new().await;
+    let many = |count: usize| -> Value {
+        (0..count).map(|id| json!({"id": id.to_string(), "method": "GET", "url": "customers?$top=1"})).collect()
+    };
+    let refusal = refusal(&rig, "/api/$batch", many(101)).await;
+    assert_eq!(refusal.status, 400);
+    assert!(refusal.message.contains("101 requests"), "{}", refusal.message);
+    assert!(rig.received().is_empty());
+    let answer = crate::batch::send(&rig, "/api/$batch", many(100)).await;
+    assert_eq!(answer.json()["responses"].as_array().unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn a_body_of_several_mebibytes_is_judged_too_and_replayed_with_a_new_token() {
+    let rig = Rig::new().await;
+    let large = json!({"requests": create("customers"), "note": "x".repeat(3 << 20)}).to_string();
+    let batches = Matcher::any().path_ending("/$batch");
+    rig.simulator.business_central().script(batches, Times::Next(1), Script::answer(StatusCode::UNAUTHORIZED));
+    assert_eq!(rig.post_json("/api/$batch", &large).await.json()["responses"][0]["status"], 201);
+    assert_eq!(rig.simulator.business_central().customers(CRONUS), Some(51));
+    let other = large.replace("\"customers\"", "\"customers?company=My%20Company\"");
+    assert_eq!(rig.post_json("/api/$batch", &other).await.refusal().status, 403);
+}
+
+#[tokio::test]
+async fn the_bodies_of_its_requests_pass_byte_for_byte() {
+    let rig = Rig::new().await;
+    let host = rig.address();
+    let body = format!(
+        r#"{{ "n": 1.50, "website": "http://{host}/api/customers", "n":2e0, "text": "\u00e4\/{{", "url": "/api/companies(1)/x" }}"#
+    );
+    let text = format!(r#"{{"requests":[{{"id":"1","method":"POST","url":"customers","body":{body}}}]}}"#);
+    rig.post_json("/api/$batch", &text).await;
+    let received = rig.received().pop().unwrap();
+    assert!(String::from_utf8(received.body.to_vec()).unwrap().contains(&body));
+    assert_eq!(sent(&rig)["requests"][0]["id"], "1");
+}
