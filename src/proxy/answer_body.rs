@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use super::gunzip::Gunzip;
 use super::idle::{BodyError, IdleTimeout};
-use super::links::Links;
+use super::links::{LinkTurner, Links};
 use super::rewrite::{Address, Document, Rewriter};
 
 /// A body from Business Central as the client gets it; data only, trailers end here: no legacy client expects any.
@@ -48,7 +48,8 @@ impl AnswerBody {
     pub fn with_links(mut self, document: Document, links: Links) -> Self {
         let authorities: Vec<String> = links.authorities().into_iter().map(str::to_owned).collect();
         let authorities: Vec<&str> = authorities.iter().map(String::as_str).collect();
-        let map: MapAddress = Box::new(move |address| links.local(address.location, address.query));
+        let mut turner = LinkTurner::new(links);
+        let map: MapAddress = Box::new(move |address| turner.turn(address.location, address.query));
         let rewriter = Box::new(Rewriter::new(document, &authorities, map));
         self.turning = Some(Turning { rewriter, pieces: Vec::new() });
         self

@@ -54,6 +54,16 @@ impl Links {
         Some(format!("{base}{local}"))
     }
 
+    /// How a local address goes on below these routes and no other: what follows an entity set does not change the route.
+    fn stays_on_its_route(&self, local: &str) -> bool {
+        let path = local.strip_prefix(self.exchange.base()).unwrap_or(local);
+        let is_below = |route: &Arc<Route>| {
+            let rest = route.settings.path.as_str().strip_prefix(path);
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        !self.routes.iter().any(is_below)
+    }
+
     /// Turns the addresses that stand in headers.
     pub fn in_headers(&self, headers: &mut HeaderMap) {
         for name in [LOCATION, CONTENT_LOCATION, HeaderName::from_static("odata-entityid")] {
@@ -89,6 +99,52 @@ impl Links {
         let found = self.routes.taken_by(SafePath::check(&path).ok()?)?;
         Arc::ptr_eq(found, route).then_some(path)
     }
+}
+
+/// What turns all addresses of one body. A page holds thousands that differ in their keys only, so the way up to the entity set is turned
+/// once and kept.
+pub struct LinkTurner {
+    links: Links,
+    known: Option<KnownSet>,
+}
+
+/// An entity set's address, there and here.
+struct KnownSet {
+    upstream: String,
+    local: String,
+}
+
+impl LinkTurner {
+    pub fn new(links: Links) -> Self {
+        Self { links, known: None }
+    }
+
+    /// As [`Links::local`].
+    pub fn turn(&mut self, path: &str, query: Option<&str>) -> Option<String> {
+        if let Some(known) = &self.known
+            && let Some(key) = path.strip_prefix(known.upstream.as_str()).filter(|key| is_plain_key(key))
+        {
+            return Some([known.local.as_str(), key].concat());
+        }
+        let local = self.links.local(path, query)?;
+        self.known = self.known_set(path, &local).or(self.known.take());
+        Some(local)
+    }
+
+    /// The entity set of an address that was turned, if it can be told from its key.
+    fn known_set(&self, path: &str, local: &str) -> Option<KnownSet> {
+        let resource = self.links.route.destination.address.recognise(path, None)?;
+        let key = resource.key_in_company().filter(|key| is_plain_key(key))?;
+        let (upstream, local) = (path.strip_suffix(key)?.to_owned(), local.strip_suffix(key)?.to_owned());
+        self.links.stays_on_its_route(&local).then_some(KnownSet { upstream, local })
+    }
+}
+
+/// Whether what follows an entity set is written alike on both sides and can't lead elsewhere: keys of plain characters, and properties.
+fn is_plain_key(key: &str) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"()-_=,/".contains(byte);
+    let begins = key.is_empty() || key.starts_with(['(', '/']);
+    begins && key.as_bytes().iter().all(is_plain) && !key.contains("//") && !key.ends_with('/')
 }
 
 /// Scheme and authority as this client wrote them: what it reached us by, it can reach us by again.

@@ -141,6 +141,17 @@ impl Resource {
         }
     }
 
+    /// What follows the entity set, raw, of a resource whose path names its company: a key, further segments, or nothing.
+    pub fn key_in_company(&self) -> Option<&str> {
+        match &self.place {
+            Place::InCompany { named: Some(_), rest, family: Family::Api(_) | Family::OData } => {
+                let set = rest.strip_prefix('/')?;
+                set.find(['(', '/']).map_or(Some(""), |end| set.get(end..))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it is a file that somebody stored, whatever its type: `…/pictureContent`, `…/attachmentContent`, `…/content`, `…/$value`.
     pub fn is_media(&self) -> bool {
         let (Place::Root { rest, .. } | Place::InCompany { rest, .. } | Place::Anywhere(rest)) = &self.place else {
