@@ -70,6 +70,32 @@ impl AnswerBody {
         Ok(Some(length))
     }
 
+    /// Gathers what comes at once: many small pieces would cost the client as many chunks.
+    fn poll_gathered(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.turning.is_none() {
+            return self.poll_piece(context);
+        }
+        let mut gathered = BytesMut::new();
+        loop {
+            match self.poll_piece(context) {
+                Poll::Ready(Some(Ok(piece))) if gathered.is_empty() && piece.len() >= GATHERED_BYTES => {
+                    return Poll::Ready(Some(Ok(piece)));
+                }
+                Poll::Ready(Some(Ok(piece))) => {
+                    gathered.extend_from_slice(&piece);
+                    if gathered.len() >= GATHERED_BYTES {
+                        return Poll::Ready(Some(Ok(gathered.freeze())));
+                    }
+                }
+                // Nothing more, or nothing more for now: the client gets what there is.
+                Poll::Ready(None) | Poll::Pending if !gathered.is_empty() => {
+                    return Poll::Ready(Some(Ok(gathered.freeze())));
+                }
+                end => return end,
+            }
+        }
+    }
+
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         loop {
             if self.ended {
@@ -145,7 +171,7 @@ impl Body for AnswerBody {
         if let Some(ahead) = self.ahead.take() {
             return Poll::Ready(Some(Ok(Frame::data(ahead))));
         }
-        self.poll_piece(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        self.poll_gathered(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -165,3 +191,6 @@ impl Body for AnswerBody {
         }
     }
 }
+
+/// From this size on a piece of a changed body is handed on without waiting for the next.
+const GATHERED_BYTES: usize = 32 * 1024;
