@@ -7,12 +7,14 @@ use hyper::Method;
 use hyper::http::request::Parts;
 
 use super::destination::Route;
+use super::headers;
 use super::refusal::{Kind, Refusal};
 use super::request_body::ClientBody;
 use super::route_table::RouteTable;
 use super::step::{Inbound, Routed};
 use crate::business_central::SafePath;
 use crate::business_central::address::{Asked, Resource};
+use crate::config::UNROUTED;
 
 /// The routes in service.
 #[derive(Debug, Clone)]
@@ -93,9 +95,7 @@ fn no_route_back(path: SafePath<'_>) -> Refusal {
 /// The method that counts: old OData clients hide theirs behind a POST.
 fn may_use(route: &Route, head: &Parts) -> Result<(), Refusal> {
     let Some(allowed) = &route.settings.methods else { return Ok(()) };
-    let hidden = METHOD_HEADERS.iter().flat_map(|name| head.headers.get_all(*name));
-    let hidden = hidden.filter_map(|value| Method::from_bytes(value.as_bytes().to_ascii_uppercase().as_slice()).ok());
-    match std::iter::once(head.method.clone()).chain(hidden).find(|method| !allowed.contains(method)) {
+    match headers::methods(&head.method, &head.headers).find(|method| !allowed.contains(method)) {
         None => Ok(()),
         Some(refused) => {
             let allowed: Vec<&str> = allowed.iter().map(Method::as_str).collect();
@@ -108,10 +108,5 @@ fn may_use(route: &Route, head: &Parts) -> Result<(), Refusal> {
         }
     }
 }
-
-/// The local prefix of addresses no route covers. It is nobody's route.
-pub const UNROUTED: &str = "/unrouted";
-
-const METHOD_HEADERS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
 const SHOWN_ROUTES: usize = 20;
