@@ -107,6 +107,7 @@ fn examples(block: &str) -> Vec<String> {
 fn everything_can_be_written() {
     let text = "\
 listen: [0.0.0.0:80, '[::1]:8080']
+public_url: https://gw.example:8443/
 admin: off
 connectors:
   a b:
@@ -133,6 +134,10 @@ routes:
     company: 'CRONUS #1'
     methods: [GET, MERGE]
     allow_from: [10.0.0.0/8]
+    if_match: '*'
+    headers:
+      request: { set: { X-Key: 2024, Accept-Language: de-DE }, remove: [User-Agent] }
+      response: { remove: [Server, X-B] }
     timeouts: { head: 7s }
   - { path: /, to: environment, connector: a b }
 access: { allow_from: [192.168.0.0/16, ::1] }
@@ -156,6 +161,15 @@ shutdown: { grace: 1m }
     assert!(
         api.allow_from.contains("10.1.1.1".parse().unwrap()) && !api.allow_from.contains("127.0.0.1".parse().unwrap())
     );
+    assert_eq!(config.public_url.as_ref().unwrap().as_str(), "https://gw.example:8443");
+    assert!(api.changes_any_version && !all.changes_any_version);
+    let set: Vec<_> = api.headers.request.set.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    assert_eq!(set, [("x-key", &b"2024"[..]), ("accept-language", b"de-DE")]);
+    assert_eq!(
+        (&api.headers.request.remove[..], &api.headers.response.remove[..]),
+        (&[hyper::header::USER_AGENT][..], &[hyper::header::SERVER, "x-b".parse().unwrap()][..])
+    );
+    assert_eq!(all.headers, bcproxy::config::HeaderRules::default());
     assert_eq!((&all.surface, &all.company), (&Surface::Environment, &None));
     assert!(all.allow_from.contains("192.168.1.1".parse().unwrap()));
 }
@@ -183,7 +197,7 @@ fn scalars_keep_their_text() {
 fn every_mistake_says_where_what_and_how_to_mend_it() {
     let top: &[(&str, &str, &str, &str)] = &[
         ("lisen: 127.0.0.1:1\n", "6:1", "unknown key `lisen`", "did you mean `listen`?"),
-        ("limits: off\n", "6:1", "unknown key `limits`", "a file may have: listen, admin"),
+        ("limits: off\n", "6:1", "unknown key `limits`", "a file may have: listen, public_url, admin"),
         ("log: {}\nlog: {}\n", "7:1", "already there, in line 6", "keep one"),
         ("listen: localhost:8080\n", "6:9", "not an IP address", "127.0.0.1:8080"),
         ("listen: 8080\n", "6:9", "not an IP address", "127.0.0.1:8080"),
@@ -238,6 +252,10 @@ fn every_mistake_says_where_what_and_how_to_mend_it() {
             "unknown key `connect`",
             "may have: head",
         ),
+        ("public_url: erp-gw\n", "6:13", "not an http or https address", "http://erp-gw:8080"),
+        ("public_url: http://erp-gw/bc\n", "6:13", "not an http or https address", "path of a route"),
+        ("routes: [{ path: /unrouted, to: nav }]\n", "6:18", "not a route's path", "below /unrouted"),
+        ("routes: [{ path: /, to: nav, if_match: W/1 }]\n", "6:40", "expected one of *", "as shown"),
         ("<<: { a: b }\n", "6:1", "unknown key `<<`", "a file may have"),
         ("log: &x {}\n", "6:6", "anchors (`&name`)", "write the value itself"),
         ("log: *x\n", "6:6", "aliases (`*name`)", "in quotes"),
@@ -262,6 +280,39 @@ fn every_mistake_says_where_what_and_how_to_mend_it() {
         assert!(mistakes.contains(fix), "{fix:?} in\n{mistakes}");
         assert_eq!(mistakes.matches("error:").count(), 1, "{mistakes}");
     }
+}
+
+#[test]
+fn headers_that_are_not_an_administrators_to_change_are_named_without_their_value() {
+    for (name, fix) in [
+        ("Content-Length", "frames and codes bodies itself"),
+        ("accept-encoding", "frames and codes bodies itself"),
+        ("Connection", "one connection only"),
+        ("Host", "`base_url`"),
+        ("AUTHORIZATION", "signs in by itself"),
+        ("Proxy-Authorization", "signs in by itself"),
+        ("WWW-Authenticate", "signs in by itself"),
+        ("Cookie", "cookies are not passed on"),
+        ("Set-Cookie", "cookies are not passed on"),
+        ("Company", "set `company`"),
+        ("X-HTTP-Method", "`methods`"),
+        ("a b", "letters, digits"),
+    ] {
+        for direction in ["request", "response"] {
+            for changes in [format!("set: {{ {name}: Basic hunter2 }}"), format!("remove: [{name}]")] {
+                let route = format!("{{ path: /, to: nav, headers: {{ {direction}: {{ {changes} }} }} }}");
+                let text = mistakes(&format!("{CONNECTOR}routes: [{route}]\n"));
+                assert!(text.contains("not the name of a header that can be changed"), "{text}");
+                assert!(text.contains(fix) && !text.contains("hunter2"), "{text}");
+            }
+        }
+    }
+    let set = |set: &str| {
+        format!("{CONNECTOR}routes: [{{ path: /, to: nav, headers: {{ request: {{ set: {{ {set} }} }} }} }}]\n")
+    };
+    let value = mistakes(&set("X-Key: hünter2"));
+    assert!(value.contains("not a header's value") && !value.contains("hünter2"), "{value}");
+    assert!(mistakes(&set("X-A: 1, x-a: 2")).contains("already there in other letters"));
 }
 
 #[test]

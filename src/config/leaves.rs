@@ -11,8 +11,10 @@ use ipnet::IpNet;
 use serde_json::json;
 
 use super::duration;
+use super::header_rules::ChangeableHeader;
 use super::model::{LogFormat, RoutePath};
 use super::node::Node;
+use super::public_url::PublicUrl;
 use super::report::{Report, near_miss};
 use super::shape::{Form, Shape, text_at};
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
@@ -34,6 +36,10 @@ pub struct VariableName(pub String);
 /// What a token is for: one resource, ending in `/.default`.
 #[derive(Debug, Clone)]
 pub struct Scope(pub String);
+
+/// The only value of `if_match`: any version, written `*`.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyVersion;
 
 /// Why a text is none of the leaf types of this file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +107,9 @@ leaves! {
     Surface: "a surface of Business Central", str::parse::<Surface>,
         { "pattern": "^(api/[^/]+(/[^/]+/[^/]+)?|odata|soap|nav|environment)$",
           "examples": ["api/v2.0", "odata", "soap", "nav", "environment"] };
+    PublicUrl: "an http or https address", str::parse::<PublicUrl>, { "pattern": "^https?://[^/?#@]+/?$" };
+    ChangeableHeader: "the name of a header that can be changed", str::parse::<ChangeableHeader>,
+        { "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$" };
     RoutePath: "a route's path", str::parse::<RoutePath>, { "pattern": "^/([A-Za-z0-9._~-]+/?)*$" };
 }
 
@@ -198,6 +207,7 @@ macro_rules! choices {
 
 choices! {
     bool: ["true" => true, "false" => false];
+    AnyVersion: ["*" => Self];
     LogFormat: ["auto" => Self::Auto, "text" => Self::Text, "json" => Self::Json];
     tracing::Level: ["error" => Self::ERROR, "warn" => Self::WARN, "info" => Self::INFO, "debug" => Self::DEBUG, "trace" => Self::TRACE];
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::header_rules::{HeaderChanges, HeaderRules};
 use super::mask::looks_like_a_secret;
 use super::model::{AllowFrom, Config, Connector, Log, Route, RoutePath, Timeouts};
 use super::report::{Report, near_miss};
@@ -51,6 +52,7 @@ pub fn config(file: &file::File, folder: &Path, report: &mut Report) -> Option<C
     let log = &file.log.as_ref()?.value;
     let config = Config {
         listen: listen.into_iter().map(|address| address.value).collect(),
+        public_url: file.public_url.as_ref().map(|url| url.value.clone()),
         admin: admin?,
         connectors: connectors.into_iter().filter_map(|connector| connector.value).collect(),
         routes,
@@ -238,6 +240,8 @@ fn build_route(
         company,
         methods: route.methods.as_ref().map(|list| list.value.iter().map(|method| method.value.clone()).collect()),
         allow_from: allow_from(route.allow_from.as_ref().or(default_access)),
+        changes_any_version: route.if_match.is_some(),
+        headers: route.headers.as_ref().map_or_else(HeaderRules::default, |headers| header_rules(&headers.value)),
         timeouts: Timeouts {
             head: timeouts.head.as_ref().map_or(connector.timeouts.head, |head| head.value),
             body_idle: timeouts.body_idle.as_ref().map_or(connector.timeouts.body_idle, |idle| idle.value),
@@ -245,6 +249,18 @@ fn build_route(
         },
         connector: Arc::clone(connector),
     })
+}
+
+fn header_rules(headers: &file::RouteHeaders) -> HeaderRules {
+    let changes = |changes: &Option<At<file::HeaderChanges>>| {
+        let Some(At { value: changes, .. }) = changes else { return HeaderChanges::default() };
+        let remove = changes.remove.iter().flat_map(|list| &list.value);
+        HeaderChanges {
+            set: changes.set.as_ref().map_or(Vec::new(), |set| set.value.0.clone()),
+            remove: remove.map(|name| name.value.0.clone()).collect(),
+        }
+    };
+    HeaderRules { request: changes(&headers.request), response: changes(&headers.response) }
 }
 
 fn allow_from(networks: Option<&At<Vec<At<IpNet>>>>) -> AllowFrom {
@@ -282,6 +298,8 @@ fn default_routes(
             company: connector.company.clone(),
             methods: None,
             allow_from: allow_from(default_access),
+            changes_any_version: false,
+            headers: HeaderRules::default(),
             timeouts: connector.timeouts,
         })
     };

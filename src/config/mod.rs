@@ -13,12 +13,14 @@
 
 mod diagnostics;
 mod duration;
+mod header_rules;
 mod leaves;
 mod mask;
 mod meaning;
 mod model;
 mod node;
 mod outside;
+mod public_url;
 mod publish;
 mod report;
 mod shape;
@@ -28,7 +30,9 @@ mod vocabulary;
 use std::path::Path;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
-pub use model::{AllowFrom, Config, Connector, Log, LogFormat, Route, RoutePath, RoutePathError, Timeouts};
+pub use header_rules::{HeaderChanges, HeaderNameError, HeaderRules};
+pub use model::{AllowFrom, Config, Connector, Log, LogFormat, Route, RoutePath, RoutePathError, Timeouts, UNROUTED};
+pub use public_url::{PublicUrl, PublicUrlError};
 pub use publish::{reference, schema};
 pub use source::Position;
 

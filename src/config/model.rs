@@ -11,6 +11,8 @@ use std::time::Duration;
 use hyper::Method;
 use ipnet::IpNet;
 
+use super::header_rules::HeaderRules;
+use super::public_url::PublicUrl;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
 use crate::entra::Application;
 use crate::https_url::HttpsUrl;
@@ -20,6 +22,8 @@ use crate::https_url::HttpsUrl;
 pub struct Config {
     /// Where legacy programs come in. Never empty.
     pub listen: Vec<SocketAddr>,
+    /// What local addresses in answers begin with; `None`: what the client used.
+    pub public_url: Option<PublicUrl>,
     /// Where health is served; `None` when turned off.
     pub admin: Option<SocketAddr>,
     /// In the order of the file. Never empty.
@@ -90,6 +94,9 @@ pub struct Route {
     /// `None`: every method Business Central knows.
     pub methods: Option<Vec<Method>>,
     pub allow_from: AllowFrom,
+    /// Whether a change that names no version is sent with `If-Match: *`.
+    pub changes_any_version: bool,
+    pub headers: HeaderRules,
     /// The connector's, overridden by the route's own.
     pub timeouts: Timeouts,
 }
@@ -109,7 +116,12 @@ pub enum RoutePathError {
         "a path holds letters, digits, `-`, `.`, `_` and `~` between single slashes, such as /erp/api; no address and no `..`"
     )]
     NotPlain,
+    #[error("choose another path: below {UNROUTED}, bcproxy answers for addresses that no route covers")]
+    Reserved,
 }
+
+/// The local prefix of addresses no route covers. It is nobody's route.
+pub const UNROUTED: &str = "/unrouted";
 
 /// The networks a client may come from. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +166,11 @@ impl FromStr for RoutePath {
             !matches!(segment, "" | "." | "..")
                 && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
         };
-        if segments.split('/').all(is_plain) { Ok(Self(path.to_owned())) } else { Err(RoutePathError::NotPlain) }
+        if !segments.split('/').all(is_plain) {
+            return Err(RoutePathError::NotPlain);
+        }
+        let is_reserved = path.strip_prefix(UNROUTED).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if is_reserved { Err(RoutePathError::Reserved) } else { Ok(Self(path.to_owned())) }
     }
 }
 
@@ -195,6 +211,10 @@ mod tests {
         for (text, path) in [("/", ""), ("/api", "/api"), ("/api/", "/api"), ("/a/b-1.0_~", "/a/b-1.0_~")] {
             assert_eq!(parse(text).as_deref(), Ok(path));
         }
+        for text in ["/unrouted", "/unrouted/", "/unrouted/x"] {
+            assert_eq!(parse(text), Err(RoutePathError::Reserved), "{text}");
+        }
+        assert!(parse("/unrouted2").is_ok());
         for text in ["", "api", "https://host/api"] {
             assert_eq!(parse(text), Err(RoutePathError::NoSlash), "{text}");
         }

@@ -181,7 +181,7 @@ pub fn read_at<T: Shape>(node: &Node, report: &mut Report) -> Option<At<T>> {
 }
 
 /// The entries of a mapping, without those whose key was there before.
-fn unique_entries<'n>(node: &'n Node, report: &mut Report) -> Option<Vec<&'n (Node, Node)>> {
+pub fn unique_entries<'n>(node: &'n Node, report: &mut Report) -> Option<Vec<&'n (Node, Node)>> {
     let Value::Mapping(entries) = &node.value else {
         wrong_kind(node, "a mapping (`key: value` lines)", report);
         return None;

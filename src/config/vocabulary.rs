@@ -7,9 +7,11 @@ use std::time::Duration;
 use hyper::Method;
 use ipnet::IpNet;
 
-use super::leaves::{ConnectorName, Scope, Text, VariableName};
+use super::header_rules::{ChangeableHeader, HeadersToSet};
+use super::leaves::{AnyVersion, ConnectorName, Scope, Text, VariableName};
 use super::model::{LogFormat, RoutePath};
 use super::node::{Node, Value};
+use super::public_url::PublicUrl;
 use super::report::Report;
 use super::shape::{At, Form, Named, OneOrMore, OrOff, SECRET_FORM, Shape, mapping};
 use super::source::Span;
@@ -23,6 +25,9 @@ mapping! {
         /// Where programs come in: an IP address and a port, or a list of them.
         /// Off loopback (such as `0.0.0.0:8080`) every route needs an `allow_from`, its own or that of `access`.
         listen: OneOrMore<SocketAddr> = Default("127.0.0.1:8080"),
+        /// What addresses in answers begin with, such as `http://erp-gw:8080`: programs follow them to bcproxy.
+        /// Without it, the scheme and host that the program itself used.
+        public_url: PublicUrl = Optional,
         /// The health check, or `off`.
         admin: OrOff<Admin> = Default("{}"),
         /// The connections to Business Central, by a name of your choice. At least one.
@@ -108,7 +113,7 @@ mapping! {
 mapping! {
     /// A local path, and where it leads.
     Route: "route" {
-        /// The beginning of the local path, such as `/api`; `/` takes what no other route takes.
+        /// The beginning of the local path, such as `/api`; `/` takes what no other route takes. `/unrouted` is bcproxy's own.
         path: RoutePath = Required,
         /// Where it leads: `api/v2.0`, `api/{publisher}/{group}/{version}`, `odata`, `soap`, `nav` (addresses as they were on the premises) or
         /// `environment` (everything below the environment, unconfined).
@@ -123,8 +128,34 @@ mapping! {
         methods: Vec<At<Method>> = Optional,
         /// The networks programs may come from. Without it, that of `access`, or else this machine only.
         allow_from: Vec<At<IpNet>> = Optional,
+        /// The version a change is made to when the program names none: `"*"`, any. It is sent as `If-Match` with PATCH, PUT, MERGE and DELETE.
+        /// Without it, Business Central refuses such changes, so that nobody overwrites what another has just written.
+        if_match: AnyVersion = Optional,
+        /// Headers to change on the way.
+        headers: RouteHeaders = Optional,
         /// How long to wait for what, where it differs from the connector's.
         timeouts: RouteTimeouts = Default("{}"),
+    }
+}
+
+mapping! {
+    /// Headers to change on the way. Those that frame bodies, belong to one connection, sign in or keep a session can't be among them, nor
+    /// `Host`, `Company` and those that hide a method.
+    RouteHeaders: "route's headers" {
+        /// In requests, on their way to Business Central.
+        request: HeaderChanges = Optional,
+        /// In Business Central's answers, on their way to the program. It has the same keys.
+        response: HeaderChanges = Optional,
+    }
+}
+
+mapping! {
+    /// Headers to change in one direction.
+    HeaderChanges: "headers section" {
+        /// Headers to write, whatever was there before: `{ Accept-Language: de-DE }`.
+        set: HeadersToSet = Optional,
+        /// Headers to leave out.
+        remove: Vec<At<ChangeableHeader>> = Optional,
     }
 }
 

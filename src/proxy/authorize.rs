@@ -82,14 +82,9 @@ impl Draft {
                 Refusal::new(Kind::BadRequest, "The address can't be written as Business Central needs it.")
             })?;
         exchange.asks_for(resource, company.clone());
-        let draft = Self {
-            company: company.map(|company| company.id),
-            method: head.method,
-            address,
-            headers: headers::towards_business_central(head.headers, exchange.id),
-            exchange,
-            route,
-        };
+        let headers = headers::towards_business_central(head.headers, &head.method, &route.settings, exchange.id);
+        let draft =
+            Self { company: company.map(|company| company.id), method: head.method, address, headers, exchange, route };
         Ok((draft, body))
     }
 

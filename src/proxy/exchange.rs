@@ -14,6 +14,7 @@ use super::destination::Route;
 use super::{headers, links};
 use crate::business_central::address::Resource;
 use crate::business_central::{Company, Dialect, Surface};
+use crate::config::PublicUrl;
 
 /// One request and what became of it so far.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub struct Exchange {
     looks_like_soap: bool,
     keeps_connection: bool,
     accepts_gzip: bool,
-    /// Scheme and authority by which the client reached us.
+    /// Scheme and authority that lead this client to us.
     base: String,
     asked: OnceLock<(Resource, Option<Arc<Company>>)>,
     route: OnceLock<Arc<Route>>,
@@ -37,7 +38,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub fn new(client: Arc<ClientConnection>, head: &Parts) -> Self {
+    pub fn new(client: Arc<ClientConnection>, head: &Parts, public_url: Option<&PublicUrl>) -> Self {
         let is_xml = head.headers.get(CONTENT_TYPE).is_some_and(|kind| {
             let kind = kind.as_bytes();
             kind.starts_with(b"text/xml") || kind.starts_with(b"application/soap+xml")
@@ -50,7 +51,8 @@ impl Exchange {
             looks_like_soap: is_xml || head.headers.contains_key("soapaction"),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
-            base: links::base(&head.headers, client.local_address()),
+            base: public_url
+                .map_or_else(|| links::base(&head.headers, client.local_address()), |url| url.as_str().to_owned()),
             asked: OnceLock::new(),
             client,
             route: OnceLock::new(),

@@ -1,16 +1,37 @@
 //! Headers across the proxy: what ends at this hop, what must not cross it, what is added.
 
+use hyper::Method;
 use hyper::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE,
-    EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE,
-    SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
+    EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, IF_MATCH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    RANGE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
 };
 use uuid::Uuid;
+
+use crate::config;
+
+/// A client's headers as Business Central gets them on this route; only the token is missing.
+pub fn towards_business_central(headers: HeaderMap, method: &Method, route: &config::Route, id: Uuid) -> HeaderMap {
+    let changes = methods(method, &headers).any(|method| CHANGES.contains(&method.as_str()));
+    let mut headers = fit_for_business_central(headers, id);
+    route.headers.request.apply(&mut headers);
+    if route.changes_any_version && changes && !headers.contains_key(IF_MATCH) {
+        headers.insert(IF_MATCH, HeaderValue::from_static("*"));
+    }
+    headers
+}
+
+/// The methods a request can count as: its own, and those that old OData clients hide behind a POST.
+pub fn methods(own: &Method, headers: &HeaderMap) -> impl Iterator<Item = Method> {
+    let hidden = METHOD_HEADERS.iter().flat_map(|name| headers.get_all(*name));
+    let hidden = hidden.filter_map(|value| Method::from_bytes(value.as_bytes().to_ascii_uppercase().as_slice()).ok());
+    std::iter::once(own.clone()).chain(hidden)
+}
 
 /// A client's headers as Business Central may see them.
 ///
 /// `Content-Length` goes too: the body that is sent says its own.
-pub fn towards_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
+fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
     remove_hop_by_hop(&mut headers);
     for name in [HOST, EXPECT, CONTENT_LENGTH, AUTHORIZATION, COOKIE, FORWARDED, PROXY_AUTHORIZATION] {
         headers.remove(name);
@@ -92,6 +113,12 @@ fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
     }
 }
 
+/// Headers that hide a method behind another one.
+pub const METHOD_HEADERS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+
+/// The methods that change something that is there, and so must say which version of it they mean.
+const CHANGES: [&str; 4] = ["PATCH", "PUT", "MERGE", "DELETE"];
+
 /// Recorded in Business Central's telemetry (BC, "Analyzing web service telemetry").
 const CLIENT_REQUEST_ID: &str = "client-request-id";
 
@@ -113,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_client_stays_here() {
-        let sent = towards_business_central(
+        let sent = fit_for_business_central(
             headers(&[
                 ("host", "erp-gw:8080"),
                 ("authorization", "NTLM abc"),
@@ -158,15 +185,15 @@ mod tests {
         ] {
             assert_eq!(accepts_gzip(&headers(&[("accept-encoding", value)])), accepts, "{value}");
         }
-        let sent = towards_business_central(headers(&[("accept-encoding", "none")]), Uuid::nil());
+        let sent = fit_for_business_central(headers(&[("accept-encoding", "none")]), Uuid::nil());
         assert_eq!(sent["accept-encoding"], "gzip");
-        let sent = towards_business_central(headers(&[("range", "bytes=0-1")]), Uuid::nil());
+        let sent = fit_for_business_central(headers(&[("range", "bytes=0-1")]), Uuid::nil());
         assert_eq!(sent["accept-encoding"], "identity");
     }
 
     #[test]
     fn a_clients_own_request_id_is_kept() {
-        let sent = towards_business_central(headers(&[("client-request-id", "mine")]), Uuid::nil());
+        let sent = fit_for_business_central(headers(&[("client-request-id", "mine")]), Uuid::nil());
         assert_eq!(sent["client-request-id"], "mine");
     }
 

@@ -3,10 +3,11 @@
 use hyper::Method;
 
 use super::destination::Route;
+use super::headers::METHOD_HEADERS;
 use super::inside::Inside;
 use super::judge_body::{elsewhere, judge_addresses, judge_subscription};
 use super::refusal::{Kind, Refusal};
-use super::route::{METHOD_HEADERS, allows};
+use super::route::allows;
 use crate::business_central::address::Resource;
 use crate::business_central::batch::{Batch, Operation};
 

@@ -8,9 +8,10 @@ use hyper::http::uri::Authority;
 
 use super::destination::Route;
 use super::exchange::Exchange;
-use super::route::{Routes, UNROUTED};
+use super::route::Routes;
 use crate::business_central::address::Resource;
 use crate::business_central::{Company, SafePath};
+use crate::config::UNROUTED;
 
 /// What turns the addresses in one answer into local ones.
 #[derive(Debug, Clone)]

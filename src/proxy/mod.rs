@@ -99,7 +99,7 @@ impl Proxy {
             listeners.push(listener);
         }
         let stop = listener::Stop::default();
-        let steps = service::steps(Routes::new(routes));
+        let steps = service::steps(Routes::new(routes), config.public_url.clone());
         for listener in listeners {
             tokio::spawn(listener::accept(listener, steps.clone(), stop.clone()));
         }

@@ -25,17 +25,19 @@ use super::request_body::ClientBody;
 use super::rewrite::Document;
 use super::route::Routes;
 use super::step::Inbound;
+use crate::config::PublicUrl;
 
 /// The outermost step: every request leaves it with an answer.
 #[derive(Debug, Clone)]
 pub struct Respond<S> {
     routes: Routes,
+    public_url: Option<PublicUrl>,
     inner: S,
 }
 
 impl<S> Respond<S> {
-    pub fn new(routes: Routes, inner: S) -> Self {
-        Self { routes, inner }
+    pub fn new(routes: Routes, public_url: Option<PublicUrl>, inner: S) -> Self {
+        Self { routes, public_url, inner }
     }
 }
 
@@ -53,11 +55,11 @@ where
     }
 
     fn call(&mut self, (client, request): (Arc<ClientConnection>, Request<Incoming>)) -> Self::Future {
-        let (mut inner, routes) = (self.inner.clone(), self.routes.clone());
+        let (mut inner, routes, public_url) = (self.inner.clone(), self.routes.clone(), self.public_url.clone());
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let version = head.version;
-            let exchange = Arc::new(Exchange::new(client, &head));
+            let exchange = Arc::new(Exchange::new(client, &head, public_url.as_ref()));
             let (body, unread) = ClientBody::new(body, exchange.client.clone());
             let passing = inner.call(Inbound { exchange: exchange.clone(), head, body });
             let answering = {
@@ -129,6 +131,9 @@ async fn relay(
         {
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
+    }
+    if let Some(route) = exchange.route() {
+        route.settings.headers.response.apply(&mut head.headers);
     }
     let record = AccessRecord::new(exchange.clone(), head.status, None);
     let content = Content::Upstream { body, ends_with_connection };

@@ -7,12 +7,14 @@ use hyper::Method;
 use hyper::http::request::Parts;
 
 use super::destination::Route;
+use super::headers;
 use super::refusal::{Kind, Refusal};
 use super::request_body::ClientBody;
 use super::route_table::RouteTable;
 use super::step::{Inbound, Routed};
 use crate::business_central::SafePath;
 use crate::business_central::address::{Asked, Resource};
+use crate::config::UNROUTED;
 
 /// The routes in service.
 #[derive(Debug, Clone)]
@@ -88,9 +90,7 @@ fn no_route_back(path: SafePath<'_>) -> Refusal {
 
 /// The method that counts: old OData clients hide theirs behind a POST.
 fn may_use(route: &Route, head: &Parts) -> Result<(), Refusal> {
-    let hidden = METHOD_HEADERS.iter().flat_map(|name| head.headers.get_all(*name));
-    let hidden = hidden.filter_map(|value| Method::from_bytes(value.as_bytes().to_ascii_uppercase().as_slice()).ok());
-    allows(route, std::iter::once(head.method.clone()).chain(hidden))
+    allows(route, headers::methods(&head.method, &head.headers))
 }
 
 /// Refuses a method that is not among the route's.
@@ -109,11 +109,5 @@ pub fn allows(route: &Route, methods: impl IntoIterator<Item = Method>) -> Resul
         }
     }
 }
-
-/// The local prefix of addresses no route covers. It is nobody's route.
-pub const UNROUTED: &str = "/unrouted";
-
-/// Headers that hide a method behind another one.
-pub const METHOD_HEADERS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
 const SHOWN_ROUTES: usize = 20;

@@ -18,6 +18,7 @@ use super::request_body::ReadAheadRoom;
 use super::response::{Respond, ResponseBody};
 use super::route::Routes;
 use super::step::judge;
+use crate::config::PublicUrl;
 
 /// A service that answers whatever a client's connection brings.
 pub trait Steps:
@@ -47,11 +48,11 @@ impl<S> Steps for S where
 }
 
 /// The way of a request through the proxy. An answer, ours or Business Central's, comes back through `Respond`.
-pub fn steps(routes: Routes) -> impl Steps {
+pub fn steps(routes: Routes, public_url: Option<PublicUrl>) -> impl Steps {
     let room = ReadAheadRoom::default();
     let large_bodies = Arc::new(Semaphore::new(LARGE_BODIES));
     ServiceBuilder::new()
-        .layer_fn(|inner| Respond::new(routes.clone(), inner))
+        .layer_fn(|inner| Respond::new(routes.clone(), public_url.clone(), inner))
         .layer(judge(guard))
         .layer(judge({
             let routes = routes.clone();

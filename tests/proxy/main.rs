@@ -15,6 +15,7 @@ mod entra_errors;
 mod forwarding;
 mod own_answers;
 mod redirects;
+mod route_keys;
 mod shutdown;
 mod token_refresh;
 mod token_refused;

@@ -1,0 +1,145 @@
+//! What a route changes in headers, and which headers are not its to change.
+
+use std::collections::HashSet;
+use std::str::FromStr;
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::json;
+
+use super::node::Node;
+use super::report::Report;
+use super::shape::{Form, Shape, text_at, unique_entries};
+
+/// The headers a route changes, in both directions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderRules {
+    pub request: HeaderChanges,
+    pub response: HeaderChanges,
+}
+
+/// The headers changed in one direction.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderChanges {
+    pub set: Vec<(HeaderName, HeaderValue)>,
+    pub remove: Vec<HeaderName>,
+}
+
+/// The name of a header an administrator may change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeableHeader(pub HeaderName);
+
+/// The headers to write, in the order of the file.
+#[derive(Debug)]
+pub struct HeadersToSet(pub Vec<(HeaderName, HeaderValue)>);
+
+/// Why a text is no [`ChangeableHeader`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderNameError {
+    #[error("a header's name has letters, digits and `-`, such as Accept-Language")]
+    NotAName,
+    #[error("bcproxy frames and codes bodies itself; leave this header out")]
+    Framing,
+    #[error("this header belongs to one connection only and is not passed on; leave it out")]
+    HopByHop,
+    #[error("the host is that of `base_url`; change it at the connector")]
+    Host,
+    #[error("bcproxy signs in by itself with the connector's application; leave this header out")]
+    Authentication,
+    #[error("cookies are not passed on in either direction; leave this header out")]
+    Cookie,
+    #[error("this header could lead out of the route's company; set `company` at the connector or route")]
+    Company,
+    #[error("this header could get around the route's `methods`; leave it out")]
+    Method,
+}
+
+impl HeaderChanges {
+    /// Removes first, so that a header that is also set is there once.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        for name in &self.remove {
+            headers.remove(name);
+        }
+        for (name, value) in &self.set {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+impl FromStr for ChangeableHeader {
+    type Err = HeaderNameError;
+
+    fn from_str(text: &str) -> Result<Self, HeaderNameError> {
+        let name: HeaderName = text.parse().map_err(|_| HeaderNameError::NotAName)?;
+        let refused = match name.as_str() {
+            "content-length" | "content-encoding" | "content-range" | "transfer-encoding" | "accept-encoding"
+            | "accept-ranges" | "range" | "expect" => HeaderNameError::Framing,
+            "connection" | "keep-alive" | "te" | "trailer" | "upgrade" | "http2-settings" => HeaderNameError::HopByHop,
+            "host" | "forwarded" => HeaderNameError::Host,
+            "authorization" | "www-authenticate" | "authentication-info" => HeaderNameError::Authentication,
+            name if name.starts_with("proxy-") => HeaderNameError::Authentication,
+            "cookie" | "cookie2" | "set-cookie" | "set-cookie2" => HeaderNameError::Cookie,
+            "company" => HeaderNameError::Company,
+            "method" | "x-http-method" | "x-http-method-override" | "x-method-override" => HeaderNameError::Method,
+            _ => return Ok(Self(name)),
+        };
+        Err(refused)
+    }
+}
+
+impl Shape for HeadersToSet {
+    fn form() -> Form {
+        Form::Named { name: "HEADER", item: Box::new(HeaderValue::form()) }
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        let mut seen = HashSet::new();
+        let mut headers = Vec::new();
+        for (key, value) in unique_entries(node, report)? {
+            let Some(ChangeableHeader(name)) = ChangeableHeader::read(key, report) else {
+                // What was meant for a header that signs in is a secret.
+                report.mask(value.span);
+                continue;
+            };
+            if !seen.insert(name.clone()) {
+                report.error(key.span, "this header is already there in other letters", "keep one of the two");
+            }
+            headers.extend(HeaderValue::read(value, report).map(|value| (name, value)));
+        }
+        Some(Self(headers))
+    }
+}
+
+impl Shape for HeaderValue {
+    fn form() -> Form {
+        Form::Text { what: "a header's value", schema: json!({ "type": ["string", "number", "boolean"] }) }
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        let text = text_at(node, "a header's value", report)?;
+        // Bytes beyond ASCII have no meaning in a header that both sides agree on.
+        let value = Self::from_str(text).ok().filter(|_| text.is_ascii());
+        if value.is_none() {
+            report.mask(node.span);
+            report.error(node.span, "this is not a header's value", "write it in one line of plain ASCII characters");
+        }
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_is_there_once() {
+        let (name, other) = (HeaderName::from_static("x-a"), HeaderName::from_static("x-b"));
+        let mut headers = HeaderMap::new();
+        headers.append(&name, HeaderValue::from_static("1"));
+        headers.append(&name, HeaderValue::from_static("2"));
+        headers.append(&other, HeaderValue::from_static("3"));
+        let set = vec![(name.clone(), HeaderValue::from_static("4"))];
+        HeaderChanges { set, remove: vec![name, other] }.apply(&mut headers);
+        assert_eq!(headers.iter().collect::<Vec<_>>().len(), 1);
+        assert_eq!(headers["x-a"], "4");
+    }
+}
