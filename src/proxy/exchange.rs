@@ -9,7 +9,7 @@ use hyper::{Method, Uri, Version};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::client_connection::ClientConnection;
+use super::client::ClientConnection;
 use super::destination::Route;
 use super::{headers, links};
 use crate::business_central::address::Resource;

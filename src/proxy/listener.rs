@@ -2,18 +2,24 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::client_connection::ClientStream;
+use super::client::{ClientConnection, RequestStream, Socket};
 use super::service::Steps;
+use super::step::Arrived;
 
 /// An address that can't be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -76,39 +82,73 @@ pub async fn accept(listener: TcpListener, steps: impl Steps, stop: Stop) {
     }
 }
 
+/// Serves one client until it, or we, close the connection.
 async fn serve(socket: TcpStream, peer: SocketAddr, steps: impl Steps, stop: Stop) {
-    // An answer's last piece must not wait for more; fails only on a connection that is gone.
-    let _ = socket.set_nodelay(true);
-    let stream = ClientStream::new(socket, peer);
-    let client = stream.connection();
-    let service = service_fn(move |request| steps.clone().oneshot((client.clone(), request)));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(KEEP_ALIVE)
-        // A client that has closed its sending half still wants its answer.
-        .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
+    let socket = Socket::new(socket, peer);
+    let client = socket.connection();
+    let mut stream = RequestStream::new(socket, client.clone());
+    while let Some(resting) = converse(stream, &client, &steps, &stop).await {
+        stream = resting;
+        tokio::select! {
+            biased;
+            () = stop.draining.cancelled() => return,
+            is_readable = stream.readable(KEEP_ALIVE) => if !is_readable { return },
+        }
+    }
+}
+
+/// Has hyper serve one request after another; the stream, if the client pauses.
+async fn converse(
+    stream: ClientStream,
+    client: &Arc<ClientConnection>,
+    steps: &impl Steps,
+    stop: &Stop,
+) -> Option<ClientStream> {
+    let service = service_fn(|request: Request<Incoming>| {
+        let number = client.request_begins(&request.body().size_hint());
+        steps.clone().oneshot(Arrived { client: client.clone(), number, request })
+    });
+    // A client that has closed its sending half still wants its answer.
+    let mut connection =
+        Box::new(http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), service));
     let result = tokio::select! {
         // The end first: an answer that comes after it says that the connection closes.
         biased;
         () = stop.draining.cancelled() => {
-            connection.as_mut().graceful_shutdown();
+            Pin::new(&mut *connection).graceful_shutdown();
             tokio::select! {
-                result = connection => result,
-                () = stop.ending.cancelled() => return,
+                result = &mut *connection => result,
+                () = stop.ending.cancelled() => return None,
             }
         }
-        result = connection.as_mut() => result,
-    };
-    match result {
-        Err(error) if error.is_parse() => {
-            tracing::warn!(client = %peer.ip().to_canonical(), "a request was refused with 400: it is not HTTP/1 ({error})");
+        result = until_it_rests(&mut connection, client) => match result {
+            Some(result) => result,
+            None => return Some((*connection).into_parts().io.into_inner()),
         }
-        Err(error) => tracing::debug!(client = %peer.ip().to_canonical(), "a client connection ended early: {error}"),
-        Ok(()) => {}
+    };
+    let address = client.ip();
+    match (result, client.unreadable()) {
+        (_, Some(reason)) => tracing::warn!(client = %address, "a request was refused: {reason}"),
+        (Err(error), None) if error.is_parse() => {
+            tracing::warn!(client = %address, "a request was refused with 400: it is not HTTP/1 ({error})");
+        }
+        (Err(error), None) => tracing::debug!(client = %address, "a client connection ended early: {error}"),
+        (Ok(()), None) => {}
     }
+    None
 }
+
+/// What became of the connection; `None` as soon as its client pauses.
+async fn until_it_rests<C: Future + Unpin>(connection: &mut C, client: &ClientConnection) -> Option<C::Output> {
+    std::future::poll_fn(|context| match Pin::new(&mut *connection).poll(context) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending if client.is_resting() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+type ClientStream = RequestStream<Socket>;
 
 /// Idle client connections: legacy programs keep theirs for minutes between two calls.
 const KEEP_ALIVE: Duration = Duration::from_secs(300);

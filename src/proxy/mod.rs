@@ -13,7 +13,7 @@ mod actions;
 mod admission;
 mod answer_body;
 mod authorize;
-mod client_connection;
+mod client;
 mod destination;
 mod exchange;
 mod forward;

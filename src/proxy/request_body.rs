@@ -13,12 +13,13 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::client_connection::ClientConnection;
+use super::client::ClientConnection;
 use super::idle::{BodyError, IdleTimeout};
 
 /// A request's body as it came in, with its place kept so that whatever nobody read can still be drained.
 #[derive(Debug)]
 pub struct ClientBody {
+    /// `None` once it was read to its end.
     body: Option<Incoming>,
     unread: Arc<Unread>,
 }
@@ -28,6 +29,8 @@ pub struct ClientBody {
 pub struct Unread {
     rest: std::sync::Mutex<Option<Incoming>>,
     client: Arc<ClientConnection>,
+    /// Of the request on its connection.
+    number: u32,
 }
 
 /// A body on its way upstream.
@@ -53,8 +56,8 @@ pub struct Progress {
 pub struct ReadAheadRoom(Arc<Semaphore>);
 
 impl ClientBody {
-    pub fn new(body: Incoming, client: Arc<ClientConnection>) -> (Self, Arc<Unread>) {
-        let unread = Arc::new(Unread { rest: std::sync::Mutex::new(None), client });
+    pub fn new(body: Incoming, number: u32, client: Arc<ClientConnection>) -> (Self, Arc<Unread>) {
+        let unread = Arc::new(Unread { rest: std::sync::Mutex::new(None), client, number });
         (Self { body: Some(body), unread: unread.clone() }, unread)
     }
 }
@@ -65,16 +68,21 @@ impl Unread {
         let Some(mut body) = self.rest.lock().ok().and_then(|mut rest| rest.take()) else { return };
         let discard = async {
             let mut discarded = 0;
-            while let Some(Ok(frame)) = body.frame().await {
-                discarded += frame.data_ref().map_or(0, Bytes::len);
-                if discarded > DRAIN_BYTES {
-                    break;
+            while discarded <= DRAIN_BYTES {
+                match body.frame().await {
+                    Some(Ok(frame)) => discarded += frame.data_ref().map_or(0, Bytes::len),
+                    Some(Err(_)) => return false,
+                    None => return true,
                 }
             }
+            false
         };
         // Too slow or too long: then the connection ends with our answer.
-        let _ = tokio::time::timeout(DRAIN_TIME, discard).await;
-        self.put(body);
+        if tokio::time::timeout(DRAIN_TIME, discard).await == Ok(true) {
+            self.client.body_ended(self.number);
+        } else {
+            self.put(body);
+        }
     }
 
     fn put(&self, body: Incoming) {
@@ -110,10 +118,13 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(context),
-            None => Poll::Ready(None),
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(context));
+        if frame.is_none() {
+            self.unread.client.body_ended(self.unread.number);
+            self.body = None;
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

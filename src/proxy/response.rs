@@ -10,12 +10,11 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::http::response::Parts;
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Response, StatusCode, Version};
 use tower::Service;
 
 use super::access_log::{AccessRecord, Outcome};
 use super::answer_body::AnswerBody;
-use super::client_connection::ClientConnection;
 use super::exchange::Exchange;
 use super::headers;
 use super::idle::{BodyError, IdleTimeout};
@@ -24,7 +23,7 @@ use super::refusal::{Kind, Refusal};
 use super::request_body::ClientBody;
 use super::rewrite::Document;
 use super::route::Routes;
-use super::step::Inbound;
+use super::step::{Arrived, Inbound};
 use crate::config::PublicUrl;
 
 /// The outermost step: every request leaves it with an answer.
@@ -41,7 +40,7 @@ impl<S> Respond<S> {
     }
 }
 
-impl<S> Service<(Arc<ClientConnection>, Request<Incoming>)> for Respond<S>
+impl<S> Service<Arrived> for Respond<S>
 where
     S: Service<Inbound, Response = Response<Incoming>, Error = Refusal, Future: Send> + Clone + Send + 'static,
 {
@@ -54,13 +53,13 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, (client, request): (Arc<ClientConnection>, Request<Incoming>)) -> Self::Future {
+    fn call(&mut self, Arrived { client, number, request }: Arrived) -> Self::Future {
         let (mut inner, routes, public_url) = (self.inner.clone(), self.routes.clone(), self.public_url.clone());
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let version = head.version;
             let exchange = Arc::new(Exchange::new(client, &head, public_url.as_ref()));
-            let (body, unread) = ClientBody::new(body, exchange.client.clone());
+            let (body, unread) = ClientBody::new(body, number, exchange.client.clone());
             let passing = inner.call(Inbound { exchange: exchange.clone(), head, body });
             let answering = {
                 let exchange = exchange.clone();

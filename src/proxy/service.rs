@@ -3,44 +3,30 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::Response;
 use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder};
 
 use super::admission::Admission;
 use super::authorize::Authorize;
-use super::client_connection::ClientConnection;
 use super::forward::Forward;
 use super::guard::guard;
 use super::inspect::{Inspect, LARGE_BODIES};
 use super::request_body::ReadAheadRoom;
 use super::response::{Respond, ResponseBody};
 use super::route::Routes;
-use super::step::judge;
+use super::step::{Arrived, judge};
 use crate::config::PublicUrl;
 
 /// A service that answers whatever a client's connection brings.
 pub trait Steps:
-    Service<
-        (Arc<ClientConnection>, Request<Incoming>),
-        Response = Response<ResponseBody>,
-        Error = Infallible,
-        Future: Send,
-    > + Clone
-    + Send
-    + Sync
-    + 'static
+    Service<Arrived, Response = Response<ResponseBody>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
 {
 }
 
 impl<S> Steps for S where
-    S: Service<
-            (Arc<ClientConnection>, Request<Incoming>),
-            Response = Response<ResponseBody>,
-            Error = Infallible,
-            Future: Send,
-        > + Clone
+    S: Service<Arrived, Response = Response<ResponseBody>, Error = Infallible, Future: Send>
+        + Clone
         + Send
         + Sync
         + 'static

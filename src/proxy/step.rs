@@ -5,14 +5,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::Either;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use tower::{Layer, Service};
 
+use super::client::ClientConnection;
 use super::destination::Route;
 use super::exchange::Exchange;
 use super::refusal::Refusal;
 use super::request_body::{ClientBody, RequestBody};
 use crate::business_central::address::Resource;
+
+/// A request as hyper hands it over.
+#[derive(Debug)]
+pub struct Arrived {
+    pub client: Arc<ClientConnection>,
+    /// Of the request on its connection, from 1.
+    pub number: u32,
+    pub request: Request<Incoming>,
+}
 
 /// A request as it came in.
 #[derive(Debug)]
@@ -37,7 +49,7 @@ pub struct Routed<B> {
 pub struct Outbound {
     pub exchange: Arc<Exchange>,
     pub route: Arc<Route>,
-    pub request: hyper::Request<RequestBody>,
+    pub request: Request<RequestBody>,
 }
 
 /// The layer of a step that turns a request into the next step's, or refuses it, without waiting for anything.

@@ -25,3 +25,4 @@ mod wire_cut;
 mod wire_expect;
 mod wire_half_close;
 mod wire_http10;
+mod wire_request_line;

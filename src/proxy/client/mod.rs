@@ -1,0 +1,19 @@
+//! One client's connection, from the accepted socket up to what hyper reads.
+//!
+//! ```text
+//! socket → request_stream → hyper
+//! ```
+//!
+//! hyper treats every end of a stream alike, and refuses in silence what it can't read. A legacy client that closes its sending half only
+//! means "done sending", an answer that broke off must not end like a complete one, a client that left is no reader of a long report, and
+//! a request line of 2009 holds spaces: the streams know which is which, and [`ClientConnection`] tells the steps.
+
+mod connection;
+mod request_line;
+mod request_stream;
+mod socket;
+mod unreadable;
+
+pub use connection::ClientConnection;
+pub use request_stream::RequestStream;
+pub use socket::Socket;

@@ -1,0 +1,152 @@
+//! hyper reads through the stream whatever hyper alone would read, and a repaired first line besides, wherever the bytes are cut.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Mutex;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+/// Target and body of a request, as the service got them.
+type Seen = (String, Vec<u8>);
+
+/// What a service behind the stream gets when a client sends these pieces, and all that the client reads.
+async fn seen(pieces: &[&[u8]]) -> (Vec<Seen>, String) {
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let connection = Arc::new(ClientConnection::new(peer, None, std::sync::Weak::new()));
+    let (mut client, server) = tokio::io::duplex(1 << 20);
+    let seen = Mutex::new(Vec::new());
+    let service = service_fn(|request: Request<Incoming>| {
+        let number = connection.request_begins(&request.body().size_hint());
+        let (connection, seen) = (&connection, &seen);
+        async move {
+            let target = request.uri().to_string();
+            let body = request.into_body().collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+            connection.body_ended(number);
+            seen.lock().unwrap().push((target, body));
+            Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+        }
+    });
+    let stream = TokioIo::new(RequestStream::new(server, connection.clone()));
+    let serving = async {
+        let _ = http1::Builder::new().half_close(true).serve_connection(stream, service).await;
+    };
+    let sending = async {
+        for piece in pieces {
+            client.write_all(piece).await.unwrap();
+            // The server reads each piece by itself.
+            tokio::task::yield_now().await;
+        }
+        client.shutdown().await.unwrap();
+        let mut answers = String::new();
+        client.read_to_string(&mut answers).await.unwrap();
+        answers
+    };
+    let ((), answers) = tokio::join!(serving, sending);
+    (seen.into_inner().unwrap(), answers)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+}
+
+const RAW: &str = "/WS/CRONUS International Ltd./Page";
+const REPAIRED: &str = "/WS/CRONUS%20International%20Ltd./Page";
+
+#[tokio::test]
+async fn a_conversation_is_understood_wherever_it_is_cut() {
+    let conversation = format!(
+        "GET {RAW}/1 HTTP/1.1\r\n\r\n\r\nPOST {RAW}/2 HTTP/1.1\r\nContent-Length: 16\r\n\r\nGET /x y HTTP/1.\r\nPOST {RAW}/3 \
+         HTTP/1.1\nTransfer-Encoding: chunked\n\n3\r\n\n0\n\r\n5;a=0\r\n\r\n0\r\n\r\n0\r\n\r\nGET {RAW}/4 HTTP/1.1\r\n\r\nPOST {RAW}/5 \
+         HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0a\r\n0\r\n\r\n0\r\n\r\n\r\n00\r\nA: b\r\n\r\nGET {RAW}/6 HTTP/1.1\r\n\r\n"
+    );
+    let expected: Vec<Seen> = [
+        ("1", ""),
+        ("2", "GET /x y HTTP/1."),
+        ("3", "\n0\n\r\n0\r\n"),
+        ("4", ""),
+        ("5", "0\r\n\r\n0\r\n\r\n"),
+        ("6", ""),
+    ]
+    .map(|(number, body)| (format!("{REPAIRED}/{number}"), body.as_bytes().to_vec()))
+    .to_vec();
+    let bytes = conversation.as_bytes();
+    for cut in 0..bytes.len() {
+        let (one, other) = bytes.split_at(cut);
+        let (seen, answers) = seen(&[one, other]).await;
+        assert_eq!(seen, expected, "cut at {cut}");
+        assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), expected.len());
+    }
+    let bytewise: Vec<&[u8]> = bytes.chunks(1).collect();
+    assert_eq!(seen(&bytewise).await.0, expected);
+}
+
+#[tokio::test]
+async fn a_refusal_says_why() {
+    for (head, status, reason) in [
+        ("GET /a\r\n\r\n".to_owned(), 400, "first line"),
+        ("GET /a HTTP/1.1\r\nHost : b\r\n\r\n".to_owned(), 400, "name of a header"),
+        ("\u{16}\u{3}\u{1}".to_owned(), 400, "HTTPS"),
+        (format!("GET /{} HTTP/1.1\r\n", "a".repeat(LONGEST_HEAD)), 400, "128 KiB"),
+        (format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(101)), 431, "100 headers"),
+    ] {
+        // What was answered before stays as it was.
+        let (seen, answers) = seen(&[b"GET /before HTTP/1.1\r\n\r\n", head.as_bytes()]).await;
+        assert_eq!(seen.len(), 1);
+        let (_, refusal) = answers.split_once("\r\n\r\n").unwrap();
+        assert!(refusal.starts_with(&format!("HTTP/1.1 {status} ")) && refusal.contains(reason), "{refusal}");
+        assert_eq!(refusal.matches("HTTP/1.1 ").count(), 1, "{refusal}");
+    }
+}
+
+/// One request as a client may frame it, and as the service gets it.
+fn request() -> impl Strategy<Value = (Vec<u8>, Seen)> {
+    let piece = prop_oneof![Just("0\r\n\r\n"), Just("\n0"), Just("\r\n"), Just("GET /a b HTTP/1.1\r\n\r\n"), Just("x")];
+    let body = prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat());
+    (body, 0..3, any::<bool>()).prop_map(|(body, framing, extended)| {
+        let head = format!("POST {RAW} HTTP/1.1\r\n");
+        let bytes = match framing {
+            0 => format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()),
+            1 if body.is_empty() => format!("{head}\r\n"),
+            _ => {
+                let extension = if extended { ";0=\"0\"" } else { "" };
+                let (one, other) = body.split_at(body.len() / 2);
+                let chunks = [one, other].into_iter().filter(|chunk| !chunk.is_empty());
+                let chunks: String =
+                    chunks.map(|chunk| format!("{:x}{extension}\r\n{chunk}\r\n", chunk.len())).collect();
+                format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}0{extension}\r\n\r\n")
+            }
+        };
+        (bytes.into_bytes(), (REPAIRED.to_owned(), body.into_bytes()))
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_byte_of_one_request_counts_as_anothers(
+        requests in prop::collection::vec(request(), 1..6),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let (bytes, expected): (Vec<Vec<u8>>, Vec<Seen>) = requests.into_iter().unzip();
+        let bytes = bytes.concat();
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len())).collect();
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]).collect();
+        prop_assert_eq!(block_on(seen(&pieces)).0, expected);
+    }
+
+    #[test]
+    fn nothing_makes_it_panic(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..5)) {
+        let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        block_on(seen(&pieces));
+    }
+}
