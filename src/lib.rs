@@ -9,6 +9,7 @@
 //! | [`entra`] | who we are towards Microsoft Entra: credentials, token endpoint, token cache |
 //! | [`business_central`] | what Business Central is: address grammar, companies, error envelopes |
 //! | [`proxy`] | the data path, one file per step |
+//! | [`ntlm`] | the messages of old clients' handshakes |
 //! | [`admin`] | health for monitors and containers |
 //! | [`simulator`] | an embedded Entra and Business Central, for the demo and the tests |
 //! | [`telemetry`] | the log |
@@ -23,6 +24,7 @@ pub mod config;
 pub mod entra;
 mod error_chain;
 pub mod https_url;
+pub mod ntlm;
 pub mod proxy;
 pub mod simulator;
 pub mod telemetry;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::StatusCode;
+use hyper::{StatusCode, Version};
 
 use super::exchange::Exchange;
 use crate::telemetry;
@@ -24,6 +24,8 @@ pub enum Outcome {
     /// The client did not take all of it.
     ClientLeft,
     Complete,
+    /// It was a step of the client's handshake; the request itself is still to come.
+    Handshake,
     /// Business Central broke off; the client was cut off too.
     BrokenUpstream,
 }
@@ -40,6 +42,7 @@ impl Outcome {
         match self {
             Self::ClientLeft => "client left",
             Self::Complete => "complete",
+            Self::Handshake => "handshake",
             Self::BrokenUpstream => "broken upstream",
         }
     }
@@ -74,6 +77,9 @@ impl Drop for AccessRecord {
             total_ms = milliseconds(exchange.started.elapsed()),
             token_age_s = exchange.token_age().map(|age| age.as_secs()),
             outcome = outcome.as_str(),
+            credentials = exchange.credentials.as_str(),
+            http = if exchange.version == Version::HTTP_10 { "1.0" } else { "1.1" },
+            user_agent = exchange.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes())).as_deref(),
             reason = reason.as_deref(),
         );
     }

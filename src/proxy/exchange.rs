@@ -1,15 +1,17 @@
 //! What is known of one request while it is under way: who, what, when; written by the steps, read by the log and by errors.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::{Method, Uri, Version};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::client::ClientConnection;
+use super::credentials::Credentials;
 use super::destination::Route;
 use super::{headers, links};
 use crate::business_central::address::Resource;
@@ -25,8 +27,11 @@ pub struct Exchange {
     pub method: Method,
     /// As the client wrote it.
     pub uri: Uri,
+    pub version: Version,
+    pub credentials: Credentials,
+    pub user_agent: Option<HeaderValue>,
     pub started: Instant,
-    looks_like_soap: bool,
+    speaks_soap: AtomicBool,
     keeps_connection: bool,
     accepts_gzip: bool,
     /// Scheme and authority that lead this client to us.
@@ -47,8 +52,11 @@ impl Exchange {
             id: Uuid::new_v4(),
             method: head.method.clone(),
             uri: head.uri.clone(),
+            version: head.version,
+            credentials: Credentials::of(&head.headers),
+            user_agent: head.headers.get(USER_AGENT).cloned(),
             started: Instant::now(),
-            looks_like_soap: is_xml || head.headers.contains_key("soapaction"),
+            speaks_soap: AtomicBool::new(is_xml || head.headers.contains_key("soapaction")),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
             base: public_url
@@ -64,6 +72,11 @@ impl Exchange {
     /// Notes the route that was chosen; the first choice stays.
     pub fn on_route(&self, route: &Arc<Route>) {
         let _ = self.route.set(route.clone());
+    }
+
+    /// Notes that the address is one of the SOAP services.
+    pub fn is_soap(&self) {
+        self.speaks_soap.store(true, Ordering::Relaxed);
     }
 
     /// Notes what is asked for, and in which company of ours.
@@ -110,6 +123,11 @@ impl Exchange {
         matches!(self.method, Method::GET | Method::HEAD)
     }
 
+    /// Whether the client means to send another request on its connection.
+    pub fn keeps_connection(&self) -> bool {
+        self.keeps_connection
+    }
+
     /// Whether a client that closes its side has gone, and the request with it.
     ///
     /// One that said it would close, or can't keep a connection open, may only mean that it has no more to send.
@@ -122,7 +140,9 @@ impl Exchange {
         match self.route().map(|route| &route.settings.surface) {
             Some(Surface::Soap) => Dialect::Soap,
             Some(Surface::Api(_) | Surface::OData) => Dialect::OData,
-            Some(Surface::Nav | Surface::Environment) | None if self.looks_like_soap => Dialect::Soap,
+            Some(Surface::Nav | Surface::Environment) | None if self.speaks_soap.load(Ordering::Relaxed) => {
+                Dialect::Soap
+            }
             Some(Surface::Nav | Surface::Environment) | None => Dialect::OData,
         }
     }

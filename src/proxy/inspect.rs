@@ -22,8 +22,8 @@ use super::judge_body::{judge_addresses, judge_subscription};
 use super::refusal::{Kind, Refusal};
 use super::request_body::{RequestBody, gather};
 use super::step::Routed;
-use crate::business_central::Surface;
 use crate::business_central::body_addresses::may_hold_addresses;
+use crate::business_central::{Dialect, Surface};
 
 /// The step that looks into bodies.
 #[derive(Debug, Clone)]
@@ -63,6 +63,9 @@ where
     fn call(&mut self, routed: Routed<RequestBody>) -> Self::Future {
         let (room, mut inner) = (self.room.clone(), self.inner.clone());
         Box::pin(async move {
+            if is_empty_soap_call(&routed) {
+                return Err(Refusal::new(Kind::BadRequest, EMPTY_SOAP_CALL));
+            }
             let routed = match Subject::of(&routed)? {
                 Some(subject) => inspect(routed, subject, room).await?,
                 None => routed,
@@ -161,6 +164,12 @@ impl Subject {
     }
 }
 
+/// Whether a program holds its envelope back until it is asked for its password, which nobody does here.
+fn is_empty_soap_call(routed: &Routed<RequestBody>) -> bool {
+    let is_soap = routed.resource.is_soap() || routed.exchange.dialect() == Dialect::Soap;
+    is_soap && routed.head.method == Method::POST && routed.body.is_end_stream()
+}
+
 /// Whether requests of this route can't reach every company.
 fn is_confined(route: &Route) -> bool {
     let settings = &route.settings;
@@ -206,6 +215,9 @@ pub const LARGE_BODIES: usize = 8;
 
 const TOO_LARGE: &str = "The body is larger than 16 MiB, too large to look for addresses that leave the route's company; send it in parts, \
      or through a route without `company`.";
+
+const EMPTY_SOAP_CALL: &str = "The SOAP call came without its envelope and was not forwarded: the program waits to be asked for a Digest or Windows password. \
+     Configure it for Basic or without authentication.";
 
 const NOT_JSON: &str = "A batch is taken in JSON only: Content-Type: application/json and {\"requests\": [ … ]}. Have the program send it \
      so (multipart/mixed is not read), or send the requests one by one.";

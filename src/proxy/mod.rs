@@ -14,6 +14,7 @@ mod admission;
 mod answer_body;
 mod authorize;
 mod client;
+mod credentials;
 mod destination;
 mod exchange;
 mod forward;

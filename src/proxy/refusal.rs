@@ -24,6 +24,8 @@ pub struct Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     BadRequest,
+    /// The connection's handshake has gone wrong, and the connection with it.
+    BrokenHandshake,
     NotAllowed,
     NoRoute,
     UnknownCompany,
@@ -52,6 +54,7 @@ impl Kind {
         use StatusCode as S;
         match self {
             Self::BadRequest => (S::BAD_REQUEST, "Proxy_BadRequest", "http_request_error"),
+            Self::BrokenHandshake => (S::BAD_REQUEST, "Proxy_BrokenHandshake", "http_request_error"),
             Self::NotAllowed => (S::FORBIDDEN, "Proxy_NotAllowed", "http_request_denied"),
             Self::NoRoute => (S::NOT_FOUND, "Proxy_NoRoute", "destination_not_found"),
             Self::UnknownCompany => (S::NOT_FOUND, "Proxy_UnknownCompany", "destination_not_found"),

@@ -63,12 +63,12 @@ impl ClientBody {
 }
 
 impl Unread {
-    /// Reads and discards what is left of the body, up to a bound, so that the connection can be used again.
-    pub async fn drain(&self) {
-        let Some(mut body) = self.rest.lock().ok().and_then(|mut rest| rest.take()) else { return };
+    /// Reads and discards what is left of the body, up to a bound; whether the connection can be used again.
+    pub async fn drain(&self, limit: Drain) -> bool {
+        let Some(mut body) = self.rest.lock().ok().and_then(|mut rest| rest.take()) else { return true };
         let discard = async {
             let mut discarded = 0;
-            while discarded <= DRAIN_BYTES {
+            while discarded <= limit.bytes {
                 match body.frame().await {
                     Some(Ok(frame)) => discarded += frame.data_ref().map_or(0, Bytes::len),
                     Some(Err(_)) => return false,
@@ -78,11 +78,13 @@ impl Unread {
             false
         };
         // Too slow or too long: then the connection ends with our answer.
-        if tokio::time::timeout(DRAIN_TIME, discard).await == Ok(true) {
+        let is_drained = tokio::time::timeout(limit.time, discard).await == Ok(true);
+        if is_drained {
             self.client.body_ended(self.number);
         } else {
             self.put(body);
         }
+        is_drained
     }
 
     fn put(&self, body: Incoming) {
@@ -154,14 +156,18 @@ impl RequestBody {
     /// Takes in a body that is small enough; a larger one, or one there is no room for, is left to stream.
     pub async fn take_in(body: ClientBody, idle: Duration, room: &ReadAheadRoom) -> Result<Self, BodyError> {
         if body.is_end_stream() {
-            return Ok(Self::Whole { bytes: Bytes::new(), _room: None });
+            return Ok(Self::default());
         }
         let wanted = body.size_hint().exact().unwrap_or(READ_AHEAD_BYTES as u64);
         let mut body = IdleTimeout::new(body, idle);
         let Some(permit) = room.take(wanted) else {
             // Asking for the first piece is what makes hyper send a waiting client its `100 Continue`.
-            let first = body.frame().await.transpose()?.and_then(|frame| frame.into_data().ok());
-            return Ok(Self::streaming(first.unwrap_or_default(), body));
+            while let Some(frame) = body.frame().await {
+                if let Ok(first) = frame?.into_data() {
+                    return Ok(Self::streaming(first, body));
+                }
+            }
+            return Ok(Self::default());
         };
         let mut ahead = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -306,6 +312,15 @@ const READ_AHEAD_BYTES: usize = 1024 * 1024;
 const READ_AHEAD_ROOM_KIB: usize = 64 * 1024;
 
 /// How much of an unwanted body is read before we would rather close the connection.
-const DRAIN_BYTES: usize = 1024 * 1024;
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    bytes: usize,
+    time: Duration,
+}
 
-const DRAIN_TIME: Duration = Duration::from_secs(10);
+impl Drain {
+    pub const REFUSED: Self = Self { bytes: 1024 * 1024, time: Duration::from_secs(10) };
+
+    /// A handshake ends with its connection, and the same body comes again after it: worth waiting for even on a slow line.
+    pub const HANDSHAKE: Self = Self { bytes: 64 * 1024 * 1024, time: Duration::from_secs(120) };
+}

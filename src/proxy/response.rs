@@ -8,19 +8,23 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+    WWW_AUTHENTICATE,
+};
 use hyper::http::response::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 use tower::Service;
 
 use super::access_log::{AccessRecord, Outcome};
 use super::answer_body::AnswerBody;
+use super::credentials::HANDSHAKES_IN_A_ROW;
 use super::exchange::Exchange;
 use super::headers;
 use super::idle::{BodyError, IdleTimeout};
 use super::links::Links;
 use super::refusal::{Kind, Refusal};
-use super::request_body::ClientBody;
+use super::request_body::{ClientBody, Drain, Unread};
 use super::rewrite::Document;
 use super::route::Routes;
 use super::step::{Arrived, Inbound};
@@ -60,6 +64,11 @@ where
             let version = head.version;
             let exchange = Arc::new(Exchange::new(client, &head, public_url.as_ref()));
             let (body, unread) = ClientBody::new(body, number, exchange.client.clone());
+            if let Some(challenge) = exchange.credentials.challenge() {
+                drop(body);
+                return Ok(shake_hands(exchange, &unread, challenge).await);
+            }
+            exchange.client.handshake_over();
             let passing = inner.call(Inbound { exchange: exchange.clone(), head, body });
             let answering = {
                 let exchange = exchange.clone();
@@ -72,10 +81,12 @@ where
                         Ok(answer) => answer,
                         Err(refusal) => {
                             // A client that kept us waiting for more is not waited for again.
-                            if refusal.kind != Kind::RequestTimeout {
-                                unread.drain().await;
+                            let goes_on = refusal.kind != Kind::RequestTimeout && unread.drain(Drain::REFUSED).await;
+                            let mut answer = refuse(exchange, refusal);
+                            if !goes_on {
+                                announce_close(&mut answer);
                             }
-                            refuse(exchange, refusal)
+                            answer
                         }
                     }
                 }
@@ -92,6 +103,32 @@ where
             }))
         })
     }
+}
+
+/// The answer to a request that begins a handshake: its challenge, once its body is out of the way. The connection stays.
+async fn shake_hands(exchange: Arc<Exchange>, unread: &Unread, challenge: HeaderValue) -> Response<ResponseBody> {
+    if exchange.client.handshake_begins() > HANDSHAKES_IN_A_ROW {
+        let _ = unread.drain(Drain::REFUSED).await;
+        return refuse(exchange, Refusal::new(Kind::BrokenHandshake, ENDLESS_HANDSHAKE));
+    }
+    let goes_on = unread.drain(Drain::HANDSHAKE).await;
+    let hint = (!exchange.keeps_connection()).then(|| CLOSING_HANDSHAKE.to_owned());
+    let id = exchange.id;
+    let mut record = AccessRecord::new(exchange, StatusCode::UNAUTHORIZED, hint);
+    record.outcome = Outcome::Handshake;
+    let mut answer = Response::new(ResponseBody { content: Content::Local(Bytes::new()), record });
+    *answer.status_mut() = StatusCode::UNAUTHORIZED;
+    answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    answer.headers_mut().insert(REQUEST_ID, headers::header_of(id));
+    if !goes_on {
+        announce_close(&mut answer);
+    }
+    answer
+}
+
+/// hyper notices too late that it can't read on: what is left of a request would be taken for the next one.
+fn announce_close(answer: &mut Response<ResponseBody>) {
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// Business Central's answer, its addresses turned, in a coding and framing this client knows.
@@ -133,6 +170,9 @@ async fn relay(
     }
     if let Some(route) = exchange.route() {
         route.settings.headers.response.apply(&mut head.headers);
+    }
+    if let Some(completion) = exchange.credentials.completion() {
+        head.headers.insert(WWW_AUTHENTICATE, completion);
     }
     let record = AccessRecord::new(exchange.clone(), head.status, None);
     let content = Content::Upstream { body, ends_with_connection };
@@ -191,7 +231,10 @@ fn refuse(exchange: Arc<Exchange>, refusal: Refusal) -> Response<ResponseBody> {
     let (intended, code, proxy_status) = refusal.kind.describe();
     let dialect = exchange.dialect();
     let text = Bytes::from(dialect.body(intended, code, &refusal.message));
-    let status = dialect.status(intended);
+    let breaks_off = refusal.kind == Kind::BrokenHandshake;
+    // A handshake is no call yet: its programs read the status only.
+    let status = if breaks_off { intended } else { dialect.status(intended) };
+    let completion = exchange.credentials.completion();
     let allowed = (intended == StatusCode::METHOD_NOT_ALLOWED).then(|| allowed_methods(&exchange));
     let id = exchange.id;
     let record = AccessRecord::new(exchange, status, Some(refusal.message));
@@ -200,6 +243,9 @@ fn refuse(exchange: Arc<Exchange>, refusal: Refusal) -> Response<ResponseBody> {
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(dialect.content_type()));
     headers.insert(REQUEST_ID, headers::header_of(id));
+    if let Some(completion) = completion {
+        headers.insert(WWW_AUTHENTICATE, completion);
+    }
     let proxy_status = format!("bcproxy; error={proxy_status}");
     for (name, value) in [
         ("proxy-status", Some(proxy_status)),
@@ -212,6 +258,9 @@ fn refuse(exchange: Arc<Exchange>, refusal: Refusal) -> Response<ResponseBody> {
         {
             headers.insert(name, value);
         }
+    }
+    if breaks_off {
+        announce_close(&mut answer);
     }
     answer
 }
@@ -252,7 +301,7 @@ impl Body for ResponseBody {
         let (body, ends_with_connection) = match content {
             Content::Local(bytes) => {
                 let bytes = std::mem::take(bytes);
-                record.outcome = Outcome::Complete;
+                record.outcome.complete_if_unfinished();
                 record.bytes += bytes.len() as u64;
                 return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
             }
@@ -314,3 +363,8 @@ const MEASURED_BYTES: usize = 64 * 1024;
 const MEASURED_BYTES_HTTP_10: usize = 1024 * 1024;
 
 const REQUEST_ID: &str = "x-request-id";
+
+const ENDLESS_HANDSHAKE: &str = "The program begins one handshake after another on this connection and never ends one. Restart it; if that does not help, configure \
+     it without Windows authentication (anonymous or Basic).";
+
+const CLOSING_HANDSHAKE: &str = "the program closes its connection in the middle of its handshake; most programs can't go on then: switch keep-alive on";

@@ -51,6 +51,9 @@ impl Routes {
         let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
         let asked = Asked { remainder, query: head.uri.query(), company_headers: &company_headers };
         let resource = Resource::understand(&route.settings.surface, asked, &route.destination.address)?;
+        if resource.is_soap() {
+            exchange.is_soap();
+        }
         let route = route.clone();
         Ok(Routed { exchange, route, resource, head, body })
     }

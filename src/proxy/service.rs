@@ -9,6 +9,7 @@ use tower::{Service, ServiceBuilder};
 
 use super::admission::Admission;
 use super::authorize::Authorize;
+use super::credentials::refuse_broken;
 use super::forward::Forward;
 use super::guard::guard;
 use super::inspect::{Inspect, LARGE_BODIES};
@@ -40,6 +41,7 @@ pub fn steps(routes: Routes, public_url: Option<PublicUrl>) -> impl Steps {
     ServiceBuilder::new()
         .layer_fn(|inner| Respond::new(routes.clone(), public_url.clone(), inner))
         .layer(judge(guard))
+        .layer(judge(refuse_broken))
         .layer(judge({
             let routes = routes.clone();
             move |inbound| routes.choose(inbound)

@@ -123,10 +123,12 @@ impl Head {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.0.lines().find_map(|line| {
-            let (known, value) = line.split_once(": ")?;
-            known.eq_ignore_ascii_case(name).then_some(value)
-        })
+        self.all(name).first().copied()
+    }
+
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let headers = self.0.lines().filter_map(|line| line.split_once(": "));
+        headers.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
     }
 }
 

@@ -116,6 +116,11 @@ impl Resource {
         matches!(self.place, Place::Batch(_))
     }
 
+    /// Whether it is something of the SOAP web services.
+    pub fn is_soap(&self) -> bool {
+        matches!(self.place, Place::Root { family: Family::Soap, .. } | Place::InCompany { family: Family::Soap, .. })
+    }
+
     /// The name of the unbound action this would be if it were posted to and there is one: OData's page and action look alike.
     pub fn unbound_action(&self) -> Option<&str> {
         match &self.place {
