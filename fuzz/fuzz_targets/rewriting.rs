@@ -1,0 +1,30 @@
+//! An answer's body comes out the same wherever it is cut, and untouched when no address is turned.
+#![no_main]
+
+use bcproxy::proxy::rewrite::{Address, Document, Rewriter};
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (u8, usize, &[u8])| {
+    let (document, cut, body) = input;
+    let document = match document % 4 {
+        0 => Document::Json,
+        1 => Document::JsonBatch,
+        2 => Document::Wsdl,
+        _ => Document::Atom,
+    };
+    let cut = cut % (body.len() + 1);
+    assert_eq!(rewritten(document, body, cut, |_| None), body);
+    let local = |address: Address<'_>| Some(format!("http://erp{}", address.path));
+    assert_eq!(rewritten(document, body, cut, local), rewritten(document, body, 0, local));
+});
+
+fn rewritten(document: Document, body: &[u8], cut: usize, map: impl FnMut(Address<'_>) -> Option<String>) -> Vec<u8> {
+    let mut rewriter = Rewriter::new(document, &["bc"], map);
+    let mut out = Vec::new();
+    let (before, after) = body.split_at(cut);
+    rewriter.push(Bytes::copy_from_slice(before), &mut out);
+    rewriter.push(Bytes::copy_from_slice(after), &mut out);
+    rewriter.finish(&mut out);
+    out.concat()
+}
