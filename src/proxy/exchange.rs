@@ -39,20 +39,15 @@ pub struct Exchange {
 
 impl Exchange {
     pub fn new(client: Arc<ClientConnection>, head: &Parts, public_url: Option<&PublicUrl>) -> Self {
-        let is_xml = head.headers.get(CONTENT_TYPE).is_some_and(|kind| {
-            let kind = kind.as_bytes();
-            kind.starts_with(b"text/xml") || kind.starts_with(b"application/soap+xml")
-        });
         Self {
             id: Uuid::new_v4(),
             method: head.method.clone(),
             uri: head.uri.clone(),
             started: Instant::now(),
-            looks_like_soap: is_xml || head.headers.contains_key("soapaction"),
+            looks_like_soap: looks_like_soap(&head.headers),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
-            base: public_url
-                .map_or_else(|| links::base(&head.headers, client.local_address()), |url| url.as_str().to_owned()),
+            base: links::base(public_url, &head.headers, client.local_address()),
             asked: OnceLock::new(),
             client,
             route: OnceLock::new(),
@@ -107,7 +102,7 @@ impl Exchange {
 
     /// Whether the request only reads, so that giving it up changes nothing.
     pub fn only_reads(&self) -> bool {
-        matches!(self.method, Method::GET | Method::HEAD)
+        only_reads(&self.method)
     }
 
     /// Whether a client that closes its side has gone, and the request with it.
@@ -119,13 +114,32 @@ impl Exchange {
 
     /// The form in which this client can read an error.
     pub fn dialect(&self) -> Dialect {
-        match self.route().map(|route| &route.settings.surface) {
-            Some(Surface::Soap) => Dialect::Soap,
-            Some(Surface::Api(_) | Surface::OData) => Dialect::OData,
-            Some(Surface::Nav | Surface::Environment) | None if self.looks_like_soap => Dialect::Soap,
-            Some(Surface::Nav | Surface::Environment) | None => Dialect::OData,
-        }
+        dialect(self.route().map(|route| &route.settings.surface), self.looks_like_soap)
     }
+}
+
+/// Whether a request with this method only reads.
+pub fn only_reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// The form in which a client of this surface can read an error.
+pub fn dialect(surface: Option<&Surface>, looks_like_soap: bool) -> Dialect {
+    match surface {
+        Some(Surface::Soap) => Dialect::Soap,
+        Some(Surface::Api(_) | Surface::OData) => Dialect::OData,
+        Some(Surface::Nav | Surface::Environment) | None if looks_like_soap => Dialect::Soap,
+        Some(Surface::Nav | Surface::Environment) | None => Dialect::OData,
+    }
+}
+
+/// Whether these are a SOAP call's headers.
+pub fn looks_like_soap(headers: &HeaderMap) -> bool {
+    let is_xml = headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.as_bytes();
+        kind.starts_with(b"text/xml") || kind.starts_with(b"application/soap+xml")
+    });
+    is_xml || headers.contains_key("soapaction")
 }
 
 fn asks_to_close(headers: &HeaderMap) -> bool {

@@ -14,6 +14,7 @@ mod admission;
 mod answer_body;
 mod authorize;
 mod client_connection;
+mod company_choice;
 mod destination;
 mod exchange;
 mod forward;
