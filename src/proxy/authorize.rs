@@ -15,7 +15,9 @@ use super::headers;
 use super::refusal::{Kind, Refusal};
 use super::request_body::RequestBody;
 use super::step::{Outbound, Routed};
-use crate::business_central::CompanyId;
+use crate::business_central::address::{EnvironmentAddress, Resource};
+use crate::business_central::{Company, CompanyId};
+use crate::config;
 use crate::entra::Token;
 
 /// The step that makes a request one of our application's.
@@ -61,10 +63,25 @@ where
     }
 }
 
+/// Where at Business Central a resource is asked for on behalf of a company.
+pub fn address(
+    settings: &config::Route,
+    environment: &EnvironmentAddress,
+    resource: &Resource,
+    company: Option<&Company>,
+) -> Result<Uri, Refusal> {
+    let target = resource.path_and_query(environment.path(), company)?;
+    let address =
+        Uri::builder().scheme("https").authority(settings.connector.base_url.authority()).path_and_query(target);
+    address
+        .build()
+        .map_err(|_| Refusal::new(Kind::BadRequest, "The address can't be written as Business Central needs it."))
+}
+
 impl Draft {
     async fn new(routed: Routed<RequestBody>) -> Result<(Self, RequestBody), Refusal> {
         let Routed { exchange, route, mut resource, head, body } = routed;
-        let company = if resource.concerns_a_company() { route.company_of(&mut resource).await? } else { None };
+        let company = route.company_of(&mut resource).await?;
         if let Some(company) = &company
             && head.method == Method::POST
             && let Some(name) = resource.unbound_action()
@@ -72,15 +89,7 @@ impl Draft {
         {
             resource = resource.into_unbound_action(company);
         }
-        let target = resource.path_and_query(route.destination.address.path(), company.as_deref())?;
-        let address = Uri::builder()
-            .scheme("https")
-            .authority(route.destination.connector.base_url.authority())
-            .path_and_query(target)
-            .build()
-            .map_err(|_| {
-                Refusal::new(Kind::BadRequest, "The address can't be written as Business Central needs it.")
-            })?;
+        let address = address(&route.settings, &route.destination.address, &resource, company.as_deref())?;
         exchange.asks_for(resource, company.clone());
         let headers = headers::towards_business_central(head.headers, &head.method, &route.settings, exchange.id);
         let draft =

@@ -10,10 +10,11 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::actions::Actions;
+use super::company_choice::CompanyChoice;
 use super::refusal::{Kind, Refusal};
 use super::suspicion::Suspicion;
 use super::upstream::UpstreamClient;
-use crate::business_central::address::{EnvironmentAddress, Resource, is_named};
+use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::business_central::companies::{self, LookupError, MatchError};
 use crate::business_central::{Company, CompanyRef};
 use crate::config;
@@ -89,29 +90,19 @@ impl Route {
         }
     }
 
-    /// The company a request is about: the route's, or the one a client of the `nav` surface calls by its old name.
+    /// The company a request is about: the route's, or the one a client of the `nav` surface calls by its old name. `None` when the
+    /// request needs none, or its client names it.
     pub async fn company_of(&self, resource: &mut Resource) -> Result<Option<Arc<Company>>, Refusal> {
-        let Some(old) = resource.old_company() else { return self.company().await };
-        let connector = &self.destination.connector;
-        let company = match (connector.companies.get(old), &self.settings.company) {
-            (Some(new), _) => self.destination.company(new).await?,
-            (None, None) if connector.companies.is_empty() => return Ok(None),
-            (None, _) => match self.company().await? {
-                Some(company) if is_named(&company, old) => company,
-                _ => return Err(self.unmapped(old)),
-            },
+        let choice = CompanyChoice::of(&self.settings, resource)?;
+        let company = match &choice {
+            CompanyChoice::NotNeeded | CompanyChoice::Clients => None,
+            CompanyChoice::Routes(_) | CompanyChoice::RoutesIfNamed { .. } => self.company().await?,
+            CompanyChoice::Translated { company, .. } => Some(self.destination.company(company).await?),
         };
-        resource.translate_company(&company);
-        Ok(Some(company))
-    }
-
-    fn unmapped(&self, old: &str) -> Refusal {
-        let message = format!(
-            "The program asks for the company `{old}`, which connector `{}` does not translate. To allow it, add the line\n    companies: {{ \
-             {old:?}: \"name or id of the company at Business Central\" }}\nto the connector in proxy.yaml.",
-            self.destination.connector.name
-        );
-        Refusal::new(Kind::NotAllowed, message)
+        if let Some(company) = &company {
+            choice.settle(&self.settings, resource, company)?;
+        }
+        Ok(company)
     }
 
     /// The route's company, looked up once; `None` when the client names it.

@@ -44,10 +44,6 @@ pub struct Exchange {
 
 impl Exchange {
     pub fn new(client: Arc<ClientConnection>, head: &Parts, public_url: Option<&PublicUrl>) -> Self {
-        let is_xml = head.headers.get(CONTENT_TYPE).is_some_and(|kind| {
-            let kind = kind.as_bytes();
-            kind.starts_with(b"text/xml") || kind.starts_with(b"application/soap+xml")
-        });
         Self {
             id: Uuid::new_v4(),
             method: head.method.clone(),
@@ -56,11 +52,10 @@ impl Exchange {
             credentials: Credentials::of(&head.headers),
             user_agent: head.headers.get(USER_AGENT).cloned(),
             started: Instant::now(),
-            speaks_soap: AtomicBool::new(is_xml || head.headers.contains_key("soapaction")),
+            speaks_soap: AtomicBool::new(looks_like_soap(&head.headers)),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
-            base: public_url
-                .map_or_else(|| links::base(&head.headers, client.local_address()), |url| url.as_str().to_owned()),
+            base: links::base(public_url, &head.headers, client.local_address()),
             asked: OnceLock::new(),
             client,
             route: OnceLock::new(),
@@ -120,7 +115,7 @@ impl Exchange {
 
     /// Whether the request only reads, so that giving it up changes nothing.
     pub fn only_reads(&self) -> bool {
-        matches!(self.method, Method::GET | Method::HEAD)
+        only_reads(&self.method)
     }
 
     /// Whether the client means to send another request on its connection.
@@ -137,15 +132,32 @@ impl Exchange {
 
     /// The form in which this client can read an error.
     pub fn dialect(&self) -> Dialect {
-        match self.route().map(|route| &route.settings.surface) {
-            Some(Surface::Soap) => Dialect::Soap,
-            Some(Surface::Api(_) | Surface::OData) => Dialect::OData,
-            Some(Surface::Nav | Surface::Environment) | None if self.speaks_soap.load(Ordering::Relaxed) => {
-                Dialect::Soap
-            }
-            Some(Surface::Nav | Surface::Environment) | None => Dialect::OData,
-        }
+        dialect(self.route().map(|route| &route.settings.surface), self.speaks_soap.load(Ordering::Relaxed))
     }
+}
+
+/// Whether a request with this method only reads.
+pub fn only_reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// The form in which a client of this surface can read an error.
+pub fn dialect(surface: Option<&Surface>, looks_like_soap: bool) -> Dialect {
+    match surface {
+        Some(Surface::Soap) => Dialect::Soap,
+        Some(Surface::Api(_) | Surface::OData) => Dialect::OData,
+        Some(Surface::Nav | Surface::Environment) | None if looks_like_soap => Dialect::Soap,
+        Some(Surface::Nav | Surface::Environment) | None => Dialect::OData,
+    }
+}
+
+/// Whether these are a SOAP call's headers.
+pub fn looks_like_soap(headers: &HeaderMap) -> bool {
+    let is_xml = headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.as_bytes();
+        kind.starts_with(b"text/xml") || kind.starts_with(b"application/soap+xml")
+    });
+    is_xml || headers.contains_key("soapaction")
 }
 
 fn asks_to_close(headers: &HeaderMap) -> bool {

@@ -75,7 +75,7 @@ impl Inside<'_> {
     }
 
     async fn in_company(&self, mut resource: Resource, is_relative: bool) -> Result<Understood, Refusal> {
-        let company = if resource.concerns_a_company() { self.route.company_of(&mut resource).await? } else { None };
+        let company = self.route.company_of(&mut resource).await?;
         Ok(Understood { resource, company, is_relative })
     }
 

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use http_body::Body;
 use hyper::Method;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use hyper::http::request::Parts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
-use super::destination::Route;
 use super::gunzip::Gunzip;
 use super::headers;
 use super::inside::Inside;
@@ -22,8 +22,10 @@ use super::judge_body::{judge_addresses, judge_subscription};
 use super::refusal::{Kind, Refusal};
 use super::request_body::{RequestBody, gather};
 use super::step::Routed;
+use crate::business_central::address::Resource;
 use crate::business_central::body_addresses::may_hold_addresses;
 use crate::business_central::{Dialect, Surface};
+use crate::config;
 
 /// The step that looks into bodies.
 #[derive(Debug, Clone)]
@@ -35,7 +37,7 @@ pub struct Inspect<S> {
 
 /// What a body is looked into for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subject {
+pub enum Subject {
     Batch,
     Subscription,
     Addresses,
@@ -82,7 +84,7 @@ async fn inspect(
 ) -> Result<Routed<RequestBody>, Refusal> {
     let Some(root) = routed.resource.local_root(&routed.route.settings.surface) else { return Ok(routed) };
     let is_gzip = match is_gzip(&routed.head.headers) {
-        Err(_) if subject == Subject::Addresses && !is_confined(&routed.route) => return Ok(routed),
+        Err(_) if subject == Subject::Addresses && !is_confined(&routed.route.settings) => return Ok(routed),
         known => known?,
     };
     let as_sent = routed.body.again();
@@ -120,7 +122,21 @@ async fn at_hand(
 impl Subject {
     /// What the body has to be looked into for; `None` when it passes as it is.
     fn of(routed: &Routed<RequestBody>) -> Result<Option<Self>, Refusal> {
-        let (resource, head) = (&routed.resource, &routed.head);
+        let Some(subject) = Self::by_head(&routed.route.settings, &routed.resource, &routed.head)? else {
+            return Ok(None);
+        };
+        let is_large = matches!(routed.body, RequestBody::Streaming { .. });
+        let passes = match subject {
+            Self::Batch => false,
+            Self::Subscription => routed.body.is_end_stream(),
+            // Without a company of its own a route has nothing to guard: what is too large to be at hand streams on.
+            Self::Addresses => routed.body.is_end_stream() || is_large && !is_confined(&routed.route.settings),
+        };
+        Ok((!passes).then_some(subject))
+    }
+
+    /// What a body that comes with this head has to be looked into for.
+    pub fn by_head(settings: &config::Route, resource: &Resource, head: &Parts) -> Result<Option<Self>, Refusal> {
         let is_json = is_json(&head.headers);
         if is_json && !is_like_ascii(&head.headers) {
             return Err(Refusal::new(Kind::UnsupportedMediaType, UNKNOWN_CHARSET));
@@ -132,15 +148,10 @@ impl Subject {
                 _ => Err(Refusal::new(Kind::BadRequest, "A batch is sent with POST.")),
             };
         }
-        if routed.body.is_end_stream() || !resource.takes_json() {
-            return Ok(None);
-        }
-        let is_confined = is_confined(&routed.route);
-        let is_large = matches!(routed.body, RequestBody::Streaming { .. });
         Ok(match resource.is_subscription() {
-            true if is_confined => Some(Self::Subscription),
-            // Without a company of its own a route has nothing to guard: what is too large to be at hand streams on.
-            false if is_json && (is_confined || !is_large) => Some(Self::Addresses),
+            _ if !resource.takes_json() => None,
+            true if is_confined(settings) => Some(Self::Subscription),
+            false if is_json => Some(Self::Addresses),
             _ => None,
         })
     }
@@ -171,8 +182,7 @@ fn is_empty_soap_call(routed: &Routed<RequestBody>) -> bool {
 }
 
 /// Whether requests of this route can't reach every company.
-fn is_confined(route: &Route) -> bool {
-    let settings = &route.settings;
+fn is_confined(settings: &config::Route) -> bool {
     settings.company.is_some() || settings.surface == Surface::Nav && !settings.connector.companies.is_empty()
 }
 

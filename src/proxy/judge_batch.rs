@@ -105,7 +105,7 @@ fn may_use(route: &Route, operation: &Operation<'_>) -> Result<(), Refusal> {
         let method = Method::from_bytes(name.to_ascii_uppercase().as_bytes());
         methods.push(method.map_err(|_| Refusal::new(Kind::BadRequest, format!("`{name}` is no method.")))?);
     }
-    allows(route, methods)
+    allows(&route.settings, methods)
 }
 
 /// In a request of a batch it chooses the company (BC, "Use OData batch").

@@ -11,7 +11,7 @@ use super::exchange::Exchange;
 use super::route::Routes;
 use crate::business_central::address::Resource;
 use crate::business_central::{Company, SafePath};
-use crate::config::UNROUTED;
+use crate::config::{PublicUrl, UNROUTED};
 
 /// What turns the addresses in one answer into local ones.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ impl Links {
 
     /// Turns the addresses that stand in headers.
     pub fn in_headers(&self, headers: &mut HeaderMap) {
-        for name in [LOCATION, CONTENT_LOCATION, HeaderName::from_static("odata-entityid")] {
+        for name in ADDRESS_HEADERS {
             let Some(address) = headers.get(&name).and_then(|value| value.to_str().ok()) else { continue };
             let end = address.find(['?', '#']).unwrap_or(address.len());
             let Some((path, rest)) = address.split_at_checked(end) else { continue };
@@ -101,6 +101,9 @@ impl Links {
         Arc::ptr_eq(found, route).then_some(path)
     }
 }
+
+/// The headers of an answer whose values are addresses.
+pub const ADDRESS_HEADERS: [HeaderName; 3] = [LOCATION, CONTENT_LOCATION, HeaderName::from_static("odata-entityid")];
 
 /// What turns all addresses of one body. A page holds thousands that differ in their keys only, so the way up to the entity set is turned
 /// once and kept.
@@ -148,10 +151,14 @@ fn is_plain_key(key: &str) -> bool {
     begins && key.as_bytes().iter().all(is_plain) && !key.contains("//") && !key.ends_with('/')
 }
 
-/// Scheme and authority as this client wrote them: what it reached us by, it can reach us by again.
+/// What local addresses begin with: `public_url` or, where there is none, scheme and authority as this client wrote them. What it reached
+/// us by, it can reach us by again.
 ///
 /// Without a usable `Host`, as HTTP/1.0 has none, the address the connection came in on.
-pub fn base(headers: &HeaderMap, local_address: Option<SocketAddr>) -> String {
+pub fn base(public_url: Option<&PublicUrl>, headers: &HeaderMap, local_address: Option<SocketAddr>) -> String {
+    if let Some(public_url) = public_url {
+        return public_url.as_str().to_owned();
+    }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
     match (host.filter(|host| !host.as_str().contains('@')), local_address) {
         (Some(host), _) => format!("http://{host}"),

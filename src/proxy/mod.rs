@@ -14,6 +14,7 @@ mod admission;
 mod answer_body;
 mod authorize;
 mod client;
+mod company_choice;
 mod credentials;
 mod destination;
 mod exchange;

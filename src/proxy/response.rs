@@ -19,7 +19,7 @@ use tower::Service;
 use super::access_log::{AccessRecord, Outcome};
 use super::answer_body::AnswerBody;
 use super::credentials::HANDSHAKES_IN_A_ROW;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, only_reads};
 use super::headers;
 use super::idle::{BodyError, IdleTimeout};
 use super::links::Links;
@@ -28,6 +28,7 @@ use super::request_body::{ClientBody, Drain, Unread};
 use super::rewrite::Document;
 use super::route::Routes;
 use super::step::{Arrived, Inbound};
+use crate::business_central::address::Resource;
 use crate::config::PublicUrl;
 
 /// The outermost step: every request leaves it with an answer.
@@ -204,16 +205,21 @@ fn document(exchange: &Exchange, head: &Parts) -> Option<Document> {
     let (asked, _) = exchange.asked()?;
     let has_body =
         !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT);
-    if !has_body || asked.is_media() {
+    let kind = head.headers.get(CONTENT_TYPE).filter(|_| has_body)?.to_str().ok()?;
+    document_of(asked, &exchange.method, kind)
+}
+
+/// Where addresses can stand in an answer of this media type to a request for this resource.
+pub fn document_of(asked: &Resource, method: &Method, kind: &str) -> Option<Document> {
+    if asked.is_media() {
         return None;
     }
-    let kind = head.headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match kind.as_str() {
         "application/json" => Some(if asked.is_batch() { Document::JsonBatch } else { Document::Json }),
         "application/atom+xml" | "application/atomsvc+xml" => Some(Document::Atom),
         // What a SOAP call answers is data; what a GET answers describes the service.
-        "text/xml" | "application/xml" | "application/wsdl+xml" if exchange.only_reads() => Some(Document::Wsdl),
+        "text/xml" | "application/xml" | "application/wsdl+xml" if only_reads(method) => Some(Document::Wsdl),
         _ => None,
     }
 }

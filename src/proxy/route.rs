@@ -1,6 +1,7 @@
 //! Routing: which route a request takes, whether it may, and which resource of Business Central it asks for.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::Method;
@@ -13,8 +14,8 @@ use super::request_body::ClientBody;
 use super::route_table::RouteTable;
 use super::step::{Inbound, Routed};
 use crate::business_central::SafePath;
-use crate::business_central::address::{Asked, Resource};
-use crate::config::UNROUTED;
+use crate::business_central::address::{Asked, EnvironmentAddress, Resource};
+use crate::config::{self, UNROUTED};
 
 /// The routes in service.
 #[derive(Debug, Clone)]
@@ -29,28 +30,9 @@ impl Routes {
     /// The step: finds the route, asks whether this client and method may take it, and understands the address.
     pub fn choose(&self, inbound: Inbound) -> Result<Routed<ClientBody>, Refusal> {
         let Inbound { exchange, head, body } = inbound;
-        let path = SafePath::check(head.uri.path())?;
-        if let Some(unrouted) = path.below(UNROUTED) {
-            return Err(no_route_back(unrouted));
-        }
-        let (route, remainder) = self.0.find(path).ok_or_else(|| self.no_route())?;
+        let (route, remainder) = find(&self.0, head.uri.path())?;
         exchange.on_route(route);
-
-        let client = exchange.client.ip();
-        if !route.settings.allow_from.contains(client) {
-            let message = format!(
-                "Route `{}` is not open to {client}; if it should be, add the address to `allow_from` of the route in proxy.yaml.",
-                route.settings.path
-            );
-            return Err(Refusal::new(Kind::NotAllowed, message));
-        }
-        may_use(route, &head)?;
-
-        let company_headers =
-            head.headers.get_all("company").iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
-        let asked = Asked { remainder, query: head.uri.query(), company_headers: &company_headers };
-        let resource = Resource::understand(&route.settings.surface, asked, &route.destination.address)?;
+        let resource = admit(&route.settings, &route.destination.address, &head, remainder, exchange.client.ip())?;
         if resource.is_soap() {
             exchange.is_soap();
         }
@@ -66,18 +48,51 @@ impl Routes {
     pub fn taken_by(&self, path: SafePath<'_>) -> Option<&Arc<Route>> {
         self.0.find(path).map(|(route, _)| route)
     }
+}
 
-    fn no_route(&self) -> Refusal {
-        let mut known: Vec<String> = self.0.values().map(|route| route.settings.path.to_string()).collect();
-        known.sort_unstable();
-        let more = if known.len() > SHOWN_ROUTES { ", …" } else { "" };
-        known.truncate(SHOWN_ROUTES);
-        let message = format!(
-            "No route covers this path. Routes there are: {}{more}. Correct the program's base address or add a route to proxy.yaml.",
-            known.join(", ")
-        );
-        Refusal::new(Kind::NoRoute, message)
+/// The route a raw path takes, and what of the path follows its prefix.
+pub fn find<'t, 'r, T>(routes: &'t RouteTable<T>, path: &'r str) -> Result<(&'t T, SafePath<'r>), Refusal> {
+    let path = SafePath::check(path)?;
+    if let Some(unrouted) = path.below(UNROUTED) {
+        return Err(no_route_back(unrouted));
     }
+    routes.find(path).ok_or_else(|| no_route(routes))
+}
+
+/// What a request asks for, if this client and method may take the route.
+pub fn admit(
+    settings: &config::Route,
+    environment: &EnvironmentAddress,
+    head: &Parts,
+    remainder: SafePath<'_>,
+    client: IpAddr,
+) -> Result<Resource, Refusal> {
+    if !settings.allow_from.contains(client) {
+        let message = format!(
+            "Route `{}` is not open to {client}; if it should be, add the address to `allow_from` of the route in proxy.yaml.",
+            settings.path
+        );
+        return Err(Refusal::new(Kind::NotAllowed, message));
+    }
+    // The method that counts: old OData clients hide theirs behind a POST.
+    allows(settings, headers::methods(&head.method, &head.headers))?;
+
+    let company_headers = head.headers.get_all("company").iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
+    let asked = Asked { remainder, query: head.uri.query(), company_headers: &company_headers };
+    Ok(Resource::understand(&settings.surface, asked, environment)?)
+}
+
+fn no_route<T>(routes: &RouteTable<T>) -> Refusal {
+    let mut known: Vec<&str> = routes.prefixes().map(|prefix| if prefix.is_empty() { "/" } else { prefix }).collect();
+    known.sort_unstable();
+    let more = if known.len() > SHOWN_ROUTES { ", …" } else { "" };
+    known.truncate(SHOWN_ROUTES);
+    let message = format!(
+        "No route covers this path. Routes there are: {}{more}. Correct the program's base address or add a route to proxy.yaml.",
+        known.join(", ")
+    );
+    Refusal::new(Kind::NoRoute, message)
 }
 
 /// The answer to an address of Business Central that was in an answer and that no route covers.
@@ -91,21 +106,16 @@ fn no_route_back(path: SafePath<'_>) -> Refusal {
     Refusal::new(Kind::NoRoute, message)
 }
 
-/// The method that counts: old OData clients hide theirs behind a POST.
-fn may_use(route: &Route, head: &Parts) -> Result<(), Refusal> {
-    allows(route, headers::methods(&head.method, &head.headers))
-}
-
 /// Refuses a method that is not among the route's.
-pub fn allows(route: &Route, methods: impl IntoIterator<Item = Method>) -> Result<(), Refusal> {
-    let Some(allowed) = &route.settings.methods else { return Ok(()) };
+pub fn allows(settings: &config::Route, methods: impl IntoIterator<Item = Method>) -> Result<(), Refusal> {
+    let Some(allowed) = &settings.methods else { return Ok(()) };
     match methods.into_iter().find(|method| !allowed.contains(method)) {
         None => Ok(()),
         Some(refused) => {
             let allowed: Vec<&str> = allowed.iter().map(Method::as_str).collect();
             let message = format!(
                 "Route `{}` does not allow {refused}, only {}; see `methods` of the route in proxy.yaml.",
-                route.settings.path,
+                settings.path,
                 allowed.join(", ")
             );
             Err(Refusal::new(Kind::MethodNotAllowed, message))

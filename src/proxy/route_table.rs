@@ -34,6 +34,10 @@ impl<T> RouteTable<T> {
         found.last()
     }
 
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.by_prefix.keys().map(String::as_str)
+    }
+
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.by_prefix.values()
     }
