@@ -26,6 +26,7 @@ mod error_chain;
 pub mod https_url;
 pub mod ntlm;
 pub mod proxy;
+mod retry_after;
 pub mod simulator;
 pub mod telemetry;
 pub mod tls;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bcproxy::business_central::Surface;
-use bcproxy::config::{Config, Diagnostics, Loaded, LogFormat, Severity, reference, schema};
+use bcproxy::config::{Config, Diagnostics, Limits, Loaded, LogFormat, Rate, Severity, reference, schema};
 use bcproxy::entra::{Credential, SecretSource};
 
 const SAMPLE: &str = include_str!("../proxy.yaml");
@@ -120,12 +120,14 @@ connectors:
     base_url: https://bc.example:8443
     scope: https://bc.example/.default
     ca_file: /etc/ca.pem
+    limits: { concurrency: 40, requests: 50000 per 1m30s, queue: '5', wait: 10s }
     timeouts: { connect: 1s, head: 2m, body_idle: 1h30m, pool_idle: 500ms, token: 24h }
   other:
     tenant_id: contoso.com
     client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
     client_secret:
       file: /run/secret
+    limits: off
 routes:
   - path: /x/
     to: api/contoso/warehouse/v1.0
@@ -153,6 +155,9 @@ shutdown: { grace: 1m }
         [SecretSource::File(Path::new("conf").join("s.txt")), SecretSource::Command(vec!["get".into(), "--it".into()]),]
     );
     assert_eq!(config.connectors[0].ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
+    let requests = Rate { count: 50_000, per: Duration::from_secs(90) };
+    let limits = Limits { concurrency: 40, requests, queue: 5, wait: Duration::from_secs(10) };
+    assert_eq!((config.connectors[0].limits, config.connectors[1].limits), (Some(limits), None));
     let [api, all] = config.routes.as_slice() else { panic!("{:?}", config.routes) };
     assert_eq!((api.path.as_str(), api.environment.as_str()), ("/x", "Test"));
     assert_eq!(api.company.as_ref().unwrap().to_string(), "CRONUS #1");
@@ -269,6 +274,10 @@ fn every_mistake_says_where_what_and_how_to_mend_it() {
         ("scope: https://x", "6:12", "not a scope", "/.default"),
         ("ca_file: ''", "6:14", "not a path", "between the quotation marks"),
         ("timeouts: { head: 0s }", "6:23", "not a duration", "more than nothing"),
+        ("limits: no", "6:13", "expected `off` or a mapping", "`off`"),
+        ("limits: { concurrency: 0 }", "6:28", "not a number", "from 1 to 1000000"),
+        ("limits: { requests: 6000 }", "6:25", "not a number of requests in a time", "6000 per 5m"),
+        ("limits: { rate: 6000 per 5m }", "6:15", "unknown key `rate`", "concurrency, requests, queue, wait"),
         ("timeouts: 10s", "6:15", "expected a mapping", "indentation"),
     ];
     let top = top.iter().map(|(added, place, what, fix)| (format!("{CONNECTOR}{added}"), place, what, fix));

@@ -69,13 +69,13 @@ async fn no_secret_and_no_token_is_ever_logged_or_shown_to_a_client() {
     // `init` also takes over what libraries write through the `log` crate.
     tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(move || writer.clone()).finish().init();
 
-    let clock = HeldClock::new();
     let (mut forbidden, mut answers) = (Forbidden::default(), Vec::new());
     forbidden.add(SECRET);
 
     let plan = Plan::default().settings(|settings| settings.client_secret = SECRET.to_owned());
     let rig = plan.start().await;
     serve_and_be_refused(&rig, &mut answers).await;
+    let clock = HeldClock::new();
     meet_entras_errors(&rig, &clock, &mut answers).await;
     let tokens: HashSet<String> = rig
         .simulator

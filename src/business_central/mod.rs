@@ -9,6 +9,7 @@ mod members;
 pub mod metadata;
 mod names;
 mod path;
+pub mod soap;
 mod surface;
 
 pub use companies::Company;

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::duration;
 use super::header_rules::ChangeableHeader;
+use super::limits::{Count, Rate};
 use super::model::{LogFormat, RoutePath};
 use super::node::Node;
 use super::public_url::PublicUrl;
@@ -99,6 +100,9 @@ leaves! {
         { "pattern": "^(\\d+\\.\\d+\\.\\d+\\.\\d+|\\[[0-9A-Fa-f:.%]+\\]):\\d+$", "examples": ["127.0.0.1:8080"] };
     IpNet: "a network", network, { "examples": ["10.0.0.0/8", "192.168.1.20"] };
     Duration: "a duration", duration::parse, { "pattern": (duration::PATTERN), "examples": ["10s", "1h30m"] };
+    Count: "a number", str::parse::<Count>, { "type": ["integer", "string"], "minimum": 1, "maximum": (Count::LARGEST) };
+    Rate: "a number of requests in a time", str::parse::<Rate>,
+        { "pattern": "^[0-9]+ +per +([0-9]+(ms|s|m|h))+$", "examples": ["6000 per 5m"] };
     TenantId: "a directory (tenant) ID", str::parse::<TenantId>, { "examples": ["contoso.onmicrosoft.com"] };
     ClientId: "an application (client) ID", str::parse::<ClientId>, { "format": "uuid" };
     HttpsUrl: "an https address", str::parse::<HttpsUrl>, { "pattern": "^https://[^?#@]+$" };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::header_rules::{HeaderChanges, HeaderRules};
+use super::limits::Limits;
 use super::mask::looks_like_a_secret;
 use super::model::{AllowFrom, Config, Connector, Log, Route, RoutePath, Timeouts};
 use super::report::{Report, near_miss};
@@ -104,6 +105,7 @@ fn build_connector(name: &str, connector: &file::Connector, folder: &Path) -> Op
         company: connector.company.as_ref().map(|company| company.value.clone()),
         companies: connector.companies.iter().flat_map(|named| &named.value.0).filter_map(company_name).collect(),
         base_url: connector.base_url.as_ref()?.value.clone(),
+        limits: limits(&connector.limits.as_ref()?.value)?,
         timeouts: Timeouts {
             connect: timeouts.connect.as_ref()?.value,
             head: timeouts.head.as_ref()?.value,
@@ -113,6 +115,17 @@ fn build_connector(name: &str, connector: &file::Connector, folder: &Path) -> Op
         },
         ca_file: connector.ca_file.as_ref().map(|path| folder.join(&path.value)),
     })
+}
+
+/// `None`: they are wrong. `Some(None)`: they are turned off.
+fn limits(limits: &OrOff<file::Limits>) -> Option<Option<Limits>> {
+    let OrOff::On(limits) = limits else { return Some(None) };
+    Some(Some(Limits {
+        concurrency: limits.concurrency.as_ref()?.value.0,
+        requests: limits.requests.as_ref()?.value,
+        queue: limits.queue.as_ref()?.value.0,
+        wait: limits.wait.as_ref()?.value,
+    }))
 }
 
 fn listen_addresses(file: &file::File, report: &mut Report) -> Vec<At<SocketAddr>> {

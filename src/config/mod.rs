@@ -15,6 +15,7 @@ mod diagnostics;
 mod duration;
 mod header_rules;
 mod leaves;
+mod limits;
 mod mask;
 mod meaning;
 mod model;
@@ -31,6 +32,7 @@ use std::path::Path;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use header_rules::{HeaderChanges, HeaderNameError, HeaderRules};
+pub use limits::{Limits, Rate};
 pub use model::{AllowFrom, Config, Connector, Log, LogFormat, Route, RoutePath, RoutePathError, Timeouts, UNROUTED};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use publish::{reference, schema};

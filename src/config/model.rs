@@ -12,6 +12,7 @@ use hyper::Method;
 use ipnet::IpNet;
 
 use super::header_rules::HeaderRules;
+use super::limits::Limits;
 use super::public_url::PublicUrl;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
 use crate::entra::Application;
@@ -48,6 +49,8 @@ pub struct Connector {
     pub companies: BTreeMap<String, CompanyRef>,
     /// Where Business Central is: `https://api.businesscentral.dynamics.com`.
     pub base_url: HttpsUrl,
+    /// What its application may ask of one environment; `None`: whatever comes.
+    pub limits: Option<Limits>,
     pub timeouts: Timeouts,
     /// PEM certificates trusted in addition to the platform's.
     pub ca_file: Option<PathBuf>,

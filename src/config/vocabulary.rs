@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::header_rules::{ChangeableHeader, HeadersToSet};
 use super::leaves::{AnyVersion, ConnectorName, Scope, Text, VariableName};
+use super::limits::{Count, Rate};
 use super::model::{LogFormat, RoutePath};
 use super::node::{Node, Value};
 use super::public_url::PublicUrl;
@@ -75,10 +76,28 @@ mapping! {
         base_url: HttpsUrl = Default("https://api.businesscentral.dynamics.com"),
         /// What tokens are for.
         scope: Scope = Default("https://api.businesscentral.dynamics.com/.default"),
+        /// How much this application may ask of one environment at a time, or `off`. The defaults are Business Central's own limits: what
+        /// exceeds them waits its turn here instead of being refused there. SOAP calls have limits of their own, the same again, which all
+        /// applications of the environment share.
+        limits: OrOff<Limits> = Default("{}"),
         /// A file of PEM certificates to trust in addition to those of this machine; relative to this file's folder.
         ca_file: PathBuf = Optional,
         /// How long to wait for what.
         timeouts: Timeouts = Default("{}"),
+    }
+}
+
+mapping! {
+    /// How much an application may ask at a time, and how long programs wait for their turn.
+    Limits: "connector's limits" {
+        /// How many requests may be in work at once.
+        concurrency: Count = Default("5"),
+        /// How many requests may begin within how long a time.
+        requests: Rate = Default("6000 per 5m"),
+        /// How many requests may wait. When there is no place left, a program that has many of them gets 429 for one.
+        queue: Count = Default("10000"),
+        /// How long a request waits at most, before its program gets 429.
+        wait: Duration = Default("90s"),
     }
 }
 

@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::gunzip::Gunzip;
 use super::idle::{BodyError, IdleTimeout};
 use super::links::{LinkTurner, Links};
 use super::rewrite::{Address, Document, Rewriter};
+use super::upstream::UpstreamBody;
 
 /// A body from Business Central as the client gets it; data only, trailers end here: no legacy client expects any.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub struct AnswerBody {
 
 #[derive(Debug)]
 enum Source {
-    AsSent(IdleTimeout<Incoming>),
-    Decoded(Box<Gunzip<IdleTimeout<Incoming>>>),
+    AsSent(IdleTimeout<UpstreamBody>),
+    Decoded(Box<Gunzip<IdleTimeout<UpstreamBody>>>),
 }
 
 /// What turns addresses, and the pieces it has done with.
@@ -39,7 +39,7 @@ type MapAddress = Box<dyn FnMut(Address<'_>) -> Option<String> + Send + Sync>;
 
 impl AnswerBody {
     /// `is_coded`: whether gzip is to be undone.
-    pub fn new(body: IdleTimeout<Incoming>, is_coded: bool) -> Self {
+    pub fn new(body: IdleTimeout<UpstreamBody>, is_coded: bool) -> Self {
         let source = if is_coded { Source::Decoded(Box::new(Gunzip::new(body))) } else { Source::AsSent(body) };
         Self { source, turning: None, ahead: None, ended: false }
     }

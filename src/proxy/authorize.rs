@@ -1,22 +1,26 @@
-//! Authorisation: the company is known, the token is added, and a refused token is replaced once.
+//! Authorisation: the company is known, the address and the headers are those Business Central takes; only the token is missing.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use hyper::body::{Body, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::body::Body;
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, Uri};
 use tower::Service;
 
+use super::attempts::Attempts;
 use super::destination::Route;
-use super::exchange::Exchange;
+use super::exchange::{self, Exchange};
+use super::forward::Unanswered;
+use super::gate::Gate;
 use super::headers;
 use super::refusal::{Kind, Refusal};
 use super::request_body::RequestBody;
 use super::step::{Outbound, Routed};
+use super::upstream::UpstreamBody;
 use crate::business_central::address::{EnvironmentAddress, Resource};
-use crate::business_central::{Company, CompanyId};
+use crate::business_central::{Company, CompanyId, soap};
 use crate::config;
 use crate::entra::Token;
 
@@ -27,13 +31,19 @@ pub struct Authorize<S> {
 }
 
 /// A request but for its token and body: what can be sent again.
-struct Draft {
-    exchange: Arc<Exchange>,
-    route: Arc<Route>,
-    company: Option<CompanyId>,
+pub struct Draft {
+    pub exchange: Arc<Exchange>,
+    pub route: Arc<Route>,
+    pub company: Option<CompanyId>,
     method: Method,
-    address: Uri,
+    /// Path and query.
+    target: Uri,
     headers: HeaderMap,
+    is_soap: bool,
+    /// Whether it goes to a page's SOAP service.
+    is_page: bool,
+    /// As far as its methods show.
+    only_reads: bool,
 }
 
 impl<S> Authorize<S> {
@@ -44,21 +54,21 @@ impl<S> Authorize<S> {
 
 impl<S> Service<Routed<RequestBody>> for Authorize<S>
 where
-    S: Service<Outbound, Response = Response<Incoming>, Error = Refusal, Future: Send> + Clone + Send + 'static,
+    S: Service<Outbound, Response = Response<UpstreamBody>, Error = Unanswered, Future: Send> + Clone + Send + 'static,
 {
-    type Response = Response<Incoming>;
+    type Response = Response<UpstreamBody>;
     type Error = Refusal;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, Refusal>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<UpstreamBody>, Refusal>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        self.inner.poll_ready(context)
+        self.inner.poll_ready(context).map_err(|unanswered| unanswered.fault.into())
     }
 
     fn call(&mut self, routed: Routed<RequestBody>) -> Self::Future {
         let inner = self.inner.clone();
         Box::pin(async move {
             let (draft, body) = Draft::new(routed).await?;
-            draft.send(body, inner).await
+            Attempts::new(draft).run(body, inner).await
         })
     }
 }
@@ -90,50 +100,45 @@ impl Draft {
             resource = resource.into_unbound_action(company);
         }
         let address = address(&route.settings, &route.destination.address, &resource, company.as_deref())?;
+        let (is_soap, is_page) = (resource.is_soap(), resource.is_soap_page());
         exchange.asks_for(resource, company.clone());
-        let headers = headers::towards_business_central(head.headers, &head.method, &route.settings, exchange.id);
-        let draft =
-            Self { company: company.map(|company| company.id), method: head.method, address, headers, exchange, route };
+        let only_reads = headers::methods(&head.method, &head.headers).all(|method| exchange::only_reads(&method));
+        let mut headers = headers::towards_business_central(head.headers, &head.method, &route.settings, exchange.id);
+        headers.insert(HOST, route.destination.upstream.host());
+        let draft = Self {
+            company: company.map(|company| company.id),
+            method: head.method,
+            target: address.into_parts().path_and_query.map_or_else(Uri::default, Uri::from),
+            headers,
+            is_soap,
+            is_page,
+            only_reads,
+            exchange,
+            route,
+        };
         Ok((draft, body))
     }
 
-    async fn send<S>(self, body: RequestBody, mut inner: S) -> Result<Response<Incoming>, Refusal>
-    where
-        S: Service<Outbound, Response = Response<Incoming>, Error = Refusal>,
-    {
-        let tokens = &self.route.destination.tokens;
-        let token = tokens.token().await?;
-        let at_hand = body.again();
-        let answer = inner.call(self.with(&token, body)).await?;
-        if answer.status() != StatusCode::UNAUTHORIZED {
-            self.route.suspicion.lift(self.company);
-            if answer.status() == StatusCode::NOT_FOUND && self.company.is_some() {
-                self.route.doubt_company();
-            }
-            return Ok(answer);
-        }
-        if !self.route.suspicion.falls_on(&token, self.company) {
-            return Err(self.route.destination.credentials_refused(&token));
-        }
-        let Some(body) = at_hand else {
-            tokens.suspect(&token);
-            return Err(Refusal::new(Kind::TokenRenewed, TOKEN_RENEWED).retry_after(std::time::Duration::from_secs(1)));
-        };
-        // Its connection is free for others before we ask Entra.
-        drop(answer);
-        let token = tokens.token_after(&token).await?;
-        let answer = inner.call(self.with(&token, body)).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED {
-            self.route.suspicion.clear_of(&token, self.company);
-            return Err(self.route.destination.credentials_refused(&token));
-        }
-        Ok(answer)
+    /// What lets it through, unless there are no limits.
+    pub fn gate(&self) -> Option<&Gate> {
+        let gates = &self.route.destination.gates;
+        if self.is_soap { gates.soap.as_ref() } else { gates.requests.as_ref() }
     }
 
-    fn with(&self, token: &Token, body: RequestBody) -> Outbound {
+    /// Whether carrying it out twice makes no difference. `body`: as far as it is at hand.
+    pub fn only_reads(&self, body: Option<&RequestBody>) -> bool {
+        let is_read_call = || match body {
+            Some(RequestBody::Whole { bytes, .. }) => self.method == Method::POST && soap::only_reads(bytes),
+            _ => false,
+        };
+        self.only_reads || self.is_page && is_read_call()
+    }
+
+    /// Ready to be sent.
+    pub fn with(&self, token: &Token, body: RequestBody) -> Outbound {
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.address.clone();
+        *request.uri_mut() = self.target.clone();
         *request.headers_mut() = self.headers.clone();
         let authorization: HeaderValue = token.authorization.clone();
         request.headers_mut().insert(AUTHORIZATION, authorization);
@@ -145,6 +150,3 @@ impl Draft {
         Outbound { exchange: self.exchange.clone(), route: self.route.clone(), request }
     }
 }
-
-const TOKEN_RENEWED: &str = "Business Central did not take the token that was current when this large request began, and nothing of the request was \
-     carried out; the token is being renewed, send the request again.";

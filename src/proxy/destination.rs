@@ -11,9 +11,11 @@ use tokio::time::Instant;
 
 use super::actions::Actions;
 use super::company_choice::CompanyChoice;
+use super::gate::Gate;
 use super::refusal::{Kind, Refusal};
+use super::retry::Budget;
 use super::suspicion::Suspicion;
-use super::upstream::UpstreamClient;
+use super::upstream::Upstream;
 use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::business_central::companies::{self, LookupError, MatchError};
 use crate::business_central::{Company, CompanyRef};
@@ -37,7 +39,10 @@ pub struct Route {
 pub struct Destination {
     pub connector: Arc<config::Connector>,
     pub tokens: Arc<TokenCache>,
-    pub client: UpstreamClient,
+    pub upstream: Upstream,
+    pub gates: Gates,
+    /// For sending again what failed.
+    pub budget: Budget,
     pub address: EnvironmentAddress,
     http: reqwest::Client,
     actions: Actions,
@@ -46,6 +51,15 @@ pub struct Destination {
     look_up: Mutex<Option<FailedLookUp>>,
     /// Whether Business Central keeps refusing the look-up.
     suspicion: Suspicion,
+}
+
+/// What lets requests through to Business Central; `None`: it limits nothing that we know of.
+#[derive(Debug, Default)]
+pub struct Gates {
+    /// Of the application, for api and OData.
+    pub requests: Option<Gate>,
+    /// Of the environment.
+    pub soap: Option<Gate>,
 }
 
 /// What a usable connector has.
@@ -141,14 +155,17 @@ impl Destination {
         connector: Arc<config::Connector>,
         environment: &crate::business_central::EnvironmentName,
         tokens: Arc<TokenCache>,
-        client: UpstreamClient,
+        upstream: Upstream,
+        gates: Gates,
         http: reqwest::Client,
     ) -> Self {
         let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, environment);
         Self {
             connector,
             tokens,
-            client,
+            upstream,
+            gates,
+            budget: Budget::default(),
             address,
             http,
             actions: Actions::default(),
@@ -156,6 +173,11 @@ impl Destination {
             look_up: Mutex::new(None),
             suspicion: Suspicion::default(),
         }
+    }
+
+    /// How long a request waits for its turn, or to be sent again.
+    pub fn patience(&self) -> Duration {
+        self.connector.limits.map_or(UNLIMITED_PATIENCE, |limits| limits.wait)
     }
 
     /// Whether a request could be answered now: a token and, where one is set, the connector's company.
@@ -286,6 +308,9 @@ impl std::fmt::Debug for Destination {
             .finish_non_exhaustive()
     }
 }
+
+/// How long requests are sent again where `limits` are off.
+const UNLIMITED_PATIENCE: Duration = Duration::from_secs(90);
 
 /// A small answer from a service that is up takes a second at most.
 const LOOK_UP_TIME: Duration = Duration::from_secs(30);

@@ -1,6 +1,6 @@
 //! What is known of one request while it is under way: who, what, when; written by the steps, read by the log and by errors.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -40,6 +40,9 @@ pub struct Exchange {
     route: OnceLock<Arc<Route>>,
     upstream: OnceLock<Duration>,
     token_age: OnceLock<Duration>,
+    /// How long it waited for its turn first, and how many were before it.
+    queued: OnceLock<(Duration, usize)>,
+    attempts: AtomicU32,
 }
 
 impl Exchange {
@@ -61,6 +64,8 @@ impl Exchange {
             route: OnceLock::new(),
             upstream: OnceLock::new(),
             token_age: OnceLock::new(),
+            queued: OnceLock::new(),
+            attempts: AtomicU32::new(1),
         }
     }
 
@@ -99,6 +104,24 @@ impl Exchange {
     /// Notes how long Business Central took to begin its answer, or to fail; the first attempt stays.
     pub fn answered_upstream(&self, took: Duration) {
         let _ = self.upstream.set(took);
+    }
+
+    /// Notes how long it waited for its turn, and how many were before it; the first turn stays.
+    pub fn queued(&self, waited: Duration, before: usize) {
+        let _ = self.queued.set((waited, before));
+    }
+
+    pub fn queue(&self) -> Option<(Duration, usize)> {
+        self.queued.get().copied()
+    }
+
+    /// Notes that it is sent once more.
+    pub fn sent_again(&self) {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn attempts(&self) -> u32 {
+        self.attempts.load(Ordering::Relaxed)
     }
 
     pub fn route(&self) -> Option<&Arc<Route>> {

@@ -1,4 +1,4 @@
-//! Forwarding: the request goes to Business Central, and the answer's head comes back or a reason why not.
+//! Forwarding: the request goes to Business Central once, and the answer's head comes back or a reason why not.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,15 +6,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Response;
-use hyper::body::Incoming;
-use hyper_util::client::legacy;
 use tokio::time::Instant;
 use tower::Service;
 
 use super::exchange::Exchange;
 use super::refusal::{Kind, Refusal};
-use super::request_body::Progress;
+use super::request_body::{Progress, RequestBody};
 use super::step::Outbound;
+use super::upstream::{self, Reason, UpstreamBody};
 use crate::error_chain::root_cause;
 use crate::unreachable::Unreachable;
 
@@ -22,12 +21,37 @@ use crate::unreachable::Unreachable;
 #[derive(Debug, Clone)]
 pub struct Forward;
 
-impl Service<Outbound> for Forward {
-    type Response = Response<Incoming>;
-    type Error = Refusal;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, Refusal>> + Send>>;
+/// A request without an answer.
+#[derive(Debug)]
+pub struct Unanswered {
+    pub fault: Fault,
+    /// Its body, if nothing of it was touched.
+    pub body: Option<RequestBody>,
+}
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+/// Why a request was sent and not answered, or not sent.
+#[derive(Debug)]
+pub enum Fault {
+    /// There is no connection to be had.
+    Unreachable(Unreachable),
+    /// The connection broke before a byte of the request was written.
+    Unsent(hyper::Error),
+    /// The connection broke later.
+    Broken(hyper::Error),
+    /// The answer did not come within this time.
+    TooLate(Duration),
+    /// Nobody waits for the answer any more.
+    ClientGone,
+    /// The client did not send all of the body.
+    BodyBroken,
+}
+
+impl Service<Outbound> for Forward {
+    type Response = Response<UpstreamBody>;
+    type Error = Unanswered;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<UpstreamBody>, Unanswered>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unanswered>> {
         Poll::Ready(Ok(()))
     }
 
@@ -36,25 +60,25 @@ impl Service<Outbound> for Forward {
     }
 }
 
-async fn forward(outbound: Outbound) -> Result<Response<Incoming>, Refusal> {
+async fn forward(outbound: Outbound) -> Result<Response<UpstreamBody>, Unanswered> {
     let Outbound { exchange, route, request } = outbound;
     let progress = request.body().progress();
     let limit = route.settings.timeouts.head;
     let sent_at = Instant::now();
     let result = tokio::select! {
-        result = route.destination.client.request(request) => result,
-        () = too_late(sent_at, limit, progress.as_deref()) => return Err(timed_out(limit)),
-        () = given_up(&exchange) => {
-            return Err(Refusal::new(Kind::ClientGone, "The client closed the connection before it was answered."));
-        }
+        result = route.destination.upstream.send(request) => result,
+        () = too_late(sent_at, limit, progress.as_deref()) => return Err(Fault::TooLate(limit).into()),
+        () = given_up(&exchange) => return Err(Fault::ClientGone.into()),
     };
     exchange.answered_upstream(sent_at.elapsed());
-    result.map_err(|error| {
-        if progress.is_some_and(|progress| progress.failed()) {
-            let message = "The request's body broke off while it was being forwarded; Business Central got only a part and discards it.";
-            return Refusal::new(Kind::ClientGone, message);
-        }
-        failed(&error, route.destination.connector.base_url.authority())
+    result.map_err(|upstream::Unanswered { reason, unsent }| Unanswered {
+        fault: match reason {
+            _ if progress.is_some_and(|progress| progress.failed()) => Fault::BodyBroken,
+            Reason::Unreachable(unreachable) => Fault::Unreachable(unreachable),
+            Reason::Unsent(error) => Fault::Unsent(error),
+            Reason::Broken(error) => Fault::Broken(error),
+        },
+        body: unsent.map(|request| request.into_body()),
     })
 }
 
@@ -78,23 +102,47 @@ async fn given_up(exchange: &Arc<Exchange>) {
     }
 }
 
-fn timed_out(limit: Duration) -> Refusal {
-    let message = format!(
-        "Business Central did not answer within {} s. Whether it carried the request out is not known: look before you repeat it.",
-        limit.as_secs_f32()
-    );
-    Refusal::new(Kind::AnswerTimeout, message)
+impl From<Fault> for Unanswered {
+    fn from(fault: Fault) -> Self {
+        Self { fault, body: None }
+    }
 }
 
-fn failed(error: &legacy::Error, host: &str) -> Refusal {
-    if !error.is_connect() {
-        let cause = root_cause(error);
-        let message = format!(
-            "The connection to Business Central broke before it answered ({cause}). Whether it carried the request out is not known: look \
-             before you repeat it."
-        );
-        return Refusal::new(Kind::AnswerBroken, message);
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Unreachable(unreachable) => {
+                Self::new(Kind::Unreachable(unreachable.step), format!("{unreachable}. Nothing was carried out."))
+            }
+            Fault::Unsent(error) => {
+                let cause = root_cause(&error);
+                let message = format!(
+                    "The connection to Business Central broke before anything of the request was sent ({cause}). Nothing was carried out."
+                );
+                Self::new(Kind::AnswerBroken, message)
+            }
+            Fault::Broken(error) => {
+                let cause = root_cause(&error);
+                let message = format!(
+                    "The connection to Business Central broke before it answered ({cause}). Whether it carried the request out is not known: \
+                     look before you repeat it."
+                );
+                Self::new(Kind::AnswerBroken, message)
+            }
+            Fault::TooLate(limit) => {
+                let message = format!(
+                    "Business Central did not answer within {} s. Whether it carried the request out is not known: look before you repeat it.",
+                    limit.as_secs_f32()
+                );
+                Self::new(Kind::AnswerTimeout, message)
+            }
+            Fault::ClientGone => {
+                Self::new(Kind::ClientGone, "The client closed the connection before it was answered.")
+            }
+            Fault::BodyBroken => {
+                let message = "The request's body broke off while it was being forwarded; Business Central got only a part and discards it.";
+                Self::new(Kind::ClientGone, message)
+            }
+        }
     }
-    let unreachable = Unreachable::business_central(host, error);
-    Refusal::new(Kind::Unreachable(unreachable.step), format!("{unreachable}. Nothing was carried out."))
 }

@@ -1,9 +1,9 @@
 //! The data path: one file per step, and what the steps share.
 //!
 //! ```text
-//! listener → guard → route → admission → inspect → authorize → forward
-//!     ↑                                                           ↓
-//!     └────────────────────────── response ←──────────────────────┘
+//! listener → guard → route → admission → inspect → authorize → attempts → forward → upstream
+//!     ↑                                                                      ↓
+//!     └─────────────────────────────── response ←────────────────────────────┘
 //! ```
 //!
 //! [`service`] puts the steps together.
@@ -12,6 +12,7 @@ mod access_log;
 mod actions;
 mod admission;
 mod answer_body;
+mod attempts;
 mod authorize;
 mod client;
 mod company_choice;
@@ -19,6 +20,7 @@ mod credentials;
 mod destination;
 mod exchange;
 mod forward;
+mod gate;
 mod guard;
 mod gunzip;
 mod headers;
@@ -32,10 +34,12 @@ mod listener;
 mod refusal;
 mod request_body;
 mod response;
+mod retry;
 pub mod rewrite;
 mod route;
 mod route_table;
 mod service;
+mod shared_socket;
 mod step;
 mod suspicion;
 mod upstream;
@@ -46,8 +50,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use destination::Gates;
 pub use destination::{Destination, Ready, Route};
 pub use exchange::Exchange;
+use gate::Gate;
 pub use listener::{BindError, bind};
 pub use refusal::Refusal;
 use route::Routes;
@@ -55,9 +61,12 @@ pub use route_table::RouteTable;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 pub use upstream::PlainClientError;
+use upstream::Upstream;
 
-use crate::config::{Config, Connector, Timeouts};
-use crate::entra::{Application, TokenCache, TokenEndpoint};
+use crate::business_central::EnvironmentName;
+use crate::config::{Config, Connector, Limits, Timeouts};
+use crate::entra::{Application, ClientId, TenantId, TokenCache, TokenEndpoint};
+use crate::https_url::HttpsUrl;
 use crate::tls::TlsError;
 
 /// A proxy in service. Dropping it ends it.
@@ -169,11 +178,22 @@ impl Drop for Proxy {
 /// Enough to be quick with a thousand connectors, few enough not to be taken for an attack.
 const WARM_UPS_AT_ONCE: usize = 16;
 
+/// Whom Business Central limits: an application in an environment, or, for SOAP calls, the environment.
+#[derive(PartialEq, Eq, Hash)]
+struct GateKey {
+    base_url: HttpsUrl,
+    tenant: TenantId,
+    /// In small letters.
+    environment: String,
+    client: Option<ClientId>,
+}
+
 /// What connectors and routes share while they are put together: one of each kind for each set of settings that asks for the same.
 #[derive(Default)]
 struct Assembly {
     plain_clients: HashMap<(Option<PathBuf>, Duration), reqwest::Client>,
-    upstream_clients: HashMap<(Option<PathBuf>, Duration, Duration), upstream::UpstreamClient>,
+    upstreams: HashMap<(String, Option<PathBuf>, Duration, Duration), Upstream>,
+    gates: HashMap<GateKey, Gate>,
     tokens: HashMap<(Application, Option<PathBuf>, Duration), Arc<TokenCache>>,
     destinations: HashMap<(String, String), Arc<Destination>>,
 }
@@ -182,7 +202,7 @@ impl Assembly {
     fn destination(
         &mut self,
         connector: &Arc<Connector>,
-        environment: &crate::business_central::EnvironmentName,
+        environment: &EnvironmentName,
     ) -> Result<Arc<Destination>, StartError> {
         // Business Central takes an environment's name in any case.
         let key = (connector.name.clone(), environment.as_str().to_ascii_lowercase());
@@ -190,9 +210,10 @@ impl Assembly {
             return Ok(destination.clone());
         }
         let http = self.plain_client(connector)?;
-        let client = self.upstream_client(connector)?;
+        let upstream = self.upstream(connector)?;
+        let gates = self.gates(connector, environment);
         let tokens = self.tokens(connector, http.clone());
-        let destination = Arc::new(Destination::new(connector.clone(), environment, tokens, client, http));
+        let destination = Arc::new(Destination::new(connector.clone(), environment, tokens, upstream, gates, http));
         self.destinations.insert(key, destination.clone());
         Ok(destination)
     }
@@ -208,16 +229,34 @@ impl Assembly {
         Ok(client)
     }
 
-    fn upstream_client(&mut self, connector: &Connector) -> Result<upstream::UpstreamClient, StartError> {
+    fn upstream(&mut self, connector: &Connector) -> Result<Upstream, StartError> {
         let Timeouts { connect, pool_idle, .. } = connector.timeouts;
-        let key = (connector.ca_file.clone(), connect, pool_idle);
-        if let Some(client) = self.upstream_clients.get(&key) {
-            return Ok(client.clone());
+        let key = (connector.base_url.authority().to_owned(), connector.ca_file.clone(), connect, pool_idle);
+        if let Some(upstream) = self.upstreams.get(&key) {
+            return Ok(upstream.clone());
         }
-        let client = upstream::client(connector.ca_file.as_deref(), &connector.timeouts)
+        let upstream = Upstream::new(&connector.base_url, connector.ca_file.as_deref(), connect, pool_idle)
             .map_err(|reason| StartError::Trust { connector: connector.name.clone(), reason })?;
-        self.upstream_clients.insert(key, client.clone());
-        Ok(client)
+        self.upstreams.insert(key, upstream.clone());
+        Ok(upstream)
+    }
+
+    fn gates(&mut self, connector: &Connector, environment: &EnvironmentName) -> Gates {
+        let key = |client: Option<ClientId>| GateKey {
+            base_url: connector.base_url.clone(),
+            tenant: connector.application.tenant_id.clone(),
+            environment: environment.as_str().to_ascii_lowercase(),
+            client,
+        };
+        let keys = (key(Some(connector.application.client_id)), key(None));
+        let Some(limits) = &connector.limits else { return Gates::default() };
+        Gates { requests: Some(self.gate(keys.0, limits)), soap: Some(self.gate(keys.1, limits)) }
+    }
+
+    fn gate(&mut self, key: GateKey, limits: &Limits) -> Gate {
+        let gate = self.gates.entry(key).or_insert_with(|| Gate::new(*limits)).clone();
+        gate.tighten(limits);
+        gate
     }
 
     fn tokens(&mut self, connector: &Connector, http: reqwest::Client) -> Arc<TokenCache> {

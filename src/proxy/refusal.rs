@@ -40,6 +40,8 @@ pub enum Kind {
         setup: bool,
     },
     TokenRenewed,
+    /// More requests than Business Central takes.
+    Busy,
     CredentialsRefused,
     Unreachable(Step),
     AnswerBroken,
@@ -71,6 +73,7 @@ impl Kind {
                 (S::SERVICE_UNAVAILABLE, "Proxy_NoToken", error)
             }
             Self::TokenRenewed => (S::SERVICE_UNAVAILABLE, "Proxy_TokenRenewed", "destination_unavailable"),
+            Self::Busy => (S::TOO_MANY_REQUESTS, "Proxy_Busy", "connection_limit_reached"),
             Self::CredentialsRefused => (S::BAD_GATEWAY, "Proxy_CredentialsRefused", "proxy_configuration_error"),
             Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", proxy_status(step)),
             Self::AnswerBroken => (S::BAD_GATEWAY, "Proxy_AnswerBroken", "http_response_incomplete"),

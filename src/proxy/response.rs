@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper::header::{
     ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
     WWW_AUTHENTICATE,
@@ -28,6 +27,7 @@ use super::request_body::{ClientBody, Drain, Unread};
 use super::rewrite::Document;
 use super::route::Routes;
 use super::step::{Arrived, Inbound};
+use super::upstream::UpstreamBody;
 use crate::business_central::address::Resource;
 use crate::config::PublicUrl;
 
@@ -47,7 +47,7 @@ impl<S> Respond<S> {
 
 impl<S> Service<Arrived> for Respond<S>
 where
-    S: Service<Inbound, Response = Response<Incoming>, Error = Refusal, Future: Send> + Clone + Send + 'static,
+    S: Service<Inbound, Response = Response<UpstreamBody>, Error = Refusal, Future: Send> + Clone + Send + 'static,
 {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
@@ -137,7 +137,7 @@ async fn relay(
     exchange: &Arc<Exchange>,
     routes: Routes,
     version: Version,
-    answer: Response<Incoming>,
+    answer: Response<UpstreamBody>,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let (mut head, body) = answer.into_parts();
     headers::towards_client(&mut head.headers);
@@ -286,6 +286,7 @@ pub struct ResponseBody {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all answers are of the large kind")]
 enum Content {
     Local(Bytes),
     Upstream {

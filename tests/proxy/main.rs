@@ -13,6 +13,7 @@ mod companies_listed;
 mod crawl;
 mod entra_errors;
 mod forwarding;
+mod gate;
 mod handshake;
 mod own_answers;
 mod redirects;

@@ -121,6 +121,16 @@ impl Resource {
         matches!(self.place, Place::Root { family: Family::Soap, .. } | Place::InCompany { family: Family::Soap, .. })
     }
 
+    /// Whether it is the SOAP service of a page.
+    pub fn is_soap_page(&self) -> bool {
+        match &self.place {
+            Place::InCompany { family: Family::Soap, rest, .. } => {
+                rest.get(..6).is_some_and(|kind| kind.eq_ignore_ascii_case("/page/"))
+            }
+            _ => false,
+        }
+    }
+
     /// The name of the unbound action this would be if it were posted to and there is one: OData's page and action look alike.
     pub fn unbound_action(&self) -> Option<&str> {
         match &self.place {

@@ -1,22 +1,22 @@
 //! The accepted socket: closes such that a client gets to read its answer.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::connection::ClientConnection;
+use crate::proxy::shared_socket::SharedSocket;
 
 /// One accepted connection's bytes, in both directions.
 pub struct Socket {
-    socket: Arc<TcpStream>,
+    socket: SharedSocket,
     connection: Arc<ClientConnection>,
     /// Runs once we have closed our half on a client that still sends.
     hearing_out: Option<Pin<Box<Sleep>>>,
@@ -34,25 +34,11 @@ impl Socket {
         let local = socket.local_addr().ok();
         let socket = Arc::new(socket);
         let connection = ClientConnection::new(peer, local, Arc::downgrade(&socket));
-        Self { socket, connection: Arc::new(connection), hearing_out: None }
+        Self { socket: SharedSocket(socket), connection: Arc::new(connection), hearing_out: None }
     }
 
     pub fn connection(&self) -> Arc<ClientConnection> {
         self.connection.clone()
-    }
-
-    fn poll_write_with(
-        &self,
-        context: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.socket.poll_write_ready(context))?;
-            match write(&self.socket) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
     }
 
     /// Reads and discards until the client closes too, so that it gets to read our answer.
@@ -64,8 +50,8 @@ impl Socket {
             return Poll::Ready(());
         }
         let mut discarded = [0; 16 * 1024];
-        while ready!(self.socket.poll_read_ready(context)).is_ok() {
-            match self.socket.try_read(&mut discarded) {
+        while ready!(self.socket.0.poll_read_ready(context)).is_ok() {
+            match self.socket.0.try_read(&mut discarded) {
                 Ok(0) => break,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
                 _ => {}
@@ -77,49 +63,43 @@ impl Socket {
 
 impl Readable for Socket {
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_read_ready(context)
+        self.socket.0.poll_read_ready(context)
     }
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.socket.poll_read_ready(context))?;
-            match self.socket.try_read_buf(buffer) {
-                Ok(_) => return Poll::Ready(Ok(())),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_with(context, |socket| socket.try_write(bytes))
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_with(context, |socket| socket.try_write_vectored(slices))
+        Pin::new(&mut self.socket).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.socket.is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match SockRef::from(&*self.socket).shutdown(Shutdown::Write) {
-            Err(error) if error.kind() != io::ErrorKind::NotConnected => return Poll::Ready(Err(error)),
-            _ => {}
-        }
+        ready!(Pin::new(&mut self.socket).poll_shutdown(context))?;
         if self.connection.is_still_sending() {
             ready!(self.poll_hear_out(context));
         }

@@ -1,0 +1,109 @@
+//! How much Business Central takes of one application, and how long requests wait for their turn.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::duration;
+
+/// What one gate lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many requests may be in work at once. More than 0.
+    pub concurrency: usize,
+    pub requests: Rate,
+    /// How many requests may wait.
+    pub queue: usize,
+    /// How long one of them waits at most.
+    pub wait: Duration,
+}
+
+/// So many requests in so long a time, wherever that time begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// More than 0.
+    pub count: usize,
+    pub per: Duration,
+}
+
+/// A whole number of something countable, from 1 to [`Count::LARGEST`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count(pub usize);
+
+/// Why a text is no number of requests, or no rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    #[error("write a whole number from 1 to 1000000")]
+    Count,
+    #[error("write how many requests in how long a time, such as: 6000 per 5m")]
+    Rate,
+}
+
+impl Limits {
+    /// The smaller one of each.
+    pub fn tightest(&self, other: &Self) -> Self {
+        let slower = self.requests.per.as_nanos() * other.requests.count as u128
+            >= other.requests.per.as_nanos() * self.requests.count as u128;
+        Self {
+            concurrency: self.concurrency.min(other.concurrency),
+            requests: if slower { self.requests } else { other.requests },
+            queue: self.queue.min(other.queue),
+            wait: self.wait.min(other.wait),
+        }
+    }
+}
+
+impl Count {
+    pub const LARGEST: usize = 1_000_000;
+}
+
+impl FromStr for Count {
+    type Err = LimitError;
+
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let count = text.parse().ok().filter(|count| is_number && (1..=Self::LARGEST).contains(count));
+        count.map(Self).ok_or(LimitError::Count)
+    }
+}
+
+impl FromStr for Rate {
+    type Err = LimitError;
+
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        let (count, per) = text.split_once(" per ").ok_or(LimitError::Rate)?;
+        let count: Count = count.trim().parse()?;
+        let per = duration::parse(per.trim()).map_err(|_| LimitError::Rate)?;
+        Ok(Self { count: count.0, per })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_in_a_time() {
+        assert_eq!("6000 per 5m".parse(), Ok(Rate { count: 6000, per: Duration::from_secs(300) }));
+        assert_eq!("1 per 500ms".parse(), Ok(Rate { count: 1, per: Duration::from_millis(500) }));
+        for wrong in ["", "6000", "6000/5m", "per 5m", "6000 per", "6000 per 5", "6000 per 0s", "six per 5m"] {
+            assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
+        }
+        for wrong in ["", "0", "-1", "+1", "1.5", "1000001", "99999999999999999999", " 5"] {
+            assert_eq!(wrong.parse::<Count>(), Err(LimitError::Count), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_tightest_is_the_slower_rate() {
+        let limits = |concurrency, count, per| Limits {
+            concurrency,
+            requests: Rate { count, per: Duration::from_secs(per) },
+            queue: 10,
+            wait: Duration::from_secs(1),
+        };
+        let (many, few) = (limits(5, 6000, 300), limits(9, 10, 1));
+        let tightest = limits(5, 10, 1);
+        assert_eq!(many.tightest(&few), tightest);
+        assert_eq!(few.tightest(&many), tightest);
+    }
+}

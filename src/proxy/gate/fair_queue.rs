@@ -1,0 +1,88 @@
+//! A queue that serves its clients in turn: who has many waiting gets no more turns than who has one.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+
+use super::Place;
+
+/// Who waits, by client.
+#[derive(Debug, Default)]
+pub struct FairQueue {
+    /// They had a turn that came to nothing, and go first.
+    again: VecDeque<Place>,
+    clients: HashMap<IpAddr, VecDeque<Place>>,
+    /// Each client that waits, once.
+    turns: VecDeque<IpAddr>,
+    /// With those who have left and are still in here.
+    pub(super) places: usize,
+}
+
+impl FairQueue {
+    pub fn push(&mut self, client: IpAddr, place: Place) {
+        self.places += 1;
+        let waiting = self.clients.entry(client).or_default();
+        if waiting.is_empty() {
+            self.turns.push_back(client);
+        }
+        waiting.push_back(place);
+    }
+
+    /// Before all others.
+    pub fn push_again(&mut self, place: Place) {
+        self.places += 1;
+        self.again.push_back(place);
+    }
+
+    /// The next in turn.
+    pub fn pop(&mut self) -> Option<Place> {
+        if let Some(place) = self.again.pop_front() {
+            self.places -= 1;
+            return Some(place);
+        }
+        let client = self.turns.pop_front()?;
+        let waiting = self.clients.get_mut(&client)?;
+        let place = waiting.pop_front()?;
+        self.places -= 1;
+        if waiting.is_empty() {
+            self.clients.remove(&client);
+        } else {
+            self.turns.push_back(client);
+        }
+        Some(place)
+    }
+
+    /// The last one of the client with the most places, if those are more than this client would have with one more.
+    pub fn displace_for(&mut self, client: IpAddr) -> Option<Place> {
+        self.forget_those_who_left();
+        let own = self.clients.get(&client).map_or(0, VecDeque::len);
+        let waiting = self.clients.values_mut().max_by_key(|waiting| waiting.len())?;
+        if waiting.len() <= own + 1 {
+            return None;
+        }
+        self.places -= 1;
+        waiting.pop_back()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places == 0
+    }
+
+    /// Forgets those who have left, when they have become many; `waiting` is how many have not.
+    pub fn tidy(&mut self, waiting: usize) {
+        if self.places > 2 * waiting + TIDY_FROM {
+            self.forget_those_who_left();
+        }
+    }
+
+    fn forget_those_who_left(&mut self) {
+        self.again.retain(Place::is_taken);
+        for waiting in self.clients.values_mut() {
+            waiting.retain(Place::is_taken);
+        }
+        self.clients.retain(|_, waiting| !waiting.is_empty());
+        self.turns.retain(|client| self.clients.contains_key(client));
+        self.places = self.again.len() + self.clients.values().map(VecDeque::len).sum::<usize>();
+    }
+}
+
+const TIDY_FROM: usize = 64;

@@ -1,0 +1,319 @@
+//! The gates in front of Business Central, which limits how many requests are in work and how many come within five minutes.
+//!
+//! Programs of old know no 429: instead of being refused there, a request waits here, in turn with those of other clients.
+
+mod fair_queue;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use fair_queue::FairQueue;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use window::Window;
+
+use crate::config::Limits;
+
+/// One gate. Clones lead through the same.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    limits: Limits,
+    in_work: usize,
+    waiting: usize,
+    window: Window,
+    queue: FairQueue,
+    /// Business Central asked for a pause.
+    paused_until: Option<Instant>,
+    /// When somebody looks whether time has opened the gate.
+    alarm: Option<Instant>,
+    pace: Pace,
+}
+
+/// How fast the queue moves.
+#[derive(Debug, Default)]
+struct Pace {
+    last: Option<Instant>,
+    between: Option<Duration>,
+}
+
+/// A place in the queue.
+#[derive(Debug)]
+struct Place(oneshot::Sender<Result<Permit, Refused>>);
+
+/// The right to have one request in work. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Permit {
+    gate: Weak<Shared>,
+    /// How long it was waited for, and how many were before.
+    pub waited: Duration,
+    pub before: usize,
+}
+
+/// Why a request does not get through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Too many wait already, and none of them has more places than this client.
+    Full { retry_after: Duration },
+    /// Its turn did not come in time.
+    TooLate { retry_after: Duration },
+}
+
+impl Place {
+    /// Whether somebody still waits at it.
+    fn is_taken(&self) -> bool {
+        !self.0.is_closed()
+    }
+}
+
+impl Gate {
+    pub fn new(limits: Limits) -> Self {
+        let state = State {
+            limits,
+            in_work: 0,
+            waiting: 0,
+            window: Window::default(),
+            queue: FairQueue::default(),
+            paused_until: None,
+            alarm: None,
+            pace: Pace::default(),
+        };
+        Self(Arc::new(Shared { state: Mutex::new(state) }))
+    }
+
+    /// Another connector leads through this gate: the smaller one of each limit holds.
+    pub fn tighten(&self, limits: &Limits) {
+        let mut state = self.0.lock();
+        state.limits = state.limits.tightest(limits);
+    }
+
+    /// Goes through, or waits in turn until `deadline`.
+    ///
+    /// `is_again`: the request was through before and Business Central sent it back; it goes before all others. When it is known to be too
+    /// early until then, it is refused at once. Dropping the future leaves the queue.
+    pub async fn enter(&self, client: IpAddr, deadline: Instant, is_again: bool) -> Result<Permit, Refused> {
+        let now = Instant::now();
+        let (mut place, before) = {
+            let mut state = self.0.lock();
+            if state.queue.is_empty() && state.closed_until(now) == Opening::Now {
+                state.begin(now);
+                return Ok(Permit { gate: Arc::downgrade(&self.0), waited: Duration::ZERO, before: 0 });
+            }
+            if state.paused_until.is_some_and(|until| until > deadline) {
+                return Err(Refused::TooLate { retry_after: state.estimate(now) });
+            }
+            let full = state.waiting >= state.limits.queue && !is_again;
+            if full && let Some(place) = state.queue.displace_for(client) {
+                state.refuse(place, |retry_after| Refused::Full { retry_after }, now);
+            } else if full {
+                return Err(Refused::Full { retry_after: state.estimate(now) });
+            }
+            let (sender, receiver) = oneshot::channel();
+            let before = state.waiting;
+            state.waiting += 1;
+            match is_again {
+                true => state.queue.push_again(Place(sender)),
+                false => state.queue.push(client, Place(sender)),
+            }
+            self.0.admit(&mut state, now);
+            (Waiting { gate: self, receiver, is_over: false }, before)
+        };
+        let answer = tokio::time::timeout_at(deadline, &mut place.receiver).await;
+        place.is_over = matches!(answer, Ok(Ok(_)));
+        match answer {
+            Ok(Ok(Ok(mut permit))) => {
+                (permit.waited, permit.before) = (now.elapsed(), before);
+                Ok(permit)
+            }
+            Ok(Ok(Err(refused))) => Err(refused),
+            Ok(Err(_)) | Err(_) => {
+                let retry_after = self.0.lock().estimate(Instant::now());
+                Err(Refused::TooLate { retry_after })
+            }
+        }
+    }
+
+    /// Lets nobody through for a while.
+    pub fn pause(&self, time: Duration) {
+        let now = Instant::now();
+        let mut state = self.0.lock();
+        state.paused_until = state.paused_until.max(Some(now + time));
+        self.0.admit(&mut state, now);
+    }
+
+    /// How many requests are in work or wait for it.
+    #[cfg(test)]
+    fn load(&self) -> usize {
+        let state = self.0.lock();
+        state.in_work + state.waiting
+    }
+}
+
+/// What keeps the gate from opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    Now,
+    At(Instant),
+    /// When a request is done with.
+    WhenFree,
+}
+
+impl State {
+    fn closed_until(&mut self, now: Instant) -> Opening {
+        if let Some(until) = self.paused_until.filter(|until| *until > now) {
+            return Opening::At(until);
+        }
+        self.paused_until = None;
+        if self.in_work >= self.limits.concurrency {
+            return Opening::WhenFree;
+        }
+        let (most, per) = (self.limits.requests.count, self.limits.requests.per);
+        self.window.next(now, most, per).map_or(Opening::Now, Opening::At)
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.in_work += 1;
+        self.window.begins(now, self.limits.requests.per);
+    }
+
+    fn refuse(&mut self, place: Place, reason: impl FnOnce(Duration) -> Refused, now: Instant) {
+        let estimate = self.estimate(now);
+        if place.0.send(Err(reason(estimate))).is_ok() {
+            self.waiting -= 1;
+        }
+    }
+
+    /// When a newcomer's turn is likely to come.
+    fn estimate(&mut self, now: Instant) -> Duration {
+        let pause = match self.closed_until(now) {
+            Opening::At(time) => time.saturating_duration_since(now),
+            Opening::Now | Opening::WhenFree => Duration::ZERO,
+        };
+        let each = self.pace.between.unwrap_or(UNKNOWN_PACE);
+        let queue = each.saturating_mul(u32::try_from(self.waiting + 1).unwrap_or(u32::MAX));
+        pause.saturating_add(queue).clamp(SHORTEST_RETRY, LONGEST_RETRY)
+    }
+}
+
+impl Pace {
+    fn moves(&mut self, now: Instant) {
+        if let Some(last) = self.last.replace(now) {
+            let between = now - last;
+            self.between = Some(self.between.map_or(between, |known| (known * 7 + between) / 8));
+        }
+    }
+
+    /// Nobody waits: what passes until somebody does says nothing.
+    fn rests(&mut self) {
+        self.last = None;
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives permits to those in turn, as far as the limits allow, and sees to it that somebody looks again.
+    fn admit(self: &Arc<Self>, state: &mut State, now: Instant) {
+        while !state.queue.is_empty() {
+            match state.closed_until(now) {
+                Opening::Now => {}
+                Opening::At(time) => return self.look_again(state, time),
+                Opening::WhenFree => return,
+            }
+            let Some(place) = state.queue.pop() else { break };
+            let permit = Permit { gate: Arc::downgrade(self), waited: Duration::ZERO, before: 0 };
+            match place.0.send(Ok(permit)) {
+                Ok(()) => {
+                    state.waiting -= 1;
+                    state.begin(now);
+                    state.pace.moves(now);
+                }
+                // It left.
+                Err(Ok(permit)) => permit.forget(),
+                Err(Err(_)) => {}
+            }
+        }
+        state.pace.rests();
+    }
+
+    fn look_again(self: &Arc<Self>, state: &mut State, time: Instant) {
+        if state.alarm.is_some_and(|alarm| alarm <= time) {
+            return;
+        }
+        state.alarm = Some(time);
+        let gate = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep_until(time).await;
+            let Some(gate) = gate.upgrade() else { return };
+            let mut state = gate.lock();
+            // A later alarm has been overtaken by an earlier one.
+            if state.alarm == Some(time) {
+                state.alarm = None;
+            }
+            gate.admit(&mut state, Instant::now());
+        });
+    }
+}
+
+impl Permit {
+    /// Ends it without having been used.
+    fn forget(mut self) {
+        self.gate = Weak::new();
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(gate) = self.gate.upgrade() {
+            let mut state = gate.lock();
+            state.in_work -= 1;
+            gate.admit(&mut state, Instant::now());
+        }
+    }
+}
+
+/// Leaves the queue when it is dropped.
+struct Waiting<'g> {
+    gate: &'g Gate,
+    receiver: oneshot::Receiver<Result<Permit, Refused>>,
+    is_over: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        self.receiver.close();
+        // It may have come in the meantime.
+        match self.receiver.try_recv() {
+            Ok(given) => drop(given),
+            Err(_) => {
+                let mut state = self.gate.0.lock();
+                state.waiting -= 1;
+                let waiting = state.waiting;
+                state.queue.tidy(waiting);
+            }
+        }
+    }
+}
+
+/// Said to a client that finds the queue full before it has moved at all.
+const UNKNOWN_PACE: Duration = Duration::from_millis(100);
+
+const SHORTEST_RETRY: Duration = Duration::from_secs(1);
+
+const LONGEST_RETRY: Duration = Duration::from_secs(600);

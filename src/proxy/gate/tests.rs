@@ -1,0 +1,214 @@
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+
+use super::*;
+use crate::config::Rate;
+
+fn limits(concurrency: usize, count: usize, per: u64, queue: usize) -> Limits {
+    Limits {
+        concurrency,
+        requests: Rate { count, per: Duration::from_secs(per) },
+        queue,
+        wait: Duration::from_secs(90),
+    }
+}
+
+fn client(number: u8) -> IpAddr {
+    Ipv4Addr::new(127, 0, 0, number).into()
+}
+
+fn in_a_minute() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+async fn enter(gate: &Gate, number: u8) -> Result<Permit, Refused> {
+    gate.enter(client(number), in_a_minute(), false).await
+}
+
+/// Lets tasks and woken futures run, without the clock going on.
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_are_in_work_than_allowed() {
+    let gate = Gate::new(limits(5, 1000, 300, 1000));
+    let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let requests = (0..200).map(|number| {
+        let (gate, now, most) = (&gate, &now, &most);
+        async move {
+            let permit = enter(gate, number % 7).await.unwrap();
+            most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            now.fetch_sub(1, Ordering::Relaxed);
+            drop(permit);
+        }
+    });
+    join_all(requests).await;
+    assert_eq!(most.into_inner(), 5);
+    assert_eq!(gate.load(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn within_any_window_no_more_begin_than_allowed() {
+    let gate = Gate::new(limits(100, 10, 5, 1000));
+    let began: Vec<Instant> = join_all((0..35).map(|_| async {
+        let _permit = enter(&gate, 1).await.unwrap();
+        Instant::now()
+    }))
+    .await;
+    let mut began = began;
+    began.sort();
+    for pair in began.windows(11) {
+        assert!(pair[10] - pair[0] > Duration::from_secs(5), "{:?}", pair[10] - pair[0]);
+    }
+    assert!(began[34] - began[0] < Duration::from_secs(20), "it does not wait longer than it must");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_one_waits_one_turn_beside_who_has_many() {
+    let gate = Gate::new(limits(1, 10_000, 300, 1000));
+    let first = enter(&gate, 1).await.unwrap();
+    let order = Mutex::new(Vec::new());
+    let wait = |number: u8| {
+        let (gate, order) = (&gate, &order);
+        async move {
+            let permit = enter(gate, number).await.unwrap();
+            order.lock().unwrap().push(number);
+            drop(permit);
+        }
+    };
+    let many = join_all((0..150).map(|_| wait(1)));
+    let late = async {
+        settle().await;
+        let one = wait(2);
+        let other = wait(3);
+        let release = async {
+            settle().await;
+            drop(first);
+        };
+        tokio::join!(one, other, release);
+    };
+    tokio::join!(many, late);
+    let order = order.into_inner().unwrap();
+    assert!(order[..4].contains(&2) && order[..4].contains(&3), "{:?}", &order[..6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_refuses_who_has_most() {
+    let gate = Gate::new(limits(1, 1000, 300, 3));
+    let held = enter(&gate, 1).await.unwrap();
+    let mut flood: Vec<_> = (0..3).map(|_| Box::pin(enter(&gate, 1))).collect();
+    for waiting in &mut flood {
+        assert!(waiting.as_mut().now_or_never().is_none());
+    }
+    assert!(matches!(enter(&gate, 1).await, Err(Refused::Full { .. })), "the flood itself finds no place");
+    let mut till = Box::pin(enter(&gate, 2));
+    assert!(till.as_mut().now_or_never().is_none(), "one of the flood has to make room");
+    let displaced = flood.pop().unwrap().await;
+    assert!(matches!(displaced, Err(Refused::Full { .. })), "{displaced:?}");
+    drop(held);
+    flood.push(till);
+    let through = join_all(flood.into_iter().map(|waiting| async { waiting.await.map(drop) })).await;
+    assert_eq!(through, [Ok(()), Ok(()), Ok(())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_is_not_waited_for() {
+    let gate = Gate::new(limits(1, 1000, 300, 10_000));
+    let held = enter(&gate, 1).await.unwrap();
+    for _ in 0..100_000 {
+        let mut gone = Box::pin(enter(&gate, 2));
+        assert!(gone.as_mut().now_or_never().is_none());
+    }
+    assert_eq!(gate.load(), 1);
+    assert!(gate.0.lock().queue.places < 200, "those who left are forgotten");
+    let mut waiting = Box::pin(enter(&gate, 3));
+    assert!(waiting.as_mut().now_or_never().is_none());
+    drop(held);
+    waiting.now_or_never().unwrap().unwrap();
+    assert_eq!(gate.load(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_came_too_late_goes_to_the_next() {
+    let gate = Gate::new(limits(1, 1000, 300, 10));
+    let held = enter(&gate, 1).await.unwrap();
+    let mut leaves = Box::pin(enter(&gate, 2));
+    let mut stays = Box::pin(enter(&gate, 3));
+    assert!(leaves.as_mut().now_or_never().is_none() && stays.as_mut().now_or_never().is_none());
+    drop(held);
+    // Its permit is there already when it goes.
+    drop(leaves);
+    stays.now_or_never().unwrap().unwrap();
+    assert_eq!(gate.load(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_does_not_come_in_time_is_given_up() {
+    let gate = Gate::new(limits(1, 1000, 300, 10));
+    let _held = enter(&gate, 1).await.unwrap();
+    let began = Instant::now();
+    let refused = enter(&gate, 1).await;
+    assert!(matches!(refused, Err(Refused::TooLate { .. })), "{refused:?}");
+    assert_eq!(began.elapsed().as_secs(), 60);
+    assert_eq!(gate.load(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_holds_everybody_and_who_was_sent_back_goes_first() {
+    let gate = Gate::new(limits(5, 1000, 300, 10));
+    gate.pause(Duration::from_secs(7));
+    gate.pause(Duration::from_secs(3));
+    let began = Instant::now();
+    let order = Mutex::new(Vec::new());
+    let wait = |number: u8, is_again: bool| {
+        let (gate, order) = (&gate, &order);
+        async move {
+            let permit = gate.enter(client(number), in_a_minute(), is_again).await.unwrap();
+            order.lock().unwrap().push(number);
+            assert_eq!(permit.waited.as_secs(), 7);
+        }
+    };
+    tokio::join!(wait(1, false), wait(2, false), wait(3, true));
+    assert_eq!(began.elapsed().as_secs(), 7);
+    assert_eq!(order.into_inner().unwrap().len(), 3);
+    let permits = join_all((0..5).map(|_| enter(&gate, 1))).await;
+    gate.pause(Duration::from_secs(1));
+    let mut newcomer = Box::pin(enter(&gate, 1));
+    let mut again = Box::pin(gate.enter(client(1), in_a_minute(), true));
+    assert!(newcomer.as_mut().now_or_never().is_none() && again.as_mut().now_or_never().is_none());
+    let mut permits = permits.into_iter();
+    drop(permits.next());
+    tokio::time::advance(Duration::from_secs(2)).await;
+    settle().await;
+    again.now_or_never().unwrap().unwrap();
+    newcomer.now_or_never().unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_says_honestly_when_to_come_back() {
+    let gate = Gate::new(limits(1, 1000, 300, 20));
+    let work = async {
+        for _ in 0..10 {
+            let _permit = enter(&gate, 1).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+    };
+    let others = join_all((0..12).map(|_| async {
+        let permit = gate.enter(client(2), in_a_minute(), false).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        drop(permit);
+    }));
+    let asks = async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        gate.0.lock().estimate(Instant::now())
+    };
+    let (_, _, estimate) = tokio::join!(work, others, asks);
+    assert!((20..60).contains(&estimate.as_secs()), "{estimate:?}");
+}

@@ -1,0 +1,93 @@
+//! The sliding window: how many requests began within the last minutes.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The beginnings that still count, gathered in slices: a fixed amount of memory however many there are.
+#[derive(Debug, Default)]
+pub struct Window {
+    slices: VecDeque<Slice>,
+    /// In all slices together.
+    count: usize,
+}
+
+/// Requests that began soon after each other; they stop counting together, when the last of them does.
+#[derive(Debug)]
+struct Slice {
+    first: Instant,
+    last: Instant,
+    count: usize,
+}
+
+impl Window {
+    /// When another one may begin; `None`: now. `per` is the window's length, `most` how many may begin within it.
+    pub fn next(&mut self, now: Instant, most: usize, per: Duration) -> Option<Instant> {
+        // Requests don't take equally long to get there: one that began early may count late.
+        let per = per + SLACK;
+        while let Some(oldest) = self.slices.front().filter(|slice| slice.last + per <= now) {
+            self.count -= oldest.count;
+            self.slices.pop_front();
+        }
+        let mut excess = (self.count + 1).saturating_sub(most);
+        for slice in &self.slices {
+            match excess.checked_sub(slice.count) {
+                _ if excess == 0 => return None,
+                Some(rest) if rest > 0 => excess = rest,
+                _ => return Some(slice.last + per),
+            }
+        }
+        None
+    }
+
+    pub fn begins(&mut self, now: Instant, per: Duration) {
+        self.count += 1;
+        match self.slices.back_mut() {
+            Some(slice) if now < slice.first + per / SLICES => {
+                slice.last = now;
+                slice.count += 1;
+            }
+            _ => self.slices.push_back(Slice { first: now, last: now, count: 1 }),
+        }
+    }
+}
+
+const SLACK: Duration = Duration::from_secs(1);
+
+const SLICES: u32 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PER: Duration = Duration::from_secs(300);
+
+    #[test]
+    fn a_place_is_free_when_enough_beginnings_are_too_old_to_count() {
+        let (start, mut window) = (Instant::now(), Window::default());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for second in 0..10 {
+            assert_eq!(window.next(at(second * 10), 10, PER), None);
+            window.begins(at(second * 10), PER);
+        }
+        assert_eq!(window.next(at(100), 10, PER), Some(at(301)));
+        assert_eq!(window.next(at(100), 8, PER), Some(at(321)), "another connector allows less");
+        assert_eq!(window.next(at(300), 10, PER), Some(at(301)));
+        assert_eq!(window.next(at(301), 10, PER), None);
+    }
+
+    #[test]
+    fn its_memory_does_not_grow_with_what_it_counts() {
+        let (start, mut window) = (Instant::now(), Window::default());
+        let mut most = 0;
+        for number in 0..100_000 {
+            let now = start + Duration::from_millis(number * 10);
+            assert_eq!(window.next(now, 1_000_000, PER), None);
+            window.begins(now, PER);
+            most = most.max(window.slices.len());
+        }
+        assert!(most < 300, "{most}");
+        assert!((30_000..31_000).contains(&window.count), "{}", window.count);
+    }
+}
