@@ -129,7 +129,7 @@ async fn serve_and_be_refused(rig: &Rig, answers: &mut Vec<Answer>) {
     answers.push(rig.get("/odata/Customer").await);
     answers.push(rig.get("/api/../x").await);
     answers.push(rig.get("/nowhere").await);
-    rig.simulator.close_connections();
+    rig.simulator.close_connections().await;
     business_central.refuse_connections(Times::Always);
     answers.push(rig.get("/api/customers").await);
     business_central.refuse_connections(Times::Next(0));

@@ -15,8 +15,10 @@ use super::forward::{Fault, Unanswered};
 use super::gate::{Permit, Refused};
 use super::refusal::{Kind, Refusal};
 use super::request_body::RequestBody;
+use super::response::MEASURED_BYTES;
 use super::retry::{self, Again};
 use super::step::Outbound;
+use super::treatment::Treatment;
 use super::upstream::UpstreamBody;
 use crate::entra::Token;
 use crate::retry_after::retry_after;
@@ -134,6 +136,12 @@ impl Attempts {
             }
             _ => None,
         };
+        if again.is_none()
+            && let Err(error) = self.read_ahead(&mut answer).await
+        {
+            drop((answer, permit));
+            return self.after_fault(Fault::CutShort(error), at_hand).await.map(Outcome::Again);
+        }
         let hold = |mut answer: Response<UpstreamBody>| {
             answer.body_mut().hold(permit);
             Ok(Outcome::Answer(answer))
@@ -168,6 +176,15 @@ impl Attempts {
         }
     }
 
+    /// The beginning of a body that is not handed on as it comes: as long as it has not come, nothing was handed on.
+    async fn read_ahead(&self, answer: &mut Response<UpstreamBody>) -> Result<(), hyper::Error> {
+        let Draft { exchange, route, .. } = &self.draft;
+        if Treatment::of(exchange, answer.status(), answer.headers()).changes_it() {
+            answer.body_mut().read_ahead(MEASURED_BYTES, route.settings.timeouts.body_idle).await?;
+        }
+        Ok(())
+    }
+
     async fn again(
         &self,
         answer: &mut Response<UpstreamBody>,
@@ -177,7 +194,7 @@ impl Attempts {
         let retry_after = retry_after(answer.headers());
         let status = answer.status();
         let code = match !only_reads && status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some() {
-            true => error_code(answer).await.map_err(Fault::Broken)?,
+            true => error_code(answer).await.map_err(Fault::CutShort)?,
             false => None,
         };
         Ok(retry::after_answer(only_reads, retry::Answer { status, retry_after, code: code.as_deref() }))
@@ -241,18 +258,21 @@ async fn left(exchange: &Exchange) {
 /// `error.code` of an answer, whose body stays to be read.
 async fn error_code(answer: &mut Response<UpstreamBody>) -> Result<Option<String>, hyper::Error> {
     let is_gzip = answer.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
-    let Some(body) = answer.body_mut().peek(ERROR_BYTES, ERROR_TIME).await? else { return Ok(None) };
-    let code = |text: &[u8]| {
-        let error: serde_json::Value = serde_json::from_slice(text).ok()?;
-        Some(error.get("error")?.get("code")?.as_str()?.to_owned())
-    };
-    if !is_gzip {
-        return Ok(code(&body));
+    let body = answer.body_mut();
+    if !body.read_ahead(ERROR_BYTES, ERROR_TIME).await? {
+        return Ok(None);
     }
-    let mut decoded = Vec::new();
-    let decoder = flate2::read::MultiGzDecoder::new(&*body);
-    let is_decoded = decoder.take(ERROR_BYTES as u64).read_to_end(&mut decoded).is_ok();
-    Ok(code(&decoded).filter(|_| is_decoded))
+    let mut text: Vec<u8> = body.ahead().flatten().copied().collect();
+    if is_gzip {
+        let mut decoded = Vec::new();
+        let decoder = flate2::read::MultiGzDecoder::new(text.as_slice());
+        if decoder.take(ERROR_BYTES as u64).read_to_end(&mut decoded).is_err() {
+            return Ok(None);
+        }
+        text = decoded;
+    }
+    let code = |error: serde_json::Value| Some(error.get("error")?.get("code")?.as_str()?.to_owned());
+    Ok(serde_json::from_slice(&text).ok().and_then(code))
 }
 
 /// Business Central's errors have a few hundred bytes.

@@ -38,6 +38,8 @@ pub enum Fault {
     Unsent(hyper::Error),
     /// The connection broke later.
     Broken(hyper::Error),
+    /// The connection broke in the middle of the answer, of which nothing was handed on.
+    CutShort(hyper::Error),
     /// The answer did not come within this time.
     TooLate(Duration),
     /// Nobody waits for the answer any more.
@@ -129,6 +131,7 @@ impl From<Fault> for Refusal {
                 );
                 Self::new(Kind::AnswerBroken, message)
             }
+            Fault::CutShort(error) => Self::broken_answer(root_cause(&error)),
             Fault::TooLate(limit) => {
                 let message = format!(
                     "Business Central did not answer within {} s. Whether it carried the request out is not known: look before you repeat it.",

@@ -42,6 +42,7 @@ mod service;
 mod shared_socket;
 mod step;
 mod suspicion;
+mod treatment;
 mod upstream;
 
 use std::collections::HashMap;

@@ -1,5 +1,6 @@
 //! The answers bcproxy gives itself instead of Business Central's.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -97,6 +98,15 @@ fn proxy_status(step: Step) -> &'static str {
 impl Refusal {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), retry_after: None }
+    }
+
+    /// Business Central's answer failed before its first byte was handed on.
+    pub fn broken_answer(error: impl Display) -> Self {
+        let message = format!(
+            "Business Central's answer broke off ({error}). The request reached it; whether it was carried out is not known: look before \
+             you repeat it."
+        );
+        Self::new(Kind::AnswerBroken, message)
     }
 
     pub fn retry_after(self, pause: Duration) -> Self {

@@ -7,28 +7,23 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
-    WWW_AUTHENTICATE,
-};
-use hyper::http::response::Parts;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Response, StatusCode, Version};
 use tower::Service;
 
 use super::access_log::{AccessRecord, Outcome};
 use super::answer_body::AnswerBody;
 use super::credentials::HANDSHAKES_IN_A_ROW;
-use super::exchange::{Exchange, only_reads};
+use super::exchange::Exchange;
 use super::headers;
 use super::idle::{BodyError, IdleTimeout};
 use super::links::Links;
 use super::refusal::{Kind, Refusal};
 use super::request_body::{ClientBody, Drain, Unread};
-use super::rewrite::Document;
 use super::route::Routes;
 use super::step::{Arrived, Inbound};
+use super::treatment::Treatment;
 use super::upstream::UpstreamBody;
-use crate::business_central::address::Resource;
 use crate::config::PublicUrl;
 
 /// The outermost step: every request leaves it with an answer.
@@ -146,11 +141,8 @@ async fn relay(
     head.version = Version::HTTP_11;
     let ends_with_connection = version == Version::HTTP_10;
     let idle = exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
-    let coding = Coding::of(&head.headers);
+    let Treatment { document, is_decoded } = Treatment::of(exchange, head.status, &head.headers);
     let links = exchange.route().map(|route| Links::new(exchange.clone(), routes, route.clone()));
-    // What is coded in a way nobody asked for can't be looked into.
-    let document = document(exchange, &head).filter(|_| coding != Coding::Other);
-    let is_decoded = coding == Coding::Gzip && (document.is_some() || !exchange.accepts_gzip());
 
     let mut body = AnswerBody::new(IdleTimeout::new(body, idle), is_decoded);
     if let Some(links) = links {
@@ -164,7 +156,7 @@ async fn relay(
         let limit = if ends_with_connection { MEASURED_BYTES_HTTP_10 } else { MEASURED_BYTES };
         // The length of HEAD's answer would be that of GET's, which is not known here.
         if exchange.method != Method::HEAD
-            && let Some(length) = body.measure(limit).await.map_err(broken_answer)?
+            && let Some(length) = body.measure(limit).await.map_err(Refusal::broken_answer)?
         {
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
@@ -178,59 +170,6 @@ async fn relay(
     let record = AccessRecord::new(exchange.clone(), head.status, None);
     let content = Content::Upstream { body, ends_with_connection };
     Ok(Response::from_parts(head, ResponseBody { content, record }))
-}
-
-/// How a body is coded (RFC 9110, section 8.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coding {
-    Identity,
-    Gzip,
-    Other,
-}
-
-impl Coding {
-    fn of(headers: &HeaderMap) -> Self {
-        let mut codings = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
-        match (codings.next(), codings.next()) {
-            (None, _) => Self::Identity,
-            (Some(only), None) if only.eq_ignore_ascii_case(b"identity") => Self::Identity,
-            (Some(only), None) if only.eq_ignore_ascii_case(b"gzip") => Self::Gzip,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// Where addresses can stand in an answer; `None` for one that holds none or must not be touched.
-fn document(exchange: &Exchange, head: &Parts) -> Option<Document> {
-    let (asked, _) = exchange.asked()?;
-    let has_body =
-        !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT);
-    let kind = head.headers.get(CONTENT_TYPE).filter(|_| has_body)?.to_str().ok()?;
-    document_of(asked, &exchange.method, kind)
-}
-
-/// Where addresses can stand in an answer of this media type to a request for this resource.
-pub fn document_of(asked: &Resource, method: &Method, kind: &str) -> Option<Document> {
-    if asked.is_media() {
-        return None;
-    }
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match kind.as_str() {
-        "application/json" => Some(if asked.is_batch() { Document::JsonBatch } else { Document::Json }),
-        "application/atom+xml" | "application/atomsvc+xml" => Some(Document::Atom),
-        // What a SOAP call answers is data; what a GET answers describes the service.
-        "text/xml" | "application/xml" | "application/wsdl+xml" if only_reads(method) => Some(Document::Wsdl),
-        _ => None,
-    }
-}
-
-/// A body that failed before its first byte went out.
-fn broken_answer(error: BodyError) -> Refusal {
-    let message = format!(
-        "Business Central's answer broke off ({error}). The request reached it; whether it was carried out is not known: look before you \
-         repeat it."
-    );
-    Refusal::new(Kind::AnswerBroken, message)
 }
 
 fn refuse(exchange: Arc<Exchange>, refusal: Refusal) -> Response<ResponseBody> {
@@ -364,7 +303,7 @@ impl Drop for ResponseBody {
 }
 
 /// A body that was changed is read ahead up to this size, so that its length can be said.
-const MEASURED_BYTES: usize = 64 * 1024;
+pub const MEASURED_BYTES: usize = 64 * 1024;
 
 /// The same for clients that would have to take the connection's end for the body's.
 const MEASURED_BYTES_HTTP_10: usize = 1024 * 1024;

@@ -46,7 +46,7 @@ pub fn after_answer(only_reads: bool, answer: Answer<'_>) -> Option<Again> {
 pub fn after_fault(only_reads: impl FnOnce() -> bool, fault: &Fault) -> Option<Again> {
     let may = match fault {
         Fault::Unreachable(_) | Fault::Unsent(_) => true,
-        Fault::Broken(_) => only_reads(),
+        Fault::Broken(_) | Fault::CutShort(_) => only_reads(),
         Fault::TooLate(_) | Fault::ClientGone | Fault::BodyBroken => false,
     };
     may.then_some(Again::AfterBackOff)

@@ -53,22 +53,38 @@ pub(super) struct Connection {
 /// What ends connections: all that are open now, or everything for good.
 pub(super) struct Door {
     stop: CancellationToken,
-    /// Cancelled when the connections accepted since the last time are to end.
-    open_connections: Mutex<CancellationToken>,
+    /// Those that were accepted since the others were last ended.
+    open: Mutex<Open>,
+}
+
+/// Connections that end together.
+#[derive(Clone)]
+struct Open {
+    end: CancellationToken,
+    connections: TaskTracker,
 }
 
 impl Door {
     pub fn new(stop: CancellationToken) -> Self {
-        Self { open_connections: Mutex::new(stop.child_token()), stop }
+        Self { open: Mutex::new(Open::new(&stop)), stop }
     }
 
-    /// Ends every open connection at once; new ones are accepted as before.
-    pub fn close_connections(&self) {
-        std::mem::replace(&mut *lock(&self.open_connections), self.stop.child_token()).cancel();
+    /// Ends every open connection at once, and itself when they are closed; new ones are accepted as before.
+    pub async fn close_connections(&self) {
+        let open = std::mem::replace(&mut *lock(&self.open), Open::new(&self.stop));
+        open.end.cancel();
+        open.connections.close();
+        open.connections.wait().await;
     }
 
-    fn end_of_connection(&self) -> CancellationToken {
-        lock(&self.open_connections).clone()
+    fn open(&self) -> Open {
+        lock(&self.open).clone()
+    }
+}
+
+impl Open {
+    fn new(stop: &CancellationToken) -> Self {
+        Self { end: stop.child_token(), connections: TaskTracker::new() }
     }
 }
 
@@ -120,8 +136,8 @@ pub(super) async fn serve<S: Service>(
         }
         number += 1;
         let connection = serve_connection(socket, acceptor.clone(), service.clone(), number);
-        let end = door.end_of_connection();
-        tasks.spawn(async move { end.run_until_cancelled(connection).await });
+        let Open { end, connections } = door.open();
+        tasks.spawn(connections.track_future(async move { end.run_until_cancelled(connection).await }));
     }
 }
 

@@ -140,9 +140,9 @@ impl Simulator {
         self.business_central.wait_for(predicate).await;
     }
 
-    /// Closes every open connection to both services, idle or not: what a client's pool must cope with.
-    pub fn close_connections(&self) {
-        self.door.close_connections();
+    /// Closes every open connection to both services, idle or not: what a client's pool must cope with. They are closed when it ends.
+    pub async fn close_connections(&self) {
+        self.door.close_connections().await;
     }
 
     /// Stops both services and ends when every connection is closed and the ports are free again.

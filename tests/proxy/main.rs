@@ -12,6 +12,7 @@ mod companies;
 mod companies_listed;
 mod crawl;
 mod entra_errors;
+mod faults;
 mod forwarding;
 mod gate;
 mod handshake;

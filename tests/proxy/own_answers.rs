@@ -197,7 +197,7 @@ async fn an_upstream_that_cannot_be_reached_is_named_with_the_step_that_fails() 
 async fn an_upstream_that_hangs_up_at_once_gives_a_bad_gateway() {
     let rig = Rig::new().await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
-    rig.simulator.close_connections();
+    rig.simulator.close_connections().await;
     rig.simulator.business_central().refuse_connections(Times::Always);
     let answer = rig.post_json("/api/customers", r#"{"displayName":"x"}"#).await;
     assert_eq!(answer.refusal().status, 502, "{}", answer.text());

@@ -206,7 +206,7 @@ async fn a_thousand_clients_are_served_at_once_and_stopping_frees_the_ports() {
 async fn connections_can_be_refused_and_closed() {
     let world = World::new().await;
     let mut idle = raw_connection(&world.simulator).await;
-    world.simulator.close_connections();
+    world.simulator.close_connections().await;
     // A close without a TLS goodbye: an error or an end, never a byte.
     assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0);
     let token = world.token().await;

@@ -1,12 +1,13 @@
 //! An answer's body as it comes from Business Central; when it has ended, its connection and its place in the gate are free again.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -21,13 +22,18 @@ pub struct UpstreamBody {
     pool: Weak<Shared>,
     permit: Option<Permit>,
     /// Read before somebody asked for it.
-    ahead: Bytes,
+    ahead: VecDeque<Bytes>,
 }
 
 impl UpstreamBody {
     pub(super) fn new(body: Incoming, connection: Connection, pool: &Arc<Shared>) -> Self {
-        let mut body =
-            Self { body, connection: Some(connection), pool: Arc::downgrade(pool), permit: None, ahead: Bytes::new() };
+        let mut body = Self {
+            body,
+            connection: Some(connection),
+            pool: Arc::downgrade(pool),
+            permit: None,
+            ahead: VecDeque::new(),
+        };
         body.give_back_at_end();
         body
     }
@@ -37,21 +43,31 @@ impl UpstreamBody {
         self.permit = permit.filter(|_| !self.body.is_end_stream());
     }
 
-    /// The whole body, if it has at most `limit` bytes and comes within `time`; it stays to be read.
-    pub async fn peek(&mut self, limit: usize, time: Duration) -> Result<Option<Bytes>, hyper::Error> {
-        let mut ahead = BytesMut::new();
+    /// Reads ahead, at most `limit` bytes and a piece more, for at most so long a time; whether that is the whole body.
+    pub async fn read_ahead(&mut self, limit: usize, time: Duration) -> Result<bool, hyper::Error> {
+        let mut ahead = VecDeque::new();
         let read = async {
-            while ahead.len() <= limit {
-                match self.frame().await.transpose()? {
-                    Some(frame) => ahead.extend_from_slice(frame.data_ref().map_or(&[], |piece| piece)),
-                    None => return Ok::<_, hyper::Error>(true),
+            let mut length = 0;
+            while length <= limit {
+                let Some(frame) = self.frame().await.transpose()? else { return Ok(true) };
+                if let Ok(piece) = frame.into_data() {
+                    length += piece.len();
+                    ahead.push_back(piece);
+                }
+                if self.is_end_stream() {
+                    return Ok(true);
                 }
             }
             Ok(false)
         };
-        let is_whole = tokio::time::timeout(time, read).await.unwrap_or(Ok(false))?;
-        self.ahead = ahead.freeze();
-        Ok(is_whole.then(|| self.ahead.clone()))
+        let is_whole = tokio::time::timeout(time, read).await.unwrap_or(Ok(false));
+        self.ahead = ahead;
+        is_whole
+    }
+
+    /// What was read ahead, which stays to be read.
+    pub fn ahead(&self) -> impl Iterator<Item = &Bytes> {
+        self.ahead.iter()
     }
 
     fn give_back_at_end(&mut self) {
@@ -76,8 +92,8 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if !self.ahead.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.ahead)))));
+        if let Some(piece) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         match &frame {
@@ -95,7 +111,7 @@ impl Body for UpstreamBody {
 
     fn size_hint(&self) -> SizeHint {
         match self.body.size_hint().exact() {
-            Some(rest) => SizeHint::with_exact(rest + self.ahead.len() as u64),
+            Some(rest) => SizeHint::with_exact(rest + self.ahead().map(|piece| piece.len() as u64).sum::<u64>()),
             None => SizeHint::new(),
         }
     }

@@ -1,0 +1,75 @@
+//! What is done with the body of Business Central's answer on its way, as far as its head shows.
+
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Method, StatusCode};
+
+use super::exchange::{Exchange, only_reads};
+use super::rewrite::Document;
+use crate::business_central::address::Resource;
+
+/// What is done with a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Treatment {
+    /// Where addresses that are to be turned can stand in it.
+    pub document: Option<Document>,
+    /// Whether its compression is undone.
+    pub is_decoded: bool,
+}
+
+impl Treatment {
+    pub fn of(exchange: &Exchange, status: StatusCode, headers: &HeaderMap) -> Self {
+        let coding = Coding::of(headers);
+        // What is coded in a way nobody asked for can't be looked into.
+        let document = document(exchange, status, headers).filter(|_| coding != Coding::Other);
+        let is_decoded = coding == Coding::Gzip && (document.is_some() || !exchange.accepts_gzip());
+        Self { document, is_decoded }
+    }
+
+    /// Whether the client gets another body than Business Central sent; the beginning of such a one is read ahead.
+    pub fn changes_it(self) -> bool {
+        self.is_decoded || self.document.is_some()
+    }
+}
+
+/// How a body is coded (RFC 9110, section 8.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Identity,
+    Gzip,
+    Other,
+}
+
+impl Coding {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut codings = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+        match (codings.next(), codings.next()) {
+            (None, _) => Self::Identity,
+            (Some(only), None) if only.eq_ignore_ascii_case(b"identity") => Self::Identity,
+            (Some(only), None) if only.eq_ignore_ascii_case(b"gzip") => Self::Gzip,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Where addresses can stand in an answer; `None` for one that holds none or must not be touched.
+fn document(exchange: &Exchange, status: StatusCode, headers: &HeaderMap) -> Option<Document> {
+    let (asked, _) = exchange.asked()?;
+    let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT);
+    let kind = headers.get(CONTENT_TYPE).filter(|_| has_body)?.to_str().ok()?;
+    document_of(asked, &exchange.method, kind)
+}
+
+/// Where addresses can stand in an answer of this media type to a request for this resource.
+pub fn document_of(asked: &Resource, method: &Method, kind: &str) -> Option<Document> {
+    if asked.is_media() {
+        return None;
+    }
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "application/json" => Some(if asked.is_batch() { Document::JsonBatch } else { Document::Json }),
+        "application/atom+xml" | "application/atomsvc+xml" => Some(Document::Atom),
+        // What a SOAP call answers is data; what a GET answers describes the service.
+        "text/xml" | "application/xml" | "application/wsdl+xml" if only_reads(method) => Some(Document::Wsdl),
+        _ => None,
+    }
+}

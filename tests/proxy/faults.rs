@@ -1,0 +1,249 @@
+//! Whatever goes wrong on the way to Business Central: what the client sees, how often the request was sent, and how often it was carried
+//! out. No change is ever carried out twice.
+
+use bcproxy::simulator::{Break, Gate, Matcher, Script, Times};
+use futures_util::future::join_all;
+use hyper::{Method, StatusCode};
+
+use crate::rig::{Answer, Plan, Rig};
+
+/// The requests of a legacy program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Get,
+    Post,
+    Patch,
+    SoapRead,
+    SoapWrite,
+    /// A change whose body is too large to be kept.
+    Upload,
+}
+
+use Asked::{Get, Patch, Post, SoapRead, SoapWrite, Upload};
+
+const ALL: [Asked; 6] = [Get, Post, Patch, SoapRead, SoapWrite, Upload];
+
+/// What became of a request: the status its client sees, how often it reached Business Central, and how often it changed something.
+type Fate = (u16, usize, u64);
+
+impl Asked {
+    fn matcher(self) -> Matcher {
+        match self {
+            Get => Matcher::any().path_ending("/customers").method(Method::GET),
+            Post => Matcher::any().path_ending("/customers").method(Method::POST),
+            Patch => Matcher::any().path_containing("/customers(").method(Method::PATCH),
+            SoapRead | SoapWrite => Matcher::any().path_ending("/Page/Customer"),
+            Upload => Matcher::any().path_ending("/pictureContent"),
+        }
+    }
+
+    async fn send(self, rig: &Rig, customer: &str, item: &str) -> Answer {
+        let json = ("content-type", "application/json");
+        let xml = [("content-type", "text/xml; charset=utf-8"), ("soapaction", "\"\"")];
+        match self {
+            Get => rig.get("/api/customers").await,
+            Post => rig.post_json("/api/customers", r#"{"displayName":"Once Ltd."}"#).await,
+            Patch => {
+                let path = format!("/api/customers({customer})");
+                let headers = [json, ("if-match", "*")];
+                rig.send(Method::PATCH, &path, &headers, r#"{"displayName":"Changed Ltd."}"#).await
+            }
+            SoapRead => {
+                let call = page("<Read><No>10000</No></Read>");
+                rig.send(Method::POST, "/soap/Page/Customer", &xml, call).await
+            }
+            SoapWrite => {
+                let call = page("<Create><Customer><Name>Once Ltd.</Name></Customer></Create>");
+                rig.send(Method::POST, "/soap/Page/Customer", &xml, call).await
+            }
+            Upload => {
+                let path = format!("/api/items({item})/picture/pictureContent");
+                let headers = [("content-type", "image/png"), ("if-match", "*")];
+                rig.send(Method::PATCH, &path, &headers, vec![b'x'; 2 << 20]).await
+            }
+        }
+    }
+
+    /// The status of its answer when nothing goes wrong.
+    fn success(self) -> u16 {
+        match self {
+            Post => 201,
+            Upload => 204,
+            _ => 200,
+        }
+    }
+
+    fn changes(self) -> u64 {
+        u64::from(!matches!(self, Get | SoapRead))
+    }
+
+    /// Sent so often, and answered as if nothing had happened.
+    fn done_after(self, times: usize) -> Fate {
+        (self.success(), times, self.changes())
+    }
+
+    /// Sent once; what it changed, if it was carried out, is not known to its client.
+    fn failed(self, status: u16, is_carried_out: bool) -> Fate {
+        (status, 1, if is_carried_out { self.changes() } else { 0 })
+    }
+
+    fn only_reads(self) -> bool {
+        matches!(self, Get | SoapRead)
+    }
+
+    fn is_at_hand(self) -> bool {
+        self != Upload
+    }
+}
+
+fn page(operation: &str) -> String {
+    let operation = operation.replacen('>', " xmlns=\"urn:microsoft-dynamics-schemas/page/customer\">", 1);
+    format!(
+        "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>{operation}</s:Body></s:Envelope>"
+    )
+}
+
+/// Sends each request into the trouble `prepare` makes for it and compares what became of it.
+async fn check(
+    trouble: &str,
+    plan: impl Fn() -> Plan,
+    prepare: impl AsyncFn(&Rig, Asked),
+    fate: impl Fn(Asked) -> Fate,
+) {
+    let cases = ALL.into_iter().map(async |asked| {
+        let rig = plan().start().await;
+        let first = async |set| rig.get(set).await.json()["value"][0]["id"].as_str().unwrap().to_owned();
+        let (customer, item) = (first("/api/customers").await, first("/api/items").await);
+        let before = rig.received().len();
+        prepare(&rig, asked).await;
+        let answer = asked.send(&rig, &customer, &item).await;
+        let is_ours = answer.headers.contains_key("proxy-status");
+        let status = if is_ours { answer.refusal().status } else { answer.status.as_u16() };
+        let became = (status, rig.received().len() - before, rig.simulator.business_central().writes());
+        assert_eq!(became, fate(asked), "{trouble}, {asked:?}: {}", String::from_utf8_lossy(&answer.body));
+        // The proxy is as it was.
+        rig.simulator.business_central().clear_scripts();
+        assert_eq!(rig.get("/api/customers?$top=1").await.status, 200, "after {trouble}, {asked:?}");
+    });
+    join_all(cases).await;
+}
+
+/// The same, for a first answer that goes by a script.
+async fn check_script(trouble: &str, script: Script, fate: impl Fn(Asked) -> Fate) {
+    let prepare = async |rig: &Rig, asked: Asked| {
+        rig.simulator.business_central().script(asked.matcher(), Times::Next(1), script.clone());
+    };
+    check(trouble, Plan::default, prepare, fate).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_before_the_answer() {
+    for how in [Break::Reset, Break::Cut] {
+        for is_carried_out in [false, true] {
+            let script = if is_carried_out { Script::ordinary() } else { Script::answer(StatusCode::OK) };
+            check_script("no answer", script.instead_of_answer(how), |asked| match asked.only_reads() {
+                true => asked.done_after(2),
+                false => asked.failed(502, is_carried_out),
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_the_middle_of_the_answer() {
+    check_script("a cut answer", Script::ordinary().cut_after(10), |asked| match asked {
+        Get | SoapRead => asked.done_after(2),
+        // Its answer has no body.
+        Upload => asked.done_after(1),
+        Post | Patch | SoapWrite => asked.failed(502, true),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pooled_connection_that_has_ended() {
+    let close = async |rig: &Rig, _| rig.simulator.close_connections().await;
+    check("a stale connection", Plan::default, close, |asked| asked.done_after(1)).await;
+}
+
+#[tokio::test]
+async fn no_connection_to_be_had_at_first() {
+    let refuse = async |rig: &Rig, _| {
+        rig.simulator.close_connections().await;
+        rig.simulator.business_central().refuse_connections(Times::Next(2));
+    };
+    check("refused connections", Plan::default, refuse, |asked| asked.done_after(1)).await;
+    let refuse_all = async |rig: &Rig, _| {
+        rig.simulator.close_connections().await;
+        // The first attempt and three more.
+        rig.simulator.business_central().refuse_connections(Times::Next(4));
+    };
+    check("no connections", Plan::default, refuse_all, |_| (502, 0, 0)).await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused() {
+    check_script("a 401", Script::unauthorized(), |asked| match asked.is_at_hand() {
+        true => asked.done_after(2),
+        false => asked.failed(503, false),
+    })
+    .await;
+    let always = async |rig: &Rig, asked: Asked| {
+        rig.simulator.business_central().script(asked.matcher(), Times::Always, Script::unauthorized());
+    };
+    check("401s", Plan::default, always, |asked| match asked.is_at_hand() {
+        true => (502, 2, 0),
+        false => asked.failed(503, false),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_application_that_asks_too_much() {
+    for retry_after in [None, Some(1)] {
+        let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, retry_after);
+        check_script("a 429", busy, |asked| match asked.is_at_hand() {
+            true => asked.done_after(2),
+            false => asked.failed(429, false),
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_available() {
+    let busy = |retry_after| Script::busy(StatusCode::SERVICE_UNAVAILABLE, retry_after);
+    let only_reads = |asked: Asked| match asked.only_reads() {
+        true => asked.done_after(2),
+        false => asked.failed(503, false),
+    };
+    check_script("a 503 that says too little", busy(None), only_reads).await;
+    let odd = Script::error(StatusCode::SERVICE_UNAVAILABLE, "Internal_ServerError", "Try again.");
+    let odd = odd.header(hyper::header::RETRY_AFTER, hyper::header::HeaderValue::from_static("1"));
+    check_script("a 503 for another reason", odd, only_reads).await;
+    check_script("a 503 that began nothing", busy(Some(1)), |asked| match asked.is_at_hand() {
+        true => asked.done_after(2),
+        false => asked.failed(503, false),
+    })
+    .await;
+    check_script("a 502", Script::answer(StatusCode::BAD_GATEWAY), |asked| match asked.only_reads() {
+        true => asked.done_after(2),
+        false => asked.failed(502, false),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_took_too_long() {
+    for status in [StatusCode::GATEWAY_TIMEOUT, StatusCode::REQUEST_TIMEOUT] {
+        let script = Script::answer(status).header(hyper::header::RETRY_AFTER, 1.into());
+        check_script("too late", script, |asked| asked.failed(status.as_u16(), false)).await;
+    }
+    let gate = Gate::closed();
+    let hold = async |rig: &Rig, asked: Asked| {
+        rig.simulator.business_central().script(asked.matcher(), Times::Next(1), Script::ordinary().hold_head(&gate));
+    };
+    let impatient = || Plan::default().connector("timeouts: { head: 1s }");
+    check("no answer in time", impatient, hold, |asked| asked.failed(504, true)).await;
+}
