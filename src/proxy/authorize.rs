@@ -10,11 +10,13 @@ use hyper::{Method, Request, Response, Uri};
 use tower::Service;
 
 use super::attempts::Attempts;
+use super::company_choice::company_of;
 use super::destination::Route;
 use super::exchange::{self, Exchange};
 use super::forward::Unanswered;
 use super::gate::Gate;
 use super::headers;
+use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
 use super::request_body::RequestBody;
 use super::step::{Outbound, Routed};
@@ -73,36 +75,60 @@ where
     }
 }
 
-/// Where at Business Central a resource is asked for on behalf of a company.
-pub fn address(
+/// A request with its place at Business Central.
+#[derive(Debug)]
+pub struct Directed {
+    pub resource: Resource,
+    /// The company it is about, unless the client names it.
+    pub company: Option<Arc<Company>>,
+    pub address: Uri,
+}
+
+/// Where at Business Central a request for this resource goes.
+pub async fn direct(
     settings: &config::Route,
     environment: &EnvironmentAddress,
-    resource: &Resource,
-    company: Option<&Company>,
-) -> Result<Uri, Refusal> {
-    let target = resource.path_and_query(environment.path(), company)?;
+    look_up: &impl LookUp,
+    mut resource: Resource,
+    methods: &[Method],
+) -> Result<Directed, Refusal> {
+    let company = company_of(settings, look_up, &mut resource).await?;
+    let resource = settle(resource, company.as_deref(), methods, look_up).await?;
+    let target = resource.path_and_query(environment.path(), company.as_deref())?;
     let address =
         Uri::builder().scheme("https").authority(settings.connector.base_url.authority()).path_and_query(target);
-    address
+    let address = address
         .build()
-        .map_err(|_| Refusal::new(Kind::BadRequest, "The address can't be written as Business Central needs it."))
+        .map_err(|_| Refusal::new(Kind::BadRequest, "The address can't be written as Business Central needs it."))?;
+    Ok(Directed { resource, company, address })
+}
+
+/// What is asked for in this company with these methods: a page and an unbound action of OData look alike, and only Business Central can
+/// tell them apart.
+pub async fn settle(
+    resource: Resource,
+    company: Option<&Company>,
+    methods: &[Method],
+    look_up: &impl LookUp,
+) -> Result<Resource, Refusal> {
+    let is_post = methods.iter().all(|method| method == Method::POST);
+    match (company, resource.unbound_action()) {
+        (Some(company), Some(name)) if is_post && look_up.has_action(name).await? => {
+            Ok(resource.into_unbound_action(company))
+        }
+        _ => Ok(resource),
+    }
 }
 
 impl Draft {
     async fn new(routed: Routed<RequestBody>) -> Result<(Self, RequestBody), Refusal> {
-        let Routed { exchange, route, mut resource, head, body } = routed;
-        let company = route.company_of(&mut resource).await?;
-        if let Some(company) = &company
-            && head.method == Method::POST
-            && let Some(name) = resource.unbound_action()
-            && route.destination.has_action(name).await?
-        {
-            resource = resource.into_unbound_action(company);
-        }
-        let address = address(&route.settings, &route.destination.address, &resource, company.as_deref())?;
+        let Routed { exchange, route, resource, head, body } = routed;
+        let methods: Vec<Method> = headers::methods(&head.method, &head.headers).collect();
+        let Directed { resource, company, address } =
+            direct(&route.settings, &route.destination.address, &*route, resource, &methods).await?;
         let (is_soap, is_page) = (resource.is_soap(), resource.is_soap_page());
         exchange.asks_for(resource, company.clone());
-        let only_reads = headers::methods(&head.method, &head.headers).all(|method| exchange::only_reads(&method));
+        let only_reads = methods.iter().all(exchange::only_reads);
         let mut headers = headers::towards_business_central(head.headers, &head.method, &route.settings, exchange.id);
         headers.insert(HOST, route.destination.upstream.host());
         let draft = Self {

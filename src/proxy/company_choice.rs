@@ -1,9 +1,26 @@
 //! Which company a request is about, as far as the configuration says it: what has to be looked up, and why.
 
+use std::sync::Arc;
+
+use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
 use crate::business_central::address::{Resource, is_named};
 use crate::business_central::{Company, CompanyRef};
 use crate::config;
+
+/// The company a request is about: the route's, or the one a client of the `nav` surface calls by its old name. `None` when the request
+/// needs none, or its client names it.
+pub async fn company_of(
+    settings: &config::Route,
+    look_up: &impl LookUp,
+    resource: &mut Resource,
+) -> Result<Option<Arc<Company>>, Refusal> {
+    let choice = CompanyChoice::of(settings, resource)?;
+    let Some(wanted) = choice.wanted() else { return Ok(None) };
+    let company = look_up.company(wanted, resource).await?;
+    choice.settle(settings, resource, &company)?;
+    Ok(Some(company))
+}
 
 /// Where the company of a request comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +53,18 @@ impl<'c> CompanyChoice<'c> {
         }
     }
 
+    /// The company that has to be looked up, if one has.
+    pub fn wanted(&self) -> Option<&'c CompanyRef> {
+        match self {
+            Self::NotNeeded | Self::Clients => None,
+            Self::Routes(company) | Self::RoutesIfNamed { company, .. } | Self::Translated { company, .. } => {
+                Some(company)
+            }
+        }
+    }
+
     /// Has the resource be in the company chosen, now that it is known; refused where the client means another.
-    pub fn settle(&self, settings: &config::Route, resource: &mut Resource, company: &Company) -> Result<(), Refusal> {
+    fn settle(&self, settings: &config::Route, resource: &mut Resource, company: &Company) -> Result<(), Refusal> {
         match self {
             Self::RoutesIfNamed { old, .. } if !is_named(company, old) => Err(untranslated(settings, old)),
             Self::RoutesIfNamed { .. } | Self::Translated { .. } => {

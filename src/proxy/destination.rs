@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::actions::Actions;
-use super::company_choice::CompanyChoice;
 use super::gate::Gate;
+use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
 use super::retry::Budget;
 use super::suspicion::Suspicion;
@@ -104,32 +104,6 @@ impl Route {
         }
     }
 
-    /// The company a request is about: the route's, or the one a client of the `nav` surface calls by its old name. `None` when the
-    /// request needs none, or its client names it.
-    pub async fn company_of(&self, resource: &mut Resource) -> Result<Option<Arc<Company>>, Refusal> {
-        let choice = CompanyChoice::of(&self.settings, resource)?;
-        let company = match &choice {
-            CompanyChoice::NotNeeded | CompanyChoice::Clients => None,
-            CompanyChoice::Routes(_) | CompanyChoice::RoutesIfNamed { .. } => self.company().await?,
-            CompanyChoice::Translated { company, .. } => Some(self.destination.company(company).await?),
-        };
-        if let Some(company) = &company {
-            choice.settle(&self.settings, resource, company)?;
-        }
-        Ok(company)
-    }
-
-    /// The route's company, looked up once; `None` when the client names it.
-    pub async fn company(&self) -> Result<Option<Arc<Company>>, Refusal> {
-        let Some(wanted) = &self.settings.company else { return Ok(None) };
-        if let Some(company) = self.company.load_full() {
-            return Ok(Some(company));
-        }
-        let company = self.destination.company(wanted).await?;
-        self.company.store(Some(company.clone()));
-        Ok(Some(company))
-    }
-
     /// Looks up again, in the background and once in a while, whether the company still exists: Business Central said that something does
     /// not. A company that is gone is forgotten, so that the next request is told which ones there are.
     pub fn doubt_company(self: &Arc<Self>) {
@@ -147,6 +121,25 @@ impl Route {
                 }
             });
         }
+    }
+}
+
+impl LookUp for Route {
+    /// The route's own company is looked up once and kept.
+    async fn company(&self, wanted: &CompanyRef, _: &Resource) -> Result<Arc<Company>, Refusal> {
+        if self.settings.company.as_ref() != Some(wanted) {
+            return self.destination.company(wanted).await;
+        }
+        if let Some(company) = self.company.load_full() {
+            return Ok(company);
+        }
+        let company = self.destination.company(wanted).await?;
+        self.company.store(Some(company.clone()));
+        Ok(company)
+    }
+
+    async fn has_action(&self, name: &str) -> Result<bool, Refusal> {
+        self.destination.has_action(name).await
     }
 }
 
@@ -191,7 +184,7 @@ impl Destination {
     }
 
     /// Whether OData knows an unbound action of this name.
-    pub async fn has_action(&self, name: &str) -> Result<bool, Refusal> {
+    async fn has_action(&self, name: &str) -> Result<bool, Refusal> {
         let token = self.tokens.token().await?;
         let url = format!("{}/ODataV4/$metadata", self.address.url());
         Ok(self.actions.has(name, &self.http, &url, &token.authorization).await)

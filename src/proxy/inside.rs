@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
-use super::destination::Route;
+use super::company_choice::company_of;
+use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
-use crate::business_central::address::{Asked, Resource, split_query};
+use crate::business_central::address::{Asked, EnvironmentAddress, Resource, split_query};
 use crate::business_central::{Company, SafePath, Surface};
+use crate::config;
 
 /// What the addresses in one body are read against.
 #[derive(Debug)]
-pub struct Inside<'a> {
-    pub route: &'a Route,
+pub struct Inside<'a, L> {
+    pub settings: &'a config::Route,
+    pub environment: &'a EnvironmentAddress,
+    pub look_up: &'a L,
     /// Scheme and authority by which the client reached us.
     pub base: &'a str,
     /// What the request itself asks for.
     pub request: &'a Resource,
-    /// The local path of its service's root, below the route's prefix.
-    pub root: &'a str,
 }
 
 /// An address inside a body.
@@ -28,23 +30,22 @@ pub struct Understood {
     pub is_relative: bool,
 }
 
-impl Inside<'_> {
+impl<L: LookUp> Inside<'_, L> {
     /// What an address asks for; `None` when it belongs to another server.
     pub async fn understand(&self, address: &str, company_headers: &[String]) -> Result<Option<Understood>, Refusal> {
         // In an address it would begin what no server sees; old clients write it into names.
         let address = address.replace('#', "%23");
-        let upstream = &self.route.destination.address;
         let (path, query) = split_query(&address);
         let is_relative = !path.starts_with(['/', '\\']) && !has_scheme(path);
         let resource = if is_relative {
-            self.local(&format!("{}/{path}", self.root), query, company_headers)?
+            self.local(&format!("{}/{path}", self.root()), query, company_headers)?
         } else if let Some(from_root) = self.path_at_base(path).or_else(|| Some(path).filter(|path| is_from_root(path)))
         {
-            let below = SafePath::check(from_root)?.below(self.route.settings.path.as_str());
-            let recognised = || upstream.recognise_path(from_root, query);
+            let below = SafePath::check(from_root)?.below(self.settings.path.as_str());
+            let recognised = || self.environment.recognise_path(from_root, query);
             match below {
                 // A server on the premises had addresses that begin like those of the cloud.
-                Some(below) if self.route.settings.surface == Surface::Nav => {
+                Some(below) if self.settings.surface == Surface::Nav => {
                     self.local(below.as_str(), query, company_headers)?
                 }
                 Some(below) => match recognised() {
@@ -53,7 +54,7 @@ impl Inside<'_> {
                 },
                 None => recognised().ok_or_else(|| self.not_ours(&address))?.named_by(company_headers)?,
             }
-        } else if let Some(resource) = upstream.recognise(path, query) {
+        } else if let Some(resource) = self.environment.recognise(path, query) {
             resource.named_by(company_headers)?
         } else {
             return Ok(None);
@@ -63,19 +64,24 @@ impl Inside<'_> {
 
     /// What follows the reference to another part of the same batch: it can't lead out of what that part asks for.
     pub async fn judge_reference(&self, rest: &str, company_headers: &[String]) -> Result<(), Refusal> {
-        let address = format!("{}/reference{}", self.root, rest.replace('#', "%23"));
+        let address = format!("{}/reference{}", self.root(), rest.replace('#', "%23"));
         let (path, query) = split_query(&address);
         let understood = self.in_company(self.local(path, query, company_headers)?, true).await?;
         Ok(understood.resource.judge(understood.company.as_deref())?)
     }
 
+    /// The local path of the service's root, below the route's prefix.
+    fn root(&self) -> String {
+        self.request.local_root(&self.settings.surface).unwrap_or_default()
+    }
+
     fn local(&self, remainder: &str, query: Option<&str>, company_headers: &[String]) -> Result<Resource, Refusal> {
         let asked = Asked { remainder: SafePath::check(remainder)?, query, company_headers };
-        Ok(Resource::understand(&self.route.settings.surface, asked, &self.route.destination.address)?)
+        Ok(Resource::understand(&self.settings.surface, asked, self.environment)?)
     }
 
     async fn in_company(&self, mut resource: Resource, is_relative: bool) -> Result<Understood, Refusal> {
-        let company = self.route.company_of(&mut resource).await?;
+        let company = company_of(self.settings, self.look_up, &mut resource).await?;
         Ok(Understood { resource, company, is_relative })
     }
 
@@ -93,7 +99,7 @@ impl Inside<'_> {
         let message = format!(
             "The address `{address}` inside the body is not below the route `{}`; write it relative to the service's root, such as \
              customers(…).",
-            self.route.settings.path
+            self.settings.path
         );
         Refusal::new(Kind::BadRequest, message)
     }

@@ -18,11 +18,13 @@ use super::gunzip::Gunzip;
 use super::headers;
 use super::inside::Inside;
 use super::judge_batch::judge_batch;
-use super::judge_body::{judge_addresses, judge_subscription};
+use super::judge_body::judge_addresses;
+use super::judge_subscription::judge_subscription;
+use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
 use super::request_body::{RequestBody, gather};
 use super::step::Routed;
-use crate::business_central::address::Resource;
+use crate::business_central::address::{self, Resource};
 use crate::business_central::body_addresses::may_hold_addresses;
 use crate::business_central::{Dialect, Surface};
 use crate::config;
@@ -39,7 +41,11 @@ pub struct Inspect<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     Batch,
-    Subscription,
+    /// `creates`: whether it is a new one.
+    Subscription {
+        kind: address::Subscription,
+        creates: bool,
+    },
     Addresses,
 }
 
@@ -65,40 +71,49 @@ where
     fn call(&mut self, routed: Routed<RequestBody>) -> Self::Future {
         let (room, mut inner) = (self.room.clone(), self.inner.clone());
         Box::pin(async move {
-            if is_empty_soap_call(&routed) {
-                return Err(Refusal::new(Kind::BadRequest, EMPTY_SOAP_CALL));
-            }
-            let routed = match Subject::of(&routed)? {
-                Some(subject) => inspect(routed, subject, room).await?,
-                None => routed,
+            let Routed { exchange, route, resource, mut head, body } = routed;
+            let inside = Inside {
+                settings: &route.settings,
+                environment: &route.destination.address,
+                look_up: &*route,
+                base: exchange.base(),
+                request: &resource,
             };
-            inner.call(routed).await
+            let body = inspect(&inside, exchange.dialect(), &mut head, body, room).await?;
+            inner.call(Routed { exchange, route, resource, head, body }).await
         })
     }
 }
 
-async fn inspect(
-    mut routed: Routed<RequestBody>,
-    subject: Subject,
+/// The body as it may be sent; its headers change with it.
+pub async fn inspect(
+    inside: &Inside<'_, impl LookUp>,
+    dialect: Dialect,
+    head: &mut Parts,
+    mut body: RequestBody,
     room: Arc<Semaphore>,
-) -> Result<Routed<RequestBody>, Refusal> {
-    let Some(root) = routed.resource.local_root(&routed.route.settings.surface) else { return Ok(routed) };
-    let is_gzip = match is_gzip(&routed.head.headers) {
-        Err(_) if subject == Subject::Addresses && !is_confined(&routed.route.settings) => return Ok(routed),
+) -> Result<RequestBody, Refusal> {
+    let is_soap = inside.request.is_soap() || dialect == Dialect::Soap;
+    if is_soap && head.method == Method::POST && body.is_end_stream() {
+        return Err(Refusal::new(Kind::BadRequest, EMPTY_SOAP_CALL));
+    }
+    let Some(subject) = Subject::by_head(inside.settings, inside.request, head)? else { return Ok(body) };
+    if subject.passes(&body, inside.settings) {
+        return Ok(body);
+    }
+    let is_gzip = match is_gzip(&head.headers) {
+        Err(_) if subject == Subject::Addresses && !is_confined(inside.settings) => return Ok(body),
         known => known?,
     };
-    let as_sent = routed.body.again();
-    let (bytes, permit) = at_hand(std::mem::take(&mut routed.body), is_gzip, room).await?;
-    let inside = Inside { route: &routed.route, base: routed.exchange.base(), request: &routed.resource, root: &root };
-    let judged = subject.judge(&bytes, &inside).await?;
-    match (judged, as_sent) {
-        (None, Some(as_sent)) => routed.body = as_sent,
+    let as_sent = body.again();
+    let (bytes, permit) = at_hand(std::mem::take(&mut body), is_gzip, room).await?;
+    match (subject.judge(&bytes, inside).await?, as_sent) {
+        (None, Some(as_sent)) => Ok(as_sent),
         (judged, _) => {
-            headers::of_changed_body(&mut routed.head.headers);
-            routed.body = RequestBody::whole(judged.map_or(bytes, Bytes::from), permit);
+            headers::of_changed_body(&mut head.headers);
+            Ok(RequestBody::whole(judged.map_or(bytes, Bytes::from), permit))
         }
     }
-    Ok(routed)
 }
 
 /// The whole body, decoded.
@@ -107,7 +122,9 @@ async fn at_hand(
     is_gzip: bool,
     room: Arc<Semaphore>,
 ) -> Result<(Bytes, Option<Arc<OwnedSemaphorePermit>>), Refusal> {
-    if let (RequestBody::Whole { bytes, _room: room }, false) = (&body, is_gzip) {
+    if let (RequestBody::Whole { bytes, _room: room }, false) = (&body, is_gzip)
+        && bytes.len() <= BODY_LIMIT
+    {
         return Ok((bytes.clone(), room.clone()));
     }
     // Never closed, so it is only the wait that counts.
@@ -120,19 +137,14 @@ async fn at_hand(
 }
 
 impl Subject {
-    /// What the body has to be looked into for; `None` when it passes as it is.
-    fn of(routed: &Routed<RequestBody>) -> Result<Option<Self>, Refusal> {
-        let Some(subject) = Self::by_head(&routed.route.settings, &routed.resource, &routed.head)? else {
-            return Ok(None);
-        };
-        let is_large = matches!(routed.body, RequestBody::Streaming { .. });
-        let passes = match subject {
+    /// Whether this body goes as it is.
+    fn passes(self, body: &RequestBody, settings: &config::Route) -> bool {
+        match self {
             Self::Batch => false,
-            Self::Subscription => routed.body.is_end_stream(),
+            Self::Subscription { .. } => body.is_end_stream(),
             // Without a company of its own a route has nothing to guard: what is too large to be at hand streams on.
-            Self::Addresses => routed.body.is_end_stream() || is_large && !is_confined(&routed.route.settings),
-        };
-        Ok((!passes).then_some(subject))
+            Self::Addresses => body.is_end_stream() || body.is_large() && !is_confined(settings),
+        }
     }
 
     /// What a body that comes with this head has to be looked into for.
@@ -148,16 +160,19 @@ impl Subject {
                 _ => Err(Refusal::new(Kind::BadRequest, "A batch is sent with POST.")),
             };
         }
-        Ok(match resource.is_subscription() {
+        Ok(match resource.subscription() {
             _ if !resource.takes_json() => None,
-            true if is_confined(settings) => Some(Self::Subscription),
-            false if is_json => Some(Self::Addresses),
+            Some(kind) if is_confined(settings) => {
+                let creates = headers::methods(&head.method, &head.headers).all(|method| method == Method::POST);
+                Some(Self::Subscription { kind, creates })
+            }
+            None if is_json => Some(Self::Addresses),
             _ => None,
         })
     }
 
     /// The body as it may be sent; `None` when that is how it came.
-    async fn judge(self, body: &[u8], inside: &Inside<'_>) -> Result<Option<String>, Refusal> {
+    async fn judge(self, body: &[u8], inside: &Inside<'_, impl LookUp>) -> Result<Option<String>, Refusal> {
         let no_utf8 = || Refusal::new(Kind::BadRequest, NO_UTF8);
         // In UTF-16 every other byte of a name is one: it would be read there, and not be found here.
         if memchr::memchr(0, body).is_some() {
@@ -169,16 +184,12 @@ impl Subject {
         let text = std::str::from_utf8(body).map_err(|_| no_utf8())?;
         match self {
             Self::Batch => judge_batch(text, inside).await.map(Some),
-            Self::Subscription => judge_subscription(text, inside).await.map(|()| None),
+            Self::Subscription { kind, creates } => {
+                judge_subscription(kind, creates, inside.request, text, inside).await.map(|()| None)
+            }
             Self::Addresses => judge_addresses(text, inside).await,
         }
     }
-}
-
-/// Whether a program holds its envelope back until it is asked for its password, which nobody does here.
-fn is_empty_soap_call(routed: &Routed<RequestBody>) -> bool {
-    let is_soap = routed.resource.is_soap() || routed.exchange.dialect() == Dialect::Soap;
-    is_soap && routed.head.method == Method::POST && routed.body.is_end_stream()
 }
 
 /// Whether requests of this route can't reach every company.

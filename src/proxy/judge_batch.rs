@@ -2,17 +2,20 @@
 
 use hyper::Method;
 
-use super::destination::Route;
+use super::authorize::settle;
+use super::company_choice::company_of;
 use super::headers::METHOD_HEADERS;
-use super::inside::Inside;
-use super::judge_body::{elsewhere, judge_addresses, judge_subscription};
+use super::inside::{Inside, Understood};
+use super::judge_body::{elsewhere, judge_addresses};
+use super::judge_subscription::judge_subscription;
+use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
 use super::route::allows;
-use crate::business_central::address::Resource;
+use crate::business_central::address::{Resource, Subscription};
 use crate::business_central::batch::{Batch, Operation};
 
 /// The batch as it may be sent: every address one at Business Central, and every request in the company it may be in.
-pub async fn judge_batch(text: &str, inside: &Inside<'_>) -> Result<String, Refusal> {
+pub async fn judge_batch(text: &str, inside: &Inside<'_, impl LookUp>) -> Result<String, Refusal> {
     let mut batch = Batch::parse(text)?;
     let mut judged: Vec<Judged> = Vec::with_capacity(batch.operations.len());
     for index in 0..batch.operations.len() {
@@ -38,17 +41,17 @@ struct Judged {
 /// What a request is about, as far as it matters to one that refers to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum About {
-    Webhooks,
+    Subscriptions(Subscription),
     Companies,
     Anything,
 }
 
 impl About {
     fn of(resource: &Resource) -> Self {
-        match resource {
-            resource if resource.is_subscription() => Self::Webhooks,
-            resource if resource.lists_companies() => Self::Companies,
-            _ => Self::Anything,
+        match resource.subscription() {
+            Some(subscription) => Self::Subscriptions(subscription),
+            None if resource.lists_companies() => Self::Companies,
+            None => Self::Anything,
         }
     }
 }
@@ -58,54 +61,60 @@ async fn judge_operation(
     operation: &mut Operation<'_>,
     earlier: &[Operation<'_>],
     judged: &[Judged],
-    inside: &Inside<'_>,
+    inside: &Inside<'_, impl LookUp>,
 ) -> Result<About, Refusal> {
-    may_use(inside.route, operation)?;
+    let methods = methods(operation)?;
+    allows(inside.settings, methods.iter().cloned())?;
     let named: Vec<String> = operation.header(COMPANY).into_iter().collect();
     let referred = operation.refers_to(earlier).map(|(to, rest)| (to.id.clone(), rest.to_owned()));
-    let (about, company) = if let Some((to, rest)) = referred {
+    let (about, at, company) = if let Some((to, rest)) = referred {
         inside.judge_reference(&rest, &named).await?;
         let about = judged.iter().find(|judged| judged.id == to).map_or(About::Anything, |judged| judged.about);
         if about == About::Companies && !rest.is_empty() {
             return Err(Refusal::new(Kind::BadRequest, NO_REFERENCE));
         }
-        (about, inside.route.company_of(&mut inside.request.clone()).await?)
+        let mut at = inside.request.clone();
+        let company = company_of(inside.settings, inside.look_up, &mut at).await?;
+        (about, at, company)
     } else {
-        let Some(understood) = inside.understand(&operation.url, &named).await? else {
+        let Some(Understood { resource, company, .. }) = inside.understand(&operation.url, &named).await? else {
             return Err(elsewhere(&operation.url));
         };
-        let resource = &understood.resource;
         if resource.is_batch() {
             return Err(Refusal::new(Kind::BadRequest, "A batch can't hold a batch."));
         }
         if !resource.is_served_with(inside.request) {
             return Err(elsewhere(&operation.url));
         }
-        operation.url = resource.in_batch(understood.company.as_deref())?;
-        (About::of(resource), understood.company)
+        let at = settle(resource, company.as_deref(), &methods, inside.look_up).await?;
+        operation.url = at.in_batch(company.as_deref())?;
+        (About::of(&at), at, company)
     };
     if company.is_some() {
         // The address names the company now.
         operation.drop_header(COMPANY);
     }
     let body = operation.body.take();
-    let changed = match &body {
-        Some(body) if about == About::Webhooks => judge_subscription(body, inside).await.map(|()| None)?,
-        Some(body) => judge_addresses(body, inside).await?,
-        None => None,
+    let changed = match (&body, about) {
+        (Some(body), About::Subscriptions(subscription)) => {
+            let creates = methods.iter().all(|method| method == Method::POST);
+            judge_subscription(subscription, creates, &at, body, inside).await.map(|()| None)?
+        }
+        (Some(body), _) => judge_addresses(body, inside).await?,
+        (None, _) => None,
     };
     operation.body = changed.map(Into::into).or(body);
     Ok(about)
 }
 
-fn may_use(route: &Route, operation: &Operation<'_>) -> Result<(), Refusal> {
+/// All that the request can count as.
+fn methods(operation: &Operation<'_>) -> Result<Vec<Method>, Refusal> {
     let hidden = METHOD_HEADERS.iter().filter_map(|name| operation.header(name));
-    let mut methods = Vec::new();
-    for name in std::iter::once(operation.method.clone()).chain(hidden) {
-        let method = Method::from_bytes(name.to_ascii_uppercase().as_bytes());
-        methods.push(method.map_err(|_| Refusal::new(Kind::BadRequest, format!("`{name}` is no method.")))?);
-    }
-    allows(&route.settings, methods)
+    let method = |name: String| {
+        Method::from_bytes(name.to_ascii_uppercase().as_bytes())
+            .map_err(|_| Refusal::new(Kind::BadRequest, format!("`{name}` is no method.")))
+    };
+    std::iter::once(operation.method.clone()).chain(hidden).map(method).collect()
 }
 
 /// In a request of a batch it chooses the company (BC, "Use OData batch").

@@ -1,13 +1,12 @@
 //! Judging a body of JSON: the addresses in it lead to Business Central, and to no other company.
 
 use super::inside::Inside;
+use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
-use crate::business_central::Members;
-use crate::business_central::address::Resource;
 use crate::business_central::body_addresses::{BodyAddresses, may_hold_addresses};
 
 /// The body with its local addresses turned; `None` when it may go as it is.
-pub async fn judge_addresses(body: &str, inside: &Inside<'_>) -> Result<Option<String>, Refusal> {
+pub async fn judge_addresses(body: &str, inside: &Inside<'_, impl LookUp>) -> Result<Option<String>, Refusal> {
     if !may_hold_addresses(body.as_bytes()) {
         return Ok(None);
     }
@@ -21,7 +20,7 @@ pub async fn judge_addresses(body: &str, inside: &Inside<'_>) -> Result<Option<S
 }
 
 /// An address in the body, as Business Central can follow it; `None` when it can already.
-async fn judge_address(address: &str, inside: &Inside<'_>) -> Result<Option<String>, Refusal> {
+async fn judge_address(address: &str, inside: &Inside<'_, impl LookUp>) -> Result<Option<String>, Refusal> {
     let Some(understood) = inside.understand(address, &[]).await? else {
         // It may still be Business Central's, in a spelling that only a lenient reader takes.
         let spelled_out = address.replace('\\', "/");
@@ -32,22 +31,10 @@ async fn judge_address(address: &str, inside: &Inside<'_>) -> Result<Option<Stri
         return Err(elsewhere(address));
     }
     understood.resource.judge(company)?;
-    let upstream = &inside.route.destination.address;
-    if understood.is_relative || upstream.path_at_origin(address).is_some() {
+    if understood.is_relative || inside.environment.path_at_origin(address).is_some() {
         return Ok(None);
     }
-    Ok(Some(understood.resource.path_and_query(&upstream.url(), company)?))
-}
-
-/// Refuses a webhook that would watch another company than the route's. Its addresses are not ours to change: Business Central calls the
-/// receiver itself, and names what has changed by the address that is watched.
-pub async fn judge_subscription(body: &str, inside: &Inside<'_>) -> Result<(), Refusal> {
-    let Some(company) = inside.route.company().await? else { return Ok(()) };
-    let members: Members<'_> = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
-    let Some(resource) = members.get("resource") else { return Ok(()) };
-    let resource: String = serde_json::from_str(resource.get()).map_err(|error| unreadable(&error))?;
-    Resource::watched(&resource.replace('#', "%23"), &inside.route.destination.address, &company)?;
-    Ok(())
+    Ok(Some(understood.resource.path_and_query(&inside.environment.url(), company)?))
 }
 
 /// The answer to an address of another service than the request's own.
@@ -59,7 +46,8 @@ pub fn elsewhere(address: &str) -> Refusal {
     Refusal::new(Kind::BadRequest, message)
 }
 
-fn unreadable(error: &serde_json::Error) -> Refusal {
+/// The answer to a body that is no JSON.
+pub fn unreadable(error: &serde_json::Error) -> Refusal {
     let message = format!(
         "The body can't be read as JSON ({error}), so that nobody can say which company it is about; correct it."
     );

@@ -188,6 +188,14 @@ impl RequestBody {
         Self::Whole { bytes, _room: room }
     }
 
+    /// Whether it is larger than what is kept to be sent again.
+    pub fn is_large(&self) -> bool {
+        match self {
+            Self::Whole { bytes, .. } => bytes.len() > READ_AHEAD_BYTES,
+            Self::Streaming { .. } => true,
+        }
+    }
+
     /// The same body once more, if all of it is at hand.
     pub fn again(&self) -> Option<Self> {
         match self {

@@ -137,6 +137,32 @@ async fn a_request_to_another_company_refuses_the_whole_batch() {
 }
 
 #[tokio::test]
+async fn an_unbound_action_in_a_batch_runs_in_the_routes_company() {
+    let rig = Rig::new().await;
+    let call = |method: &str, url: &str| json!([{"id": "1", "method": method, "url": url, "body": {"text": "hello"}}]);
+    for (batch, url) in [
+        ("/odata/$batch", "Tools_Echo"),
+        ("/odata/$batch", "/odata/Tools_Echo"),
+        ("/odata/$batch", "Tools_Echo?company=cronus international ltd."),
+        ("/BC/ODataV4/$batch", "Tools_Echo"),
+    ] {
+        let answers = responses(&rig, batch, call("post", url)).await;
+        assert_eq!(
+            (answers[0]["status"].as_u64(), &answers[0]["body"]["value"]),
+            (Some(200), &json!("hello")),
+            "{url}"
+        );
+        assert_eq!(sent(&rig)["requests"][0]["url"], "Tools_Echo?company=CRONUS%20International%20Ltd.");
+    }
+    // Nothing of that name is an action.
+    responses(&rig, "/odata/$batch", call("POST", "Chart_of_Accounts")).await;
+    let name = "Company('CRONUS%20International%20Ltd.')";
+    assert_eq!(sent(&rig)["requests"][0]["url"], format!("{name}/Chart_of_Accounts"));
+    responses(&rig, "/odata/$batch", call("GET", "Tools_Echo")).await;
+    assert_eq!(sent(&rig)["requests"][0]["url"], format!("{name}/Tools_Echo"));
+}
+
+#[tokio::test]
 async fn a_request_that_climbs_or_leaves_the_service_is_refused() {
     let rig = Rig::new().await;
     let climbs =

@@ -155,7 +155,10 @@ async fn a_webhook_watches_the_routes_company_and_its_addresses_stay() {
         "/something/else".to_owned(),
         format!("https://elsewhere.example/api/v2.0/companies({own})/customers"),
     ] {
-        for (name, path) in [("resource", "/api/subscriptions"), ("Resource", "/api/subscriptions('1')")] {
+        let below = format!("/api/companies({own})/subscriptions");
+        for (name, path) in
+            [("resource", "/api/subscriptions"), ("Resource", "/api/subscriptions('1')"), ("resource", &below)]
+        {
             let body = subscription(&resource).replace("\"resource\"", &format!("\"{name}\""));
             let refusal = rig.post_json(path, &body).await.refusal();
             assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{resource}");
@@ -164,6 +167,42 @@ async fn a_webhook_watches_the_routes_company_and_its_addresses_stay() {
         }
     }
     assert_eq!(rig.received().len(), before);
+}
+
+#[tokio::test]
+async fn an_event_is_subscribed_to_in_the_routes_company() {
+    let rig = Rig::new().await;
+    let (own, other) = (rig.simulator.settings().companies[0].id, rig.simulator.settings().companies[2].id);
+    let (path, below) =
+        ("/api/externaleventsubscriptions", format!("/api/companies({own})/externaleventsubscriptions"));
+    for (path, body) in [
+        (path, json!({"eventName": "x", "companyName": CRONUS})),
+        (path, json!({"eventName": "x", "CompanyName": "", "companyid": own})),
+        (&below, json!({"eventName": "x", "companyName": null})),
+    ] {
+        let body = body.to_string();
+        assert_eq!(passed(&rig, path, &body).await, body);
+    }
+    let headers = [("content-type", "application/json"), ("if-match", "*")];
+    let before = rig.received().len();
+    rig.send(Method::PATCH, &format!("{path}('1')"), &headers, "{\"clientState\":\"x\"}").await;
+    assert_eq!(rig.received().len(), before + 1);
+    for body in [
+        json!({"companyName": batch::OTHER}),
+        json!({"COMPANYNAME": batch::OTHER}),
+        json!({"companyName": CRONUS, "companyId": other}),
+    ] {
+        for path in [path, &format!("{path}('1')"), &below] {
+            let refusal = rig.post_json(path, &body.to_string()).await.refusal();
+            assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{path} {body}");
+        }
+        let part = json!([{"id": "1", "method": "POST", "url": "externaleventsubscriptions", "body": body}]);
+        assert_eq!(batch::refusal(&rig, "/api/$batch", part).await.status, 403, "{body}");
+    }
+    let refusal = rig.post_json(path, r#"{"eventName":"x"}"#).await.refusal();
+    assert_eq!(refusal.status, 400);
+    assert!(refusal.message.contains("\"companyName\": \"CRONUS International Ltd.\""), "{}", refusal.message);
+    assert_eq!(rig.received().len(), before + 1);
 }
 
 #[tokio::test]

@@ -4,6 +4,15 @@ use super::super::path::SafePath;
 use super::super::{Company, Surface};
 use super::{AddressError, EnvironmentAddress, Family, Place, Resource};
 
+/// What Business Central reports to a subscriber of its own accord, and so which member of the subscription's body names the company.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subscription {
+    /// `subscriptions`: changes of what the address in `resource` leads to.
+    Webhook,
+    /// `externaleventsubscriptions`: an event in the company of `companyName`.
+    Event,
+}
+
 impl Resource {
     /// The local path of its service's root, below the prefix of a route to this surface: what relative addresses in its body begin at.
     pub fn local_root(&self, surface: &Surface) -> Option<String> {
@@ -33,12 +42,15 @@ impl Resource {
         !self.is_media() && matches!(self.family(), Some(Family::Api(_) | Family::OData))
     }
 
-    /// Whether what is written there is a webhook, which watches the resource its body names.
-    pub fn is_subscription(&self) -> bool {
-        match &self.place {
-            Place::Root { family: Family::Api(_), rest } => is_below(rest, "subscriptions"),
-            _ => false,
-        }
+    /// What is subscribed to there, by what the body names.
+    pub fn subscription(&self) -> Option<Subscription> {
+        let (Place::Root { family: Family::Api(_), rest } | Place::InCompany { family: Family::Api(_), rest, .. }) =
+            &self.place
+        else {
+            return None;
+        };
+        let sets = [("subscriptions", Subscription::Webhook), ("externaleventsubscriptions", Subscription::Event)];
+        sets.into_iter().find(|(set, _)| is_below(rest, set)).map(|(_, subscription)| subscription)
     }
 
     /// The address as a part of a batch names it: relative to the root of the service.
@@ -61,25 +73,26 @@ impl Resource {
         Ok(first.replace(':', "%3A") + rest)
     }
 
-    /// What a webhook watches in this company, as its `resource` names it: `/api/v2.0/companies({id})/customers`.
-    pub fn watched(address: &str, environment: &EnvironmentAddress, company: &Company) -> Result<Self, AddressError> {
+    /// What a webhook watches, as its `resource` names it: `/api/v2.0/companies({id})/customers`; `None` for an address of another server.
+    pub fn watched(address: &str, environment: &EnvironmentAddress) -> Result<Option<Self>, AddressError> {
         let (path, query) = split_query(address);
-        let nameless = || AddressError::Unwatchable { asked: address.to_owned(), id: company.id.to_string() };
-        let watched = match environment.recognise(path, query) {
-            Some(watched) => watched,
-            None if path.contains("://") => return Err(nameless()),
+        match environment.recognise(path, query) {
+            Some(watched) => Ok(Some(watched)),
+            None if path.contains("://") => Ok(None),
             None => {
                 let path = format!("/{}", path.trim_start_matches('/'));
-                Self::below_environment(SafePath::check(&path)?, query)
+                Ok(Some(Self::below_environment(SafePath::check(&path)?, query)))
             }
-        };
-        let names_one = match &watched.place {
+        }
+    }
+
+    /// Whether the address itself says in which company it is.
+    pub fn names_its_company(&self) -> bool {
+        match &self.place {
             Place::InCompany { named: Some(_), .. } => true,
-            Place::InCompany { family, .. } => watched.query_selects(family),
+            Place::InCompany { family, .. } => self.query_selects(family),
             _ => false,
-        };
-        watched.judge(Some(company))?;
-        if names_one { Ok(watched) } else { Err(nameless()) }
+        }
     }
 
     fn family(&self) -> Option<&Family> {

@@ -17,7 +17,7 @@ mod place;
 mod query;
 mod upstream;
 
-pub use inside::split_query;
+pub use inside::{Subscription, split_query};
 pub use local::Asked;
 pub use upstream::{EnvironmentAddress, is_named};
 

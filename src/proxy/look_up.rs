@@ -1,0 +1,20 @@
+//! What only Business Central can say: the steps ask whoever can find it out.
+
+use std::sync::Arc;
+
+use super::refusal::Refusal;
+use crate::business_central::address::Resource;
+use crate::business_central::{Company, CompanyRef};
+
+/// Answers what the configuration leaves open.
+pub trait LookUp: Sync {
+    /// The company meant; `resource` is what is asked for in it.
+    fn company(
+        &self,
+        wanted: &CompanyRef,
+        resource: &Resource,
+    ) -> impl Future<Output = Result<Arc<Company>, Refusal>> + Send;
+
+    /// Whether OData knows an unbound action of this name.
+    fn has_action(&self, name: &str) -> impl Future<Output = Result<bool, Refusal>> + Send;
+}
