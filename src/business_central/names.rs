@@ -66,6 +66,11 @@ impl CompanyName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A name nobody gives a company, for one whose name is not known: digits of a GUID.
+    pub fn standing_for(company: Uuid) -> Self {
+        Self(company.simple().to_string().chars().take(30).collect())
+    }
 }
 
 impl FromStr for CompanyName {
@@ -78,6 +83,12 @@ impl FromStr for CompanyName {
         } else {
             Err(NameError::Company)
         }
+    }
+}
+
+impl From<Uuid> for CompanyId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
     }
 }
 

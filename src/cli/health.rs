@@ -11,15 +11,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Failure, runtime};
-use crate::config::Config;
+use super::{Failure, load_shape, runtime};
 
 pub fn health(path: &Path, connector: Option<&str>) -> Result<(), Failure> {
-    // Only the file's shape counts here: the secrets it names may be readable for the service alone.
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Configuration(format!("{} can't be read: {error}", path.display())))?;
-    let loaded = Config::from_yaml(&text, path).map_err(|mistakes| Failure::Configuration(super::drawn(&mistakes)))?;
-    let Some(address) = loaded.config.admin else {
+    let Some(address) = load_shape(path)?.admin else {
         return Err(Failure::Configuration("`admin: off` in the configuration: there is nothing to ask".to_owned()));
     };
     let path = match connector {

@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod health;
 mod run;
 mod schema;
@@ -39,6 +40,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
+    /// Tell what would become of a request, and why, without sending anything.
+    Explain(explain::Arguments),
     /// Ask the running bcproxy whether it is ready; exit code 0 if so. For containers.
     Health {
         /// Ask about this connector only.
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         None | Some(Command::Run) => run::run(config),
         Some(Command::Demo) => demo::demo(),
         Some(Command::Check { output }) => check::check(config, output),
+        Some(Command::Explain(arguments)) => explain::print(config, arguments),
         Some(Command::Health { connector }) => health::health(config, connector.as_deref()),
         Some(Command::Schema { markdown }) => {
             schema::print(markdown);
@@ -102,6 +106,14 @@ fn load(path: &Path) -> Result<Config, Failure> {
     if !loaded.warnings.is_empty() {
         eprintln!("{}", drawn(&loaded.warnings));
     }
+    Ok(loaded.config)
+}
+
+/// The configuration for a command that needs no secret: those it names may be readable for the service alone.
+fn load_shape(path: &Path) -> Result<Config, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Configuration(format!("{} can't be read: {error}", path.display())))?;
+    let loaded = Config::from_yaml(&text, path).map_err(|mistakes| Failure::Configuration(drawn(&mistakes)))?;
     Ok(loaded.config)
 }
 

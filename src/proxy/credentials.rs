@@ -99,12 +99,18 @@ impl Scheme {
 
 /// Refuses a handshake no honest client holds, so that it is not taken for one without credentials.
 pub fn refuse_broken(inbound: Inbound) -> Result<Inbound, Refusal> {
-    match inbound.exchange.credentials {
+    check(inbound.exchange.credentials)?;
+    Ok(inbound)
+}
+
+/// The same, of the credentials alone.
+pub fn check(credentials: Credentials) -> Result<(), Refusal> {
+    match credentials {
         Credentials::Broken(error) => {
             let message = format!("The Authorization header holds no NTLM message that can be read: {error}.");
             Err(Refusal::new(Kind::BrokenHandshake, message))
         }
-        _ => Ok(inbound),
+        _ => Ok(()),
     }
 }
 

@@ -50,12 +50,9 @@ fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
 }
 
 /// Makes Business Central's headers fit for the client.
-///
-/// Cookies belong to a session nobody keeps, a challenge would make old clients start a handshake of their own, and the last two would lead
-/// a browser or a modern library past this proxy.
 pub fn towards_client(headers: &mut HeaderMap) {
     remove_hop_by_hop(headers);
-    for name in [SET_COOKIE, WWW_AUTHENTICATE, PROXY_AUTHENTICATE, ALT_SVC, STRICT_TRANSPORT_SECURITY] {
+    for name in KEPT_FROM_CLIENTS {
         headers.remove(name);
     }
 }
@@ -112,6 +109,11 @@ fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
         headers.remove(name);
     }
 }
+
+/// Cookies belong to a session nobody keeps, a challenge would make old clients start a handshake of their own, and the last two would lead
+/// a browser or a modern library past this proxy.
+pub const KEPT_FROM_CLIENTS: [HeaderName; 5] =
+    [SET_COOKIE, WWW_AUTHENTICATE, PROXY_AUTHENTICATE, ALT_SVC, STRICT_TRANSPORT_SECURITY];
 
 /// Headers that hide a method behind another one.
 pub const METHOD_HEADERS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];

@@ -19,6 +19,7 @@ mod company_choice;
 mod credentials;
 mod destination;
 mod exchange;
+pub mod explain;
 mod forward;
 mod gate;
 mod guard;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use crate::business_central::PathError;
 use crate::business_central::address::AddressError;
 use crate::business_central::batch::BatchError;
 use crate::business_central::companies::{LookupError, MatchError};
+use crate::business_central::{Dialect, PathError};
 use crate::entra::Unavailable;
 use crate::unreachable::Step;
 
@@ -81,6 +81,16 @@ impl Kind {
             Self::AnswerTimeout => (S::GATEWAY_TIMEOUT, "Proxy_AnswerTimeout", "http_response_timeout"),
             Self::ClientGone => (S::BAD_REQUEST, "Proxy_ClientGone", "http_request_error"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "Proxy_Internal", "proxy_internal_error"),
+        }
+    }
+
+    /// The status as a client of this dialect gets it.
+    pub fn status(self, dialect: Dialect) -> StatusCode {
+        let (intended, ..) = self.describe();
+        match self {
+            // A handshake is no call yet: its programs read the status only.
+            Self::BrokenHandshake => intended,
+            _ => dialect.status(intended),
         }
     }
 }

@@ -204,6 +204,14 @@ impl RequestBody {
         }
     }
 
+    /// All of it, if it is at hand.
+    pub fn at_hand(&self) -> Option<&Bytes> {
+        match self {
+            Self::Whole { bytes, .. } => Some(bytes),
+            Self::Streaming { .. } => None,
+        }
+    }
+
     /// How far it got, for a body that streams.
     pub fn progress(&self) -> Option<Arc<Progress>> {
         match self {

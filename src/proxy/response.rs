@@ -175,10 +175,9 @@ async fn relay(
 fn refuse(exchange: Arc<Exchange>, refusal: Refusal) -> Response<ResponseBody> {
     let (intended, code, proxy_status) = refusal.kind.describe();
     let dialect = exchange.dialect();
+    let status = refusal.kind.status(dialect);
     let text = Bytes::from(dialect.body(intended, code, &refusal.message));
     let breaks_off = refusal.kind == Kind::BrokenHandshake;
-    // A handshake is no call yet: its programs read the status only.
-    let status = if breaks_off { intended } else { dialect.status(intended) };
     let completion = exchange.credentials.completion();
     let allowed = (intended == StatusCode::METHOD_NOT_ALLOWED).then(|| allowed_methods(&exchange));
     let id = exchange.id;

@@ -12,6 +12,8 @@ mod companies;
 mod companies_listed;
 mod crawl;
 mod entra_errors;
+#[cfg(unix)]
+mod explained;
 mod faults;
 mod forwarding;
 mod gate;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use hyper::StatusCode;
+use hyper::header::{HeaderMap, HeaderName};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -120,6 +121,11 @@ impl Head {
     /// `HTTP/1.0` or `HTTP/1.1`.
     pub fn version(&self) -> &str {
         &self.0[..8]
+    }
+
+    pub fn headers(&self) -> HeaderMap {
+        let lines = self.0.lines().filter_map(|line| line.split_once(": "));
+        lines.map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

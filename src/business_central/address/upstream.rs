@@ -195,16 +195,21 @@ impl Resource {
         Ok(query)
     }
 
+    /// The companies its path, query and headers name, by name or id.
+    pub fn companies_named(&self) -> impl Iterator<Item = String> + '_ {
+        let in_path = match &self.place {
+            Place::InCompany { named: Some(named), .. } => Some(named.clone()),
+            _ => None,
+        };
+        in_path.into_iter().chain(self.query.companies()).chain(self.also_named.iter().cloned())
+    }
+
     /// Refuses a company other than the route's, and two at once.
     pub fn judge(&self, company: Option<&Company>) -> Result<(), AddressError> {
         if matches!(self.place, Place::Anywhere(_)) {
             return Ok(());
         }
-        let in_path = match &self.place {
-            Place::InCompany { named: Some(named), .. } => Some(named.clone()),
-            _ => None,
-        };
-        let mut named = in_path.into_iter().chain(self.query.companies()).chain(self.also_named.iter().cloned());
+        let mut named = self.companies_named();
         match company {
             Some(company) => match named.find(|asked| !is_named(company, asked)) {
                 Some(asked) => Err(AddressError::OtherCompany { asked, allowed: company.name.to_string() }),

@@ -9,6 +9,7 @@
 //! a request line of 2009 holds spaces: the streams know which is which, and [`ClientConnection`] tells the steps.
 
 mod connection;
+pub mod offline;
 mod request_line;
 mod request_stream;
 mod socket;

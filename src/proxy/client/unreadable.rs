@@ -51,8 +51,7 @@ pub fn diagnose(head: &[u8]) -> &'static str {
 /// The answer, as it goes onto the wire; the connection ends with it.
 pub fn answer(status: StatusCode, head: &[u8], reason: &str) -> Vec<u8> {
     let dialect = if looks_like_soap(head) { Dialect::Soap } else { Dialect::OData };
-    let message = format!("The request can't be read as HTTP: {reason}. Nothing was sent to Business Central.");
-    let body = dialect.body(status, "Proxy_Unreadable", &message);
+    let body = dialect.body(status, CODE, &message(reason));
     let status = dialect.status(status);
     format!(
         "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nProxy-Status: bcproxy; error=http_request_error\r\nConnection: \
@@ -65,12 +64,19 @@ pub fn answer(status: StatusCode, head: &[u8], reason: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// What the answer says.
+pub fn message(reason: &str) -> String {
+    format!("The request can't be read as HTTP: {reason}. Nothing was sent to Business Central.")
+}
+
 fn looks_like_soap(head: &[u8]) -> bool {
     let head = head.to_ascii_lowercase();
     [&b"\nsoapaction:"[..], b"text/xml", b"application/soap+xml"]
         .iter()
         .any(|sign| memchr::memmem::find(&head, sign).is_some())
 }
+
+pub const CODE: &str = "Proxy_Unreadable";
 
 /// What hyper's address type holds.
 const LONGEST_TARGET: usize = 65_534;

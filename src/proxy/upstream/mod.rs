@@ -29,6 +29,12 @@ use crate::https_url::HttpsUrl;
 use crate::tls::TlsError;
 use crate::unreachable::Unreachable;
 
+/// An authority as requests name it in `Host`.
+pub fn host(authority: &str) -> HeaderValue {
+    let host = authority.strip_suffix(":443").unwrap_or(authority);
+    HeaderValue::from_str(host).unwrap_or(HeaderValue::from_static(""))
+}
+
 /// A client of one host; clones share its connections.
 #[derive(Clone)]
 pub struct Upstream(Arc<Shared>);
@@ -103,8 +109,7 @@ impl Upstream {
 
     /// The host, as requests name it in `Host`.
     pub fn host(&self) -> HeaderValue {
-        let host = self.0.authority.strip_suffix(":443").unwrap_or(&self.0.authority);
-        HeaderValue::from_str(host).unwrap_or(HeaderValue::from_static(""))
+        host(&self.0.authority)
     }
 
     /// Sends a request, whose address is path and query only, and waits for the answer's head.

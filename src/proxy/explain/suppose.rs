@@ -1,0 +1,143 @@
+//! Look-ups that are not made: what Business Central would say is supposed, and noted.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use uuid::Uuid;
+
+use crate::business_central::address::Resource;
+use crate::business_central::{Company, CompanyName, CompanyRef};
+use crate::proxy::look_up::LookUp;
+use crate::proxy::refusal::Refusal;
+
+/// What is supposed where only Business Central knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Supposition {
+    /// Whether an id (or a name) in the request is that of the company which the configuration gives by name (or by id).
+    pub is_same_company: bool,
+    /// Whether what looks like an unbound action is one.
+    pub is_action: bool,
+}
+
+/// Answers by a supposition. What the configuration does not say stands in for itself and is given a readable form at the end.
+#[derive(Debug)]
+pub struct Supposed {
+    supposition: Supposition,
+    noted: Mutex<Noted>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Noted {
+    pub companies: Vec<SupposedCompany>,
+    /// Names that may be those of unbound actions.
+    pub actions: Vec<String>,
+}
+
+/// A company of which the configuration says the name or the id only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupposedCompany {
+    pub wanted: CompanyRef,
+    /// What the request holds that may be the other half.
+    pub maybe: Option<String>,
+    company: Company,
+    /// What stands for the other half until it is shown.
+    stand_in: String,
+}
+
+impl Supposed {
+    pub fn new(supposition: Supposition) -> Self {
+        Self { supposition, noted: Mutex::default() }
+    }
+
+    pub fn noted(self) -> Noted {
+        self.noted.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note<T>(&self, note: impl FnOnce(&mut Noted) -> T) -> T {
+        note(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl LookUp for Supposed {
+    async fn company(&self, wanted: &CompanyRef, resource: &Resource) -> Result<Arc<Company>, Refusal> {
+        self.note(|noted| {
+            let known = noted.companies.iter().position(|known| known.wanted == *wanted);
+            let index = known.unwrap_or_else(|| {
+                noted.companies.push(SupposedCompany::new(wanted));
+                noted.companies.len() - 1
+            });
+            let company = noted.companies.get_mut(index).map(|known| {
+                known.meet(resource, self.supposition.is_same_company);
+                known.company.clone()
+            });
+            Ok(Arc::new(company.unwrap_or_else(|| SupposedCompany::new(wanted).company)))
+        })
+    }
+
+    async fn has_action(&self, name: &str) -> Result<bool, Refusal> {
+        self.note(|noted| {
+            if !noted.actions.iter().any(|known| known == name) {
+                noted.actions.push(name.to_owned());
+            }
+        });
+        Ok(self.supposition.is_action)
+    }
+}
+
+impl SupposedCompany {
+    fn new(wanted: &CompanyRef) -> Self {
+        let stand_in = Uuid::new_v4();
+        let (company, stand_in) = match wanted {
+            CompanyRef::Name(name) => {
+                let company = Company { id: stand_in.into(), name: name.clone(), display_name: String::new() };
+                (company, stand_in.to_string())
+            }
+            CompanyRef::Id(id) => {
+                let name = CompanyName::standing_for(stand_in);
+                (Company { id: *id, name: name.clone(), display_name: String::new() }, name.to_string())
+            }
+        };
+        Self { wanted: wanted.clone(), maybe: None, company, stand_in }
+    }
+
+    /// Notes what the resource names and the configuration does not know; takes it for this company's, if that is supposed.
+    fn meet(&mut self, resource: &Resource, is_same: bool) {
+        if self.maybe.is_some() {
+            return;
+        }
+        match &self.wanted {
+            CompanyRef::Name(_) => {
+                let Some(id) = resource.companies_named().find_map(|named| named.parse().ok()) else { return };
+                self.maybe = Some(format!("{id}"));
+                if is_same {
+                    self.company.id = id;
+                }
+            }
+            CompanyRef::Id(id) => {
+                let mut named = resource.companies_named().filter(|named| named.parse() != Ok(*id));
+                let Some(name) = named.find_map(|named| named.parse::<CompanyName>().ok()) else { return };
+                self.maybe = Some(name.to_string());
+                if is_same {
+                    self.company.name = name;
+                }
+            }
+        }
+    }
+
+    /// The half that has to be looked up, in words.
+    pub fn unknown(&self) -> String {
+        match &self.wanted {
+            CompanyRef::Name(name) => format!("id of {name}"),
+            CompanyRef::Id(id) => format!("name of {id}"),
+        }
+    }
+}
+
+impl Noted {
+    /// A text with what stands in for something unknown named as such.
+    pub fn readable(&self, text: &str) -> String {
+        self.companies.iter().fold(text.to_owned(), |text, company| {
+            text.replace(&company.stand_in, &format!("{{{}}}", company.unknown()))
+        })
+    }
+}
