@@ -23,6 +23,8 @@ pub struct AccessRecord {
 pub enum Outcome {
     /// The client did not take all of it.
     ClientLeft,
+    /// The client took nothing for so long that it was cut off.
+    ClientStalled,
     Complete,
     /// It was a step of the client's handshake; the request itself is still to come.
     Handshake,
@@ -41,6 +43,7 @@ impl Outcome {
     fn as_str(self) -> &'static str {
         match self {
             Self::ClientLeft => "client left",
+            Self::ClientStalled => "client stalled",
             Self::Complete => "complete",
             Self::Handshake => "handshake",
             Self::BrokenUpstream => "broken upstream",

@@ -12,7 +12,7 @@ use tower::Service;
 use super::authorize::Draft;
 use super::exchange::Exchange;
 use super::forward::{Fault, Unanswered};
-use super::gate::{Permit, Refused};
+use super::gate::{Client, Permit, Refused};
 use super::refusal::{Kind, Refusal};
 use super::request_body::RequestBody;
 use super::response::MEASURED_BYTES;
@@ -83,7 +83,9 @@ impl Attempts {
         let Some(gate) = self.draft.gate() else { return Ok(None) };
         let exchange = &self.draft.exchange;
         let is_again = self.failures > 0 || self.pauses > 0 || self.refused.is_some();
-        let waiting = gate.enter(exchange.client.ip(), self.deadline, is_again);
+        let program = (self.draft.route.settings.path.as_str(), exchange.user_agent.as_ref());
+        let client = Client::new(exchange.client.ip(), program);
+        let waiting = gate.enter(client, self.deadline, is_again);
         let permit = tokio::select! {
             biased;
             permit = waiting => permit,

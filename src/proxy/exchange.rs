@@ -40,8 +40,8 @@ pub struct Exchange {
     route: OnceLock<Arc<Route>>,
     upstream: OnceLock<Duration>,
     token_age: OnceLock<Duration>,
-    /// How long it waited for its turn first, and how many were before it.
-    queued: OnceLock<(Duration, usize)>,
+    /// How long it waited for its turn first, and how many had theirs in that time.
+    queued: OnceLock<(Duration, u64)>,
     attempts: AtomicU32,
 }
 
@@ -106,12 +106,12 @@ impl Exchange {
         let _ = self.upstream.set(took);
     }
 
-    /// Notes how long it waited for its turn, and how many were before it; the first turn stays.
-    pub fn queued(&self, waited: Duration, before: usize) {
+    /// Notes how long it waited for its turn, and how many had theirs in that time; the first turn stays.
+    pub fn queued(&self, waited: Duration, before: u64) {
         let _ = self.queued.set((waited, before));
     }
 
-    pub fn queue(&self) -> Option<(Duration, usize)> {
+    pub fn queue(&self) -> Option<(Duration, u64)> {
         self.queued.get().copied()
     }
 

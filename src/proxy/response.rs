@@ -142,6 +142,7 @@ async fn relay(
     let ends_with_connection = version == Version::HTTP_10;
     let idle = exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
     let Treatment { document, is_decoded } = Treatment::of(exchange, head.status, &head.headers);
+    exchange.client.may_stall(idle);
     let links = exchange.route().map(|route| Links::new(exchange.clone(), routes, route.clone()));
 
     let mut body = AnswerBody::new(IdleTimeout::new(body, idle), is_decoded);
@@ -297,6 +298,8 @@ impl Drop for ResponseBody {
         // hyper does not ask for a body it need not send.
         if self.is_end_stream() || self.record.exchange.method == Method::HEAD {
             self.record.outcome.complete_if_unfinished();
+        } else if self.record.exchange.client.has_stalled() {
+            self.record.outcome = Outcome::ClientStalled;
         }
     }
 }

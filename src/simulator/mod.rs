@@ -39,7 +39,7 @@ pub use self::listener::Break;
 use self::listener::Door;
 pub use self::record::{KEPT_BODY, Outcome, Received};
 pub use self::script::{Framing, Matcher, Script};
-pub use self::settings::{CompanySettings, Settings, TenantInLinks};
+pub use self::settings::{CompanySettings, Limits, Settings, TenantInLinks};
 pub use self::times::Times;
 use self::tls::Identity;
 

@@ -8,6 +8,8 @@ use hyper::{HeaderMap, Method, StatusCode, Version};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::business_central::Share;
+
 /// How much of a request body is kept, in bytes. All of it is read and counted.
 pub const KEPT_BODY: usize = 1 << 20;
 
@@ -72,6 +74,7 @@ pub(super) struct Entry {
     number: usize,
     kept: BytesMut,
     outcome: Outcome,
+    share: Option<Share>,
 }
 
 impl Recorder {
@@ -103,7 +106,7 @@ impl Recorder {
             number = log.forgotten + log.requests.len();
             log.requests.push(received);
         });
-        Entry { log: self.log.clone(), number, kept: BytesMut::new(), outcome: Outcome::Pending }
+        Entry { log: self.log.clone(), number, kept: BytesMut::new(), outcome: Outcome::Pending, share: None }
     }
 
     pub fn received(&self) -> Vec<Received> {
@@ -135,6 +138,11 @@ impl Entry {
         });
     }
 
+    /// The request is in work until it is done with.
+    pub fn in_work(&mut self, share: Share) {
+        self.share = Some(share);
+    }
+
     pub fn status(&mut self, status: StatusCode) {
         self.update(|received| received.status = Some(status));
     }
@@ -155,6 +163,8 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let outcome = if self.outcome == Outcome::Answered { Outcome::Answered } else { Outcome::Broken };
         let cut = self.kept.split().freeze();
+        // Before anybody can see that it is done.
+        self.share = None;
         self.update(|received| {
             received.outcome = outcome;
             if !received.complete {

@@ -33,12 +33,24 @@ pub struct Settings {
     pub compress_answers: bool,
     /// Whether JSON is written with `\/` for `/`, as some serializers do.
     pub escape_slashes: bool,
+    /// How much Business Central takes at a time; everything by default.
+    pub limits: Option<Limits>,
     /// How many requests the record keeps at least; twice as many at most.
     pub record_limit: usize,
     /// Port of the Entra listener; any free one by default.
     pub entra_port: Option<u16>,
     /// Port of the Business Central listener; any free one by default.
     pub business_central_port: Option<u16>,
+}
+
+/// What Business Central takes of one application, and of SOAP calls together; more is answered with 429.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Requests in work at once.
+    pub concurrency: usize,
+    /// Requests within `per`.
+    pub requests: usize,
+    pub per: Duration,
 }
 
 /// A company: its immutable id, its technical name (at most 30 characters) and the name printed on its documents.
@@ -79,6 +91,7 @@ impl Default for Settings {
             tenant_in_links: TenantInLinks::AsRequested,
             compress_answers: true,
             escape_slashes: false,
+            limits: None,
             record_limit: 10_000,
             entra_port: None,
             business_central_port: None,

@@ -3,10 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{OnceLock, Weak};
+use std::time::Duration;
 
 use http_body::SizeHint;
 use socket2::SockRef;
 use tokio::net::TcpStream;
+
+use crate::config::Timeouts;
 
 /// One accepted connection, as the steps of the data path see it.
 ///
@@ -27,6 +30,9 @@ pub struct ClientConnection {
     ended: AtomicU32,
     is_resting: AtomicBool,
     handshakes: AtomicU32,
+    /// How long the client may take nothing of an answer, in milliseconds.
+    patience: AtomicU64,
+    has_stalled: AtomicBool,
     unreadable: OnceLock<&'static str>,
 }
 
@@ -60,6 +66,8 @@ impl ClientConnection {
             ended: AtomicU32::new(0),
             is_resting: AtomicBool::new(false),
             handshakes: AtomicU32::new(0),
+            patience: AtomicU64::new(millis(Timeouts::default().body_idle)),
+            has_stalled: AtomicBool::new(false),
             unreadable: OnceLock::new(),
         }
     }
@@ -115,6 +123,24 @@ impl ClientConnection {
     /// A request came that is no handshake.
     pub fn handshake_over(&self) {
         self.handshakes.store(0, Ordering::Relaxed);
+    }
+
+    /// For so long the client may take nothing of the answer that begins.
+    pub fn may_stall(&self, time: Duration) {
+        self.patience.store(millis(time), Ordering::Relaxed);
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience.load(Ordering::Relaxed))
+    }
+
+    /// It took nothing for longer than that, and is cut off.
+    pub(super) fn stalls(&self) {
+        self.has_stalled.store(true, Ordering::Relaxed);
+    }
+
+    pub fn has_stalled(&self) -> bool {
+        self.has_stalled.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_unreadable(&self, reason: &'static str) {
@@ -174,4 +200,8 @@ impl ClientConnection {
     pub(super) fn is_still_sending(&self) -> bool {
         self.is_still_sending.load(Ordering::Relaxed)
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

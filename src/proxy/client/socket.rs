@@ -1,4 +1,4 @@
-//! The accepted socket: closes such that a client gets to read its answer.
+//! The accepted socket: ends when a client takes nothing of its answer, and closes such that it gets to read it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +18,8 @@ use crate::proxy::shared_socket::SharedSocket;
 pub struct Socket {
     socket: SharedSocket,
     connection: Arc<ClientConnection>,
+    /// Runs while the client takes nothing of what is written.
+    stalling: Option<Pin<Box<Sleep>>>,
     /// Runs once we have closed our half on a client that still sends.
     hearing_out: Option<Pin<Box<Sleep>>>,
 }
@@ -34,11 +36,28 @@ impl Socket {
         let local = socket.local_addr().ok();
         let socket = Arc::new(socket);
         let connection = ClientConnection::new(peer, local, Arc::downgrade(&socket));
-        Self { socket: SharedSocket(socket), connection: Arc::new(connection), hearing_out: None }
+        Self { socket: SharedSocket(socket), connection: Arc::new(connection), stalling: None, hearing_out: None }
     }
 
     pub fn connection(&self) -> Arc<ClientConnection> {
         self.connection.clone()
+    }
+
+    /// What came of a write; fails when the client has taken nothing for too long: what it does not take, others wait for.
+    fn unless_stalled(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalling = None;
+            return written;
+        }
+        let patience = self.connection.patience();
+        let timer = self.stalling.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(timer.as_mut().poll(context));
+        self.connection.stalls();
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Reads and discards until the client closes too, so that it gets to read our answer.
@@ -79,7 +98,8 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(context, bytes)
+        let written = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.unless_stalled(context, written)
     }
 
     fn poll_write_vectored(
@@ -87,7 +107,8 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
+        self.unless_stalled(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,24 +1,46 @@
 //! A queue that serves its clients in turn: who has many waiting gets no more turns than who has one.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
 use super::Place;
+
+/// Whose turn it is: one program on one machine, as far as that can be told.
+///
+/// An address alone would make one client of all programs on this machine, or behind one router: a report would keep a till waiting. Each
+/// connection a client of its own would give the most turns to whoever opens most. So it is the address, the route and what the program
+/// calls itself; within a client it goes by arrival, which is fair to its connections, since each has one request at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Client {
+    ip: IpAddr,
+    /// Two programs that share one by chance take turns as one.
+    program: u64,
+}
+
+impl Client {
+    /// `program`: whatever tells programs apart.
+    pub fn new(ip: IpAddr, program: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        program.hash(&mut hasher);
+        Self { ip, program: hasher.finish() }
+    }
+}
 
 /// Who waits, by client.
 #[derive(Debug, Default)]
 pub struct FairQueue {
     /// They had a turn that came to nothing, and go first.
     again: VecDeque<Place>,
-    clients: HashMap<IpAddr, VecDeque<Place>>,
+    clients: HashMap<Client, VecDeque<Place>>,
     /// Each client that waits, once.
-    turns: VecDeque<IpAddr>,
+    turns: VecDeque<Client>,
     /// With those who have left and are still in here.
     pub(super) places: usize,
 }
 
 impl FairQueue {
-    pub fn push(&mut self, client: IpAddr, place: Place) {
+    pub fn push(&mut self, client: Client, place: Place) {
         self.places += 1;
         let waiting = self.clients.entry(client).or_default();
         if waiting.is_empty() {
@@ -52,7 +74,7 @@ impl FairQueue {
     }
 
     /// The last one of the client with the most places, if those are more than this client would have with one more.
-    pub fn displace_for(&mut self, client: IpAddr) -> Option<Place> {
+    pub fn displace_for(&mut self, client: Client) -> Option<Place> {
         self.forget_those_who_left();
         let own = self.clients.get(&client).map_or(0, VecDeque::len);
         let waiting = self.clients.values_mut().max_by_key(|waiting| waiting.len())?;

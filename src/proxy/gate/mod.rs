@@ -7,10 +7,10 @@ mod fair_queue;
 mod tests;
 mod window;
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+pub use fair_queue::Client;
 use fair_queue::FairQueue;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -32,6 +32,8 @@ struct State {
     limits: Limits,
     in_work: usize,
     waiting: usize,
+    /// So many went through so far.
+    through: u64,
     window: Window,
     queue: FairQueue,
     /// Business Central asked for a pause.
@@ -50,15 +52,19 @@ struct Pace {
 
 /// A place in the queue.
 #[derive(Debug)]
-struct Place(oneshot::Sender<Result<Permit, Refused>>);
+struct Place {
+    answer: oneshot::Sender<Result<Permit, Refused>>,
+    /// So many had gone through when it was taken.
+    since: u64,
+}
 
 /// The right to have one request in work. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Permit {
     gate: Weak<Shared>,
-    /// How long it was waited for, and how many were before.
+    /// How long it was waited for, and how many went through in that time.
     pub waited: Duration,
-    pub before: usize,
+    pub before: u64,
 }
 
 /// Why a request does not get through.
@@ -73,7 +79,7 @@ pub enum Refused {
 impl Place {
     /// Whether somebody still waits at it.
     fn is_taken(&self) -> bool {
-        !self.0.is_closed()
+        !self.answer.is_closed()
     }
 }
 
@@ -83,6 +89,7 @@ impl Gate {
             limits,
             in_work: 0,
             waiting: 0,
+            through: 0,
             window: Window::default(),
             queue: FairQueue::default(),
             paused_until: None,
@@ -102,9 +109,9 @@ impl Gate {
     ///
     /// `is_again`: the request was through before and Business Central sent it back; it goes before all others. When it is known to be too
     /// early until then, it is refused at once. Dropping the future leaves the queue.
-    pub async fn enter(&self, client: IpAddr, deadline: Instant, is_again: bool) -> Result<Permit, Refused> {
+    pub async fn enter(&self, client: Client, deadline: Instant, is_again: bool) -> Result<Permit, Refused> {
         let now = Instant::now();
-        let (mut place, before) = {
+        let mut place = {
             let mut state = self.0.lock();
             if state.queue.is_empty() && state.closed_until(now) == Opening::Now {
                 state.begin(now);
@@ -119,21 +126,21 @@ impl Gate {
             } else if full {
                 return Err(Refused::Full { retry_after: state.estimate(now) });
             }
-            let (sender, receiver) = oneshot::channel();
-            let before = state.waiting;
+            let (answer, receiver) = oneshot::channel();
+            let place = Place { answer, since: state.through };
             state.waiting += 1;
             match is_again {
-                true => state.queue.push_again(Place(sender)),
-                false => state.queue.push(client, Place(sender)),
+                true => state.queue.push_again(place),
+                false => state.queue.push(client, place),
             }
             self.0.admit(&mut state, now);
-            (Waiting { gate: self, receiver, is_over: false }, before)
+            Waiting { gate: self, receiver, is_over: false }
         };
         let answer = tokio::time::timeout_at(deadline, &mut place.receiver).await;
         place.is_over = matches!(answer, Ok(Ok(_)));
         match answer {
             Ok(Ok(Ok(mut permit))) => {
-                (permit.waited, permit.before) = (now.elapsed(), before);
+                permit.waited = now.elapsed();
                 Ok(permit)
             }
             Ok(Ok(Err(refused))) => Err(refused),
@@ -184,12 +191,13 @@ impl State {
 
     fn begin(&mut self, now: Instant) {
         self.in_work += 1;
+        self.through += 1;
         self.window.begins(now, self.limits.requests.per);
     }
 
     fn refuse(&mut self, place: Place, reason: impl FnOnce(Duration) -> Refused, now: Instant) {
         let estimate = self.estimate(now);
-        if place.0.send(Err(reason(estimate))).is_ok() {
+        if place.answer.send(Err(reason(estimate))).is_ok() {
             self.waiting -= 1;
         }
     }
@@ -234,8 +242,9 @@ impl Shared {
                 Opening::WhenFree => return,
             }
             let Some(place) = state.queue.pop() else { break };
-            let permit = Permit { gate: Arc::downgrade(self), waited: Duration::ZERO, before: 0 };
-            match place.0.send(Ok(permit)) {
+            let before = state.through - place.since;
+            let permit = Permit { gate: Arc::downgrade(self), waited: Duration::ZERO, before };
+            match place.answer.send(Ok(permit)) {
                 Ok(()) => {
                     state.waiting -= 1;
                     state.begin(now);

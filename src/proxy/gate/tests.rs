@@ -16,8 +16,8 @@ fn limits(concurrency: usize, count: usize, per: u64, queue: usize) -> Limits {
     }
 }
 
-fn client(number: u8) -> IpAddr {
-    Ipv4Addr::new(127, 0, 0, number).into()
+fn client(number: u8) -> Client {
+    Client::new(Ipv4Addr::LOCALHOST.into(), number)
 }
 
 fn in_a_minute() -> Instant {

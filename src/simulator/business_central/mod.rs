@@ -12,6 +12,7 @@ mod encoding;
 mod errors;
 mod files;
 mod filter;
+mod limits;
 mod media;
 mod metadata;
 mod query;
@@ -39,6 +40,8 @@ use uuid::Uuid;
 use self::address::Address;
 use self::books::{Books, Owner};
 use self::errors::Failure;
+pub(super) use self::limits::Share;
+use self::limits::{Limited, Work};
 use self::records::Records;
 use self::request::{BODY_LIMIT, Place, Request};
 use super::answer::{self, AnswerBody};
@@ -60,6 +63,7 @@ pub struct BusinessCentral {
     recorder: Recorder,
     scripts: Scripts,
     refusals: Mutex<Times>,
+    work: Arc<Work>,
 }
 
 impl BusinessCentral {
@@ -71,6 +75,7 @@ impl BusinessCentral {
             recorder: Recorder::new(settings.record_limit),
             scripts: Scripts::default(),
             refusals: Mutex::new(Times::Next(0)),
+            work: Arc::new(Work::new(settings.limits)),
             settings: settings.clone(),
         }
     }
@@ -100,6 +105,16 @@ impl BusinessCentral {
         lock(&self.books).codeunit_calls.get(method).copied().unwrap_or(0)
     }
 
+    /// How many requests were too many.
+    pub fn throttled(&self) -> u64 {
+        self.work.refused()
+    }
+
+    /// The most requests that were in work at once, of one application or over SOAP.
+    pub fn most_in_work(&self) -> usize {
+        self.work.most_in_work()
+    }
+
     /// How many customers the company of this name has; `None` when there is no such company.
     pub fn customers(&self, company: &str) -> Option<usize> {
         let books = lock(&self.books);
@@ -118,6 +133,21 @@ impl BusinessCentral {
     fn token(&self, headers: &HeaderMap) -> Option<Issued> {
         let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
         if scheme.eq_ignore_ascii_case("bearer") { self.tokens.accepted(token) } else { None }
+    }
+
+    /// Whether a request is within the limits; one without a token is nobody's.
+    fn begin_work(&self, head: &Parts, token: Option<&Issued>, entry: &mut Entry) -> bool {
+        let Some(token) = token else { return true };
+        let is_soap = Address::parse(head.uri.path())
+            .is_ok_and(|address| address.segments.first().is_some_and(|family| family.eq_ignore_ascii_case("WS")));
+        let of = if is_soap { Limited::Environment } else { Limited::Application(token.client_id) };
+        match self.work.begin(of) {
+            Some(share) => {
+                entry.in_work(share);
+                true
+            }
+            None => false,
+        }
     }
 
     /// What Business Central answers of its own accord.
@@ -185,7 +215,10 @@ impl Service for BusinessCentral {
         let (head, body) = request.into_parts();
         let token = self.token(&head.headers);
         let mut entry = self.recorder.begin(&head, connection.number, token.as_ref().map(|token| token.client_id));
-        let script = self.scripts.take(&head, token.is_some()).unwrap_or_else(Script::ordinary);
+        let script = match self.begin_work(&head, token.as_ref(), &mut entry) {
+            true => self.scripts.take(&head, token.is_some()).unwrap_or_else(Script::ordinary),
+            false => Script::busy(StatusCode::TOO_MANY_REQUESTS, None),
+        };
 
         let mut kept = None;
         if script.reads_request {
