@@ -58,8 +58,17 @@ enum Phase {
 struct ChunkedEnd {
     /// The last byte handed over ended a line.
     at_line_start: bool,
-    /// Since a line that begins like the last chunk's.
-    is_careful: bool,
+    caution: Caution,
+}
+
+/// How much of what was handed over may have been the last chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caution {
+    None,
+    /// The beginning of its size, which is nothing but zeros.
+    Size,
+    /// All of its size: an extension and trailers may follow, until an empty line.
+    Rest,
 }
 
 impl<S> RequestStream<S> {
@@ -364,7 +373,7 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
 
 impl ChunkedEnd {
     fn begin() -> Self {
-        Self { at_line_start: true, is_careful: false }
+        Self { at_line_start: true, caution: Caution::None }
     }
 
     /// How many of these bytes may be handed over at once.
@@ -372,26 +381,28 @@ impl ChunkedEnd {
         let bytes = bytes.get(..room).unwrap_or(bytes);
         let count = self.next_piece(bytes);
         if let Some((&last, before)) = bytes.get(..count).and_then(<[u8]>::split_last) {
-            // An empty line ends the last chunk, or shows that it was none.
-            let was_empty = self.at_line_start && before.is_empty();
-            match last {
-                b'\n' => {
-                    self.is_careful &= !was_empty;
-                    self.at_line_start = true;
-                }
-                b'\r' if self.is_careful => {}
-                _ => self.at_line_start = false,
-            }
+            let ends_empty_line = last == b'\n' && self.at_line_start && before.is_empty();
+            self.caution = match (self.caution, last) {
+                (Caution::Size, b'0' | b' ' | b'\t' | b'\r') => Caution::Size,
+                (Caution::Size, b';' | b'\n') => Caution::Rest,
+                (Caution::Rest, _) if !ends_empty_line => Caution::Rest,
+                _ => Caution::None,
+            };
+            self.at_line_start = match last {
+                b'\n' => true,
+                b'\r' if self.caution != Caution::None => self.at_line_start,
+                _ => false,
+            };
         }
         count
     }
 
     fn next_piece(&mut self, bytes: &[u8]) -> usize {
-        if self.is_careful {
+        if self.caution != Caution::None {
             return 1;
         }
         if self.at_line_start && bytes.first() == Some(&b'0') {
-            self.is_careful = true;
+            self.caution = Caution::Size;
             return 1;
         }
         memchr::memmem::find(bytes, b"\n0").map_or(bytes.len(), |at| at + 1)
