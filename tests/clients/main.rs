@@ -1,18 +1,23 @@
 //! Programs as they are out there, on client libraries from the registries, against the proxy in front of the simulator.
 //!
-//! Each program is a script beside this file; it prints as JSON what it saw, and the test judges that. What they need:
+//! Each program is a script that shows what it saw, and the test judges that. What they need:
 //!
-//! | program | Debian | PyPI |
+//! | program | Debian | elsewhere |
 //! |---|---|---|
 //! | `curl` | `curl` | |
-//! | `php` | `php-cli`, `php-soap` | |
-//! | `python3`, the first one on `PATH` | `python3-venv` | `requirements.txt` |
+//! | `php` | `php-cli`, `php-curl`, `php-soap` | |
+//! | `python3`, the first one on `PATH` | `python3-venv` | PyPI: `requirements.txt` |
+//! | `node`, with `NODE_PATH` | `nodejs`, `npm` | npm: `matrix/programs/package.json` |
+//! | the others of the matrix | see `.ci/run` | |
 //!
 //! Tests with a client are ignored unless asked for, since a new machine has none: `cargo test -- --ignored`. `.ci/run` installs them.
 
+#[path = "../proxy/process.rs"]
+mod process;
 #[path = "../proxy/rig.rs"]
 mod rig;
 
+mod matrix;
 mod odata;
 mod soap;
 

@@ -117,6 +117,11 @@ impl Prepared {
         let proxy = Proxy::start(&config).await.unwrap();
         Rig { simulator: self.simulator, proxy, folder: self.folder }
     }
+
+    /// What reached Business Central, but for the proxy's own look-up of the companies.
+    pub fn received(&self) -> Vec<Received> {
+        received(&self.simulator)
+    }
 }
 
 fn write(simulator: &Simulator, folder: &Path, connectors: &[(String, Vec<String>)], top: &str) -> PathBuf {
@@ -202,7 +207,7 @@ impl Rig {
 
     /// What reached Business Central, but for the proxy's own look-up of the companies.
     pub fn received(&self) -> Vec<Received> {
-        self.simulator.received().into_iter().filter(|received| !is_look_up(received)).collect()
+        received(&self.simulator)
     }
 
     /// What Business Central answers when the last request that reached it comes again, past the proxy and without compression.
@@ -240,6 +245,10 @@ impl HeldClock {
     pub async fn advance(&self, by: Duration) {
         tokio::time::advance(by + Duration::from_millis(1)).await;
     }
+}
+
+fn received(simulator: &Simulator) -> Vec<Received> {
+    simulator.received().into_iter().filter(|received| !is_look_up(received)).collect()
 }
 
 fn is_look_up(received: &Received) -> bool {

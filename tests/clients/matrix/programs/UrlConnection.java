@@ -1,0 +1,52 @@
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.Authenticator;
+import java.net.HttpURLConnection;
+import java.net.PasswordAuthentication;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** HttpURLConnection. Arguments: the addresses of a customer, of all customers and of the codeunit, and `buffered` or `chunked`. */
+class UrlConnection {
+    public static void main(String[] arguments) throws Exception {
+        Trust.caFile();
+        Authenticator.setDefault(new Authenticator() {
+            @Override
+            protected PasswordAuthentication getPasswordAuthentication() {
+                return new PasswordAuthentication("CONTOSO\\till", "secret".toCharArray());
+            }
+        });
+        boolean chunked = arguments[3].equals("chunked");
+        keep("read", connect(arguments[0]));
+        HttpURLConnection create = connect(arguments[1]);
+        create.setRequestProperty("Content-Type", "application/json");
+        post(create, "customer.json", chunked);
+        keep("create", create);
+        HttpURLConnection call = connect(arguments[2]);
+        call.setRequestProperty("Content-Type", "text/xml; charset=utf-8");
+        call.setRequestProperty("SOAPAction", "\"\"");
+        post(call, "echo.xml", chunked);
+        keep("call", call);
+    }
+
+    static HttpURLConnection connect(String address) throws Exception {
+        return (HttpURLConnection) new URL(address).openConnection();
+    }
+
+    static void post(HttpURLConnection connection, String file, boolean chunked) throws Exception {
+        connection.setDoOutput(true);
+        if (chunked) {
+            connection.setChunkedStreamingMode(0);
+        }
+        try (OutputStream body = connection.getOutputStream()) {
+            Files.copy(Path.of(file), body);
+        }
+    }
+
+    static void keep(String file, HttpURLConnection connection) throws Exception {
+        try (InputStream answer = connection.getInputStream()) {
+            Files.copy(answer, Path.of(file));
+        }
+    }
+}

@@ -1,0 +1,13 @@
+# ab, which speaks HTTP/1.0, once for each call. Arguments: the addresses of a customer, of all customers and of the codeunit.
+set -eu
+customer=$1 customers=$2 tools=$3
+once() {
+    file=$1
+    shift
+    ab -n 1 -v 4 -A 'CONTOSO\till:secret' "$@" >"$file"
+    grep --quiet '^Failed requests: *0$' "$file"
+    ! grep '^Non-2xx' "$file"
+}
+once read "$customer"
+once create -T 'application/json' -p customer.json "$customers"
+once call -T 'text/xml; charset=utf-8' -H 'SOAPAction: Echo' -p echo.xml "$tools"

@@ -1,0 +1,9 @@
+# wget as cron jobs call it. Arguments: the addresses of a customer, of all customers and of the codeunit, then options.
+set -eu
+customer=$1 customers=$2 tools=$3
+shift 3
+set -- --quiet --tries=1 --ca-certificate=ca.pem --user='CONTOSO\till' --password=secret "$@"
+wget "$@" --output-document=read "$customer"
+wget "$@" --output-document=create --header='Content-Type: application/json' --post-file=customer.json "$customers"
+wget "$@" --output-document=call --header='Content-Type: text/xml; charset=utf-8' \
+    --header='SOAPAction: urn:microsoft-dynamics-schemas/codeunit/Tools:Echo' --post-file=echo.xml "$tools"

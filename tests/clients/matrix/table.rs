@@ -1,0 +1,63 @@
+//! The table in `docs/clients.md`, made of what was seen.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Seen;
+use super::setups::Setup;
+
+const BEGIN: &str = "<!-- The matrix: written by the tests themselves, see tests/clients/matrix -->\n";
+const END: &str = "<!-- The end of the matrix -->\n";
+
+/// A row of the table.
+pub fn row(setup: &Setup, seen: &Seen) -> String {
+    let version = setup.package.map(pinned).unwrap_or_default();
+    let [http, credentials] = ["http", "credentials"].map(|key| values(&seen.log, key));
+    let handshakes = seen.log.iter().filter(|line| line["outcome"] == "handshake").count();
+    let works = setup.limit.map_or_else(|| "yes".to_owned(), |limit| format!("no: {limit}"));
+    format!("| {} | {version} | {http} | `{credentials}` | {handshakes} | {works} |\n", setup.name)
+}
+
+pub fn of(rows: &[String]) -> String {
+    let head = "| client | version | HTTP | shows | handshakes | works |\n|---|---|---|---|---|---|\n";
+    format!("{head}{}", rows.concat())
+}
+
+/// Has the table in the documentation be this one: writes it when `BCPROXY_WRITE_DOCS` is set, else compares.
+pub fn keep(table: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/clients.md");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (before, rest) = text.split_once(BEGIN).expect("docs/clients.md has no place for the matrix");
+    let (_, after) = rest.split_once(END).expect("docs/clients.md does not say where the matrix ends");
+    let current = format!("{before}{BEGIN}{table}{END}{after}");
+    if std::env::var_os("BCPROXY_WRITE_DOCS").is_some() {
+        std::fs::write(file, current).unwrap();
+    } else {
+        assert!(
+            text == current,
+            "docs/clients.md shows another matrix: BCPROXY_WRITE_DOCS=1 cargo test --test clients -- --ignored"
+        );
+    }
+}
+
+/// The version of a package the tests are pinned to.
+fn pinned(package: &str) -> &'static str {
+    let lines = include_str!("../requirements.txt").lines().chain(include_str!("programs/package.json").lines());
+    let mut version = lines.filter_map(|line| {
+        let (name, version) = line.split_once("==").or_else(|| line.split_once("\": \""))?;
+        (name.trim_start_matches([' ', '"']) == package).then(|| version.trim_end_matches(['"', ',']))
+    });
+    version.next_back().unwrap_or_else(|| panic!("{package} is not pinned"))
+}
+
+/// The different values of a key in the log, in the order they came.
+fn values(log: &[Value], key: &str) -> String {
+    let mut values: Vec<&str> = Vec::new();
+    for value in log.iter().filter_map(|line| line[key].as_str()) {
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values.join(", ")
+}
