@@ -28,6 +28,7 @@ pub mod ntlm;
 pub mod proxy;
 mod retry_after;
 pub mod simulator;
+mod small_file;
 pub mod telemetry;
 pub mod tls;
 mod unreachable;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bcproxy::business_central::Surface;
-use bcproxy::config::{Config, Diagnostics, Limits, Loaded, LogFormat, Rate, Severity, reference, schema};
+use bcproxy::config::{Config, Diagnostics, Limits, Listener, Loaded, LogFormat, Rate, Severity, reference, schema};
 use bcproxy::entra::{Credential, SecretSource};
 
 const SAMPLE: &str = include_str!("../proxy.yaml");
@@ -48,7 +48,7 @@ fn two_connectors() -> String {
 #[test]
 fn the_smallest_file_does_the_whole_job() {
     let config = config(CONNECTOR);
-    assert_eq!(config.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(config.listen, [Listener { address: "127.0.0.1:8080".parse().unwrap(), tls: None }]);
     assert_eq!(config.admin, Some("127.0.0.1:8081".parse().unwrap()));
     assert_eq!(
         (config.log.format, config.log.level, config.log.requests),
@@ -210,6 +210,24 @@ fn every_mistake_says_where_what_and_how_to_mend_it() {
         ("listen:\n", "6:1", "no value here", "put a `#` before the key"),
         ("listen: #127.0.0.1:8080\n", "6:1", "no value here", "in quotes"),
         ("listen: [127.0.0.1:1, 127.0.0.1:1]\n", "6:23", "already listed, in line 6", "keep one"),
+        ("listen: [127.0.0.1:1, { address: 127.0.0.1:1 }]\n", "6:34", "already listed, in line 6", "keep one"),
+        (
+            "listen: [127.0.0.1:1, 0.0.0.0:1]\naccess: { allow_from: [::1] }\n",
+            "6:23",
+            "and the one in line 6 can't both be open",
+            "every address of this machine",
+        ),
+        ("listen: [{ tls: { certificate: a, private_key: b } }]\n", "6:10", "this listener has no `address`", "add"),
+        (
+            "listen: { address: 127.0.0.1:1, tls: { certificate: a } }\n",
+            "6:33",
+            "no `private_key`",
+            "without a password",
+        ),
+        ("listen: { address: 127.0.0.1:1, tls: on }\n", "6:38", "expected a mapping", "indentation"),
+        ("listen: { adress: 127.0.0.1:1, address: 127.0.0.1:1 }\n", "6:11", "unknown key", "did you mean `address`?"),
+        ("listen: { address: 127.0.0.1:8081 }\n", "6:20", "same address", "another port"),
+        ("listen: { address: 0.0.0.0:8080 }\n", "6:20", "other computers", "access: { allow_from:"),
         ("listen: 0.0.0.0:8080\n", "6:9", "other computers", "access: { allow_from:"),
         ("listen: 0.0.0.0:8080\nroutes: [{ path: /, to: nav }]\n", "6:9", "other computers", "listen on 127.0.0.1"),
         ("admin: no\n", "6:8", "expected `off`", "write `off`"),

@@ -11,7 +11,7 @@ use super::run::{StopSignals, wait_and_drain};
 use super::{Failure, drawn, runtime, start_log};
 use crate::admin::Admin;
 use crate::config::Config;
-use crate::proxy::{BindError, Proxy, StartError};
+use crate::proxy::{BindError, DoorError, Proxy, StartError};
 use crate::simulator::{Settings, Simulator};
 
 pub fn demo() -> Result<(), Failure> {
@@ -32,9 +32,9 @@ async fn show() -> Result<(), Failure> {
     let _log = start_log(&config.log)?;
 
     let proxy = match Proxy::start(&config).await {
-        Err(StartError::Bind(taken)) if is_taken(&taken) => {
+        Err(StartError::Door(DoorError::Bind(taken))) if is_taken(&taken) => {
             println!("Port {} is taken by another program; the proxy uses another one.", taken.address.port());
-            config.listen.iter_mut().for_each(any_port);
+            config.listen.iter_mut().for_each(|listener| any_port(&mut listener.address));
             Proxy::start(&config).await
         }
         started => started,
@@ -56,7 +56,7 @@ async fn show() -> Result<(), Failure> {
     };
     proxy.warm_up();
     if let (Some(address), Some(admin)) = (proxy.addresses().first(), &admin) {
-        println!("{}", invitation(*address, admin.address(), &file));
+        println!("{}", invitation(address.socket, admin.address(), &file));
     }
     wait_and_drain(proxy, stop, config.shutdown_grace).await;
     simulator.stop().await;

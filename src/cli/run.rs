@@ -31,7 +31,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         None => None,
     };
     for address in proxy.addresses() {
-        tracing::info!("listening on http://{address}");
+        tracing::info!("listening on {address}");
     }
     if let Some(admin) = &admin {
         tracing::info!("health on http://{}/readyz", admin.address());

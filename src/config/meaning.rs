@@ -1,7 +1,6 @@
 //! From the words of the file to the typed configuration: names are resolved, defaults handed down, parts compared with each other.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use ipnet::IpNet;
 
 use super::header_rules::{HeaderChanges, HeaderRules};
 use super::limits::Limits;
+use super::listeners;
 use super::mask::looks_like_a_secret;
 use super::model::{AllowFrom, Config, Connector, Log, Route, RoutePath, Timeouts};
 use super::report::{Report, near_miss};
@@ -40,19 +40,19 @@ impl Known<'_> {
 /// Gives the file its meaning. Whatever could be read is checked; `None` when something is missing or wrong.
 pub fn config(file: &file::File, folder: &Path, report: &mut Report) -> Option<Config> {
     let connectors = known_connectors(file, folder);
-    let listen = listen_addresses(file, report);
-    let admin = admin_address(file, &listen, report);
+    let listen = listeners::read(file, folder, report);
+    let admin = listeners::admin(file, report);
     let default_access = file.access.as_ref().and_then(|access| access.value.allow_from.as_ref());
     let routes = match &file.routes {
         Some(routes) => read_routes(&routes.value, &connectors, default_access, report),
         None => default_routes(file, &connectors, default_access, report),
     };
-    check_access(file, &listen, default_access.is_some(), report);
+    listeners::check_access(file, default_access.is_some(), report);
     warn_of_useless_companies(file, &connectors, report);
 
     let log = &file.log.as_ref()?.value;
     let config = Config {
-        listen: listen.into_iter().map(|address| address.value).collect(),
+        listen,
         public_url: file.public_url.as_ref().map(|url| url.value.clone()),
         admin: admin?,
         connectors: connectors.into_iter().filter_map(|connector| connector.value).collect(),
@@ -126,45 +126,6 @@ fn limits(limits: &OrOff<file::Limits>) -> Option<Option<Limits>> {
         queue: limits.queue.as_ref()?.value.0,
         wait: limits.wait.as_ref()?.value,
     }))
-}
-
-fn listen_addresses(file: &file::File, report: &mut Report) -> Vec<At<SocketAddr>> {
-    let addresses = file.listen.as_ref().map_or(Vec::new(), |listen| listen.value.0.clone());
-    let mut seen: HashMap<SocketAddr, Span> = HashMap::new();
-    for address in addresses.iter().filter(|address| address.value.port() != 0) {
-        if let Some(first) = seen.insert(address.value, address.span) {
-            let line = report.line(first);
-            report.error(
-                address.span,
-                format!("this address is already listed, in line {line}"),
-                "keep one of the two",
-            );
-        }
-    }
-    addresses
-}
-
-/// `None`: it is wrong. `Some(None)`: it is turned off.
-fn admin_address(file: &file::File, listen: &[At<SocketAddr>], report: &mut Report) -> Option<Option<SocketAddr>> {
-    let OrOff::On(admin) = &file.admin.as_ref()?.value else { return Some(None) };
-    let address = admin.listen.as_ref()?;
-    if !address.value.ip().to_canonical().is_loopback() {
-        report.error(
-            address.span,
-            "the health check can only listen on loopback",
-            "write 127.0.0.1:8081 (a container's own health check reaches it there), or `admin: off`",
-        );
-    }
-    let same = listen.iter().find(|other| other.value == address.value && address.value.port() != 0);
-    if let Some(same) = same {
-        // One of the two may be a default, which has no place: the later one is written.
-        report.error(
-            address.span.max(same.span),
-            "`listen` and `admin` have the same address",
-            "give one of them another port; the health check has 127.0.0.1:8081 unless `admin` says otherwise",
-        );
-    }
-    Some(Some(address.value))
 }
 
 fn read_routes(
@@ -317,25 +278,6 @@ fn default_routes(
         })
     };
     DEFAULT_ROUTES.into_iter().filter_map(route).collect()
-}
-
-/// Off loopback, nobody gets in by accident: every route must say who may.
-fn check_access(file: &file::File, listen: &[At<SocketAddr>], has_default: bool, report: &mut Report) {
-    let open_routes = match &file.routes {
-        Some(routes) => routes.value.iter().filter(|route| route.value.allow_from.is_none()).count(),
-        None => 1,
-    };
-    // An `access` that could not be read may well say it.
-    if has_default || open_routes == 0 || file.access.is_none() {
-        return;
-    }
-    for address in listen.iter().filter(|address| !address.value.ip().to_canonical().is_loopback()) {
-        report.error(
-            address.span,
-            "other computers can reach this address, and a route does not say which of them may use it",
-            "name their networks, such as access: { allow_from: [127.0.0.1, 10.0.0.0/8] }, or listen on 127.0.0.1:8080",
-        );
-    }
 }
 
 fn warn_of_useless_companies(file: &file::File, connectors: &[Known<'_>], report: &mut Report) {

@@ -16,6 +16,7 @@ mod duration;
 mod header_rules;
 mod leaves;
 mod limits;
+mod listeners;
 mod mask;
 mod meaning;
 mod model;
@@ -33,6 +34,7 @@ use std::path::Path;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use header_rules::{HeaderChanges, HeaderNameError, HeaderRules};
 pub use limits::{Limits, Rate};
+pub use listeners::{Listener, TlsFiles};
 pub use model::{AllowFrom, Config, Connector, Log, LogFormat, Route, RoutePath, RoutePathError, Timeouts, UNROUTED};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use publish::{reference, schema};
@@ -41,6 +43,8 @@ pub use source::Position;
 use report::Report;
 use shape::Shape;
 use source::{Source, Span};
+
+use crate::small_file;
 
 /// A configuration, and what in its file is probably not meant as written.
 #[derive(Debug, Clone)]
@@ -55,8 +59,8 @@ impl Config {
     ///
     /// Paths in the file are relative to its folder. On error, all mistakes are reported, warnings among them.
     pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
-        let bytes = outside::read(path).map_err(|error| {
-            let message = format!("the configuration file can't be read: {}", outside::reason(&error));
+        let bytes = small_file::read(path).map_err(|error| {
+            let message = format!("the configuration file can't be read: {}", small_file::reason(&error));
             Diagnostics::about_file(
                 path,
                 message,
@@ -81,7 +85,7 @@ impl Config {
 }
 
 fn read(text: &str, file: &Path, look_outside: bool) -> Result<Loaded, Diagnostics> {
-    if text.len() > outside::LARGEST_FILE {
+    if text.len() > small_file::LARGEST {
         let message = "the configuration file is larger than 1 MiB".to_owned();
         return Err(Diagnostics::about_file(
             file,

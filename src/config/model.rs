@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use super::header_rules::HeaderRules;
 use super::limits::Limits;
+use super::listeners::Listener;
 use super::public_url::PublicUrl;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
 use crate::entra::Application;
@@ -22,7 +23,7 @@ use crate::https_url::HttpsUrl;
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where legacy programs come in. Never empty.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listener>,
     /// What local addresses in answers begin with; `None`: what the client used.
     pub public_url: Option<PublicUrl>,
     /// Where health is served; `None` when turned off.

@@ -3,24 +3,27 @@
 //! No value of the file appears in these messages: whoever pastes a secret in place of a path must not see it in a log.
 
 use std::env;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use super::report::Report;
 use super::shape::At;
 use super::source::Span;
 use super::vocabulary::{self as file, Secret};
-
-/// The largest file that is read, in bytes: room for some thousand connectors, and more than any secret or bundle of certificates has.
-pub const LARGEST_FILE: usize = 1024 * 1024;
+use crate::small_file;
+use crate::tls::{Identity, Part};
 
 /// Looks at every variable and file that is named. Commands are not run.
 pub fn check(file: &file::File, folder: &Path, report: &mut Report) {
+    for listen in file.listen.iter().flat_map(|listen| &listen.value.0) {
+        if let Some(tls) = &listen.value.tls {
+            check_identity(&tls.value, folder, report);
+        }
+    }
     let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
     for connector in connectors.filter_map(|(_, connector)| connector.as_ref()) {
         if report.is_full() {
@@ -31,28 +34,6 @@ pub fn check(file: &file::File, folder: &Path, report: &mut Report) {
         if let Some(At { value: path, span, .. }) = &connector.ca_file {
             check_certificates(&folder.join(path), *span, report);
         }
-    }
-}
-
-/// Reads a whole file of at most [`LARGEST_FILE`] bytes.
-pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    File::open(path)?.take(LARGEST_FILE as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > LARGEST_FILE {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(bytes)
-}
-
-/// Why a file can't be read, in a sentence that fits behind a colon.
-pub fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        io::ErrorKind::PermissionDenied => "the account bcproxy runs under may not read it".to_owned(),
-        io::ErrorKind::FileTooLarge => "it is larger than 1 MiB".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        // The kind's own words are fixed; those of the error may hold more.
-        kind => kind.to_string(),
     }
 }
 
@@ -73,9 +54,13 @@ fn check_secret(secret: &Secret, folder: &Path, report: &mut Report) {
         }
         Secret::File(path, span) => {
             let help = "write the client secret's value into that file; its path is relative to the folder of this configuration file";
-            match read(&folder.join(path)) {
+            match small_file::read(&folder.join(path)) {
                 Err(error) => {
-                    report.error(*span, format!("the file named here can't be read: {}", reason(&error)), help);
+                    report.error(
+                        *span,
+                        format!("the file named here can't be read: {}", small_file::reason(&error)),
+                        help,
+                    );
                 }
                 Ok(value) if value.trim_ascii().is_empty() => report.error(*span, "the file named here is empty", help),
                 Ok(value) if str::from_utf8(&value).is_err() => {
@@ -88,12 +73,42 @@ fn check_secret(secret: &Secret, folder: &Path, report: &mut Report) {
     }
 }
 
+fn check_identity(tls: &file::ListenTls, folder: &Path, report: &mut Report) {
+    let (Some(certificate), Some(private_key)) = (&tls.certificate, &tls.private_key) else { return };
+    let identity = match Identity::read(&folder.join(&certificate.value), &folder.join(&private_key.value)) {
+        Ok(identity) => identity,
+        Err(error) => {
+            let span = match error.part() {
+                Part::Certificate => certificate.span,
+                Part::PrivateKey => private_key.span,
+            };
+            return report.error(span, format!("the file named here {error}"), error.help());
+        }
+    };
+    let left = identity.expires - OffsetDateTime::now_utc();
+    let day = identity.expires.date();
+    let help = "renew it and start bcproxy again; one that `bcproxy certificate` made is renewed by the same command with --renew";
+    if left.is_negative() {
+        report.warning(certificate.span, format!("this certificate has expired on {day}: programs refuse it"), help);
+    } else if left < EXPIRES_SOON {
+        report.warning(
+            certificate.span,
+            format!("this certificate expires on {day}: programs will refuse it then"),
+            help,
+        );
+    }
+}
+
 fn check_certificates(path: &Path, span: Span, report: &mut Report) {
     let help = "it must hold certificates in PEM form (-----BEGIN CERTIFICATE-----); \
                 its path is relative to the folder of this configuration file";
-    let count = match read(path) {
+    let count = match small_file::read(path) {
         Err(error) => {
-            return report.error(span, format!("the file named here can't be read: {}", reason(&error)), help);
+            return report.error(
+                span,
+                format!("the file named here can't be read: {}", small_file::reason(&error)),
+                help,
+            );
         }
         Ok(bytes) => CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>().map(|all| all.len()),
     };
@@ -103,3 +118,6 @@ fn check_certificates(path: &Path, span: Span, report: &mut Report) {
         Ok(_) => {}
     }
 }
+
+/// Time enough to have a new certificate signed.
+const EXPIRES_SOON: Duration = Duration::days(30);

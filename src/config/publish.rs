@@ -50,7 +50,9 @@ impl Form {
     /// The form of one item, where lists, names and `off` are left aside.
     fn inner(&self) -> &Self {
         match self {
-            Self::Named { item, .. } | Self::List { item, .. } | Self::OrOff(item) => item.inner(),
+            Self::Named { item, .. } | Self::List { item, .. } | Self::OrOff(item) | Self::Short { full: item, .. } => {
+                item.inner()
+            }
             Self::Text { .. } | Self::Choice(_) | Self::Mapping(_) => self,
         }
     }
@@ -75,6 +77,7 @@ fn json_schema(form: &Form) -> Value {
         }
         // An editor that reads YAML 1.1 takes `off` for a truth value.
         Form::OrOff(item) => json!({ "anyOf": [{ "enum": ["off", false] }, json_schema(item)] }),
+        Form::Short { text, full } => json!({ "anyOf": [json_schema(text), json_schema(full)] }),
         Form::Mapping(mapping) => mapping_schema(mapping),
     }
 }
@@ -141,7 +144,7 @@ fn suffix(form: &Form) -> String {
     match form {
         Form::Named { name, item } => format!(".{name}{}", suffix(item)),
         Form::List { item, .. } => format!("[]{}", suffix(item)),
-        Form::OrOff(item) => suffix(item),
+        Form::OrOff(item) | Form::Short { full: item, .. } => suffix(item),
         Form::Text { .. } | Form::Choice(_) | Form::Mapping(_) => String::new(),
     }
 }
@@ -158,6 +161,7 @@ fn value_text(form: &Form) -> String {
         Form::List { item, or_one: true } => format!("{}, or a list", value_text(item)),
         Form::List { item, or_one: false } => format!("a list: {}, …", value_text(item)),
         Form::OrOff(item) => format!("`off`, or {}", value_text(item)),
+        Form::Short { text, full } => format!("{}, or {}", value_text(text), value_text(full)),
     }
 }
 

@@ -44,6 +44,11 @@ pub enum Form {
     },
     /// The word `off`, or this.
     OrOff(Box<Form>),
+    /// A text, or a mapping that says more.
+    Short {
+        text: Box<Form>,
+        full: Box<Form>,
+    },
 }
 
 /// A mapping with known keys.

@@ -14,7 +14,7 @@ use super::model::{LogFormat, RoutePath};
 use super::node::{Node, Value};
 use super::public_url::PublicUrl;
 use super::report::Report;
-use super::shape::{At, Form, Named, OneOrMore, OrOff, SECRET_FORM, Shape, mapping};
+use super::shape::{At, Form, Named, OneOrMore, OrOff, SECRET_FORM, Shape, mapping, read_at};
 use super::source::Span;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
 use crate::entra::{ClientId, TenantId};
@@ -23,9 +23,10 @@ use crate::https_url::HttpsUrl;
 mapping! {
     /// The configuration of bcproxy: where programs come in, how to sign in to Business Central, and which path leads where.
     File: "file" {
-        /// Where programs come in: an IP address and a port, or a list of them.
+        /// Where programs come in: an IP address and a port, or a list of them; one of version 6 in quotation marks: `"[::1]:8080"`.
+        /// With a certificate (`{ address: …, tls: { certificate: …, private_key: … } }`) it speaks HTTPS, without one HTTP.
         /// Off loopback (such as `0.0.0.0:8080`) every route needs an `allow_from`, its own or that of `access`.
-        listen: OneOrMore<SocketAddr> = Default("127.0.0.1:8080"),
+        listen: OneOrMore<Listen> = Default("127.0.0.1:8080"),
         /// What addresses in answers begin with, such as `http://erp-gw:8080`: programs follow them to bcproxy.
         /// Without it, the scheme and host that the program itself used.
         public_url: PublicUrl = Optional,
@@ -42,6 +43,27 @@ mapping! {
         log: Log = Default("{}"),
         /// How bcproxy stops.
         shutdown: Shutdown = Default("{}"),
+    }
+}
+
+mapping! {
+    /// One address where programs come in.
+    ListenItem: "listener" {
+        /// An IP address and a port.
+        address: SocketAddr = Required,
+        /// What makes it speak HTTPS instead of HTTP: TLS 1.2 and 1.3.
+        tls: ListenTls = Optional,
+    }
+}
+
+mapping! {
+    /// The certificate of an HTTPS listener. `bcproxy certificate` makes both files. They are read when bcproxy starts.
+    ListenTls: "listener's tls section" {
+        /// A PEM file with the server's certificate, and behind it those of the authorities between it and its root; relative to this
+        /// file's folder.
+        certificate: PathBuf = Required,
+        /// A PEM file with the certificate's private key, without a password; relative to this file's folder.
+        private_key: PathBuf = Required,
     }
 }
 
@@ -213,6 +235,27 @@ mapping! {
     Shutdown: "shutdown section" {
         /// How long running requests may go on after the first stop signal. A second one ends everything.
         grace: Duration = Default("10m"),
+    }
+}
+
+/// One address where programs come in.
+#[derive(Debug)]
+pub struct Listen {
+    pub address: At<SocketAddr>,
+    pub tls: Option<At<ListenTls>>,
+}
+
+impl Shape for Listen {
+    fn form() -> Form {
+        Form::Short { text: Box::new(SocketAddr::form()), full: Box::new(ListenItem::form()) }
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        if !matches!(node.value, Value::Mapping(_)) {
+            return Some(Self { address: read_at(node, report)?, tls: None });
+        }
+        let item = ListenItem::read(node, report)?;
+        Some(Self { address: item.address?, tls: item.tls })
     }
 }
 

@@ -58,7 +58,7 @@ impl Exchange {
             speaks_soap: AtomicBool::new(looks_like_soap(&head.headers)),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
-            base: links::base(public_url, &head.headers, client.local_address()),
+            base: links::base(public_url, &head.headers, client.scheme(), client.local_address()),
             asked: OnceLock::new(),
             client,
             route: OnceLock::new(),

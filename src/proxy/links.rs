@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::header::{CONTENT_LOCATION, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use hyper::http::uri::Authority;
+use hyper::http::uri::{Authority, Scheme};
 
 use super::destination::Route;
 use super::exchange::Exchange;
@@ -155,14 +155,19 @@ fn is_plain_key(key: &str) -> bool {
 /// us by, it can reach us by again.
 ///
 /// Without a usable `Host`, as HTTP/1.0 has none, the address the connection came in on.
-pub fn base(public_url: Option<&PublicUrl>, headers: &HeaderMap, local_address: Option<SocketAddr>) -> String {
+pub fn base(
+    public_url: Option<&PublicUrl>,
+    headers: &HeaderMap,
+    scheme: &Scheme,
+    local_address: Option<SocketAddr>,
+) -> String {
     if let Some(public_url) = public_url {
         return public_url.as_str().to_owned();
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
     match (host.filter(|host| !host.as_str().contains('@')), local_address) {
-        (Some(host), _) => format!("http://{host}"),
-        (None, Some(address)) => format!("http://{address}"),
-        (None, None) => "http://localhost".to_owned(),
+        (Some(host), _) => format!("{scheme}://{host}"),
+        (None, Some(address)) => format!("{scheme}://{address}"),
+        (None, None) => format!("{scheme}://localhost"),
     }
 }

@@ -1,6 +1,5 @@
-//! The doors: accepts connections, lets hyper frame them, and drains them when it is time to stop.
+//! Accepts connections, lets hyper frame them, and drains them when it is time to stop.
 
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,45 +8,21 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::{Body, Incoming};
+use hyper::http::uri::Scheme;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::client::{ClientConnection, RequestStream, Socket};
+use super::client::{ClientConnection, Readable, RequestStream, SecuredSocket, Socket};
+use super::door::Door;
 use super::service::Steps;
 use super::step::Arrived;
-
-/// An address that can't be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("{key}: can't listen on {address}: {}", explain(.reason))]
-pub struct BindError {
-    /// The key of proxy.yaml that names the address.
-    pub key: &'static str,
-    pub address: SocketAddr,
-    pub reason: io::Error,
-}
-
-/// Opens a door.
-pub async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|reason| BindError { key, address, reason })
-}
-
-fn explain(reason: &io::Error) -> String {
-    match reason.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program (or another bcproxy) uses this port; stop it or choose another port".to_owned()
-        }
-        io::ErrorKind::PermissionDenied => {
-            "this user may not use this port; choose one above 1023 or give the service the right to".to_owned()
-        }
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address; use one of its own".to_owned(),
-        _ => format!("{reason}"),
-    }
-}
 
 /// When to stop, and who is still at it.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +35,8 @@ pub struct Stop {
 }
 
 /// Accepts until the draining begins.
-pub async fn accept(listener: TcpListener, steps: impl Steps, stop: Stop) {
+pub async fn accept(door: Door, steps: impl Steps, stop: Stop) {
+    let Door { listener, tls, .. } = door;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -69,7 +45,12 @@ pub async fn accept(listener: TcpListener, steps: impl Steps, stop: Stop) {
         };
         match accepted {
             Ok((socket, peer)) => {
-                stop.connections.spawn(serve(socket, peer, steps.clone(), stop.clone()));
+                let (steps, stop) = (steps.clone(), stop.clone());
+                let connections = stop.connections.clone();
+                match &tls {
+                    None => connections.spawn(serve_plain(socket, peer, steps, stop)),
+                    Some(tls) => connections.spawn(serve_secured(socket, peer, tls.clone(), steps, stop)),
+                };
             }
             Err(error) => {
                 // Out of file descriptors, mostly: some are given back soon, and spinning would not help.
@@ -82,10 +63,35 @@ pub async fn accept(listener: TcpListener, steps: impl Steps, stop: Stop) {
     }
 }
 
-/// Serves one client until it, or we, close the connection.
-async fn serve(socket: TcpStream, peer: SocketAddr, steps: impl Steps, stop: Stop) {
-    let socket = Socket::new(socket, peer);
+async fn serve_plain(socket: TcpStream, peer: SocketAddr, steps: impl Steps, stop: Stop) {
+    let socket = Socket::new(socket, peer, Scheme::HTTP);
     let client = socket.connection();
+    serve(socket, client, steps, stop).await;
+}
+
+async fn serve_secured(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor, steps: impl Steps, stop: Stop) {
+    let secured = tokio::select! {
+        biased;
+        () = stop.draining.cancelled() => return,
+        // On the heap: what a handshake needs, an idle connection need not keep.
+        secured = Box::pin(SecuredSocket::secure(socket, peer, tls)) => secured,
+    };
+    let client = peer.ip().to_canonical();
+    match secured {
+        Ok(socket) => {
+            let client = socket.connection();
+            serve(socket, client, steps, stop).await;
+        }
+        Err(reason) if reason.is_worth_a_warning() => {
+            tracing::warn!(%client, "an HTTPS connection was refused: {reason}");
+            stop.ending.run_until_cancelled(reason.answer()).await;
+        }
+        Err(reason) => tracing::debug!(%client, "no HTTPS connection: {reason}"),
+    }
+}
+
+/// Serves one client until it, or we, close the connection.
+async fn serve<S: ClientStream>(socket: S, client: Arc<ClientConnection>, steps: impl Steps, stop: Stop) {
     let mut stream = RequestStream::new(socket, client.clone());
     while let Some(resting) = converse(stream, &client, &steps, &stop).await {
         stream = resting;
@@ -98,12 +104,12 @@ async fn serve(socket: TcpStream, peer: SocketAddr, steps: impl Steps, stop: Sto
 }
 
 /// Has hyper serve one request after another; the stream, if the client pauses.
-async fn converse(
-    stream: ClientStream,
+async fn converse<S: ClientStream>(
+    stream: RequestStream<S>,
     client: &Arc<ClientConnection>,
     steps: &impl Steps,
     stop: &Stop,
-) -> Option<ClientStream> {
+) -> Option<RequestStream<S>> {
     let service = service_fn(|request: Request<Incoming>| {
         let number = client.request_begins(&request.body().size_hint());
         steps.clone().oneshot(Arrived { client: client.clone(), number, request })
@@ -148,7 +154,10 @@ async fn until_it_rests<C: Future + Unpin>(connection: &mut C, client: &ClientCo
     .await
 }
 
-type ClientStream = RequestStream<Socket>;
+/// What a client's bytes come from, and go to.
+trait ClientStream: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static> ClientStream for S {}
 
 /// Idle client connections: legacy programs keep theirs for minutes between two calls.
 const KEEP_ALIVE: Duration = Duration::from_secs(300);

@@ -18,6 +18,7 @@ mod client;
 mod company_choice;
 mod credentials;
 mod destination;
+mod door;
 mod exchange;
 pub mod explain;
 mod forward;
@@ -49,16 +50,16 @@ mod treatment;
 mod upstream;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use destination::Gates;
 pub use destination::{Destination, Ready, Route};
+use door::Door;
+pub use door::{BindError, DoorError, LocalAddress, bind};
 pub use exchange::Exchange;
 use gate::Gate;
-pub use listener::{BindError, bind};
 pub use refusal::Refusal;
 use route::Routes;
 pub use route_table::RouteTable;
@@ -76,7 +77,7 @@ use crate::tls::TlsError;
 /// A proxy in service. Dropping it ends it.
 #[derive(Debug)]
 pub struct Proxy {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<LocalAddress>,
     connectors: Vec<Arc<Destination>>,
     stop: listener::Stop,
 }
@@ -85,7 +86,7 @@ pub struct Proxy {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
-    Bind(#[from] BindError),
+    Door(#[from] DoorError),
     #[error("connector `{connector}`: {reason}")]
     Trust { connector: String, reason: TlsError },
     #[error("connector `{connector}`: {reason}")]
@@ -106,23 +107,21 @@ impl Proxy {
             connectors.push(assembly.destination(connector, &connector.environment)?);
         }
 
-        let mut listeners = Vec::with_capacity(config.listen.len());
-        let mut addresses = Vec::with_capacity(config.listen.len());
-        for &address in &config.listen {
-            let listener = bind("listen", address).await?;
-            addresses.push(listener.local_addr().unwrap_or(address));
-            listeners.push(listener);
+        let mut doors = Vec::with_capacity(config.listen.len());
+        for listener in &config.listen {
+            doors.push(Door::open(listener, &config.listen).await?);
         }
+        let addresses = doors.iter().filter_map(|door| door.address().ok()).collect();
         let stop = listener::Stop::default();
         let steps = service::steps(Routes::new(routes), config.public_url.clone());
-        for listener in listeners {
-            tokio::spawn(listener::accept(listener, steps.clone(), stop.clone()));
+        for door in doors {
+            tokio::spawn(listener::accept(door, steps.clone(), stop.clone()));
         }
         Ok(Self { addresses, connectors, stop })
     }
 
     /// Where it listens, in the order of `listen`.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[LocalAddress] {
         &self.addresses
     }
 

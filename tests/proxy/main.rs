@@ -18,6 +18,7 @@ mod faults;
 mod forwarding;
 mod gate;
 mod handshake;
+mod https;
 mod load;
 mod own_answers;
 mod redirects;

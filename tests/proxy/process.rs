@@ -59,11 +59,12 @@ impl Process {
 
     /// Where it serves, as its log says.
     pub async fn address(&mut self) -> SocketAddr {
-        const LINE: &str = "listening on http://";
+        const LINE: &str = "listening on ";
         loop {
             let line = self.errors.next().await.expect("the log ended");
             if let Some((_, address)) = line.split_once(LINE) {
                 // The log is JSON or text.
+                let (_, address) = address.split_once("://").unwrap();
                 return address.split('"').next().unwrap().parse().unwrap();
             }
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bcproxy::config::Config;
 use bcproxy::proxy::Proxy;
 use bcproxy::simulator::{Matcher, Received, Script, Settings, Simulator, Times};
+use bcproxy::tls::Authority;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode};
@@ -28,6 +29,7 @@ pub struct Plan {
     pub more_connectors: Vec<(String, Vec<String>)>,
     /// More top-level lines, such as `routes:`.
     pub top: String,
+    is_secured: bool,
 }
 
 /// A simulator, and the files of a proxy in front of it.
@@ -90,6 +92,12 @@ impl Plan {
         self
     }
 
+    /// The proxy speaks HTTPS, with a certificate for `localhost` of the authority in `local-ca.pem`.
+    pub fn secured(mut self) -> Self {
+        self.is_secured = true;
+        self.top(&format!("listen: {SECURED}"))
+    }
+
     pub async fn start(self) -> Rig {
         self.start_after(|_| {}).await
     }
@@ -106,6 +114,9 @@ impl Plan {
         let simulator = Simulator::start(self.settings).await.unwrap();
         let folder = TempDir::new().unwrap();
         self.more_connectors.insert(0, ("cronus".to_owned(), self.connector));
+        if self.is_secured {
+            certify(folder.path());
+        }
         let file = write(&simulator, folder.path(), &self.more_connectors, &self.top);
         Prepared { simulator, folder, file }
     }
@@ -123,6 +134,19 @@ impl Prepared {
         received(&self.simulator)
     }
 }
+
+/// Puts into a folder what [`SECURED`] names, and the authority that vouches for it.
+pub fn certify(folder: &Path) {
+    let lifetime = time::Duration::days(30);
+    let authority = Authority::new("test CA", lifetime).unwrap();
+    let certified = authority.certify(vec!["localhost".to_owned()], lifetime).unwrap();
+    std::fs::write(folder.join("local-ca.pem"), authority.certificate()).unwrap();
+    std::fs::write(folder.join("server.pem"), &certified.certificate).unwrap();
+    std::fs::write(folder.join("server-key.pem"), certified.private_key.as_bytes()).unwrap();
+}
+
+/// An item of `listen` that speaks HTTPS.
+pub const SECURED: &str = "{ address: 127.0.0.1:0, tls: { certificate: server.pem, private_key: server-key.pem } }";
 
 fn write(simulator: &Simulator, folder: &Path, connectors: &[(String, Vec<String>)], top: &str) -> PathBuf {
     let settings = simulator.settings();
@@ -162,7 +186,7 @@ impl Rig {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.proxy.addresses()[0]
+        self.proxy.addresses()[0].socket
     }
 
     /// One request on a connection of its own.

@@ -6,14 +6,16 @@ use std::net::SocketAddr;
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName};
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::rig::within;
 
 /// One connection, seen from its client.
 pub struct Wire {
-    pub stream: TcpStream,
+    stream: Box<dyn Stream>,
     /// Read, but not yet asked for.
     read: Vec<u8>,
 }
@@ -22,13 +24,43 @@ pub struct Wire {
 #[derive(Debug)]
 pub struct Head(String);
 
+/// What a client reads from and writes to, over its socket.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Stream for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
 impl Wire {
     pub async fn connect(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).await.unwrap(), read: Vec::new() }
+        Self { stream: Box::new(TcpStream::connect(address).await.unwrap()), read: Vec::new() }
+    }
+
+    /// Speaks TLS to a server that shows a certificate for `localhost`.
+    pub async fn connect_tls(address: SocketAddr, tls: rustls::ClientConfig) -> io::Result<Self> {
+        let socket = TcpStream::connect(address).await?;
+        let connector = TlsConnector::from(std::sync::Arc::new(tls));
+        let stream = within(connector.connect("localhost".try_into().unwrap(), socket)).await?;
+        Ok(Self { stream: Box::new(stream), read: Vec::new() })
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         within(self.stream.write_all(bytes.as_ref())).await.unwrap();
+    }
+
+    /// Sends as much as is taken at once, over plain TCP; `None` when nothing is.
+    pub fn try_send(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.stream.socket().try_write(bytes).ok()
     }
 
     /// Closes the sending half: a FIN, as after `shutdown(SHUT_WR)`.
@@ -38,7 +70,17 @@ impl Wire {
 
     /// Goes away with a reset.
     pub fn reset(self) {
-        SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        SockRef::from(self.stream.socket()).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+
+    /// Closes the sending half of the socket without a word in TLS.
+    pub fn finish_silently(&self) {
+        SockRef::from(self.stream.socket()).shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
+    /// Goes away without a word in TLS.
+    pub fn vanish(self) {
+        SockRef::from(self.stream.socket()).shutdown(std::net::Shutdown::Both).unwrap();
     }
 
     pub async fn head(&mut self) -> Head {

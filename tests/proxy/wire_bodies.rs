@@ -169,7 +169,7 @@ async fn a_business_central_that_stops_reading_stops_its_client() {
     let piece = vec![b'x'; 1 << 16];
     let mut sent = 0;
     for _ in 0..50 {
-        while let Ok(bytes) = fast.stream.try_write(&piece) {
+        while let Some(bytes) = fast.try_send(&piece) {
             sent += bytes;
         }
         assert_eq!(rig.get("/api/customers").await.status, 200);

@@ -6,9 +6,11 @@ use std::sync::{OnceLock, Weak};
 use std::time::Duration;
 
 use http_body::SizeHint;
+use hyper::http::uri::Scheme;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
+use super::secured::{Ahead, Session};
 use crate::config::Timeouts;
 
 /// One accepted connection, as the steps of the data path see it.
@@ -19,7 +21,10 @@ pub struct ClientConnection {
     peer: SocketAddr,
     /// Where the client came in; unknown only when it is gone already.
     local: Option<SocketAddr>,
+    scheme: Scheme,
     socket: Weak<TcpStream>,
+    /// What lies between the socket and us, if the client speaks TLS.
+    session: OnceLock<Session>,
     answer: AtomicU8,
     is_still_sending: AtomicBool,
     /// How many requests hyper has understood.
@@ -54,11 +59,13 @@ const HANDED_OVER: u8 = 2;
 const UNKNOWN_LENGTH: u64 = u64::MAX;
 
 impl ClientConnection {
-    pub fn new(peer: SocketAddr, local: Option<SocketAddr>, socket: Weak<TcpStream>) -> Self {
+    pub fn new(peer: SocketAddr, local: Option<SocketAddr>, scheme: Scheme, socket: Weak<TcpStream>) -> Self {
         Self {
             peer,
             local,
+            scheme,
             socket,
+            session: OnceLock::new(),
             answer: AtomicU8::new(NO_ANSWER),
             is_still_sending: AtomicBool::new(false),
             requests: AtomicU32::new(0),
@@ -80,6 +87,16 @@ impl ClientConnection {
     /// Our address on this connection.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.local
+    }
+
+    /// What this client writes before our address: `http` or `https`.
+    pub fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// The client has begun TLS.
+    pub(super) fn is_secured(&self, session: Session) {
+        let _ = self.session.set(session);
     }
 
     /// hyper has understood a head, and says how long the body after it is. The request's number on this connection, from 1.
@@ -181,9 +198,19 @@ impl ClientConnection {
     /// open connection and closes its half counts as gone.
     pub async fn closed_by_client(&self) {
         let Some(socket) = self.socket.upgrade() else { return };
-        match socket.peek(&mut [0]).await {
-            Ok(0) | Err(_) => {}
-            Ok(_) => std::future::pending().await,
+        let Some(session) = self.session.get() else {
+            return match socket.peek(&mut [0]).await {
+                Ok(0) | Err(_) => {}
+                Ok(_) => std::future::pending().await,
+            };
+        };
+        loop {
+            match session.look_ahead(&socket) {
+                Ahead::End => return,
+                Ahead::Bytes => std::future::pending().await,
+                Ahead::Nothing if socket.readable().await.is_err() => return,
+                Ahead::Nothing => {}
+            }
         }
     }
 

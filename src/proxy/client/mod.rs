@@ -1,7 +1,7 @@
 //! One client's connection, from the accepted socket up to what hyper reads.
 //!
 //! ```text
-//! socket → request_stream → hyper
+//! socket → (secured →) request_stream → hyper
 //! ```
 //!
 //! hyper treats every end of a stream alike, and refuses in silence what it can't read. A legacy client that closes its sending half only
@@ -12,9 +12,11 @@ mod connection;
 pub mod offline;
 mod request_line;
 mod request_stream;
+mod secured;
 mod socket;
 mod unreadable;
 
 pub use connection::ClientConnection;
 pub use request_stream::RequestStream;
-pub use socket::Socket;
+pub use secured::SecuredSocket;
+pub use socket::{Readable, Socket};

@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::connection::ClientConnection;
 use super::request_stream::RequestStream;
 use super::unreadable;
+use crate::proxy::door::LocalAddress;
 
 /// The answer to a head that no parser takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +32,10 @@ pub struct Unreadable {
 pub async fn read(
     head: &[u8],
     client: IpAddr,
-    local: SocketAddr,
+    local: &LocalAddress,
 ) -> Result<(Arc<ClientConnection>, Parts), Unreadable> {
-    let connection = Arc::new(ClientConnection::new(SocketAddr::new(client, UNKNOWN_PORT), Some(local), Weak::new()));
+    let peer = SocketAddr::new(client, UNKNOWN_PORT);
+    let connection = Arc::new(ClientConnection::new(peer, Some(local.socket), local.scheme.clone(), Weak::new()));
     let (mut client, server) = tokio::io::duplex(head.len().max(ANSWER_BYTES));
     let read = Mutex::new(None);
     let service = service_fn(|request: Request<Incoming>| {

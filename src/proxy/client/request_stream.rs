@@ -360,7 +360,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RequestStream<S> {
 }
 
 /// Behind the empty line that ends a head (RFC 9112, section 2.2: a line may end without its CR).
-fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
+pub(super) fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     memchr::memchr_iter(b'\n', bytes.get(from..)?).find_map(|at| {
         let next = from + at + 1;
         match bytes.get(next..)? {

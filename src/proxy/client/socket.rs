@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::http::uri::Scheme;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -15,6 +16,7 @@ use super::connection::ClientConnection;
 use crate::proxy::shared_socket::SharedSocket;
 
 /// One accepted connection's bytes, in both directions.
+#[derive(Debug)]
 pub struct Socket {
     socket: SharedSocket,
     connection: Arc<ClientConnection>,
@@ -30,12 +32,12 @@ pub trait Readable {
 }
 
 impl Socket {
-    pub fn new(socket: TcpStream, peer: SocketAddr) -> Self {
+    pub fn new(socket: TcpStream, peer: SocketAddr, scheme: Scheme) -> Self {
         // An answer's last piece must not wait for more; fails only on a connection that is gone.
         let _ = socket.set_nodelay(true);
         let local = socket.local_addr().ok();
         let socket = Arc::new(socket);
-        let connection = ClientConnection::new(peer, local, Arc::downgrade(&socket));
+        let connection = ClientConnection::new(peer, local, scheme, Arc::downgrade(&socket));
         Self { socket: SharedSocket(socket), connection: Arc::new(connection), stalling: None, hearing_out: None }
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use hyper::http::request::Parts;
+use hyper::http::uri::Scheme;
 use hyper::{HeaderMap, Method, StatusCode};
 use tokio::sync::Semaphore;
 
@@ -22,6 +23,7 @@ use suppose::{Noted, Supposed, Supposition};
 use super::authorize::{Directed, direct};
 use super::client::offline::{self, Unreadable};
 use super::company_choice::CompanyChoice;
+use super::door::LocalAddress;
 use super::exchange::{Exchange, dialect, looks_like_soap};
 use super::inside::Inside;
 use super::inspect::{Subject, inspect};
@@ -51,7 +53,7 @@ pub struct Question {
 
 /// What would become of this request.
 pub async fn explain(config: &Config, question: &Question) -> Account {
-    let local = listen_address(config);
+    let local = local_address(config);
     let target = String::from_utf8_lossy(&question.target).into_owned();
     let mut account = Account {
         request: Understood { method: question.method.clone(), target, is_repaired: false, client: question.client },
@@ -59,7 +61,7 @@ pub async fn explain(config: &Config, question: &Question) -> Account {
         cases: Vec::new(),
         notes: Vec::new(),
     };
-    let (exchange, head) = match offline::read(&question.head(local), question.client, local).await {
+    let (exchange, head) = match offline::read(&question.head(&local), question.client, &local).await {
         Ok((connection, head)) => (Exchange::new(connection, &head, config.public_url.as_ref()), head),
         Err(Unreadable { status, code, message }) => {
             let refused = Refused { status: status.as_u16(), meant: status.as_u16(), code, message };
@@ -93,13 +95,13 @@ pub async fn explain(config: &Config, question: &Question) -> Account {
 
 impl Question {
     /// The head as it would come in: with the `Host` of a client that reached us by our own address, unless the question names another.
-    fn head(&self, local: SocketAddr) -> Vec<u8> {
+    fn head(&self, local: &LocalAddress) -> Vec<u8> {
         let names_host = self
             .headers
             .iter()
             .any(|line| line.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case(HOST.as_str())));
         let mut head = [self.method.as_bytes(), b" ", &self.target, b" HTTP/1.1\r\n"].concat();
-        let host = (!names_host).then(|| format!("Host: {local}"));
+        let host = (!names_host).then(|| format!("Host: {}", local.socket));
         for line in host.iter().chain(&self.headers) {
             head.extend_from_slice(line.as_bytes());
             head.extend_from_slice(b"\r\n");
@@ -110,11 +112,16 @@ impl Question {
 }
 
 /// Our own address as a client on this machine writes it.
-fn listen_address(config: &Config) -> SocketAddr {
-    let address = config.listen.first().copied().unwrap_or((Ipv4Addr::LOCALHOST, 80).into());
+fn local_address(config: &Config) -> LocalAddress {
+    let Some(first) = config.listen.first() else {
+        return LocalAddress { scheme: Scheme::HTTP, socket: (Ipv4Addr::LOCALHOST, 80).into() };
+    };
+    let (address, scheme) = (first.address, first.scheme());
     match address.ip() {
-        ip if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
-        _ => address,
+        ip if ip.is_unspecified() => {
+            LocalAddress { scheme, socket: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()) }
+        }
+        _ => LocalAddress { scheme, socket: address },
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
+use hyper::http::uri::Scheme;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -21,7 +22,7 @@ type Seen = (String, Vec<u8>);
 /// What a service behind the stream gets when a client sends these pieces, and all that the client reads.
 async fn seen(pieces: &[&[u8]]) -> (Vec<Seen>, String) {
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let connection = Arc::new(ClientConnection::new(peer, None, std::sync::Weak::new()));
+    let connection = Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new()));
     let (mut client, server) = tokio::io::duplex(1 << 20);
     let seen = Mutex::new(Vec::new());
     let service = service_fn(|request: Request<Incoming>| {

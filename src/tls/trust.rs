@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls_platform_verifier::Verifier;
+
+use super::provider;
 
 /// Why no TLS client could be set up.
 #[derive(Debug, thiserror::Error)]
@@ -22,11 +23,6 @@ pub enum TlsError {
          or name a PEM file with `ca_file`"
     )]
     Store(rustls::Error),
-}
-
-/// The one cryptography provider of this process.
-pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 /// A client configuration that verifies servers against the platform's roots and those of `ca_file`.

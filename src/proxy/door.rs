@@ -1,0 +1,121 @@
+//! The doors: addresses that are listened on, and what is spoken there.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hyper::http::uri::Scheme;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::config;
+use crate::tls::{Identity, IdentityError, Part};
+
+/// An address that can't be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: can't listen on {address}: {}", explain(.reason))]
+pub struct BindError {
+    /// The key of proxy.yaml that names the address.
+    pub key: &'static str,
+    pub address: SocketAddr,
+    pub reason: io::Error,
+}
+
+/// Opens a port.
+pub async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|reason| BindError { key, address, reason })
+}
+
+/// An open door: where programs come in, and what they speak there.
+pub struct Door {
+    pub listener: TcpListener,
+    scheme: Scheme,
+    /// `None`: plain HTTP.
+    pub tls: Option<TlsAcceptor>,
+}
+
+/// Why a door can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DoorError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("listen: the {file} of {address}, {}, {reason}; {}", path.display(), reason.help())]
+    Identity { address: SocketAddr, file: &'static str, path: PathBuf, reason: IdentityError },
+    #[error("listen: {address} can't speak TLS ({reason})")]
+    Tls { address: SocketAddr, reason: rustls::Error },
+}
+
+impl Door {
+    /// Opens one of all the doors of a configuration.
+    pub async fn open(listener: &config::Listener, all: &[config::Listener]) -> Result<Self, DoorError> {
+        let (address, scheme) = (listener.address, listener.scheme());
+        let tls = listener.tls.as_ref().map(|files| acceptor(address, files)).transpose()?;
+        let listener = if listener.is_v6_only(all) {
+            bind_v6_only(address).map_err(|reason| BindError { key: "listen", address, reason })?
+        } else {
+            bind("listen", address).await?
+        };
+        Ok(Self { listener, scheme, tls })
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> io::Result<LocalAddress> {
+        Ok(LocalAddress { scheme: self.scheme.clone(), socket: self.listener.local_addr()? })
+    }
+}
+
+/// Where a door is, as a program would write it: `https://127.0.0.1:8443`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalAddress {
+    pub scheme: Scheme,
+    pub socket: SocketAddr,
+}
+
+impl fmt::Display for LocalAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.socket)
+    }
+}
+
+fn acceptor(address: SocketAddr, files: &config::TlsFiles) -> Result<TlsAcceptor, DoorError> {
+    let identity = Identity::read(&files.certificate, &files.private_key).map_err(|reason| {
+        let (file, path) = match reason.part() {
+            Part::Certificate => ("certificate", &files.certificate),
+            Part::PrivateKey => ("private key", &files.private_key),
+        };
+        DoorError::Identity { address, file, path: path.clone(), reason }
+    })?;
+    let config = identity.server_config().map_err(|reason| DoorError::Tls { address, reason })?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Leaves the addresses of version 4 to others, whatever the system's habit is.
+fn bind_v6_only(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None)?;
+    socket.set_only_v6(true)?;
+    socket.set_nonblocking(true)?;
+    // As tokio does: on Windows it would let two programs share a port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn explain(reason: &io::Error) -> String {
+    match reason.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program (or another bcproxy) uses this port; stop it or choose another port".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user may not use this port; choose one above 1023 or give the service the right to".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; use one of its own".to_owned(),
+        _ => format!("{reason}"),
+    }
+}
+
+/// How many connections may wait to be accepted; what tokio asks for.
+const BACKLOG: i32 = 1024;

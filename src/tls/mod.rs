@@ -1,0 +1,17 @@
+//! TLS on both sides: whom we believe, and who we say we are.
+
+mod authority;
+mod identity;
+mod trust;
+
+use std::sync::Arc;
+
+pub use authority::{Authority, Certified};
+pub use identity::{Identity, IdentityError, Part};
+use rustls::crypto::CryptoProvider;
+pub use trust::{TlsError, client_config, read_certificates};
+
+/// The one cryptography provider of this process.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
