@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 fine, 1 failed, 2 usage or configuration.
 
+mod certificate;
 mod check;
 mod demo;
 mod explain;
@@ -42,6 +43,8 @@ enum Command {
     },
     /// Tell what would become of a request, and why, without sending anything.
     Explain(explain::Arguments),
+    /// Make a certificate for an HTTPS listener, and an authority of your own that vouches for it.
+    Certificate(certificate::Arguments),
     /// Ask the running bcproxy whether it is ready; exit code 0 if so. For containers.
     Health {
         /// Ask about this connector only.
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         None | Some(Command::Run) => run::run(config),
         Some(Command::Demo) => demo::demo(),
+        Some(Command::Certificate(wish)) => certificate::certificate(&wish, config),
         Some(Command::Check { output }) => check::check(config, output),
         Some(Command::Explain(arguments)) => explain::print(config, arguments),
         Some(Command::Health { connector }) => health::health(config, connector.as_deref()),

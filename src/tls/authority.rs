@@ -1,16 +1,25 @@
 //! A certificate authority of our own: it vouches for servers whose clients were told to believe it.
 
+use std::net::IpAddr;
+
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
+use x509_parser::extensions::GeneralName;
 use zeroize::Zeroizing;
+
+use super::{Identity, Part};
 
 /// A certificate authority: its certificate, which clients trust, and its private key, which signs.
 ///
 /// All keys are of ECDSA P-256: old Windows has no cipher for RSA in common with us.
 pub struct Authority {
     certificate: String,
+    expires: OffsetDateTime,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -18,6 +27,17 @@ pub struct Authority {
 pub struct Certified {
     pub certificate: String,
     pub private_key: Zeroizing<String>,
+    /// When clients cease to accept it.
+    pub expires: OffsetDateTime,
+}
+
+/// Why two files are no [`Authority`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    #[error("it holds no certificate of an authority, as PEM")]
+    Certificate,
+    #[error("it does not hold the private key of the authority's certificate, as PEM")]
+    Key,
 }
 
 impl Authority {
@@ -28,8 +48,30 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate()?;
-        let certificate = params.self_signed(&key)?.pem();
-        Ok(Self { certificate, issuer: Issuer::new(params, key) })
+        let (certificate, expires) = (params.self_signed(&key)?.pem(), params.not_after);
+        Ok(Self { certificate, expires, issuer: Issuer::new(params, key) })
+    }
+
+    /// One that was made before.
+    pub fn from_pem(certificate: &[u8], private_key: &[u8]) -> Result<Self, AuthorityError> {
+        let identity = Identity::from_pem(certificate, private_key).map_err(|error| match error.part() {
+            Part::Certificate => AuthorityError::Certificate,
+            Part::PrivateKey => AuthorityError::Key,
+        })?;
+        let certificate = str::from_utf8(certificate).map_err(|_| AuthorityError::Certificate)?;
+        let der = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| AuthorityError::Certificate)?;
+        if !x509_parser::parse_x509_certificate(&der).is_ok_and(|(_, certificate)| certificate.is_ca()) {
+            return Err(AuthorityError::Certificate);
+        }
+        let key = str::from_utf8(private_key).ok().and_then(|pem| KeyPair::from_pem(pem).ok());
+        let issuer = Issuer::from_ca_cert_der(&der, key.ok_or(AuthorityError::Key)?);
+        let issuer = issuer.map_err(|_| AuthorityError::Certificate)?;
+        Ok(Self { certificate: certificate.to_owned(), expires: identity.expires, issuer })
+    }
+
+    /// When clients cease to accept it, and all it vouches for.
+    pub fn expires(&self) -> OffsetDateTime {
+        self.expires
     }
 
     /// The certificate, as PEM.
@@ -49,11 +91,31 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        params.distinguished_name.push(DnType::CommonName, first);
+        params.distinguished_name = DistinguishedName::new();
+        // RFC 5280, appendix A: no longer than that; nobody but people reads it.
+        if first.len() <= LONGEST_COMMON_NAME {
+            params.distinguished_name.push(DnType::CommonName, first);
+        }
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?.pem();
-        Ok(Certified { certificate, private_key: Zeroizing::new(key.serialize_pem()) })
+        Ok(Certified { certificate, private_key: Zeroizing::new(key.serialize_pem()), expires: params.not_after })
     }
+}
+
+/// The host names and addresses a certificate is for, of the first one in a PEM file.
+pub fn host_names_of(pem: &[u8]) -> Option<Vec<String>> {
+    let der = CertificateDer::from_pem_slice(pem).ok()?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
+    let names = certificate.subject_alternative_name().ok()??;
+    let text = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(|address| address.to_string())
+        }
+        _ => None,
+    };
+    Some(names.value.general_names.iter().filter_map(text).collect())
 }
 
 /// The yesterday allows for clocks that disagree.
@@ -63,3 +125,5 @@ fn valid(mut params: CertificateParams, lifetime: Duration) -> CertificateParams
     params.not_after = yesterday.saturating_add(lifetime);
     params
 }
+
+const LONGEST_COMMON_NAME: usize = 64;

@@ -6,7 +6,7 @@ mod trust;
 
 use std::sync::Arc;
 
-pub use authority::{Authority, Certified};
+pub use authority::{Authority, AuthorityError, Certified, host_names_of};
 pub use identity::{Identity, IdentityError, Part};
 use rustls::crypto::CryptoProvider;
 pub use trust::{TlsError, client_config, read_certificates};
