@@ -11,6 +11,7 @@ mod names;
 mod path;
 pub mod soap;
 mod surface;
+pub mod system_service;
 
 pub use companies::Company;
 pub use error_envelope::Dialect;

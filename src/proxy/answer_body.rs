@@ -70,6 +70,22 @@ impl AnswerBody {
         Ok(Some(length))
     }
 
+    /// Reads it to its end and puts another body in its place, whose length is returned; `None` when it has more than `limit` bytes, or is
+    /// not what could be replaced.
+    pub async fn replace(
+        &mut self,
+        limit: usize,
+        replacement: impl FnOnce(&[u8]) -> Option<String>,
+    ) -> Result<Option<usize>, BodyError> {
+        if self.measure(limit).await?.is_none() {
+            return Ok(None);
+        }
+        let Some(body) = replacement(self.ahead.as_deref().unwrap_or_default()) else { return Ok(None) };
+        let length = body.len();
+        self.ahead = Some(Bytes::from(body));
+        Ok(Some(length))
+    }
+
     /// Gathers what comes at once: many small pieces would cost the client as many chunks.
     fn poll_gathered(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         if self.turning.is_none() {

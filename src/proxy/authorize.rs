@@ -104,13 +104,21 @@ pub async fn direct(
 }
 
 /// What is asked for in this company with these methods: a page and an unbound action of OData look alike, and only Business Central can
-/// tell them apart.
+/// tell them apart. Refused is a change of the set of companies.
 pub async fn settle(
     resource: Resource,
     company: Option<&Company>,
     methods: &[Method],
     look_up: &impl LookUp,
 ) -> Result<Resource, Refusal> {
+    if let Some(company) = company
+        && resource.lists_companies()
+        && !methods.iter().all(exchange::only_reads)
+    {
+        let message =
+            format!("This route leads to the company `{}` only; it neither creates nor changes others.", company.name);
+        return Err(Refusal::new(Kind::NotAllowed, message));
+    }
     let is_post = methods.iter().all(|method| method == Method::POST);
     match (company, resource.unbound_action()) {
         (Some(company), Some(name)) if is_post && look_up.has_action(name).await? => {

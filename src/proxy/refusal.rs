@@ -139,6 +139,7 @@ impl From<AddressError> for Refusal {
             | AddressError::OpenFilter
             | AddressError::MisplacedBatch => Kind::BadRequest,
             AddressError::OtherCompany { .. }
+            | AddressError::BehindCompanies { .. }
             | AddressError::OtherPlace { .. }
             | AddressError::Unwatchable { .. }
             | AddressError::Tenant => Kind::NotAllowed,

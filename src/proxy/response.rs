@@ -24,6 +24,7 @@ use super::route::Routes;
 use super::step::{Arrived, Inbound};
 use super::treatment::Treatment;
 use super::upstream::UpstreamBody;
+use crate::business_central::system_service;
 use crate::config::PublicUrl;
 
 /// The outermost step: every request leaves it with an answer.
@@ -141,7 +142,8 @@ async fn relay(
     head.version = Version::HTTP_11;
     let ends_with_connection = version == Version::HTTP_10;
     let idle = exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
-    let Treatment { document, is_decoded } = Treatment::of(exchange, head.status, &head.headers);
+    let treatment @ Treatment { document, is_narrowed, is_decoded } =
+        Treatment::of(exchange, head.status, &head.headers);
     exchange.client.may_stall(idle);
     let links = exchange.route().map(|route| Links::new(exchange.clone(), routes, route.clone()));
 
@@ -152,7 +154,11 @@ async fn relay(
             body = body.with_links(document, links);
         }
     }
-    if is_decoded || document.is_some() {
+    if is_narrowed {
+        headers::of_changed_body(&mut head.headers);
+        let length = narrow(exchange, &mut body).await?;
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    } else if treatment.changes_it() {
         headers::of_changed_body(&mut head.headers);
         let limit = if ends_with_connection { MEASURED_BYTES_HTTP_10 } else { MEASURED_BYTES };
         // The length of HEAD's answer would be that of GET's, which is not known here.
@@ -171,6 +177,14 @@ async fn relay(
     let record = AccessRecord::new(exchange.clone(), head.status, None);
     let content = Content::Upstream { body, ends_with_connection };
     Ok(Response::from_parts(head, ResponseBody { content, record }))
+}
+
+/// Has a list of companies name the route's only; how long it is then.
+async fn narrow(exchange: &Exchange, body: &mut AnswerBody) -> Result<usize, Refusal> {
+    let company = exchange.asked().and_then(|(_, company)| company.as_ref());
+    let narrowed = |list: &[u8]| system_service::narrowed(list, &company?.name);
+    let length = body.replace(MEASURED_BYTES_HTTP_10, narrowed).await.map_err(Refusal::broken_answer)?;
+    length.ok_or_else(|| Refusal::new(Kind::AnswerBroken, NO_LIST))
 }
 
 fn refuse(exchange: Arc<Exchange>, refusal: Refusal) -> Response<ResponseBody> {
@@ -311,6 +325,8 @@ pub const MEASURED_BYTES: usize = 64 * 1024;
 const MEASURED_BYTES_HTTP_10: usize = 1024 * 1024;
 
 const REQUEST_ID: &str = "x-request-id";
+
+const NO_LIST: &str = "Business Central's answer is no list of companies that could be narrowed down to the route's; it is not passed on.";
 
 const ENDLESS_HANDSHAKE: &str = "The program begins one handshake after another on this connection and never ends one. Restart it; if that does not help, configure \
      it without Windows authentication (anonymous or Basic).";

@@ -12,6 +12,8 @@ use crate::business_central::address::Resource;
 pub struct Treatment {
     /// Where addresses that are to be turned can stand in it.
     pub document: Option<Document>,
+    /// Whether it names all companies, and is narrowed down to the route's.
+    pub is_narrowed: bool,
     /// Whether its compression is undone.
     pub is_decoded: bool,
 }
@@ -21,13 +23,17 @@ impl Treatment {
         let coding = Coding::of(headers);
         // What is coded in a way nobody asked for can't be looked into.
         let document = document(exchange, status, headers).filter(|_| coding != Coding::Other);
-        let is_decoded = coding == Coding::Gzip && (document.is_some() || !exchange.accepts_gzip());
-        Self { document, is_decoded }
+        let is_narrowed = status.is_success()
+            && exchange
+                .asked()
+                .is_some_and(|(asked, company)| company.is_some() && is_narrowed(asked, &exchange.method));
+        let is_decoded = coding == Coding::Gzip && (document.is_some() || is_narrowed || !exchange.accepts_gzip());
+        Self { document, is_narrowed, is_decoded }
     }
 
     /// Whether the client gets another body than Business Central sent; the beginning of such a one is read ahead.
     pub fn changes_it(self) -> bool {
-        self.is_decoded || self.document.is_some()
+        self.is_decoded || self.is_narrowed || self.document.is_some()
     }
 }
 
@@ -49,6 +55,11 @@ impl Coding {
             _ => Self::Other,
         }
     }
+}
+
+/// Whether the answer to such a request on a route with a company is narrowed down to that one: a SOAP call knows no filter to send along.
+pub fn is_narrowed(asked: &Resource, method: &Method) -> bool {
+    asked.is_system_service() && !only_reads(method)
 }
 
 /// Where addresses can stand in an answer; `None` for one that holds none or must not be touched.

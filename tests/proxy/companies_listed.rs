@@ -1,8 +1,12 @@
 //! The list of companies on a route that has one: that one, whatever is asked.
 
-use hyper::Method;
+use bcproxy::simulator::{Matcher, Script, Times};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, StatusCode};
 
-use crate::rig::{Plan, Rig};
+use crate::batch;
+use crate::batch_bad::gzip;
+use crate::rig::{Answer, Plan, Rig};
 
 const CRONUS: &str = "CRONUS International Ltd.";
 
@@ -52,4 +56,102 @@ async fn a_route_without_a_company_lists_them_all() {
         assert!(!rig.received().pop().unwrap().target.contains('?'), "{path}");
     }
     assert_eq!(rig.send(Method::HEAD, "/api/companies", &[], "").await.status, 200);
+}
+
+const LIST: &str = r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><Companies xmlns="urn:microsoft-dynamics-schemas/nav/system/"/></s:Body></s:Envelope>"#;
+
+/// Asks the system service which companies there are.
+async fn ask(rig: &Rig, path: &str, coding: &str) -> Answer {
+    let headers = [
+        ("content-type", "text/xml; charset=utf-8"),
+        ("soapaction", "\"urn:microsoft-dynamics-schemas/nav/system/:Companies\""),
+        ("accept-encoding", coding),
+    ];
+    rig.send(Method::POST, path, &headers, LIST).await
+}
+
+fn companies_of(answer: &Answer) -> Vec<String> {
+    let text = answer.text();
+    let document = roxmltree::Document::parse(&text).unwrap();
+    let names = document.descendants().filter(|node| node.has_tag_name(NAME_ELEMENT));
+    names.map(|node| node.text().unwrap().to_owned()).collect()
+}
+
+const NAME_ELEMENT: (&str, &str) = ("urn:microsoft-dynamics-schemas/nav/system/", "return_value");
+
+#[tokio::test]
+async fn the_system_service_of_a_confined_route_names_its_company_only() {
+    for company in [CRONUS, "Müller & Söhne's Großhandel"] {
+        let rig = Plan::default().connector(&format!("company: \"{company}\"")).start().await;
+        for path in ["/soap/SystemService", "/nav/BC140/WS/SystemService", "/BC140/WS/SYSTEMSERVICE"] {
+            for coding in ["identity", "gzip"] {
+                let answer = ask(&rig, path, coding).await;
+                assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+                assert_eq!(companies_of(&answer), [company], "{path}");
+                assert_eq!(answer.headers["content-length"], answer.body.len().to_string());
+                assert!(!answer.headers.contains_key("content-encoding"));
+            }
+        }
+        // What it is, everybody may know; and a fault is a fault.
+        assert!(rig.get("/soap/SystemService").await.text().contains("definitions"));
+        let call = LIST.replace("Companies", "Nonsense");
+        let fault = rig.send(Method::POST, "/soap/SystemService", &[("content-type", "text/xml")], call).await;
+        assert!(fault.status == 500 && fault.text().contains("Fault"), "{}", fault.text());
+    }
+    let open = Plan::default().connector("company: -").start().await;
+    assert_eq!(companies_of(&ask(&open, "/soap/SystemService", "identity").await).len(), 3);
+}
+
+#[tokio::test]
+async fn an_answer_of_the_system_service_that_can_not_be_narrowed_is_not_passed_on() {
+    let rig = Rig::new().await;
+    let other = "<a>My Company</a>".to_owned();
+    let large = format!("<a>{}</a>", "My Company".repeat(200_000));
+    for (body, coding) in [(other.clone(), None), (large, None), (other, Some("br"))] {
+        let mut script =
+            Script::answer(StatusCode::OK).header(CONTENT_TYPE, HeaderValue::from_static("text/xml")).send(body);
+        if let Some(coding) = coding {
+            script = script.header(CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
+        rig.simulator.business_central().script(Matcher::any().path_ending("/SystemService"), Times::Next(1), script);
+        let refusal = ask(&rig, "/soap/SystemService", "gzip").await.refusal();
+        assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_AnswerBroken"));
+    }
+    let compressed = gzip(b"<a>My Company</a>");
+    let script =
+        Script::answer(StatusCode::OK).header(CONTENT_ENCODING, HeaderValue::from_static("gzip")).send(compressed);
+    rig.simulator.business_central().script(Matcher::any().path_ending("/SystemService"), Times::Next(1), script);
+    assert_eq!(ask(&rig, "/soap/SystemService", "gzip").await.refusal().status, 502);
+}
+
+#[tokio::test]
+async fn the_companies_of_the_automation_api_are_kept_to_the_routes_too() {
+    let routes = "routes: [ { path: /auto, to: api/microsoft/automation/v2.0 } ]";
+    let rig = Plan::default().top(routes).start().await;
+    let (own, other) = (rig.simulator.settings().companies[0].id, rig.simulator.settings().companies[2].id);
+    for path in ["/auto/automationCompanies".to_owned(), format!("/auto/companies({own})/AutomationCompanies")] {
+        rig.get(&path).await;
+        let target = rig.received().pop().unwrap().target;
+        assert!(
+            target.to_lowercase().ends_with(&format!("/companies({own})/automationcompanies?$filter=id%20eq%20{own}")),
+            "{target}"
+        );
+    }
+    rig.send(Method::PATCH, &format!("/auto/automationCompanies({own})"), &[("if-match", "*")], "{}").await;
+    assert_eq!(rig.received().len(), 3);
+    for (method, path) in [
+        (Method::GET, format!("/auto/automationCompanies({other})")),
+        (Method::DELETE, format!("/auto/companies({own})/automationCompanies({other})")),
+        (Method::POST, "/auto/automationCompanies".to_owned()),
+        (Method::POST, format!("/auto/companies({own})/automationCompanies")),
+        (Method::POST, "/auto/companies".to_owned()),
+        (Method::GET, "/auto/companies/Microsoft.NAV.all".to_owned()),
+    ] {
+        let refusal = rig.send(method.clone(), &path, &[("content-type", "application/json")], "{}").await.refusal();
+        assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{method} {path}");
+        assert!(refusal.message.contains(CRONUS), "{}", refusal.message);
+        let part = serde_json::json!([{"id": "1", "method": method.as_str(), "url": path.trim_start_matches("/auto/"), "body": {}}]);
+        assert_eq!(batch::refusal(&rig, "/auto/$batch", part).await.status, 403, "{method} {path}");
+    }
+    assert_eq!(rig.received().len(), 3);
 }

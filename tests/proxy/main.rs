@@ -11,6 +11,7 @@ mod body_addresses;
 mod companies;
 mod companies_listed;
 mod crawl;
+mod deceptive;
 mod entra_errors;
 #[cfg(unix)]
 mod explained;

@@ -109,7 +109,7 @@ pub fn split_query(address: &str) -> (&str, Option<&str>) {
 }
 
 /// Whether a path below a service's root is an entity set's or below it.
-pub(super) fn is_below(rest: &str, set: &str) -> bool {
+fn is_below(rest: &str, set: &str) -> bool {
     let first = rest.trim_start_matches('/').split('/').next().unwrap_or_default();
     let name = percent_encoding::percent_decode_str(first).decode_utf8_lossy();
     name.split('(').next().is_some_and(|name| name.eq_ignore_ascii_case(set))

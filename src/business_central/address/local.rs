@@ -5,7 +5,7 @@ use super::super::{Company, Surface};
 use super::place::{self, Understood};
 use super::query::Query;
 use super::upstream::{is_named, push_named, split_api};
-use super::{AddressError, EnvironmentAddress, Family, OldSpelling, Place, Resource};
+use super::{AddressError, EnvironmentAddress, Family, Listing, OldSpelling, Place, Resource};
 
 /// What a client asks for, below a route's prefix.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +27,10 @@ impl Resource {
     ) -> Result<Self, AddressError> {
         let mut query = Query::new(asked.query);
         let mut old = None;
-        let (place, mut also_named) = match surface {
+        let Understood { place, mut also_named, listing } = match surface {
             Surface::Environment => {
                 let place = Place::Anywhere(super::super::path::fit(asked.remainder.as_str()));
-                return Ok(Self { place, query, also_named: Vec::new(), old });
+                return Ok(Self { place, query, also_named: Vec::new(), listing: Listing::None, old });
             }
             Surface::Api(api) => match asked.remainder.odata_segments()?.as_slice() {
                 // Some clients repeat the version.
@@ -53,7 +53,7 @@ impl Resource {
             return Err(AddressError::Tenant);
         }
         also_named.extend_from_slice(asked.company_headers);
-        Ok(Self { place, query, also_named, old })
+        Ok(Self { place, query, also_named, listing, old })
     }
 
     /// The company as a client of the `nav` surface calls it.
@@ -174,7 +174,7 @@ fn nav(
         }
         _ => return Err(AddressError::OldOData { v4: format!("{prefix}/ODataV4{}", join(rest)) }),
     };
-    let in_path = match &understood.0 {
+    let in_path = match &understood.place {
         Place::InCompany { named, .. } => named.clone(),
         _ => None,
     };

@@ -34,6 +34,7 @@ pub struct Resource {
     /// The companies named besides path and query: judged, never obeyed. A `Company` header selects inside a batch only, and a second
     /// company further down a path would be a way out of the first.
     also_named: Vec<String>,
+    listing: Listing,
     /// How the old server's address began, on the `nav` surface.
     old: Option<OldSpelling>,
 }
@@ -49,6 +50,16 @@ enum Place {
     Batch(Family),
     /// Somewhere below the environment, not looked into.
     Anywhere(String),
+}
+
+/// Whether a path leads to a set of all companies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listing {
+    None,
+    /// It does, and a condition in the query keeps it to one.
+    Filterable,
+    /// What follows the set may know no condition.
+    Beyond,
 }
 
 /// A family of addresses, which share a root and a way to write the company.
@@ -106,6 +117,10 @@ pub enum AddressError {
     Unwatchable { asked: String, id: String },
     #[error("the $filter has parentheses or quotes that don't close; this route adds a condition of its own to it")]
     OpenFilter,
+    #[error(
+        "the address goes on behind a list of all companies, but this route leads to `{allowed}` only; name that company in the list's place"
+    )]
+    BehindCompanies { allowed: String },
     #[error("$batch stands in the address of something else; send it to the surface's root, /$batch")]
     MisplacedBatch,
 }

@@ -2,41 +2,69 @@
 
 use super::super::path::{Segment, join};
 use super::super::surface::ApiPath;
-use super::{AddressError, Family, Place};
+use super::{AddressError, Family, Listing, Place};
 
-/// A place, and every further company its path names.
-pub type Understood = (Place, Vec<String>);
+/// A place, and what else its path says of companies.
+#[derive(Debug)]
+pub struct Understood {
+    pub place: Place,
+    /// Every further company it names.
+    pub also_named: Vec<String>,
+    pub listing: Listing,
+}
+
+impl Understood {
+    /// `below`: the segments below the company, or below the family's root where the path names none.
+    fn new(place: Place, below: &[Segment<'_>]) -> Self {
+        let listing = match &place {
+            Place::Root { family, .. } | Place::InCompany { family, .. } => Listing::of(family, below),
+            Place::Batch(_) | Place::Anywhere(_) => Listing::None,
+        };
+        Self { place, also_named: companies_in(below), listing }
+    }
+}
+
+impl From<Place> for Understood {
+    /// A place whose path says nothing more.
+    fn from(place: Place) -> Self {
+        Self { place, also_named: Vec::new(), listing: Listing::None }
+    }
+}
 
 /// The segments below `api/{…}/{version}`.
 pub fn api(api: &ApiPath, segments: &[Segment<'_>]) -> Result<Understood, AddressError> {
     let family = Family::Api(api.clone());
     let Some((first, rest)) = split_unless_batch(segments)? else {
-        return Ok((root(family, segments), Vec::new()));
+        return Ok(root(family, segments).into());
     };
     if let Some(key) = key_of(first, "companies") {
         let named = Some(company_of_key(&key));
-        return Ok((Place::InCompany { family, named, rest: join(rest) }, companies_in(rest)));
+        return Ok(Understood::new(Place::InCompany { family, named, rest: join(rest) }, rest));
     }
     let place = if is_root_set(first) {
         Place::Root { family, rest: join(segments) }
     } else {
         Place::InCompany { family, named: None, rest: join(segments) }
     };
-    Ok((place, companies_in(rest)))
+    Ok(Understood::new(place, segments))
 }
 
 /// The segments below `ODataV4`.
 pub fn odata(segments: &[Segment<'_>]) -> Result<Understood, AddressError> {
     let family = Family::OData;
     let Some((first, rest)) = split_unless_batch(segments)? else {
-        return Ok((root(family, segments), Vec::new()));
+        return Ok(root(family, segments).into());
     };
-    let place = match key_of(first, "Company") {
-        Some(key) => Place::InCompany { family, named: Some(company_of_key(&key)), rest: join(rest) },
-        None if is_odata_root(first) => Place::Root { family, rest: join(segments) },
-        None => Place::InCompany { family, named: None, rest: join(segments) },
+    if let Some(key) = key_of(first, "Company") {
+        let named = Some(company_of_key(&key));
+        return Ok(Understood::new(Place::InCompany { family, named, rest: join(rest) }, rest));
+    }
+    let place = if is_odata_root(first) {
+        Place::Root { family, rest: join(segments) }
+    } else {
+        Place::InCompany { family, named: None, rest: join(segments) }
     };
-    Ok((place, companies_in(rest)))
+    Ok(Understood::new(place, segments))
 }
 
 /// The first segment and the rest; `None` for a family's root and its `$batch`, which stands at the root only.
@@ -63,7 +91,7 @@ pub fn soap(segments: &[Segment<'_>]) -> Result<Understood, AddressError> {
     let family = Family::Soap;
     let (named, rest) = match segments {
         [only] if only.is("SystemService") => {
-            return Ok((Place::Root { family, rest: join(segments) }, Vec::new()));
+            return Ok(Place::Root { family, rest: join(segments) }.into());
         }
         [only] if only.is("Services") => (None, segments),
         [company, rest @ ..] if matches!(rest, [only] if is_list(only)) => (Some(company), rest),
@@ -75,7 +103,7 @@ pub fn soap(segments: &[Segment<'_>]) -> Result<Understood, AddressError> {
         segment.without_hidden_separator()?;
     }
     let named = named.map(|company| company.decoded().into_owned());
-    Ok((Place::InCompany { family, named, rest: join(rest) }, Vec::new()))
+    Ok(Place::InCompany { family, named, rest: join(rest) }.into())
 }
 
 /// Whether a path below a company would be read as something else without the company before it.
@@ -122,6 +150,23 @@ fn is_odata_root(segment: &Segment<'_>) -> bool {
 fn companies_in(segments: &[Segment<'_>]) -> Vec<String> {
     let keys = segments.iter().filter_map(|segment| COMPANY_SETS.iter().find_map(|set| key_of(segment, set)));
     keys.map(|key| company_of_key(&key)).collect()
+}
+
+impl Listing {
+    fn of(family: &Family, segments: &[Segment<'_>]) -> Self {
+        let sets = match family {
+            Family::Api(_) => &["companies", "automationCompanies"][..],
+            Family::OData => &["Company"],
+            Family::Soap => &[],
+        };
+        let is_set = |segment: &Segment<'_>| sets.iter().any(|set| segment.is(set));
+        let Some(at) = segments.iter().position(is_set) else { return Self::None };
+        match segments.get(at + 1..).unwrap_or_default() {
+            [] => Self::Filterable,
+            [only] if only.is("$count") || only.is("$ref") => Self::Filterable,
+            _ => Self::Beyond,
+        }
+    }
 }
 
 /// The decoded text between the parentheses of `{set}(…)`.

@@ -48,6 +48,13 @@ fn the_api_surface_adds_the_company_where_one_is_needed() {
             "/companies?$filter=name ne 'x'&$expand=customers",
             "/api/v2.0/companies?$filter=(name%20ne%20'x')%20and%20id%20eq%20ID&$expand=customers",
         ),
+        ("/automationCompanies", "/api/v2.0/companies(ID)/automationCompanies?$filter=id%20eq%20ID"),
+        (
+            "/companies(ID)/automationCompanies/$count",
+            "/api/v2.0/companies(ID)/automationCompanies/$count?$filter=id%20eq%20ID",
+        ),
+        ("/companies(ID)/companies?$top=1", "/api/v2.0/companies(ID)/companies?$top=1&$filter=id%20eq%20ID"),
+        ("/automationCompanies(ID)", "/api/v2.0/companies(ID)/automationCompanies(ID)"),
         ("/subscriptions('x')", "/api/v2.0/subscriptions('x')"),
         ("/entityDefinitions", "/api/v2.0/entityDefinitions"),
         ("/customers", "/api/v2.0/companies(ID)/customers"),
@@ -127,6 +134,9 @@ fn a_routes_company_cannot_be_left() {
         ("api/v2.0", "/customers?company=Other".to_owned()),
         ("api/v2.0", "/customers?%63ompany=Other".to_owned()),
         ("api/v2.0", format!("/customers?company={ID}&Company=Other")),
+        ("api/v2.0", format!("/automationCompanies({OTHER_ID})")),
+        ("api/v2.0", "/automationCompanies()".to_owned()),
+        ("api/v2.0", format!("/companies({ID})/automationCompanies({OTHER_ID})/x")),
         ("odata", "/Company('Other')/X".to_owned()),
         ("odata", "/X?company='Other'".to_owned()),
         ("soap", "/Other/Page/Customer".to_owned()),
@@ -140,6 +150,20 @@ fn a_routes_company_cannot_be_left() {
         Asked { remainder: SafePath::check("/X").unwrap(), query: None, company_headers: &["Other".to_owned()] };
     let refused = Resource::understand(&surface, asked, &environment()).unwrap().path_and_query(BASE, Some(&company()));
     assert!(matches!(refused, Err(AddressError::OtherCompany { .. })));
+}
+
+#[test]
+fn what_stands_behind_a_list_of_companies_is_refused_where_no_condition_reaches_it() {
+    for (to, local) in [
+        ("api/v2.0", "/companies/x".to_owned()),
+        ("api/v2.0", "/companies/$count/x".to_owned()),
+        ("api/v2.0", format!("/companies({ID})/AutomationCompanies/Microsoft.NAV.x")),
+        ("odata", "/Company/$value".to_owned()),
+    ] {
+        let refused = in_company(to, &local);
+        assert!(matches!(refused, Err(AddressError::BehindCompanies { .. })), "{local}: {refused:?}");
+        assert_ne!(build(to, &local, None), refused);
+    }
 }
 
 #[test]

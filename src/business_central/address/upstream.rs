@@ -6,10 +6,9 @@ use std::fmt::Write;
 use super::super::path::{SafePath, Segment, encode_segment, fit};
 use super::super::surface::{ApiPath, Surface};
 use super::super::{Company, EnvironmentName};
-use super::inside::is_below;
 use super::place::Understood;
 use super::query::Query;
-use super::{AddressError, Family, Place, Resource, place};
+use super::{AddressError, Family, Listing, Place, Resource, place};
 use crate::entra::TenantId;
 use crate::https_url::HttpsUrl;
 
@@ -104,15 +103,16 @@ impl Resource {
 
     /// What a path below the environment asks for: one of the families, or just a place.
     pub(super) fn below_environment(path: SafePath<'_>, query: Option<&str>) -> Self {
-        let (place, also_named) =
-            family_place(path).unwrap_or_else(|| (Place::Anywhere(fit(path.as_str())), Vec::new()));
-        Self { place, query: Query::new(query), also_named, old: None }
+        let understood = family_place(path).unwrap_or_else(|| Place::Anywhere(fit(path.as_str())).into());
+        let Understood { place, also_named, listing } = understood;
+        Self { place, query: Query::new(query), also_named, listing, old: None }
     }
 
     /// Whether the route's company must be known to judge or build the address.
     pub fn concerns_a_company(&self) -> bool {
         matches!(self.place, Place::InCompany { .. } | Place::Batch(_))
             || self.lists_companies()
+            || self.is_system_service()
             || !self.also_named.is_empty()
             || self.query.companies().next().is_some()
     }
@@ -160,19 +160,20 @@ impl Resource {
         Ok(path)
     }
 
-    /// Whether it is the list of all companies, or made from it.
+    /// Whether it is a set of all companies, or made from it.
     pub fn lists_companies(&self) -> bool {
-        match &self.place {
-            Place::Root { family: Family::Api(_), rest } => is_below(rest, "companies"),
-            Place::Root { family: Family::OData, rest } => is_below(rest, "Company"),
-            _ => false,
-        }
+        self.listing != Listing::None
+    }
+
+    /// Whether it is the SOAP service that names all companies.
+    pub fn is_system_service(&self) -> bool {
+        matches!(&self.place, Place::Root { family: Family::Soap, .. })
     }
 
     /// What is true of one company only, in the list its service has.
     fn condition(&self, company: &Company) -> String {
         match &self.place {
-            Place::Root { family: Family::OData, .. } => {
+            Place::Root { family: Family::OData, .. } | Place::InCompany { family: Family::OData, .. } => {
                 format!("Name eq '{}'", company.name.as_str().replace('\'', "''"))
             }
             _ => format!("id eq {}", company.id),
@@ -213,6 +214,9 @@ impl Resource {
         match company {
             Some(company) => match named.find(|asked| !is_named(company, asked)) {
                 Some(asked) => Err(AddressError::OtherCompany { asked, allowed: company.name.to_string() }),
+                None if self.listing == Listing::Beyond => {
+                    Err(AddressError::BehindCompanies { allowed: company.name.to_string() })
+                }
                 None => Ok(()),
             },
             None => {

@@ -32,7 +32,7 @@ use super::refusal::Refusal;
 use super::request_body::RequestBody;
 use super::rewrite::Document;
 use super::route_table::RouteTable;
-use super::treatment::document_of;
+use super::treatment::{document_of, is_narrowed};
 use super::{credentials, guard, headers, route, upstream};
 use crate::business_central::Dialect;
 use crate::business_central::address::{EnvironmentAddress, Resource};
@@ -273,12 +273,15 @@ impl Explained<'_> {
             let document = document_of(resource, &self.head.method, content_type)?;
             Some(Body { content_type, changed: turned(document) })
         });
+        let is_narrowed = settings.company.is_some() && is_narrowed(resource, &self.head.method);
+        let list = is_narrowed
+            .then_some(Body { content_type: "text/xml", changed: "the route's company is the only one left" });
         let rules = &settings.headers.response;
         let removed = headers::KEPT_FROM_CLIENTS.iter().chain(&rules.remove);
         Answer {
             addresses_begin_with: self.exchange.base().to_owned(),
             headers: ADDRESS_HEADERS.iter().map(ToString::to_string).collect(),
-            bodies: bodies.collect(),
+            bodies: bodies.chain(list).collect(),
             removed: removed.map(ToString::to_string).collect(),
             set: rules.set.iter().map(|(name, value)| Header::new(name.as_str(), value.as_bytes())).collect(),
         }
