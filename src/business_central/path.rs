@@ -132,16 +132,19 @@ pub fn fit(raw: &str) -> String {
     utf8_percent_encode(raw, NEVER_RAW).collect()
 }
 
-/// Segments as a path, each behind a slash, fit for an address.
+/// Segments as a path, each behind a slash, fit for an address. A slash inside quotes is encoded: not every reader knows that it separates
+/// nothing.
 pub fn join(segments: &[Segment<'_>]) -> String {
     segments
         .iter()
-        .flat_map(|segment| std::iter::once("/").chain(utf8_percent_encode(segment.raw(), NEVER_RAW)))
+        .flat_map(|segment| std::iter::once("/").chain(utf8_percent_encode(segment.raw(), NEVER_IN_SEGMENT)))
         .collect()
 }
 
 const NEVER_RAW: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
+const NEVER_IN_SEGMENT: &AsciiSet = &NEVER_RAW.add(b'/');
 
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

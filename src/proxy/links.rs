@@ -72,8 +72,10 @@ impl Links {
             let end = address.find(['?', '#']).unwrap_or(address.len());
             let Some((path, rest)) = address.split_at_checked(end) else { continue };
             let query = rest.strip_prefix('?').and_then(|rest| rest.split('#').next());
-            if let Some(Ok(local)) =
-                self.local(path, query).map(|local| HeaderValue::try_from(format!("{local}{rest}")))
+            let whole = path.starts_with('/').then(|| format!("{}{path}", self.route.destination.address.origin()));
+            if let Some(Ok(local)) = self
+                .local(whole.as_deref().unwrap_or(path), query)
+                .map(|local| HeaderValue::try_from(format!("{local}{rest}")))
             {
                 headers.insert(name, local);
             }

@@ -1,7 +1,7 @@
 //! Addresses, both ways: what a client writes leads to the right place, and what it finds in an answer leads back here.
 
 use bcproxy::simulator::{Matcher, Script, Times};
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LOCATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
@@ -59,6 +59,42 @@ async fn a_created_record_is_found_where_the_headers_say() {
     for name in ["location", "odata-entityid"] {
         let address = Value::from(created.headers[name].to_str().unwrap());
         assert_eq!(follow(&rig, &address).await.json()["displayName"], "New", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn addresses_in_headers_and_annotations_are_local_whatever_their_form() {
+    let rig = Rig::new().await;
+    let (tenant, id) = (rig.simulator.settings().tenant_id, rig.simulator.settings().companies[0].id);
+    let below = format!("/api/v2.0/companies({id})/items(1)?a=%2f&b=c");
+    for upstream in [
+        format!("{}/v2.0/{tenant}/Production{below}", rig.simulator.base_url()),
+        format!("{}/v2.0/production{below}", rig.simulator.base_url().to_uppercase().replace("HTTPS", "https")),
+        format!("https://api.businesscentral.dynamics.com:443/v2.0/Production{below}"),
+        // From the root of the server, as HTTP allows in headers.
+        format!("/v2.0/{tenant}/Production{below}"),
+    ] {
+        let names =
+            ["context", "nextLink", "deltaLink", "id", "editLink", "readLink", "mediaReadLink", "mediaEditLink"];
+        let annotations = names.iter().map(|name| (format!("@odata.{name}"), upstream.as_str().into()));
+        let body = Value::Object(annotations.chain([("text".to_owned(), upstream.as_str().into())]).collect());
+        let mut script = Script::answer(StatusCode::OK)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .send(body.to_string());
+        for name in [LOCATION, CONTENT_LOCATION, HeaderName::from_static("odata-entityid")] {
+            script = script.header(name, HeaderValue::try_from(&upstream).unwrap());
+        }
+        rig.script(Times::Next(1), script);
+        let answer = rig.get("/api/items").await;
+        let turned = local(&rig, "/api/items(1)?a=%2f&b=c");
+        for name in ["location", "content-location", "odata-entityid"] {
+            assert_eq!(answer.headers[name], turned, "{name}");
+        }
+        let body = answer.json();
+        assert_eq!(body["text"], upstream);
+        for name in names.iter().filter(|_| upstream.starts_with("https")) {
+            assert_eq!(body[format!("@odata.{name}")], turned, "{name}");
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! A plain request in, a Business Central answer out.
 
-use hyper::Method;
+use bcproxy::simulator::{Script, Times};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{Method, StatusCode};
 
 use crate::rig::Rig;
 
@@ -66,5 +68,47 @@ async fn what_belongs_to_the_client_never_reaches_business_central_and_the_other
         "x-hop",
     ] {
         assert!(!received.headers.contains_key(dropped), "{dropped}");
+    }
+}
+
+#[tokio::test]
+async fn what_programs_and_business_central_tell_each_other_in_headers_passes_both_ways() {
+    let rig = Rig::new().await;
+    let told = [
+        ("etag", "W/\"JzQ0O==\""),
+        ("preference-applied", "odata.maxpagesize=5"),
+        ("odata-version", "4.0"),
+        ("content-language", "de-DE"),
+        ("retry-after", "7"),
+        ("ms-correlation-x", "b5c9"),
+        ("last-modified", "Wed, 25 Nov 2026 10:00:00 GMT"),
+        ("content-disposition", "attachment; filename=\"a.pdf\""),
+    ];
+    let script = told.iter().fold(Script::answer(StatusCode::OK), |script, (name, value)| {
+        script.header(HeaderName::from_static(name), HeaderValue::from_static(value))
+    });
+    rig.script(Times::Always, script);
+    let asked = [
+        ("prefer", "return=minimal, odata.maxpagesize=5"),
+        ("if-match", "W/\"JzQ0O==\""),
+        ("if-none-match", "*"),
+        ("isolation", "snapshot"),
+        ("odata-isolation", "snapshot"),
+        ("data-access-intent", "ReadOnly"),
+        ("accept-language", "de-AT, de;q=0.5"),
+        ("accept", "application/json;odata.metadata=none"),
+        ("odata-maxversion", "4.0"),
+        ("user-agent", "Old/1.0"),
+        ("return-client-request-id", "true"),
+        ("client-request-id", "mine"),
+        ("range", "bytes=0-9"),
+    ];
+    let answer = rig.send(Method::GET, "/api/items", &asked, "").await;
+    for (name, value) in told {
+        assert_eq!(answer.headers[name], value, "{name}");
+    }
+    let received = rig.received().pop().unwrap();
+    for (name, value) in asked {
+        assert_eq!(received.headers[name], value, "{name}");
     }
 }

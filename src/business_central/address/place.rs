@@ -159,7 +159,7 @@ impl Listing {
             Family::OData => &["Company"],
             Family::Soap => &[],
         };
-        let is_set = |segment: &Segment<'_>| sets.iter().any(|set| segment.is(set));
+        let is_set = |segment: &Segment<'_>| sets.iter().any(|set| segment.decoded().trim().eq_ignore_ascii_case(set));
         let Some(at) = segments.iter().position(is_set) else { return Self::None };
         match segments.get(at + 1..).unwrap_or_default() {
             [] => Self::Filterable,
@@ -174,7 +174,7 @@ fn key_of(segment: &Segment<'_>, set: &str) -> Option<String> {
     let decoded = segment.decoded();
     let (name, rest) = decoded.split_once('(')?;
     let key = rest.strip_suffix(')')?;
-    name.eq_ignore_ascii_case(set).then(|| key.trim().to_owned())
+    name.trim().eq_ignore_ascii_case(set).then(|| key.trim().to_owned())
 }
 
 /// The company of a key: `{guid}`, `Id={guid}`, `'Name'`, `name='Name'`.

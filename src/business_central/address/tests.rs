@@ -71,6 +71,7 @@ fn the_api_surface_adds_the_company_where_one_is_needed() {
         ("/customers?company=ID", "/api/v2.0/customers?company=ID"),
         ("/salesInvoices(1)/Microsoft.NAV.post", "/api/v2.0/companies(ID)/salesInvoices(1)/Microsoft.NAV.post"),
         ("/items('a%2Fb')", "/api/v2.0/companies(ID)/items('a%2Fb')"),
+        ("/items('a/companies(x)/b')", "/api/v2.0/companies(ID)/items('a%2Fcompanies(x)%2Fb')"),
         ("/Müller|x", "/api/v2.0/companies(ID)/M%C3%BCller%7Cx"),
     ] {
         let (local, upstream) = (local.replace("ID", ID), upstream.replace("ID", ID));
@@ -136,6 +137,8 @@ fn a_routes_company_cannot_be_left() {
         ("api/v2.0", format!("/customers?company={ID}&Company=Other")),
         ("api/v2.0", format!("/automationCompanies({OTHER_ID})")),
         ("api/v2.0", "/automationCompanies()".to_owned()),
+        ("api/v2.0", format!("/companies ({OTHER_ID})/customers")),
+        ("api/v2.0", format!("/%09companies%20({OTHER_ID})/customers").replace("%09", "%20")),
         ("api/v2.0", format!("/companies({ID})/automationCompanies({OTHER_ID})/x")),
         ("odata", "/Company('Other')/X".to_owned()),
         ("odata", "/X?company='Other'".to_owned()),

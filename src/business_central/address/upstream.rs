@@ -41,7 +41,12 @@ impl EnvironmentAddress {
 
     /// Scheme, authority and path of the environment.
     pub fn url(&self) -> String {
-        format!("{}{}", self.origins.first().map_or("", HttpsUrl::origin), self.path)
+        format!("{}{}", self.origin(), self.path)
+    }
+
+    /// Scheme and authority of where requests go.
+    pub fn origin(&self) -> &str {
+        self.origins.first().map_or("", HttpsUrl::origin)
     }
 
     /// The `host[:port]` texts an address of this environment can hold.
