@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cli`] | one file per command |
 //! | [`config`] | `proxy.yaml`: shapes, diagnostics, the typed configuration |
+//! | [`guide`] | what can be wrong with a set-up: its steps, and what errors say about them |
 //! | [`entra`] | who we are towards Microsoft Entra: credentials, token endpoint, token cache |
 //! | [`business_central`] | what Business Central is: address grammar, companies, error envelopes |
 //! | [`proxy`] | the data path, one file per step |
@@ -23,6 +24,7 @@ pub mod cli;
 pub mod config;
 pub mod entra;
 mod error_chain;
+pub mod guide;
 pub mod https_url;
 pub mod ntlm;
 pub mod proxy;

@@ -4,10 +4,11 @@ use std::error::Error;
 use std::io;
 
 use crate::error_chain::root_cause;
+use crate::guide;
 
 /// Why no connection can be made, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{service} at {host} can't be reached: {} ({cause})", .step.advice(.key))]
+#[error("{service} at {host} can't be reached: {} ({cause}); see {}", .step.advice(.key), .step.in_guide())]
 pub struct Unreachable {
     /// Business Central or Entra.
     service: &'static str,
@@ -71,6 +72,15 @@ impl Step {
         step
     }
 
+    /// The step of the set-up guide to look at.
+    pub fn in_guide(self) -> guide::Step {
+        match self {
+            Self::Name => guide::Step::Name,
+            Self::Refused | Self::Timeout | Self::Other => guide::Step::Connection,
+            Self::Tls => guide::Step::Tls,
+        }
+    }
+
     fn advice(self, key: &str) -> String {
         match self {
             Self::Name => format!("its name can't be looked up; check this machine's DNS and `{key}`"),
@@ -105,7 +115,9 @@ mod tests {
         let unreachable = Unreachable::business_central("name.invalid", &error);
         assert_eq!(unreachable.step, Step::Name);
         assert!(
-            unreachable.to_string().ends_with("check this machine's DNS and `base_url` (no such name)"),
+            unreachable.to_string().ends_with(
+                "check this machine's DNS and `base_url` (no such name); see step 2 of the set-up guide (Name look-up)"
+            ),
             "{unreachable}"
         );
     }
@@ -119,7 +131,8 @@ mod tests {
         let text = Unreachable::entra("login.example", &io::Error::other("odd")).to_string();
         assert_eq!(
             text,
-            "Entra at login.example can't be reached: check the network between this machine and it (odd)"
+            "Entra at login.example can't be reached: check the network between this machine and it (odd); \
+             see step 3 of the set-up guide (Connection)"
         );
     }
 }

@@ -215,16 +215,34 @@ async fn the_demo_works_as_it_says_whatever_ports_are_taken() {
 }
 
 #[tokio::test]
-async fn the_schema_is_the_one_in_the_documentation() {
+async fn schema_and_errors_are_those_in_the_documentation() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    for (arguments, file) in
-        [(&["schema"] as &[&str], "docs/proxy.schema.json"), (&["schema", "--markdown"], "docs/configuration.md")]
-    {
+    for (arguments, file) in [
+        (&["schema"] as &[&str], "docs/proxy.schema.json"),
+        (&["schema", "--markdown"], "docs/configuration.md"),
+        (&["errors", "--markdown"], "docs/errors.md"),
+    ] {
         let ended = command(&root, arguments).await;
         assert_eq!(ended.code, Some(0));
         let expected = std::fs::read_to_string(root.join(file)).unwrap();
         assert_eq!(ended.output.trim_end(), expected.trim_end(), "{file}");
     }
+}
+
+#[tokio::test]
+async fn an_errors_code_leads_to_its_step_and_fix() {
+    let folder = TempDir::new().unwrap();
+    for code in ["AADSTS7000215", "7000215", "aadsts7000215"] {
+        let ended = command(folder.path(), &["errors", code]).await;
+        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
+        assert!(ended.output.contains("not its Secret ID") && ended.output.contains("step 8 of the set-up guide"));
+    }
+    let ended = command(folder.path(), &["errors", "NoEnvironment", "--output", "json"]).await;
+    let said: Value = serde_json::from_str(&ended.output).unwrap();
+    assert_eq!((&said[0]["step"], &said[0]["number"]), (&"environment".into(), &12.into()), "{said}");
+    let ended = command(folder.path(), &["errors", "AADSTS1"]).await;
+    assert_eq!((ended.code, ended.output.as_str()), (Some(1), ""));
+    assert!(ended.errors.contains("https://login.microsoftonline.com/error?code=1"), "{}", ended.errors);
 }
 
 #[tokio::test]

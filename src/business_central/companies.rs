@@ -9,8 +9,10 @@ use hyper::header::{AUTHORIZATION, HeaderValue};
 use serde::Deserialize;
 
 use crate::error_chain::root_cause;
+use crate::guide::{self, Trouble};
 use crate::unreachable::Unreachable;
 
+use super::error_envelope::error_code;
 use super::names::{CompanyId, CompanyName, CompanyRef};
 
 /// A company as Business Central knows it.
@@ -35,8 +37,12 @@ pub enum MatchError {
 /// Why the companies can't be listed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LookupError {
-    #[error("Business Central answered {0} when asked for its companies")]
-    Refused(StatusCode),
+    #[error("Business Central answered {status} when asked for its companies{}", explained(*.status, .code.as_deref()))]
+    Refused {
+        status: StatusCode,
+        /// `error.code`, where it says one.
+        code: Option<String>,
+    },
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
     #[error("the connection to Business Central broke while it listed its companies ({0})")]
@@ -45,6 +51,25 @@ pub enum LookupError {
     TimedOut(Duration),
     #[error("Business Central's list of companies can't be read; look whether `base_url` leads to Business Central")]
     Unreadable,
+}
+
+impl LookupError {
+    /// What a refusal says about the set-up, if anything.
+    pub fn trouble(&self) -> Option<&'static Trouble> {
+        match self {
+            Self::Refused { status, code } => guide::refusal(*status, code.as_deref()),
+            Self::Unreachable(_) | Self::Broken(_) | Self::TimedOut(_) | Self::Unreadable => None,
+        }
+    }
+
+    /// Whether the token was not taken.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Refused { status: StatusCode::UNAUTHORIZED, .. })
+    }
+}
+
+fn explained(status: StatusCode, code: Option<&str>) -> String {
+    guide::refusal(status, code).map_or_else(String::new, |trouble| format!(". {trouble}"))
 }
 
 /// Asks for the companies of the environment at `base` (`{base_url}/v2.0/{tenant}/{environment}`).
@@ -60,19 +85,27 @@ pub async fn look_up(
         let request = http.get(format!("{base}/api/v2.0/companies")).header(AUTHORIZATION, authorization);
         let mut answer = request.send().await.map_err(failed)?;
         if answer.status() != StatusCode::OK {
-            return Err(LookupError::Refused(answer.status()));
+            let status = answer.status();
+            // The code only explains; the status says enough when it can't be read.
+            let body = read(&mut answer).await.unwrap_or_default();
+            return Err(LookupError::Refused { status, code: error_code(&body) });
         }
-        let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(failed)? {
-            if body.len() + piece.len() > MAX_LIST_BYTES {
-                return Err(LookupError::Unreadable);
-            }
-            body.extend_from_slice(&piece);
-        }
+        let body = read(&mut answer).await?;
         let list: List = serde_json::from_slice(&body).map_err(|_| LookupError::Unreadable)?;
         Ok(list.value.into_iter().filter_map(Entry::into_company).collect())
     };
     tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(LookupError::TimedOut(timeout)))
+}
+
+async fn read(answer: &mut reqwest::Response) -> Result<Vec<u8>, LookupError> {
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(failed)? {
+        if body.len() + piece.len() > MAX_LIST_BYTES {
+            return Err(LookupError::Unreadable);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
 }
 
 /// The one company meant: by id; by exact name; by name in any case if only one fits; by display name if only one fits.

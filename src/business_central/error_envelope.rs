@@ -46,6 +46,12 @@ impl Dialect {
     }
 }
 
+/// `error.code` of an error as Business Central writes it (BC, "Troubleshooting REST API/OData calls").
+pub fn error_code(body: &[u8]) -> Option<String> {
+    let error: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(error.get("error")?.get("code")?.as_str()?.to_owned())
+}
+
 /// A text as XML character data; what XML 1.0 can't hold becomes the replacement character.
 fn escape_xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);

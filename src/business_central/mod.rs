@@ -14,7 +14,7 @@ mod surface;
 pub mod system_service;
 
 pub use companies::Company;
-pub use error_envelope::Dialect;
+pub use error_envelope::{Dialect, error_code};
 pub use members::Members;
 pub use names::{CompanyId, CompanyName, CompanyRef, EnvironmentName, NameError};
 pub use path::{PathError, SafePath};

@@ -5,6 +5,7 @@
 mod certificate;
 mod check;
 mod demo;
+mod errors;
 mod explain;
 mod health;
 mod run;
@@ -50,6 +51,16 @@ enum Command {
         /// Ask about this connector only.
         connector: Option<String>,
     },
+    /// Say what an error of Entra or Business Central means for the set-up, and what to do.
+    Errors {
+        /// Its code, such as AADSTS7000215 or NoEnvironment; without it, all that are known.
+        code: Option<String>,
+        /// Print the reference as Markdown.
+        #[arg(long, conflicts_with_all = ["code", "output"])]
+        markdown: bool,
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
     /// Print the JSON Schema of the configuration file.
     Schema {
         /// Print the reference as Markdown instead.
@@ -84,6 +95,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check { output }) => check::check(config, output),
         Some(Command::Explain(arguments)) => explain::print(config, arguments),
         Some(Command::Health { connector }) => health::health(config, connector.as_deref()),
+        Some(Command::Errors { code, markdown, output }) => errors::errors(code.as_deref(), markdown, output),
         Some(Command::Schema { markdown }) => {
             schema::print(markdown);
             Ok(())

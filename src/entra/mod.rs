@@ -1,6 +1,5 @@
-//! Who bcproxy is towards Microsoft Entra: credentials, the token endpoint, the token cache, what Entra's errors mean.
+//! Who bcproxy is towards Microsoft Entra: credentials, the token endpoint, the token cache.
 
-mod aadsts;
 mod claims;
 mod credential;
 mod ids;
@@ -11,7 +10,7 @@ pub use claims::{Claims, DATA_ROLE};
 pub use credential::{Credential, Secret, SecretError, SecretSource, SecretSources};
 pub use ids::{ClientId, IdError, TenantId};
 pub use token_cache::{Token, TokenCache, Unavailable};
-pub use token_endpoint::{EntraError, IssuedToken, TokenEndpoint, TokenError, missing_role_advice};
+pub use token_endpoint::{EntraError, IssuedToken, TokenEndpoint, TokenError};
 
 use crate::https_url::HttpsUrl;
 

@@ -10,11 +10,11 @@ use serde::Deserialize;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::aadsts::{self, Remedy};
+use super::Application;
 use super::claims::Claims;
 use super::credential::{Credential, Secret, SecretError, SecretSource};
-use super::{Application, DATA_ROLE};
 use crate::error_chain::root_cause;
+use crate::guide::{self, Step, Trouble};
 use crate::unreachable::Unreachable;
 
 /// The token endpoint of one application's tenant.
@@ -44,21 +44,26 @@ pub struct IssuedToken {
 /// Why there is no token: a sentence that names the step to mend. Never holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    #[error(transparent)]
+    #[error("{0}; see {step}", step = Step::Credential)]
     Secret(#[from] SecretError),
     #[error("{0}")]
     Refused(EntraError),
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
     #[error(
-        "the connection to Entra at {host} broke before it answered ({reason}); check the network between this machine and it"
+        "the connection to Entra at {host} broke before it answered ({reason}); check the network between this machine and it; see {}",
+        Step::Connection
     )]
     Broken { host: String, reason: String },
-    #[error("Entra at {host} did not answer within {} s; check the network between this machine and it", .after.as_secs_f32())]
+    #[error(
+        "Entra at {host} did not answer within {} s; check the network between this machine and it; see {}",
+        .after.as_secs_f32(), Step::Connection
+    )]
     TimedOut { host: String, after: Duration },
     #[error(
         "{host} answered {status} with something that is not Entra's ({problem}); \
-         an intercepting web proxy may stand between this machine and Entra"
+         an intercepting web proxy may stand between this machine and Entra; see {}",
+        Step::Connection
     )]
     NotEntra { host: String, status: StatusCode, problem: &'static str, retry_after: Option<Duration> },
 }
@@ -86,6 +91,16 @@ impl TokenError {
         }
     }
 
+    /// The step of the set-up guide to look at; `None` when nothing of the set-up is to blame.
+    pub fn step(&self) -> Option<Step> {
+        match self {
+            Self::Secret(_) => Some(Step::Credential),
+            Self::Refused(error) => error.step(),
+            Self::Unreachable(unreachable) => Some(unreachable.step.in_guide()),
+            Self::Broken { .. } | Self::TimedOut { .. } | Self::NotEntra { .. } => Some(Step::Connection),
+        }
+    }
+
     /// How long Entra wants not to be asked again.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -105,10 +120,29 @@ impl TokenError {
 }
 
 impl EntraError {
+    /// What is known of its code.
+    pub fn trouble(&self) -> Option<&'static Trouble> {
+        self.code.and_then(guide::aadsts)
+    }
+
     fn needs_setup(&self) -> bool {
-        match self.code.and_then(aadsts::meaning) {
-            Some(meaning) => meaning.remedy == Remedy::Setup,
+        match self.trouble() {
+            Some(trouble) => trouble.needs_setup(),
             None => self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    /// Where no code is known, OAuth's word tells the direction (RFC 6749, section 5.2).
+    fn step(&self) -> Option<Step> {
+        if let Some(trouble) = self.trouble() {
+            return trouble.step;
+        }
+        match self.error.as_str() {
+            "invalid_client" => Some(Step::Credential),
+            "unauthorized_client" => Some(Step::Application),
+            "invalid_resource" => Some(Step::Subscription),
+            "invalid_scope" | "invalid_request" | "unsupported_grant_type" => Some(Step::Configuration),
+            _ => None,
         }
     }
 }
@@ -124,12 +158,16 @@ impl std::fmt::Display for EntraError {
             write!(f, ", correlation id {id}")?;
         }
         f.write_str("). ")?;
-        match (self.code.and_then(aadsts::meaning), self.code) {
-            (Some(meaning), _) => f.write_str(meaning.advice),
+        match (self.trouble(), self.code) {
+            (Some(trouble), _) => return trouble.fmt(f),
             (None, Some(code)) => {
-                write!(f, "What it means stands at https://login.microsoftonline.com/error?code={code}.")
+                write!(f, "What it means stands at https://login.microsoftonline.com/error?code={code}.")?;
             }
-            (None, None) => write!(f, "It answered {}; bcproxy tries again by itself.", self.status),
+            (None, None) => write!(f, "It answered {}; bcproxy tries again by itself.", self.status)?,
+        }
+        match self.step() {
+            Some(step) => write!(f, " See {step}."),
+            None => Ok(()),
         }
     }
 }
@@ -306,14 +344,6 @@ const LIFETIME_WHEN_UNSAID: Duration = Duration::from_secs(600);
 
 /// A mistaken header must not silence us for days.
 const MAX_RETRY_AFTER_SECONDS: u64 = 3600;
-
-/// The message for a token that lacks the permission Business Central's data needs.
-pub fn missing_role_advice() -> String {
-    format!(
-        "The token carries no {DATA_ROLE}: in Entra, App registrations → API permissions, add Dynamics 365 Business Central → Application \
-         permissions → {DATA_ROLE}, then click Grant admin consent."
-    )
-}
 
 #[cfg(test)]
 mod tests {

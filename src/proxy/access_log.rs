@@ -52,7 +52,7 @@ impl Outcome {
 }
 
 impl AccessRecord {
-    /// `reason` is why an answer is our own.
+    /// `reason` is why an answer is our own, or what Business Central's says about the set-up.
     pub fn new(exchange: Arc<Exchange>, status: StatusCode, reason: Option<String>) -> Self {
         Self { exchange, outcome: Outcome::ClientLeft, bytes: 0, status, reason }
     }

@@ -1,10 +1,9 @@
 //! The attempts at a request: each waits for its turn, carries a token, and is judged by what came of it.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::{CONTENT_ENCODING, HeaderValue, RETRY_AFTER};
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use tokio::time::Instant;
 use tower::Service;
@@ -13,6 +12,7 @@ use super::authorize::Draft;
 use super::exchange::Exchange;
 use super::forward::{Fault, Unanswered};
 use super::gate::{Client, Permit, Refused};
+use super::hint;
 use super::refusal::{Kind, Refusal};
 use super::request_body::RequestBody;
 use super::response::MEASURED_BYTES;
@@ -196,7 +196,7 @@ impl Attempts {
         let retry_after = retry_after(answer.headers());
         let status = answer.status();
         let code = match !only_reads && status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some() {
-            true => error_code(answer).await.map_err(Fault::CutShort)?,
+            true => hint::code_of(answer).await.map_err(Fault::CutShort)?,
             false => None,
         };
         Ok(retry::after_answer(only_reads, retry::Answer { status, retry_after, code: code.as_deref() }))
@@ -256,32 +256,6 @@ async fn left(exchange: &Exchange) {
         std::future::pending().await
     }
 }
-
-/// `error.code` of an answer, whose body stays to be read.
-async fn error_code(answer: &mut Response<UpstreamBody>) -> Result<Option<String>, hyper::Error> {
-    let is_gzip = answer.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
-    let body = answer.body_mut();
-    if !body.read_ahead(ERROR_BYTES, ERROR_TIME).await? {
-        return Ok(None);
-    }
-    let mut text: Vec<u8> = body.ahead().flatten().copied().collect();
-    if is_gzip {
-        let mut decoded = Vec::new();
-        let decoder = flate2::read::MultiGzDecoder::new(text.as_slice());
-        if decoder.take(ERROR_BYTES as u64).read_to_end(&mut decoded).is_err() {
-            return Ok(None);
-        }
-        text = decoded;
-    }
-    let code = |error: serde_json::Value| Some(error.get("error")?.get("code")?.as_str()?.to_owned());
-    Ok(serde_json::from_slice(&text).ok().and_then(code))
-}
-
-/// Business Central's errors have a few hundred bytes.
-const ERROR_BYTES: usize = 64 * 1024;
-
-/// They come with their heads.
-const ERROR_TIME: Duration = Duration::from_secs(5);
 
 const TOKEN_RENEWED: &str = "Business Central did not take the token that was current when this large request began, and nothing of the request was \
      carried out; the token is being renewed, send the request again.";

@@ -20,7 +20,8 @@ use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::business_central::companies::{self, LookupError, MatchError};
 use crate::business_central::{Company, CompanyRef};
 use crate::config;
-use crate::entra::{DATA_ROLE, Token, TokenCache, missing_role_advice};
+use crate::entra::{Token, TokenCache};
+use crate::guide;
 
 /// A route in service.
 #[derive(Debug)]
@@ -245,25 +246,25 @@ impl Destination {
             async |token: &Token| companies::look_up(&self.http, &base, &token.authorization, LOOK_UP_TIME).await;
         let token = self.tokens.token().await?;
         let mut listed = look_up(&token).await;
-        if let Err(LookupError::Refused(StatusCode::UNAUTHORIZED)) = listed {
+        if listed.as_ref().is_err_and(LookupError::is_unauthorized) {
             if !self.suspicion.falls_on(&token, None) {
                 return Err(self.credentials_refused(&token));
             }
             let renewed = self.tokens.token_after(&token).await?;
             listed = look_up(&renewed).await;
-            if let Err(LookupError::Refused(StatusCode::UNAUTHORIZED)) = listed {
+            if listed.as_ref().is_err_and(LookupError::is_unauthorized) {
                 self.suspicion.clear_of(&renewed, None);
                 return Err(self.credentials_refused(&renewed));
             }
         }
         self.suspicion.lift(None);
         listed.map_err(|error| match error {
-            LookupError::Refused(StatusCode::NOT_FOUND) => Refusal::new(
+            LookupError::Refused { status: StatusCode::NOT_FOUND, .. } => Refusal::new(
                 Kind::UnknownEnvironment,
                 format!(
                     "Business Central knows no environment `{}` in tenant {}: compare `environment` with the name in the Business Central \
-                     admin center.",
-                    self.address.environment(), self.address.tenant()
+                     admin center. See {}.",
+                    self.address.environment(), self.address.tenant(), guide::Step::Environment
                 ),
             ),
             other => other.into(),
@@ -272,23 +273,14 @@ impl Destination {
 
     /// The answer to a 401 that a fresh token did not mend: which step of the set-up to look at.
     pub fn credentials_refused(&self, token: &Token) -> Refusal {
-        let message = match &token.claims {
-            Some(claims) if !claims.has_data_role() => {
-                format!(
-                    "Business Central refuses the token of connector `{}`. {}",
-                    self.connector.name,
-                    missing_role_advice()
-                )
-            }
-            _ => format!(
-                "Business Central refuses the token of connector `{}`. In Business Central, environment {}, open the page \"Microsoft Entra \
-                 Applications\": the card with client ID {} must exist, its State must be Enabled, and it needs a permission set that covers \
-                 this request; in Entra, {DATA_ROLE} must have admin consent.",
-                self.connector.name,
-                self.address.environment(),
-                self.connector.application.client_id
-            ),
-        };
+        let lacks_role = token.claims.as_ref().is_some_and(|claims| !claims.has_data_role());
+        let trouble = if lacks_role { guide::MISSING_ROLE } else { guide::APPLICATION_REFUSED };
+        let message = format!(
+            "Business Central refuses the token of connector `{}` (environment {}, client ID {}). {trouble}",
+            self.connector.name,
+            self.address.environment(),
+            self.connector.application.client_id
+        );
         Refusal::new(Kind::CredentialsRefused, message)
     }
 }

@@ -26,6 +26,7 @@ mod gate;
 mod guard;
 mod gunzip;
 mod headers;
+mod hint;
 mod idle;
 mod inside;
 mod inspect;

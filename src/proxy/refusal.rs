@@ -10,7 +10,8 @@ use crate::business_central::batch::BatchError;
 use crate::business_central::companies::{LookupError, MatchError};
 use crate::business_central::{Dialect, PathError};
 use crate::entra::Unavailable;
-use crate::unreachable::Step;
+use crate::guide::{Step, Trouble};
+use crate::unreachable;
 
 /// An answer of our own: what kind, and a message that says what to do now.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ pub enum Kind {
     /// More requests than Business Central takes.
     Busy,
     CredentialsRefused,
-    Unreachable(Step),
+    Unreachable(unreachable::Step),
     AnswerBroken,
     AnswerTimeout,
     ClientGone,
@@ -95,13 +96,13 @@ impl Kind {
     }
 }
 
-fn proxy_status(step: Step) -> &'static str {
+fn proxy_status(step: unreachable::Step) -> &'static str {
     match step {
-        Step::Name => "dns_error",
-        Step::Refused => "connection_refused",
-        Step::Timeout => "connection_timeout",
-        Step::Tls => "tls_certificate_error",
-        Step::Other => "destination_unavailable",
+        unreachable::Step::Name => "dns_error",
+        unreachable::Step::Refused => "connection_refused",
+        unreachable::Step::Timeout => "connection_timeout",
+        unreachable::Step::Tls => "tls_certificate_error",
+        unreachable::Step::Other => "destination_unavailable",
     }
 }
 
@@ -158,14 +159,17 @@ impl From<BatchError> for Refusal {
 
 impl From<MatchError> for Refusal {
     fn from(error: MatchError) -> Self {
-        Self::new(Kind::UnknownCompany, capitalised(&error.to_string()))
+        Self::new(Kind::UnknownCompany, capitalised(&format!("{error}; see {}", Step::Company)))
     }
 }
 
 impl From<LookupError> for Refusal {
     fn from(error: LookupError) -> Self {
         let kind = match &error {
-            LookupError::Refused(_) | LookupError::Broken(_) | LookupError::Unreadable => Kind::AnswerBroken,
+            LookupError::Refused { .. } if error.trouble().is_some_and(Trouble::needs_setup) => {
+                Kind::CredentialsRefused
+            }
+            LookupError::Refused { .. } | LookupError::Broken(_) | LookupError::Unreadable => Kind::AnswerBroken,
             LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.step),
             LookupError::TimedOut(_) => Kind::AnswerTimeout,
         };

@@ -15,7 +15,9 @@ use super::access_log::{AccessRecord, Outcome};
 use super::answer_body::AnswerBody;
 use super::credentials::HANDSHAKES_IN_A_ROW;
 use super::exchange::Exchange;
+use super::forward::Fault;
 use super::headers;
+use super::hint;
 use super::idle::{BodyError, IdleTimeout};
 use super::links::Links;
 use super::refusal::{Kind, Refusal};
@@ -133,8 +135,9 @@ async fn relay(
     exchange: &Arc<Exchange>,
     routes: Routes,
     version: Version,
-    answer: Response<UpstreamBody>,
+    mut answer: Response<UpstreamBody>,
 ) -> Result<Response<ResponseBody>, Refusal> {
+    let hint = hint::hint(&mut answer).await.map_err(Fault::CutShort)?;
     let (mut head, body) = answer.into_parts();
     headers::towards_client(&mut head.headers);
     head.headers.insert(REQUEST_ID, headers::header_of(exchange.id));
@@ -174,7 +177,10 @@ async fn relay(
     if let Some(completion) = exchange.credentials.completion() {
         head.headers.insert(WWW_AUTHENTICATE, completion);
     }
-    let record = AccessRecord::new(exchange.clone(), head.status, None);
+    if let Some(field) = hint.and_then(|trouble| hint::proxy_status(head.status, trouble)) {
+        head.headers.append(PROXY_STATUS, field);
+    }
+    let record = AccessRecord::new(exchange.clone(), head.status, hint.map(ToString::to_string));
     let content = Content::Upstream { body, ends_with_connection };
     Ok(Response::from_parts(head, ResponseBody { content, record }))
 }
@@ -207,7 +213,7 @@ fn refuse(exchange: Arc<Exchange>, refusal: Refusal) -> Response<ResponseBody> {
     }
     let proxy_status = format!("bcproxy; error={proxy_status}");
     for (name, value) in [
-        ("proxy-status", Some(proxy_status)),
+        (PROXY_STATUS, Some(proxy_status)),
         (ALLOW.as_str(), allowed),
         // Rounded up: a client that comes back a moment early is refused again.
         (RETRY_AFTER.as_str(), refusal.retry_after.map(|pause| pause.as_millis().div_ceil(1000).to_string())),
@@ -327,6 +333,8 @@ const MEASURED_BYTES_HTTP_10: usize = 1024 * 1024;
 const REQUEST_ID: &str = "x-request-id";
 
 const NO_LIST: &str = "Business Central's answer is no list of companies that could be narrowed down to the route's; it is not passed on.";
+
+const PROXY_STATUS: &str = "proxy-status";
 
 const ENDLESS_HANDSHAKE: &str = "The program begins one handshake after another on this connection and never ends one. Restart it; if that does not help, configure \
      it without Windows authentication (anonymous or Basic).";
