@@ -11,6 +11,7 @@
 //! | [`business_central`] | what Business Central is: address grammar, companies, error envelopes |
 //! | [`proxy`] | the data path, one file per step |
 //! | [`ntlm`] | the messages of old clients' handshakes |
+//! | [`doctor`] | the walk through the set-up against the live services |
 //! | [`admin`] | health for monitors and containers |
 //! | [`simulator`] | an embedded Entra and Business Central, for the demo and the tests |
 //! | [`telemetry`] | the log |
@@ -22,6 +23,7 @@ pub mod admin;
 pub mod business_central;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod entra;
 mod error_chain;
 pub mod guide;

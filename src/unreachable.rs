@@ -38,6 +38,15 @@ impl Unreachable {
         Self::new("Business Central", host, "base_url", error)
     }
 
+    /// What is the matter, without what to do about it.
+    pub fn problem(&self) -> String {
+        format!("{} at {} can't be reached ({})", self.service, self.host, self.cause)
+    }
+
+    pub fn fix(&self) -> String {
+        self.step.advice(self.key)
+    }
+
     fn new(service: &'static str, host: &str, key: &'static str, error: &(dyn Error + 'static)) -> Self {
         Self { service, host: host.to_owned(), key, step: Step::of(error), cause: root_cause(error) }
     }

@@ -17,7 +17,7 @@ pub use companies::Company;
 pub use error_envelope::{Dialect, error_code};
 pub use members::Members;
 pub use names::{CompanyId, CompanyName, CompanyRef, EnvironmentName, NameError};
-pub use path::{PathError, SafePath};
+pub use path::{PathError, SafePath, encode_segment};
 pub use surface::{ApiPath, Surface, SurfaceError};
 
 /// The origin of Business Central online in the global cloud (BC, "Endpoints for the APIs").

@@ -12,20 +12,22 @@ use super::{Failure, drawn, runtime, start_log};
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::proxy::{BindError, DoorError, Proxy, StartError};
-use crate::simulator::{Settings, Simulator};
+use crate::simulator::{Breakage, Settings, Simulator};
 
-pub fn demo() -> Result<(), Failure> {
+/// `broken`: what of the set-up is wrong.
+pub fn demo(broken: Option<Breakage>) -> Result<(), Failure> {
     let runtime = runtime()?;
-    let result = runtime.block_on(show());
+    let result = runtime.block_on(show(broken));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn show() -> Result<(), Failure> {
+async fn show(broken: Option<Breakage>) -> Result<(), Failure> {
     let stop = StopSignals::listen()?;
     let failed = |what: &str, error: &dyn std::fmt::Display| Failure::Failed(format!("the demo's {what}: {error}"));
-    let simulator =
-        Simulator::start(Settings::default()).await.map_err(|error| failed("simulator can't start", &error))?;
+    let simulator = Simulator::start(Settings { broken, ..Settings::default() })
+        .await
+        .map_err(|error| failed("simulator can't start", &error))?;
     let folder = TempDir::with_prefix("bcproxy-demo-").map_err(|error| failed("folder can't be made", &error))?;
     let file = write_files(&simulator, folder.path()).map_err(|error| failed("files can't be written", &error))?;
     let mut config = Config::load(&file).map_err(|mistakes| Failure::Failed(drawn(&mistakes)))?.config;
@@ -56,7 +58,7 @@ async fn show() -> Result<(), Failure> {
     };
     proxy.warm_up();
     if let (Some(address), Some(admin)) = (proxy.addresses().first(), &admin) {
-        println!("{}", invitation(address.socket, admin.address(), &file));
+        println!("{}", invitation(address.socket, admin.address(), &file, broken));
     }
     wait_and_drain(proxy, stop, config.shutdown_grace).await;
     simulator.stop().await;
@@ -82,17 +84,27 @@ fn write_files(simulator: &Simulator, folder: &Path) -> io::Result<std::path::Pa
     ca_file: ca.pem
 shutdown: {{ grace: 5s }}
 log: {{ format: text }}
-",
+{routes}",
         tenant = settings.tenant_id,
         client = settings.client_id,
         environment = settings.environment,
         authority = simulator.authority(),
         base_url = simulator.base_url(),
+        // What is broken then is behind a route that the default ones don't have.
+        routes = if settings.broken == Some(Breakage::Route) { ROUTES } else { "" },
     );
     let file = folder.join("proxy.yaml");
     std::fs::write(&file, text)?;
     Ok(file)
 }
+
+const ROUTES: &str = "\
+routes:
+  - { path: /api, to: api/v2.0 }
+  - { path: /odata, to: odata }
+  - { path: /soap, to: soap }
+  - { path: /warehouse, to: api/cronus/warehouse/v1.0 }
+";
 
 fn is_taken(error: &BindError) -> bool {
     error.reason.kind() == io::ErrorKind::AddrInUse
@@ -102,7 +114,14 @@ fn any_port(address: &mut SocketAddr) {
     address.set_port(0);
 }
 
-fn invitation(proxy: SocketAddr, admin: SocketAddr, file: &Path) -> String {
+fn invitation(proxy: SocketAddr, admin: SocketAddr, file: &Path, broken: Option<Breakage>) -> String {
+    let broken = broken.map_or_else(String::new, |broken| {
+        format!(
+            "\nOne thing of the set-up is wrong ({}). In another terminal, let bcproxy find it:\n\n  bcproxy doctor --config {}\n",
+            broken.name(),
+            file.display()
+        )
+    });
     format!(
         r#"
 bcproxy demo: a simulated Microsoft Entra and Business Central, and bcproxy in front of them. All of it on this machine.
@@ -110,7 +129,7 @@ bcproxy demo: a simulated Microsoft Entra and Business Central, and bcproxy in f
   proxy           http://{proxy}
   health          http://{admin}/readyz
   configuration   {file}
-
+{broken}
 Try this in another terminal. curl knows nothing of OAuth; bcproxy adds the token, the environment and the company:
 
   curl -s 'http://{proxy}/api/customers?$top=3'

@@ -4,20 +4,27 @@
 
 mod certificate;
 mod check;
+mod companies;
 mod demo;
+mod doctor;
 mod errors;
 mod explain;
 mod health;
 mod run;
 mod schema;
+mod setup;
+mod token;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, Diagnostics, Log};
+use crate::config::{Config, Connector, Diagnostics, Log};
+use crate::doctor::Wrong;
+use crate::simulator::Breakage;
 use crate::telemetry::{self, LogGuard};
 
 /// Lets programs that cannot speak OAuth keep working with Dynamics 365 Business Central online.
@@ -36,7 +43,18 @@ enum Command {
     /// Serve (what bcproxy does without a command).
     Run,
     /// Show it all on this machine: a simulated Entra and Business Central, and a proxy in front of them.
-    Demo,
+    Demo {
+        /// Let one thing of the set-up be wrong, to see what bcproxy says then.
+        #[arg(long = "break", value_name = "WHAT", value_parser = clap::builder::PossibleValuesParser::new(Breakage::ALL.map(Breakage::name)))]
+        broken: Option<String>,
+    },
+    /// Walk every step of the set-up against the live services, and say where it is wrong and how to mend it.
+    Doctor {
+        /// Look at this connector only.
+        connector: Option<String>,
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
     /// Look for mistakes in the configuration file, without using the network.
     Check {
         #[arg(long, value_enum, default_value_t)]
@@ -50,6 +68,25 @@ enum Command {
     Health {
         /// Ask about this connector only.
         connector: Option<String>,
+    },
+    /// Set a connection up: asks for what it needs, tries it at once, and writes proxy.yaml.
+    Setup(Box<setup::Arguments>),
+    /// List the companies the application sees.
+    Companies {
+        /// Of this connector only.
+        connector: Option<String>,
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Fetch a token and say what is in it: roles, expiry, tenant, application.
+    Token {
+        /// Of this connector only.
+        connector: Option<String>,
+        /// Print the token itself. Whoever has it can do what the application may, until it expires.
+        #[arg(long)]
+        reveal: bool,
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
     },
     /// Say what an error of Entra or Business Central means for the set-up, and what to do.
     Errors {
@@ -90,11 +127,17 @@ pub fn main() -> ExitCode {
     let config = &arguments.config;
     let result = match arguments.command {
         None | Some(Command::Run) => run::run(config),
-        Some(Command::Demo) => demo::demo(),
+        Some(Command::Demo { broken }) => demo::demo(broken.and_then(|name| name.parse().ok())),
+        Some(Command::Doctor { connector, output }) => doctor::doctor(config, connector.as_deref(), output),
         Some(Command::Certificate(wish)) => certificate::certificate(&wish, config),
         Some(Command::Check { output }) => check::check(config, output),
         Some(Command::Explain(arguments)) => explain::print(config, arguments),
         Some(Command::Health { connector }) => health::health(config, connector.as_deref()),
+        Some(Command::Setup(arguments)) => setup::setup(config, *arguments),
+        Some(Command::Companies { connector, output }) => companies::companies(config, connector.as_deref(), output),
+        Some(Command::Token { connector, reveal, output }) => {
+            token::token(config, connector.as_deref(), reveal, output)
+        }
         Some(Command::Errors { code, markdown, output }) => errors::errors(code.as_deref(), markdown, output),
         Some(Command::Schema { markdown }) => {
             schema::print(markdown);
@@ -131,6 +174,21 @@ fn load_shape(path: &Path) -> Result<Config, Failure> {
         .map_err(|error| Failure::Configuration(format!("{} can't be read: {error}", path.display())))?;
     let loaded = Config::from_yaml(&text, path).map_err(|mistakes| Failure::Configuration(drawn(&mistakes)))?;
     Ok(loaded.config)
+}
+
+/// The connector of this name, or all of them.
+fn selected<'c>(config: &'c Config, name: Option<&str>) -> Result<Vec<&'c Arc<Connector>>, Failure> {
+    let found: Vec<_> = config.connectors.iter().filter(|known| name.is_none_or(|name| known.name == name)).collect();
+    if found.is_empty() {
+        let names: Vec<&str> = config.connectors.iter().map(|connector| connector.name.as_str()).collect();
+        let text = format!("There is no such connector in the configuration; there are: {}.", names.join(", "));
+        return Err(Failure::Configuration(text));
+    }
+    Ok(found)
+}
+
+fn failed(connector: &str, wrong: &Wrong) -> Failure {
+    Failure::Failed(format!("connector {connector}: {wrong}"))
 }
 
 fn drawn(diagnostics: &Diagnostics) -> String {

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// The application permission Business Central's data needs.
 pub const DATA_ROLE: &str = "API.ReadWrite.All";
@@ -18,6 +19,11 @@ pub struct Claims {
 impl Claims {
     /// Reads the middle part of a JWT, unverified; `None` when the token is opaque.
     pub fn read(token: &str) -> Option<Self> {
+        Self::decode(token)
+    }
+
+    /// The middle part of a JWT as whatever shape it is wanted in, unverified.
+    pub fn decode<T: DeserializeOwned>(token: &str) -> Option<T> {
         let payload = token.split('.').nth(1)?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
     }

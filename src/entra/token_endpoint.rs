@@ -132,6 +132,13 @@ impl EntraError {
         }
     }
 
+    /// What Entra said, without what it means.
+    pub fn summary(&self) -> String {
+        let code = self.code.map_or_else(String::new, |code| format!(", AADSTS{code}"));
+        let id = self.correlation_id.as_ref().map_or_else(String::new, |id| format!(", correlation id {id}"));
+        format!("Entra issues no token ({}{code}{id})", self.error)
+    }
+
     /// Where no code is known, OAuth's word tells the direction (RFC 6749, section 5.2).
     fn step(&self) -> Option<Step> {
         if let Some(trouble) = self.trouble() {
@@ -150,14 +157,7 @@ impl EntraError {
 impl std::fmt::Display for EntraError {
     /// Entra's description is left out: it is localised, long, and repeats what a request held.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Entra issues no token ({}", self.error)?;
-        if let Some(code) = self.code {
-            write!(f, ", AADSTS{code}")?;
-        }
-        if let Some(id) = &self.correlation_id {
-            write!(f, ", correlation id {id}")?;
-        }
-        f.write_str("). ")?;
+        write!(f, "{}. ", self.summary())?;
         match (self.trouble(), self.code) {
             (Some(trouble), _) => return trouble.fmt(f),
             (None, Some(code)) => {

@@ -93,6 +93,49 @@ impl Step {
         }
     }
 
+    /// What to do when nothing more is known than that this step failed: a sentence.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Configuration => {
+                "Mend the line of the configuration file that is named, or let `bcproxy setup` write the file."
+            }
+            Self::Name => "Check this machine's DNS, and that `authority` and `base_url` are spelled right.",
+            Self::Connection => {
+                "Let this machine connect to port 443 of Entra and Business Central: ask who keeps the firewall or the web proxy."
+            }
+            Self::Tls => {
+                "If a firewall inspects TLS here, get its CA certificate as a PEM file and name it with `ca_file`."
+            }
+            Self::Clock => "Set this machine's clock: switch on its time service (NTP).",
+            Self::Tenant => {
+                "Compare `tenant_id` with the Directory (tenant) ID on the app registration's overview page."
+            }
+            Self::Application => {
+                "Compare `client_id` with the Application (client) ID on the app registration's overview page in this tenant."
+            }
+            Self::Credential => {
+                "Put the secret's Value where `client_secret` says, and let the account bcproxy runs under read it there."
+            }
+            Self::Policy => {
+                "Ask who keeps Entra's Conditional Access policies to let the application sign in from here."
+            }
+            Self::Subscription => "Activate Business Central in this tenant (Microsoft 365 admin center → Billing).",
+            Self::Consent => "In Entra, App registrations → the app → API permissions, click Grant admin consent.",
+            Self::Environment => {
+                "Compare `environment` with the names in the Business Central admin center \
+                 (https://businesscentral.dynamics.com/admin → Environments)."
+            }
+            Self::Card => {
+                "In Business Central, open the page \"Microsoft Entra Applications\" and enable the card with this client ID."
+            }
+            Self::PermissionSet => {
+                "On the card in \"Microsoft Entra Applications\", add a permission set that covers what the programs do."
+            }
+            Self::Company => "Compare `company` with the page \"Companies\" in Business Central, column Name.",
+            Self::Route => "Compare the route's `to` with what the environment offers.",
+        }
+    }
+
     /// Where its section begins on the guide's page: what GitHub makes of its heading.
     pub fn anchor(self) -> String {
         let title = self.title().to_lowercase().replace(' ', "-");

@@ -66,8 +66,8 @@ use route::Routes;
 pub use route_table::RouteTable;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-pub use upstream::PlainClientError;
 use upstream::Upstream;
+pub use upstream::{PlainClientError, plain_client};
 
 use crate::business_central::EnvironmentName;
 use crate::config::{Config, Connector, Limits, Timeouts};

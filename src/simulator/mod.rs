@@ -4,7 +4,7 @@
 //!
 //! | file | job |
 //! |---|---|
-//! | `settings` | tenant, application, environment, companies |
+//! | `settings`, `breakage` | tenant, application, environment, companies; what of it is wrong |
 //! | `tls`, `listener` | a throw-away certificate authority; accepting, speaking and breaking off connections |
 //! | `entra` | the token endpoint, its faults, the tokens it issued |
 //! | `business_central` | API, OData V4 and SOAP over one set of books |
@@ -14,6 +14,7 @@
 //! It shares no code with the rooms it is used to test.
 
 mod answer;
+mod breakage;
 mod business_central;
 mod entra;
 mod gate;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+pub use self::breakage::{Breakage, BreakageError};
 pub use self::business_central::BusinessCentral;
 use self::entra::Tokens;
 pub use self::entra::{API_READ_WRITE_ALL, Entra, Fault};
@@ -60,20 +62,32 @@ pub struct Simulator {
 impl Simulator {
     /// Starts both services. Fails when a port is taken.
     pub async fn start(settings: Settings) -> io::Result<Self> {
-        let identity = Identity::generate()?;
+        let mut met = settings.clone();
+        if let Some(broken) = settings.broken {
+            broken.break_settings(&mut met);
+        }
+        let identity = Identity::generate("bcproxy simulator CA")?;
+        let acceptor = match settings.broken {
+            Some(Breakage::Tls) => Identity::generate("Contoso TLS Inspection")?.acceptor,
+            _ => identity.acceptor,
+        };
         let entra_listener = listener::bind(settings.entra_port).await?;
         let business_central_listener = listener::bind(settings.business_central_port).await?;
         let authority = format!("https://localhost:{}", entra_listener.local_addr()?.port());
         let base_url = format!("https://localhost:{}", business_central_listener.local_addr()?.port());
 
         let tokens = Arc::new(Tokens::default());
-        let entra = Arc::new(Entra::new(&settings, tokens.clone()));
-        let business_central = Arc::new(BusinessCentral::new(&settings, &base_url, tokens.clone()));
+        let entra = Arc::new(Entra::new(&met, &authority, tokens.clone()));
+        let business_central = Arc::new(BusinessCentral::new(&met, &base_url, tokens.clone()));
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let door = Arc::new(Door::new(stop.clone()));
-        let acceptor = identity.acceptor;
-        tasks.spawn(listener::serve(entra_listener, acceptor.clone(), entra.clone(), door.clone(), tasks.clone()));
+        if settings.broken == Some(Breakage::Connection) {
+            // Its port is given back: nothing listens there.
+            drop(entra_listener);
+        } else {
+            tasks.spawn(listener::serve(entra_listener, acceptor.clone(), entra.clone(), door.clone(), tasks.clone()));
+        }
         let service = business_central.clone();
         tasks.spawn(listener::serve(business_central_listener, acceptor, service, door.clone(), tasks.clone()));
 

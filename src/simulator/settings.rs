@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::breakage::Breakage;
+
 /// What a simulator is made of; the default is a small tenant with three companies.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -37,6 +39,8 @@ pub struct Settings {
     pub limits: Option<Limits>,
     /// How many requests the record keeps at least; twice as many at most.
     pub record_limit: usize,
+    /// The one thing that is wrong with the set-up.
+    pub broken: Option<Breakage>,
     /// Port of the Entra listener; any free one by default.
     pub entra_port: Option<u16>,
     /// Port of the Business Central listener; any free one by default.
@@ -93,6 +97,7 @@ impl Default for Settings {
             escape_slashes: false,
             limits: None,
             record_limit: 10_000,
+            broken: None,
             entra_port: None,
             business_central_port: None,
         }

@@ -16,9 +16,9 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// A new authority and a certificate of it for `localhost` and `127.0.0.1`, valid from yesterday for thirty days.
-    pub fn generate() -> io::Result<Self> {
-        let authority = Authority::new("bcproxy simulator CA", LIFETIME).map_err(io::Error::other)?;
+    /// A new authority of this name and a certificate of it for `localhost` and `127.0.0.1`, valid from yesterday for thirty days.
+    pub fn generate(authority_name: &str) -> io::Result<Self> {
+        let authority = Authority::new(authority_name, LIFETIME).map_err(io::Error::other)?;
         let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
         let certified = authority.certify(names, LIFETIME).map_err(io::Error::other)?;
         let identity = tls::Identity::from_pem(certified.certificate.as_bytes(), certified.private_key.as_bytes());

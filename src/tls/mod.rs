@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub use authority::{Authority, AuthorityError, Certified, host_names_of};
 pub use identity::{Identity, IdentityError, Part};
 use rustls::crypto::CryptoProvider;
-pub use trust::{TlsError, client_config, read_certificates};
+pub use trust::{TlsError, client_config, config_with, read_certificates, verifier};
 
 /// The one cryptography provider of this process.
 pub fn provider() -> Arc<CryptoProvider> {

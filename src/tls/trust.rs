@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls_platform_verifier::Verifier;
@@ -27,6 +28,11 @@ pub enum TlsError {
 
 /// A client configuration that verifies servers against the platform's roots and those of `ca_file`.
 pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    config_with(verifier(ca_file)?)
+}
+
+/// What judges the certificates of servers, by the platform's roots and those of `ca_file`.
+pub fn verifier(ca_file: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     let extra = ca_file.map(read_certificates).transpose()?.unwrap_or_default();
     let verifier = Verifier::new_with_extra_roots(extra, provider()).map_err(|reason| match ca_file {
         Some(path) if matches!(reason, rustls::Error::InvalidCertificate(_)) => {
@@ -34,11 +40,16 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
         }
         _ => TlsError::Store(reason),
     })?;
+    Ok(Arc::new(verifier))
+}
+
+/// A client configuration with a verifier of its own. It must judge as [`verifier`] does.
+pub fn config_with(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, TlsError> {
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Store)?
         .dangerous() // rustls' word for any verifier but its own; this one is the platform's.
-        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     Ok(config)
 }

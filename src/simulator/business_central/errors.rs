@@ -11,6 +11,8 @@ use uuid::Uuid;
 pub(super) enum Failure {
     #[error("The server has rejected the client credentials.")]
     InvalidCredentials,
+    #[error("Sorry, the current permissions prevented the action. (TableData 18 Customer Read: Base Application)")]
+    NoPermission,
     #[error("Environment does not exist.")]
     NoEnvironment,
     #[error("The company \"{0}\" does not exist.")]
@@ -55,6 +57,7 @@ impl Failure {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::InvalidCredentials => StatusCode::UNAUTHORIZED,
+            Self::NoPermission => StatusCode::FORBIDDEN,
             Self::NoEnvironment
             | Self::CompanyNotFound(_)
             | Self::NoCompany
@@ -78,6 +81,7 @@ impl Failure {
 
     fn code(&self) -> &'static str {
         match self {
+            Self::NoPermission => "Internal_ServerError",
             Self::InvalidCredentials => "Authentication_InvalidCredentials",
             Self::NoEnvironment => "NoEnvironment",
             Self::CompanyNotFound(_) | Self::NoCompany => "Internal_CompanyNotFound",

@@ -45,6 +45,7 @@ use self::limits::{Limited, Work};
 use self::records::Records;
 use self::request::{BODY_LIMIT, Place, Request};
 use super::answer::{self, AnswerBody};
+use super::breakage::{self, Breakage};
 use super::entra::{Issued, Tokens};
 use super::listener::{Break, Connection, Service};
 use super::record::{Entry, Received, Recorder};
@@ -162,6 +163,7 @@ impl BusinessCentral {
         let response = result.unwrap_or_else(|failure| failure.envelope());
         let mut response = encoding::encode(response, head, &self.settings);
         let headers = response.headers_mut();
+        breakage::misdate(self.settings.broken, headers);
         headers.insert(SET_COOKIE, HeaderValue::from_static("ARRAffinity=simulator; Path=/; HttpOnly; Secure"));
         for name in ["request-id", "ms-correlation-x"] {
             if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
@@ -179,7 +181,8 @@ impl BusinessCentral {
         body: Option<&Bytes>,
         validated: Option<&str>,
     ) -> Result<Response<Bytes>, Failure> {
-        let token = token.ok_or(Failure::InvalidCredentials)?;
+        let token =
+            token.filter(|_| self.settings.broken != Some(Breakage::Card)).ok_or(Failure::InvalidCredentials)?;
         let address = Address::parse(head.uri.path())?;
         Place::check(&self.settings, token.tenant_id, &address)?;
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or(&self.host);

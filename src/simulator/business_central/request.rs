@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::address::Address;
 use super::books::Books;
 use super::errors::Failure;
+use crate::simulator::breakage::Breakage;
 use crate::simulator::settings::{Settings, TenantInLinks};
 
 /// How much of a body a request may have, in bytes.
@@ -69,6 +70,11 @@ impl<'a> Place<'a> {
             return Err(Failure::NoEnvironment);
         }
         Ok(())
+    }
+
+    /// Refuses a company's data to an application without a permission set.
+    pub fn expect_permission(&self) -> Result<(), Failure> {
+        if self.settings.broken == Some(Breakage::Permission) { Err(Failure::NoPermission) } else { Ok(()) }
     }
 
     /// The company a request falls back to when it names none: the way into the wrong books.

@@ -17,6 +17,7 @@ use super::request::{Level, Place, Request};
 use super::schema::{Key, Surface, View};
 use super::tools::{TOOLS, ToolsMethod};
 use super::webhooks;
+use crate::simulator::breakage::Breakage;
 
 /// A service at the address one request used.
 pub(super) struct Service<'a> {
@@ -34,7 +35,11 @@ pub(super) fn route<'a, 'b>(
 ) -> Option<(Service<'a>, &'b [&'b str])> {
     let (surface, rest) = match segments {
         [api, "v2.0", rest @ ..] if api.eq_ignore_ascii_case("api") => (&STANDARD_API, rest),
-        [api, "cronus", "warehouse", "v1.0", rest @ ..] if api.eq_ignore_ascii_case("api") => (&WAREHOUSE_API, rest),
+        [api, "cronus", "warehouse", "v1.0", rest @ ..]
+            if api.eq_ignore_ascii_case("api") && place.settings.broken != Some(Breakage::Route) =>
+        {
+            (&WAREHOUSE_API, rest)
+        }
         [odata, rest @ ..] if odata.eq_ignore_ascii_case("ODataV4") => (&WEB_SERVICES, rest),
         _ => return None,
     };
@@ -66,7 +71,10 @@ impl Service<'_> {
                     let record = self.company_record(books, company)?;
                     match rest {
                         [] => companies.answer_record(books, &record, request),
-                        [next, rest @ ..] => companies.answer_below(books, &record, next, rest, request),
+                        [next, rest @ ..] => {
+                            self.place.expect_permission()?;
+                            companies.answer_below(books, &record, next, rest, request)
+                        }
                     }
                 }
             };
@@ -80,6 +88,7 @@ impl Service<'_> {
             };
         }
         let company = self.company_named(books, request)?;
+        self.place.expect_permission()?;
         if let Some(method) = self.unbound_action(first).filter(|_| rest.is_empty()) {
             return method.answer(self, books, Owner::Company(company), request);
         }

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::simulator::breakage::Breakage;
+
 /// A refused token request; each has its AADSTS code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
@@ -35,6 +37,20 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// What an application with the right credential is told in such a set-up.
+    pub fn of(broken: Breakage) -> Option<Self> {
+        let (error, code, message) = match broken {
+            Breakage::DisabledApplication => ("unauthorized_client", 7000112, "The application is disabled."),
+            Breakage::Policy => ("invalid_grant", 53003, "Access has been blocked by Conditional Access policies."),
+            Breakage::Subscription => {
+                ("invalid_resource", 500011, "The resource principal was not found in the tenant.")
+            }
+            _ => return None,
+        };
+        let (error, message) = (error.to_owned(), message.to_owned());
+        Some(Self::Scripted { status: StatusCode::BAD_REQUEST, error, code, message })
+    }
+
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Endpoint => StatusCode::NOT_FOUND,

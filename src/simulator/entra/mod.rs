@@ -1,5 +1,6 @@
 //! The stand-in for Microsoft Entra: one token endpoint, as strict as the real one.
 
+mod discovery;
 mod errors;
 mod faults;
 mod tokens;
@@ -27,6 +28,7 @@ pub use self::tokens::API_READ_WRITE_ALL;
 pub(super) use self::tokens::{Issued, Tokens};
 
 use super::Settings;
+use super::breakage::{self, Breakage};
 use super::listener::{Break, Connection, Service};
 use super::sync::lock;
 use super::times::Times;
@@ -41,6 +43,8 @@ const BODY_LIMIT: usize = 64 << 10;
 pub struct Entra {
     tenant_id: Uuid,
     tenant_domain: String,
+    authority: String,
+    broken: Option<Breakage>,
     tokens: Arc<Tokens>,
     faults: Faults,
     directory: Mutex<Directory>,
@@ -63,16 +67,25 @@ enum SecretState {
 }
 
 impl Entra {
-    pub(super) fn new(settings: &Settings, tokens: Arc<Tokens>) -> Self {
-        let secrets = HashMap::from([(settings.client_secret.clone(), SecretState::Valid)]);
+    pub(super) fn new(settings: &Settings, authority: &str, tokens: Arc<Tokens>) -> Self {
+        let is_expired = settings.broken == Some(Breakage::ExpiredSecret);
+        let state = if is_expired { SecretState::Expired } else { SecretState::Valid };
+        let secrets = HashMap::from([(settings.client_secret.clone(), state)]);
+        let is_consented = settings.broken != Some(Breakage::Consent);
+        let faults = Faults::default();
+        if settings.broken == Some(Breakage::WebPage) {
+            faults.set(Some((Fault::Html(StatusCode::OK), Times::Always)));
+        }
         Self {
             tenant_id: settings.tenant_id,
             tenant_domain: settings.tenant_domain.clone(),
+            authority: authority.to_owned(),
+            broken: settings.broken,
             tokens,
-            faults: Faults::default(),
+            faults,
             directory: Mutex::new(Directory {
                 applications: HashMap::from([(settings.client_id, secrets)]),
-                roles: vec![API_READ_WRITE_ALL.to_owned()],
+                roles: is_consented.then(|| API_READ_WRITE_ALL.to_owned()).into_iter().collect(),
                 lifetime: settings.token_lifetime,
                 refresh_in: settings.token_refresh_in,
             }),
@@ -139,6 +152,10 @@ impl Entra {
         lock(&self.directory).applications.entry(client_id).or_default().insert(secret.to_owned(), state);
     }
 
+    fn has_tenant(&self, tenant: &str) -> bool {
+        Uuid::try_parse(tenant) == Ok(self.tenant_id) || tenant.eq_ignore_ascii_case(&self.tenant_domain)
+    }
+
     /// Judges a token request the way Entra does: address, form, application, credential, scope.
     fn issue(&self, method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response<Bytes>, Refusal> {
         let (tenant, endpoint) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
@@ -151,7 +168,7 @@ impl Entra {
         if !is_form(headers) {
             return Err(Refusal::ContentType);
         }
-        if Uuid::try_parse(tenant) != Ok(self.tenant_id) && !tenant.eq_ignore_ascii_case(&self.tenant_domain) {
+        if !self.has_tenant(tenant) {
             return Err(Refusal::Tenant(tenant.to_owned()));
         }
         let form: HashMap<Cow<str>, Cow<str>> = form_urlencoded::parse(body).collect();
@@ -178,6 +195,9 @@ impl Entra {
             Some(SecretState::Expired) => return Err(Refusal::ExpiredSecret(id)),
             None => return Err(Refusal::Secret(id)),
         }
+        if let Some(refusal) = self.broken.and_then(Refusal::of) {
+            return Err(refusal);
+        }
         let token = self.tokens.issue(self.tenant_id, id, directory.roles.clone(), directory.lifetime);
         let lifetime = directory.lifetime.as_secs();
         let mut answer = json!({"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime});
@@ -201,8 +221,11 @@ impl Service for Entra {
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, connection: Connection) -> Response<Full<Bytes>> {
-        self.requests.send_modify(|requests| *requests += 1);
         let (head, body) = request.into_parts();
+        let discovered = discovery::tenant_of(head.uri.path()).map(ToOwned::to_owned);
+        if discovered.is_none() {
+            self.requests.send_modify(|requests| *requests += 1);
+        }
         let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
             return never(connection.break_off(Break::Cut).await);
         };
@@ -222,10 +245,17 @@ impl Service for Entra {
                 answer = Some(response);
             }
         }
-        let answer = answer.unwrap_or_else(|| {
+        let mut answer = answer.unwrap_or_else(|| {
+            if let Some(tenant) = &discovered {
+                return match self.has_tenant(tenant) {
+                    true => discovery::document(&self.authority, self.tenant_id),
+                    false => discovery::unknown(tenant),
+                };
+            }
             self.issue(&head.method, head.uri.path(), &head.headers, &body.to_bytes())
                 .unwrap_or_else(|refusal| json_response(refusal.status(), &refusal.body()))
         });
+        breakage::misdate(self.broken, answer.headers_mut());
         tracing::debug!(target: "bcproxy::simulator", path = head.uri.path(), status = answer.status().as_u16(), "Entra");
         answer.map(Full::new)
     }

@@ -40,6 +40,7 @@ impl Fault {
             Self::Value(..) => "Microsoft.Dynamics.Nav.Types.Exceptions.NavNCLEvaluateException",
             Self::Failure(failure) => match failure {
                 Failure::RecordNotFound(_) => "Microsoft.Dynamics.Nav.Types.Exceptions.NavCSideRecordNotFoundException",
+                Failure::NoPermission => "Microsoft.Dynamics.Nav.Types.Exceptions.NavPermissionException",
                 Failure::EntityChanged => "Microsoft.Dynamics.Nav.Types.Exceptions.NavCSideRecordChangedException",
                 Failure::SameKey(_) => "Microsoft.Dynamics.Nav.Types.Exceptions.NavCSideDuplicateKeyException",
                 Failure::CompanyNotFound(_) | Failure::NoCompany => {

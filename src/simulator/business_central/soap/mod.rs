@@ -79,6 +79,7 @@ fn call(
                 None => Ok(xml_response(wsdl::codeunit(&location))),
             },
             _ => with_operation(body(request)?, codeunit::NAMESPACE, |operation| {
+                place.expect_permission()?;
                 codeunit::call(books, Owner::Company(company), operation)
             }),
         };
@@ -88,6 +89,7 @@ fn call(
     match *request.method {
         Method::GET => Ok(xml_response(wsdl::page(view, &location))),
         _ => with_operation(body(request)?, &namespace(view), |operation| {
+            place.expect_permission()?;
             page::call(books, Owner::Company(company), view, operation)
         }),
     }

@@ -1,0 +1,62 @@
+//! `bcproxy companies`: the companies an application sees.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Failure, Output, failed, load, runtime, selected};
+use crate::business_central::Company;
+use crate::business_central::address::EnvironmentAddress;
+use crate::config::Connector;
+use crate::doctor::{self, Wrong};
+use crate::proxy::plain_client;
+
+pub fn companies(path: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
+    let config = load(path)?;
+    let runtime = runtime()?;
+    let mut all = Vec::new();
+    for connector in selected(&config, connector)? {
+        let list = runtime.block_on(list(connector)).map_err(|wrong| failed(&connector.name, &wrong))?;
+        all.push((connector, list));
+    }
+    match output {
+        Output::Text => all.iter().for_each(|(connector, list)| print(connector, list)),
+        Output::Json => {
+            println!("{:#}", Value::Array(all.iter().flat_map(|(connector, list)| as_json(connector, list)).collect()))
+        }
+    }
+    Ok(())
+}
+
+async fn list(connector: &Connector) -> Result<Vec<Company>, Wrong> {
+    let http = plain_client(connector.ca_file.as_deref(), connector.timeouts.connect)
+        .map_err(|error| doctor::unusable(&error))?;
+    let token = doctor::sign_in(&http, &connector.application, connector.timeouts.token).await?;
+    let address =
+        EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, &connector.environment);
+    doctor::list_companies(&http, &address, &token.authorization).await
+}
+
+fn print(connector: &Connector, list: &[Company]) {
+    println!("connector {}, environment {}", connector.name, connector.environment);
+    let width = list.iter().map(|company| company.name.as_str().chars().count()).max().unwrap_or(0).max(4);
+    println!("  {:<width$}  {:<36}  display name", "name", "id");
+    for Company { id, name, display_name } in list {
+        // Both come from outside and go to a terminal.
+        let display_name: String = display_name.chars().filter(|character| !character.is_control()).collect();
+        println!("  {:<width$}  {id}  {display_name}", name.as_str());
+    }
+}
+
+fn as_json(connector: &Connector, list: &[Company]) -> Vec<Value> {
+    let company = |Company { id, name, display_name }: &Company| {
+        json!({
+            "connector": connector.name,
+            "environment": connector.environment.as_str(),
+            "name": name.as_str(),
+            "id": id.to_string(),
+            "display_name": display_name,
+        })
+    };
+    list.iter().map(company).collect()
+}

@@ -1,0 +1,146 @@
+//! `bcproxy doctor`: walks the set-up against the live services and says where it is wrong.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Failure, Output, load_shape, runtime, selected};
+use crate::doctor::{self, Finding, Findings, Wrong};
+use crate::guide::Step;
+
+pub fn doctor(path: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
+    // Only the file's shape counts at first: a secret or certificate that is missing is named at its own step.
+    let config = match load_shape(path) {
+        Ok(config) => config,
+        Err(Failure::Configuration(mistakes) | Failure::Failed(mistakes)) => {
+            let wrong = Wrong::new(Step::Configuration, mistakes.trim_end(), Step::Configuration.advice());
+            let finding =
+                Finding { step: Step::Configuration, subject: None, result: Err(wrong), took: Duration::ZERO };
+            let mut report = Report { output, connectors: Vec::new() };
+            report.begin(&path.display().to_string());
+            report.tell(&finding);
+            report.end(vec![finding]);
+            return report.finish();
+        }
+    };
+    let connectors = selected(&config, connector)?;
+    let runtime = runtime()?;
+    let mut report = Report { output, connectors: Vec::new() };
+    for connector in connectors {
+        report.begin(&connector.name);
+        let configuration = Finding {
+            step: Step::Configuration,
+            subject: None,
+            result: Ok(format!("{} has no mistakes", path.display())),
+            took: Duration::ZERO,
+        };
+        report.tell(&configuration);
+        let mut tell = |finding: &Finding| report.tell(finding);
+        let mut findings = Findings::new(&mut tell);
+        let routes: Vec<_> =
+            config.routes.iter().filter(|route| route.connector.name == connector.name).cloned().collect();
+        runtime.block_on(doctor::examine(connector, &routes, &mut findings));
+        let findings = std::iter::once(configuration).chain(findings.into_all()).collect();
+        report.end(findings);
+    }
+    report.finish()
+}
+
+/// What is printed: as it comes, or as JSON at the end.
+struct Report {
+    output: Output,
+    connectors: Vec<(String, Vec<Finding>)>,
+}
+
+impl Report {
+    fn begin(&mut self, name: &str) {
+        if self.output == Output::Text {
+            println!("{name}");
+        }
+        self.connectors.push((name.to_owned(), Vec::new()));
+    }
+
+    fn tell(&self, finding: &Finding) {
+        if self.output == Output::Text {
+            print!("{}", line(finding, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()));
+        }
+    }
+
+    fn end(&mut self, findings: Vec<Finding>) {
+        if self.output == Output::Text {
+            let unchecked: Vec<&str> = doctor::not_checked(&findings).into_iter().map(Step::title).collect();
+            if !unchecked.is_empty() && findings.iter().any(|finding| finding.result.is_err()) {
+                println!("  – not checked after it: {}", unchecked.join(", "));
+            }
+            println!();
+        }
+        if let Some((_, all)) = self.connectors.last_mut() {
+            *all = findings;
+        }
+    }
+
+    /// All is said; only the exit code is left.
+    fn finish(self) -> Result<(), Failure> {
+        let is_fine = self.connectors.iter().all(|(_, findings)| are_fine(findings));
+        if self.output == Output::Json {
+            let connectors: Vec<Value> =
+                self.connectors.iter().map(|(name, findings)| as_json(name, findings)).collect();
+            println!("{:#}", json!({ "fine": is_fine, "connectors": connectors }));
+        }
+        if is_fine { Ok(()) } else { Err(Failure::Failed(String::new())) }
+    }
+}
+
+fn are_fine(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.result.is_ok())
+}
+
+fn line(finding: &Finding, in_color: bool) -> String {
+    let (green, red, plain) = if in_color { ("\u{1b}[32m", "\u{1b}[31m", "\u{1b}[0m") } else { ("", "", "") };
+    let Finding { step, subject, result, took } = finding;
+    let head = |sign: &str| format!("  {sign} {:>2}. {:<30}", step.number(), step.title());
+    let of = subject.as_ref().map_or_else(String::new, |subject| format!("{subject}: "));
+    let time = if took.is_zero() { String::new() } else { format!("  ({} ms)", took.as_millis()) };
+    match result {
+        Ok(found) => format!("{} {of}{found}{time}\n", head(&format!("{green}✓{plain}"))),
+        Err(Wrong { what, fix, .. }) => {
+            let what = what.replace('\n', &format!("\n{INDENT}"));
+            format!(
+                "{} {of}{what}.{time}\n{INDENT}→ {fix}\n{INDENT}→ docs/setup.md#{}\n",
+                head(&format!("{red}✗{plain}")),
+                step.anchor()
+            )
+        }
+    }
+}
+
+const INDENT: &str = "         ";
+
+fn as_json(name: &str, findings: &[Finding]) -> Value {
+    let steps = findings.iter().map(|Finding { step, subject, result, took }| {
+        let mut all = json!({
+            "step": step.name(),
+            "number": step.number(),
+            "title": step.title(),
+            "subject": subject,
+            "passed": result.is_ok(),
+            "ms": took.as_secs_f64() * 1000.0,
+        });
+        match result {
+            Ok(found) => all["found"] = json!(found),
+            Err(Wrong { what, fix, .. }) => {
+                all["wrong"] = json!(what);
+                all["fix"] = json!(fix);
+            }
+        }
+        all
+    });
+    json!({
+        "connector": name,
+        "fine": are_fine(findings),
+        "steps": steps.collect::<Vec<_>>(),
+        "not_checked": doctor::not_checked(findings).into_iter().map(Step::name).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,174 @@
+//! The files a set-up ends in: proxy.yaml, and the secret where it was typed.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
+
+use super::ask::Ask;
+use crate::business_central::{Company, EnvironmentName, PUBLIC_BASE_URL};
+use crate::cli::{Failure, drawn};
+use crate::config::Config;
+use crate::doctor::Wrong;
+use crate::entra::{ClientId, Credential, PUBLIC_AUTHORITY, PUBLIC_SCOPE, SecretSource, SecretSources, TenantId};
+use crate::guide::Step;
+use crate::https_url::HttpsUrl;
+
+/// Where the client secret is, or is to be.
+pub enum Secret {
+    File(PathBuf),
+    Env(String),
+    /// It was typed, and is written to [`SECRET_FILE`].
+    New(Zeroizing<String>),
+}
+
+/// Everything that goes into the file.
+pub struct Settings {
+    pub connector: String,
+    pub tenant: TenantId,
+    pub client: ClientId,
+    pub secret: Secret,
+    pub environment: EnvironmentName,
+    pub company: Option<Company>,
+    pub listen: SocketAddr,
+    pub authority: HttpsUrl,
+    pub base_url: HttpsUrl,
+    pub scope: String,
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Secret {
+    /// For trying it; a secret that was typed is in a file of its own for as long as that lives.
+    pub fn credential(&self) -> Result<(Credential, Option<NamedTempFile>), Wrong> {
+        let (first, file) = match self {
+            Self::File(path) => (SecretSource::File(path.clone()), None),
+            Self::Env(name) => (SecretSource::Env(name.clone()), None),
+            Self::New(value) => {
+                let file = private_file(&std::env::temp_dir(), value).map_err(|error| {
+                    let what = format!("the secret can't be put into a temporary file to try it ({error})");
+                    Wrong::new(Step::Credential, what, "give the file that holds it with --client-secret-file")
+                })?;
+                (SecretSource::File(file.path().to_owned()), Some(file))
+            }
+        };
+        Ok((Credential::ClientSecret(SecretSources { first, others: Vec::new() }), file))
+    }
+}
+
+/// Paths in the file are relative to it, those on the command line to where it was typed.
+pub fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
+    std::path::absolute(&path).map_err(|error| Failure::Configuration(format!("{}: {error}", path.display())))
+}
+
+/// Asks before anything else whether a file that is there may be replaced.
+pub fn may_write(ask: &Ask, file: &Path, overwrite: bool) -> Result<(), Failure> {
+    if overwrite || !file.exists() {
+        return Ok(());
+    }
+    let question = format!("{} is already there. Replace it?", file.display());
+    if ask.confirm(&question, false, false)? {
+        return Ok(());
+    }
+    let how = if ask.is_interactive() { "" } else { ", or replace it with --overwrite" };
+    Err(Failure::Failed(format!(
+        "Nothing was written: {} is already there; name another file with --config{how}.",
+        file.display()
+    )))
+}
+
+/// Writes the secret, then the configuration, and says what comes next.
+pub fn write(ask: &Ask, file: &Path, settings: &Settings) -> Result<(), Failure> {
+    let text = yaml(settings)?;
+    Config::from_yaml(&text, file).map_err(|mistakes| Failure::Configuration(drawn(&mistakes)))?;
+    let failed = |what: &Path, error: &dyn std::fmt::Display| {
+        Failure::Failed(format!("{} can't be written: {error}", what.display()))
+    };
+    if let Secret::New(value) = &settings.secret {
+        let path = folder(file).join(SECRET_FILE);
+        if path.exists() && !ask.confirm(&format!("{} is already there. Replace it?", path.display()), false, false)? {
+            return Err(Failure::Failed(format!("Nothing was written: {} is already there.", path.display())));
+        }
+        let written = private_file(folder(file), value).map_err(|error| failed(&path, &error))?;
+        written.persist(&path).map_err(|error| failed(&path, &error))?;
+        println!(
+            "Written: {} (the secret; only you can read it: let the account bcproxy runs under own it)",
+            path.display()
+        );
+    }
+    std::fs::write(file, text).map_err(|error| failed(file, &error))?;
+    println!("Written: {}\n", file.display());
+    let option = if file == Path::new("proxy.yaml") { String::new() } else { format!(" --config {}", file.display()) };
+    println!(
+        "Next:\n  bcproxy doctor{option}    looks at every step once more\n  bcproxy{option}           serves on http://{}",
+        settings.listen
+    );
+    Ok(())
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file that nobody but its owner can read (on Windows, as the folder allows), gone when dropped unless it is kept.
+fn private_file(folder: &Path, secret: &str) -> std::io::Result<NamedTempFile> {
+    // Its mode is 0600 from the beginning.
+    let mut file = NamedTempFile::with_prefix_in(".bcproxy-", folder)?;
+    file.write_all(secret.as_bytes())?;
+    file.flush()?;
+    Ok(file)
+}
+
+fn yaml(settings: &Settings) -> Result<String, Failure> {
+    let mut lines = vec![
+        "# bcproxy, as `bcproxy setup` wrote it. Every key: docs/configuration.md".to_owned(),
+        format!("listen: {}", quoted(&settings.listen.to_string())),
+        "connectors:".to_owned(),
+        format!("  {}:", quoted(&settings.connector)),
+        format!("    tenant_id: {}", settings.tenant),
+        format!("    client_id: {}", settings.client),
+    ];
+    let secret = match &settings.secret {
+        Secret::New(_) => format!("{{ file: {SECRET_FILE} }}"),
+        Secret::File(path) => format!("{{ file: {} }}", quoted(text(path)?)),
+        Secret::Env(name) => format!("{{ env: {} }}", quoted(name)),
+    };
+    lines.push(format!("    client_secret: {secret}"));
+    lines.push(format!("    environment: {}", quoted(settings.environment.as_str())));
+    match &settings.company {
+        // An id stays when somebody renames the company.
+        Some(company) => lines.push(format!("    company: {}   # {}", company.id, company.name)),
+        None => lines.push("    # company: programs name it themselves".to_owned()),
+    }
+    for (key, value, public) in [
+        ("authority", settings.authority.as_str(), PUBLIC_AUTHORITY),
+        ("base_url", settings.base_url.as_str(), PUBLIC_BASE_URL),
+        ("scope", settings.scope.as_str(), PUBLIC_SCOPE),
+    ] {
+        if value != public {
+            lines.push(format!("    {key}: {}", quoted(value)));
+        }
+    }
+    if let Some(path) = &settings.ca_file {
+        lines.push(format!("    ca_file: {}", quoted(text(path)?)));
+    }
+    Ok(lines.join("\n") + "\n")
+}
+
+fn text(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| {
+        Failure::Configuration(format!(
+            "{} can't be written into a configuration file: it is no Unicode",
+            path.display()
+        ))
+    })
+}
+
+/// A scalar in double quotes: JSON's escapes are YAML's.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Where a secret that was typed is kept, beside the configuration.
+const SECRET_FILE: &str = "client-secret.txt";

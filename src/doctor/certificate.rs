@@ -1,0 +1,142 @@
+//! The certificate a service shows: is it trusted, and if not, whose is it? A firewall that inspects TLS is known by its own.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
+
+use super::Wrong;
+use crate::error_chain::root_cause;
+use crate::guide::Step;
+use crate::tls;
+
+/// Who issued the certificate, if it is trusted.
+pub async fn examine(host: &str, stream: TcpStream, ca_file: Option<&Path>, limit: Duration) -> Result<String, Wrong> {
+    let unusable = |error: tls::TlsError| Wrong::at(Step::Tls, error.to_string());
+    let witness = Arc::new(Witness { judge: tls::verifier(ca_file).map_err(unusable)?, issuer: Mutex::default() });
+    let config = tls::config_with(witness.clone()).map_err(unusable)?;
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Wrong::at(Step::Configuration, format!("{host} is no name a certificate could have")))?;
+    let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    match tokio::time::timeout(limit, handshake).await {
+        Ok(Ok(_)) => Ok(witness.issuer().unwrap_or_else(|| "an authority it does not name".to_owned())),
+        Ok(Err(error)) => Err(wrong(host, &error, witness.issuer())),
+        Err(_) => Err(Wrong::new(
+            Step::Tls,
+            format!("{host} did not answer the TLS handshake within {} s", limit.as_secs_f32()),
+            "look for a firewall or web proxy that holds TLS connections up",
+        )),
+    }
+}
+
+fn wrong(host: &str, error: &std::io::Error, issuer: Option<String>) -> Wrong {
+    let issuer = issuer.unwrap_or_else(|| "an authority it does not name".to_owned());
+    match certificate_error(error) {
+        Some(CertificateError::UnknownIssuer) => Wrong::new(
+            Step::Tls,
+            format!("the certificate of {host} was issued by {issuer}, which this machine does not trust"),
+            format!(
+                "this looks like a firewall that inspects TLS: ask who keeps it for the CA certificate of {issuer} as a PEM file, and \
+                 name that file with `ca_file`"
+            ),
+        ),
+        Some(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => Wrong::new(
+            Step::Tls,
+            format!("the certificate of {host}, issued by {issuer}, has expired"),
+            "check this machine's clock first; if it is right, whoever keeps that service has to renew the certificate",
+        ),
+        Some(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => Wrong::new(
+            Step::Tls,
+            format!("the certificate of {host}, issued by {issuer}, is not valid yet"),
+            "set this machine's clock: switch on its time service (NTP)",
+        ),
+        Some(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => Wrong::new(
+            Step::Tls,
+            format!("the certificate shown for {host}, issued by {issuer}, belongs to another host"),
+            "something else answers at this address: check this machine's DNS and hosts file, and `authority` and `base_url`",
+        ),
+        Some(other) => {
+            Wrong::at(Step::Tls, format!("the certificate of {host}, issued by {issuer}, is not taken ({other})"))
+        }
+        None => Wrong::new(
+            Step::Tls,
+            format!("the TLS handshake with {host} failed ({})", root_cause(error)),
+            "look for a firewall or web proxy that lets no TLS through, or only its own; the service must speak TLS 1.2 or 1.3",
+        ),
+    }
+}
+
+fn certificate_error(error: &std::io::Error) -> Option<&CertificateError> {
+    let inner = error.get_ref()? as &(dyn Error + 'static);
+    match inner.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// Judges as always, and remembers who issued what was shown.
+#[derive(Debug)]
+struct Witness {
+    judge: Arc<dyn ServerCertVerifier>,
+    issuer: Mutex<Option<String>>,
+}
+
+impl Witness {
+    fn issuer(&self) -> Option<String> {
+        self.issuer.lock().ok()?.clone()
+    }
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Ok(mut issuer) = self.issuer.lock() {
+            *issuer = issuer_of(end_entity);
+        }
+        self.judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.judge.supported_verify_schemes()
+    }
+}
+
+fn issuer_of(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let issuer: &X509Name<'_> = certificate.issuer();
+    let first = issuer.iter_common_name().chain(issuer.iter_organization()).find_map(|part| part.as_str().ok())?;
+    // It comes from outside and goes to a terminal.
+    let shown: String = first.chars().filter(|character| !character.is_control()).take(80).collect();
+    (!shown.is_empty()).then(|| format!("\"{shown}\""))
+}

@@ -1,0 +1,291 @@
+//! Entra's side of the set-up: the clock, the tenant, and whatever a token request tells.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use hyper::StatusCode;
+use hyper::header::{DATE, HeaderMap, HeaderValue};
+use serde::Deserialize;
+
+use super::{Finding, Findings, Wrong};
+use crate::entra::{Application, Claims, ClientId, TenantId, TokenEndpoint, TokenError};
+use crate::error_chain::root_cause;
+use crate::guide::{self, Step, Trouble};
+use crate::https_url::HttpsUrl;
+use crate::unreachable::Unreachable;
+
+/// What was found of a tenant.
+#[derive(Debug, Clone, Copy)]
+pub struct Tenant {
+    pub is_known: bool,
+}
+
+/// A token, for the steps behind it.
+#[derive(Debug, Clone)]
+pub struct Token {
+    pub authorization: HeaderValue,
+    /// Whether the permission Business Central's data needs was consented to, as far as can be seen.
+    pub has_role: bool,
+}
+
+/// Looks at the clock and the tenant, both of which its OpenID discovery document tells.
+pub async fn tenant(
+    http: &reqwest::Client,
+    authority: &HttpsUrl,
+    tenant: &TenantId,
+    findings: &mut Findings<'_>,
+) -> Tenant {
+    let started = Instant::now();
+    let url = format!("{authority}/{tenant}/v2.0/.well-known/openid-configuration");
+    let sent_at = SystemTime::now();
+    let (date, result) = match answer(authority, http.get(url)).await {
+        Ok(answer) => (answer.date, document(authority, tenant, &answer)),
+        Err(wrong) => (None, Err(wrong)),
+    };
+    if let Some(date) = date {
+        match skew(sent_at, SystemTime::now(), date) {
+            Ok(found) => findings.passed(Step::Clock, found, started.elapsed()),
+            Err(wrong) => findings.failed(wrong, started.elapsed()),
+        }
+    }
+    let is_known = result.is_ok();
+    findings.add(Step::Tenant, None, result, started.elapsed());
+    Tenant { is_known }
+}
+
+/// Whether the tenant knows the app, found out without its secret: Entra then misses only that. `None` when it can't be told.
+pub async fn application_known(
+    http: &reqwest::Client,
+    authority: &HttpsUrl,
+    tenant: &TenantId,
+    client: ClientId,
+    scope: &str,
+) -> Option<Result<(), Wrong>> {
+    let client = client.to_string();
+    let form = [("grant_type", "client_credentials"), ("client_id", &client), ("scope", scope)];
+    let answer =
+        answer(authority, http.post(format!("{authority}/{tenant}/oauth2/v2.0/token")).form(&form)).await.ok()?;
+    let refused: Refused = serde_json::from_slice(&answer.body).ok()?;
+    match refused.trouble()? {
+        Trouble { step: Some(Step::Credential), .. } => Some(Ok(())),
+        trouble @ Trouble { step: Some(Step::Application), .. } => {
+            Some(Err(Wrong::new(Step::Application, trouble.meaning, trouble.fix)))
+        }
+        _ => None,
+    }
+}
+
+/// Asks for a token, which tells of five steps at once.
+pub async fn token(
+    http: &reqwest::Client,
+    application: &Application,
+    limit: Duration,
+    findings: &mut Findings<'_>,
+) -> Option<Token> {
+    let started = Instant::now();
+    let outcome = TokenEndpoint::new(http.clone(), application.clone(), limit).request().await;
+    let took = started.elapsed();
+    let issued = match outcome {
+        Ok(issued) => issued,
+        Err(error) => {
+            // Whether a secret is the right one is judged only for an app that is known.
+            let knows_application = matches!(&error, TokenError::Refused(refused)
+                if refused.trouble().is_some_and(|trouble| trouble.step == Some(Step::Credential)));
+            if knows_application {
+                findings.passed(Step::Application, known(application), took);
+            }
+            findings.failed(refusal(&error), if knows_application { Duration::ZERO } else { took });
+            return None;
+        }
+    };
+    findings.passed(Step::Application, known(application), took);
+    findings.passed(Step::Credential, "Entra takes it", Duration::ZERO);
+    findings.passed(Step::Policy, "none blocks this application here", Duration::ZERO);
+    findings.passed(Step::Subscription, "it is there", Duration::ZERO);
+    let consent = consent(issued.claims.as_ref());
+    let has_role = consent.is_ok();
+    findings.add(Step::Consent, None, consent, Duration::ZERO);
+    Some(Token { authorization: issued.authorization, has_role })
+}
+
+/// A token with everything it needs.
+pub async fn sign_in(http: &reqwest::Client, application: &Application, limit: Duration) -> Result<Token, Wrong> {
+    let mut ignore = |_: &Finding| {};
+    let mut findings = Findings::new(&mut ignore);
+    let token = token(http, application, limit, &mut findings).await;
+    match (token, findings.wrong()) {
+        (Some(token), None) => Ok(token),
+        (_, Some(wrong)) => Err(wrong.clone()),
+        (None, None) => Err(Wrong::at(Step::Application, "Entra issues no token")),
+    }
+}
+
+fn known(application: &Application) -> String {
+    format!("the tenant knows {}", application.client_id)
+}
+
+fn consent(claims: Option<&Claims>) -> Result<String, Wrong> {
+    match claims {
+        Some(claims) if claims.has_data_role() => Ok(format!("the token carries {}", claims.roles.join(", "))),
+        Some(_) => {
+            let trouble = guide::MISSING_ROLE;
+            Err(Wrong::new(Step::Consent, trouble.meaning, trouble.fix))
+        }
+        None => Ok("the token can't be looked into; Business Central will tell".to_owned()),
+    }
+}
+
+fn refusal(error: &TokenError) -> Wrong {
+    match error {
+        TokenError::Refused(refused) => match refused.trouble() {
+            Some(trouble) => Wrong::meaning(&refused.summary(), trouble, Step::Application),
+            None => {
+                let page = refused.code.map_or_else(String::new, |code| {
+                    format!(" What the code means stands at https://login.microsoftonline.com/error?code={code}.")
+                });
+                let step = error.step().unwrap_or(Step::Application);
+                Wrong::new(step, refused.summary(), format!("{}{page}", step.advice()))
+            }
+        },
+        TokenError::Unreachable(unreachable) => unreached(unreachable),
+        other => {
+            let step = other.step().unwrap_or(Step::Connection);
+            let text = other.to_string();
+            let reference = format!("; see {step}");
+            Wrong::at(step, text.strip_suffix(&reference).unwrap_or(&text))
+        }
+    }
+}
+
+/// A request that found no connection.
+pub fn unreached(unreachable: &Unreachable) -> Wrong {
+    Wrong::new(unreachable.step.in_guide(), unreachable.problem(), unreachable.fix())
+}
+
+struct Answer {
+    status: StatusCode,
+    date: Option<SystemTime>,
+    body: Vec<u8>,
+}
+
+async fn answer(authority: &HttpsUrl, request: reqwest::RequestBuilder) -> Result<Answer, Wrong> {
+    let exchange = async {
+        let mut answer = request.send().await?;
+        let (status, date) = (answer.status(), date(answer.headers()));
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await? {
+            body.extend_from_slice(&piece);
+            if body.len() > MAX_ANSWER_BYTES {
+                break;
+            }
+        }
+        Ok::<_, reqwest::Error>(Answer { status, date, body })
+    };
+    let host = authority.authority();
+    match tokio::time::timeout(PATIENCE, exchange).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if error.is_connect() => Err(unreached(&Unreachable::entra(host, &error))),
+        Ok(Err(error)) => Err(Wrong::at(
+            Step::Connection,
+            format!("the connection to Entra at {host} broke ({})", root_cause(&error)),
+        )),
+        Err(_) => {
+            Err(Wrong::at(Step::Connection, format!("Entra at {host} did not answer within {} s", PATIENCE.as_secs())))
+        }
+    }
+}
+
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
+}
+
+/// How far this machine's clock is off, if the answer was dated between its request and its arrival. Dates have whole seconds.
+fn skew(sent_at: SystemTime, arrived_at: SystemTime, date: SystemTime) -> Result<String, Wrong> {
+    let ahead = sent_at.duration_since(date + Duration::from_secs(1)).unwrap_or_default();
+    let behind = date.duration_since(arrived_at).unwrap_or_default();
+    let (off, direction) = if ahead > behind { (ahead, "ahead") } else { (behind, "behind") };
+    if off > MOST_SKEW {
+        let what = format!("this machine's clock is {} {direction}", minutes(off));
+        return Err(Wrong::at(Step::Clock, what));
+    }
+    Ok(if off < Duration::from_secs(2) {
+        "it is right".to_owned()
+    } else {
+        format!("it is {} s {direction}, which does no harm", off.as_secs())
+    })
+}
+
+fn minutes(time: Duration) -> String {
+    let minutes = time.as_secs().div_ceil(60);
+    if minutes < 120 { format!("{minutes} minutes") } else { format!("{} hours", minutes.div_ceil(60)) }
+}
+
+fn document(authority: &HttpsUrl, tenant: &TenantId, answer: &Answer) -> Result<String, Wrong> {
+    let host = authority.authority();
+    if answer.status == StatusCode::OK
+        && let Ok(Document { issuer }) = serde_json::from_slice(&answer.body)
+    {
+        let id = issuer.split('/').nth(3).unwrap_or_default();
+        return Ok(match id.parse::<TenantId>() {
+            Ok(id) if id != *tenant => format!("{tenant} is {id}"),
+            _ => format!("{tenant} exists"),
+        });
+    }
+    let Ok(refused) = serde_json::from_slice::<Refused>(&answer.body) else {
+        return Err(Wrong::new(
+            Step::Connection,
+            format!("{host} answered {} with something that is not Entra's", answer.status),
+            "an intercepting web proxy may stand between this machine and Entra: ask who keeps it to let this machine through to the host",
+        ));
+    };
+    let said = match refused.error_codes.first() {
+        Some(code) => format!("Entra refuses the tenant {tenant} (AADSTS{code})"),
+        None => format!("Entra refuses the tenant {tenant} ({})", answer.status),
+    };
+    Err(match refused.trouble() {
+        Some(trouble) => Wrong::meaning(&said, trouble, Step::Tenant),
+        None => Wrong::at(Step::Tenant, said),
+    })
+}
+
+#[derive(Deserialize)]
+struct Document {
+    issuer: String,
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    #[serde(rename = "error")]
+    _error: String,
+    #[serde(default)]
+    error_codes: Vec<u32>,
+}
+
+impl Refused {
+    fn trouble(&self) -> Option<&'static Trouble> {
+        self.error_codes.first().copied().and_then(guide::aadsts)
+    }
+}
+
+/// The document has 2 KiB.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Entra takes what was signed five minutes ago or ahead, and no more.
+const MOST_SKEW: Duration = Duration::from_secs(5 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_off_when_the_answers_date_is_outside_the_exchange() {
+        let second = |second: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + second);
+        let of = |date| skew(second(0), second(20), second(date)).map_err(|wrong| wrong.what);
+        assert_eq!(of(10).as_deref(), Ok("it is right"));
+        assert_eq!(of(60).as_deref(), Ok("it is 40 s behind, which does no harm"));
+        assert_eq!(of(7220).unwrap_err(), "this machine's clock is 2 hours behind");
+        let ahead = skew(second(900), second(901), second(0)).unwrap_err();
+        assert_eq!((ahead.step, ahead.what.as_str()), (Step::Clock, "this machine's clock is 15 minutes ahead"));
+    }
+}
