@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use bcproxy::proxy::rewrite::{Address, Document, Rewriter};
+use bcproxy::proxy::rewrite::{Address, Document, Known, Output, Rewriter, Turn};
 use bytes::Bytes;
 
 #[path = "rewriting/laws.rs"]
@@ -23,21 +23,21 @@ fn local(address: Address<'_>) -> Option<String> {
 }
 
 /// Rewrites a body that comes in pieces ending at these positions.
-fn rewritten_in_pieces(
-    document: Document,
-    body: &[u8],
-    cuts: &[usize],
-    map: impl FnMut(Address<'_>) -> Option<String>,
-) -> Vec<u8> {
-    let mut rewriter = Rewriter::new(document, &AUTHORITIES, map);
-    let mut out = Vec::new();
+fn rewritten_in_pieces(document: Document, body: &[u8], cuts: &[usize], turn: impl Turn) -> Vec<u8> {
+    let mut rewriter = Rewriter::new(document, &AUTHORITIES, turn);
+    let mut output = Output::default();
     let mut from = 0;
     for &cut in cuts.iter().chain([&body.len()]) {
-        rewriter.push(Bytes::copy_from_slice(&body[from..cut]), &mut out);
+        rewriter.push(&Bytes::copy_from_slice(&body[from..cut]), &mut output);
         from = cut;
     }
-    rewriter.finish(&mut out);
-    out.concat()
+    rewriter.finish(&mut output);
+    taken(&mut output).concat()
+}
+
+fn taken(output: &mut Output) -> Vec<Bytes> {
+    output.flush();
+    std::iter::from_fn(|| output.pop()).collect()
 }
 
 fn rewritten(document: Document, body: &str) -> String {

@@ -1,7 +1,7 @@
 //! An answer's body comes out the same wherever it is cut, and untouched when no address is turned.
 #![no_main]
 
-use bcproxy::proxy::rewrite::{Address, Document, Rewriter};
+use bcproxy::proxy::rewrite::{Address, Document, Output, Rewriter};
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 
@@ -21,10 +21,10 @@ fuzz_target!(|input: (u8, usize, &[u8])| {
 
 fn rewritten(document: Document, body: &[u8], cut: usize, map: impl FnMut(Address<'_>) -> Option<String>) -> Vec<u8> {
     let mut rewriter = Rewriter::new(document, &["bc"], map);
-    let mut out = Vec::new();
+    let mut output = Output::default();
     let (before, after) = body.split_at(cut);
-    rewriter.push(Bytes::copy_from_slice(before), &mut out);
-    rewriter.push(Bytes::copy_from_slice(after), &mut out);
-    rewriter.finish(&mut out);
-    out.concat()
+    rewriter.push(&Bytes::copy_from_slice(before), &mut output);
+    rewriter.push(&Bytes::copy_from_slice(after), &mut output);
+    rewriter.finish(&mut output);
+    std::iter::from_fn(|| output.pop()).collect::<Vec<_>>().concat()
 }

@@ -1,25 +1,26 @@
 //! Business Central's answer on its way through: decoded where it has to be, its addresses turned where it holds any.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::gunzip::Gunzip;
 use super::idle::{BodyError, IdleTimeout};
 use super::links::{LinkTurner, Links};
-use super::rewrite::{Address, Document, Rewriter};
+use super::rewrite::{Document, Output, Rewriter};
 use super::upstream::UpstreamBody;
 
 /// A body from Business Central as the client gets it; data only, trailers end here: no legacy client expects any.
 #[derive(Debug)]
 pub struct AnswerBody {
     source: Source,
-    turning: Option<Turning>,
+    turning: Option<Box<Turning>>,
     /// Read ahead, to know how long a small body is.
-    ahead: Option<Bytes>,
+    ahead: VecDeque<Bytes>,
     ended: bool,
 }
 
@@ -29,44 +30,41 @@ enum Source {
     Decoded(Box<Gunzip<IdleTimeout<UpstreamBody>>>),
 }
 
-/// What turns addresses, and the pieces it has done with.
+/// What turns addresses, and what it has done with.
 struct Turning {
-    rewriter: Box<Rewriter<MapAddress>>,
-    pieces: Vec<Bytes>,
+    rewriter: Rewriter<LinkTurner>,
+    output: Output,
+    /// How it ended, once nothing more comes in.
+    end: Option<Result<(), BodyError>>,
 }
-
-type MapAddress = Box<dyn FnMut(Address<'_>) -> Option<String> + Send + Sync>;
 
 impl AnswerBody {
     /// `is_coded`: whether gzip is to be undone.
     pub fn new(body: IdleTimeout<UpstreamBody>, is_coded: bool) -> Self {
         let source = if is_coded { Source::Decoded(Box::new(Gunzip::new(body))) } else { Source::AsSent(body) };
-        Self { source, turning: None, ahead: None, ended: false }
+        Self { source, turning: None, ahead: VecDeque::new(), ended: false }
     }
 
     /// Turns the addresses in it.
     pub fn with_links(mut self, document: Document, links: Links) -> Self {
         let authorities: Vec<String> = links.authorities().into_iter().map(str::to_owned).collect();
         let authorities: Vec<&str> = authorities.iter().map(String::as_str).collect();
-        let mut turner = LinkTurner::new(links);
-        let map: MapAddress = Box::new(move |address| turner.turn(address.location, address.query));
-        let rewriter = Box::new(Rewriter::new(document, &authorities, map));
-        self.turning = Some(Turning { rewriter, pieces: Vec::new() });
+        let rewriter = Rewriter::new(document, &authorities, LinkTurner::new(links));
+        self.turning = Some(Box::new(Turning { rewriter, output: Output::default(), end: None }));
         self
     }
 
     /// Reads ahead; `Some` is the length of the whole body, if it has at most `limit` bytes.
     pub async fn measure(&mut self, limit: usize) -> Result<Option<usize>, BodyError> {
-        let mut ahead = BytesMut::new();
+        let mut length = 0;
         while let Some(piece) = std::future::poll_fn(|context| self.poll_piece(context)).await {
-            ahead.extend_from_slice(&piece?);
-            if ahead.len() > limit {
-                self.ahead = Some(ahead.freeze());
+            let piece = piece?;
+            length += piece.len();
+            self.ahead.push_back(piece);
+            if length > limit {
                 return Ok(None);
             }
         }
-        let length = ahead.len();
-        self.ahead = Some(ahead.freeze()).filter(|ahead| !ahead.is_empty());
         Ok(Some(length))
     }
 
@@ -80,91 +78,71 @@ impl AnswerBody {
         if self.measure(limit).await?.is_none() {
             return Ok(None);
         }
-        let Some(body) = replacement(self.ahead.as_deref().unwrap_or_default()) else { return Ok(None) };
+        let whole = self.ahead.make_contiguous().concat();
+        let Some(body) = replacement(&whole) else { return Ok(None) };
         let length = body.len();
-        self.ahead = Some(Bytes::from(body));
+        self.ahead = VecDeque::from([Bytes::from(body)]);
         Ok(Some(length))
     }
 
-    /// Gathers what comes at once: many small pieces would cost the client as many chunks.
-    fn poll_gathered(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        if self.turning.is_none() {
-            return self.poll_piece(context);
-        }
-        let mut gathered = BytesMut::new();
-        loop {
-            match self.poll_piece(context) {
-                Poll::Ready(Some(Ok(piece))) if gathered.is_empty() && piece.len() >= GATHERED_BYTES => {
-                    return Poll::Ready(Some(Ok(piece)));
-                }
-                Poll::Ready(Some(Ok(piece))) => {
-                    gathered.extend_from_slice(&piece);
-                    if gathered.len() >= GATHERED_BYTES {
-                        return Poll::Ready(Some(Ok(gathered.freeze())));
-                    }
-                }
-                // Nothing more, or nothing more for now: the client gets what there is.
-                Poll::Ready(None) | Poll::Pending if !gathered.is_empty() => {
-                    return Poll::Ready(Some(Ok(gathered.freeze())));
-                }
-                end => return end,
-            }
-        }
-    }
-
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let piece = match &mut self.turning {
+            Some(turning) => turning.poll_piece(&mut self.source, context),
+            None => self.source.poll_piece(context),
+        };
+        piece.map(|piece| {
+            self.ended = piece.is_none();
+            piece
+        })
+    }
+}
+
+impl Turning {
+    fn poll_piece(&mut self, source: &mut Source, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let Self { rewriter, output, end } = self;
         loop {
-            if self.ended {
-                return Poll::Ready(None);
-            }
-            let frame = match &mut self.source {
-                Source::AsSent(body) => ready!(Pin::new(body).poll_frame(context)),
-                Source::Decoded(body) => ready!(Pin::new(body).poll_frame(context)),
-            };
-            let piece = match frame {
-                Some(Ok(frame)) => match (frame.into_data(), &mut self.turning) {
-                    (Err(_trailers), _) => continue,
-                    (Ok(piece), None) => piece,
-                    (Ok(piece), Some(turning)) => turning.turn(piece),
-                },
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => {
-                    self.ended = true;
-                    self.turning.as_mut().map(Turning::finish).unwrap_or_default()
-                }
-            };
-            if !piece.is_empty() {
+            if let Some(piece) = output.pop() {
                 return Poll::Ready(Some(Ok(piece)));
+            }
+            if let Some(end) = end.take() {
+                return Poll::Ready(end.err().map(Err));
+            }
+            match source.poll_piece(context) {
+                Poll::Ready(Some(Ok(piece))) => rewriter.push(&piece, output),
+                Poll::Ready(Some(Err(error))) => {
+                    output.flush();
+                    *end = Some(Err(error));
+                }
+                Poll::Ready(None) => {
+                    rewriter.finish(output);
+                    *end = Some(Ok(()));
+                }
+                Poll::Pending => {
+                    // Small pieces are gathered, since each costs the client a chunk; but none waits for one that is still to come.
+                    output.flush();
+                    return output.pop().map_or(Poll::Pending, |piece| Poll::Ready(Some(Ok(piece))));
+                }
             }
         }
     }
 }
 
-impl Turning {
-    fn turn(&mut self, piece: Bytes) -> Bytes {
-        self.rewriter.push(piece, &mut self.pieces);
-        self.joined()
-    }
-
-    fn finish(&mut self) -> Bytes {
-        self.rewriter.finish(&mut self.pieces);
-        self.joined()
-    }
-
-    /// One piece again: many small ones would cost the client as many chunks.
-    fn joined(&mut self) -> Bytes {
-        match self.pieces.as_mut_slice() {
-            [] => Bytes::new(),
-            [only] => {
-                let only = std::mem::take(only);
-                self.pieces.clear();
-                only
-            }
-            pieces => {
-                let mut joined = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-                pieces.iter().for_each(|piece| joined.extend_from_slice(piece));
-                self.pieces.clear();
-                joined.freeze()
+impl Source {
+    /// The next piece of data.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        loop {
+            let frame = match self {
+                Self::AsSent(body) => ready!(Pin::new(body).poll_frame(context)),
+                Self::Decoded(body) => ready!(Pin::new(body).poll_frame(context)),
+            };
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(piece))) if !piece.is_empty() => return Poll::Ready(Some(Ok(piece))),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
             }
         }
     }
@@ -184,10 +162,10 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(ahead) = self.ahead.take() {
+        if let Some(ahead) = self.ahead.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(ahead))));
         }
-        self.poll_gathered(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        self.poll_piece(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -195,11 +173,15 @@ impl Body for AnswerBody {
             Source::AsSent(body) => self.turning.is_none() && body.is_end_stream(),
             Source::Decoded(_) => false,
         };
-        self.ahead.is_none() && (self.ended || is_at_end)
+        let is_turned = self
+            .turning
+            .as_ref()
+            .is_some_and(|turning| matches!(turning.end, Some(Ok(()))) && turning.output.is_empty());
+        self.ahead.is_empty() && (self.ended || is_at_end || is_turned)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let ahead = self.ahead.as_ref().map_or(0, Bytes::len) as u64;
+        let ahead = self.ahead.iter().map(|piece| piece.len() as u64).sum();
         match &self.source {
             _ if self.ended => SizeHint::with_exact(ahead),
             Source::AsSent(body) if self.turning.is_none() && ahead == 0 => body.size_hint(),
@@ -207,6 +189,3 @@ impl Body for AnswerBody {
         }
     }
 }
-
-/// From this size on a piece of a changed body is handed on without waiting for the next.
-const GATHERED_BYTES: usize = 32 * 1024;

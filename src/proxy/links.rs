@@ -1,5 +1,6 @@
 //! The way back: addresses of Business Central as this client may follow them.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use hyper::http::uri::{Authority, Scheme};
 
 use super::destination::Route;
 use super::exchange::Exchange;
+use super::rewrite::{Address, Known, Turn};
 use super::route::Routes;
 use crate::business_central::address::Resource;
 use crate::business_central::{Company, SafePath};
@@ -107,11 +109,12 @@ impl Links {
 /// The headers of an answer whose values are addresses.
 pub const ADDRESS_HEADERS: [HeaderName; 3] = [LOCATION, CONTENT_LOCATION, HeaderName::from_static("odata-entityid")];
 
-/// What turns all addresses of one body. A page holds thousands that differ in their keys only, so the way up to the entity set is turned
+/// What turns all addresses of one body. A page holds thousands that differ in their keys only, so the way up to an entity set is turned
 /// once and kept.
 pub struct LinkTurner {
     links: Links,
-    known: Option<KnownSet>,
+    /// At most [`KNOWN_SETS`]; the latest ones.
+    known: VecDeque<KnownSet>,
 }
 
 /// An entity set's address, there and here.
@@ -122,35 +125,61 @@ struct KnownSet {
 
 impl LinkTurner {
     pub fn new(links: Links) -> Self {
-        Self { links, known: None }
-    }
-
-    /// As [`Links::local`].
-    pub fn turn(&mut self, path: &str, query: Option<&str>) -> Option<String> {
-        if let Some(known) = &self.known
-            && let Some(key) = path.strip_prefix(known.upstream.as_str()).filter(|key| is_plain_key(key))
-        {
-            return Some([known.local.as_str(), key].concat());
-        }
-        let local = self.links.local(path, query)?;
-        self.known = self.known_set(path, &local).or(self.known.take());
-        Some(local)
+        Self { links, known: VecDeque::new() }
     }
 
     /// The entity set of an address that was turned, if it can be told from its key.
     fn known_set(&self, path: &str, local: &str) -> Option<KnownSet> {
         let resource = self.links.route.destination.address.recognise(path, None)?;
-        let key = resource.key_in_company().filter(|key| is_plain_key(key))?;
+        let key = resource.key_in_company().filter(|key| plain_key(key.as_bytes()) == Some(key.len()))?;
         let (upstream, local) = (path.strip_suffix(key)?.to_owned(), local.strip_suffix(key)?.to_owned());
-        self.links.stays_on_its_route(&local).then_some(KnownSet { upstream, local })
+        let is_plain = is_written_plainly(&upstream) && is_written_plainly(&local);
+        (is_plain && self.links.stays_on_its_route(&local)).then_some(KnownSet { upstream, local })
     }
 }
 
-/// Whether what follows an entity set is written alike on both sides and can't lead elsewhere: keys of plain characters, and properties.
-fn is_plain_key(key: &str) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"()-_=,/".contains(byte);
-    let begins = key.is_empty() || key.starts_with(['(', '/']);
-    begins && key.as_bytes().iter().all(is_plain) && !key.contains("//") && !key.ends_with('/')
+impl Turn for LinkTurner {
+    fn turn(&mut self, Address { location, query, .. }: Address<'_>) -> Option<String> {
+        if let Some(known) = self.known(location.as_bytes())
+            && let Some(key) = location.get(known.beginning..).filter(|key| key.len() == known.rest)
+        {
+            return Some([known.replacement, key].concat());
+        }
+        let local = self.links.local(location, query)?;
+        if let Some(set) = self.known_set(location, &local) {
+            self.known.truncate(KNOWN_SETS - 1);
+            self.known.push_front(set);
+        }
+        Some(local)
+    }
+
+    fn known(&self, value: &[u8]) -> Option<Known<'_>> {
+        self.known.iter().find_map(|KnownSet { upstream, local }| {
+            let rest = plain_key(value.strip_prefix(upstream.as_bytes())?)?;
+            Some(Known { beginning: upstream.len(), replacement: local, rest })
+        })
+    }
+}
+
+/// What an entry and the entries expanded in it need.
+const KNOWN_SETS: usize = 4;
+
+/// The length of what follows an entity set, if it is written alike on both sides and can't lead elsewhere: keys of plain characters, and
+/// properties.
+fn plain_key(text: &[u8]) -> Option<usize> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"()-_=,/".contains(&byte);
+    let length = text.iter().position(|byte| !is_plain(*byte)).unwrap_or(text.len());
+    let key = text.get(..length)?;
+    let begins = matches!(key.first(), None | Some(b'(' | b'/'));
+    // Without a branch per byte: there is hardly ever one.
+    let pairs = key.iter().zip(key.iter().skip(1));
+    let is_doubled = pairs.fold(false, |found, (&one, &next)| found | ((one == b'/') & (next == b'/')));
+    (begins && !is_doubled && key.last() != Some(&b'/')).then_some(length)
+}
+
+/// Whether no document escapes anything in it.
+fn is_written_plainly(text: &str) -> bool {
+    !text.contains(|character: char| character.is_ascii_control() || "\"'\\&<>".contains(character))
 }
 
 /// What local addresses begin with: `public_url` or, where there is none, scheme and authority as this client wrote them. What it reached

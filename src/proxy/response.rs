@@ -245,7 +245,6 @@ pub struct ResponseBody {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all answers are of the large kind")]
 enum Content {
     Local(Bytes),
     Upstream {

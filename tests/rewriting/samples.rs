@@ -246,7 +246,7 @@ fn the_map_sees_the_address_unescaped() {
 #[test]
 fn the_replacement_is_escaped_in_the_style_found() {
     let replace = |document, body: &str, with: &str| {
-        let out = rewritten_in_pieces(document, body.as_bytes(), &[], |_| Some(with.to_owned()));
+        let out = rewritten_in_pieces(document, body.as_bytes(), &[], |_: Address<'_>| Some(with.to_owned()));
         String::from_utf8(out).unwrap()
     };
     for (found, written) in [

@@ -115,6 +115,16 @@ impl Enclosure {
         None
     }
 
+    /// Whether the value ends where these bytes begin.
+    pub fn ends_at(self, bytes: &[u8]) -> bool {
+        let end = match self {
+            Self::JsonString => b'"',
+            Self::Attribute { quote } => quote,
+            Self::Text => b'<',
+        };
+        bytes.first() == Some(&end)
+    }
+
     /// The first unit of a value, or of what is left of it.
     pub fn unit(self, value: &[u8]) -> Result<Unit, Fault> {
         let Some((&first, rest)) = value.split_first() else { return Err(Fault::Cut) };

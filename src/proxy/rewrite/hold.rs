@@ -54,6 +54,12 @@ struct NeedsMore;
 /// Whether the value begins with one of these, and the authority ends there. Units and beginnings are short, so that this is soon
 /// known.
 fn begins(enclosure: Enclosure, value: &[u8], beginnings: &[String]) -> Result<bool, NeedsMore> {
+    // As it nearly always is: neither escaped nor in capitals.
+    let is_plain =
+        |beginning: &&String| value.strip_prefix(beginning.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'/'));
+    if beginnings.iter().any(|beginning| is_plain(&beginning)) {
+        return Ok(true);
+    }
     let mut needs_more = false;
     for beginning in beginnings {
         match begins_with(enclosure, value, beginning) {
@@ -66,11 +72,6 @@ fn begins(enclosure: Enclosure, value: &[u8], beginnings: &[String]) -> Result<b
 }
 
 fn begins_with(enclosure: Enclosure, mut value: &[u8], beginning: &str) -> Result<bool, NeedsMore> {
-    let mut expected = beginning.as_bytes();
-    // As it nearly always is: neither escaped nor in capitals.
-    if let Some(rest) = value.strip_prefix(expected) {
-        (value, expected) = (rest, b"");
-    }
     let mut next = || match enclosure.unit(value) {
         Ok(unit) => {
             value = value.get(unit.length..).unwrap_or_default();
@@ -79,7 +80,7 @@ fn begins_with(enclosure: Enclosure, mut value: &[u8], beginning: &str) -> Resul
         Err(Fault::End | Fault::Broken) => Ok(None),
         Err(Fault::Cut) => Err(NeedsMore),
     };
-    for &byte in expected {
+    for &byte in beginning.as_bytes() {
         if !next()?.is_some_and(|content| content.is(byte)) {
             return Ok(false);
         }

@@ -13,19 +13,22 @@ use memchr::memrchr;
 use super::Place;
 use super::escape::Enclosure;
 
-/// The annotations whose values are links, without their `@odata.` (OData JSON Format 4.0, 4.5 and 4.6).
-const LINKS: [&[u8]; 10] = [
-    b"context",
-    b"nextLink",
-    b"deltaLink",
-    b"id",
-    b"editLink",
-    b"readLink",
-    b"mediaReadLink",
-    b"mediaEditLink",
-    b"navigationLink",
-    b"associationLink",
-];
+/// Whether the value of this annotation, here without its `@odata.`, is a link (OData JSON Format 4.0, 4.5 and 4.6).
+fn holds_link(annotation: &[u8]) -> bool {
+    matches!(
+        annotation,
+        b"context"
+            | b"nextLink"
+            | b"deltaLink"
+            | b"id"
+            | b"editLink"
+            | b"readLink"
+            | b"mediaReadLink"
+            | b"mediaEditLink"
+            | b"navigationLink"
+            | b"associationLink"
+    )
+}
 
 const MARK: &[u8] = b"@odata.";
 
@@ -39,7 +42,7 @@ static FIND_MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK)
 /// Whether a key, as it stands between its quotation marks, is that of a link.
 pub fn is_link(key: &[u8]) -> bool {
     let annotation = memrchr(b'@', key).and_then(|at| key.get(at..));
-    annotation.and_then(|annotation| annotation.strip_prefix(MARK)).is_some_and(|name| LINKS.contains(&name))
+    annotation.and_then(|annotation| annotation.strip_prefix(MARK)).is_some_and(holds_link)
 }
 
 /// Finds the values of link annotations by a fast search for their mark.
@@ -95,11 +98,14 @@ impl Json {
     fn name(&mut self, rest: &[u8]) -> (usize, State) {
         let end = rest.iter().position(|byte| !byte.is_ascii_alphabetic());
         let letters = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-        // One letter too many is enough to tell.
-        let room = (LONGEST_LINK + 1).saturating_sub(self.name.len());
-        self.name.extend_from_slice(letters.get(..room).unwrap_or(letters));
+        let is_whole = self.name.is_empty() && end.is_some();
+        if !is_whole {
+            // One letter too many is enough to tell.
+            let room = (LONGEST_LINK + 1).saturating_sub(self.name.len());
+            self.name.extend_from_slice(letters.get(..room).unwrap_or(letters));
+        }
         let Some(end) = end else { return (rest.len(), State::Name) };
-        let is_link = rest.get(end) == Some(&b'"') && LINKS.contains(&self.name.as_slice());
+        let is_link = rest.get(end) == Some(&b'"') && holds_link(if is_whole { letters } else { &self.name });
         self.name.clear();
         if is_link { (end + 1, State::Key) } else { (end, State::Search) }
     }

@@ -19,8 +19,8 @@ mod xml;
 
 use bytes::Bytes;
 use escape::{Decoded, Enclosure};
-use hold::{Hold, Verdict};
-use output::Output;
+use hold::{Hold, LONGEST, Verdict};
+pub use output::Output;
 
 /// The kind of document a body is: it decides where addresses to be followed can stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,56 +47,89 @@ pub struct Address<'a> {
     pub query: Option<&'a str>,
 }
 
+/// What knows the local counterparts of addresses.
+pub trait Turn {
+    /// The local counterpart of an address's `location`, absolute and unescaped, or nothing where it is to stay.
+    fn turn(&mut self, address: Address<'_>) -> Option<String>;
+
+    /// What an address that begins with these raw bytes is replaced by, when that is known without a closer look.
+    fn known(&self, _value: &[u8]) -> Option<Known<'_>> {
+        None
+    }
+}
+
+/// An address known by its beginning, of characters that no document escapes.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'t> {
+    /// How much of the address the replacement takes the place of, in bytes.
+    pub beginning: usize,
+    pub replacement: &'t str,
+    /// How long the rest is that stays, in bytes. It is known only if the value ends there.
+    pub rest: usize,
+}
+
+impl<F: FnMut(Address<'_>) -> Option<String>> Turn for F {
+    fn turn(&mut self, address: Address<'_>) -> Option<String> {
+        self(address)
+    }
+}
+
 /// One body on its way through: pieces in, pieces out, an address at most held back.
 ///
 /// Memory is bounded by 64 KiB and the piece at hand, whatever the body's size: a longer address stays as it is.
-pub struct Rewriter<M> {
+pub struct Rewriter<T> {
     scanner: Scanner,
     /// What an address begins with: the scheme and one of the authorities.
     beginnings: Vec<String>,
-    map: M,
+    turn: T,
     /// The address that began in an earlier piece.
     hold: Option<Hold>,
     /// Its bytes so far.
     held: Vec<u8>,
 }
 
-impl<M: FnMut(Address<'_>) -> Option<String>> Rewriter<M> {
-    /// `authorities`: the `host` or `host:port` texts an address may start with. `map` gives the local counterpart of an address's
-    /// `location`, absolute and unescaped, or nothing where it is to stay.
-    pub fn new(document: Document, authorities: &[&str], map: M) -> Self {
+impl<T: Turn> Rewriter<T> {
+    /// `authorities`: the `host` or `host:port` texts an address may start with.
+    pub fn new(document: Document, authorities: &[&str], turn: T) -> Self {
         let beginning = |authority: &&str| format!("https://{}", authority.strip_suffix(":443").unwrap_or(authority));
         Self {
             scanner: Scanner::new(document),
             beginnings: authorities.iter().map(beginning).collect(),
-            map,
+            turn,
             hold: None,
             held: Vec::new(),
         }
     }
 
-    /// Takes the next piece and appends to `out` what can be handed on: long untouched stretches without copying, short ones
-    /// between replaced addresses joined with them.
-    pub fn push(&mut self, piece: Bytes, out: &mut Vec<Bytes>) {
-        let mut output = Output::new(out, piece.len());
+    /// Takes the next piece and appends to `output` what can be handed on: long untouched stretches without copying, short ones
+    /// joined with replaced addresses.
+    pub fn push(&mut self, piece: &Bytes, output: &mut Output) {
+        output.expect(piece.len());
         // Before `passed`, the piece is in `output`; before `read`, the scanner has seen it.
-        let Some(mut passed) = self.take_up(&piece, &mut output) else { return };
+        let Some(mut passed) = self.take_up(piece, output) else { return };
         let mut read = passed;
         while let Some(place) = self.scanner.scan(piece.get(read..).unwrap_or_default()) {
             read += place.at;
             let value = piece.get(read..).unwrap_or_default();
+            if let Some(known) = self.known(place.enclosure, value) {
+                output.pass(piece, passed..read);
+                output.copy(known.replacement.as_bytes());
+                passed = read + known.beginning;
+                read = passed + known.rest;
+                continue;
+            }
             let mut hold = Hold::new(place.enclosure);
             match hold.judge(value, &self.beginnings) {
                 Verdict::Unknown => {
-                    output.pass(&piece, passed..read);
+                    output.pass(piece, passed..read);
                     self.held.extend_from_slice(value);
                     self.hold = Some(hold);
                     return;
                 }
                 Verdict::NoAddress => {}
                 Verdict::EndsAt(end) => {
-                    if let Some(replacement) = replacement(&mut self.map, place.enclosure, value, end) {
-                        output.pass(&piece, passed..read);
+                    if let Some(replacement) = replacement(&mut self.turn, place.enclosure, value, end) {
+                        output.pass(piece, passed..read);
                         passed = read + replacement.until;
                         output.write(&replacement);
                     }
@@ -104,20 +137,25 @@ impl<M: FnMut(Address<'_>) -> Option<String>> Rewriter<M> {
                 }
             }
         }
-        output.pass(&piece, passed..piece.len());
+        output.pass(piece, passed..piece.len());
+    }
+
+    /// The address at the beginning of a value, if it is a known one and all there is of the value.
+    fn known(&self, enclosure: Enclosure, value: &[u8]) -> Option<Known<'_>> {
+        let known = self.turn.known(value).filter(|known| known.beginning + known.rest <= LONGEST)?;
+        enclosure.ends_at(value.get(known.beginning + known.rest..)?).then_some(known)
     }
 
     /// The body has ended: what was held back never became an address.
-    pub fn finish(&mut self, out: &mut Vec<Bytes>) {
+    pub fn finish(&mut self, output: &mut Output) {
         self.hold = None;
-        if !self.held.is_empty() {
-            out.push(Bytes::from(std::mem::take(&mut self.held)));
-        }
+        output.copy(&std::mem::take(&mut self.held));
+        output.flush();
     }
 
     /// Goes on with the address that began in an earlier piece. Gives the position in this piece from which on nothing is done yet;
     /// nothing when the whole piece is held.
-    fn take_up(&mut self, piece: &Bytes, output: &mut Output<'_>) -> Option<usize> {
+    fn take_up(&mut self, piece: &Bytes, output: &mut Output) -> Option<usize> {
         let Some(mut hold) = self.hold.take() else { return Some(0) };
         let before = self.held.len();
         // A spoonful at a time: most addresses end soon, and the piece may be large.
@@ -136,7 +174,7 @@ impl<M: FnMut(Address<'_>) -> Option<String>> Rewriter<M> {
                 Verdict::EndsAt(end) => {
                     self.held.truncate(end);
                     let mut rest = self.held.as_slice();
-                    if let Some(replacement) = replacement(&mut self.map, hold.enclosure, rest, end) {
+                    if let Some(replacement) = replacement(&mut self.turn, hold.enclosure, rest, end) {
                         output.write(&replacement);
                         rest = rest.get(replacement.until..).unwrap_or_default();
                     }
@@ -160,18 +198,13 @@ struct Replacement {
     until: usize,
 }
 
-fn replacement(
-    map: &mut impl FnMut(Address<'_>) -> Option<String>,
-    enclosure: Enclosure,
-    value: &[u8],
-    end: usize,
-) -> Option<Replacement> {
+fn replacement(turn: &mut impl Turn, enclosure: Enclosure, value: &[u8], end: usize) -> Option<Replacement> {
     let Decoded { text, split, until, style } = enclosure.decode(value.get(..end)?)?;
     let (location, rest) = text.split_at_checked(split)?;
     let authority = location.get("https://".len()..)?;
     let path = authority.find('/').and_then(|slash| authority.get(slash..)).unwrap_or_default();
     let query = rest.strip_prefix('?').map(|query| query.split_once('#').map_or(query, |(query, _)| query));
-    let text = map(Address { location, path, query })?;
+    let text = turn.turn(Address { location, path, query })?;
     Some(Replacement { text, enclosure, style, until })
 }
 
