@@ -3,7 +3,7 @@
 //! ```text
 //! cargo bench --bench load                            everything; some minutes
 //! cargo bench --bench load -- --quick                 does it run at all? Seconds; so does `cargo test --benches`
-//! cargo bench --bench load -- --rounds 8 load         more rounds; only sections whose name is given: load, cold, idle, large, start
+//! cargo bench --bench load -- --rounds 8 load         more rounds; only parts whose name is given: small, pages, cold, idle, large, start
 //! cargo bench --bench load -- --beside OTHER_BCPROXY  another bcproxy binary in the same rounds: before and after
 //! ```
 //!
@@ -31,13 +31,14 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 struct Plan {
     rounds: usize,
     quick: bool,
-    /// Sections asked for; empty for all.
-    sections: Vec<String>,
+    /// Parts asked for; empty for all.
+    parts: Vec<String>,
     peers: Vec<Peer>,
 }
 
 /// One load: an answer, asked for on so many connections.
 struct Scene {
+    part: &'static str,
     title: &'static str,
     answer: Answer,
     connections: usize,
@@ -47,26 +48,26 @@ struct Scene {
     rate: Option<u32>,
 }
 
-const SCENES: [Scene; 5] = [
-    Scene { title: "Small GET", answer: Answer::Small, connections: 64, requests: 20_000, rate: None },
+const SCENES: [Scene; 9] = [
+    small("Small GET", Answer::Small),
     // A faster proxy has more waiting for it at every look, so its share of each wake-up is smaller. Here all have the same.
-    Scene {
-        title: "Small GET, 5,000 a second",
-        answer: Answer::Small,
-        connections: 64,
-        requests: 10_000,
-        rate: Some(5_000),
-    },
-    Scene { title: "Small SOAP POST", answer: Answer::Soap, connections: 64, requests: 20_000, rate: None },
-    Scene { title: "1 MiB page", answer: Answer::Page, connections: 8, requests: 600, rate: None },
-    Scene {
-        title: "1 MiB page, chunked upstream",
-        answer: Answer::ChunkedPage,
-        connections: 8,
-        requests: 600,
-        rate: None,
-    },
+    Scene { requests: 10_000, rate: Some(5_000), ..small("Small GET, 5,000 a second", Answer::Small) },
+    small("Small SOAP POST", Answer::Soap),
+    page("1 MiB page with 2,000 addresses", Answer::Page),
+    page("1 MiB page with 2,000 addresses, chunked upstream", Answer::ChunkedPage),
+    page("1 MiB page with 2,000 addresses, gzip upstream", Answer::GzipPage),
+    page("1 MiB page without addresses", Answer::Plain),
+    page("the same bytes as a file, in which nobody looks for addresses", Answer::File),
+    page("the same file, gzip upstream: inflating alone", Answer::GzipFile),
 ];
+
+const fn small(title: &'static str, answer: Answer) -> Scene {
+    Scene { part: "small", title, answer, connections: 64, requests: 20_000, rate: None }
+}
+
+const fn page(title: &'static str, answer: Answer) -> Scene {
+    Scene { part: "pages", title, answer, connections: 8, requests: 600, rate: None }
+}
 
 fn main() -> ExitCode {
     match measure() {
@@ -103,7 +104,7 @@ impl Plan {
             rounds: 5,
             // `cargo test --benches` gives no arguments, `cargo bench` this one.
             quick: true,
-            sections: Vec::new(),
+            parts: Vec::new(),
             peers: vec![
                 peer("bcproxy", Kind::Bcproxy(bcproxy.clone()), false),
                 peer("bcproxy, logging requests", Kind::Bcproxy(bcproxy), true),
@@ -129,7 +130,7 @@ impl Plan {
                     plan.peers.insert(1, peer("the other bcproxy", other.clone(), false));
                     plan.peers.insert(3, peer("the other bcproxy, logging requests", other, true));
                 }
-                section => plan.sections.push(section.to_owned()),
+                part => plan.parts.push(part.to_owned()),
             }
         }
         plan.quick |= quick;
@@ -142,9 +143,9 @@ impl Plan {
 
     async fn carry_out(&self, folder: &Path) -> Result<()> {
         let upstream = Upstream::start().await?;
-        let asked = |section: &str| self.sections.is_empty() || self.sections.iter().any(|asked| asked == section);
-        if asked("load") {
-            self.load(&upstream, folder).await?;
+        let asked = |part: &str| self.parts.is_empty() || self.parts.iter().any(|asked| asked == part);
+        for scene in SCENES.iter().filter(|scene| asked(scene.part)) {
+            self.load(scene, &upstream, folder).await?;
         }
         if asked("idle") {
             self.idle(&upstream, folder).await?;
@@ -166,31 +167,35 @@ impl Plan {
         if self.quick { quick } else { full }
     }
 
+    fn settling(&self) -> Duration {
+        if self.quick { Duration::ZERO } else { SETTLING_TIME }
+    }
+
     /// Logging and turning addresses make no difference to memory and starts.
     fn quiet_peers(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter().filter(|peer| !peer.logs && !matches!(peer.kind, Kind::Nginx { turns: true }))
     }
 
-    async fn load(&self, upstream: &Upstream, folder: &Path) -> Result<()> {
-        for scene in &SCENES {
-            let requests = self.count(scene.requests, 2 * scene.connections);
-            let mut rows: Vec<[Spread; 4]> = self.peers.iter().map(|_| Default::default()).collect();
-            for round in 0..self.rounds {
-                for turn in 0..self.peers.len() {
-                    // Nobody is always first.
-                    let number = (round + turn) % self.peers.len();
-                    // A process of its own for every turn: where its memory happens to lie makes a difference, too.
-                    let proxy = self.peers[number].start(upstream, &folder.join(format!("load-{number}")))?;
-                    scene.once(upstream, &proxy, requests, &mut rows[number]).await?;
-                }
+    async fn load(&self, scene: &Scene, upstream: &Upstream, folder: &Path) -> Result<()> {
+        let Scene { title, connections, .. } = scene;
+        let requests = self.count(scene.requests, 2 * connections);
+        // A line in the log is nothing beside a page.
+        let peers: Vec<&Peer> = self.peers.iter().filter(|peer| scene.part == "small" || !peer.logs).collect();
+        let mut rows: Vec<[Spread; 4]> = peers.iter().map(|_| Default::default()).collect();
+        for round in 0..self.rounds {
+            for turn in 0..peers.len() {
+                // Nobody is always first.
+                let number = (round + turn) % peers.len();
+                // A process of its own for every turn: where its memory happens to lie makes a difference, too.
+                let proxy = peers[number].start(upstream, &folder.join(format!("load-{number}")))?;
+                scene.once(upstream, &proxy, requests, &mut rows[number]).await?;
             }
-            let Scene { title, connections, .. } = scene;
-            println!("\n{title}, {connections} connections, rounds of {requests} requests: {}", self.rounds);
-            println!("| proxy | CPU µs per request | p50 ms | p99 ms | requests per second |");
-            println!("|---|---|---|---|---|");
-            for (peer, [cpu, p50, p99, rate]) in self.peers.iter().zip(&rows) {
-                println!("| {} | {cpu:.1} | {p50:.2} | {p99:.2} | {rate:.0} |", peer.name);
-            }
+        }
+        println!("\n{title}, {connections} connections, rounds of {requests} requests: {}", self.rounds);
+        println!("| proxy | CPU µs per request | p50 ms | p99 ms | requests per second |");
+        println!("|---|---|---|---|---|");
+        for (peer, [cpu, p50, p99, rate]) in peers.iter().zip(&rows) {
+            println!("| {} | {cpu:.1} | {p50:.2} | {p99:.2} | {rate:.0} |", peer.name);
         }
         Ok(())
     }
@@ -216,6 +221,8 @@ impl Plan {
                     no_failures(peer, outcome.failed)?;
                     loads.push(load);
                 }
+                // Nobody is idle at once.
+                tokio::time::sleep(self.settling()).await;
                 let (after, _) = proxy.memory()?;
                 let each = after.saturating_sub(before) as f64 / count as f64;
                 println!("| {} | {count} | {} MiB | {} MiB | {each:.1} |", peer.name, before / 1024, after / 1024);
@@ -230,20 +237,22 @@ impl Plan {
             println!("skipped: too long for a quick run");
             return Ok(());
         }
-        println!("| proxy | resident before | highest while it passed | seconds | CPU seconds |");
-        println!("|---|---|---|---|---|");
-        let question = Arc::new(Question::new(Answer::Large, upstream));
-        for (number, peer) in self.quiet_peers().enumerate() {
-            let proxy = peer.start(upstream, &folder.join(format!("large-{number}")))?;
-            let (before, _) = proxy.memory()?;
-            let cpu = proxy.cpu()?;
-            let begun = Instant::now();
-            let outcome = Load::connect(proxy.address, 1).await?.run(&question, 1).await?;
-            no_failures(peer, outcome.failed)?;
-            let (seconds, cpu) = (begun.elapsed().as_secs_f64(), (proxy.cpu()? - cpu).as_secs_f64());
-            let (_, highest) = proxy.memory()?;
-            let mib = |kib: u64| kib as f64 / 1024.0;
-            println!("| {} | {:.1} MiB | {:.1} MiB | {seconds:.2} | {cpu:.2} |", peer.name, mib(before), mib(highest));
+        println!("| proxy | of | resident before | highest while it passed | seconds | CPU seconds |");
+        println!("|---|---|---|---|---|---|");
+        for (of, answer) in [("a file", Answer::Large), ("2,048,000 addresses", Answer::LargePage)] {
+            let question = Arc::new(Question::new(answer, upstream));
+            for (number, peer) in self.quiet_peers().enumerate() {
+                let proxy = peer.start(upstream, &folder.join(format!("large-{number}")))?;
+                let (before, _) = proxy.memory()?;
+                let cpu = proxy.cpu()?;
+                let begun = Instant::now();
+                let outcome = Load::connect(proxy.address, 1).await?.run(&question, 1).await?;
+                no_failures(peer, outcome.failed)?;
+                let (seconds, cpu) = (begun.elapsed().as_secs_f64(), (proxy.cpu()? - cpu).as_secs_f64());
+                let (_, highest) = proxy.memory()?;
+                let (before, highest) = (before as f64 / 1024.0, highest as f64 / 1024.0);
+                println!("| {} | {of} | {before:.1} MiB | {highest:.1} MiB | {seconds:.2} | {cpu:.2} |", peer.name);
+            }
         }
         Ok(())
     }
@@ -360,6 +369,9 @@ fn can_open(connections: usize) -> Result<bool> {
 }
 
 const IDLE_AT_ONCE: usize = 20;
+
+/// From the last answer to the look at what idle connections take.
+const SETTLING_TIME: Duration = Duration::from_secs(5);
 
 const SPARE_FILES: usize = 200;
 

@@ -112,6 +112,7 @@ pub fn path_of(answer: Answer) -> String {
     }
 }
 
+/// With limits that hold nobody up: keeping them costs what it costs.
 fn bcproxy_config(address: SocketAddr, upstream: &Upstream, logs: bool) -> String {
     let origin = format!("https://localhost:{}", upstream.address.port());
     format!(
@@ -127,6 +128,7 @@ connectors:
     authority: {origin}
     base_url: {origin}
     ca_file: ca.pem
+    limits: {{ concurrency: 1000, requests: 1000000 per 1s }}
 log: {{ format: json, requests: {logs} }}
 "
     )
@@ -167,6 +169,7 @@ http {{
         keepalive 64;
         keepalive_requests 100000000;
     }}
+    gunzip on;
     server {{
         listen {address} backlog=4096;
         proxy_http_version 1.1;

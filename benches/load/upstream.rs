@@ -1,6 +1,7 @@
 //! A stand-in for Entra and Business Central that costs next to nothing: canned answers over TLS, the same for every proxy.
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -46,6 +47,9 @@ struct Canned {
     small: Bytes,
     soap: Bytes,
     page: Bytes,
+    gzip_page: Bytes,
+    plain: Bytes,
+    gzip_plain: Bytes,
     /// How long Entra takes.
     token_delay_ms: AtomicU64,
     token_requests: AtomicU64,
@@ -58,8 +62,16 @@ pub enum Answer {
     Soap,
     Page,
     ChunkedPage,
-    /// `PAGE` many times over.
+    GzipPage,
+    /// A page like the others, without addresses.
+    Plain,
+    /// The same bytes as a file, in which nobody looks for addresses.
+    File,
+    GzipFile,
+    /// The page many times over, as a file.
     Large,
+    /// The same, as JSON.
+    LargePage,
 }
 
 impl Answer {
@@ -70,15 +82,21 @@ impl Answer {
             Self::Soap => "Customer",
             Self::Page => "items",
             Self::ChunkedPage => "generalLedgerEntries",
+            Self::GzipPage => "salesInvoices",
+            Self::Plain => "currencies",
+            Self::File => "documents",
+            Self::GzipFile => "pictures",
             Self::Large => "attachments",
+            Self::LargePage => "journalLines",
         }
     }
 
     /// `None` where it depends on whether a proxy turns addresses.
     pub fn length(self, upstream: &Upstream) -> Option<u64> {
         match self {
-            Self::Small | Self::Page | Self::ChunkedPage => None,
+            Self::Small | Self::Page | Self::ChunkedPage | Self::GzipPage | Self::LargePage => None,
             Self::Soap => Some(upstream.canned.soap.len() as u64),
+            Self::Plain | Self::File | Self::GzipFile => Some(upstream.canned.plain.len() as u64),
             Self::Large => Some(LARGE_BYTES),
         }
     }
@@ -121,6 +139,7 @@ impl Canned {
         let token = "t".repeat(1_400);
         let customer = r#"{"@odata.context":"https://api.businesscentral.dynamics.com/v2.0/Production/api/v2.0/$metadata#companies(824820a2-508c-ed11-aada-0000000000a1)/customers/$entity","@odata.etag":"W/\"JzIwOzEyMzQ1Njc4OTAxMjM0NTY3ODkwMTswMDsn\"","id":"0d6b6c5e-2f5d-ee11-8df1-000d3a2a1c33","number":"10000","displayName":"Adatum Corporation","type":"Company","balanceDue":0,"currencyCode":"EUR"}"#;
         let soap = r#"<Soap:Envelope xmlns:Soap="http://schemas.xmlsoap.org/soap/envelope/"><Soap:Body><Read_Result xmlns="urn:microsoft-dynamics-schemas/page/customer"><Customer><Key>24;EgAAAAJ7CDEAMAAwADAAMA==6;12345678;</Key><No>10000</No><Name>Adatum Corporation</Name></Customer></Read_Result></Soap:Body></Soap:Envelope>"#;
+        let (page, plain) = (page(true), page(false));
         Self {
             token: format!(r#"{{"token_type":"Bearer","expires_in":3599,"access_token":"{token}"}}"#).into(),
             authorization: format!("Bearer {token}"),
@@ -128,7 +147,10 @@ impl Canned {
                 .into(),
             small: customer.into(),
             soap: soap.into(),
-            page: page().into(),
+            gzip_page: gzip(&page),
+            gzip_plain: gzip(&plain),
+            page: page.into(),
+            plain: plain.into(),
             token_delay_ms: AtomicU64::new(0),
             token_requests: AtomicU64::new(0),
         }
@@ -153,25 +175,31 @@ impl Canned {
             "customers" => json(CannedBody::whole(&self.small)),
             "items" => json(CannedBody::whole(&self.page)),
             "generalLedgerEntries" => json(CannedBody { sized: false, ..CannedBody::whole(&self.page) }),
-            "attachments" => {
-                with_type(CannedBody { left: LARGE_BYTES, ..CannedBody::whole(&self.page) }, "application/octet-stream")
-            }
+            "salesInvoices" => coded(json(CannedBody::whole(&self.gzip_page))),
+            "currencies" => json(CannedBody::whole(&self.plain)),
+            "documents" => with_type(CannedBody::whole(&self.plain), FILE),
+            "pictures" => coded(with_type(CannedBody::whole(&self.gzip_plain), FILE)),
+            "attachments" => with_type(CannedBody { left: LARGE_BYTES, ..CannedBody::whole(&self.page) }, FILE),
+            "journalLines" => json(CannedBody { left: LARGE_BYTES, ..CannedBody::whole(&self.page) }),
             _ => status(StatusCode::NOT_FOUND),
         }
     }
 }
 
-/// An OData page of one mebibyte.
-fn page() -> String {
-    let mut page = String::from(
-        r#"{"@odata.context":"https://api.businesscentral.dynamics.com/v2.0/Production/api/v2.0/$metadata#items","value":["#,
-    );
+/// An OData page of one mebibyte; with links, it holds 2,000 addresses.
+fn page(has_links: bool) -> String {
+    let (name, base) = match has_links {
+        true => ("@odata.editLink", LINKS),
+        false => ("description", "a text as long as an address, so that both pages hold as many records"),
+    };
+    let mut page =
+        format!(r#"{{"@odata.{}":"{base}/$metadata#items","value":["#, if has_links { "context" } else { "count" });
     let end = "]}";
     let mut number = 0;
     while page.len() < PAGE_BYTES - 512 {
         let comma = if number > 0 { "," } else { "" };
         page.push_str(&format!(
-            r#"{comma}{{"@odata.etag":"W/\"JzIwOzEyMzQ1Njc4OTAxMjM0NTY3ODkw{number:06};\"","@odata.editLink":"https://api.businesscentral.dynamics.com/v2.0/Production/api/v2.0/companies(824820a2-508c-ed11-aada-0000000000a1)/items(0d6b6c5e-2f5d-ee11-8df1-000d3a{number:06})","id":"0d6b6c5e-2f5d-ee11-8df1-000d3a{number:06}","number":"{number}","displayName":"ATHENS Desk","type":"Inventory","itemCategoryCode":"TABLE","blocked":false,"unitPrice":1000.8,"priceIncludesTax":false,"unitCost":780.7,"lastModifiedDateTime":"2024-05-13T09:41:07.123Z","note":"x"}}"#
+            r#"{comma}{{"@odata.etag":"W/\"JzIwOzEyMzQ1Njc4OTAxMjM0NTY3ODkw{number:06};\"","{name}":"{base}/companies({COMPANY_ID})/items(0d6b6c5e-2f5d-ee11-8df1-000d3a{number:06})","id":"0d6b6c5e-2f5d-ee11-8df1-000d3a{number:06}","number":"{number}","displayName":"ATHENS Desk","type":"Inventory","itemCategoryCode":"TABLE","blocked":false,"unitPrice":1000.8,"priceIncludesTax":false,"unitCost":780.7,"lastModifiedDateTime":"2024-05-13T09:41:07.123Z","note":"x"}}"#
         ));
         number += 1;
     }
@@ -189,6 +217,18 @@ fn with_type(body: CannedBody, kind: &'static str) -> Response<CannedBody> {
     let mut answer = Response::new(body);
     answer.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
     answer
+}
+
+fn coded(mut answer: Response<CannedBody>) -> Response<CannedBody> {
+    answer.headers_mut().insert(CONTENT_ENCODING, hyper::header::HeaderValue::from_static("gzip"));
+    answer
+}
+
+fn gzip(text: &str) -> Bytes {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    // Writing to memory does not fail.
+    let _ = encoder.write_all(text.as_bytes());
+    encoder.finish().unwrap_or_default().into()
 }
 
 fn status(status: StatusCode) -> Response<CannedBody> {
@@ -259,6 +299,8 @@ impl Body for CannedBody {
         if self.sized { SizeHint::with_exact(self.left) } else { SizeHint::new() }
     }
 }
+
+const FILE: &str = "application/octet-stream";
 
 const PAGE_BYTES: usize = 1024 * 1024;
 pub const LARGE_BYTES: u64 = 1024 * 1024 * 1024;
