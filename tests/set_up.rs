@@ -498,6 +498,29 @@ mod on_a_terminal {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn ctrl_c_ends_it_at_any_question() {
+        let (simulator, folder) = nothing(Settings::default()).await;
+        let path = folder.path().to_owned();
+        let told = tokio::task::spawn_blocking(move || {
+            let settings = simulator.settings();
+            let mut terminal = start(&path, &simulator);
+            for (question, answer) in [
+                ("Directory (tenant) ID", settings.tenant_id.to_string()),
+                ("Application (client) ID", settings.client_id.to_string()),
+                ("Client secret", settings.client_secret.clone()),
+            ] {
+                terminal.exp_string(question).unwrap();
+                terminal.send_line(&answer).unwrap();
+            }
+            terminal.exp_string("Environment").unwrap();
+            terminal.send_control('c').unwrap();
+            terminal.exp_eof().unwrap()
+        });
+        assert!(told.await.unwrap().contains("Stopped; nothing was written"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "the CA alone");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn setup_replaces_nothing_without_asking() {
         let (simulator, folder) = nothing(Settings::default()).await;
         let file = folder.path().join("proxy.yaml");

@@ -13,12 +13,6 @@ use crate::guide::{self, Step, Trouble};
 use crate::https_url::HttpsUrl;
 use crate::unreachable::Unreachable;
 
-/// What was found of a tenant.
-#[derive(Debug, Clone, Copy)]
-pub struct Tenant {
-    pub is_known: bool,
-}
-
 /// A token, for the steps behind it.
 #[derive(Debug, Clone)]
 pub struct Token {
@@ -27,13 +21,13 @@ pub struct Token {
     pub has_role: bool,
 }
 
-/// Looks at the clock and the tenant, both of which its OpenID discovery document tells.
+/// Looks at the clock and the tenant, both of which its OpenID discovery document tells; whether the tenant exists.
 pub async fn tenant(
     http: &reqwest::Client,
     authority: &HttpsUrl,
     tenant: &TenantId,
     findings: &mut Findings<'_>,
-) -> Tenant {
+) -> bool {
     let started = Instant::now();
     let url = format!("{authority}/{tenant}/v2.0/.well-known/openid-configuration");
     let sent_at = SystemTime::now();
@@ -49,7 +43,7 @@ pub async fn tenant(
     }
     let is_known = result.is_ok();
     findings.add(Step::Tenant, None, result, started.elapsed());
-    Tenant { is_known }
+    is_known
 }
 
 /// Whether the tenant knows the app, found out without its secret: Entra then misses only that. `None` when it can't be told.

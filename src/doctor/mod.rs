@@ -18,10 +18,11 @@ use std::fmt;
 use std::time::Duration;
 
 pub use business_central::{find_company, list_companies, may_read};
-pub use entra::{Tenant, Token, application_known, sign_in, tenant, token};
+pub use entra::{Token, application_known, sign_in, tenant, token};
 pub use network::{Endpoint, network};
 
 use crate::config::{Connector, Route};
+use crate::entra::Application;
 use crate::guide::{Step, Trouble};
 use crate::proxy::{PlainClientError, plain_client};
 
@@ -129,11 +130,10 @@ pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Fin
         Ok(http) => http,
         Err(error) => return findings.failed(unusable(&error), Duration::ZERO),
     };
-    let Tenant { is_known: true } =
-        tenant(&http, &connector.application.authority, &connector.application.tenant_id, findings).await
-    else {
+    let Application { authority, tenant_id, .. } = &connector.application;
+    if !tenant(&http, authority, tenant_id, findings).await {
         return;
-    };
+    }
     let Some(token) = token(&http, &connector.application, connector.timeouts.token, findings).await else { return };
     if token.has_role {
         business_central::examine(&http, connector, routes, &token.authorization, findings).await;

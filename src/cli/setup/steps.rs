@@ -1,9 +1,12 @@
 //! The steps of the set-up as they are asked for: each answer is tried before the next question.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -30,6 +33,35 @@ pub struct Steps<'r> {
     ca_file: Option<PathBuf>,
     /// Whether the way to both services was found open.
     is_reachable: bool,
+    stop: Stop,
+}
+
+/// Ctrl-C ends the command at once, but not while the secret is in a file that has to be removed first.
+#[derive(Clone, Default)]
+struct Stop {
+    is_held: Arc<AtomicBool>,
+    asked_for: CancellationToken,
+}
+
+impl Stop {
+    fn listen(runtime: &Runtime) -> Self {
+        let stop = Self::default();
+        let listening = stop.clone();
+        runtime.spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                listening.asked_for.cancel();
+                if !listening.is_held.load(Ordering::Acquire) {
+                    stopped();
+                }
+            }
+        });
+        stop
+    }
+}
+
+fn stopped() -> ! {
+    eprintln!("\nStopped; nothing was written.");
+    std::process::exit(1)
 }
 
 impl<'r> Steps<'r> {
@@ -46,6 +78,7 @@ impl<'r> Steps<'r> {
             scope: arguments.scope.clone(),
             ca_file,
             is_reachable: false,
+            stop: Stop::listen(runtime),
         })
     }
 
@@ -145,8 +178,9 @@ impl<'r> Steps<'r> {
     }
 
     fn try_sign_in(&self, tenant: &TenantId, client: ClientId, secret: &Secret) -> Result<Token, Wrong> {
-        // Lives as long as the attempt.
-        let (credential, _file) = secret.credential()?;
+        // Lives as long as the attempt, even when somebody stops us in the middle of it.
+        let (credential, file) = secret.credential()?;
+        self.stop.is_held.store(true, Ordering::Release);
         let application = Application {
             authority: self.authority.clone(),
             tenant_id: tenant.clone(),
@@ -154,12 +188,15 @@ impl<'r> Steps<'r> {
             credential,
             scope: self.scope.clone(),
         };
-        self.runtime.block_on(async {
+        let outcome = self.runtime.block_on(async {
             tokio::select! {
-                token = doctor::sign_in(&self.http, &application, PATIENCE) => token,
-                _ = tokio::signal::ctrl_c() => Err(Wrong::new(Step::Credential, "stopped", "start again when you like")),
+                token = doctor::sign_in(&self.http, &application, PATIENCE) => Some(token),
+                () = self.stop.asked_for.cancelled() => None,
             }
-        })
+        });
+        drop(file);
+        self.stop.is_held.store(false, Ordering::Release);
+        outcome.unwrap_or_else(|| stopped())
     }
 
     /// A token with all it needs; where consent is missing, it is waited for.
@@ -285,15 +322,7 @@ impl<'r> Steps<'r> {
             match attempt() {
                 Ok(value) => return Ok(value),
                 Err(wrong) if wrong.step == step && Instant::now() + PAUSE < until => {
-                    let pause = async {
-                        tokio::select! {
-                            () = tokio::time::sleep(PAUSE) => true,
-                            _ = tokio::signal::ctrl_c() => false,
-                        }
-                    };
-                    if !self.runtime.block_on(pause) {
-                        return Err(Failure::Failed("Stopped; nothing was written.".to_owned()));
-                    }
+                    std::thread::sleep(PAUSE);
                 }
                 Err(wrong) => return Err(Failure::Failed(format!("Nothing was written: {wrong}"))),
             }
