@@ -5,6 +5,7 @@
 //! | room | job |
 //! |---|---|
 //! | [`cli`] | one file per command |
+//! | [`daemon`] | the process: start, reload, end, and what the system says and hears of it |
 //! | [`config`] | `proxy.yaml`: shapes, diagnostics, the typed configuration |
 //! | [`guide`] | what can be wrong with a set-up: its steps, and what errors say about them |
 //! | [`entra`] | who we are towards Microsoft Entra: credentials, token endpoint, token cache |
@@ -12,7 +13,7 @@
 //! | [`proxy`] | the data path, one file per step |
 //! | [`ntlm`] | the messages of old clients' handshakes |
 //! | [`doctor`] | the walk through the set-up against the live services |
-//! | [`admin`] | health for monitors and containers |
+//! | [`admin`] | health for monitors and containers, orders of administrators |
 //! | [`simulator`] | an embedded Entra and Business Central, for the demo and the tests |
 //! | [`telemetry`] | the log |
 //!
@@ -23,6 +24,7 @@ pub mod admin;
 pub mod business_central;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod doctor;
 pub mod entra;
 mod error_chain;

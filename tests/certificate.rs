@@ -87,7 +87,8 @@ async fn what_it_makes_and_says_is_all_a_listener_needs() {
         std::fs::copy(folder.path().join(name), prepared.folder.path().join(name)).unwrap();
     }
     let rig = prepared.start().await;
-    let [plain, secured] = rig.proxy.addresses() else { panic!("{:?}", rig.proxy.addresses()) };
+    let addresses = rig.proxy.addresses();
+    let [plain, secured] = &addresses[..] else { panic!("{addresses:?}") };
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&read(folder.path(), "bcproxy-ca.crt")).unwrap()).unwrap();
     let tls = rustls::ClientConfig::builder_with_provider(bcproxy::tls::provider())

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::run::{StopSignals, wait_and_drain};
+use super::run::signals;
 use super::{Failure, drawn, runtime, start_log};
-use crate::admin::Admin;
 use crate::config::Config;
-use crate::proxy::{BindError, DoorError, Proxy, StartError};
+use crate::daemon::{Service, StartError};
+use crate::proxy::{self, BindError, DoorError, HeldSockets};
 use crate::simulator::{Breakage, Settings, Simulator};
 
 /// `broken`: what of the set-up is wrong.
@@ -23,7 +23,7 @@ pub fn demo(broken: Option<Breakage>) -> Result<(), Failure> {
 }
 
 async fn show(broken: Option<Breakage>) -> Result<(), Failure> {
-    let stop = StopSignals::listen()?;
+    let signals = signals()?;
     let failed = |what: &str, error: &dyn std::fmt::Display| Failure::Failed(format!("the demo's {what}: {error}"));
     let simulator = Simulator::start(Settings { broken, ..Settings::default() })
         .await
@@ -31,38 +31,35 @@ async fn show(broken: Option<Breakage>) -> Result<(), Failure> {
     let folder = TempDir::with_prefix("bcproxy-demo-").map_err(|error| failed("folder can't be made", &error))?;
     let file = write_files(&simulator, folder.path()).map_err(|error| failed("files can't be written", &error))?;
     let mut config = Config::load(&file).map_err(|mistakes| Failure::Failed(drawn(&mistakes)))?.config;
-    let _log = start_log(&config.log)?;
-
-    let proxy = match Proxy::start(&config).await {
-        Err(StartError::Door(DoorError::Bind(taken))) if is_taken(&taken) => {
-            println!("Port {} is taken by another program; the proxy uses another one.", taken.address.port());
-            config.listen.iter_mut().for_each(|listener| any_port(&mut listener.address));
-            Proxy::start(&config).await
+    let log = start_log(&config.log)?;
+    let service = loop {
+        match Service::start(&file, &config, HeldSockets::default(), log.filter()).await {
+            Ok(service) => break service,
+            Err(error) => avoid(&error, &mut config).ok_or_else(|| failed("proxy can't start", &error))?,
         }
-        started => started,
-    }
-    .map_err(|error| failed("proxy can't start", &error))?;
-    let admin = match config.admin {
-        Some(mut address) => Some(
-            match Admin::start(address, proxy.connectors().to_vec()).await {
-                Err(taken) if is_taken(&taken) => {
-                    println!("Port {} is taken by another program; health uses another one.", address.port());
-                    any_port(&mut address);
-                    Admin::start(address, proxy.connectors().to_vec()).await
-                }
-                started => started,
-            }
-            .map_err(|error| failed("admin listener can't start", &error))?,
-        ),
-        None => None,
     };
-    proxy.warm_up();
-    if let (Some(address), Some(admin)) = (proxy.addresses().first(), &admin) {
+    if let (Some(address), Some(admin)) = (service.proxy().addresses().first(), service.admin()) {
         println!("{}", invitation(address.socket, admin.address(), &file, broken));
     }
-    wait_and_drain(proxy, stop, config.shutdown_grace).await;
+    service.run(signals).await;
     simulator.stop().await;
     Ok(())
+}
+
+/// Has the system choose another port in place of one that is taken; `None` when that is not what is wrong.
+fn avoid(error: &StartError, config: &mut Config) -> Option<()> {
+    match error {
+        StartError::Proxy(proxy::StartError::Door(DoorError::Bind(taken))) if is_taken(taken) => {
+            println!("Port {} is taken by another program; the proxy uses another one.", taken.address.port());
+            config.listen.iter_mut().for_each(|listener| listener.address.set_port(0));
+        }
+        StartError::Admin(taken) if is_taken(taken) => {
+            println!("Port {} is taken by another program; health uses another one.", taken.address.port());
+            config.admin.iter_mut().for_each(|address| address.set_port(0));
+        }
+        _ => return None,
+    }
+    Some(())
 }
 
 /// Writes what an administrator would: a configuration, the secret it names, and here also the simulator's CA.
@@ -108,10 +105,6 @@ routes:
 
 fn is_taken(error: &BindError) -> bool {
     error.reason.kind() == io::ErrorKind::AddrInUse
-}
-
-fn any_port(address: &mut SocketAddr) {
-    address.set_port(0);
 }
 
 fn invitation(proxy: SocketAddr, admin: SocketAddr, file: &Path, broken: Option<Breakage>) -> String {

@@ -10,12 +10,14 @@ mod doctor;
 mod errors;
 mod explain;
 mod health;
+mod order;
 mod run;
 mod schema;
 mod setup;
 mod token;
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -98,6 +100,18 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
+    /// Have the running bcproxy read its configuration file again; exit code 2 if the file can't be used, and nothing has changed then.
+    Reload {
+        /// Its admin listener, if that is not the one the file names.
+        #[arg(long, value_name = "ADDRESS")]
+        at: Option<SocketAddr>,
+    },
+    /// Have the running bcproxy finish the requests under way and end; asked again, it ends at once.
+    Stop {
+        /// Its admin listener, if that is not the one the file names.
+        #[arg(long, value_name = "ADDRESS")]
+        at: Option<SocketAddr>,
+    },
     /// Print the JSON Schema of the configuration file.
     Schema {
         /// Print the reference as Markdown instead.
@@ -139,6 +153,8 @@ pub fn main() -> ExitCode {
             token::token(config, connector.as_deref(), reveal, output)
         }
         Some(Command::Errors { code, markdown, output }) => errors::errors(code.as_deref(), markdown, output),
+        Some(Command::Reload { at }) => order::reload(config, at),
+        Some(Command::Stop { at }) => order::stop(config, at),
         Some(Command::Schema { markdown }) => {
             schema::print(markdown);
             Ok(())

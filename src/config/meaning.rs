@@ -10,7 +10,7 @@ use super::header_rules::{HeaderChanges, HeaderRules};
 use super::limits::Limits;
 use super::listeners;
 use super::mask::looks_like_a_secret;
-use super::model::{AllowFrom, Config, Connector, Log, Route, RoutePath, Timeouts};
+use super::model::{AllowFrom, Config, Connector, Log, MaxConnections, Route, RoutePath, Timeouts};
 use super::report::{Report, near_miss};
 use super::shape::{At, OrOff};
 use super::source::Span;
@@ -51,6 +51,7 @@ pub fn config(file: &file::File, folder: &Path, report: &mut Report) -> Option<C
     warn_of_useless_companies(file, &connectors, report);
 
     let log = &file.log.as_ref()?.value;
+    let connections = &file.max_connections.as_ref()?.value;
     let config = Config {
         listen,
         public_url: file.public_url.as_ref().map(|url| url.value.clone()),
@@ -62,6 +63,11 @@ pub fn config(file: &file::File, folder: &Path, report: &mut Report) -> Option<C
             level: log.level.as_ref()?.value,
             requests: log.requests.as_ref()?.value,
         },
+        max_connections: MaxConnections {
+            total: connections.total.as_ref()?.value.0,
+            per_client: connections.per_client.as_ref()?.value.0,
+        },
+        keep_alive: file.keep_alive.as_ref()?.value,
         shutdown_grace: file.shutdown.as_ref()?.value.grace.as_ref()?.value,
     };
     (!report.has_errors()).then_some(config)

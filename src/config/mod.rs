@@ -35,7 +35,9 @@ pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use header_rules::{HeaderChanges, HeaderNameError, HeaderRules};
 pub use limits::{Limits, Rate};
 pub use listeners::{Listener, TlsFiles};
-pub use model::{AllowFrom, Config, Connector, Log, LogFormat, Route, RoutePath, RoutePathError, Timeouts, UNROUTED};
+pub use model::{
+    AllowFrom, Config, Connector, Log, LogFormat, MaxConnections, Route, RoutePath, RoutePathError, Timeouts, UNROUTED,
+};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use publish::{reference, schema};
 pub use source::Position;

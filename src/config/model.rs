@@ -1,9 +1,9 @@
 //! The typed configuration the rest of the house works with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,12 +33,15 @@ pub struct Config {
     /// In the order of the file. Never empty; no two have the same path.
     pub routes: Vec<Route>,
     pub log: Log,
+    pub max_connections: MaxConnections,
+    /// How long a client may keep a connection without asking for anything.
+    pub keep_alive: Duration,
     /// How long running requests may go on after the first stop signal.
     pub shutdown_grace: Duration,
 }
 
 /// One Business Central connection: the "Connector Settings" of the set-up guide.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connector {
     /// The key below `connectors:`.
     pub name: String,
@@ -86,7 +89,7 @@ impl Default for Timeouts {
 }
 
 /// A local path prefix, the connector it uses and the Business Central surface it leads to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     pub path: RoutePath,
     pub connector: Arc<Connector>,
@@ -131,6 +134,15 @@ pub const UNROUTED: &str = "/unrouted";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowFrom(Vec<IpNet>);
 
+/// How many connections clients may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxConnections {
+    /// All together.
+    pub total: usize,
+    /// Each address.
+    pub per_client: usize,
+}
+
 /// What is logged, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
@@ -147,6 +159,17 @@ pub enum LogFormat {
     Auto,
     Text,
     Json,
+}
+
+impl Config {
+    /// The files whose content belongs to the configuration: the one it was read from, and the certificates that names.
+    pub fn files(&self, own: &Path) -> Vec<PathBuf> {
+        let trusted = self.connectors.iter().filter_map(|connector| connector.ca_file.clone());
+        let shown = self.listen.iter().filter_map(|listener| listener.tls.clone());
+        let shown = shown.flat_map(|tls| [tls.certificate, tls.private_key]);
+        let files: BTreeSet<PathBuf> = trusted.chain(shown).chain([own.to_owned()]).collect();
+        files.into_iter().collect()
+    }
 }
 
 impl RoutePath {

@@ -30,7 +30,7 @@ mapping! {
         /// What addresses in answers begin with, such as `http://erp-gw:8080`: programs follow them to bcproxy.
         /// Without it, the scheme and host that the program itself used.
         public_url: PublicUrl = Optional,
-        /// The health check, or `off`.
+        /// The health check, and where `bcproxy reload` and `bcproxy stop` ask; or `off`.
         admin: OrOff<Admin> = Default("{}"),
         /// The connections to Business Central, by a name of your choice. At least one.
         connectors: Named<Connector> = Required,
@@ -41,6 +41,11 @@ mapping! {
         access: Access = Default("{}"),
         /// What is logged, and how.
         log: Log = Default("{}"),
+        /// How many connections programs may have open. Who comes when there is no place left is told so, with 503, and has to come again.
+        max_connections: MaxConnections = Default("{}"),
+        /// How long a program may keep its connection open without asking for anything. Once it has begun, a request's head must come
+        /// within 10 s.
+        keep_alive: Duration = Default("5m"),
         /// How bcproxy stops.
         shutdown: Shutdown = Default("{}"),
     }
@@ -57,7 +62,7 @@ mapping! {
 }
 
 mapping! {
-    /// The certificate of an HTTPS listener. `bcproxy certificate` makes both files. They are read when bcproxy starts.
+    /// The certificate of an HTTPS listener. `bcproxy certificate` makes both files. A change of theirs is noticed.
     ListenTls: "listener's tls section" {
         /// A PEM file with the server's certificate, and behind it those of the authorities between it and its root; relative to this
         /// file's folder.
@@ -68,7 +73,7 @@ mapping! {
 }
 
 mapping! {
-    /// The listener of the health check. It is meant for this machine (or container) only.
+    /// The listener of the health check, and of orders to reload and to stop. It is meant for this machine (or container) only.
     Admin: "admin listener" {
         /// A loopback address and a port.
         listen: SocketAddr = Default("127.0.0.1:8081"),
@@ -142,7 +147,7 @@ mapping! {
         connect: Duration = Default("10s"),
         /// From the request's last byte to the answer's first. Business Central itself gives up after ten minutes.
         head: Duration = Default("630s"),
-        /// Between two pieces of a body.
+        /// Between two pieces of a body. A program has to be quicker: it must send at 240 bytes a second, and may pause for a minute.
         body_idle: Duration = Default("630s"),
         /// How long an unused connection to Business Central is kept.
         pool_idle: Duration = Default("90s"),
@@ -227,6 +232,16 @@ mapping! {
         level: tracing::Level = Default("info"),
         /// Whether there is a line for each request.
         requests: bool = Default("true"),
+    }
+}
+
+mapping! {
+    /// How many connections programs may have open.
+    MaxConnections: "connections' limits" {
+        /// All together. Each takes a file, so the system's limit of open files should be a little higher.
+        total: Count = Default("16000"),
+        /// From one address. It is generous, since many programs may share one: those of this machine, and those behind a router.
+        per_client: Count = Default("12000"),
     }
 }
 

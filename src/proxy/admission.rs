@@ -52,7 +52,7 @@ impl From<BodyError> for Refusal {
     /// A request's body that did not arrive.
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::Idle(_) => Self::new(
+            BodyError::Idle(_) | BodyError::TooSlow => Self::new(
                 Kind::RequestTimeout,
                 format!("The request's body did not go on ({error}); nothing of it was carried out."),
             ),

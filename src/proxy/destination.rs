@@ -169,6 +169,20 @@ impl Destination {
         }
     }
 
+    /// Whether a destination made of these would be like this one.
+    pub fn is_made_of(
+        &self,
+        connector: &config::Connector,
+        environment: &crate::business_central::EnvironmentName,
+        tokens: &Arc<TokenCache>,
+        upstream: &Upstream,
+    ) -> bool {
+        *self.connector == *connector
+            && self.address.environment() == environment
+            && Arc::ptr_eq(&self.tokens, tokens)
+            && self.upstream.is_same(upstream)
+    }
+
     /// How long a request waits for its turn, or to be sent again.
     pub fn patience(&self) -> Duration {
         self.connector.limits.map_or(UNLIMITED_PATIENCE, |limits| limits.wait)

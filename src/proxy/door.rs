@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use hyper::http::uri::Scheme;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -28,12 +29,20 @@ pub async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener,
     TcpListener::bind(address).await.map_err(|reason| BindError { key, address, reason })
 }
 
-/// An open door: where programs come in, and what they speak there.
-pub struct Door {
-    pub listener: TcpListener,
-    scheme: Scheme,
+/// What is spoken at a door: HTTPS with a certificate, which a reload may replace, or HTTP. Clones are the same.
+#[derive(Clone, Default)]
+pub struct Tls(Arc<ArcSwapOption<TlsAcceptor>>);
+
+impl Tls {
     /// `None`: plain HTTP.
-    pub tls: Option<TlsAcceptor>,
+    pub fn acceptor(&self) -> Option<TlsAcceptor> {
+        self.0.load().as_deref().cloned()
+    }
+
+    /// What those who come in next are shown.
+    pub fn show(&self, acceptor: Option<TlsAcceptor>) {
+        self.0.store(acceptor.map(Arc::new));
+    }
 }
 
 /// Why a door can't be opened.
@@ -47,23 +56,18 @@ pub enum DoorError {
     Tls { address: SocketAddr, reason: rustls::Error },
 }
 
-impl Door {
-    /// Opens one of all the doors of a configuration.
-    pub async fn open(listener: &config::Listener, all: &[config::Listener]) -> Result<Self, DoorError> {
-        let (address, scheme) = (listener.address, listener.scheme());
-        let tls = listener.tls.as_ref().map(|files| acceptor(address, files)).transpose()?;
-        let listener = if listener.is_v6_only(all) {
-            bind_v6_only(address).map_err(|reason| BindError { key: "listen", address, reason })?
-        } else {
-            bind("listen", address).await?
-        };
-        Ok(Self { listener, scheme, tls })
+/// Opens the port of a door. `is_v6_only`: it leaves the addresses of version 4 to another one.
+pub async fn listen(address: SocketAddr, is_v6_only: bool) -> Result<TcpListener, BindError> {
+    if is_v6_only {
+        bind_v6_only(address).map_err(|reason| BindError { key: "listen", address, reason })
+    } else {
+        bind("listen", address).await
     }
+}
 
-    /// Where it is.
-    pub fn address(&self) -> io::Result<LocalAddress> {
-        Ok(LocalAddress { scheme: self.scheme.clone(), socket: self.listener.local_addr()? })
-    }
+/// What makes a listener speak HTTPS, its files read now; `None` for plain HTTP.
+pub fn acceptor(listener: &config::Listener) -> Result<Option<TlsAcceptor>, DoorError> {
+    listener.tls.as_ref().map(|files| acceptor_of(listener.address, files)).transpose()
 }
 
 /// Where a door is, as a program would write it: `https://127.0.0.1:8443`.
@@ -79,7 +83,7 @@ impl fmt::Display for LocalAddress {
     }
 }
 
-fn acceptor(address: SocketAddr, files: &config::TlsFiles) -> Result<TlsAcceptor, DoorError> {
+fn acceptor_of(address: SocketAddr, files: &config::TlsFiles) -> Result<TlsAcceptor, DoorError> {
     let identity = Identity::read(&files.certificate, &files.private_key).map_err(|reason| {
         let (file, path) = match reason.part() {
             Part::Certificate => ("certificate", &files.certificate),

@@ -13,10 +13,10 @@ use uuid::Uuid;
 use super::client::ClientConnection;
 use super::credentials::Credentials;
 use super::destination::Route;
+use super::snapshot::Snapshot;
 use super::{headers, links};
 use crate::business_central::address::Resource;
 use crate::business_central::{Company, Dialect, Surface};
-use crate::config::PublicUrl;
 
 /// One request and what became of it so far.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Exchange {
     pub credentials: Credentials,
     pub user_agent: Option<HeaderValue>,
     pub started: Instant,
+    /// The configuration it is served by.
+    pub snapshot: Arc<Snapshot>,
     speaks_soap: AtomicBool,
     keeps_connection: bool,
     accepts_gzip: bool,
@@ -46,7 +48,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub fn new(client: Arc<ClientConnection>, head: &Parts, public_url: Option<&PublicUrl>) -> Self {
+    pub fn new(client: Arc<ClientConnection>, head: &Parts, snapshot: Arc<Snapshot>) -> Self {
         Self {
             id: Uuid::new_v4(),
             method: head.method.clone(),
@@ -58,8 +60,9 @@ impl Exchange {
             speaks_soap: AtomicBool::new(looks_like_soap(&head.headers)),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
-            base: links::base(public_url, &head.headers, client.scheme(), client.local_address()),
+            base: links::base(snapshot.public_url.as_ref(), &head.headers, client.scheme(), client.local_address()),
             asked: OnceLock::new(),
+            snapshot,
             client,
             route: OnceLock::new(),
             upstream: OnceLock::new(),

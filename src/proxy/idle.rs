@@ -7,6 +7,8 @@ use std::time::Duration;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use super::paced::LEAST_RATE;
+
 /// A body that fails when nothing comes for too long while somebody wants more of it.
 #[derive(Debug)]
 pub struct IdleTimeout<B> {
@@ -22,6 +24,8 @@ pub struct IdleTimeout<B> {
 pub enum BodyError {
     #[error("nothing came for {} s", .0.as_secs_f32())]
     Idle(Duration),
+    #[error("less than {LEAST_RATE} bytes a second came")]
+    TooSlow,
     #[error("its compression can't be undone: it is cut or broken")]
     Undecodable,
     #[error(transparent)]

@@ -19,13 +19,16 @@ use crate::config::{PublicUrl, UNROUTED};
 #[derive(Debug, Clone)]
 pub struct Links {
     exchange: Arc<Exchange>,
-    routes: Routes,
     route: Arc<Route>,
 }
 
 impl Links {
-    pub fn new(exchange: Arc<Exchange>, routes: Routes, route: Arc<Route>) -> Self {
-        Self { exchange, routes, route }
+    pub fn new(exchange: Arc<Exchange>, route: Arc<Route>) -> Self {
+        Self { exchange, route }
+    }
+
+    fn routes(&self) -> &Routes {
+        &self.exchange.snapshot.routes
     }
 
     /// The `host[:port]` texts an address to be turned can begin with.
@@ -50,7 +53,7 @@ impl Links {
         let others = || {
             let below = |route| self.below(route, &resource, route.known_company()?.as_deref(), None);
             // The shortest, so that it is the same one every time.
-            let paths = self.routes.iter().filter(|route| self.may_follow(route)).filter_map(below);
+            let paths = self.routes().iter().filter(|route| self.may_follow(route)).filter_map(below);
             paths.min_by(|one, other| (one.len(), one).cmp(&(other.len(), other)))
         };
         let local = own().or_else(others).unwrap_or_else(|| format!("{UNROUTED}{}", resource.path_below_environment()));
@@ -64,7 +67,7 @@ impl Links {
             let rest = route.settings.path.as_str().strip_prefix(path);
             rest.is_some_and(|rest| rest.starts_with('/'))
         };
-        !self.routes.iter().any(is_below)
+        !self.routes().iter().any(is_below)
     }
 
     /// Turns the addresses that stand in headers.
@@ -101,7 +104,7 @@ impl Links {
         let local = resource.local(&route.settings.surface, company, asked)?;
         let path = format!("{}{local}", route.settings.path.as_str());
         let path = if path.is_empty() { "/".to_owned() } else { path };
-        let found = self.routes.taken_by(SafePath::check(&path).ok()?)?;
+        let found = self.routes().taken_by(SafePath::check(&path).ok()?)?;
         Arc::ptr_eq(found, route).then_some(path)
     }
 }

@@ -6,23 +6,27 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::http::uri::Scheme;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::client::{ClientConnection, Readable, RequestStream, SecuredSocket, Socket};
-use super::door::Door;
+use super::client::{ClientConnection, Readable, RequestStream, SecuredSocket, Socket, raw_answer};
+use super::door::Tls;
+use super::places::{Full, Places, Why};
 use super::service::Steps;
+use super::snapshot::Current;
 use super::step::Arrived;
+use crate::business_central::Dialect;
 
 /// When to stop, and who is still at it.
 #[derive(Debug, Clone, Default)]
@@ -34,24 +38,57 @@ pub struct Stop {
     pub connections: TaskTracker,
 }
 
-/// Accepts until the draining begins.
-pub async fn accept(door: Door, steps: impl Steps, stop: Stop) {
-    let Door { listener, tls, .. } = door;
+/// What everybody who comes in is served with.
+#[derive(Debug, Clone)]
+pub struct Service<S> {
+    pub steps: S,
+    pub current: Current,
+    pub stop: Stop,
+}
+
+/// Accepts until `accepting` is cancelled, then all those who are waiting still, and closes the door.
+pub async fn accept(
+    listener: TcpListener,
+    tls: Tls,
+    accepting: CancellationToken,
+    places: Places,
+    service: Service<impl Steps>,
+) {
+    let turned_away = Arc::new(Semaphore::new(TOLD_AT_ONCE));
+    let welcome = |(socket, peer): (TcpStream, SocketAddr)| {
+        let client = peer.ip().to_canonical();
+        match places.take(client) {
+            Ok(place) => {
+                let (service, connections) = (service.clone(), service.stop.connections.clone());
+                match tls.acceptor() {
+                    None => connections.spawn(place.held_by(serve_plain(socket, peer, service))),
+                    Some(tls) => connections.spawn(place.held_by(serve_secured(socket, peer, tls, service))),
+                };
+            }
+            Err(Full { why, is_news }) => {
+                if is_news {
+                    tracing::warn!(%client, "a connection was turned away: {why}");
+                }
+                // Through TLS it could be said only after a handshake, which costs more than the connection.
+                if tls.acceptor().is_none()
+                    && let Ok(told) = turned_away.clone().try_acquire_owned()
+                {
+                    tokio::spawn(async move {
+                        turn_away(socket, why).await;
+                        drop(told);
+                    });
+                }
+            }
+        }
+    };
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.draining.cancelled() => return,
+            () = accepting.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => {
-                let (steps, stop) = (steps.clone(), stop.clone());
-                let connections = stop.connections.clone();
-                match &tls {
-                    None => connections.spawn(serve_plain(socket, peer, steps, stop)),
-                    Some(tls) => connections.spawn(serve_secured(socket, peer, tls.clone(), steps, stop)),
-                };
-            }
+            Ok(accepted) => welcome(accepted),
             Err(error) => {
                 // Out of file descriptors, mostly: some are given back soon, and spinning would not help.
                 tracing::warn!(
@@ -61,44 +98,76 @@ pub async fn accept(door: Door, steps: impl Steps, stop: Stop) {
             }
         }
     }
+    // To those who wait, they are in: closing the door would reset their connections. The runtime may not have heard of the last ones.
+    let Ok(listener) = listener.into_std() else { return };
+    let waiting = std::iter::from_fn(|| {
+        let (socket, peer) = listener.accept().ok()?;
+        socket.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(socket).ok()?, peer))
+    });
+    waiting.take(MOST_WAITING).for_each(welcome);
 }
 
-async fn serve_plain(socket: TcpStream, peer: SocketAddr, steps: impl Steps, stop: Stop) {
+/// Says why there is no place, and waits a little for the client to have read it.
+async fn turn_away(mut socket: TcpStream, why: Why) {
+    let message = format!("bcproxy takes no connection now: {why}.");
+    let answer = raw_answer(StatusCode::SERVICE_UNAVAILABLE, Dialect::OData, "Proxy_TooManyConnections", &message);
+    let told = async {
+        socket.write_all(&answer).await?;
+        socket.shutdown().await?;
+        // Closing a socket with unread bytes resets it, and the reset overtakes the answer.
+        tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
+    };
+    // Whoever does not listen misses it.
+    let _ = tokio::time::timeout(TELLING_TIME, told).await;
+}
+
+async fn serve_plain(socket: TcpStream, peer: SocketAddr, service: Service<impl Steps>) {
     let socket = Socket::new(socket, peer, Scheme::HTTP);
     let client = socket.connection();
-    serve(socket, client, steps, stop).await;
+    serve(socket, client, service).await;
 }
 
-async fn serve_secured(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor, steps: impl Steps, stop: Stop) {
+async fn serve_secured(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor, service: Service<impl Steps>) {
+    // On the heap: what a handshake needs, an idle connection need not keep.
+    let mut securing = Box::pin(SecuredSocket::secure(socket, peer, tls));
     let secured = tokio::select! {
         biased;
-        () = stop.draining.cancelled() => return,
-        // On the heap: what a handshake needs, an idle connection need not keep.
-        secured = Box::pin(SecuredSocket::secure(socket, peer, tls)) => secured,
+        secured = &mut securing => secured,
+        () = service.stop.draining.cancelled() => match tokio::time::timeout(LAST_REQUEST_TIME, &mut securing).await {
+            Ok(secured) => secured,
+            Err(_) => return,
+        },
     };
+    drop(securing);
     let client = peer.ip().to_canonical();
     match secured {
         Ok(socket) => {
             let client = socket.connection();
-            serve(socket, client, steps, stop).await;
+            serve(socket, client, service).await;
         }
         Err(reason) if reason.is_worth_a_warning() => {
             tracing::warn!(%client, "an HTTPS connection was refused: {reason}");
-            stop.ending.run_until_cancelled(reason.answer()).await;
+            service.stop.ending.run_until_cancelled(reason.answer()).await;
         }
         Err(reason) => tracing::debug!(%client, "no HTTPS connection: {reason}"),
     }
 }
 
 /// Serves one client until it, or we, close the connection.
-async fn serve<S: ClientStream>(socket: S, client: Arc<ClientConnection>, steps: impl Steps, stop: Stop) {
+async fn serve<S: ClientStream>(socket: S, client: Arc<ClientConnection>, service: Service<impl Steps>) {
+    let Service { steps, current, stop } = service;
     let mut stream = RequestStream::new(socket, client.clone());
     while let Some(resting) = converse(stream, &client, &steps, &stop).await {
         stream = resting;
         tokio::select! {
             biased;
-            () = stop.draining.cancelled() => return,
-            is_readable = stream.readable(KEEP_ALIVE) => if !is_readable { return },
+            () = stop.draining.cancelled() => {
+                if !client.has_unread() || !stream.readable(LAST_REQUEST_TIME).await {
+                    return;
+                }
+            }
+            is_readable = stream.readable(current.snapshot().keep_alive) => if !is_readable { return },
         }
     }
 }
@@ -121,9 +190,17 @@ async fn converse<S: ClientStream>(
         // The end first: an answer that comes after it says that the connection closes.
         biased;
         () = stop.draining.cancelled() => {
-            Pin::new(&mut *connection).graceful_shutdown();
+            let finished = async {
+                match last_request(&mut connection, client).await {
+                    Some(result) => result,
+                    None => {
+                        Pin::new(&mut *connection).graceful_shutdown();
+                        (&mut *connection).await
+                    }
+                }
+            };
             tokio::select! {
-                result = &mut *connection => result,
+                result = finished => result,
                 () = stop.ending.cancelled() => return None,
             }
         }
@@ -144,6 +221,22 @@ async fn converse<S: ClientStream>(
     None
 }
 
+/// Lets a request that has come, or is about to, be understood before its connection ends; what became of that if it has ended.
+///
+/// To its client, a connection was as good as any other when it was opened, or a request sent on it.
+async fn last_request<C: Future + Unpin>(connection: &mut C, client: &ClientConnection) -> Option<C::Output> {
+    let before = client.requests();
+    if before > 0 && !client.has_unread() {
+        return None;
+    }
+    let understood = std::future::poll_fn(|context| match Pin::new(&mut *connection).poll(context) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending if client.requests() != before => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    tokio::time::timeout(LAST_REQUEST_TIME, understood).await.ok().flatten()
+}
+
 /// What became of the connection; `None` as soon as its client pauses.
 async fn until_it_rests<C: Future + Unpin>(connection: &mut C, client: &ClientConnection) -> Option<C::Output> {
     std::future::poll_fn(|context| match Pin::new(&mut *connection).poll(context) {
@@ -159,7 +252,14 @@ trait ClientStream: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static {
 
 impl<S: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static> ClientStream for S {}
 
-/// Idle client connections: legacy programs keep theirs for minutes between two calls.
-const KEEP_ALIVE: Duration = Duration::from_secs(300);
+/// How long a client that has connected, or begun a request, when we stop has for the rest of its head.
+const LAST_REQUEST_TIME: Duration = Duration::from_secs(2);
+
+/// How long a client that is turned away has to read why, and how many are told at once.
+const TELLING_TIME: Duration = Duration::from_secs(1);
+const TOLD_AT_ONCE: usize = 64;
+
+/// How many can wait to be accepted.
+const MOST_WAITING: usize = 1024;
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -12,6 +12,7 @@ mod access_log;
 mod actions;
 mod admission;
 mod answer_body;
+mod assembly;
 mod attempts;
 mod authorize;
 mod client;
@@ -19,6 +20,7 @@ mod company_choice;
 mod credentials;
 mod destination;
 mod door;
+mod doors;
 mod exchange;
 pub mod explain;
 mod forward;
@@ -36,6 +38,8 @@ mod judge_subscription;
 mod links;
 mod listener;
 mod look_up;
+mod paced;
+mod places;
 mod refusal;
 mod request_body;
 mod response;
@@ -45,98 +49,111 @@ mod route;
 mod route_table;
 mod service;
 mod shared_socket;
+mod snapshot;
 mod step;
 mod suspicion;
 mod treatment;
 mod upstream;
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use destination::Gates;
+use assembly::Assembled;
+pub use assembly::AssemblyError;
 pub use destination::{Destination, Ready, Route};
-use door::Door;
 pub use door::{BindError, DoorError, LocalAddress, bind};
+use doors::Doors;
+pub use doors::HeldSockets;
 pub use exchange::Exchange;
-use gate::Gate;
+use listener::Stop;
+use places::Places;
 pub use refusal::Refusal;
-use route::Routes;
 pub use route_table::RouteTable;
+use snapshot::{Current, Snapshot};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use upstream::Upstream;
 pub use upstream::{PlainClientError, plain_client};
 
-use crate::business_central::EnvironmentName;
-use crate::config::{Config, Connector, Limits, Timeouts};
-use crate::entra::{Application, ClientId, TenantId, TokenCache, TokenEndpoint};
-use crate::https_url::HttpsUrl;
-use crate::tls::TlsError;
+use crate::config::Config;
 
 /// A proxy in service. Dropping it ends it.
-#[derive(Debug)]
 pub struct Proxy {
-    addresses: Vec<LocalAddress>,
-    connectors: Vec<Arc<Destination>>,
-    stop: listener::Stop,
+    assembled: Assembled,
+    current: Current,
+    places: Places,
+    doors: Doors,
+    stop: Stop,
 }
 
-/// Why the proxy can't start.
+/// Why the proxy can't start, or can't change.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
     Door(#[from] DoorError),
-    #[error("connector `{connector}`: {reason}")]
-    Trust { connector: String, reason: TlsError },
-    #[error("connector `{connector}`: {reason}")]
-    Client { connector: String, reason: PlainClientError },
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
 }
 
 impl Proxy {
     /// Opens all doors, starts fetching tokens, and serves. Entra and Business Central need not be reachable yet.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
-        let mut assembly = Assembly::default();
-        let mut routes = Vec::with_capacity(config.routes.len());
-        for settings in &config.routes {
-            let destination = assembly.destination(&settings.connector, &settings.environment)?;
-            routes.push(Arc::new(Route::new(settings.clone(), destination)));
-        }
-        let mut connectors = Vec::with_capacity(config.connectors.len());
-        for connector in &config.connectors {
-            connectors.push(assembly.destination(connector, &connector.environment)?);
-        }
+        Self::start_on(config, HeldSockets::default()).await
+    }
 
-        let mut doors = Vec::with_capacity(config.listen.len());
-        for listener in &config.listen {
-            doors.push(Door::open(listener, &config.listen).await?);
-        }
-        let addresses = doors.iter().filter_map(|door| door.address().ok()).collect();
-        let stop = listener::Stop::default();
-        let steps = service::steps(Routes::new(routes), config.public_url.clone());
-        for door in doors {
-            tokio::spawn(listener::accept(door, steps.clone(), stop.clone()));
-        }
-        Ok(Self { addresses, connectors, stop })
+    /// The same, on sockets that are open already where there are any for an address of `listen`.
+    pub async fn start_on(config: &Config, held: HeldSockets) -> Result<Self, StartError> {
+        let assembled = Assembled::new(config, &Assembled::default())?;
+        assembled.take_effect();
+        let current = Current::new(Snapshot::new(config, assembled.routes.clone()));
+        let places = Places::new(config.max_connections);
+        let stop = Stop::default();
+        let doors = {
+            let (steps, current, places) = (service::steps(current.clone()), current.clone(), places.clone());
+            Doors::new(held, stop.clone(), move |listener, tls, accepting, stop| {
+                let service = listener::Service { steps: steps.clone(), current: current.clone(), stop };
+                tokio::spawn(listener::accept(listener, tls, accepting, places.clone(), service))
+            })
+        };
+        let mut proxy = Self { assembled, current, places, doors, stop };
+        let prepared = proxy.doors.prepare(&config.listen).await?;
+        proxy.doors.take_effect(prepared);
+        Ok(proxy)
+    }
+
+    /// Serves another configuration from now on; on error nothing has changed.
+    ///
+    /// Requests under way finish on the one before. Connectors whose settings are the same keep tokens, gates and connections; doors
+    /// that are in both stay open.
+    pub async fn reload(&mut self, config: &Config) -> Result<(), StartError> {
+        let assembled = Assembled::new(config, &self.assembled)?;
+        let prepared = self.doors.prepare(&config.listen).await?;
+        assembled.take_effect();
+        self.current.replace(Snapshot::new(config, assembled.routes.clone()));
+        self.places.limit(config.max_connections);
+        self.assembled = assembled;
+        self.doors.take_effect(prepared);
+        Ok(())
     }
 
     /// Where it listens, in the order of `listen`.
-    pub fn addresses(&self) -> &[LocalAddress] {
-        &self.addresses
+    pub fn addresses(&self) -> Vec<LocalAddress> {
+        self.doors.addresses().collect()
     }
 
     /// Each connector in its own environment, in the order of the file.
     pub fn connectors(&self) -> &[Arc<Destination>] {
-        &self.connectors
+        &self.assembled.connectors
     }
 
-    /// Fetches every connector's token and company now, a few at a time, and logs who is ready and who is not.
+    /// Fetches every connector's token and company now, a few at a time, and logs who is ready and who is not; but for connectors that
+    /// are `known` already.
     ///
     /// Requests need not wait for it: they fetch what they need themselves, together with it.
-    pub fn warm_up(&self) {
+    pub fn warm_up(&self, known: &[Arc<Destination>]) {
         let places = Arc::new(Semaphore::new(WARM_UPS_AT_ONCE));
-        for destination in self.connectors.iter().cloned() {
+        let known: HashSet<*const Destination> = known.iter().map(Arc::as_ptr).collect();
+        for destination in self.connectors().iter().filter(|one| !known.contains(&Arc::as_ptr(one))).cloned() {
             let (places, stop) = (places.clone(), self.stop.draining.clone());
             tokio::spawn(async move {
                 let warm_up = async {
@@ -181,95 +198,3 @@ impl Drop for Proxy {
 
 /// Enough to be quick with a thousand connectors, few enough not to be taken for an attack.
 const WARM_UPS_AT_ONCE: usize = 16;
-
-/// Whom Business Central limits: an application in an environment, or, for SOAP calls, the environment.
-#[derive(PartialEq, Eq, Hash)]
-struct GateKey {
-    base_url: HttpsUrl,
-    tenant: TenantId,
-    /// In small letters.
-    environment: String,
-    client: Option<ClientId>,
-}
-
-/// What connectors and routes share while they are put together: one of each kind for each set of settings that asks for the same.
-#[derive(Default)]
-struct Assembly {
-    plain_clients: HashMap<(Option<PathBuf>, Duration), reqwest::Client>,
-    upstreams: HashMap<(String, Option<PathBuf>, Duration, Duration), Upstream>,
-    gates: HashMap<GateKey, Gate>,
-    tokens: HashMap<(Application, Option<PathBuf>, Duration), Arc<TokenCache>>,
-    destinations: HashMap<(String, String), Arc<Destination>>,
-}
-
-impl Assembly {
-    fn destination(
-        &mut self,
-        connector: &Arc<Connector>,
-        environment: &EnvironmentName,
-    ) -> Result<Arc<Destination>, StartError> {
-        // Business Central takes an environment's name in any case.
-        let key = (connector.name.clone(), environment.as_str().to_ascii_lowercase());
-        if let Some(destination) = self.destinations.get(&key) {
-            return Ok(destination.clone());
-        }
-        let http = self.plain_client(connector)?;
-        let upstream = self.upstream(connector)?;
-        let gates = self.gates(connector, environment);
-        let tokens = self.tokens(connector, http.clone());
-        let destination = Arc::new(Destination::new(connector.clone(), environment, tokens, upstream, gates, http));
-        self.destinations.insert(key, destination.clone());
-        Ok(destination)
-    }
-
-    fn plain_client(&mut self, connector: &Connector) -> Result<reqwest::Client, StartError> {
-        let key = (connector.ca_file.clone(), connector.timeouts.connect);
-        if let Some(client) = self.plain_clients.get(&key) {
-            return Ok(client.clone());
-        }
-        let client = upstream::plain_client(connector.ca_file.as_deref(), connector.timeouts.connect)
-            .map_err(|reason| StartError::Client { connector: connector.name.clone(), reason })?;
-        self.plain_clients.insert(key, client.clone());
-        Ok(client)
-    }
-
-    fn upstream(&mut self, connector: &Connector) -> Result<Upstream, StartError> {
-        let Timeouts { connect, pool_idle, .. } = connector.timeouts;
-        let key = (connector.base_url.authority().to_owned(), connector.ca_file.clone(), connect, pool_idle);
-        if let Some(upstream) = self.upstreams.get(&key) {
-            return Ok(upstream.clone());
-        }
-        let upstream = Upstream::new(&connector.base_url, connector.ca_file.as_deref(), connect, pool_idle)
-            .map_err(|reason| StartError::Trust { connector: connector.name.clone(), reason })?;
-        self.upstreams.insert(key, upstream.clone());
-        Ok(upstream)
-    }
-
-    fn gates(&mut self, connector: &Connector, environment: &EnvironmentName) -> Gates {
-        let key = |client: Option<ClientId>| GateKey {
-            base_url: connector.base_url.clone(),
-            tenant: connector.application.tenant_id.clone(),
-            environment: environment.as_str().to_ascii_lowercase(),
-            client,
-        };
-        let keys = (key(Some(connector.application.client_id)), key(None));
-        let Some(limits) = &connector.limits else { return Gates::default() };
-        Gates { requests: Some(self.gate(keys.0, limits)), soap: Some(self.gate(keys.1, limits)) }
-    }
-
-    fn gate(&mut self, key: GateKey, limits: &Limits) -> Gate {
-        let gate = self.gates.entry(key).or_insert_with(|| Gate::new(*limits)).clone();
-        gate.tighten(limits);
-        gate
-    }
-
-    fn tokens(&mut self, connector: &Connector, http: reqwest::Client) -> Arc<TokenCache> {
-        let timeout = connector.timeouts.token;
-        let key = (connector.application.clone(), connector.ca_file.clone(), timeout);
-        let start = || {
-            let endpoint = TokenEndpoint::new(http, connector.application.clone(), timeout);
-            Arc::new(TokenCache::start(endpoint))
-        };
-        self.tokens.entry(key).or_insert_with(start).clone()
-    }
-}

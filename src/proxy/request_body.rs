@@ -14,7 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::client::ClientConnection;
-use super::idle::{BodyError, IdleTimeout};
+use super::idle::BodyError;
+use super::paced::Paced;
 
 /// A request's body as it came in, with its place kept so that whatever nobody read can still be drained.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub enum RequestBody {
     /// All of it is at hand, so the request can be sent again.
     Whole { bytes: Bytes, _room: Option<Arc<OwnedSemaphorePermit>> },
     /// It streams: what was read ahead, then the rest.
-    Streaming { ahead: Bytes, rest: IdleTimeout<ClientBody>, progress: Arc<Progress> },
+    Streaming { ahead: Bytes, rest: Paced<ClientBody>, progress: Arc<Progress> },
 }
 
 /// How far a streaming body got.
@@ -159,7 +160,7 @@ impl RequestBody {
             return Ok(Self::default());
         }
         let wanted = body.size_hint().exact().unwrap_or(READ_AHEAD_BYTES as u64);
-        let mut body = IdleTimeout::new(body, idle);
+        let mut body = Paced::new(body, idle);
         let Some(permit) = room.take(wanted) else {
             // Asking for the first piece is what makes hyper send a waiting client its `100 Continue`.
             while let Some(frame) = body.frame().await {
@@ -220,7 +221,7 @@ impl RequestBody {
         }
     }
 
-    fn streaming(ahead: Bytes, rest: IdleTimeout<ClientBody>) -> Self {
+    fn streaming(ahead: Bytes, rest: Paced<ClientBody>) -> Self {
         let progress = Progress { started: Instant::now(), last: AtomicU64::new(0), failed: AtomicBool::new(false) };
         Self::Streaming { ahead, rest, progress: Arc::new(progress) }
     }

@@ -22,24 +22,22 @@ use super::idle::{BodyError, IdleTimeout};
 use super::links::Links;
 use super::refusal::{Kind, Refusal};
 use super::request_body::{ClientBody, Drain, Unread};
-use super::route::Routes;
+use super::snapshot::Current;
 use super::step::{Arrived, Inbound};
 use super::treatment::Treatment;
 use super::upstream::UpstreamBody;
 use crate::business_central::system_service;
-use crate::config::PublicUrl;
 
 /// The outermost step: every request leaves it with an answer.
 #[derive(Debug, Clone)]
 pub struct Respond<S> {
-    routes: Routes,
-    public_url: Option<PublicUrl>,
+    current: Current,
     inner: S,
 }
 
 impl<S> Respond<S> {
-    pub fn new(routes: Routes, public_url: Option<PublicUrl>, inner: S) -> Self {
-        Self { routes, public_url, inner }
+    pub fn new(current: Current, inner: S) -> Self {
+        Self { current, inner }
     }
 }
 
@@ -57,11 +55,11 @@ where
     }
 
     fn call(&mut self, Arrived { client, number, request }: Arrived) -> Self::Future {
-        let (mut inner, routes, public_url) = (self.inner.clone(), self.routes.clone(), self.public_url.clone());
+        let (mut inner, snapshot) = (self.inner.clone(), self.current.snapshot());
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let version = head.version;
-            let exchange = Arc::new(Exchange::new(client, &head, public_url.as_ref()));
+            let exchange = Arc::new(Exchange::new(client, &head, snapshot));
             let (body, unread) = ClientBody::new(body, number, exchange.client.clone());
             if let Some(challenge) = exchange.credentials.challenge() {
                 drop(body);
@@ -73,7 +71,7 @@ where
                 let exchange = exchange.clone();
                 async move {
                     let relayed = match passing.await {
-                        Ok(answer) => relay(&exchange, routes, version, answer).await,
+                        Ok(answer) => relay(&exchange, version, answer).await,
                         Err(refusal) => Err(refusal),
                     };
                     match relayed {
@@ -133,7 +131,6 @@ fn announce_close(answer: &mut Response<ResponseBody>) {
 /// Business Central's answer, its addresses turned, in a coding and framing this client knows.
 async fn relay(
     exchange: &Arc<Exchange>,
-    routes: Routes,
     version: Version,
     mut answer: Response<UpstreamBody>,
 ) -> Result<Response<ResponseBody>, Refusal> {
@@ -148,7 +145,7 @@ async fn relay(
     let treatment @ Treatment { document, is_narrowed, is_decoded } =
         Treatment::of(exchange, head.status, &head.headers);
     exchange.client.may_stall(idle);
-    let links = exchange.route().map(|route| Links::new(exchange.clone(), routes, route.clone()));
+    let links = exchange.route().map(|route| Links::new(exchange.clone(), route.clone()));
 
     let mut body = AnswerBody::new(IdleTimeout::new(body, idle), is_decoded);
     if let Some(links) = links {

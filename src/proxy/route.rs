@@ -28,9 +28,9 @@ impl Routes {
     }
 
     /// The step: finds the route, asks whether this client and method may take it, and understands the address.
-    pub fn choose(&self, inbound: Inbound) -> Result<Routed<ClientBody>, Refusal> {
+    pub fn choose(inbound: Inbound) -> Result<Routed<ClientBody>, Refusal> {
         let Inbound { exchange, head, body } = inbound;
-        let (route, remainder) = find(&self.0, head.uri.path())?;
+        let (route, remainder) = find(&exchange.snapshot.routes.0, head.uri.path())?;
         exchange.on_route(route);
         let resource = admit(&route.settings, &route.destination.address, &head, remainder, exchange.client.ip())?;
         if resource.is_soap() {

@@ -16,8 +16,8 @@ use super::inspect::{Inspect, LARGE_BODIES};
 use super::request_body::ReadAheadRoom;
 use super::response::{Respond, ResponseBody};
 use super::route::Routes;
+use super::snapshot::Current;
 use super::step::{Arrived, judge};
-use crate::config::PublicUrl;
 
 /// A service that answers whatever a client's connection brings.
 pub trait Steps:
@@ -35,17 +35,14 @@ impl<S> Steps for S where
 }
 
 /// The way of a request through the proxy. An answer, ours or Business Central's, comes back through `Respond`.
-pub fn steps(routes: Routes, public_url: Option<PublicUrl>) -> impl Steps {
+pub fn steps(current: Current) -> impl Steps {
     let room = ReadAheadRoom::default();
     let large_bodies = Arc::new(Semaphore::new(LARGE_BODIES));
     ServiceBuilder::new()
-        .layer_fn(|inner| Respond::new(routes.clone(), public_url.clone(), inner))
+        .layer_fn(|inner| Respond::new(current.clone(), inner))
         .layer(judge(guard))
         .layer(judge(refuse_broken))
-        .layer(judge({
-            let routes = routes.clone();
-            move |inbound| routes.choose(inbound)
-        }))
+        .layer(judge(Routes::choose))
         .layer_fn(move |inner| Admission::new(room.clone(), inner))
         .layer_fn(move |inner| Inspect::new(large_bodies.clone(), inner))
         .layer_fn(Authorize::new)

@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal};
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, reload};
 
 use super::ACCESS;
 use super::line_writer::{self, LineWriter, WriterGuard};
@@ -14,7 +14,28 @@ use crate::config::{Log, LogFormat};
 
 /// Writes what is still to be logged when dropped; keep it until the process ends.
 #[must_use]
-pub struct LogGuard(#[expect(dead_code, reason = "held for its drop")] WriterGuard);
+pub struct LogGuard {
+    _writer: WriterGuard,
+    filter: LogFilter,
+}
+
+/// What decides which lines are logged. Clones are the same.
+#[derive(Clone)]
+pub struct LogFilter(reload::Handle<Targets, Registry>);
+
+impl LogGuard {
+    pub fn filter(&self) -> LogFilter {
+        self.filter.clone()
+    }
+}
+
+impl LogFilter {
+    /// Level and requests count from now on; the form of a line can't change.
+    pub fn change(&self, log: &Log) {
+        // Fails only after the log has ended.
+        let _ = self.0.modify(|targets| *targets = filter(log));
+    }
+}
 
 /// Starts logging to standard error, from a thread of its own: a blocked terminal or pipe must not stop a request.
 pub fn start(log: &Log) -> io::Result<LogGuard> {
@@ -25,10 +46,10 @@ pub fn start(log: &Log) -> io::Result<LogGuard> {
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
+    let (filter, handle) = reload::Layer::new(filter(log));
     // A second start in one process keeps the first's settings.
-    let _ =
-        tracing_subscriber::registry().with(lines(writer, as_text, is_terminal).with_filter(filter(log))).try_init();
-    Ok(LogGuard(guard))
+    let _ = tracing_subscriber::registry().with(lines(writer, as_text, is_terminal).with_filter(filter)).try_init();
+    Ok(LogGuard { _writer: guard, filter: LogFilter(handle) })
 }
 
 fn lines<S>(writer: LineWriter, as_text: bool, is_terminal: bool) -> Box<dyn Layer<S> + Send + Sync>

@@ -257,7 +257,8 @@ async fn several_doors_lead_to_the_same_house() {
     let rig = Plan::default().top(&format!("listen: [{SECURED}, 127.0.0.1:0, {other}]")).prepare().await;
     certify(rig.folder.path());
     let rig = rig.start().await;
-    let [secured, v4, v6] = rig.proxy.addresses() else { panic!("{:?}", rig.proxy.addresses()) };
+    let addresses = rig.proxy.addresses();
+    let [secured, v4, v6] = &addresses[..] else { panic!("{addresses:?}") };
     assert!(secured.to_string().starts_with("https://127.0.0.1:"), "{secured}");
     assert!(v6.to_string().starts_with("http://[::1]:"), "{v6}");
     let mut clients = [
@@ -308,4 +309,28 @@ async fn the_log_says_why_a_handshake_failed() {
     client.answer().await;
     let line = process.log_line(|line| line["level"] == "WARN" || line.get("outcome").is_some()).await;
     assert_eq!(line["outcome"], "complete", "{line}");
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_after_a_reload_and_nobody_is_dropped() {
+    let mut rig = secured().await;
+    let before = rig.address();
+    let file = rig.folder.path().join("proxy.yaml");
+    let old = tls(rig.folder.path(), &[&TLS13]);
+    let mut client = connect(&rig).await;
+    client.send("GET /api/customers?$top=1 HTTP/1.1\r\n\r\n").await;
+    assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+
+    certify(rig.folder.path());
+    let config = bcproxy::config::Config::load(&file).unwrap().config;
+    rig.proxy.reload(&config).await.unwrap();
+    assert_eq!(rig.address(), before);
+    assert!(Wire::connect_tls(before, old).await.is_err(), "the authority is another one now");
+    connect(&rig).await;
+    client.send("GET /api/customers?$top=1 HTTP/1.1\r\n\r\n").await;
+    assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+
+    std::fs::write(config.listen[0].tls.as_ref().unwrap().private_key.clone(), "no key").unwrap();
+    assert!(rig.proxy.reload(&config).await.unwrap_err().to_string().contains("private key"));
+    connect(&rig).await;
 }

@@ -36,11 +36,15 @@ pub struct Ended {
 
 impl Process {
     pub fn start(arguments: &[impl AsRef<OsStr>], folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bcproxy"))
-            .args(arguments)
-            .current_dir(folder)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bcproxy"));
+        command.args(arguments).current_dir(folder).stdin(Stdio::null());
+        Self::spawn(command)
+    }
+
+    /// Any command that becomes a bcproxy.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .env_remove("BC_CLIENT_SECRET")
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

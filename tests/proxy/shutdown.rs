@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 
 use bcproxy::simulator::{Framing, Gate, Matcher, Outcome, Script, Times};
 use hyper::StatusCode;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::process::Process;
-use crate::rig::{Plan, Prepared, read_to_end};
+use crate::rig::{Plan, Prepared, read_to_end, within};
 use crate::wire::Wire;
 
 /// A running service with one request that Business Central holds back, and one idle connection.
@@ -128,4 +128,69 @@ async fn not_even_a_killed_process_leaves_an_answer_that_looks_whole() {
     scene.process.signal("KILL").await;
     let (rest, end) = scene.busy.rest().await;
     assert_eq!((rest, end.unwrap_err().kind()), (Vec::new(), ErrorKind::ConnectionReset));
+}
+
+/// Requests on one kept connection until it ends; how many, all of them answered with 200. One that was sent when the connection had
+/// ended already was never accepted: every HTTP client sends it again.
+async fn load(address: SocketAddr) -> usize {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /api/customers?$top=1 HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    for count in 0.. {
+        if stream.write_all(request.as_bytes()).await.is_err() {
+            return count;
+        }
+        let mut answer = Vec::new();
+        let is_whole = |answer: &[u8]| answer.ends_with(b"\r\n0\r\n\r\n") || answer.ends_with(b"]}");
+        while !is_whole(&answer) {
+            match within(stream.read_buf(&mut answer)).await {
+                Ok(0) | Err(_) if answer.is_empty() => return count,
+                Ok(0) | Err(_) => panic!("the {count}. answer was cut: {}", String::from_utf8_lossy(&answer)),
+                Ok(_) => {}
+            }
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+        let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        if head.contains("\r\nconnection: close\r\n") {
+            // Announced; nothing more comes.
+            assert_eq!(within(stream.read_buf(&mut answer)).await.unwrap_or(0), 0);
+            return count + 1;
+        }
+    }
+    unreachable!()
+}
+
+#[tokio::test]
+async fn a_stop_under_load_fails_no_request_that_was_accepted() {
+    let prepared = Plan::default().prepare().await;
+    let mut process = Process::run(&prepared.file);
+    let address = process.address().await;
+    let clients: Vec<_> = (0..16).map(|_| tokio::spawn(load(address))).collect();
+    for _ in 0..100 {
+        process.log_line(|line| line["target"] == "bcproxy::access").await;
+    }
+    process.signal("TERM").await;
+    let mut answered = 0;
+    for client in clients {
+        answered += client.await.unwrap();
+    }
+    let ended = process.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let lines = ended.errors.lines().filter(|line| line.contains("\"bcproxy::access\"")).count();
+    assert_eq!(lines, answered, "whatever was taken in got its answer");
+    assert!(!ended.errors.contains("\"outcome\":\"broken"), "{}", ended.errors);
+}
+
+#[tokio::test]
+async fn a_client_that_has_just_connected_may_still_ask() {
+    let mut scene = Scene::new("").await;
+    let mut fresh = Wire::connect(scene.address).await;
+    // It is accepted once a later one is served.
+    assert!(is_served(scene.address).await);
+    scene.process.signal("TERM").await;
+    scene.idle.rest().await.1.unwrap();
+    fresh.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+    let (head, _) = fresh.answer().await;
+    assert_eq!((head.status(), head.header("connection")), (StatusCode::OK, Some("close")));
+    scene.gate.open();
+    assert_eq!(scene.process.end().await.code, Some(0));
 }

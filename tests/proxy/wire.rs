@@ -44,7 +44,11 @@ impl Stream for TlsStream<TcpStream> {
 
 impl Wire {
     pub async fn connect(address: SocketAddr) -> Self {
-        Self { stream: Box::new(TcpStream::connect(address).await.unwrap()), read: Vec::new() }
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub fn over(stream: TcpStream) -> Self {
+        Self { stream: Box::new(stream), read: Vec::new() }
     }
 
     /// Speaks TLS to a server that shows a certificate for `localhost`.

@@ -1,5 +1,6 @@
 //! What the steps of the data path may know of a client's connection, and ask of it.
 
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{OnceLock, Weak};
@@ -103,6 +104,18 @@ impl ClientConnection {
     pub fn request_begins(&self, body: &SizeHint) -> u32 {
         self.length.store(body.exact().unwrap_or(UNKNOWN_LENGTH), Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    /// How many requests hyper has understood.
+    pub fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client has sent something that nobody has read yet.
+    pub fn has_unread(&self) -> bool {
+        self.socket.upgrade().is_some_and(|socket| {
+            SockRef::from(&*socket).peek(&mut [MaybeUninit::uninit()]).is_ok_and(|count| count > 0)
+        })
     }
 
     /// A request's body was read to its end.

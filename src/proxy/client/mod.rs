@@ -10,6 +10,7 @@
 
 mod connection;
 pub mod offline;
+mod raw_answer;
 mod request_line;
 mod request_stream;
 mod secured;
@@ -17,6 +18,7 @@ mod socket;
 mod unreadable;
 
 pub use connection::ClientConnection;
+pub use raw_answer::raw_answer;
 pub use request_stream::RequestStream;
 pub use secured::SecuredSocket;
 pub use socket::{Readable, Socket};

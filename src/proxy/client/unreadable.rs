@@ -2,6 +2,7 @@
 
 use hyper::StatusCode;
 
+use super::raw_answer::raw_answer;
 use super::request_line;
 use crate::business_central::Dialect;
 
@@ -51,17 +52,7 @@ pub fn diagnose(head: &[u8]) -> &'static str {
 /// The answer, as it goes onto the wire; the connection ends with it.
 pub fn answer(status: StatusCode, head: &[u8], reason: &str) -> Vec<u8> {
     let dialect = if looks_like_soap(head) { Dialect::Soap } else { Dialect::OData };
-    let body = dialect.body(status, CODE, &message(reason));
-    let status = dialect.status(status);
-    format!(
-        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nProxy-Status: bcproxy; error=http_request_error\r\nConnection: \
-         close\r\n\r\n{body}",
-        status.as_u16(),
-        status.canonical_reason().unwrap_or_default(),
-        dialect.content_type(),
-        body.len()
-    )
-    .into_bytes()
+    raw_answer(status, dialect, CODE, &message(reason))
 }
 
 /// What the answer says.

@@ -32,6 +32,7 @@ use super::refusal::Refusal;
 use super::request_body::RequestBody;
 use super::rewrite::Document;
 use super::route_table::RouteTable;
+use super::snapshot::Snapshot;
 use super::treatment::{document_of, is_narrowed};
 use super::{credentials, guard, headers, route, upstream};
 use crate::business_central::Dialect;
@@ -62,7 +63,8 @@ pub async fn explain(config: &Config, question: &Question) -> Account {
         notes: Vec::new(),
     };
     let (exchange, head) = match offline::read(&question.head(&local), question.client, &local).await {
-        Ok((connection, head)) => (Exchange::new(connection, &head, config.public_url.as_ref()), head),
+        // No route is in service: nothing is sent, so no answer comes back whose addresses they would turn.
+        Ok((connection, head)) => (Exchange::new(connection, &head, Arc::new(Snapshot::new(config, Vec::new()))), head),
         Err(Unreadable { status, code, message }) => {
             let refused = Refused { status: status.as_u16(), meant: status.as_u16(), code, message };
             account.cases.push(Case { condition: None, outcome: Outcome::Refused(refused) });

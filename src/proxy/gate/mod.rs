@@ -99,10 +99,11 @@ impl Gate {
         Self(Arc::new(Shared { state: Mutex::new(state) }))
     }
 
-    /// Another connector leads through this gate: the smaller one of each limit holds.
-    pub fn tighten(&self, limits: &Limits) {
+    /// Has other limits hold from now on. Whoever waits goes on waiting in turn.
+    pub fn limit(&self, limits: Limits) {
         let mut state = self.0.lock();
-        state.limits = state.limits.tightest(limits);
+        state.limits = limits;
+        self.0.admit(&mut state, Instant::now());
     }
 
     /// Goes through, or waits in turn until `deadline`.

@@ -107,6 +107,11 @@ impl Upstream {
         })))
     }
 
+    /// Whether the two share their connections.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The host, as requests name it in `Host`.
     pub fn host(&self) -> HeaderValue {
         host(&self.0.authority)

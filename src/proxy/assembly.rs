@@ -1,0 +1,201 @@
+//! Puts connectors and routes together from their settings, and what the configuration before left.
+//!
+//! Whatever costs something to have (tokens, gates, connections, lists of companies) is kept by the settings that ask for it: a
+//! reload makes anew only what these settings change.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::hash::Hash;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::destination::{Destination, Gates, Route};
+use super::gate::Gate;
+use super::upstream::{self, PlainClientError, Upstream};
+use crate::business_central::EnvironmentName;
+use crate::config::{Config, Connector, Limits, Timeouts};
+use crate::entra::{Application, ClientId, TenantId, TokenCache, TokenEndpoint};
+use crate::https_url::HttpsUrl;
+use crate::tls::TlsError;
+
+/// Why a connector can't be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum AssemblyError {
+    #[error("connector `{connector}`: {reason}")]
+    Trust { connector: String, reason: TlsError },
+    #[error("connector `{connector}`: {reason}")]
+    Client { connector: String, reason: PlainClientError },
+}
+
+/// All connectors and routes of one configuration, and what they share.
+#[derive(Default)]
+pub struct Assembled {
+    /// In the order of the file.
+    pub routes: Vec<Arc<Route>>,
+    /// Each connector in its own environment, in the order of the file.
+    pub connectors: Vec<Arc<Destination>>,
+    shared: Shared,
+}
+
+/// One of each kind for each set of settings that asks for the same.
+#[derive(Default)]
+struct Shared {
+    plain_clients: HashMap<(CaFile, Duration), reqwest::Client>,
+    upstreams: HashMap<(String, CaFile, Duration, Duration), Upstream>,
+    gates: HashMap<GateKey, (Gate, Limits)>,
+    tokens: HashMap<(Application, CaFile, Duration), Arc<TokenCache>>,
+    destinations: HashMap<(String, String), Arc<Destination>>,
+}
+
+/// A connector's own certificates as they were read: another content is another trust.
+type CaFile = Option<(PathBuf, Arc<[u8]>)>;
+
+/// Whom Business Central limits: an application in an environment, or, for SOAP calls, the environment.
+#[derive(PartialEq, Eq, Hash)]
+struct GateKey {
+    base_url: HttpsUrl,
+    tenant: TenantId,
+    /// In small letters.
+    environment: String,
+    client: Option<ClientId>,
+}
+
+impl Assembled {
+    /// Puts a configuration together from what `before` left. Nothing in service changes until this one [takes
+    /// effect](Self::take_effect).
+    pub fn new(config: &Config, before: &Self) -> Result<Self, AssemblyError> {
+        let mut assembly = Assembly { before: &before.shared, now: Shared::default(), ca_files: HashMap::new() };
+        let known: HashMap<&str, &Arc<Route>> =
+            before.routes.iter().map(|route| (route.settings.path.as_str(), route)).collect();
+        let mut routes = Vec::with_capacity(config.routes.len());
+        for settings in &config.routes {
+            let destination = assembly.destination(&settings.connector, &settings.environment)?;
+            let is_same =
+                |route: &&&Arc<Route>| Arc::ptr_eq(&route.destination, &destination) && route.settings == *settings;
+            routes.push(match known.get(settings.path.as_str()).filter(is_same) {
+                Some(route) => Arc::clone(route),
+                None => Arc::new(Route::new(settings.clone(), destination)),
+            });
+        }
+        let mut connectors = Vec::with_capacity(config.connectors.len());
+        for connector in &config.connectors {
+            connectors.push(assembly.destination(connector, &connector.environment)?);
+        }
+        Ok(Self { routes, connectors, shared: assembly.now })
+    }
+
+    /// Sets the limits of gates that were there before.
+    pub fn take_effect(&self) {
+        for (gate, limits) in self.shared.gates.values() {
+            gate.limit(*limits);
+        }
+    }
+}
+
+/// The work in progress.
+struct Assembly<'b> {
+    before: &'b Shared,
+    now: Shared,
+    /// Each is read once.
+    ca_files: HashMap<PathBuf, Arc<[u8]>>,
+}
+
+impl Assembly<'_> {
+    fn destination(
+        &mut self,
+        connector: &Arc<Connector>,
+        environment: &EnvironmentName,
+    ) -> Result<Arc<Destination>, AssemblyError> {
+        // Business Central takes an environment's name in any case.
+        let key = (connector.name.clone(), environment.as_str().to_ascii_lowercase());
+        if let Some(destination) = self.now.destinations.get(&key) {
+            return Ok(destination.clone());
+        }
+        let ca_file = self.ca_file(connector);
+        let http = self.plain_client(connector, &ca_file)?;
+        let upstream = self.upstream(connector, &ca_file)?;
+        let gates = self.gates(connector, environment);
+        let tokens = self.tokens(connector, ca_file, http.clone());
+        let before = self.before.destinations.get(&key);
+        let destination = match before.filter(|before| before.is_made_of(connector, environment, &tokens, &upstream)) {
+            Some(before) => before.clone(),
+            None => Arc::new(Destination::new(connector.clone(), environment, tokens, upstream, gates, http)),
+        };
+        self.now.destinations.insert(key, destination.clone());
+        Ok(destination)
+    }
+
+    /// One that can't be read is reported by those who use it.
+    fn ca_file(&mut self, connector: &Connector) -> CaFile {
+        let path = connector.ca_file.as_ref()?;
+        let read = || std::fs::read(path).unwrap_or_default().into();
+        Some((path.clone(), self.ca_files.entry(path.clone()).or_insert_with(read).clone()))
+    }
+
+    fn plain_client(&mut self, connector: &Connector, ca_file: &CaFile) -> Result<reqwest::Client, AssemblyError> {
+        let connect = connector.timeouts.connect;
+        kept(&self.before.plain_clients, &mut self.now.plain_clients, (ca_file.clone(), connect), || {
+            upstream::plain_client(connector.ca_file.as_deref(), connect)
+                .map_err(|reason| AssemblyError::Client { connector: connector.name.clone(), reason })
+        })
+    }
+
+    fn upstream(&mut self, connector: &Connector, ca_file: &CaFile) -> Result<Upstream, AssemblyError> {
+        let Timeouts { connect, pool_idle, .. } = connector.timeouts;
+        let key = (connector.base_url.authority().to_owned(), ca_file.clone(), connect, pool_idle);
+        kept(&self.before.upstreams, &mut self.now.upstreams, key, || {
+            Upstream::new(&connector.base_url, connector.ca_file.as_deref(), connect, pool_idle)
+                .map_err(|reason| AssemblyError::Trust { connector: connector.name.clone(), reason })
+        })
+    }
+
+    fn gates(&mut self, connector: &Connector, environment: &EnvironmentName) -> Gates {
+        let key = |client: Option<ClientId>| GateKey {
+            base_url: connector.base_url.clone(),
+            tenant: connector.application.tenant_id.clone(),
+            environment: environment.as_str().to_ascii_lowercase(),
+            client,
+        };
+        let keys = (key(Some(connector.application.client_id)), key(None));
+        let Some(limits) = &connector.limits else { return Gates::default() };
+        Gates { requests: Some(self.gate(keys.0, limits)), soap: Some(self.gate(keys.1, limits)) }
+    }
+
+    /// Where several connectors lead through one gate, the smaller one of each limit holds.
+    fn gate(&mut self, key: GateKey, limits: &Limits) -> Gate {
+        if let Some((gate, tightest)) = self.now.gates.get_mut(&key) {
+            *tightest = tightest.tightest(limits);
+            return gate.clone();
+        }
+        let gate = self.before.gates.get(&key).map_or_else(|| Gate::new(*limits), |(gate, _)| gate.clone());
+        self.now.gates.insert(key, (gate.clone(), *limits));
+        gate
+    }
+
+    fn tokens(&mut self, connector: &Connector, ca_file: CaFile, http: reqwest::Client) -> Arc<TokenCache> {
+        let timeout = connector.timeouts.token;
+        let key = (connector.application.clone(), ca_file, timeout);
+        let start = || {
+            let endpoint = TokenEndpoint::new(http, connector.application.clone(), timeout);
+            Ok::<_, Infallible>(Arc::new(TokenCache::start(endpoint)))
+        };
+        let Ok(tokens) = kept(&self.before.tokens, &mut self.now.tokens, key, start);
+        tokens
+    }
+}
+
+/// What there is for this key, now or from before, or else a new one.
+fn kept<K: Eq + Hash, V: Clone, E>(
+    before: &HashMap<K, V>,
+    now: &mut HashMap<K, V>,
+    key: K,
+    make: impl FnOnce() -> Result<V, E>,
+) -> Result<V, E> {
+    if let Some(value) = now.get(&key) {
+        return Ok(value.clone());
+    }
+    let value = before.get(&key).cloned().map_or_else(make, Ok)?;
+    now.insert(key, value.clone());
+    Ok(value)
+}

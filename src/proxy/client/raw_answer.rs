@@ -1,0 +1,25 @@
+//! An answer of our own to what never became a request.
+
+use hyper::StatusCode;
+
+use crate::business_central::Dialect;
+
+/// The answer, as it goes onto the wire; the connection ends with it.
+pub fn raw_answer(status: StatusCode, dialect: Dialect, code: &str, message: &str) -> Vec<u8> {
+    let body = dialect.body(status, code, message);
+    let error = match status {
+        StatusCode::SERVICE_UNAVAILABLE => "connection_limit_reached",
+        _ => "http_request_error",
+    };
+    let retry = if status == StatusCode::SERVICE_UNAVAILABLE { "Retry-After: 5\r\n" } else { "" };
+    let status = dialect.status(status);
+    format!(
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{retry}Proxy-Status: bcproxy; error={error}\r\nConnection: \
+         close\r\n\r\n{body}",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+        dialect.content_type(),
+        body.len()
+    )
+    .into_bytes()
+}

@@ -1,0 +1,193 @@
+//! How a running process hears that its configuration has changed, and what it says of one that can't be used.
+#![cfg(unix)]
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use hyper::{Method, StatusCode};
+
+use crate::process::{Process, message};
+use crate::rig::{Answer, Plan, Prepared, send};
+
+/// A running service, and where its admin listener is.
+struct Scene {
+    prepared: Prepared,
+    text: String,
+    process: Process,
+    address: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let top = "admin: { listen: 127.0.0.1:0 }\nroutes: [ { path: /one, to: api/v2.0 } ]";
+        let prepared = Plan::default().top(top).prepare().await;
+        let text = std::fs::read_to_string(&prepared.file).unwrap();
+        let mut process = Process::run(&prepared.file);
+        let address = process.address().await;
+        let line = process.log_line(|line| message(line).starts_with("health on")).await;
+        let admin = message(&line).trim_start_matches("health on http://").trim_end_matches("/readyz").parse().unwrap();
+        process.log_line(|line| message(line) == "connector is ready").await;
+        Self { prepared, text, process, address, admin }
+    }
+
+    async fn status(&self, path: &str) -> StatusCode {
+        send(self.address, Method::GET, path, &[], "").await.status
+    }
+
+    async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        send(self.admin, method, path, headers, "").await
+    }
+
+    /// The next line of the log about a reload.
+    async fn reloaded(&mut self) -> String {
+        let is_about_it = |line: &serde_json::Value| message(line).contains("the configuration");
+        message(&self.process.log_line(is_about_it).await).to_owned()
+    }
+
+    fn moved(&self) -> String {
+        self.text.replace("/one", "/two")
+    }
+}
+
+#[tokio::test]
+async fn a_signal_reloads() {
+    let mut scene = Scene::new().await;
+    // In place, so that the watch may be first: either way, what the file says is served.
+    std::fs::write(&scene.prepared.file, scene.moved()).unwrap();
+    scene.process.signal("HUP").await;
+    assert!(scene.reloaded().await.ends_with("the configuration was reloaded"));
+    assert_eq!(
+        (scene.status("/one/customers").await, scene.status("/two/customers").await),
+        (404.try_into().unwrap(), StatusCode::OK)
+    );
+}
+
+#[tokio::test]
+async fn a_file_put_in_the_place_of_the_old_one_is_noticed() {
+    let mut scene = Scene::new().await;
+    let new = scene.prepared.folder.path().join("proxy.yaml.new");
+    std::fs::write(&new, scene.moved()).unwrap();
+    std::fs::rename(&new, &scene.prepared.file).unwrap();
+    assert!(scene.reloaded().await.starts_with("a file has changed"));
+    assert_eq!(scene.status("/two/customers").await, 200);
+    // And once more: what is watched now is the new file.
+    std::fs::write(&scene.prepared.file, &scene.text).unwrap();
+    assert!(scene.reloaded().await.starts_with("a file has changed"));
+    assert_eq!(scene.status("/one/customers").await, 200);
+}
+
+#[tokio::test]
+async fn links_that_kubernetes_turns_to_another_folder_are_noticed() {
+    use std::os::unix::fs::symlink;
+    let prepared = Plan::default().top("routes: [ { path: /one, to: api/v2.0 } ]").prepare().await;
+    let text = std::fs::read_to_string(&prepared.file).unwrap();
+    let folder = prepared.folder.path();
+    let version = |name: &str, text: &str| {
+        std::fs::create_dir(folder.join(name)).unwrap();
+        std::fs::write(folder.join(name).join("proxy.yaml"), text).unwrap();
+    };
+    let turn_to = |name: &str| {
+        symlink(Path::new(name), folder.join("..data_tmp")).unwrap();
+        std::fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+    };
+    version("..first", &text);
+    turn_to("..first");
+    std::fs::remove_file(&prepared.file).unwrap();
+    symlink("..data/proxy.yaml", &prepared.file).unwrap();
+    let mut process = Process::run(&prepared.file);
+    let address = process.address().await;
+    for (name, path) in [("..second", "/two"), ("..third", "/three")] {
+        version(name, &text.replace("/one", path));
+        turn_to(name);
+        process.log_line(|line| message(line).starts_with("a file has changed: the configuration was reloaded")).await;
+        let answer = send(address, Method::GET, &format!("{path}/customers"), &[], "").await;
+        assert_eq!(answer.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_can_not_be_used_changes_nothing_and_the_reason_is_shown_until_it_is_mended() {
+    let mut scene = Scene::new().await;
+    std::fs::write(&scene.prepared.file, scene.moved().replace("tenant_id", "tenantid")).unwrap();
+    let said = scene.reloaded().await;
+    for part in ["the configuration stays as it was", "proxy.yaml:", "did you mean `tenant_id`?"] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    assert_eq!(scene.status("/one/customers").await, 200);
+    let health = scene.ask(Method::GET, "/readyz", &[]).await;
+    assert_eq!(health.status, 200, "it serves");
+    assert!(health.text().contains("cronus: ready") && health.text().contains("did you mean `tenant_id`?"));
+    let asked = scene.ask(Method::POST, "/reload", &[]).await;
+    assert_eq!(asked.status, 422);
+    assert!(asked.text().contains("did you mean `tenant_id`?"));
+
+    std::fs::write(&scene.prepared.file, scene.moved()).unwrap();
+    let asked = scene.ask(Method::POST, "/reload", &[]).await;
+    assert_eq!((asked.status, asked.text().as_str()), (StatusCode::OK, "the configuration was reloaded\n"));
+    assert_eq!(scene.status("/two/customers").await, 200);
+    assert!(!scene.ask(Method::GET, "/readyz", &[]).await.text().contains("tenant_id"));
+}
+
+#[tokio::test]
+async fn commands_reload_and_stop_without_a_signal() {
+    let scene = Scene::new().await;
+    let folder = scene.prepared.folder.path();
+    let at = scene.admin.to_string();
+    let order = async |order: &str| Process::start(&[order, "--at", &at], folder).end().await;
+
+    std::fs::write(&scene.prepared.file, scene.text.replace("tenant_id", "tenantid")).unwrap();
+    let ended = order("reload").await;
+    assert_eq!((ended.code, ended.output.as_str()), (Some(2), ""));
+    assert!(ended.errors.contains("did you mean `tenant_id`?"), "{ended:?}");
+
+    std::fs::write(&scene.prepared.file, scene.moved()).unwrap();
+    let ended = order("reload").await;
+    assert_eq!((ended.code, ended.output.as_str()), (Some(0), "the configuration was reloaded\n"));
+    assert_eq!(scene.status("/two/customers").await, 200);
+
+    let ended = order("stop").await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = scene.process.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.errors.contains("stopping: no new connections"));
+    let ended = Process::start(&["stop", "--at", &at], folder).end().await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.errors.contains("is it running?"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn the_admin_listener_moves_and_takes_no_orders_from_web_pages() {
+    let mut scene = Scene::new().await;
+    for headers in
+        [&[("origin", "http://evil.example")] as &[_], &[("sec-fetch-site", "cross-site")], &[("host", "evil.example")]]
+    {
+        for (method, path) in [(Method::POST, "/stop"), (Method::POST, "/reload"), (Method::GET, "/readyz")] {
+            assert_eq!(scene.ask(method, path, headers).await.status, 403, "{headers:?}");
+        }
+    }
+    assert_eq!(scene.ask(Method::GET, "/stop", &[]).await.status, 405);
+    assert_eq!(scene.ask(Method::GET, "/livez", &[]).await.status, 200);
+
+    let moved = scene.text.replace("admin: { listen: 127.0.0.1:0 }", "admin: { listen: '127.0.0.2:0' }");
+    std::fs::write(&scene.prepared.file, moved).unwrap();
+    assert_eq!(scene.ask(Method::POST, "/reload", &[]).await.status, 200, "the answer comes, though its listener goes");
+    let line = scene.process.log_line(|line| message(line).starts_with("health on http://127.0.0.2:")).await;
+    let admin = message(&line).trim_start_matches("health on http://").trim_end_matches("/readyz").parse().unwrap();
+    scene.admin = admin;
+    assert_eq!(scene.ask(Method::GET, "/livez", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn another_log_level_takes_effect() {
+    let mut scene = Scene::new().await;
+    let is_request = |line: &serde_json::Value| line["target"] == "bcproxy::access";
+    assert_eq!(scene.status("/one/before").await, 404);
+    assert_eq!(scene.process.log_line(is_request).await["path"], "/one/before");
+    for (log, path) in [("log: { requests: false }", "/one/unseen"), ("log: { level: debug }", "/one/after")] {
+        std::fs::write(&scene.prepared.file, format!("{}{log}\n", scene.text)).unwrap();
+        assert_eq!(scene.ask(Method::POST, "/reload", &[]).await.status, 200);
+        assert_eq!(scene.status(path).await, 404);
+    }
+    assert_eq!(scene.process.log_line(is_request).await["path"], "/one/after");
+}

@@ -1,0 +1,121 @@
+//! Clients that are slow, many or silent: each costs little, and none keeps the others waiting.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use crate::rig::{HeldClock, Plan, Rig, within};
+use crate::wire::Wire;
+
+#[tokio::test]
+async fn who_has_all_its_connections_is_told_and_the_others_come_in() {
+    let plan = Plan::default()
+        .top("max_connections: { total: 3, per_client: 2 }")
+        .top("listen: 0.0.0.0:0\naccess: { allow_from: [ 127.0.0.0/8 ] }");
+    let rig = plan.start().await;
+    let port = rig.address().port();
+    let at = |last: u8| std::net::SocketAddr::from(([127, 0, 0, last], port));
+    // A client's address is the one it is reached at here: the system takes the same.
+    let connect = async |last: u8| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(std::net::SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
+        Wire::over(socket.connect(at(1)).await.unwrap())
+    };
+    const ASK: &str = "GET /api/customers?$top=1 HTTP/1.1\r\nHost: erp\r\n\r\n";
+    let mut own = Vec::new();
+    for _ in 0..2 {
+        let mut client = connect(1).await;
+        client.send(ASK).await;
+        assert_eq!(client.answer().await.0.status(), 200);
+        own.push(client);
+    }
+    let mut third = connect(1).await;
+    third.send(ASK).await;
+    let (head, body) = third.answer().await;
+    assert_eq!((head.status(), head.header("connection")), (StatusCode::SERVICE_UNAVAILABLE, Some("close")));
+    assert!(head.header("retry-after").is_some());
+    let body = String::from_utf8(body).unwrap();
+    assert!(body.contains("Proxy_TooManyConnections") && body.contains("`per_client` of `max_connections`"), "{body}");
+
+    let mut other = connect(2).await;
+    other.send(ASK).await;
+    assert_eq!(other.answer().await.0.status(), 200);
+    let mut fourth = connect(3).await;
+    fourth.send(ASK).await;
+    let body = String::from_utf8(fourth.answer().await.1).unwrap();
+    assert!(body.contains("`total` of `max_connections`"), "{body}");
+
+    own.pop();
+    // The place is free once the proxy has seen that its client left.
+    within(async {
+        loop {
+            let mut again = connect(1).await;
+            again.send(ASK).await;
+            if again.answer().await.0.status() == 200 {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_is_given_up_and_nothing_of_it_was_sent() {
+    let clock = HeldClock::new();
+    let rig = Rig::new().await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    let before = rig.received().len();
+    let mut client = Wire::connect(rig.address()).await;
+    client
+        .send("POST /api/customers HTTP/1.1\r\nHost: erp\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")
+        .await;
+    // It waits for the body now.
+    assert_eq!(client.head().await.status(), 100);
+    clock.advance(Duration::from_secs(61)).await;
+    let (head, body) = client.answer().await;
+    assert_eq!((head.status(), head.header("connection")), (StatusCode::REQUEST_TIMEOUT, Some("close")));
+    assert!(String::from_utf8(body).unwrap().contains("nothing of it was carried out"));
+    assert_eq!(rig.received().len(), before);
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_as_long_as_the_configuration_says() {
+    let clock = HeldClock::new();
+    let rig = Plan::default().top("keep_alive: 20s").start().await;
+    let mut client = Wire::connect(rig.address()).await;
+    for pause in [19, 21] {
+        client.send("GET /api/customers?$top=1 HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+        assert_eq!(client.answer().await.0.status(), 200);
+        // It rests after two seconds, and what the clock skips at once it does not see.
+        clock.advance(Duration::from_secs(3)).await;
+        clock.advance(Duration::from_secs(pause - 3)).await;
+    }
+    let (rest, end) = client.rest().await;
+    assert!(rest.is_empty());
+    end.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_sends_a_head_slowly_keeps_nobody_waiting() {
+    let clock = HeldClock::new();
+    let plan = Plan::default().connector("limits: { concurrency: 1 }");
+    let rig = plan.start().await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        let mut client = Wire::connect(rig.address()).await;
+        client.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\nX-A").await;
+        slow.push(client);
+    }
+    // A body in the making is no request in work either.
+    let mut upload = Wire::connect(rig.address()).await;
+    upload
+        .send("POST /api/customers HTTP/1.1\r\nHost: erp\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")
+        .await;
+    assert_eq!(upload.head().await.status(), 100);
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    clock.advance(Duration::from_secs(11)).await;
+    for mut client in slow {
+        client.rest().await.1.unwrap();
+    }
+}
