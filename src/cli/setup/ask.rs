@@ -1,7 +1,7 @@
 //! Questions and what is said between them: on a terminal, or not at all.
 
 use std::fmt::Display;
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
 use std::str::FromStr;
 
 use dialoguer::{Confirm, Input, Password, Select};
@@ -89,5 +89,10 @@ impl Ask {
 }
 
 fn ended(error: &dialoguer::Error) -> Failure {
+    // Ctrl-C reaches the terminal's reader as well as the listener for it; whoever is first says the same.
+    let dialoguer::Error::IO(cause) = error;
+    if cause.kind() == ErrorKind::Interrupted {
+        return Failure::Failed("Stopped; nothing was written.".to_owned());
+    }
     Failure::Failed(format!("Nothing was written: the question was not answered ({error})."))
 }
