@@ -1,4 +1,4 @@
-//! The matrix of old clients: each reads, creates and makes a SOAP call.
+//! The matrix of old clients: each reads, creates and makes a SOAP call, over plain HTTP and over HTTPS.
 //!
 //! What counts is Business Central's record: each call arrived once and complete, and nothing else did.
 
@@ -17,11 +17,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::Process;
-use crate::rig::{Plan, send};
+use crate::rig::{Plan, SECURED, certify, send};
 use payload::Payload;
 use setups::{Kind, SETUPS, Setup};
 
-/// What was seen of one set-up.
+/// How programs reach the proxy.
+const SCHEMES: [&str; 2] = ["http", "https"];
+
+/// What was seen of one set-up over one scheme.
 struct Seen {
     /// What the program complained about, if it failed.
     complaint: Option<String>,
@@ -40,11 +43,15 @@ async fn every_old_client_reads_creates_and_calls_and_each_body_arrives_once() {
     let (mut rows, mut mistakes) = (Vec::new(), String::new());
     for setup in SETUPS {
         let payload = Payload::default();
-        let seen = see(setup, &payload).await;
-        if let Err(mistake) = judge::judge(setup, &seen, &payload) {
-            writeln!(mistakes, "{} ({}): {mistake}", setup.name, setup.command).unwrap();
+        let mut log = Vec::new();
+        for scheme in SCHEMES {
+            let seen = see(setup, scheme, &payload).await;
+            if let Err(mistake) = judge::judge(setup, &seen, &payload) {
+                writeln!(mistakes, "{} ({}) over {scheme}: {mistake}", setup.name, setup.command).unwrap();
+            }
+            log.push(seen.log);
         }
-        rows.push(table::row(setup, &seen));
+        rows.push(table::row(setup, &log));
     }
     let table = table::of(&rows);
     println!("{table}");
@@ -52,18 +59,21 @@ async fn every_old_client_reads_creates_and_calls_and_each_body_arrives_once() {
     table::keep(&table);
 }
 
-async fn see(setup: &Setup, payload: &Payload) -> Seen {
-    let prepared = Plan::default().top("log: { format: json }").prepare().await;
+async fn see(setup: &Setup, scheme: &str, payload: &Payload) -> Seen {
+    let plan = Plan::default().top(&format!("listen: [ 127.0.0.1:0, {SECURED} ]")).top("log: { format: json }");
+    let prepared = plan.prepare().await;
+    certify(prepared.folder.path());
     let mut process = Process::run(&prepared.file);
-    let address = process.address().await;
+    let (plain, secured) = (process.address().await, process.address().await);
     let folder = TempDir::new().unwrap();
     payload.lay_out(folder.path());
-    std::fs::write(folder.path().join("ca.pem"), prepared.simulator.ca_pem()).unwrap();
+    std::fs::copy(prepared.folder.path().join("local-ca.pem"), folder.path().join("ca.pem")).unwrap();
 
-    let addresses = addresses(setup.kind, &format!("http://localhost:{}", address.port()));
+    let port = if scheme == "https" { secured.port() } else { plain.port() };
+    let addresses = addresses(setup.kind, &format!("{scheme}://localhost:{port}"));
     let complaint = programs::run(setup.command, &addresses, folder.path()).await.err();
     let received = prepared.received();
-    let log = log_until_now(&mut process, address, received.len()).await;
+    let log = log_until_now(&mut process, plain, received.len()).await;
     let got = ["read", "create", "call"].map(|file| std::fs::read(folder.path().join(file)).unwrap_or_default());
     Seen { complaint, got, received, log }
 }

@@ -11,6 +11,9 @@ use crate::rig::within;
 const INTERPRETERS: [(&str, &str); 6] =
     [("sh", "sh"), ("php", "php"), ("py", "python3"), ("pl", "perl"), ("rb", "ruby"), ("js", "node")];
 
+/// Variables that name the authorities to trust, for programs that aren't told otherwise.
+const TRUST: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"];
+
 /// What Axis 1 is made of, as Debian names it.
 const AXIS: [&str; 9] = [
     "axis",
@@ -47,6 +50,7 @@ pub async fn run(command: &str, addresses: &[String], folder: &Path) -> Result<(
     let mut words = command.split(' ');
     let mut program = starter(&sources().join(words.next().unwrap()));
     program.args(addresses).args(words).current_dir(folder).env("NO_PROXY", "*").kill_on_drop(true);
+    program.envs(TRUST.map(|variable| (variable, "ca.pem")));
     let output = within(program.output()).await.map_err(|error| format!("{program:?}: {error}"))?;
     succeeded(&output)
 }

@@ -4,23 +4,25 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::Seen;
+use super::SCHEMES;
 use super::setups::Setup;
 
 const BEGIN: &str = "<!-- The matrix: written by the tests themselves, see tests/clients/matrix -->\n";
 const END: &str = "<!-- The end of the matrix -->\n";
 
-/// A row of the table.
-pub fn row(setup: &Setup, seen: &Seen) -> String {
+/// A row of the table, from the access log of one run over each scheme.
+pub fn row(setup: &Setup, logs: &[Vec<Value>]) -> String {
     let version = setup.package.map(pinned).unwrap_or_default();
-    let [http, credentials] = ["http", "credentials"].map(|key| values(&seen.log, key));
-    let handshakes = seen.log.iter().filter(|line| line["outcome"] == "handshake").count();
-    let works = setup.limit.map_or_else(|| "yes".to_owned(), |limit| format!("no: {limit}"));
+    let [http, credentials] = ["http", "credentials"]
+        .map(|key| different(logs.iter().flatten().filter_map(|line| line[key].as_str()).map(str::to_owned)));
+    let handshakes = logs.iter().map(|log| log.iter().filter(|line| line["outcome"] == "handshake").count());
+    let handshakes = different(handshakes.map(|count| count.to_string()));
+    let works = setup.limit.map_or_else(|| SCHEMES.join(", "), |limit| format!("no: {limit}"));
     format!("| {} | {version} | {http} | `{credentials}` | {handshakes} | {works} |\n", setup.name)
 }
 
 pub fn of(rows: &[String]) -> String {
-    let head = "| client | version | HTTP | shows | handshakes | works |\n|---|---|---|---|---|---|\n";
+    let head = "| client | version | HTTP | shows | handshakes | works over |\n|---|---|---|---|---|---|\n";
     format!("{head}{}", rows.concat())
 }
 
@@ -51,13 +53,13 @@ fn pinned(package: &str) -> &'static str {
     version.next_back().unwrap_or_else(|| panic!("{package} is not pinned"))
 }
 
-/// The different values of a key in the log, in the order they came.
-fn values(log: &[Value], key: &str) -> String {
-    let mut values: Vec<&str> = Vec::new();
-    for value in log.iter().filter_map(|line| line[key].as_str()) {
-        if !values.contains(&value) {
-            values.push(value);
+/// The different ones of these, in the order they came.
+fn different(values: impl Iterator<Item = String>) -> String {
+    let mut different: Vec<String> = Vec::new();
+    for value in values {
+        if !different.contains(&value) {
+            different.push(value);
         }
     }
-    values.join(", ")
+    different.join(", ")
 }

@@ -10,7 +10,6 @@ from zeep import Client, Transport
 page_wsdl, tools_wsdl = sys.argv[1:]
 session = Session()
 session.auth = HttpNtlmAuth("CONTOSO\\till", "secret")
-session.verify = "ca.pem"
 transport = Transport(session=session)
 
 page = Client(page_wsdl, transport=transport).service
