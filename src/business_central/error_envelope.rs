@@ -9,6 +9,8 @@ use hyper::StatusCode;
 pub enum Dialect {
     /// `{"error":{"code":…,"message":…}}` (OData JSON Format 4.0, "Error Response").
     OData,
+    /// An XML document, as the services of OData V3 sent with Atom (OData Atom Format 3.0, "Error Response").
+    Atom,
     /// A SOAP 1.1 fault; old clients read one only from a 500 with `text/xml`.
     Soap,
 }
@@ -17,7 +19,7 @@ impl Dialect {
     /// The status an error is sent with: a fault is always a 500 (SOAP 1.1, "SOAP HTTP Response").
     pub fn status(self, intended: StatusCode) -> StatusCode {
         match self {
-            Self::OData => intended,
+            Self::OData | Self::Atom => intended,
             Self::Soap => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -25,6 +27,7 @@ impl Dialect {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::OData => "application/json; charset=utf-8",
+            Self::Atom => "application/xml; charset=utf-8",
             Self::Soap => "text/xml; charset=utf-8",
         }
     }
@@ -33,6 +36,11 @@ impl Dialect {
     pub fn body(self, intended: StatusCode, code: &str, message: &str) -> String {
         match self {
             Self::OData => serde_json::json!({ "error": { "code": code, "message": message } }).to_string(),
+            Self::Atom => format!(
+                r#"<?xml version="1.0" encoding="utf-8"?><m:error xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata"><m:code>{code}</m:code><m:message xml:lang="en-US">{message}</m:message></m:error>"#,
+                message = escape_xml(message),
+                code = escape_xml(code),
+            ),
             Self::Soap => {
                 let side = if intended.is_client_error() { "Client" } else { "Server" };
                 format!(
@@ -81,6 +89,14 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(value["error"]["code"], "Proxy_X");
         assert_eq!(value["error"]["message"], "no `a\"b\\c` \u{1}");
+    }
+
+    #[test]
+    fn an_error_for_atom_is_xml_whatever_the_message_holds() {
+        let body = Dialect::Atom.body(StatusCode::NOT_IMPLEMENTED, "Proxy_X", "<a> & 'b'");
+        let document = roxmltree::Document::parse(&body).unwrap();
+        let texts: Vec<_> = document.root_element().children().filter_map(|part| part.text()).collect();
+        assert_eq!(texts, ["Proxy_X", "<a> & 'b'"]);
     }
 
     #[test]

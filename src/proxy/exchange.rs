@@ -14,7 +14,7 @@ use super::client::ClientConnection;
 use super::credentials::Credentials;
 use super::destination::Route;
 use super::snapshot::Snapshot;
-use super::{headers, links};
+use super::{headers, links, old_odata};
 use crate::business_central::address::Resource;
 use crate::business_central::{Company, Dialect, Surface};
 
@@ -34,6 +34,7 @@ pub struct Exchange {
     /// The configuration it is served by.
     pub snapshot: Arc<Snapshot>,
     speaks_soap: AtomicBool,
+    reads_atom: bool,
     keeps_connection: bool,
     accepts_gzip: bool,
     /// Scheme and authority that lead this client to us.
@@ -58,6 +59,7 @@ impl Exchange {
             user_agent: head.headers.get(USER_AGENT).cloned(),
             started: Instant::now(),
             speaks_soap: AtomicBool::new(looks_like_soap(&head.headers)),
+            reads_atom: old_odata::reads_atom(&head.headers),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
             base: links::base(snapshot.public_url.as_ref(), &head.headers, client.scheme(), client.local_address()),
@@ -158,7 +160,8 @@ impl Exchange {
 
     /// The form in which this client can read an error.
     pub fn dialect(&self) -> Dialect {
-        dialect(self.route().map(|route| &route.settings.surface), self.speaks_soap.load(Ordering::Relaxed))
+        let surface = self.route().map(|route| &route.settings.surface);
+        dialect(surface, self.speaks_soap.load(Ordering::Relaxed), self.reads_atom)
     }
 }
 
@@ -168,12 +171,12 @@ pub fn only_reads(method: &Method) -> bool {
 }
 
 /// The form in which a client of this surface can read an error.
-pub fn dialect(surface: Option<&Surface>, looks_like_soap: bool) -> Dialect {
+pub fn dialect(surface: Option<&Surface>, looks_like_soap: bool, reads_atom: bool) -> Dialect {
     match surface {
         Some(Surface::Soap) => Dialect::Soap,
-        Some(Surface::Api(_) | Surface::OData) => Dialect::OData,
         Some(Surface::Nav | Surface::Environment) | None if looks_like_soap => Dialect::Soap,
-        Some(Surface::Nav | Surface::Environment) | None => Dialect::OData,
+        _ if reads_atom => Dialect::Atom,
+        _ => Dialect::OData,
     }
 }
 

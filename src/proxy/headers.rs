@@ -38,6 +38,8 @@ fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
     }
     // A PHP library sends its method as a header of this name.
     headers.remove("method");
+    // Those of OData before version 4, which is what is spoken there.
+    OLD_VERSIONS.iter().for_each(|name| drop(headers.remove(name)));
     remove_where(&mut headers, |name| name.starts_with("x-forwarded-") || name.starts_with("proxy-"));
     // Business Central is far away: compression is asked of it even for clients that know none. A part of a body can't be decoded.
     let coding = if headers.contains_key(RANGE) { "identity" } else { "gzip" };
@@ -114,6 +116,10 @@ fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
 /// a browser or a modern library past this proxy.
 pub const KEPT_FROM_CLIENTS: [HeaderName; 5] =
     [SET_COOKIE, WWW_AUTHENTICATE, PROXY_AUTHENTICATE, ALT_SVC, STRICT_TRANSPORT_SECURITY];
+
+/// Headers by which OData before version 4 says its version.
+pub const OLD_VERSIONS: [HeaderName; 2] =
+    [HeaderName::from_static("dataserviceversion"), HeaderName::from_static("maxdataserviceversion")];
 
 /// Headers that hide a method behind another one.
 pub const METHOD_HEADERS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];

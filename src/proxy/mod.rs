@@ -38,6 +38,7 @@ mod judge_subscription;
 mod links;
 mod listener;
 mod look_up;
+mod old_odata;
 mod paced;
 mod places;
 mod refusal;

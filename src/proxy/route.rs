@@ -9,6 +9,7 @@ use hyper::http::request::Parts;
 
 use super::destination::Route;
 use super::headers;
+use super::old_odata;
 use super::refusal::{Kind, Refusal};
 use super::request_body::ClientBody;
 use super::route_table::RouteTable;
@@ -80,7 +81,12 @@ pub fn admit(
     let company_headers = head.headers.get_all("company").iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
     let asked = Asked { remainder, query: head.uri.query(), company_headers: &company_headers };
-    Ok(Resource::understand(&settings.surface, asked, environment)?)
+    let resource = Resource::understand(&settings.surface, asked, environment)
+        .map_err(|error| old_odata::below_route(error, settings))?;
+    if !resource.is_soap() {
+        old_odata::refuse(settings, head)?;
+    }
+    Ok(resource)
 }
 
 fn no_route<T>(routes: &RouteTable<T>) -> Refusal {

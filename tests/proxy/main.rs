@@ -21,6 +21,7 @@ mod gate;
 mod handshake;
 mod https;
 mod load;
+mod old_odata;
 mod own_answers;
 mod redirects;
 mod reload;

@@ -23,7 +23,7 @@ async fn if_match(rig: &Rig, method: &str, headers: &[(&str, &str)]) -> Vec<Stri
 #[tokio::test]
 async fn a_change_that_names_no_version_means_any_where_the_route_says_so() {
     let rig = rig("if_match: \"*\"").await;
-    for method in ["PATCH", "PUT", "DELETE", "MERGE"] {
+    for method in ["PATCH", "PUT", "DELETE"] {
         assert_eq!(if_match(&rig, method, &[JSON]).await, ["*"], "{method}");
         assert_eq!(if_match(&rig, method, &[JSON, ("if-match", "W/\"1\"")]).await, ["W/\"1\""], "{method}");
         assert_eq!(if_match(&rig, "POST", &[JSON, ("x-http-method", method)]).await, ["*"], "{method}");

@@ -28,6 +28,7 @@ use super::exchange::{Exchange, dialect, looks_like_soap};
 use super::inside::Inside;
 use super::inspect::{Subject, inspect};
 use super::links::ADDRESS_HEADERS;
+use super::old_odata::reads_atom;
 use super::refusal::Refusal;
 use super::request_body::RequestBody;
 use super::rewrite::Document;
@@ -149,8 +150,12 @@ impl Explained<'_> {
             let scheme = challenge.to_str().unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
             return Err(Outcome::Challenged(Challenged { status: StatusCode::UNAUTHORIZED.as_u16(), scheme }));
         }
-        let routeless =
-            |refusal| Outcome::Refused(refused(&refusal, dialect(None, looks_like_soap(&self.head.headers))));
+        let routeless = |refusal| {
+            Outcome::Refused(refused(
+                &refusal,
+                dialect(None, looks_like_soap(&self.head.headers), reads_atom(&self.head.headers)),
+            ))
+        };
         guard::check(self.head).map_err(routeless)?;
         credentials::check(self.exchange.credentials).map_err(routeless)?;
         let (&settings, remainder) = route::find(routes, self.head.uri.path()).map_err(routeless)?;
@@ -163,7 +168,11 @@ impl Explained<'_> {
 
     fn dialect(&self, found: &Found<'_>) -> Dialect {
         let is_soap = found.asked.as_ref().is_ok_and(Resource::is_soap);
-        dialect(Some(&found.settings.surface), is_soap || looks_like_soap(&self.head.headers))
+        dialect(
+            Some(&found.settings.surface),
+            is_soap || looks_like_soap(&self.head.headers),
+            reads_atom(&self.head.headers),
+        )
     }
 
     /// What becomes of it, for each thing that Business Central may say; and what was asked.
