@@ -78,7 +78,10 @@ fn the_sample_is_a_configuration_and_so_is_every_key_it_shows() {
     let examples: Vec<_> = body.split("\n\n").flat_map(examples).collect();
     assert!(examples.len() >= 12, "{examples:?}");
     for example in examples {
-        config(&format!("{CONNECTOR}{example}"));
+        let replaces = |line: &&str| example.trim_start().starts_with("applications") && line.contains("client_");
+        let connector: String =
+            CONNECTOR.lines().filter(|line| !replaces(line)).map(|line| format!("{line}\n")).collect();
+        config(&format!("{connector}{example}"));
     }
 }
 
@@ -177,6 +180,33 @@ shutdown: { grace: 1m }
     assert_eq!(all.headers, bcproxy::config::HeaderRules::default());
     assert_eq!((&all.surface, &all.company), (&Surface::Environment, &None));
     assert!(all.allow_from.contains("192.168.1.1".parse().unwrap()));
+}
+
+#[test]
+fn a_connector_has_one_application_or_several() {
+    let (one, other) = ("3f2504e0-4f89-41d3-9a0c-0305e82c3301", "3f2504e0-4f89-41d3-9a0c-0305e82c3302");
+    let item = |id: &str| format!("      - {{ client_id: {id}, client_secret: {{ file: {id}.txt }} }}\n");
+    let text = |items: &str| format!("connectors:\n  c:\n    tenant_id: contoso.com\n    applications:\n{items}");
+    let pool = config(&text(&[item(one), item(other)].concat()));
+    let connector = &pool.connectors[0];
+    let [second] = connector.other_applications.as_slice() else { panic!("{:?}", connector.other_applications) };
+    assert_eq!(connector.application.client_id.to_string(), one);
+    assert_eq!((second.client_id.to_string().as_str(), &second.tenant_id), (other, &connector.application.tenant_id));
+    let Credential::ClientSecret(sources) = &second.credential;
+    assert_eq!(sources.first, SecretSource::File(Path::new("conf").join(format!("{other}.txt"))));
+
+    let besides = format!("{CONNECTOR}    applications:\n{}", item(other));
+    for (text, place, what, fix) in [
+        (besides, "4:5", "there are `applications` besides", "or remove `applications`"),
+        (text(&[item(one), item(one)].concat()), "6:22", "already there, in line 5", "register another one"),
+        (text("      []\n"), "5:7", "list is empty", "add an item"),
+        (text("      - { client_secret: { env: A } }\n"), "5:9", "this application has no `client_id`", "a GUID"),
+        ("connectors: { c: { tenant_id: a.b } }\n".to_owned(), "1:15", "this connector has no `client_id`", "a GUID"),
+    ] {
+        let mistakes = mistakes(&text);
+        assert!(mistakes.contains(&format!("--> conf/proxy.yaml:{place}\n")), "{place} in\n{mistakes}");
+        assert!(mistakes.contains(what) && mistakes.contains(fix), "{what:?}, {fix:?} in\n{mistakes}");
+    }
 }
 
 #[test]

@@ -35,6 +35,14 @@ pub fn check(path: &Path, output: Output) -> Result<(), Failure> {
             route.path, route.surface, route.connector.name, route.environment
         );
     }
+    for connector in config.connectors.iter().filter(|connector| !connector.other_applications.is_empty()) {
+        println!(
+            "  connector {}: its {} applications share api and OData requests; SOAP calls have the environment's limits, whichever of them \
+             calls",
+            connector.name,
+            1 + connector.other_applications.len()
+        );
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::applications::applications;
 use super::header_rules::{HeaderChanges, HeaderRules};
 use super::limits::Limits;
 use super::listeners;
@@ -17,7 +18,6 @@ use super::source::Span;
 use super::vocabulary as file;
 use crate::business_central::CompanyRef;
 use crate::business_central::Surface;
-use crate::entra::{Application, Credential, SecretSource, SecretSources};
 
 /// What a single connector gets without `routes`.
 const DEFAULT_ROUTES: [(&str, &str); 5] =
@@ -39,7 +39,7 @@ impl Known<'_> {
 
 /// Gives the file its meaning. Whatever could be read is checked; `None` when something is missing or wrong.
 pub fn config(file: &file::File, folder: &Path, report: &mut Report) -> Option<Config> {
-    let connectors = known_connectors(file, folder);
+    let connectors = known_connectors(file, folder, report);
     let listen = listeners::read(file, folder, report);
     let admin = listeners::admin(file, report);
     let default_access = file.access.as_ref().and_then(|access| access.value.allow_from.as_ref());
@@ -73,12 +73,12 @@ pub fn config(file: &file::File, folder: &Path, report: &mut Report) -> Option<C
     (!report.has_errors()).then_some(config)
 }
 
-fn known_connectors<'f>(file: &'f file::File, folder: &Path) -> Vec<Known<'f>> {
+fn known_connectors<'f>(file: &'f file::File, folder: &Path, report: &mut Report) -> Vec<Known<'f>> {
     let entries = file.connectors.as_ref().map_or(&[][..], |connectors| &connectors.value.0);
     let mut known = Vec::with_capacity(entries.len());
     for (name, connector) in entries {
         let company = connector.as_ref().and_then(|connector| Some(connector.company.as_ref()?.label));
-        let value = connector.as_ref().and_then(|connector| build_connector(&name.value, connector, folder));
+        let value = connector.as_ref().and_then(|connector| build_connector(&name.value, connector, folder, report));
         known.push(Known { name, company, value: value.map(Arc::new) });
     }
     known
@@ -89,24 +89,13 @@ fn company_name((old, new): &(At<String>, Option<CompanyRef>)) -> Option<(String
     Some((old.value.clone(), new.clone()?))
 }
 
-fn build_connector(name: &str, connector: &file::Connector, folder: &Path) -> Option<Connector> {
-    let sources = &connector.client_secret.as_ref()?.value.0;
-    let mut sources = sources.iter().map(|source| match &source.value {
-        file::Secret::Env(name, _) => SecretSource::Env(name.0.clone()),
-        file::Secret::File(path, _) => SecretSource::File(folder.join(path)),
-        file::Secret::Command(argv) => SecretSource::Command(argv.clone()),
-    });
-    let credential = Credential::ClientSecret(SecretSources { first: sources.next()?, others: sources.collect() });
+fn build_connector(name: &str, connector: &file::Connector, folder: &Path, report: &mut Report) -> Option<Connector> {
+    let (application, other_applications) = applications(connector, folder, report)?;
     let timeouts = &connector.timeouts.as_ref()?.value;
     Some(Connector {
         name: name.to_owned(),
-        application: Application {
-            authority: connector.authority.as_ref()?.value.clone(),
-            tenant_id: connector.tenant_id.as_ref()?.value.clone(),
-            client_id: connector.client_id.as_ref()?.value,
-            credential,
-            scope: connector.scope.as_ref()?.value.0.clone(),
-        },
+        application,
+        other_applications,
         environment: connector.environment.as_ref()?.value.clone(),
         company: connector.company.as_ref().map(|company| company.value.clone()),
         companies: connector.companies.iter().flat_map(|named| &named.value.0).filter_map(company_name).collect(),

@@ -11,6 +11,7 @@
 //!
 //! `diagnostics` draws what was found; `mask` keeps secrets out of the drawing; `publish` makes schema and reference from `vocabulary`.
 
+mod applications;
 mod diagnostics;
 mod duration;
 mod header_rules;

@@ -46,6 +46,8 @@ pub struct Connector {
     /// The key below `connectors:`.
     pub name: String,
     pub application: Application,
+    /// More of them, which share its work on api and OData routes; all in one tenant.
+    pub other_applications: Vec<Application>,
     pub environment: EnvironmentName,
     /// `None`: the client names it in each request.
     pub company: Option<CompanyRef>,

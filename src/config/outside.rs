@@ -29,7 +29,9 @@ pub fn check(file: &file::File, folder: &Path, report: &mut Report) {
         if report.is_full() {
             return;
         }
-        let secrets = connector.client_secret.iter().flat_map(|list| &list.value.0);
+        let others = connector.applications.iter().flat_map(|applications| &applications.value);
+        let lists = connector.client_secret.iter().chain(others.filter_map(|other| other.value.client_secret.as_ref()));
+        let secrets = lists.flat_map(|list| &list.value.0);
         secrets.for_each(|secret| check_secret(&secret.value, folder, report));
         if let Some(At { value: path, span, .. }) = &connector.ca_file {
             check_certificates(&folder.join(path), *span, report);

@@ -98,6 +98,11 @@ fn mapping_schema(mapping: &Mapping) -> Value {
     }
     let is_required = |field: &&Field| field.presence == Presence::Required;
     let required: Vec<&str> = mapping.fields.iter().filter(is_required).map(|field| field.key).collect();
+    let unless = |field: &Field| match field.presence {
+        Presence::Unless(other) => Some((field.key, other)),
+        _ => None,
+    };
+    let (replaced, replacing): (Vec<_>, Vec<_>) = mapping.fields.iter().filter_map(unless).unzip();
     let mut schema = json!({
         "type": "object",
         "description": prose(mapping.doc),
@@ -107,6 +112,9 @@ fn mapping_schema(mapping: &Mapping) -> Value {
     if let Value::Object(schema) = &mut schema {
         if !required.is_empty() {
             schema.insert("required".to_owned(), json!(required));
+        }
+        if let Some(other) = replacing.first() {
+            schema.insert("oneOf".to_owned(), json!([{ "required": replaced }, { "required": [other] }]));
         }
         if mapping.is_alternative {
             schema.insert("minProperties".to_owned(), json!(1));
@@ -128,6 +136,7 @@ fn sections(form: &Form, path: &str, done: &mut HashSet<&'static str>, text: &mu
     for field in &mapping.fields {
         let default = match field.presence {
             Presence::Required => "**required**".to_owned(),
+            Presence::Unless(other) => format!("**required**, unless there are `{other}`"),
             Presence::Optional => "—".to_owned(),
             Presence::Default("{}") => "as below".to_owned(),
             Presence::Default(text) => format!("`{text}`"),
@@ -179,7 +188,9 @@ mod tests {
         let schema = schema();
         let connector = &schema["properties"]["connectors"]["additionalProperties"];
         assert_eq!(schema["required"], json!(["connectors"]));
-        assert_eq!(connector["required"], json!(["tenant_id", "client_id", "client_secret"]));
+        assert_eq!(connector["required"], json!(["tenant_id"]));
+        let one_or_several = json!([{ "required": ["client_id", "client_secret"] }, { "required": ["applications"] }]);
+        assert_eq!(connector["oneOf"], one_or_several);
         assert_eq!(connector["additionalProperties"], json!(false));
         assert_eq!(connector["properties"]["environment"]["default"], json!("Production"));
         assert_eq!(schema["properties"]["log"]["properties"]["requests"]["default"], json!(true));

@@ -75,6 +75,8 @@ pub struct Field {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     Required,
+    /// Required, unless this other key is there.
+    Unless(&'static str),
     Optional,
     /// What is read instead, as it would be written.
     Default(&'static str),
@@ -159,7 +161,8 @@ impl<'n> Entries<'n> {
         }
         match presence {
             Presence::Optional => None,
-            Presence::Required => {
+            Presence::Unless(other) if self.values.contains_key(other) => None,
+            Presence::Required | Presence::Unless(_) => {
                 report.error(
                     self.node.label,
                     format!("this {} has no `{key}`", self.title),

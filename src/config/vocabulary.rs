@@ -87,10 +87,13 @@ mapping! {
         /// Microsoft Entra admin center → App registrations → your application → Overview.
         tenant_id: TenantId = Required,
         /// Application (client) ID: a GUID. It stands on the same page.
-        client_id: ClientId = Required,
+        client_id: ClientId = Unless("applications"),
         /// Where the client secret is kept. It is never written in this file.
         /// A list is tried in order, for changing secrets without a break. It is read again before every token request.
-        client_secret: OneOrMore<Secret> = Required,
+        client_secret: OneOrMore<Secret> = Unless("applications"),
+        /// Several applications of the tenant instead of one. Business Central limits each, so that two get twice as much done on api and OData
+        /// routes. SOAP calls gain nothing: their limits are the environment's. Each needs the same permissions and its own card in Business Central.
+        applications: Vec<At<Application>> = Optional,
         /// The environment's name, as the Business Central admin center shows it.
         environment: EnvironmentName = Default("Production"),
         /// The company's name, as the page "Companies" shows it, or its id. Leave it out when programs name the company in each request.
@@ -103,7 +106,7 @@ mapping! {
         base_url: HttpsUrl = Default("https://api.businesscentral.dynamics.com"),
         /// What tokens are for.
         scope: Scope = Default("https://api.businesscentral.dynamics.com/.default"),
-        /// How much this application may ask of one environment at a time, or `off`. The defaults are Business Central's own limits: what
+        /// How much an application may ask of one environment at a time, or `off`. The defaults are Business Central's own limits: what
         /// exceeds them waits its turn here instead of being refused there. SOAP calls have limits of their own, the same again, which all
         /// applications of the environment share.
         limits: OrOff<Limits> = Default("{}"),
@@ -111,6 +114,16 @@ mapping! {
         ca_file: PathBuf = Optional,
         /// How long to wait for what.
         timeouts: Timeouts = Default("{}"),
+    }
+}
+
+mapping! {
+    /// One of several applications.
+    Application: "application" {
+        /// Application (client) ID: a GUID.
+        client_id: ClientId = Required,
+        /// Where its client secret is kept, as the connector's would be.
+        client_secret: OneOrMore<Secret> = Required,
     }
 }
 

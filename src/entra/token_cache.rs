@@ -96,6 +96,11 @@ impl TokenCache {
         self.shared.wait(refused.generation).await
     }
 
+    /// Whether there is no token, and Entra was asked for one in vain.
+    pub fn is_failing(&self) -> bool {
+        self.shared.usable(0).is_none() && self.shared.failure.borrow().is_some()
+    }
+
     /// Has the token replaced in the background if it is still the current one.
     pub fn suspect(&self, refused: &Token) {
         self.shared.suspect.fetch_max(refused.generation, Ordering::Relaxed);

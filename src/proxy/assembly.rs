@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::destination::{Destination, Gates, Route};
+use super::destination::{Destination, Route};
 use super::gate::Gate;
+use super::pool::{Member, Pool};
 use super::upstream::{self, PlainClientError, Upstream};
 use crate::business_central::EnvironmentName;
 use crate::config::{Config, Connector, Limits, Timeouts};
@@ -115,12 +116,19 @@ impl Assembly<'_> {
         let ca_file = self.ca_file(connector);
         let http = self.plain_client(connector, &ca_file)?;
         let upstream = self.upstream(connector, &ca_file)?;
-        let gates = self.gates(connector, environment);
-        let tokens = self.tokens(connector, ca_file, http.clone());
+        let soap_gate = self.gate(connector, environment, None);
+        let mut member = |application: &Application| Member {
+            client_id: application.client_id,
+            tokens: self.tokens(connector, application, ca_file.clone(), http.clone()),
+            gate: self.gate(connector, environment, Some(application.client_id)),
+        };
+        let first = member(&connector.application);
+        let others: Vec<Member> = connector.other_applications.iter().map(member).collect();
+        let pool = Pool::new(first, others);
         let before = self.before.destinations.get(&key);
-        let destination = match before.filter(|before| before.is_made_of(connector, environment, &tokens, &upstream)) {
+        let destination = match before.filter(|before| before.is_made_of(connector, environment, &pool, &upstream)) {
             Some(before) => before.clone(),
-            None => Arc::new(Destination::new(connector.clone(), environment, tokens, upstream, gates, http)),
+            None => Arc::new(Destination::new(connector.clone(), environment, pool, upstream, soap_gate, http)),
         };
         self.now.destinations.insert(key, destination.clone());
         Ok(destination)
@@ -150,34 +158,35 @@ impl Assembly<'_> {
         })
     }
 
-    fn gates(&mut self, connector: &Connector, environment: &EnvironmentName) -> Gates {
-        let key = |client: Option<ClientId>| GateKey {
+    /// `client`: none for SOAP calls. Where several connectors lead through one gate, the smaller one of each limit holds.
+    fn gate(&mut self, connector: &Connector, environment: &EnvironmentName, client: Option<ClientId>) -> Option<Gate> {
+        let limits = connector.limits.as_ref()?;
+        let key = GateKey {
             base_url: connector.base_url.clone(),
             tenant: connector.application.tenant_id.clone(),
             environment: environment.as_str().to_ascii_lowercase(),
             client,
         };
-        let keys = (key(Some(connector.application.client_id)), key(None));
-        let Some(limits) = &connector.limits else { return Gates::default() };
-        Gates { requests: Some(self.gate(keys.0, limits)), soap: Some(self.gate(keys.1, limits)) }
-    }
-
-    /// Where several connectors lead through one gate, the smaller one of each limit holds.
-    fn gate(&mut self, key: GateKey, limits: &Limits) -> Gate {
         if let Some((gate, tightest)) = self.now.gates.get_mut(&key) {
             *tightest = tightest.tightest(limits);
-            return gate.clone();
+            return Some(gate.clone());
         }
         let gate = self.before.gates.get(&key).map_or_else(|| Gate::new(*limits), |(gate, _)| gate.clone());
         self.now.gates.insert(key, (gate.clone(), *limits));
-        gate
+        Some(gate)
     }
 
-    fn tokens(&mut self, connector: &Connector, ca_file: CaFile, http: reqwest::Client) -> Arc<TokenCache> {
+    fn tokens(
+        &mut self,
+        connector: &Connector,
+        application: &Application,
+        ca_file: CaFile,
+        http: reqwest::Client,
+    ) -> Arc<TokenCache> {
         let timeout = connector.timeouts.token;
-        let key = (connector.application.clone(), ca_file, timeout);
+        let key = (application.clone(), ca_file, timeout);
         let start = || {
-            let endpoint = TokenEndpoint::new(http, connector.application.clone(), timeout);
+            let endpoint = TokenEndpoint::new(http, application.clone(), timeout);
             Ok::<_, Infallible>(Arc::new(TokenCache::start(endpoint)))
         };
         let Ok(tokens) = kept(&self.before.tokens, &mut self.now.tokens, key, start);

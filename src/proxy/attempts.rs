@@ -11,8 +11,9 @@ use tower::Service;
 use super::authorize::Draft;
 use super::exchange::Exchange;
 use super::forward::{Fault, Unanswered};
-use super::gate::{Client, Permit, Refused};
+use super::gate::{Client, Coming, Permit, Refused};
 use super::hint;
+use super::pool::Member;
 use super::refusal::{Kind, Refusal};
 use super::request_body::RequestBody;
 use super::response::MEASURED_BYTES;
@@ -20,7 +21,7 @@ use super::retry::{self, Again};
 use super::step::Outbound;
 use super::treatment::Treatment;
 use super::upstream::UpstreamBody;
-use crate::entra::Token;
+use crate::entra::{ClientId, Token};
 use crate::retry_after::retry_after;
 
 /// One request until its answer.
@@ -32,8 +33,19 @@ pub struct Attempts {
     failures: u32,
     /// Sent so often because Business Central had enough.
     pauses: u32,
-    /// The token it did not take.
-    refused: Option<Arc<Token>>,
+    /// How it comes to the next gate.
+    coming: Coming,
+    /// The token Business Central did not take, and whose it is.
+    refused: Option<(Arc<Member>, Arc<Token>)>,
+    /// The applications that can't have it done.
+    given_up: Vec<ClientId>,
+}
+
+/// What one attempt is made with.
+struct Turn {
+    member: Arc<Member>,
+    token: Arc<Token>,
+    permit: Option<Permit>,
 }
 
 /// What one attempt came to.
@@ -46,7 +58,7 @@ impl Attempts {
     pub fn new(draft: Draft) -> Self {
         let deadline = Instant::now() + draft.route.destination.patience();
         draft.route.destination.budget.earn();
-        Self { draft, deadline, failures: 0, pauses: 0, refused: None }
+        Self { draft, deadline, failures: 0, pauses: 0, coming: Coming::New, refused: None, given_up: Vec::new() }
     }
 
     /// Business Central's answer, or why there is none.
@@ -55,59 +67,93 @@ impl Attempts {
         S: Service<Outbound, Response = Response<UpstreamBody>, Error = Unanswered>,
     {
         loop {
-            // Before its turn: a turn is too good to be spent on waiting for Entra.
-            let tokens = &self.draft.route.destination.tokens;
-            match &self.refused {
-                Some(refused) => tokens.token_after(refused).await?,
-                None => tokens.token().await?,
-            };
-            let permit = self.turn().await?;
-            let token = self.draft.route.destination.tokens.token().await?;
+            let turn = self.turn().await?;
             let at_hand = body.again();
-            match inner.call(self.draft.with(&token, body)).await {
-                Ok(answer) => match self.judge(answer, permit, at_hand, token).await? {
+            match inner.call(self.draft.with(&turn.token, body)).await {
+                Ok(answer) => match self.judge(answer, turn, at_hand).await? {
                     Outcome::Answer(answer) => return Ok(answer),
                     Outcome::Again(again) => body = again,
                 },
                 Err(Unanswered { fault, body: untouched }) => {
-                    drop(permit);
+                    drop(turn);
                     body = self.after_fault(fault, untouched.or(at_hand)).await?;
                 }
             }
+            self.coming = Coming::Again;
             self.draft.exchange.sent_again();
         }
     }
 
-    /// Waits until the gate lets it through. Nothing was sent so far, so a client that leaves takes its request with it.
-    async fn turn(&self) -> Result<Option<Permit>, Refusal> {
-        let Some(gate) = self.draft.gate() else { return Ok(None) };
-        let exchange = &self.draft.exchange;
-        let is_again = self.failures > 0 || self.pauses > 0 || self.refused.is_some();
-        let program = (self.draft.route.settings.path.as_str(), exchange.user_agent.as_ref());
-        let client = Client::new(exchange.client.ip(), program);
-        let waiting = gate.enter(client, self.deadline, is_again);
-        let permit = tokio::select! {
-            biased;
-            permit = waiting => permit,
-            () = left(exchange) => return Err(Fault::ClientGone.into()),
-        };
-        match permit {
-            Ok(permit) => {
-                exchange.queued(permit.waited, permit.before);
-                Ok(Some(permit))
+    /// Waits until one of the applications has a token and its gate lets the request through.
+    async fn turn(&mut self) -> Result<Turn, Refusal> {
+        loop {
+            let member = self.member()?;
+            // Before its turn: a turn is too good to be spent on waiting for Entra.
+            let token = match &self.refused {
+                Some((_, refused)) => member.tokens.token_after(refused).await,
+                None => member.tokens.token().await,
+            };
+            match token {
+                Ok(_) => {}
+                Err(_) if self.give_up(&member) => continue,
+                Err(unavailable) => return Err(unavailable.into()),
             }
-            Err(refused) => Err(self.busy(refused)),
+            match self.permit(&member).await? {
+                Ok(permit) => {
+                    let token = member.tokens.token().await?;
+                    return Ok(Turn { member, token, permit });
+                }
+                Err(Refused::SentAway) if self.coming == Coming::New => self.coming = Coming::Moved,
+                Err(Refused::SentAway) => {}
+                Err(Refused::Full { retry_after }) => {
+                    return Err(self.busy("as many as `queue` of its `limits` allows wait already", retry_after));
+                }
+                Err(Refused::TooLate { retry_after }) => {
+                    let why = "it did not have its turn within the time `wait` of its `limits` allows";
+                    return Err(self.busy(why, retry_after));
+                }
+            }
         }
     }
 
-    fn busy(&self, refused: Refused) -> Refusal {
+    /// As which application it goes out next.
+    fn member(&self) -> Result<Arc<Member>, Refusal> {
+        let Draft { route, company, .. } = &self.draft;
+        match &self.refused {
+            Some((member, _)) => Ok(member.clone()),
+            None => route
+                .destination
+                .pool
+                .choose(&route.suspicion, *company, &self.given_up)
+                .ok_or_else(Refusal::no_application),
+        }
+    }
+
+    /// This application can't have it done; whether there is another one.
+    fn give_up(&mut self, member: &Member) -> bool {
+        self.refused = None;
+        self.given_up.push(member.client_id);
+        self.given_up.len() < self.draft.route.destination.pool.members().count()
+    }
+
+    /// Waits at the gate. Nothing was sent so far, so a client that leaves takes its request with it.
+    async fn permit(&self, member: &Member) -> Result<Result<Option<Permit>, Refused>, Refusal> {
+        let Some(gate) = self.draft.gate(member) else { return Ok(Ok(None)) };
+        let exchange = &self.draft.exchange;
+        let program = (self.draft.route.settings.path.as_str(), exchange.user_agent.as_ref());
+        let client = Client::new(exchange.client.ip(), program);
+        tokio::select! {
+            biased;
+            permit = gate.enter(client, self.deadline, self.coming) => Ok(permit.map(|permit| {
+                exchange.queued(permit.waited, permit.before);
+                Some(permit)
+            })),
+            () = left(exchange) => Err(Fault::ClientGone.into()),
+        }
+    }
+
+    fn busy(&self, why: &str, pause: Duration) -> Refusal {
         let connector = &self.draft.route.destination.connector.name;
-        let (why, pause) = match refused {
-            Refused::Full { retry_after } => ("as many as `queue` of its `limits` allows wait already", retry_after),
-            Refused::TooLate { retry_after } => {
-                ("it did not have its turn within the time `wait` of its `limits` allows", retry_after)
-            }
-        };
         let message = format!(
             "Too many requests for connector `{connector}` at once: Business Central takes only so many from one application, and {why}. \
              Nothing was carried out; send it again later."
@@ -118,17 +164,16 @@ impl Attempts {
     async fn judge(
         &mut self,
         mut answer: Response<UpstreamBody>,
-        permit: Option<Permit>,
+        Turn { member, token, permit }: Turn,
         at_hand: Option<RequestBody>,
-        token: Arc<Token>,
     ) -> Result<Outcome, Refusal> {
         if answer.status() == StatusCode::UNAUTHORIZED {
             // Its connection and its turn are free for others before we ask Entra.
             drop((answer, permit));
-            return self.renew(token, at_hand).map(Outcome::Again);
+            return self.renew(member, token, at_hand).map(Outcome::Again);
         }
         let Draft { route, company, .. } = &self.draft;
-        route.suspicion.lift(*company);
+        route.suspicion.lift(self.draft.case(&member));
         if answer.status() == StatusCode::NOT_FOUND && company.is_some() {
             route.doubt_company();
         }
@@ -152,10 +197,16 @@ impl Attempts {
             (Some(Again::AfterPause(pause)), at_hand) => {
                 let pause = pause.unwrap_or_else(|| retry::pause(self.pauses));
                 self.pauses += 1;
-                if let Some(gate) = self.draft.gate() {
+                let mut goes_on_elsewhere = false;
+                if let Some(gate) = self.draft.gate(&member) {
                     gate.pause(pause);
+                    goes_on_elsewhere = self.draft.can_do_without(&member);
+                    if goes_on_elsewhere {
+                        gate.send_away();
+                    }
                 }
-                let Some(body) = at_hand.filter(|_| Instant::now() + pause < self.deadline) else {
+                let is_in_time = goes_on_elsewhere || Instant::now() + pause < self.deadline;
+                let Some(body) = at_hand.filter(|_| is_in_time) else {
                     let seconds = pause.as_millis().div_ceil(1000).max(1);
                     if let Ok(seconds) = HeaderValue::try_from(seconds.to_string()) {
                         answer.headers_mut().entry(RETRY_AFTER).or_insert(seconds);
@@ -163,7 +214,7 @@ impl Attempts {
                     return hold(answer);
                 };
                 drop((answer, hold));
-                if self.draft.gate().is_none() {
+                if self.draft.gate(&member).is_none() {
                     // Nobody keeps them from coming back all at once.
                     self.wait(pause + retry::back_off(self.pauses)).await?;
                 }
@@ -202,21 +253,30 @@ impl Attempts {
         Ok(retry::after_answer(only_reads, retry::Answer { status, retry_after, code: code.as_deref() }))
     }
 
-    /// The body once more, when a new token may mend what was refused.
-    fn renew(&mut self, token: Arc<Token>, at_hand: Option<RequestBody>) -> Result<RequestBody, Refusal> {
-        let Draft { route, company, .. } = &self.draft;
-        if self.refused.is_some() {
-            route.suspicion.clear_of(&token, *company);
-            return Err(route.destination.credentials_refused(&token));
+    /// The body once more, when a new token or another application may mend what was refused.
+    fn renew(
+        &mut self,
+        member: Arc<Member>,
+        token: Arc<Token>,
+        at_hand: Option<RequestBody>,
+    ) -> Result<RequestBody, Refusal> {
+        let Draft { route, .. } = &self.draft;
+        let case = self.draft.case(&member);
+        let is_fresh = self.refused.is_some();
+        if is_fresh {
+            route.suspicion.clear_of(&token, case);
         }
-        if !route.suspicion.falls_on(&token, *company) {
-            return Err(route.destination.credentials_refused(&token));
+        if is_fresh || !route.suspicion.falls_on(&token, case) {
+            let refusal = route.destination.credentials_refused(&member, &token);
+            let (true, Some(body)) = (self.give_up(&member), at_hand) else { return Err(refusal) };
+            tracing::warn!(client_id = %member.client_id, "another application takes over: {}", refusal.message);
+            return Ok(body);
         }
         let Some(body) = at_hand else {
-            route.destination.tokens.suspect(&token);
+            member.tokens.suspect(&token);
             return Err(Refusal::new(Kind::TokenRenewed, TOKEN_RENEWED).retry_after(Duration::from_secs(1)));
         };
-        self.refused = Some(token);
+        self.refused = Some((member, token));
         Ok(body)
     }
 

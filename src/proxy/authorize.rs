@@ -17,9 +17,11 @@ use super::forward::Unanswered;
 use super::gate::Gate;
 use super::headers;
 use super::look_up::LookUp;
+use super::pool::Member;
 use super::refusal::{Kind, Refusal};
 use super::request_body::RequestBody;
 use super::step::{Outbound, Routed};
+use super::suspicion::Case;
 use super::upstream::UpstreamBody;
 use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::business_central::{Company, CompanyId, soap};
@@ -153,10 +155,19 @@ impl Draft {
         Ok((draft, body))
     }
 
-    /// What lets it through, unless there are no limits.
-    pub fn gate(&self) -> Option<&Gate> {
-        let gates = &self.route.destination.gates;
-        if self.is_soap { gates.soap.as_ref() } else { gates.requests.as_ref() }
+    /// What lets it through as one of this application's, unless there are no limits.
+    pub fn gate<'a>(&'a self, member: &'a Member) -> Option<&'a Gate> {
+        if self.is_soap { self.route.destination.soap_gate.as_ref() } else { member.gate.as_ref() }
+    }
+
+    /// Whether another application could have it done now.
+    pub fn can_do_without(&self, member: &Member) -> bool {
+        !self.is_soap && self.route.destination.pool.can_do_without(member)
+    }
+
+    /// What Business Central judges when it takes or refuses this application's token.
+    pub fn case(&self, member: &Member) -> Case {
+        Case { application: member.client_id, company: self.company }
     }
 
     /// Whether carrying it out twice makes no difference. `body`: as far as it is at hand.

@@ -12,15 +12,16 @@ use tokio::time::Instant;
 use super::actions::Actions;
 use super::gate::Gate;
 use super::look_up::LookUp;
+use super::pool::{Member, Pool};
 use super::refusal::{Kind, Refusal};
 use super::retry::Budget;
-use super::suspicion::Suspicion;
+use super::suspicion::{Case, Suspicion};
 use super::upstream::Upstream;
 use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::business_central::companies::{self, LookupError, MatchError};
 use crate::business_central::{Company, CompanyRef};
 use crate::config;
-use crate::entra::{Token, TokenCache};
+use crate::entra::{ClientId, Token};
 use crate::guide;
 
 /// A route in service.
@@ -39,9 +40,10 @@ pub struct Route {
 /// An environment as one connector reaches it.
 pub struct Destination {
     pub connector: Arc<config::Connector>,
-    pub tokens: Arc<TokenCache>,
+    pub pool: Pool,
     pub upstream: Upstream,
-    pub gates: Gates,
+    /// What lets SOAP calls through: they share the environment's limits, whichever application calls.
+    pub soap_gate: Option<Gate>,
     /// For sending again what failed.
     pub budget: Budget,
     pub address: EnvironmentAddress,
@@ -52,15 +54,6 @@ pub struct Destination {
     look_up: Mutex<Option<FailedLookUp>>,
     /// Whether Business Central keeps refusing the look-up.
     suspicion: Suspicion,
-}
-
-/// What lets requests through to Business Central; `None`: it limits nothing that we know of.
-#[derive(Debug, Default)]
-pub struct Gates {
-    /// Of the application, for api and OData.
-    pub requests: Option<Gate>,
-    /// Of the environment.
-    pub soap: Option<Gate>,
 }
 
 /// What a usable connector has.
@@ -148,17 +141,17 @@ impl Destination {
     pub fn new(
         connector: Arc<config::Connector>,
         environment: &crate::business_central::EnvironmentName,
-        tokens: Arc<TokenCache>,
+        pool: Pool,
         upstream: Upstream,
-        gates: Gates,
+        soap_gate: Option<Gate>,
         http: reqwest::Client,
     ) -> Self {
         let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, environment);
         Self {
             connector,
-            tokens,
+            pool,
             upstream,
-            gates,
+            soap_gate,
             budget: Budget::default(),
             address,
             http,
@@ -174,12 +167,12 @@ impl Destination {
         &self,
         connector: &config::Connector,
         environment: &crate::business_central::EnvironmentName,
-        tokens: &Arc<TokenCache>,
+        pool: &Pool,
         upstream: &Upstream,
     ) -> bool {
         *self.connector == *connector
             && self.address.environment() == environment
-            && Arc::ptr_eq(&self.tokens, tokens)
+            && self.pool.is_made_of(pool)
             && self.upstream.is_same(upstream)
     }
 
@@ -190,7 +183,7 @@ impl Destination {
 
     /// Whether a request could be answered now: a token and, where one is set, the connector's company.
     pub async fn ready(&self) -> Result<Ready, Refusal> {
-        let token = self.tokens.token().await?;
+        let (_, token) = self.token(&[]).await?;
         let company = match &self.connector.company {
             Some(wanted) => Some(self.company(wanted).await?),
             None => None,
@@ -200,7 +193,7 @@ impl Destination {
 
     /// Whether OData knows an unbound action of this name.
     async fn has_action(&self, name: &str) -> Result<bool, Refusal> {
-        let token = self.tokens.token().await?;
+        let (_, token) = self.token(&[]).await?;
         let url = format!("{}/ODataV4/$metadata", self.address.url());
         Ok(self.actions.has(name, &self.http, &url, &token.authorization).await)
     }
@@ -258,20 +251,29 @@ impl Destination {
         let base = self.address.url();
         let look_up =
             async |token: &Token| companies::look_up(&self.http, &base, &token.authorization, LOOK_UP_TIME).await;
-        let token = self.tokens.token().await?;
-        let mut listed = look_up(&token).await;
-        if listed.as_ref().is_err_and(LookupError::is_unauthorized) {
-            if !self.suspicion.falls_on(&token, None) {
-                return Err(self.credentials_refused(&token));
-            }
-            let renewed = self.tokens.token_after(&token).await?;
-            listed = look_up(&renewed).await;
+        let mut refused = Vec::new();
+        let listed = loop {
+            let (member, token) = self.token(&refused).await?;
+            let case = Case { application: member.client_id, company: None };
+            let mut listed = look_up(&token).await;
             if listed.as_ref().is_err_and(LookupError::is_unauthorized) {
-                self.suspicion.clear_of(&renewed, None);
-                return Err(self.credentials_refused(&renewed));
+                refused.push(member.client_id);
+                let mut last = token;
+                if self.suspicion.falls_on(&last, case) {
+                    last = member.tokens.token_after(&last).await?;
+                    listed = look_up(&last).await;
+                }
+                if listed.as_ref().is_err_and(LookupError::is_unauthorized) {
+                    self.suspicion.clear_of(&last, case);
+                    if self.pool.members().count() > refused.len() {
+                        continue;
+                    }
+                    return Err(self.credentials_refused(&member, &last));
+                }
             }
-        }
-        self.suspicion.lift(None);
+            self.suspicion.lift(case);
+            break listed;
+        };
         listed.map_err(|error| match error {
             LookupError::Refused { status: StatusCode::NOT_FOUND, .. } => Refusal::new(
                 Kind::UnknownEnvironment,
@@ -285,15 +287,29 @@ impl Destination {
         })
     }
 
+    /// A token of the fittest application that has one, of those that are not excluded; never are all of them.
+    async fn token(&self, excluded: &[ClientId]) -> Result<(Arc<Member>, Arc<Token>), Refusal> {
+        let mut excluded = excluded.to_vec();
+        let mut failure = None;
+        while let Some(member) = self.pool.choose(&self.suspicion, None, &excluded) {
+            match member.tokens.token().await {
+                Ok(token) => return Ok((member, token)),
+                Err(unavailable) => failure = Some(unavailable),
+            }
+            excluded.push(member.client_id);
+        }
+        Err(failure.map_or_else(Refusal::no_application, Refusal::from))
+    }
+
     /// The answer to a 401 that a fresh token did not mend: which step of the set-up to look at.
-    pub fn credentials_refused(&self, token: &Token) -> Refusal {
+    pub fn credentials_refused(&self, member: &Member, token: &Token) -> Refusal {
         let lacks_role = token.claims.as_ref().is_some_and(|claims| !claims.has_data_role());
         let trouble = if lacks_role { guide::MISSING_ROLE } else { guide::APPLICATION_REFUSED };
         let message = format!(
             "Business Central refuses the token of connector `{}` (environment {}, client ID {}). {trouble}",
             self.connector.name,
             self.address.environment(),
-            self.connector.application.client_id
+            member.client_id
         );
         Refusal::new(Kind::CredentialsRefused, message)
     }

@@ -41,6 +41,7 @@ mod look_up;
 mod old_odata;
 mod paced;
 mod places;
+mod pool;
 mod refusal;
 mod request_body;
 mod response;

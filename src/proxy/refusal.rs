@@ -111,6 +111,14 @@ impl Refusal {
         Self { kind, message: message.into(), retry_after: None }
     }
 
+    /// All of a connector's applications were tried.
+    pub fn no_application() -> Self {
+        Self::new(
+            Kind::Internal,
+            "None of the connector's applications is left to try; bcproxy's log says what became of each.",
+        )
+    }
+
     /// Business Central's answer failed before its first byte was handed on.
     pub fn broken_answer(error: impl Display) -> Self {
         let message = format!(

@@ -12,14 +12,22 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::business_central::CompanyId;
-use crate::entra::Token;
+use crate::entra::{ClientId, Token};
 
-/// The companies for which a fresh token was refused; `None` stands for requests outside any company of ours.
+/// The cases in which a fresh token was refused.
 #[derive(Debug, Default)]
 pub struct Suspicion {
-    refused: Mutex<HashMap<Option<CompanyId>, Refused>>,
+    refused: Mutex<HashMap<Case, Refused>>,
     /// Whether there is any: an answer that was not refused has nothing to take a lock for.
     is_any: AtomicBool,
+}
+
+/// Who was refused, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Case {
+    pub application: ClientId,
+    /// `None` stands for requests outside any company of ours.
+    pub company: Option<CompanyId>,
 }
 
 #[derive(Debug)]
@@ -31,27 +39,36 @@ struct Refused {
 
 impl Suspicion {
     /// Whether a refused token may be at fault, so that a new one is worth asking for.
-    pub fn falls_on(&self, token: &Token, company: Option<CompanyId>) -> bool {
+    pub fn falls_on(&self, token: &Token, case: Case) -> bool {
         let Ok(refused) = self.refused.lock() else { return false };
         refused
-            .get(&company)
+            .get(&case)
             .is_none_or(|refused| refused.secret_generation != token.secret_generation || refused.at.elapsed() > QUIET)
     }
 
     /// Notes that a fresh token was refused too.
-    pub fn clear_of(&self, token: &Token, company: Option<CompanyId>) {
+    pub fn clear_of(&self, token: &Token, case: Case) {
         if let Ok(mut refused) = self.refused.lock() {
-            refused.insert(company, Refused { at: Instant::now(), secret_generation: token.secret_generation });
+            refused.insert(case, Refused { at: Instant::now(), secret_generation: token.secret_generation });
             self.is_any.store(true, Ordering::Relaxed);
         }
     }
 
+    /// Whether a request of this kind is likely to be refused again.
+    pub fn rests_on(&self, case: Case) -> bool {
+        self.is_any.load(Ordering::Relaxed)
+            && self
+                .refused
+                .lock()
+                .is_ok_and(|refused| refused.get(&case).is_some_and(|refused| refused.at.elapsed() <= QUIET))
+    }
+
     /// Notes that a token was taken: the set-up is mended, and the next refusal may be the token's fault again.
-    pub fn lift(&self, company: Option<CompanyId>) {
+    pub fn lift(&self, case: Case) {
         if self.is_any.load(Ordering::Relaxed)
             && let Ok(mut refused) = self.refused.lock()
         {
-            refused.remove(&company);
+            refused.remove(&case);
             self.is_any.store(!refused.is_empty(), Ordering::Relaxed);
         }
     }

@@ -23,6 +23,7 @@ mod https;
 mod load;
 mod old_odata;
 mod own_answers;
+mod pool;
 mod redirects;
 mod reload;
 mod reload_process;

@@ -167,7 +167,7 @@ fn write(simulator: &Simulator, folder: &Path, connectors: &[(String, Vec<String
         let replaced: Vec<String> = own.iter().map(|line| key(line)).collect();
         let lines = defaults.iter().filter(|line| !replaced.contains(&key(line))).chain(own);
         // `company: -` is how a plan asks for none.
-        let lines: String = lines.filter(|line| *line != "company: -").map(|line| format!("    {line}\n")).collect();
+        let lines: String = lines.filter(|line| !line.ends_with(": -")).map(|line| format!("    {line}\n")).collect();
         format!("  {name}:\n{lines}")
     };
     let connectors: String = connectors.iter().map(connector).collect();

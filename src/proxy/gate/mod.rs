@@ -67,9 +67,22 @@ pub struct Permit {
     pub before: u64,
 }
 
+/// In which way a request comes to a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coming {
+    /// For the first time.
+    New,
+    /// Sent away from another one where it waited: it has a place, however full the queue is.
+    Moved,
+    /// It was through before and Business Central sent it back: it goes before all others.
+    Again,
+}
+
 /// Why a request does not get through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
+    /// The gate is closed for a while, and another one may be open.
+    SentAway,
     /// Too many wait already, and none of them has more places than this client.
     Full { retry_after: Duration },
     /// Its turn did not come in time.
@@ -108,9 +121,8 @@ impl Gate {
 
     /// Goes through, or waits in turn until `deadline`.
     ///
-    /// `is_again`: the request was through before and Business Central sent it back; it goes before all others. When it is known to be too
-    /// early until then, it is refused at once. Dropping the future leaves the queue.
-    pub async fn enter(&self, client: Client, deadline: Instant, is_again: bool) -> Result<Permit, Refused> {
+    /// When it is known that none will come until then, it is refused at once. Dropping the future leaves the queue.
+    pub async fn enter(&self, client: Client, deadline: Instant, coming: Coming) -> Result<Permit, Refused> {
         let now = Instant::now();
         let mut place = {
             let mut state = self.0.lock();
@@ -121,7 +133,7 @@ impl Gate {
             if state.paused_until.is_some_and(|until| until > deadline) {
                 return Err(Refused::TooLate { retry_after: state.estimate(now) });
             }
-            let full = state.waiting >= state.limits.queue && !is_again;
+            let full = state.waiting >= state.limits.queue && coming == Coming::New;
             if full && let Some(place) = state.queue.displace_for(client) {
                 state.refuse(place, |retry_after| Refused::Full { retry_after }, now);
             } else if full {
@@ -130,9 +142,9 @@ impl Gate {
             let (answer, receiver) = oneshot::channel();
             let place = Place { answer, since: state.through };
             state.waiting += 1;
-            match is_again {
-                true => state.queue.push_again(place),
-                false => state.queue.push(client, place),
+            match coming {
+                Coming::Again => state.queue.push_again(place),
+                Coming::New | Coming::Moved => state.queue.push(client, place),
             }
             self.0.admit(&mut state, now);
             Waiting { gate: self, receiver, is_over: false }
@@ -160,9 +172,24 @@ impl Gate {
         self.0.admit(&mut state, now);
     }
 
+    /// Sends away everybody who waits: another gate is open.
+    pub fn send_away(&self) {
+        let mut state = self.0.lock();
+        while let Some(place) = state.queue.pop() {
+            if place.answer.send(Err(Refused::SentAway)).is_ok() {
+                state.waiting -= 1;
+            }
+        }
+        state.pace.rests();
+    }
+
+    /// Whether Business Central asked for a pause that is not over.
+    pub fn is_paused(&self) -> bool {
+        self.0.lock().paused_until.is_some_and(|until| until > Instant::now())
+    }
+
     /// How many requests are in work or wait for it.
-    #[cfg(test)]
-    fn load(&self) -> usize {
+    pub fn load(&self) -> usize {
         let state = self.0.lock();
         state.in_work + state.waiting
     }

@@ -25,7 +25,7 @@ fn in_a_minute() -> Instant {
 }
 
 async fn enter(gate: &Gate, number: u8) -> Result<Permit, Refused> {
-    gate.enter(client(number), in_a_minute(), false).await
+    gate.enter(client(number), in_a_minute(), Coming::New).await
 }
 
 /// Lets tasks and woken futures run, without the clock going on.
@@ -167,21 +167,21 @@ async fn a_pause_holds_everybody_and_who_was_sent_back_goes_first() {
     gate.pause(Duration::from_secs(3));
     let began = Instant::now();
     let order = Mutex::new(Vec::new());
-    let wait = |number: u8, is_again: bool| {
+    let wait = |number: u8, coming: Coming| {
         let (gate, order) = (&gate, &order);
         async move {
-            let permit = gate.enter(client(number), in_a_minute(), is_again).await.unwrap();
+            let permit = gate.enter(client(number), in_a_minute(), coming).await.unwrap();
             order.lock().unwrap().push(number);
             assert_eq!(permit.waited.as_secs(), 7);
         }
     };
-    tokio::join!(wait(1, false), wait(2, false), wait(3, true));
+    tokio::join!(wait(1, Coming::New), wait(2, Coming::New), wait(3, Coming::Again));
     assert_eq!(began.elapsed().as_secs(), 7);
     assert_eq!(order.into_inner().unwrap().len(), 3);
     let permits = join_all((0..5).map(|_| enter(&gate, 1))).await;
     gate.pause(Duration::from_secs(1));
     let mut newcomer = Box::pin(enter(&gate, 1));
-    let mut again = Box::pin(gate.enter(client(1), in_a_minute(), true));
+    let mut again = Box::pin(gate.enter(client(1), in_a_minute(), Coming::Again));
     assert!(newcomer.as_mut().now_or_never().is_none() && again.as_mut().now_or_never().is_none());
     let mut permits = permits.into_iter();
     drop(permits.next());
@@ -201,7 +201,7 @@ async fn it_says_honestly_when_to_come_back() {
         }
     };
     let others = join_all((0..12).map(|_| async {
-        let permit = gate.enter(client(2), in_a_minute(), false).await;
+        let permit = gate.enter(client(2), in_a_minute(), Coming::New).await;
         tokio::time::sleep(Duration::from_secs(3)).await;
         drop(permit);
     }));
@@ -211,4 +211,25 @@ async fn it_says_honestly_when_to_come_back() {
     };
     let (_, _, estimate) = tokio::join!(work, others, asks);
     assert!((20..60).contains(&estimate.as_secs()), "{estimate:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_sent_away_finds_a_place_in_another_gate_however_full() {
+    let (closed, other) = (Gate::new(limits(1, 1000, 300, 5)), Gate::new(limits(1, 1000, 300, 1)));
+    let held = [enter(&closed, 1).await.unwrap(), enter(&other, 1).await.unwrap()];
+    let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(enter(&closed, 1))).collect();
+    assert!(waiting.iter_mut().all(|waiting| waiting.as_mut().now_or_never().is_none()));
+    closed.pause(Duration::from_secs(600));
+    assert!(closed.is_paused() && !other.is_paused());
+    closed.send_away();
+    assert_eq!(closed.load(), 1);
+    let moved = join_all(waiting).await.into_iter().map(|refused| {
+        assert!(matches!(refused, Err(Refused::SentAway)), "{refused:?}");
+        other.enter(client(1), in_a_minute(), Coming::Moved)
+    });
+    let mut moved: Vec<_> = moved.map(Box::pin).collect();
+    assert!(moved.iter_mut().all(|moved| moved.as_mut().now_or_never().is_none()));
+    drop(held);
+    let through = join_all(moved.into_iter().map(|moved| async { moved.await.map(drop) })).await;
+    assert_eq!(through, [Ok(()), Ok(()), Ok(())]);
 }

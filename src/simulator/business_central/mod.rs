@@ -26,6 +26,7 @@ mod soap;
 mod tools;
 mod webhooks;
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
@@ -65,6 +66,7 @@ pub struct BusinessCentral {
     scripts: Scripts,
     refusals: Mutex<Times>,
     work: Arc<Work>,
+    disabled: Mutex<HashSet<Uuid>>,
 }
 
 impl BusinessCentral {
@@ -77,6 +79,7 @@ impl BusinessCentral {
             scripts: Scripts::default(),
             refusals: Mutex::new(Times::Next(0)),
             work: Arc::new(Work::new(settings.limits)),
+            disabled: Mutex::default(),
             settings: settings.clone(),
         }
     }
@@ -94,6 +97,16 @@ impl BusinessCentral {
     /// Closes so many of the connections to come at once, before a byte is exchanged; `Times::Next(0)` ends that.
     pub fn refuse_connections(&self, times: Times) {
         *lock(&self.refusals) = times;
+    }
+
+    /// Sets the state of an application's card: all are enabled at first, and of a disabled one every token is refused.
+    pub fn set_enabled(&self, client_id: Uuid, is_enabled: bool) {
+        let mut disabled = lock(&self.disabled);
+        if is_enabled {
+            disabled.remove(&client_id)
+        } else {
+            disabled.insert(client_id)
+        };
     }
 
     /// Records created, changed or deleted so far, in all companies.
@@ -133,7 +146,8 @@ impl BusinessCentral {
 
     fn token(&self, headers: &HeaderMap) -> Option<Issued> {
         let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-        if scheme.eq_ignore_ascii_case("bearer") { self.tokens.accepted(token) } else { None }
+        let token = self.tokens.accepted(token).filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
+        (!lock(&self.disabled).contains(&token.client_id)).then_some(token)
     }
 
     /// Whether a request is within the limits; one without a token is nobody's.

@@ -1,0 +1,173 @@
+//! A connector with several applications: they share the work, and one that can't do its share is not waited for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bcproxy::simulator::{Gate, Limits, Matcher, Outcome, Received, Script, Times};
+use hyper::{Method, StatusCode};
+use uuid::Uuid;
+
+use crate::rig::{HeldClock, Plan, Rig, at_once, shared, within};
+
+const OTHER: Uuid = Uuid::from_u128(0x0714e2);
+
+/// A rig whose connector has two applications, at a Business Central that keeps to its limits.
+async fn with_two(prepare: impl FnOnce(&Rig)) -> Arc<Rig> {
+    let real = Limits { concurrency: 5, requests: 6000, per: Duration::from_secs(300) };
+    let plan = Plan::default().settings(|settings| settings.limits = Some(real));
+    let client_id = plan.settings.client_id;
+    let applications = format!(
+        "applications: [ {{ client_id: {client_id}, client_secret: {{ file: secret.txt }} }}, {{ client_id: {OTHER}, client_secret: {{ \
+         file: secret.txt }} }} ]"
+    );
+    let plan = plan.connector("client_id: -").connector("client_secret: -").connector(&applications);
+    let rig =
+        plan.start_after(|simulator| simulator.entra().add_secret(OTHER, &simulator.settings().client_secret)).await;
+    prepare(&rig);
+    Arc::new(rig)
+}
+
+fn in_work(received: &[&Received]) -> Vec<Uuid> {
+    let in_work = received.iter().filter(|received| received.outcome == Outcome::Pending);
+    in_work.filter_map(|received| received.application).collect()
+}
+
+async fn get(rig: Arc<Rig>) -> StatusCode {
+    rig.get("/api/items").await.status
+}
+
+fn many(count: usize, rig: &Arc<Rig>) -> tokio::task::JoinHandle<Vec<StatusCode>> {
+    let rig = rig.clone();
+    tokio::spawn(at_once(count, move |_| get(rig.clone())))
+}
+
+#[tokio::test]
+async fn two_applications_do_twice_as_much_at_once() {
+    let gate = Gate::closed();
+    let rig = with_two(|rig| rig.script(Times::Always, Script::answer(StatusCode::OK).hold_head(&gate))).await;
+    let clients = many(40, &rig);
+    rig.wait_for(|received| in_work(received).len() == 10).await;
+    let own = rig.simulator.settings().client_id;
+    let busy = in_work(&rig.received().iter().collect::<Vec<_>>());
+    assert_eq!(busy.iter().filter(|application| **application == own).count(), 5, "{busy:?}");
+    gate.open();
+    assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 40]);
+    assert_eq!(rig.simulator.business_central().throttled(), 0);
+    // Each has done half of it, so as many turns were taken as half of the requests.
+    let by_own = rig.received().iter().filter(|received| received.application == Some(own)).count();
+    assert!((19..=21).contains(&by_own), "{by_own} of 40");
+}
+
+#[tokio::test]
+async fn soap_calls_share_the_environments_limits() {
+    let gate = Gate::closed();
+    let rig = with_two(|rig| {
+        let script = Script::ordinary().hold_head(&gate);
+        rig.simulator.business_central().script(Matcher::any().path_containing("/WS/"), Times::Always, script);
+    })
+    .await;
+    let clients = tokio::spawn(at_once(12, {
+        let rig = rig.clone();
+        move |_| {
+            let rig = rig.clone();
+            async move { rig.call_soap("/soap/Codeunit/Tools").await.status }
+        }
+    }));
+    rig.wait_for(|received| in_work(received).len() == 5).await;
+    gate.open();
+    assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 12]);
+    assert_eq!(rig.simulator.business_central().throttled(), 0);
+}
+
+#[tokio::test]
+async fn while_one_is_throttled_the_other_carries_on() {
+    let _clock = HeldClock::new();
+    let gate = Gate::closed();
+    let rig = with_two(|rig| {
+        let business_central = rig.simulator.business_central();
+        let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(600)).hold_head(&gate);
+        business_central.script(Matcher::any().method(Method::POST), Times::Next(1), busy);
+        rig.script(Times::Always, Script::answer(StatusCode::OK).hold_head(&gate));
+    })
+    .await;
+    let write = tokio::spawn({
+        let rig = rig.clone();
+        async move { rig.post_json("/api/customers", r#"{"displayName":"Elsewhere Ltd."}"#).await.status }
+    });
+    rig.wait_for(|received| received.len() == 1).await;
+    let throttled = rig.received()[0].application;
+    // Those that wait for it already are sent elsewhere too: the clock stands still, so none of them could wait for its pause to end.
+    let clients = many(30, &rig);
+    rig.wait_for(|received| in_work(received).len() == 10).await;
+    gate.open();
+    assert_eq!(within(write).await.unwrap(), StatusCode::CREATED);
+    assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 30]);
+    assert_eq!(rig.simulator.business_central().writes(), 1);
+    for _ in 0..5 {
+        assert_eq!(get(rig.clone()).await, StatusCode::OK);
+        assert_ne!(rig.received().last().unwrap().application, throttled);
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_disabled_under_load_fails_no_request_and_is_used_again_when_it_is_mended() {
+    let clock = HeldClock::new();
+    let rig = with_two(|rig| rig.script(Times::Always, Script::answer(StatusCode::OK))).await;
+    let clients = tokio::spawn(at_once(20, {
+        let rig = rig.clone();
+        move |_| {
+            let rig = rig.clone();
+            async move {
+                for _ in 0..20 {
+                    assert_eq!(get(rig.clone()).await, StatusCode::OK);
+                }
+            }
+        }
+    }));
+    let by_other = |received: &[&Received]| received.iter().filter(|it| it.application == Some(OTHER)).count();
+    rig.wait_for(|received| by_other(received) > 20).await;
+    rig.simulator.business_central().set_enabled(OTHER, false);
+    within(clients).await.unwrap();
+    let refused = |rig: &Rig| rig.received().iter().filter(|it| it.status == Some(StatusCode::UNAUTHORIZED)).count();
+    assert!(refused(&rig) > 0);
+
+    // Set aside: no request is spent on it.
+    let before = refused(&rig);
+    assert_eq!(within(many(20, &rig)).await.unwrap(), [StatusCode::OK; 20]);
+    assert_eq!(refused(&rig), before);
+
+    // It is tried again after a while, in vain at first, unseen by its client.
+    clock.advance(Duration::from_secs(301)).await;
+    assert_eq!(within(many(4, &rig)).await.unwrap(), [StatusCode::OK; 4]);
+    assert!(refused(&rig) > before);
+    rig.simulator.business_central().set_enabled(OTHER, true);
+    clock.advance(Duration::from_secs(301)).await;
+    let before = refused(&rig);
+    assert_eq!(within(many(10, &rig)).await.unwrap(), [StatusCode::OK; 10]);
+    assert_eq!(refused(&rig), before);
+    let received = rig.received();
+    assert!(received[received.len() - 10..].iter().any(|it| it.application == Some(OTHER)));
+}
+
+#[tokio::test]
+async fn one_without_a_token_is_passed_over_and_with_none_left_the_reason_is_said() {
+    let rig = with_two(|rig| rig.simulator.entra().replace_secrets(OTHER, "another")).await;
+    rig.simulator.revoke_tokens();
+    assert_eq!(within(many(10, &rig)).await.unwrap(), [StatusCode::OK; 10]);
+    assert!(rig.received().iter().filter(|it| it.token_accepted()).all(|it| it.application != Some(OTHER)));
+
+    for application in [OTHER, rig.simulator.settings().client_id] {
+        rig.simulator.business_central().set_enabled(application, false);
+    }
+    let refusal = rig.get("/odata/Customer").await.refusal();
+    assert!(matches!(refusal.code.as_str(), "Proxy_CredentialsRefused" | "Proxy_NoToken"), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn a_pool_of_one_is_no_other_than_a_single_application() {
+    let plan = Plan::default();
+    let client_id = plan.settings.client_id;
+    let applications = format!("applications: [ {{ client_id: {client_id}, client_secret: {{ file: secret.txt }} }} ]");
+    let rig = shared(plan.connector("client_id: -").connector("client_secret: -").connector(&applications)).await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+}
