@@ -151,6 +151,12 @@ impl ReadAheadRoom {
         let kib = u32::try_from(bytes.div_ceil(1024)).ok().filter(|_| bytes <= READ_AHEAD_BYTES as u64)?;
         self.0.clone().try_acquire_many_owned(kib).ok()
     }
+
+    /// Gives back what a body of unknown length did not need.
+    fn keep(mut room: OwnedSemaphorePermit, bytes: usize) -> Option<Arc<OwnedSemaphorePermit>> {
+        drop(room.split(room.num_permits().saturating_sub(bytes.div_ceil(1024))));
+        Some(Arc::new(room))
+    }
 }
 
 impl RequestBody {
@@ -174,14 +180,16 @@ impl RequestBody {
         while let Some(frame) = body.frame().await {
             let Ok(piece) = frame?.into_data() else { continue };
             if ahead.is_empty() && body.is_end_stream() {
-                return Ok(Self::Whole { bytes: piece, _room: Some(Arc::new(permit)) });
+                let room = ReadAheadRoom::keep(permit, piece.len());
+                return Ok(Self::whole(piece, room));
             }
             ahead.extend_from_slice(&piece);
             if ahead.len() > READ_AHEAD_BYTES {
                 return Ok(Self::streaming(ahead.freeze(), body));
             }
         }
-        Ok(Self::Whole { bytes: ahead.freeze(), _room: Some(Arc::new(permit)) })
+        let room = ReadAheadRoom::keep(permit, ahead.len());
+        Ok(Self::whole(ahead.freeze(), room))
     }
 
     /// A body that is at hand.
@@ -340,4 +348,22 @@ impl Drain {
 
     /// A handshake ends with its connection, and the same body comes again after it: worth waiting for even on a slow line.
     pub const HANDSHAKE: Self = Self { bytes: 64 * 1024 * 1024, time: Duration::from_secs(120) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_kept_bodies_share_one_room_and_take_no_more_of_it_than_they_need() {
+        let room = ReadAheadRoom::default();
+        let unknown = READ_AHEAD_BYTES as u64;
+        let taken: Vec<_> = std::iter::from_fn(|| room.take(unknown)).collect();
+        assert_eq!(taken.len(), 64);
+        assert!(room.take(1).is_none() && room.take(unknown + 1).is_none());
+        let kept: Vec<_> = taken.into_iter().map(|taken| ReadAheadRoom::keep(taken, 2000)).collect();
+        assert_eq!(std::iter::from_fn(|| room.take(1024)).collect::<Vec<_>>().len(), 64 * 1022);
+        drop(kept);
+        assert!(room.take(unknown).is_some());
+    }
 }
