@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use bcproxy::business_central::Surface;
-use bcproxy::config::{Config, Diagnostics, Limits, Listener, Loaded, LogFormat, Rate, Severity, reference, schema};
+use bcproxy::config::{
+    Browsers, Config, Diagnostics, HostName, Limits, Listener, Loaded, LogFormat, Rate, Severity, reference, schema,
+};
 use bcproxy::entra::{Credential, SecretSource};
 
 const SAMPLE: &str = include_str!("../proxy.yaml");
@@ -145,7 +147,7 @@ routes:
       response: { remove: [Server, X-B] }
     timeouts: { head: 7s }
   - { path: /, to: environment, connector: a b }
-access: { allow_from: [192.168.0.0/16, ::1] }
+access: { allow_from: [192.168.0.0/16, ::1], hosts: [OldServer, erp-gw.contoso.local.], browsers: allow }
 log: { format: json, level: trace, requests: false }
 shutdown: { grace: 1m }
 ";
@@ -157,6 +159,8 @@ shutdown: { grace: 1m }
         sources.others,
         [SecretSource::File(Path::new("conf").join("s.txt")), SecretSource::Command(vec!["get".into(), "--it".into()]),]
     );
+    let hosts: Vec<&str> = config.access.hosts.iter().map(HostName::as_str).collect();
+    assert_eq!((hosts, config.access.browsers), (vec!["oldserver", "erp-gw.contoso.local"], Browsers::Allow));
     assert_eq!(config.connectors[0].ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
     let requests = Rate { count: 50_000, per: Duration::from_secs(90) };
     let limits = Limits { concurrency: 40, requests, queue: 5, wait: Duration::from_secs(10) };
@@ -273,6 +277,10 @@ fn every_mistake_says_where_what_and_how_to_mend_it() {
         ("shutdown: { grace: 25h }\n", "6:20", "not a duration", "at most 24h"),
         ("access: { allow_from: [10.0.0.0/99] }\n", "6:24", "not a network", "10.0.0.0/8"),
         ("access: { allow_from: 10.0.0.0/8 }\n", "6:23", "expected a list, found a text", "indentation"),
+        ("access: { hosts: [oldserver:7047] }\n", "6:19", "not a host name", "no port"),
+        ("access: { hosts: [http://oldserver] }\n", "6:19", "not a host name", "write the name only"),
+        ("access: { hosts: [10.0.0.1] }\n", "6:19", "not a host name", "known without being listed"),
+        ("access: { browsers: off }\n", "6:21", "expected one of deny, allow", "as shown"),
         ("routes: []\n", "6:9", "list is empty", "remove the key"),
         ("routes: [{ to: nav }]\n", "6:10", "this route has no `path`", "add `path`. The beginning of the local path"),
         ("routes: [{ path: api, to: nav }]\n", "6:18", "not a route's path", "begin it with a slash"),

@@ -12,15 +12,16 @@ mod desk;
 mod health;
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 pub use desk::{Desk, Order, Orders, Status};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN};
-use hyper::http::uri::Authority;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -29,7 +30,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::proxy::{self, BindError};
+use crate::proxy::{self, BindError, Guard};
 
 /// The admin listener in service. Dropping it ends it, once what it was asked is answered.
 #[derive(Debug)]
@@ -61,20 +62,21 @@ impl Admin {
 }
 
 async fn accept(listener: TcpListener, desk: Desk, connections: TaskTracker, ending: CancellationToken) {
+    let guard = Arc::new(Guard::of_this_machine());
     loop {
         let accepted = tokio::select! {
             () = ending.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) => drop(connections.spawn(converse(socket, desk.clone(), ending.clone()))),
+            Ok((socket, _)) => drop(connections.spawn(converse(socket, desk.clone(), guard.clone(), ending.clone()))),
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
 }
 
-async fn converse(socket: TcpStream, desk: Desk, ending: CancellationToken) {
-    let service = service_fn(|request| answer(request, desk.clone()));
+async fn converse(socket: TcpStream, desk: Desk, guard: Arc<Guard>, ending: CancellationToken) {
+    let service = service_fn(|request| answer(request, desk.clone(), guard.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
@@ -90,9 +92,26 @@ async fn converse(socket: TcpStream, desk: Desk, ending: CancellationToken) {
     }
 }
 
-async fn answer(request: Request<Incoming>, desk: Desk) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (status, text) = match (request.method(), request.uri().path()) {
-        _ if !is_trusted(request.headers()) => (StatusCode::FORBIDDEN, FOREIGN.to_owned()),
+async fn answer(
+    request: Request<Incoming>,
+    desk: Desk,
+    guard: Arc<Guard>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, _) = request.into_parts();
+    // A web page in a browser on this machine could stop us, or read what we tell.
+    let (status, text) = match guard.judge(&head) {
+        Ok(()) => asked(&head, &desk).await,
+        Err(reason) => (reason.status(), FOREIGN.to_owned()),
+    };
+    let mut answer = Response::new(Full::from(text + "\n"));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(answer)
+}
+
+async fn asked(head: &Parts, desk: &Desk) -> (StatusCode, String) {
+    match (&head.method, head.uri.path()) {
         (&Method::POST, "/reload") => match desk.reload().await {
             Ok(said) => (StatusCode::OK, said),
             Err(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason),
@@ -104,34 +123,11 @@ async fn answer(request: Request<Incoming>, desk: Desk) -> Result<Response<Full<
         (_, "/reload" | "/stop") => (StatusCode::METHOD_NOT_ALLOWED, "This takes a POST.".to_owned()),
         (&Method::GET | &Method::HEAD, path) => health::health(path, &desk.status()).await,
         _ => (StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.".to_owned()),
-    };
-    let mut answer = Response::new(Full::from(text + "\n"));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(answer)
-}
-
-/// Whether a program asks, and not a web page in a browser on this machine: one could stop us, or read what we tell.
-///
-/// A page's requests bear its `Origin`, or say in `Sec-Fetch-Site` that they come from elsewhere; those to a name that somebody has pointed to
-/// this machine bear that name as `Host`.
-fn is_trusted(headers: &HeaderMap) -> bool {
-    let is_ours = |host: &HeaderValue| {
-        let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-        authority.is_some_and(|authority| {
-            let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-            name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
-        })
-    };
-    let from_elsewhere = |site: &HeaderValue| !matches!(site.as_bytes(), b"none" | b"same-origin");
-    !headers.contains_key(ORIGIN)
-        && !headers.get("sec-fetch-site").is_some_and(from_elsewhere)
-        && headers.get_all(HOST).iter().all(is_ours)
+    }
 }
 
 const FOREIGN: &str =
-    "This is for programs on this machine that call it by its address or as localhost, not for web pages.";
+    "This is for programs on this machine that call it by its address, its name or as localhost, not for web pages.";
 
 const HEAD_TIME: Duration = Duration::from_secs(30);
 

@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 use time::{Duration, OffsetDateTime};
 
 use super::{Failure, Output};
+use crate::config::HostName;
 use crate::small_file;
 use crate::tls::{Authority, AuthorityError, Certified, host_names_of};
 
@@ -97,7 +98,7 @@ fn names(given: &[String], files: &Files) -> Result<Vec<String>, Failure> {
             Failure::Failed(message)
         });
     }
-    let own = gethostname::gethostname().into_string().ok().and_then(|name| host_name(&name).ok());
+    let own = HostName::of_this_machine().map(|name| name.to_string());
     let always = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let mut names: Vec<String> = own.into_iter().chain(always).collect();
     names.dedup();
@@ -110,14 +111,9 @@ fn host_name(text: &str) -> Result<String, Failure> {
     if let Ok(address) = bare.parse::<IpAddr>() {
         return Ok(address.to_string());
     }
-    let name = text.to_ascii_lowercase();
-    let labels = name.strip_prefix("*.").unwrap_or(&name);
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    if name.len() <= LONGEST_NAME && labels.split('.').all(is_label) {
-        return Ok(name);
+    let (any, name) = text.strip_prefix("*.").map_or(("", text), |name| ("*.", name));
+    if let Ok(name) = name.parse::<HostName>() {
+        return Ok(format!("{any}{name}"));
     }
     Err(Failure::Configuration(format!(
         "{text:?} is neither a host name nor an IP address; write what stands in the programs' address between https:// and the port, such \
@@ -330,6 +326,3 @@ const AUTHORITY_LIFETIME: Duration = Duration::days(3650);
 
 /// The longest that macOS and iOS take from an authority they were told to trust.
 const SERVER_LIFETIME: Duration = Duration::days(825);
-
-/// RFC 1035, section 2.3.4, without the root's dot.
-const LONGEST_NAME: usize = 253;

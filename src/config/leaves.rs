@@ -12,8 +12,9 @@ use serde_json::json;
 
 use super::duration;
 use super::header_rules::ChangeableHeader;
+use super::host_name::HostName;
 use super::limits::{Count, Rate};
-use super::model::{LogFormat, RoutePath};
+use super::model::{Browsers, LogFormat, RoutePath};
 use super::node::Node;
 use super::public_url::PublicUrl;
 use super::report::{Report, near_miss};
@@ -112,6 +113,8 @@ leaves! {
         { "pattern": "^(api/[^/]+(/[^/]+/[^/]+)?|odata|soap|nav|environment)$",
           "examples": ["api/v2.0", "odata", "soap", "nav", "environment"] };
     PublicUrl: "an http or https address", str::parse::<PublicUrl>, { "pattern": "^https?://[^/?#@]+/?$" };
+    HostName: "a host name", str::parse::<HostName>,
+        { "pattern": "^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*[.]?$", "maxLength": 254, "examples": ["oldserver"] };
     ChangeableHeader: "the name of a header that can be changed", str::parse::<ChangeableHeader>,
         { "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$" };
     RoutePath: "a route's path", str::parse::<RoutePath>, { "pattern": "^/([A-Za-z0-9._~-]+/?)*$" };
@@ -212,6 +215,7 @@ macro_rules! choices {
 choices! {
     bool: ["true" => true, "false" => false];
     AnyVersion: ["*" => Self];
+    Browsers: ["deny" => Self::Deny, "allow" => Self::Allow];
     LogFormat: ["auto" => Self::Auto, "text" => Self::Text, "json" => Self::Json];
     tracing::Level: ["error" => Self::ERROR, "warn" => Self::WARN, "info" => Self::INFO, "debug" => Self::DEBUG, "trace" => Self::TRACE];
 }

@@ -11,7 +11,7 @@ use super::header_rules::{HeaderChanges, HeaderRules};
 use super::limits::Limits;
 use super::listeners;
 use super::mask::looks_like_a_secret;
-use super::model::{AllowFrom, Config, Connector, Log, MaxConnections, Route, RoutePath, Timeouts};
+use super::model::{Access, AllowFrom, Config, Connector, Log, MaxConnections, Route, RoutePath, Timeouts};
 use super::report::{Report, near_miss};
 use super::shape::{At, OrOff};
 use super::source::Span;
@@ -50,6 +50,7 @@ pub fn config(file: &file::File, folder: &Path, report: &mut Report) -> Option<C
     listeners::check_access(file, default_access.is_some(), report);
     warn_of_useless_companies(file, &connectors, report);
 
+    let access = &file.access.as_ref()?.value;
     let log = &file.log.as_ref()?.value;
     let connections = &file.max_connections.as_ref()?.value;
     let config = Config {
@@ -58,6 +59,10 @@ pub fn config(file: &file::File, folder: &Path, report: &mut Report) -> Option<C
         admin: admin?,
         connectors: connectors.into_iter().filter_map(|connector| connector.value).collect(),
         routes,
+        access: Access {
+            browsers: access.browsers.as_ref()?.value,
+            hosts: access.hosts.iter().flat_map(|hosts| &hosts.value).map(|host| host.value.clone()).collect(),
+        },
         log: Log {
             format: log.format.as_ref()?.value,
             level: log.level.as_ref()?.value,

@@ -15,6 +15,7 @@ mod applications;
 mod diagnostics;
 mod duration;
 mod header_rules;
+mod host_name;
 mod leaves;
 mod limits;
 mod listeners;
@@ -34,10 +35,12 @@ use std::path::Path;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use header_rules::{HeaderChanges, HeaderNameError, HeaderRules};
+pub use host_name::{HostName, HostNameError};
 pub use limits::{Limits, Rate};
 pub use listeners::{Listener, TlsFiles};
 pub use model::{
-    AllowFrom, Config, Connector, Log, LogFormat, MaxConnections, Route, RoutePath, RoutePathError, Timeouts, UNROUTED,
+    Access, AllowFrom, Browsers, Config, Connector, Log, LogFormat, MaxConnections, Route, RoutePath, RoutePathError,
+    Timeouts, UNROUTED,
 };
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use publish::{reference, schema};

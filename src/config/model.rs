@@ -12,6 +12,7 @@ use hyper::Method;
 use ipnet::IpNet;
 
 use super::header_rules::HeaderRules;
+use super::host_name::HostName;
 use super::limits::Limits;
 use super::listeners::Listener;
 use super::public_url::PublicUrl;
@@ -32,6 +33,7 @@ pub struct Config {
     pub connectors: Vec<Arc<Connector>>,
     /// In the order of the file. Never empty; no two have the same path.
     pub routes: Vec<Route>,
+    pub access: Access,
     pub log: Log,
     pub max_connections: MaxConnections,
     /// How long a client may keep a connection without asking for anything.
@@ -135,6 +137,21 @@ pub const UNROUTED: &str = "/unrouted";
 /// The networks a client may come from. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowFrom(Vec<IpNet>);
+
+/// Whose requests are looked at; from which networks they may come is for each route to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    pub browsers: Browsers,
+    /// What clients may call us, in addition to what is known anyway.
+    pub hosts: Vec<HostName>,
+}
+
+/// Whether web pages may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Browsers {
+    Deny,
+    Allow,
+}
 
 /// How many connections clients may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,9 +8,10 @@ use hyper::Method;
 use ipnet::IpNet;
 
 use super::header_rules::{ChangeableHeader, HeadersToSet};
+use super::host_name::HostName;
 use super::leaves::{AnyVersion, ConnectorName, Scope, Text, VariableName};
 use super::limits::{Count, Rate};
-use super::model::{LogFormat, RoutePath};
+use super::model::{Browsers, LogFormat, RoutePath};
 use super::node::{Node, Value};
 use super::public_url::PublicUrl;
 use super::report::Report;
@@ -37,7 +38,7 @@ mapping! {
         /// Which local path leads where. The longest path that fits a request is taken.
         /// Without it, a single connector gets `/api` → `api/v2.0`, `/odata` → `odata`, `/soap` → `soap`, `/nav` → `nav` and `/` → `nav`.
         routes: Vec<At<Route>> = Optional,
-        /// Who may use the routes that don't say it themselves.
+        /// Who may come in: from where, by which name, and whether web pages may.
         access: Access = Default("{}"),
         /// What is logged, and how.
         log: Log = Default("{}"),
@@ -229,10 +230,17 @@ mapping! {
 }
 
 mapping! {
-    /// Who may use the routes that don't say it themselves.
+    /// Who may come in: from where, by which name, and whether web pages may.
     Access: "access section" {
-        /// The networks programs may come from. Without it, this machine only.
+        /// The networks programs may come from, on routes that don't say it themselves. Without it, this machine only.
         allow_from: Vec<At<IpNet>> = Optional,
+        /// Names that programs call bcproxy by, such as that of the former server: `[ oldserver, erp-gw.contoso.local ]`. Known without being
+        /// listed: every IP address, `localhost`, this machine's own name, the name in `public_url` and those in the listeners' certificates.
+        /// A request to any other name is refused with 421: a web page could have pointed it here.
+        hosts: Vec<At<HostName>> = Optional,
+        /// Whether web pages may call bcproxy from a browser. With `allow`, pages of any site can, as whoever opens them
+        /// in a browser that reaches bcproxy.
+        browsers: Browsers = Default("deny"),
     }
 }
 

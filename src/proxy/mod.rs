@@ -68,6 +68,7 @@ pub use door::{BindError, DoorError, LocalAddress, bind};
 use doors::Doors;
 pub use doors::HeldSockets;
 pub use exchange::Exchange;
+pub use guard::Guard;
 use listener::Stop;
 use places::Places;
 pub use refusal::Refusal;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
+use super::guard::Unwelcome;
 use crate::business_central::address::AddressError;
 use crate::business_central::batch::BatchError;
 use crate::business_central::companies::{LookupError, MatchError};
@@ -29,6 +30,8 @@ pub enum Kind {
     /// The connection's handshake has gone wrong, and the connection with it.
     BrokenHandshake,
     NotAllowed,
+    /// It is for a host that nobody said we are.
+    UnknownHost,
     NoRoute,
     UnknownCompany,
     MethodNotAllowed,
@@ -60,6 +63,7 @@ impl Kind {
             Self::BadRequest => (S::BAD_REQUEST, "Proxy_BadRequest", "http_request_error"),
             Self::BrokenHandshake => (S::BAD_REQUEST, "Proxy_BrokenHandshake", "http_request_error"),
             Self::NotAllowed => (S::FORBIDDEN, "Proxy_NotAllowed", "http_request_denied"),
+            Self::UnknownHost => (S::MISDIRECTED_REQUEST, "Proxy_UnknownHost", "http_request_denied"),
             Self::NoRoute => (S::NOT_FOUND, "Proxy_NoRoute", "destination_not_found"),
             Self::UnknownCompany => (S::NOT_FOUND, "Proxy_UnknownCompany", "destination_not_found"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "Proxy_MethodNotAllowed", "http_request_denied"),
@@ -130,6 +134,12 @@ impl Refusal {
 
     pub fn retry_after(self, pause: Duration) -> Self {
         Self { retry_after: Some(pause), ..self }
+    }
+}
+
+impl From<Unwelcome> for Refusal {
+    fn from(reason: Unwelcome) -> Self {
+        Self::new(reason.kind(), reason.to_string())
     }
 }
 

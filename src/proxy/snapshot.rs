@@ -6,6 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::destination::Route;
+use super::guard::Guard;
 use super::route::Routes;
 use crate::config::{Config, PublicUrl};
 
@@ -13,6 +14,7 @@ use crate::config::{Config, PublicUrl};
 #[derive(Debug)]
 pub struct Snapshot {
     pub routes: Routes,
+    pub guard: Guard,
     /// What local addresses in answers begin with; `None`: what the client used.
     pub public_url: Option<PublicUrl>,
     /// How long a client may keep a connection without asking for anything.
@@ -23,7 +25,7 @@ impl Snapshot {
     /// With these routes, in the order of the file.
     pub fn new(config: &Config, routes: Vec<Arc<Route>>) -> Self {
         let (public_url, keep_alive) = (config.public_url.clone(), config.keep_alive);
-        Self { routes: Routes::new(routes), public_url, keep_alive }
+        Self { routes: Routes::new(routes), guard: Guard::new(config), public_url, keep_alive }
     }
 }
 

@@ -126,7 +126,7 @@ async fn a_request_that_is_framed_twice_or_meant_for_two_hosts_is_never_passed_o
         ["Content-Length: 1\r\nContent-Length: 2", "Content-Length: 1, 2", "Transfer-Encoding: chunked, x"]
     {
         let request =
-            format!("POST /api/customers HTTP/1.1\r\nHost: a\r\n{two_lengths}\r\nConnection: close\r\n\r\nab");
+            format!("POST /api/customers HTTP/1.1\r\nHost: erp\r\n{two_lengths}\r\nConnection: close\r\n\r\nab");
         let (answer, _) = rig.raw(request).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{two_lengths}: {answer}");
     }
@@ -136,8 +136,8 @@ async fn a_request_that_is_framed_twice_or_meant_for_two_hosts_is_never_passed_o
     let (chunked, length) = ("Transfer-Encoding: chunked", "Content-Length: 100");
     for framing in [format!("{chunked}\r\n{length}"), format!("{length}\r\n{chunked}")] {
         let request = format!(
-            "POST /api/customers HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{framing}\r\n\r\n\
-             2\r\n{{}}\r\n0\r\n\r\nGET /api/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+            "POST /api/customers HTTP/1.1\r\nHost: erp\r\nContent-Type: application/json\r\n{framing}\r\n\r\n\
+             2\r\n{{}}\r\n0\r\n\r\nGET /api/smuggled HTTP/1.1\r\nHost: erp\r\n\r\n"
         );
         let (answer, _) = rig.raw(request).await;
         assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What a rig is built from; the default is one connector with a company and the default routes.
+/// What a rig is built from; the default is one connector with a company, the default routes, and `erp`, `erp-gw` and `oldserver` as names.
 #[derive(Default)]
 pub struct Plan {
     pub settings: Settings,
@@ -171,7 +171,8 @@ fn write(simulator: &Simulator, folder: &Path, connectors: &[(String, Vec<String
         format!("  {name}:\n{lines}")
     };
     let connectors: String = connectors.iter().map(connector).collect();
-    let defaults = [("listen:", "listen: 127.0.0.1:0\n"), ("admin:", "admin: off\n")];
+    let hosts = "access: { hosts: [ erp, erp-gw, oldserver ] }\n";
+    let defaults = [("listen:", "listen: 127.0.0.1:0\n"), ("admin:", "admin: off\n"), ("access:", hosts)];
     let named = |key: &str| top.lines().any(|line| line.starts_with(key));
     let head: String = defaults.iter().filter(|(key, _)| !named(key)).map(|(_, line)| *line).collect();
     let text = format!("{head}connectors:\n{connectors}{top}\n");
@@ -333,7 +334,10 @@ pub async fn send(
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
-    let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
+    let mut request = Request::builder().method(method).uri(path);
+    if headers.iter().all(|(name, _)| *name != "host") {
+        request = request.header("host", address.to_string());
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

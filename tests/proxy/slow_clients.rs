@@ -11,7 +11,7 @@ use crate::wire::Wire;
 async fn who_has_all_its_connections_is_told_and_the_others_come_in() {
     let plan = Plan::default()
         .top("max_connections: { total: 3, per_client: 2 }")
-        .top("listen: 0.0.0.0:0\naccess: { allow_from: [ 127.0.0.0/8 ] }");
+        .top("listen: 0.0.0.0:0\naccess: { allow_from: [ 127.0.0.0/8 ], hosts: [ erp ] }");
     let rig = plan.start().await;
     let port = rig.address().port();
     let at = |last: u8| std::net::SocketAddr::from(([127, 0, 0, last], port));

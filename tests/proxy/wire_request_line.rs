@@ -27,7 +27,7 @@ async fn raw_names_are_understood() {
             "'Gr%C3%B6%C3%9Fe%20%231%20%22%3Cx%3E'",
         ),
         ("GET /api/customers?$filter=displayName eq 'Größe' HTTP/1.1".as_bytes(), "'Gr%C3%B6%C3%9Fe'"),
-        (b"GET http://old:7047/nav/BC140/WS/CRONUS International Ltd./Page/Customer HTTP/1.1", "/Page/Customer"),
+        (b"GET http://oldserver:7047/nav/BC140/WS/CRONUS International Ltd./Page/Customer HTTP/1.1", "/Page/Customer"),
     ] {
         let mut client = Wire::connect(rig.address()).await;
         client.send([line, b"\r\nConnection: close\r\n\r\n"].concat()).await;

@@ -35,7 +35,7 @@ use super::rewrite::Document;
 use super::route_table::RouteTable;
 use super::snapshot::Snapshot;
 use super::treatment::{document_of, is_narrowed};
-use super::{credentials, guard, headers, route, upstream};
+use super::{credentials, headers, route, upstream};
 use crate::business_central::Dialect;
 use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::config::{self, Config};
@@ -156,7 +156,7 @@ impl Explained<'_> {
                 dialect(None, looks_like_soap(&self.head.headers), reads_atom(&self.head.headers)),
             ))
         };
-        guard::check(self.head).map_err(routeless)?;
+        self.exchange.snapshot.guard.judge(self.head).map_err(|reason| routeless(reason.into()))?;
         credentials::check(self.exchange.credentials).map_err(routeless)?;
         let (&settings, remainder) = route::find(routes, self.head.uri.path()).map_err(routeless)?;
         let connector = &settings.connector;
