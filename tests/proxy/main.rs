@@ -19,6 +19,7 @@ mod faults;
 mod forwarding;
 mod gate;
 mod handshake;
+mod hosts;
 mod https;
 mod load;
 mod old_odata;
