@@ -74,6 +74,15 @@ fn a_secret_in_a_wrong_place_is_masked() {
 }
 
 #[test]
+fn a_private_key_in_place_of_its_files_path_is_masked() {
+    let key = "\"-----BEGIN PRIVATE KEY-----\\nxyzzy/plugh+\\n-----END PRIVATE KEY-----\"";
+    for wrong in ["adress: 127.0.0.1:1, tls: { certificate: a, private_key: KEY }", "address: KEY", "KEY: a"] {
+        let text = said(&format!("listen: {{ {} }}\n", wrong.replace("KEY", key)));
+        assert!(text.contains("proxy.yaml:1:") && !text.contains("xyzzy"), "{text}");
+    }
+}
+
+#[test]
 fn a_secret_under_its_own_key_is_masked_whatever_its_form() {
     for secret in [
         "xyzzy",

@@ -55,14 +55,15 @@ fn after_blanks(source: &Source, span: Span) -> Span {
     Span { start: span.start + text.len() - text.trim_start().len(), end: span.end }
 }
 
-/// Whether a word in a text has the form of a generated secret: long, without slashes, from several alphabets. Entra's hold a `~`.
+/// Whether a text is a key in PEM form, pasted in place of its file's path, or a word in it has the form of a generated secret: long, without
+/// slashes, from several alphabets. Entra's hold a `~`.
 pub fn looks_like_a_secret(text: &str) -> bool {
     let looks_like_one = |word: &str| {
         let has = |test: fn(&char) -> bool| word.chars().any(|character| test(&character));
         let is_mixed = has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit);
         !word.contains(['/', '\\']) && ((word.len() >= 16 && is_mixed) || (word.len() >= 6 && word.contains('~')))
     };
-    text.split_whitespace().any(looks_like_one)
+    text.contains("-----BEGIN") || text.split_whitespace().any(looks_like_one)
 }
 
 /// Whether a key is named like one for secrets, in any spelling: `clientSecret`, `client_secert`, `password`, `api-key`.
@@ -132,5 +133,7 @@ mod tests {
             assert!(!looks_like_a_secret(text), "{text}");
         }
         assert!(looks_like_a_secret("hunter2-S3cr3t~Value"));
+        // Each line of a key may hold a slash.
+        assert!(looks_like_a_secret("-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG/yqGSM49\n-----END PRIVATE KEY-----\n"));
     }
 }
