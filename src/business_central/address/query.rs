@@ -26,8 +26,16 @@ impl Query {
 
     /// Whether it names a tenant on its own account. A nextLink names one too, beside its place in the pages: that one is Business Central's.
     pub fn names_tenant(&self) -> bool {
-        let keeps_place = self.values("aid").chain(self.values("$skiptoken")).next().is_some();
-        self.values("tenant").next().is_some() && !keeps_place
+        self.values("tenant").next().is_some() && !self.keeps_place()
+    }
+
+    /// Whether it says where in the pages it goes on. Business Central writes these keys plainly: what only resembles one lets nothing pass.
+    fn keeps_place(&self) -> bool {
+        let mut parameters = self.0.iter().flat_map(|query| query.split('&'));
+        parameters.any(|parameter| {
+            let key = percent_decode_str(parameter.split('=').next().unwrap_or_default()).decode_utf8_lossy();
+            ["aid", "$skiptoken"].iter().any(|own| key.eq_ignore_ascii_case(own))
+        })
     }
 
     /// Leaves a parameter out.
@@ -153,6 +161,10 @@ mod tests {
         assert!(Query::new(Some("Tenant=x")).names_tenant());
         assert!(Query::new(Some("%74enant=x")).names_tenant());
         assert!(!Query::new(Some("tenant=x&aid=FIN&$skiptoken=1")).names_tenant());
+        assert!(!Query::new(Some("tenant=x&%24skiptoken=1")).names_tenant());
+        for resembling in ["tenant=x&$skiptoken+=1", "tenant=x&aid%20=FIN", "+tenant=x&skiptoken=1"] {
+            assert!(Query::new(Some(resembling)).names_tenant(), "{resembling}");
+        }
         assert!(!Query::new(None).names_tenant());
     }
 }
