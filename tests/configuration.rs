@@ -153,11 +153,15 @@ shutdown: { grace: 1m }
 ";
     let config = config(text);
     assert_eq!((config.listen.len(), config.admin, config.connectors.len()), (2, None, 2));
-    let Credential::ClientSecret(sources) = &config.connectors[0].application.credential;
-    assert_eq!(sources.first, SecretSource::Env("A_B".into()));
+    let Credential::ClientSecret(sources) = &config.connectors[0].application.credential else { panic!() };
+    let sources: Vec<_> = sources.iter().map(|kept| kept.source.clone()).collect();
     assert_eq!(
-        sources.others,
-        [SecretSource::File(Path::new("conf").join("s.txt")), SecretSource::Command(vec!["get".into(), "--it".into()]),]
+        sources,
+        [
+            SecretSource::Env("A_B".into()),
+            SecretSource::File(Path::new("conf").join("s.txt")),
+            SecretSource::Command(vec!["get".into(), "--it".into()]),
+        ]
     );
     let hosts: Vec<&str> = config.access.hosts.iter().map(HostName::as_str).collect();
     assert_eq!((hosts, config.access.browsers), (vec!["oldserver", "erp-gw.contoso.local"], Browsers::Allow));
@@ -196,8 +200,8 @@ fn a_connector_has_one_application_or_several() {
     let [second] = connector.other_applications.as_slice() else { panic!("{:?}", connector.other_applications) };
     assert_eq!(connector.application.client_id.to_string(), one);
     assert_eq!((second.client_id.to_string().as_str(), &second.tenant_id), (other, &connector.application.tenant_id));
-    let Credential::ClientSecret(sources) = &second.credential;
-    assert_eq!(sources.first, SecretSource::File(Path::new("conf").join(format!("{other}.txt"))));
+    let Credential::ClientSecret(sources) = &second.credential else { panic!() };
+    assert_eq!(sources.first.source, SecretSource::File(Path::new("conf").join(format!("{other}.txt"))));
 
     let besides = format!("{CONNECTOR}    applications:\n{}", item(other));
     for (text, place, what, fix) in [
@@ -527,4 +531,43 @@ fn the_published_reference_is_current() {
     let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     assert!(file("docs/configuration.md") == reference(), "docs/configuration.md {stale}");
     assert!(file("docs/proxy.schema.json") == json, "docs/proxy.schema.json {stale}");
+}
+
+#[test]
+fn a_connector_signs_in_in_exactly_one_way() {
+    let other_ways = "client_certificate: { certificate: a.pem }\nmanaged_identity: {}\n";
+    let said = mistakes(&with_keys(other_ways));
+    assert_eq!(said.matches("only one of `client_secret`, `client_certificate`,").count(), 2, "{said}");
+    assert!(said.contains("there is one already, in line 5"), "{said}");
+    let without = CONNECTOR.replace("    client_secret: { env: BC_CLIENT_SECRET }\n", "");
+    let said = mistakes(&without);
+    assert!(
+        said.contains("this connector has none of `client_secret`, `client_certificate`, `federated_token`"),
+        "{said}"
+    );
+    for way in [
+        "client_certificate: { certificate: a.pem, private_key: a.key }",
+        "federated_token: { file: token }",
+        "managed_identity: {}",
+        "managed_identity: { client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301 }",
+        "client_secret: { env: A_B, expires: 2027-05-01 }",
+    ] {
+        config(&format!("{without}    {way}\n"));
+    }
+}
+
+#[test]
+fn a_national_cloud_decides_where_tokens_are_issued() {
+    for (cloud, authority) in [
+        ("public", "https://login.microsoftonline.com"),
+        ("us-government", "https://login.microsoftonline.us"),
+        ("china", "https://login.partner.microsoftonline.cn"),
+    ] {
+        let loaded = read(&with_keys(&format!("cloud: {cloud}"))).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        assert_eq!(loaded.config.connectors[0].application.authority.as_str(), authority);
+        let said = loaded.warnings.to_string();
+        assert_eq!(said.contains("Business Central is still asked in the public cloud"), cloud != "public", "{said}");
+    }
+    let own = config(&with_keys("cloud: china\nauthority: https://login.example\nbase_url: https://bc.example"));
+    assert_eq!(own.connectors[0].application.authority.as_str(), "https://login.example");
 }

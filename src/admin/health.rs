@@ -74,7 +74,8 @@ async fn ready(destination: &Destination) -> Result<String, String> {
                 Some(company) => format!("company {} ({})", company.name, company.id),
                 None => "company named by the client".to_owned(),
             };
-            Ok(format!("{name}: ready, token {} s old, {company}", ready.token_age.as_secs()))
+            let expiry = ready.expiry.map_or_else(String::new, |expiry| format!(". But {expiry}."));
+            Ok(format!("{name}: ready, token {} s old, {company}{expiry}", ready.token_age.as_secs()))
         }
         Ok(Err(refusal)) => Err(format!("{name}: not ready. {}", refusal.message)),
         Err(_) => Err(format!(

@@ -48,7 +48,7 @@ async fn request(connector: &Connector) -> Result<IssuedToken, Failure> {
 }
 
 fn text(issued: &IssuedToken) -> Zeroizing<String> {
-    let text = issued.authorization.to_str().unwrap_or_default();
+    let text = issued.granted.authorization.to_str().unwrap_or_default();
     Zeroizing::new(text.strip_prefix("Bearer ").unwrap_or(text).to_owned())
 }
 
@@ -59,7 +59,7 @@ fn claims(issued: &IssuedToken) -> Option<Map<String, Value>> {
 fn print(connector: &Connector, issued: &IssuedToken) {
     println!("connector {}", connector.name);
     let row = |name: &str, value: &str| println!("  {name:<12}{value}");
-    row("expires", &expiry(issued.lifetime));
+    row("expires", &expiry(issued.granted.lifetime));
     let Some(claims) = claims(issued) else {
         return row("claims", "it can't be looked into");
     };
@@ -116,9 +116,9 @@ fn end(lifetime: Duration) -> Option<String> {
 fn as_json(connector: &Connector, issued: &IssuedToken, reveal: bool) -> Value {
     let mut all = json!({
         "connector": connector.name,
-        "expires": end(issued.lifetime),
-        "expires_in": issued.lifetime.as_secs(),
-        "roles": issued.claims.as_ref().map(|claims| &claims.roles),
+        "expires": end(issued.granted.lifetime),
+        "expires_in": issued.granted.lifetime.as_secs(),
+        "roles": issued.granted.claims.as_ref().map(|claims| &claims.roles),
         "claims": claims(issued),
     });
     if reveal {

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::report::Report;
 use super::shape::{At, OneOrMore};
-use super::source::Span;
 use super::vocabulary as file;
-use crate::entra::{Application, ClientId, Credential, SecretSource, SecretSources};
+use crate::entra::{
+    Application, CertificateFiles, ClientId, Credential, KeptSecret, ManagedIdentity, SecretSource, SecretSources,
+};
 
 /// The connector's applications, in the order of the file. `None` when there are none or one can't be read.
 pub fn applications(
@@ -14,13 +15,19 @@ pub fn applications(
     folder: &Path,
     report: &mut Report,
 ) -> Option<(Application, Vec<Application>)> {
-    let own = Keys { client_id: connector.client_id.as_ref(), client_secret: connector.client_secret.as_ref() };
+    let own = Keys {
+        client_id: connector.client_id.as_ref(),
+        client_secret: connector.client_secret.as_ref(),
+        client_certificate: connector.client_certificate.as_ref(),
+        federated_token: connector.federated_token.as_ref(),
+        managed_identity: connector.managed_identity.as_ref(),
+    };
     let Some(pool) = &connector.applications else {
         return Some((own.application(connector, folder)?, Vec::new()));
     };
-    for label in own.labels() {
+    if let Some(client_id) = own.client_id {
         let help = "write it into one of the applications, or remove `applications`";
-        report.error(label, "there are `applications` besides", help);
+        report.error(client_id.label, "there are `applications` besides", help);
     }
     let items = &pool.value;
     for (number, item) in items.iter().enumerate() {
@@ -35,7 +42,13 @@ pub fn applications(
         }
     }
     let mut applications = items.iter().map(|item| {
-        let own = Keys { client_id: item.value.client_id.as_ref(), client_secret: item.value.client_secret.as_ref() };
+        let own = Keys {
+            client_id: item.value.client_id.as_ref(),
+            client_secret: item.value.client_secret.as_ref(),
+            client_certificate: item.value.client_certificate.as_ref(),
+            federated_token: item.value.federated_token.as_ref(),
+            managed_identity: item.value.managed_identity.as_ref(),
+        };
         own.application(connector, folder)
     });
     let first = applications.next()??;
@@ -46,25 +59,53 @@ pub fn applications(
 struct Keys<'f> {
     client_id: Option<&'f At<ClientId>>,
     client_secret: Option<&'f At<OneOrMore<file::Secret>>>,
+    client_certificate: Option<&'f At<file::ClientCertificate>>,
+    federated_token: Option<&'f At<file::FederatedToken>>,
+    managed_identity: Option<&'f At<file::ManagedIdentity>>,
 }
 
 impl Keys<'_> {
-    fn labels(&self) -> impl Iterator<Item = Span> {
-        self.client_id.map(|it| it.label).into_iter().chain(self.client_secret.map(|it| it.label))
-    }
-
     fn application(&self, connector: &file::Connector, folder: &Path) -> Option<Application> {
-        let mut sources = self.client_secret?.value.0.iter().map(|source| match &source.value {
-            file::Secret::Env(name, _) => SecretSource::Env(name.0.clone()),
-            file::Secret::File(path, _) => SecretSource::File(folder.join(path)),
-            file::Secret::Command(argv) => SecretSource::Command(argv.clone()),
-        });
+        let authority = match &connector.authority {
+            Some(authority) => authority.value.clone(),
+            None => connector.cloud.as_ref()?.value.authority().parse().ok()?,
+        };
         Some(Application {
-            authority: connector.authority.as_ref()?.value.clone(),
+            authority,
             tenant_id: connector.tenant_id.as_ref()?.value.clone(),
             client_id: self.client_id?.value,
-            credential: Credential::ClientSecret(SecretSources { first: sources.next()?, others: sources.collect() }),
+            credential: self.credential(folder)?,
             scope: connector.scope.as_ref()?.value.0.clone(),
         })
     }
+
+    fn credential(&self, folder: &Path) -> Option<Credential> {
+        if let Some(At { value: files, .. }) = self.client_certificate {
+            return Some(Credential::ClientCertificate(certificate_files(files, folder)?));
+        }
+        if let Some(token) = self.federated_token {
+            return Some(Credential::FederatedToken(folder.join(&token.value.file.as_ref()?.value)));
+        }
+        if let Some(identity) = self.managed_identity {
+            let client_id = identity.value.client_id.as_ref().map(|client_id| client_id.value);
+            return Some(Credential::ManagedIdentity(ManagedIdentity { client_id }));
+        }
+        let mut sources = self.client_secret?.value.0.iter().map(|At { value: secret, .. }| KeptSecret {
+            source: match &secret.place {
+                file::Place::Env(name, _) => SecretSource::Env(name.0.clone()),
+                file::Place::File(path, _) => SecretSource::File(folder.join(path)),
+                file::Place::Command(argv) => SecretSource::Command(argv.clone()),
+            },
+            expires: secret.expires.as_ref().map(|day| day.value),
+        });
+        Some(Credential::ClientSecret(SecretSources { first: sources.next()?, others: sources.collect() }))
+    }
+}
+
+/// Where the files of a certificate are.
+pub fn certificate_files(files: &file::ClientCertificate, folder: &Path) -> Option<CertificateFiles> {
+    Some(CertificateFiles {
+        certificate: folder.join(&files.certificate.as_ref()?.value),
+        private_key: files.private_key.as_ref().map(|path| folder.join(&path.value)),
+    })
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::Method;
 use ipnet::IpNet;
 use serde_json::json;
+use time::macros::format_description;
 
 use super::duration;
 use super::header_rules::ChangeableHeader;
@@ -20,7 +21,7 @@ use super::public_url::PublicUrl;
 use super::report::{Report, near_miss};
 use super::shape::{Form, Shape, text_at};
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
-use crate::entra::{ClientId, TenantId};
+use crate::entra::{ClientId, Cloud, TenantId};
 use crate::https_url::HttpsUrl;
 
 /// Any text that is not empty, such as an argument of a command.
@@ -57,6 +58,8 @@ pub enum LeafError {
          the secret itself is never written in this file"
     )]
     Variable,
+    #[error("write a day as year, month and day, such as 2027-05-01")]
+    Day,
     #[error("write one resource with /.default behind it, such as https://api.businesscentral.dynamics.com/.default")]
     Scope,
 }
@@ -100,6 +103,7 @@ leaves! {
     SocketAddr: "an IP address with a port", |text| text.parse().map_err(|_| LeafError::Address),
         { "pattern": "^(\\d+\\.\\d+\\.\\d+\\.\\d+|\\[[0-9A-Fa-f:.%]+\\]):\\d+$", "examples": ["127.0.0.1:8080"] };
     IpNet: "a network", network, { "examples": ["10.0.0.0/8", "192.168.1.20"] };
+    time::Date: "a day", day, { "format": "date", "examples": ["2027-05-01"] };
     Duration: "a duration", duration::parse, { "pattern": (duration::PATTERN), "examples": ["10s", "1h30m"] };
     Count: "a number", str::parse::<Count>, { "type": ["integer", "string"], "minimum": 1, "maximum": (Count::LARGEST) };
     Rate: "a number of requests in a time", str::parse::<Rate>,
@@ -122,6 +126,10 @@ leaves! {
 
 fn non_empty(text: &str) -> Result<String, LeafError> {
     if text.is_empty() { Err(LeafError::Empty) } else { Ok(text.to_owned()) }
+}
+
+fn day(text: &str) -> Result<time::Date, LeafError> {
+    time::Date::parse(text, format_description!("[year]-[month]-[day]")).map_err(|_| LeafError::Day)
 }
 
 fn network(text: &str) -> Result<IpNet, LeafError> {
@@ -216,6 +224,7 @@ choices! {
     bool: ["true" => true, "false" => false];
     AnyVersion: ["*" => Self];
     Browsers: ["deny" => Self::Deny, "allow" => Self::Allow];
+    Cloud: ["public" => Self::Public, "us-government" => Self::UsGovernment, "china" => Self::China];
     LogFormat: ["auto" => Self::Auto, "text" => Self::Text, "json" => Self::Json];
     tracing::Level: ["error" => Self::ERROR, "warn" => Self::WARN, "info" => Self::INFO, "debug" => Self::DEBUG, "trace" => Self::TRACE];
 }
@@ -244,6 +253,14 @@ mod tests {
         assert_eq!(network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
         for wrong in ["", "10.0.0.0/33", "localhost", "10.0.0"] {
             assert_eq!(network(wrong), Err(LeafError::Network), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_one_of_the_calendar() {
+        assert_eq!(day("2028-02-29").unwrap(), time::macros::date!(2028 - 02 - 29));
+        for wrong in ["", "2027-02-29", "2027-5-1", "01.05.2027", "2027-05-01T00:00:00Z"] {
+            assert_eq!(day(wrong), Err(LeafError::Day), "{wrong}");
         }
     }
 

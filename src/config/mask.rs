@@ -27,7 +27,7 @@ fn hide(node: &Node, is_secret: bool, spans: &mut Vec<Span>) {
         Value::Mapping(entries) => {
             for (key, value) in entries {
                 let name = key.text().unwrap_or_default();
-                let is_source = is_secret && matches!(name, "env" | "file" | "command");
+                let is_source = is_secret && matches!(name, "env" | "file" | "command" | "expires");
                 hide(key, is_secret && !is_source, spans);
                 let is_variable = is_source && name == "env" && value.text().is_some_and(is_shouted);
                 hide(value, (is_secret && !is_variable) || is_key_of_secrets(name), spans);
@@ -70,7 +70,7 @@ pub fn looks_like_a_secret(text: &str) -> bool {
 pub fn is_key_of_secrets(key: &str) -> bool {
     let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let holds = |word: &str| plain.contains(word);
-    ["secret", "secert", "password", "passwd", "pwd", "passphrase", "token", "apikey", "credential"]
+    ["secret", "secert", "password", "passwd", "pwd", "passphrase", "token", "apikey", "credential", "privatekey"]
         .into_iter()
         .any(holds)
         || plain == "key"

@@ -16,8 +16,9 @@ use super::report::{Report, near_miss};
 use super::shape::{At, OrOff};
 use super::source::Span;
 use super::vocabulary as file;
-use crate::business_central::CompanyRef;
-use crate::business_central::Surface;
+use crate::business_central::{CompanyRef, PUBLIC_BASE_URL, Surface};
+use crate::entra::Cloud;
+use crate::https_url::HttpsUrl;
 
 /// What a single connector gets without `routes`.
 const DEFAULT_ROUTES: [(&str, &str); 5] =
@@ -49,6 +50,7 @@ pub fn config(file: &file::File, folder: &Path, report: &mut Report) -> Option<C
     };
     listeners::check_access(file, default_access.is_some(), report);
     warn_of_useless_companies(file, &connectors, report);
+    warn_of_unknown_clouds(file, report);
 
     let access = &file.access.as_ref()?.value;
     let log = &file.log.as_ref()?.value;
@@ -300,6 +302,23 @@ fn warn_of_useless_companies(file: &file::File, connectors: &[Known<'_>], report
                 company,
                 "this company is not used: all routes of the connector lead to `environment`, which is not confined to one",
                 "remove it, or choose another `to`: api/v2.0, odata, soap or nav",
+            );
+        }
+    }
+}
+
+/// Where Business Central is in the national clouds is not known to us.
+fn warn_of_unknown_clouds(file: &file::File, report: &mut Report) {
+    let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
+    for connector in connectors.filter_map(|(_, connector)| connector.as_ref()) {
+        let is_public_address = |url: &At<HttpsUrl>| url.value.as_str() == PUBLIC_BASE_URL;
+        if let Some(cloud) = connector.cloud.as_ref().filter(|cloud| cloud.value != Cloud::Public)
+            && connector.base_url.as_ref().is_some_and(is_public_address)
+        {
+            report.warning(
+                cloud.span,
+                "this sets only where tokens are issued: Business Central is still asked in the public cloud",
+                "set `base_url` and `scope` to what your Business Central in this cloud has",
             );
         }
     }

@@ -8,12 +8,15 @@ use std::path::Path;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::applications::certificate_files;
 use super::report::Report;
 use super::shape::At;
 use super::source::Span;
-use super::vocabulary::{self as file, Secret};
+use super::vocabulary::{self as file, Place, Secret};
+use crate::entra::{CertificateProblem, Expiry};
 use crate::small_file;
 use crate::tls::{Identity, Part};
 
@@ -33,6 +36,21 @@ pub fn check(file: &file::File, folder: &Path, report: &mut Report) {
         let lists = connector.client_secret.iter().chain(others.filter_map(|other| other.value.client_secret.as_ref()));
         let secrets = lists.flat_map(|list| &list.value.0);
         secrets.for_each(|secret| check_secret(&secret.value, folder, report));
+        let others = connector.applications.iter().flat_map(|applications| &applications.value);
+        let certificates = others.clone().filter_map(|other| other.value.client_certificate.as_ref());
+        for files in connector.client_certificate.iter().chain(certificates) {
+            check_pair(&files.value, folder, report);
+        }
+        let tokens = others.filter_map(|other| other.value.federated_token.as_ref());
+        for At { value: token, .. } in connector.federated_token.iter().chain(tokens) {
+            if let Some(path) = &token.file
+                && let Err(error) = small_file::read(&folder.join(&path.value))
+            {
+                let help = "look whether whatever keeps the token fresh has written it; its path is relative to the folder of this configuration file";
+                let reason = small_file::reason(&error);
+                report.error(path.span, format!("the file named here can't be read: {reason}"), help);
+            }
+        }
         if let Some(At { value: path, span, .. }) = &connector.ca_file {
             check_certificates(&folder.join(path), *span, report);
         }
@@ -40,8 +58,11 @@ pub fn check(file: &file::File, folder: &Path, report: &mut Report) {
 }
 
 fn check_secret(secret: &Secret, folder: &Path, report: &mut Report) {
-    match secret {
-        Secret::Env(name, span) => {
+    if let Some(day) = &secret.expires {
+        warn_of_end(day.value, day.span, report);
+    }
+    match &secret.place {
+        Place::Env(name, span) => {
             let help = "set it for the account bcproxy runs under, and start bcproxy again; a variable set in a terminal holds there only";
             match env::var_os(&name.0).map(|value| Zeroizing::new(value.into_encoded_bytes())) {
                 None => report.error(*span, "the environment variable named here is not set", help),
@@ -51,10 +72,10 @@ fn check_secret(secret: &Secret, folder: &Path, report: &mut Report) {
                 Some(value) if str::from_utf8(&value).is_err() => {
                     report.error(*span, "the environment variable named here is not text", help);
                 }
-                Some(_) => {}
+                Some(value) => warn_of_id(&value, *span, report),
             }
         }
-        Secret::File(path, span) => {
+        Place::File(path, span) => {
             let help = "write the client secret's value into that file; its path is relative to the folder of this configuration file";
             match small_file::read(&folder.join(path)) {
                 Err(error) => {
@@ -68,10 +89,58 @@ fn check_secret(secret: &Secret, folder: &Path, report: &mut Report) {
                 Ok(value) if str::from_utf8(&value).is_err() => {
                     report.error(*span, "the file named here is not plain text (UTF-8)", help);
                 }
-                Ok(_) => {}
+                Ok(value) => warn_of_id(&value, *span, report),
             }
         }
-        Secret::Command(_) => {}
+        Place::Command(_) => {}
+    }
+}
+
+/// The ID of a secret is shown for ever, its value only once.
+fn warn_of_id(value: &[u8], span: Span, report: &mut Report) {
+    if Uuid::try_parse_ascii(value.trim_ascii()).is_ok() {
+        report.warning(
+            span,
+            "what is kept there has the form of a Secret ID",
+            "Entra wants the secret's Value, which it shows only when the secret is made; if it is lost, make a new one",
+        );
+    }
+}
+
+fn warn_of_end(last_day: time::Date, span: Span, report: &mut Report) {
+    if let Some(expiry) = Expiry::soon(last_day, OffsetDateTime::now_utc().date()) {
+        report.warning(span, expiry.to_string(), "until then everything works");
+    }
+}
+
+/// Whether a certificate and its key belong together and can be used now.
+fn check_pair(files: &file::ClientCertificate, folder: &Path, report: &mut Report) {
+    let (Some(certificate), Some(paths)) = (&files.certificate, certificate_files(files, folder)) else { return };
+    let key_span = files.private_key.as_ref().map_or(certificate.span, |key| key.span);
+    let help = "it must be a file in PEM form; its path is relative to the folder of this configuration file";
+    let mut contents = |path: &Path, span: Span| {
+        let content = small_file::read(path);
+        content.map_err(|error| {
+            report.error(span, format!("the file named here can't be read: {}", small_file::reason(&error)), help)
+        })
+    };
+    let first = contents(&paths.certificate, certificate.span);
+    let second = paths.private_key.as_deref().map(|path| contents(path, key_span)).transpose();
+    let (Ok(first), Ok(second)) = (first, second) else { return };
+    let span_of = |problem: &CertificateProblem| if problem.is_about_the_key() { key_span } else { certificate.span };
+    match paths.pair(&first, second.as_ref().map(|key| key.as_slice())) {
+        Err(error) => report.error(span_of(&error.problem), format!("the file named here {}", error.problem), help),
+        Ok(pair) => {
+            if let Err(error) = paths.check_time(&pair, OffsetDateTime::now_utc()) {
+                report.warning(
+                    certificate.span,
+                    format!("the file named here {}", error.problem),
+                    "no token can be had with it",
+                );
+            } else {
+                warn_of_end(pair.last_day(), certificate.span, report);
+            }
+        }
     }
 }
 

@@ -102,7 +102,7 @@ fn mapping_schema(mapping: &Mapping) -> Value {
         Presence::Unless(other) => Some((field.key, other)),
         _ => None,
     };
-    let (replaced, replacing): (Vec<_>, Vec<_>) = mapping.fields.iter().filter_map(unless).unzip();
+    let unless: Vec<(&str, &str)> = mapping.fields.iter().filter_map(unless).collect();
     let mut schema = json!({
         "type": "object",
         "description": prose(mapping.doc),
@@ -113,12 +113,13 @@ fn mapping_schema(mapping: &Mapping) -> Value {
         if !required.is_empty() {
             schema.insert("required".to_owned(), json!(required));
         }
-        if let Some(other) = replacing.first() {
-            schema.insert("oneOf".to_owned(), json!([{ "required": replaced }, { "required": [other] }]));
-        }
-        if mapping.is_alternative {
-            schema.insert("minProperties".to_owned(), json!(1));
-            schema.insert("maxProperties".to_owned(), json!(1));
+        if !mapping.one_of.is_empty() {
+            // What is required unless there is another key is required beside each that is not that one.
+            let one = |key: &&str| {
+                let others = unless.iter().filter(|(_, other)| other != key).map(|(key, _)| *key);
+                json!({ "required": std::iter::once(*key).chain(others).collect::<Vec<_>>() })
+            };
+            schema.insert("oneOf".to_owned(), mapping.one_of.iter().map(one).collect());
         }
     }
     schema
@@ -135,6 +136,7 @@ fn sections(form: &Form, path: &str, done: &mut HashSet<&'static str>, text: &mu
     *text += "| key | value | default | |\n|---|---|---|---|\n";
     for field in &mapping.fields {
         let default = match field.presence {
+            Presence::Optional if mapping.one_of.contains(&field.key) => "one of these".to_owned(),
             Presence::Required => "**required**".to_owned(),
             Presence::Unless(other) => format!("**required**, unless there are `{other}`"),
             Presence::Optional => "—".to_owned(),
@@ -162,8 +164,8 @@ fn value_text(form: &Form) -> String {
     match form {
         Form::Text { what, .. } => (*what).to_owned(),
         Form::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
-        Form::Mapping(mapping) if mapping.is_alternative => {
-            mapping.fields.iter().map(|field| format!("`{{ {}: … }}`", field.key)).collect::<Vec<_>>().join(" or ")
+        Form::Mapping(mapping) if !mapping.one_of.is_empty() => {
+            mapping.one_of.iter().map(|key| format!("`{{ {key}: … }}`")).collect::<Vec<_>>().join(" or ")
         }
         Form::Mapping(_) => "a mapping".to_owned(),
         Form::Named { name, item } => format!("`{name}:` {}, …", value_text(item)),
@@ -189,8 +191,8 @@ mod tests {
         let connector = &schema["properties"]["connectors"]["additionalProperties"];
         assert_eq!(schema["required"], json!(["connectors"]));
         assert_eq!(connector["required"], json!(["tenant_id"]));
-        let one_or_several = json!([{ "required": ["client_id", "client_secret"] }, { "required": ["applications"] }]);
-        assert_eq!(connector["oneOf"], one_or_several);
+        assert_eq!(connector["oneOf"][0], json!({ "required": ["client_secret", "client_id"] }));
+        assert_eq!(connector["oneOf"][4], json!({ "required": ["applications"] }));
         assert_eq!(connector["additionalProperties"], json!(false));
         assert_eq!(connector["properties"]["environment"]["default"], json!("Production"));
         assert_eq!(schema["properties"]["log"]["properties"]["requests"]["default"], json!(true));

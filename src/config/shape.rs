@@ -58,8 +58,8 @@ pub struct Mapping {
     pub title: &'static str,
     pub doc: &'static str,
     pub fields: Vec<Field>,
-    /// Whether exactly one of the keys is written.
-    pub is_alternative: bool,
+    /// The keys of which exactly one is written; empty where there is no such choice.
+    pub one_of: &'static [&'static str],
 }
 
 /// A key of a [`Mapping`].
@@ -91,11 +91,12 @@ pub struct At<T> {
     pub label: Span,
 }
 
-/// Declares a mapping: a struct whose fields are the keys, its documentation and its reader.
+/// Declares a mapping: a struct whose fields are the keys, its documentation and its reader. `one of […]` names optional keys of which
+/// exactly one must be there.
 ///
 /// A field is `None` when it is absent and has no default, or when it could not be read.
 macro_rules! mapping {
-    ($(#[doc = $doc:literal])+ $name:ident: $title:literal {
+    ($(#[doc = $doc:literal])+ $name:ident: $title:literal $(, one of [$($choice:ident),+])? {
         $($(#[doc = $field_doc:literal])+ $key:ident: $type:ty = $presence:expr,)+
     }) => {
         $(#[doc = $doc])+
@@ -113,12 +114,13 @@ macro_rules! mapping {
                     presence: $presence,
                     form: <$type as $crate::config::shape::Shape>::form(),
                 }),+];
-                Form::Mapping(Mapping { title: $title, doc: concat!($($doc, "\n"),+), fields, is_alternative: false })
+                Form::Mapping(Mapping { title: $title, doc: concat!($($doc, "\n"),+), fields, one_of: &[$($(stringify!($choice)),+)?] })
             }
 
             fn read(node: &$crate::config::node::Node, report: &mut $crate::config::report::Report) -> Option<Self> {
                 use $crate::config::shape::{Entries, Presence::*};
                 let entries = Entries::of(node, $title, &[$(stringify!($key)),+], report)?;
+                $(entries.check_choice(&[$(stringify!($choice)),+], report);)?
                 Some(Self { $($key: entries.read(stringify!($key), $presence, concat!($($field_doc),+), report)),+ })
             }
         }
@@ -146,6 +148,31 @@ impl<'n> Entries<'n> {
             }
         }
         Some(Self { node, title, values })
+    }
+
+    /// Reports where not exactly one of these keys is written.
+    pub fn check_choice(&self, keys: &[&'static str], report: &mut Report) {
+        let listed = |keys: &[&'static str]| keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        let mut written: Vec<&Node> = keys.iter().filter_map(|key| self.values.get(key).copied()).collect();
+        written.sort_by_key(|node| node.label);
+        match written.as_slice() {
+            [_] => {}
+            [] => report.error(
+                self.node.label,
+                format!("this {} has none of {}", self.title, listed(keys)),
+                format!("add one of them; most have {SECRET_FORM}"),
+            ),
+            [first, others @ ..] => {
+                let line = report.line(first.label);
+                for other in others {
+                    report.error(
+                        other.label,
+                        format!("only one of {} is possible, and there is one already, in line {line}", listed(keys)),
+                        "keep the one that is meant",
+                    );
+                }
+            }
+        }
     }
 
     /// Reads the value of one key; its documentation helps when it is missing.

@@ -18,7 +18,7 @@ use super::report::Report;
 use super::shape::{At, Form, Named, OneOrMore, OrOff, SECRET_FORM, Shape, mapping, read_at};
 use super::source::Span;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
-use crate::entra::{ClientId, TenantId};
+use crate::entra::{ClientId, Cloud, TenantId};
 use crate::https_url::HttpsUrl;
 
 mapping! {
@@ -83,7 +83,7 @@ mapping! {
 
 mapping! {
     /// One connection to Business Central: tenant, application, environment, company.
-    Connector: "connector" {
+    Connector: "connector", one of [client_secret, client_certificate, federated_token, managed_identity, applications] {
         /// Directory (tenant) ID: a GUID, or a domain such as `contoso.onmicrosoft.com`.
         /// Microsoft Entra admin center → App registrations → your application → Overview.
         tenant_id: TenantId = Required,
@@ -91,7 +91,15 @@ mapping! {
         client_id: ClientId = Unless("applications"),
         /// Where the client secret is kept. It is never written in this file.
         /// A list is tried in order, for changing secrets without a break. It is read again before every token request.
-        client_secret: OneOrMore<Secret> = Unless("applications"),
+        client_secret: OneOrMore<Secret> = Optional,
+        /// Instead of a secret: a certificate, whose public part is uploaded in Entra: App registrations → your application → Certificates &
+        /// secrets. Its files are read again before every token request.
+        client_certificate: ClientCertificate = Optional,
+        /// Instead of a secret: a token that somebody else keeps fresh in a file, such as Kubernetes (workload identity federation).
+        federated_token: FederatedToken = Optional,
+        /// Instead of a secret, on Azure: the identity of the virtual machine or App Service. `{}` is the system-assigned one, whose
+        /// application ID is `client_id` then.
+        managed_identity: ManagedIdentity = Optional,
         /// Several applications of the tenant instead of one. Business Central limits each, so that two get twice as much done on api and OData
         /// routes. SOAP calls gain nothing: their limits are the environment's. Each needs the same permissions and its own card in Business Central.
         applications: Vec<At<Application>> = Optional,
@@ -101,8 +109,11 @@ mapping! {
         company: CompanyRef = Optional,
         /// What programs call a company on `nav` routes, and its name or id at Business Central: `{ "Old name": "New name", … }`.
         companies: Named<CompanyRef> = Optional,
-        /// Where tokens are issued.
-        authority: HttpsUrl = Default("https://login.microsoftonline.com"),
+        /// The national cloud of the tenant. It decides where tokens are issued.
+        cloud: Cloud = Default("public"),
+        /// Where tokens are issued, if not where the cloud's are: `https://login.microsoftonline.com`, `https://login.microsoftonline.us` or
+        /// `https://login.partner.microsoftonline.cn`.
+        authority: HttpsUrl = Optional,
         /// Where Business Central is.
         base_url: HttpsUrl = Default("https://api.businesscentral.dynamics.com"),
         /// What tokens are for.
@@ -120,11 +131,17 @@ mapping! {
 
 mapping! {
     /// One of several applications.
-    Application: "application" {
+    Application: "application", one of [client_secret, client_certificate, federated_token, managed_identity] {
         /// Application (client) ID: a GUID.
         client_id: ClientId = Required,
         /// Where its client secret is kept, as the connector's would be.
-        client_secret: OneOrMore<Secret> = Required,
+        client_secret: OneOrMore<Secret> = Optional,
+        /// Instead of a secret, as the connector's would be.
+        client_certificate: ClientCertificate = Optional,
+        /// Instead of a secret, as the connector's would be.
+        federated_token: FederatedToken = Optional,
+        /// Instead of a secret, as the connector's would be.
+        managed_identity: ManagedIdentity = Optional,
     }
 }
 
@@ -143,14 +160,44 @@ mapping! {
 }
 
 mapping! {
-    /// Where a secret is kept: one of these.
-    SecretPlace: "client secret" {
+    /// Where a secret is kept: in one of three places.
+    SecretPlace: "client secret", one of [env, file, command] {
         /// The name of an environment variable that holds the secret.
         env: VariableName = Optional,
         /// A file that holds the secret and nothing else; relative to this file's folder. White space around it is ignored.
         file: PathBuf = Optional,
-        /// A program and its arguments, run without a shell; what it prints is the secret.
+        /// A program and its arguments, run without a shell and for at most 30 s; what it prints is the secret.
         command: Vec<At<Text>> = Optional,
+        /// The day on which the secret ends, as Entra showed it when it was made: `2027-05-01`. bcproxy warns from 30 days before.
+        expires: time::Date = Optional,
+    }
+}
+
+mapping! {
+    /// A certificate and its private key, as PEM files; the key without a passphrase. A PKCS#12 file (`.pfx`, `.p12`) is made into one with
+    /// `openssl pkcs12 -in FILE -nodes -out FILE.pem`.
+    ClientCertificate: "client certificate" {
+        /// The file of the certificate; relative to this file's folder.
+        certificate: PathBuf = Required,
+        /// The file of its RSA key (PKCS#8 or PKCS#1), if it is not in the same file.
+        private_key: PathBuf = Optional,
+    }
+}
+
+mapping! {
+    /// A token that somebody else keeps fresh.
+    FederatedToken: "federated token" {
+        /// The file of the token; relative to this file's folder. It is read again before every token request.
+        file: PathBuf = Required,
+    }
+}
+
+mapping! {
+    /// An identity that Azure gives to a machine or service.
+    ManagedIdentity: "managed identity" {
+        /// The client ID of a user-assigned identity. If it is not the connector's own `client_id`, it vouches for that application, which
+        /// needs a federated credential for it.
+        client_id: ClientId = Optional,
     }
 }
 
@@ -295,9 +342,16 @@ impl Shape for Listen {
     }
 }
 
+/// Where a secret is kept, and until when it is good.
+#[derive(Debug)]
+pub struct Secret {
+    pub place: Place,
+    pub expires: Option<At<time::Date>>,
+}
+
 /// Where a secret is kept.
 #[derive(Debug)]
-pub enum Secret {
+pub enum Place {
     Env(VariableName, Span),
     File(PathBuf, Span),
     Command(Vec<String>),
@@ -305,23 +359,18 @@ pub enum Secret {
 
 impl Shape for Secret {
     fn form() -> Form {
-        match SecretPlace::form() {
-            Form::Mapping(mut mapping) => {
-                mapping.is_alternative = true;
-                Form::Mapping(mapping)
-            }
-            other => other,
-        }
+        SecretPlace::form()
     }
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         let right_form = format!("write where it is kept: {SECRET_FORM}, or {{ file: … }}, or {{ command: [ … ] }}");
+        let is_a_place = |entry: &&(Node, Node)| entry.0.text() != Some("expires");
         match &node.value {
             Value::Scalar { .. } => {
                 report.error(node.span, "a secret is never written in this file", right_form);
                 None
             }
-            Value::Mapping(entries) if entries.len() != 1 => {
+            Value::Mapping(entries) if entries.iter().filter(is_a_place).count() != 1 => {
                 entries.iter().for_each(|(_, value)| report.mask(value.span));
                 report.error(
                     node.label,
@@ -330,14 +379,14 @@ impl Shape for Secret {
                 );
                 None
             }
-            _ => match SecretPlace::read(node, report)? {
-                SecretPlace { env: Some(name), .. } => Some(Self::Env(name.value, name.span)),
-                SecretPlace { file: Some(path), .. } => Some(Self::File(path.value, path.span)),
-                SecretPlace { command: Some(argv), .. } => {
-                    Some(Self::Command(argv.value.into_iter().map(|argument| argument.value.0).collect()))
-                }
-                _ => None,
-            },
+            _ => {
+                let SecretPlace { env, file, command, expires } = SecretPlace::read(node, report)?;
+                let argv = |argv: At<Vec<At<Text>>>| argv.value.into_iter().map(|argument| argument.value.0).collect();
+                let place = env.map(|name| Place::Env(name.value, name.span));
+                let place = place.or_else(|| file.map(|path| Place::File(path.value, path.span)));
+                let place = place.or_else(|| command.map(|command| Place::Command(argv(command))));
+                place.map(|place| Self { place, expires })
+            }
         }
     }
 }

@@ -95,10 +95,10 @@ pub async fn token(
     findings.passed(Step::Credential, "Entra takes it", Duration::ZERO);
     findings.passed(Step::Policy, "none blocks this application here", Duration::ZERO);
     findings.passed(Step::Subscription, "it is there", Duration::ZERO);
-    let consent = consent(issued.claims.as_ref());
+    let consent = consent(issued.granted.claims.as_ref());
     let has_role = consent.is_ok();
     findings.add(Step::Consent, None, consent, Duration::ZERO);
-    Some(Token { authorization: issued.authorization, has_role })
+    Some(Token { authorization: issued.granted.authorization, has_role })
 }
 
 /// A token with everything it needs.

@@ -1,18 +1,51 @@
 //! Who bcproxy is towards Microsoft Entra: credentials, the token endpoint, the token cache.
 
+mod challenge;
 mod claims;
+mod clock;
 mod credential;
 mod ids;
+mod keeper;
+mod managed_identity;
+mod token_answer;
 mod token_cache;
 mod token_endpoint;
+mod token_error;
 
+pub use challenge::ClaimsChallenge;
 pub use claims::{Claims, DATA_ROLE};
-pub use credential::{Credential, Secret, SecretError, SecretSource, SecretSources};
+pub use clock::ClockSkew;
+pub use credential::{
+    CertificateError, CertificateFiles, CertificateProblem, Credential, KeptSecret, ManagedIdentity, Secret,
+    SecretError, SecretSource, SecretSources, SigningCertificate,
+};
 pub use ids::{ClientId, IdError, TenantId};
-pub use token_cache::{Token, TokenCache, Unavailable};
-pub use token_endpoint::{EntraError, IssuedToken, TokenEndpoint, TokenError};
+pub use managed_identity::IdentityError;
+pub use token_cache::{Expiry, Token, TokenCache, Unavailable};
+pub use token_endpoint::{IssuedToken, TokenEndpoint};
+pub use token_error::{EntraError, TokenError};
 
 use crate::https_url::HttpsUrl;
+
+/// A cloud of Microsoft's: each has tenants, and an Entra, of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cloud {
+    Public,
+    UsGovernment,
+    /// Run by 21Vianet.
+    China,
+}
+
+impl Cloud {
+    /// Where its tokens are issued (Entra, "National clouds").
+    pub fn authority(self) -> &'static str {
+        match self {
+            Self::Public => PUBLIC_AUTHORITY,
+            Self::UsGovernment => "https://login.microsoftonline.us",
+            Self::China => "https://login.partner.microsoftonline.cn",
+        }
+    }
+}
 
 /// The Entra endpoint of the global cloud that issues tokens.
 pub const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";

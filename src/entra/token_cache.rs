@@ -2,20 +2,23 @@
 //!
 //! A keeper task owns every conversation with Entra; whoever needs a token reads what it published or waits for its next attempt.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use hyper::header::HeaderValue;
-use tokio::sync::{Notify, watch};
+use time::{Date, OffsetDateTime};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Application;
+use super::challenge::ClaimsChallenge;
 use super::claims::Claims;
-use super::credential::Secret;
-use super::token_endpoint::{IssuedToken, TokenEndpoint, TokenError};
+use super::keeper::Keeper;
+use super::token_endpoint::{IssuedToken, TokenEndpoint};
+use super::token_error::TokenError;
 
 /// The token of one application. Dropping it ends the keeper task.
 pub struct TokenCache {
@@ -31,13 +34,15 @@ pub struct Token {
     pub authorization: HeaderValue,
     /// Counts the tokens of this application from 1.
     pub generation: u64,
-    /// Counts the secrets that were accepted from 1: a rotated secret may have mended what was wrong.
+    /// Counts the credentials that were accepted from 1: a rotated secret may have mended what was wrong.
     pub secret_generation: u64,
     /// `None` when the token can't be looked into.
     pub claims: Option<Claims>,
+    /// The last day of the credential it was got with, where that is known.
+    last_day: Option<Date>,
     issued_at: Instant,
-    usable_until: Instant,
-    refresh_at: Instant,
+    pub(super) usable_until: Instant,
+    pub(super) refresh_at: Instant,
 }
 
 /// Why there is no token now, and when it makes sense to ask again.
@@ -45,31 +50,44 @@ pub struct Token {
 #[error("{error}")]
 pub struct Unavailable {
     pub error: Arc<TokenError>,
-    retry_at: Instant,
+    pub(super) retry_at: Instant,
 }
 
-struct Shared {
-    current: ArcSwapOption<Token>,
+/// A credential that ends soon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    pub last_day: Date,
+    /// Negative when it is over.
+    pub days_left: i64,
+}
+
+/// What the keeper and those who need its token share.
+pub(super) struct Shared {
+    pub current: ArcSwapOption<Token>,
     /// The generation Business Central refused, 0 for none.
-    suspect: AtomicU64,
+    pub suspect: AtomicU64,
+    /// What Business Central demanded when it refused a generation.
+    pub challenge: Mutex<Option<(u64, ClaimsChallenge)>>,
     /// Somebody waits.
-    wake: Notify,
+    pub wake: Notify,
     /// The outcome of the latest attempt: `None` before the first and after a success.
-    failure: watch::Sender<Option<Unavailable>>,
+    pub failure: watch::Sender<Option<Unavailable>>,
 }
 
 impl TokenCache {
-    /// Starts the keeper, which fetches a first token at once.
-    pub fn start(endpoint: TokenEndpoint) -> Self {
+    /// Starts the keeper, which fetches a first token as soon as it has its turn or somebody waits for it.
+    ///
+    /// `turns` is shared by all keepers: a thousand of them are not to ask at once what nobody needs at once.
+    pub fn start(endpoint: TokenEndpoint, turns: Arc<Semaphore>) -> Self {
         let shared = Arc::new(Shared {
             current: ArcSwapOption::empty(),
             suspect: AtomicU64::new(0),
+            challenge: Mutex::new(None),
             wake: Notify::new(),
             failure: watch::Sender::new(None),
         });
         let application = endpoint.application().clone();
-        let keeper =
-            Keeper { endpoint, shared: shared.clone(), attempts_failed: 0, secret: None, secret_generation: 0 };
+        let keeper = Keeper::new(endpoint, shared.clone(), turns);
         Self { shared, application, _keeper: AbortOnDropHandle::new(tokio::spawn(keeper.run())) }
     }
 
@@ -106,6 +124,17 @@ impl TokenCache {
         self.shared.suspect.fetch_max(refused.generation, Ordering::Relaxed);
         self.shared.wake.notify_one();
     }
+
+    /// Has the next token meet what was demanded when this one was refused.
+    pub fn answer_challenge(&self, refused: &Token, challenge: ClaimsChallenge) {
+        *self.shared.challenge.lock().unwrap_or_else(PoisonError::into_inner) = Some((refused.generation, challenge));
+    }
+
+    /// When the credential in use ends, if that is soon.
+    pub fn expiry(&self) -> Option<Expiry> {
+        let token = self.shared.current.load();
+        Expiry::soon(token.as_ref()?.last_day?, OffsetDateTime::now_utc().date())
+    }
 }
 
 impl Token {
@@ -114,18 +143,25 @@ impl Token {
         self.issued_at.elapsed()
     }
 
-    fn new(issued: &IssuedToken, issued_at: Instant, generation: u64, secret_generation: u64) -> Self {
+    pub(super) fn new(issued: &IssuedToken, issued_at: Instant, generation: u64, secret_generation: u64) -> Self {
+        let granted = &issued.granted;
         // A share of the lifetime serves a test's five seconds as well as the real ninety minutes.
-        let margin = (issued.lifetime / 10).min(LAST_MARGIN);
-        let ahead = issued.lifetime.mul_f64(0.6 + 0.1 * fastrand::f64());
+        let margin = (granted.lifetime / 10).min(LAST_MARGIN);
+        let last = granted.lifetime - margin;
+        // Tokens that were got together are not to be renewed together.
+        let ahead = match granted.refresh_in {
+            Some(told) => told + last.saturating_sub(told).min(told).mul_f64(JITTER * fastrand::f64()),
+            None => granted.lifetime.mul_f64(0.6 + JITTER * fastrand::f64()),
+        };
         Self {
-            authorization: issued.authorization.clone(),
+            authorization: granted.authorization.clone(),
             generation,
             secret_generation,
-            claims: issued.claims.clone(),
+            claims: granted.claims.clone(),
+            last_day: issued.accepted.last_day,
             issued_at,
-            usable_until: issued_at + issued.lifetime - margin,
-            refresh_at: issued_at + issued.refresh_in.unwrap_or(ahead).min(issued.lifetime - margin),
+            usable_until: issued_at + last,
+            refresh_at: issued_at + ahead.min(last),
         }
     }
 }
@@ -137,8 +173,32 @@ impl Unavailable {
     }
 }
 
+impl Expiry {
+    /// `None` while there is time enough.
+    pub fn soon(last_day: Date, today: Date) -> Option<Self> {
+        let days_left = (last_day - today).whole_days();
+        (days_left <= WARNED_DAYS).then_some(Self { last_day, days_left })
+    }
+}
+
+impl std::fmt::Display for Expiry {
+    /// A sentence without its full stop.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let day = self.last_day;
+        match self.days_left {
+            ..0 => write!(f, "the credential ended on {day}; make a new one")?,
+            0 => write!(f, "the credential ends today; make a new one")?,
+            1 => write!(f, "the credential ends tomorrow; make a new one")?,
+            days => write!(f, "the credential ends on {day}, in {days} days; make a new one")?,
+        }
+        f.write_str(
+            " in Entra, App registrations → Certificates & secrets, and put it in its place: no restart is needed",
+        )
+    }
+}
+
 impl Shared {
-    fn usable(&self, refused: u64) -> Option<Arc<Token>> {
+    pub fn usable(&self, refused: u64) -> Option<Arc<Token>> {
         let token = self.current.load();
         let token = token.as_ref()?;
         (token.generation != refused && Instant::now() < token.usable_until).then(|| token.clone())
@@ -161,112 +221,34 @@ impl Shared {
     }
 }
 
-/// The task that talks to Entra.
-struct Keeper {
-    endpoint: TokenEndpoint,
-    shared: Arc<Shared>,
-    attempts_failed: u32,
-    secret: Option<Secret>,
-    secret_generation: u64,
-}
-
-impl Keeper {
-    async fn run(mut self) {
-        loop {
-            self.attempt().await;
-            self.rest().await;
-        }
-    }
-
-    async fn attempt(&mut self) {
-        let asked_at = Instant::now();
-        match self.endpoint.request().await {
-            Ok(issued) => self.keep(&issued, asked_at),
-            Err(error) => self.back_off(error),
-        }
-    }
-
-    /// Waits until it is time to ask again: the refresh moment, the end of the back-off, or a token that became suspect.
-    async fn rest(&self) {
-        let blocked_until = self.shared.failure.borrow().as_ref().map(|failure| failure.retry_at);
-        if let Some(retry_at) = blocked_until {
-            tokio::time::sleep_until(retry_at).await;
-            return;
-        }
-        loop {
-            let (refresh_at, generation) = match self.shared.current.load().as_ref() {
-                Some(token) => (token.refresh_at, token.generation),
-                None => return,
-            };
-            if self.shared.suspect.load(Ordering::Relaxed) >= generation {
-                return;
-            }
-            tokio::select! {
-                () = tokio::time::sleep_until(refresh_at) => return,
-                () = self.shared.wake.notified() => {}
-            }
-        }
-    }
-
-    fn keep(&mut self, issued: &IssuedToken, asked_at: Instant) {
-        if self.secret.as_ref() != Some(&issued.secret) {
-            self.secret = Some(issued.secret.clone());
-            self.secret_generation += 1;
-        }
-        let generation = self.shared.current.load().as_ref().map_or(0, |token| token.generation) + 1;
-        let token = Token::new(issued, asked_at, generation, self.secret_generation);
-        let application = self.endpoint.application();
-        tracing::info!(
-            tenant = %application.tenant_id, client_id = %application.client_id, generation,
-            lifetime_s = issued.lifetime.as_secs(), after_failures = self.attempts_failed, "token received"
-        );
-        self.attempts_failed = 0;
-        self.shared.current.store(Some(Arc::new(token)));
-        self.shared.failure.send_replace(None);
-    }
-
-    fn back_off(&mut self, error: TokenError) {
-        self.attempts_failed = self.attempts_failed.saturating_add(1);
-        let pause = pause(&error, self.attempts_failed);
-        let application = self.endpoint.application();
-        tracing::warn!(
-            tenant = %application.tenant_id, client_id = %application.client_id, failures = self.attempts_failed,
-            retry_in_ms = pause.as_millis() as u64, still_usable = self.shared.usable(0).is_some(), "no token: {error}"
-        );
-        let failure = Unavailable { error: Arc::new(error), retry_at: Instant::now() + pause };
-        self.shared.failure.send_replace(Some(failure));
-    }
-}
-
-/// How long to leave Entra alone after the n-th failure in a row: doubling, with jitter, longer where somebody has to act first.
-fn pause(error: &TokenError, failures: u32) -> Duration {
-    let (first, longest) = if error.needs_setup() { SETUP_PAUSE } else { FAULT_PAUSE };
-    let doubled = first.saturating_mul(1 << (failures - 1).min(16)).min(longest);
-    let jittered = doubled.mul_f64(0.75 + 0.5 * fastrand::f64());
-    error.retry_after().map_or(jittered, |asked| jittered.max(asked))
-}
-
 /// The margin before its end from which a long-lived token is not used any more.
 const LAST_MARGIN: Duration = Duration::from_secs(30);
 
-/// First and longest pause after a fault that passes by itself. The longest is short: a recovered Entra is noticed soon.
-const FAULT_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// The share of the time until then over which the renewal of a token is spread.
+const JITTER: f64 = 0.1;
 
-/// First and longest pause while somebody has to mend the set-up.
-const SETUP_PAUSE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(300));
+/// How many days before its end a credential is worth a warning.
+const WARNED_DAYS: i64 = 30;
 
 #[cfg(test)]
 mod tests {
+    use time::macros::date;
+
+    use super::super::credential::Fingerprint;
+    use super::super::token_answer::Granted;
+    use super::super::token_endpoint::Accepted;
     use super::*;
-    use hyper::StatusCode;
 
     fn issued(lifetime: u64, refresh_in: Option<u64>) -> IssuedToken {
         IssuedToken {
-            authorization: HeaderValue::from_static("Bearer x"),
-            lifetime: Duration::from_secs(lifetime),
-            refresh_in: refresh_in.map(Duration::from_secs),
-            claims: None,
-            secret: Secret::new("s".into()),
+            granted: Granted {
+                authorization: HeaderValue::from_static("Bearer x"),
+                lifetime: Duration::from_secs(lifetime),
+                refresh_in: refresh_in.map(Duration::from_secs),
+                claims: None,
+            },
+            accepted: Accepted { fingerprint: Fingerprint::of("s"), last_day: None, is_trimmed: false },
+            clock: None,
         }
     }
 
@@ -281,20 +263,33 @@ mod tests {
             assert!(token.usable_until > token.refresh_at + lifetime / 10);
             assert!(token.usable_until < now + lifetime);
         }
-        let told = Token::new(&issued(3600, Some(1000)), now, 1, 1);
-        assert_eq!(told.refresh_at - now, Duration::from_secs(1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_tokens_that_came_together_are_not_renewed_together() {
+        let now = Instant::now();
+        for refresh_in in [None, Some(43_200)] {
+            let moments =
+                (0..1000).map(|_| (Token::new(&issued(86_400, refresh_in), now, 1, 1).refresh_at - now).as_secs());
+            let mut moments: Vec<u64> = moments.collect();
+            moments.sort_unstable();
+            assert!(moments[0] >= refresh_in.unwrap_or(51_840) && moments[999] < 86_400 * 7 / 10);
+            let busiest = (0..1000).map(|n| moments.iter().filter(|&&at| at.abs_diff(moments[n]) < 30).count()).max();
+            assert!(busiest < Some(60), "{busiest:?} of 1,000 within a minute");
+        }
     }
 
     #[test]
-    fn pauses_grow_and_are_bounded() {
-        let not_entra = |retry_after| TokenError::NotEntra {
-            host: "login".into(),
-            status: StatusCode::BAD_GATEWAY,
-            problem: "no JSON",
-            retry_after,
-        };
-        assert!(pause(&not_entra(None), 1) <= FAULT_PAUSE.0.mul_f64(1.25));
-        assert!(pause(&not_entra(None), u32::MAX) <= FAULT_PAUSE.1.mul_f64(1.25));
-        assert!(pause(&not_entra(Some(Duration::from_secs(60))), 1) >= Duration::from_secs(60));
+    fn a_credentials_end_is_told_from_thirty_days_before() {
+        let today = date!(2027 - 04 - 01);
+        assert_eq!(Expiry::soon(date!(2027 - 05 - 02), today), None);
+        let said = |last_day| Expiry::soon(last_day, today).unwrap().to_string();
+        assert!(
+            said(date!(2027 - 05 - 01))
+                .starts_with("the credential ends on 2027-05-01, in 30 days; make a new one in Entra")
+        );
+        assert!(said(date!(2027 - 04 - 02)).starts_with("the credential ends tomorrow"));
+        assert!(said(date!(2027 - 04 - 01)).starts_with("the credential ends today"));
+        assert!(said(date!(2027 - 03 - 31)).starts_with("the credential ended on 2027-03-31"));
     }
 }

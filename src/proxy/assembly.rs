@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use super::destination::{Destination, Route};
 use super::gate::Gate;
 use super::pool::{Member, Pool};
@@ -42,12 +44,26 @@ pub struct Assembled {
 /// One of each kind for each set of settings that asks for the same.
 #[derive(Default)]
 struct Shared {
+    token_turns: TokenTurns,
     plain_clients: HashMap<(CaFile, Duration), reqwest::Client>,
     upstreams: HashMap<(String, CaFile, Duration, Duration), Upstream>,
     gates: HashMap<GateKey, (Gate, Limits)>,
     tokens: HashMap<(Application, CaFile, Duration), Arc<TokenCache>>,
     destinations: HashMap<(String, String), Arc<Destination>>,
 }
+
+/// How many tokens are asked for at a time, besides those that requests wait for. Clones share them.
+#[derive(Clone)]
+struct TokenTurns(Arc<Semaphore>);
+
+impl Default for TokenTurns {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(TOKENS_AT_ONCE)))
+    }
+}
+
+/// Enough to be quick with a thousand connectors, few enough not to be taken for an attack.
+const TOKENS_AT_ONCE: usize = 16;
 
 /// A connector's own certificates as they were read: another content is another trust.
 type CaFile = Option<(PathBuf, Arc<[u8]>)>;
@@ -66,7 +82,8 @@ impl Assembled {
     /// Puts a configuration together from what `before` left. Nothing in service changes until this one [takes
     /// effect](Self::take_effect).
     pub fn new(config: &Config, before: &Self) -> Result<Self, AssemblyError> {
-        let mut assembly = Assembly { before: &before.shared, now: Shared::default(), ca_files: HashMap::new() };
+        let now = Shared { token_turns: before.shared.token_turns.clone(), ..Shared::default() };
+        let mut assembly = Assembly { before: &before.shared, now, ca_files: HashMap::new() };
         let known: HashMap<&str, &Arc<Route>> =
             before.routes.iter().map(|route| (route.settings.path.as_str(), route)).collect();
         let mut routes = Vec::with_capacity(config.routes.len());
@@ -185,9 +202,10 @@ impl Assembly<'_> {
     ) -> Arc<TokenCache> {
         let timeout = connector.timeouts.token;
         let key = (application.clone(), ca_file, timeout);
+        let turns = self.now.token_turns.0.clone();
         let start = || {
             let endpoint = TokenEndpoint::new(http, application.clone(), timeout);
-            Ok::<_, Infallible>(Arc::new(TokenCache::start(endpoint)))
+            Ok::<_, Infallible>(Arc::new(TokenCache::start(endpoint, turns)))
         };
         let Ok(tokens) = kept(&self.before.tokens, &mut self.now.tokens, key, start);
         tokens

@@ -21,7 +21,7 @@ use super::retry::{self, Again};
 use super::step::Outbound;
 use super::treatment::Treatment;
 use super::upstream::UpstreamBody;
-use crate::entra::{ClientId, Token};
+use crate::entra::{ClaimsChallenge, ClientId, Token};
 use crate::retry_after::retry_after;
 
 /// One request until its answer.
@@ -168,6 +168,9 @@ impl Attempts {
         at_hand: Option<RequestBody>,
     ) -> Result<Outcome, Refusal> {
         if answer.status() == StatusCode::UNAUTHORIZED {
+            if let Some(challenge) = ClaimsChallenge::of(answer.headers()) {
+                member.tokens.answer_challenge(&token, challenge);
+            }
             // Its connection and its turn are free for others before we ask Entra.
             drop((answer, permit));
             return self.renew(member, token, at_hand).map(Outcome::Again);

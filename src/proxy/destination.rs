@@ -21,7 +21,7 @@ use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::business_central::companies::{self, LookupError, MatchError};
 use crate::business_central::{Company, CompanyRef};
 use crate::config;
-use crate::entra::{ClientId, Token};
+use crate::entra::{ClientId, Expiry, Token};
 use crate::guide;
 
 /// A route in service.
@@ -60,6 +60,8 @@ pub struct Destination {
 #[derive(Debug, Clone)]
 pub struct Ready {
     pub token_age: Duration,
+    /// That the credential ends soon.
+    pub expiry: Option<Expiry>,
     /// `None` when the client names the company.
     pub company: Option<Arc<Company>>,
 }
@@ -188,7 +190,7 @@ impl Destination {
             Some(wanted) => Some(self.company(wanted).await?),
             None => None,
         };
-        Ok(Ready { token_age: token.age(), company })
+        Ok(Ready { token_age: token.age(), expiry: self.pool.expiry(), company })
     }
 
     /// Whether OData knows an unbound action of this name.

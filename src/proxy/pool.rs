@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::gate::Gate;
 use super::suspicion::{Case, Suspicion};
 use crate::business_central::CompanyId;
-use crate::entra::{ClientId, TokenCache};
+use crate::entra::{ClientId, Expiry, TokenCache};
 
 /// The applications a connector can use: one, mostly.
 #[derive(Debug)]
@@ -59,6 +59,11 @@ impl Pool {
         let members = self.members().cycle().skip(start).take(self.others.len() + 1);
         let candidates = members.filter(|member| !excluded.contains(&member.client_id));
         candidates.min_by_key(|member| (member.fitness(suspicion, company), member.load())).cloned()
+    }
+
+    /// The end of the credential that ends first, if that is soon.
+    pub fn expiry(&self) -> Option<Expiry> {
+        self.members().filter_map(|member| member.tokens.expiry()).min_by_key(|expiry| expiry.last_day)
     }
 
     /// Whether another member could do what waits for this one.

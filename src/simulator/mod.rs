@@ -31,11 +31,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 pub use self::breakage::{Breakage, BreakageError};
 pub use self::business_central::BusinessCentral;
 use self::entra::Tokens;
-pub use self::entra::{API_READ_WRITE_ALL, Entra, Fault};
+pub use self::entra::{API_READ_WRITE_ALL, Entra, Fault, FederatedCredential, IDENTITY_HEADER, IdentityService};
 pub use self::gate::Gate;
 pub use self::listener::Break;
 use self::listener::Door;
@@ -137,6 +138,12 @@ impl Simulator {
     /// All token requests that arrived, whatever came of them.
     pub fn token_requests(&self) -> u64 {
         self.entra.token_requests()
+    }
+
+    /// Starts a service for managed identities, as a machine on Azure has it: the system-assigned one is the application itself.
+    pub async fn identity_service(&self, user_assigned: Vec<Uuid>) -> io::Result<IdentityService> {
+        let Settings { tenant_id, client_id, .. } = self.settings;
+        IdentityService::start(tenant_id, self.tokens.clone(), client_id, user_assigned).await
     }
 
     /// Every token issued so far is refused from now on.

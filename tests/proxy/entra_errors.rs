@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use bcproxy::simulator::{Fault, Gate, Simulator, Times};
+use bytes::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use uuid::Uuid;
 
@@ -78,10 +80,34 @@ async fn a_wrong_set_up_is_named_and_entra_is_asked_once() {
 async fn a_fault_of_entra_or_of_the_way_to_it_is_named() {
     let unavailable = Fault::unavailable(None);
     let html = |status| Fault::Html(StatusCode::from_u16(status).unwrap());
-    let cases: [(&str, Fault, &[&str]); 4] = [
+    let answer = |status: u16, header: (&'static str, &'static str), body: Bytes| {
+        let header = (HeaderName::from_static(header.0), HeaderValue::from_static(header.1));
+        Fault::Answer { status: StatusCode::from_u16(status).unwrap(), headers: vec![header], body }
+    };
+    let json = ("content-type", "application/json");
+    let huge = Bytes::from(vec![b' '; 10 << 20]);
+    let cases: [(&str, Fault, &[&str]); 10] = [
+        (
+            "an empty answer",
+            answer(200, json, Bytes::new()),
+            &["200 OK", "(an empty answer)", "intercepting web proxy"],
+        ),
+        ("10 MB", answer(200, json, huge.clone()), &["200 OK", "(far too long)"]),
+        ("10 MB with an error", answer(400, json, huge), &["400 Bad Request", "(far too long)"]),
+        (
+            "a redirect",
+            answer(302, ("location", "https://elsewhere.example/"), Bytes::from_static(b"<html>")),
+            &["302 Found", "(a redirect, which is not followed with a credential)"],
+        ),
+        (
+            "no token",
+            Fault::Changed(|json| json["access_token"].take().as_str().map_or((), drop)),
+            &["(no token in it)"],
+        ),
+        ("no lifetime", Fault::Changed(|json| json["expires_in"] = 0.into()), &["(a lifetime that makes no sense)"]),
         ("unreachable", Fault::Unreachable, &["can't be reached", "localhost", "check the network"]),
         ("unavailable", unavailable, &["temporarily_unavailable", "AADSTS90033", "tries again by itself"]),
-        ("a web page", html(200), &["200 OK", "not Entra's", "intercepting web proxy"]),
+        ("a web page", html(200), &["200 OK", "not Entra's (a web page)", "intercepting web proxy"]),
         ("a web page with an error", html(502), &["502 Bad Gateway", "intercepting web proxy"]),
     ];
     let clock = HeldClock::new();
@@ -174,4 +200,75 @@ async fn a_secret_that_is_replaced_on_both_sides_is_used_after_the_pause_without
     clock.advance(Duration::from_secs(answer.retry_after())).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(rig.simulator.token_requests(), 2);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_changed_ends_the_pause_at_once() {
+    let clock = HeldClock::new();
+    let replace =
+        |simulator: &Simulator| simulator.entra().replace_secrets(simulator.settings().client_id, "the-new-one");
+    let rig = Plan::default().start_after(replace).await;
+    assert_eq!(rig.get("/api/customers").await.status, 503);
+    // Several failures later the pause is minutes.
+    for _ in 1..6 {
+        clock.advance(Duration::from_secs(400)).await;
+        assert_eq!(rig.get("/api/customers").await.status, 503);
+    }
+    assert!(rig.get("/api/customers").await.retry_after() > 200);
+    assert_eq!(rig.simulator.token_requests(), 6);
+    std::fs::write(rig.folder.path().join("secret.txt"), "the-new-one\n").unwrap();
+    clock.advance(Duration::from_secs(2)).await;
+    within(rig.simulator.entra().wait_for_token_requests(7)).await;
+    while rig.get("/api/customers").await.status != 200 {}
+}
+
+#[tokio::test]
+async fn a_lifetime_may_be_written_as_text_as_an_end_or_not_at_all() {
+    let clock = HeldClock::new();
+    let as_text: fn(&mut serde_json::Value) = |json| {
+        let seconds = json["expires_in"].to_string();
+        json["expires_in"] = seconds.into();
+    };
+    let not_at_all: fn(&mut serde_json::Value) = |json| drop(json.as_object_mut().unwrap().remove("expires_in"));
+    for (change, still_good, ended) in [(as_text, 3000, 3600), (not_at_all, 500, 600)] {
+        let fault = Fault::Changed(change);
+        let rig = Plan::default().start_after(|simulator| simulator.entra().fail(fault, Times::Always)).await;
+        assert_eq!(rig.get("/api/customers").await.status, 200);
+        rig.simulator.entra().fail(Fault::unavailable(None), Times::Always);
+        clock.advance(Duration::from_secs(still_good)).await;
+        assert_eq!(rig.get("/api/customers").await.status, 200, "it is used until its end is near");
+        clock.advance(Duration::from_secs(ended - still_good)).await;
+        assert_eq!(rig.get("/api/customers").await.status, 503);
+    }
+}
+
+#[tokio::test]
+async fn every_error_of_entra_that_is_known_is_told_with_its_number() {
+    // The codes a client-credentials caller can meet (Entra, "Authentication and authorization error codes", and the field).
+    const CODES: [u32; 85] = [
+        7000215, 70002, 7000222, 7000216, 7000218, 700025, 700016, 700011, 7000112, 70001, 1000031, 90002, 900023,
+        90019, 50059, 50128, 9001023, 90124, 90130, 50194, 90038, 900382, 900432, 50049, 90051, 700027, 700024, 500133,
+        50012, 50006, 50017, 900384, 50013, 50027, 50048, 700030, 70021, 700211, 700212, 700213, 7002131, 70025,
+        700229, 70011, 1002012, 700022, 700023, 28002, 28003, 500011, 50001, 650052, 650056, 650057, 65005, 65001,
+        90094, 501051, 50105, 90099, 53003, 530032, 530035, 53011, 50131, 500021, 500022, 50002, 70003, 901002, 900144,
+        90014, 90100, 9002313, 90004, 90013, 90023, 900561, 50196, 90055, 90006, 90012, 90024, 90033, 50000,
+    ];
+    let clock = HeldClock::new();
+    let first = Fault::aadsts(CODES[0]);
+    let rig = Plan::default().start_after(|simulator| simulator.entra().fail(first, Times::Always)).await;
+    for (asked, code) in CODES.into_iter().enumerate() {
+        let asked = asked as u64;
+        let named = format!("AADSTS{code}");
+        let mut message = rig.get("/api/customers").await.refusal().message;
+        while !message.contains(&named) {
+            message = rig.get("/api/customers").await.refusal().message;
+        }
+        assert!(!message.contains("What it means stands at"), "{named} is known: {message}");
+        assert_eq!(rig.simulator.token_requests(), asked + 1);
+        if let Some(&next) = CODES.get(asked as usize + 1) {
+            rig.simulator.entra().fail(Fault::aadsts(next), Times::Always);
+            clock.advance(Duration::from_secs(400)).await;
+            within(rig.simulator.entra().wait_for_token_requests(asked + 2)).await;
+        }
+    }
 }

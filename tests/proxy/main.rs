@@ -1,5 +1,6 @@
 //! bcproxy as its users see it: real sockets on one side, the simulator over real TLS on the other. One file per behaviour.
 
+mod certificates;
 mod process;
 mod rig;
 mod wire;
@@ -11,6 +12,7 @@ mod body_addresses;
 mod companies;
 mod companies_listed;
 mod crawl;
+mod credentials;
 mod deceptive;
 mod entra_errors;
 #[cfg(unix)]
@@ -28,6 +30,7 @@ mod pool;
 mod redirects;
 mod reload;
 mod reload_process;
+mod rotation;
 mod route_keys;
 mod service_manager;
 mod shutdown;

@@ -36,8 +36,13 @@ pub struct Ended {
 
 impl Process {
     pub fn start(arguments: &[impl AsRef<OsStr>], folder: &Path) -> Self {
+        Self::start_with(arguments, folder, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub fn start_with(arguments: &[impl AsRef<OsStr>], folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bcproxy"));
-        command.args(arguments).current_dir(folder).stdin(Stdio::null());
+        command.args(arguments).current_dir(folder).envs(variables.iter().copied()).stdin(Stdio::null());
         Self::spawn(command)
     }
 
@@ -59,6 +64,12 @@ impl Process {
     pub fn run(file: &Path) -> Self {
         let arguments = [OsStr::new("run"), OsStr::new("--config"), file.as_os_str()];
         Self::start(&arguments, file.parent().unwrap())
+    }
+
+    /// The same with more variables in its environment.
+    pub fn run_with(file: &Path, variables: &[(&str, &str)]) -> Self {
+        let arguments = [OsStr::new("run"), OsStr::new("--config"), file.as_os_str()];
+        Self::start_with(&arguments, file.parent().unwrap(), variables)
     }
 
     /// Where it serves, as its log says.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bcproxy::simulator::{Fault, Gate, Times};
+use hyper::StatusCode;
 
 use crate::rig::{HeldClock, Plan, Rig, within};
 
@@ -32,7 +33,7 @@ async fn a_short_lived_token_is_replaced_ahead_of_its_end_without_a_failed_reque
 }
 
 #[tokio::test]
-async fn a_token_is_refreshed_when_entra_wants_it() {
+async fn a_token_is_refreshed_soon_after_entra_wants_it() {
     let clock = HeldClock::new();
     let plan = Plan::default().settings(|settings| {
         settings.token_lifetime = Duration::from_secs(86_400);
@@ -43,7 +44,8 @@ async fn a_token_is_refreshed_when_entra_wants_it() {
     clock.advance(Duration::from_secs(43_199)).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(rig.simulator.token_requests(), 1);
-    clock.advance(Duration::from_secs(1)).await;
+    // Not all connectors at the same moment: within a tenth of what is left of its life.
+    clock.advance(Duration::from_secs(1 + 4320)).await;
     within(rig.simulator.entra().wait_for_token_requests(2)).await;
 }
 
@@ -94,4 +96,41 @@ async fn an_outage_of_entra_goes_unnoticed_until_the_token_ends_and_is_over_when
     clock.advance(Duration::from_secs(answer.retry_after())).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(tokens_seen(&rig), 2);
+}
+
+#[tokio::test]
+async fn ten_minutes_of_trouble_at_entra_go_unnoticed_and_cost_few_attempts() {
+    let retry_after = Fault::Error {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        error: "temporarily_unavailable".to_owned(),
+        code: 90055,
+        retry_after: Some(60),
+    };
+    // As often as asked for; then at most once in 45 s, which is reached after some quick attempts; and a held one takes 10 s more.
+    let clock = HeldClock::new();
+    for (what, fault, most) in [
+        ("429 with Retry-After", retry_after, 600 / 60 + 1),
+        ("500", Fault::aadsts(50000), 8 + 600 / 45),
+        ("time-outs", Fault::Held(Gate::closed()), 8 + 600 / 45),
+    ] {
+        let rig =
+            Plan::default().settings(|settings| settings.token_lifetime = Duration::from_secs(3600)).start().await;
+        let entra = rig.simulator.entra();
+        assert_eq!(rig.get("/api/customers?$top=1").await.status, 200);
+        entra.fail(fault, Times::Always);
+        clock.advance(Duration::from_secs(3600 * 7 / 10)).await;
+        within(entra.wait_for_token_requests(2)).await;
+        for elapsed in (0..600).step_by(5) {
+            assert_eq!(rig.get("/api/customers?$top=1").await.status, 200, "{what} after {elapsed} s");
+            clock.advance(Duration::from_secs(5)).await;
+        }
+        let attempts = rig.simulator.token_requests() - 1;
+        assert!((5..=most).contains(&attempts), "{what}: {attempts} attempts in ten minutes");
+        entra.recover();
+        clock.advance(Duration::from_secs(90)).await;
+        within(entra.wait_for_token_requests(attempts + 2)).await;
+        while tokens_seen(&rig) < 2 {
+            assert_eq!(rig.get("/api/customers?$top=1").await.status, 200);
+        }
+    }
 }

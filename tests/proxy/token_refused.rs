@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bcproxy::simulator::{Matcher, Script, Times};
+use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
 
 use crate::rig::{HeldClock, Plan, Rig, at_once, shared};
@@ -167,4 +168,25 @@ async fn a_large_write_that_meets_a_refused_token_is_not_done_and_works_the_next
     let outcomes: Vec<_> = uploads.iter().map(|upload| (upload.status.unwrap().as_u16(), upload.body_length)).collect();
     assert_eq!(outcomes, [(401, 3 << 20), (201, 3 << 20)]);
     assert_eq!(rig.simulator.token_requests(), 2);
+}
+
+#[tokio::test]
+async fn a_claims_challenge_is_answered_with_a_token_that_meets_it() {
+    let rig = Rig::new().await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    let demanded = r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#;
+    rig.simulator.entra().demand_claims(Some(demanded));
+    let challenge = "Bearer realm=\"\", error=\"insufficient_claims\", \
+         claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==\"";
+    let refusal =
+        Script::answer(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    let items = Matcher::any().path_ending("/customers");
+    rig.simulator.business_central().script(items, Times::Next(1), refusal);
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    assert_eq!(rig.simulator.token_requests(), 2);
+
+    // The demand is not repeated for the tokens after it.
+    rig.simulator.entra().demand_claims(None);
+    rig.simulator.revoke_tokens();
+    assert_eq!(rig.get("/api/customers").await.status, 200);
 }

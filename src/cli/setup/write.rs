@@ -12,7 +12,9 @@ use crate::business_central::{Company, EnvironmentName, PUBLIC_BASE_URL};
 use crate::cli::{Failure, drawn};
 use crate::config::Config;
 use crate::doctor::Wrong;
-use crate::entra::{ClientId, Credential, PUBLIC_AUTHORITY, PUBLIC_SCOPE, SecretSource, SecretSources, TenantId};
+use crate::entra::{
+    ClientId, Credential, KeptSecret, PUBLIC_AUTHORITY, PUBLIC_SCOPE, SecretSource, SecretSources, TenantId,
+};
 use crate::guide::Step;
 use crate::https_url::HttpsUrl;
 
@@ -42,7 +44,7 @@ pub struct Settings {
 impl Secret {
     /// For trying it; a secret that was typed is in a file of its own for as long as that lives.
     pub fn credential(&self) -> Result<(Credential, Option<NamedTempFile>), Wrong> {
-        let (first, file) = match self {
+        let (source, file) = match self {
             Self::File(path) => (SecretSource::File(path.clone()), None),
             Self::Env(name) => (SecretSource::Env(name.clone()), None),
             Self::New(value) => {
@@ -53,6 +55,7 @@ impl Secret {
                 (SecretSource::File(file.path().to_owned()), Some(file))
             }
         };
+        let first = KeptSecret { source, expires: None };
         Ok((Credential::ClientSecret(SecretSources { first, others: Vec::new() }), file))
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::registration::StatementFault;
 use crate::simulator::breakage::Breakage;
 
 /// A refused token request; each has its AADSTS code.
@@ -32,6 +33,8 @@ pub(super) enum Refusal {
     Secret(Uuid),
     #[error("The client secret provided for app '{0}' is expired.")]
     ExpiredSecret(Uuid),
+    #[error("{0}")]
+    Statement(StatementFault),
     #[error("{message}")]
     Scripted { status: StatusCode, error: String, code: u32, message: String },
 }
@@ -54,7 +57,9 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Endpoint => StatusCode::NOT_FOUND,
-            Self::Secret(_) | Self::ExpiredSecret(_) | Self::MissingCredential => StatusCode::UNAUTHORIZED,
+            Self::Secret(_) | Self::ExpiredSecret(_) | Self::MissingCredential | Self::Statement(_) => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::Scripted { status, .. } => *status,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -74,6 +79,7 @@ impl Refusal {
             Self::Application { .. } => ("unauthorized_client", 700016),
             Self::Secret(_) => ("invalid_client", 7000215),
             Self::ExpiredSecret(_) => ("invalid_client", 7000222),
+            Self::Statement(fault) => ("invalid_client", fault.code()),
             Self::Scripted { error, code, .. } => (error, *code),
         }
     }

@@ -3,6 +3,8 @@
 mod discovery;
 mod errors;
 mod faults;
+mod identity;
+mod registration;
 mod tokens;
 
 use std::borrow::Cow;
@@ -10,12 +12,12 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::watch;
@@ -24,6 +26,9 @@ use uuid::Uuid;
 use self::errors::Refusal;
 pub use self::faults::Fault;
 use self::faults::Faults;
+pub use self::identity::{IDENTITY_HEADER, IdentityService};
+pub use self::registration::FederatedCredential;
+use self::registration::{Registration, SecretState};
 pub use self::tokens::API_READ_WRITE_ALL;
 pub(super) use self::tokens::{Issued, Tokens};
 
@@ -49,21 +54,21 @@ pub struct Entra {
     faults: Faults,
     directory: Mutex<Directory>,
     requests: watch::Sender<u64>,
+    /// Under way, and the most there ever were.
+    at_once: Mutex<(u64, u64)>,
     refused_connections: AtomicU64,
 }
 
 /// What the directory knows and a test can change.
 struct Directory {
-    applications: HashMap<Uuid, HashMap<String, SecretState>>,
+    applications: HashMap<Uuid, Registration>,
     roles: Vec<String>,
     lifetime: Duration,
     refresh_in: Option<Duration>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SecretState {
-    Valid,
-    Expired,
+    /// How far Entra's clock is ahead of this machine's, in seconds.
+    clock_ahead: i64,
+    /// The claims a token must have been asked for with.
+    demanded: Option<String>,
 }
 
 impl Entra {
@@ -76,6 +81,7 @@ impl Entra {
         if settings.broken == Some(Breakage::WebPage) {
             faults.set(Some((Fault::Html(StatusCode::OK), Times::Always)));
         }
+        let registration = Registration::with(secrets);
         Self {
             tenant_id: settings.tenant_id,
             tenant_domain: settings.tenant_domain.clone(),
@@ -84,12 +90,15 @@ impl Entra {
             tokens,
             faults,
             directory: Mutex::new(Directory {
-                applications: HashMap::from([(settings.client_id, secrets)]),
+                applications: HashMap::from([(settings.client_id, registration)]),
                 roles: is_consented.then(|| API_READ_WRITE_ALL.to_owned()).into_iter().collect(),
                 lifetime: settings.token_lifetime,
                 refresh_in: settings.token_refresh_in,
+                clock_ahead: 0,
+                demanded: None,
             }),
             requests: watch::Sender::new(0),
+            at_once: Mutex::default(),
             refused_connections: AtomicU64::new(0),
         }
     }
@@ -112,12 +121,42 @@ impl Entra {
     /// Makes this secret the only one of the application.
     pub fn replace_secrets(&self, client_id: Uuid, secret: &str) {
         let secrets = HashMap::from([(secret.to_owned(), SecretState::Valid)]);
-        lock(&self.directory).applications.insert(client_id, secrets);
+        self.change(client_id, |registration| registration.secrets = secrets);
     }
 
     /// Makes a secret an expired one.
     pub fn expire_secret(&self, client_id: Uuid, secret: &str) {
         self.set_state(client_id, secret, SecretState::Expired);
+    }
+
+    /// Uploads a certificate (PEM) to the application.
+    pub fn add_certificate(&self, client_id: Uuid, pem: &str) {
+        self.change(client_id, |registration| registration.add_certificate(pem));
+    }
+
+    /// Takes all certificates from the application.
+    pub fn remove_certificates(&self, client_id: Uuid) {
+        self.change(client_id, Registration::remove_certificates);
+    }
+
+    /// Lets the application trust what somebody else says of it.
+    pub fn federate(&self, client_id: Uuid, credential: FederatedCredential) {
+        self.change(client_id, |registration| registration.federate(credential));
+    }
+
+    /// Sets Entra's clock: so many seconds ahead of this machine's, or behind it.
+    pub fn set_clock(&self, seconds_ahead: i64) {
+        lock(&self.directory).clock_ahead = seconds_ahead;
+    }
+
+    /// Refuses token requests that do not ask for these claims, where they are set.
+    pub fn demand_claims(&self, claims: Option<&str>) {
+        lock(&self.directory).demanded = claims.map(ToOwned::to_owned);
+    }
+
+    /// The most token requests there ever were at the same time.
+    pub fn most_token_requests_at_once(&self) -> u64 {
+        lock(&self.at_once).1
     }
 
     /// The application permissions in tokens issued from now on. Without any, tokens have no `roles` claim.
@@ -149,7 +188,11 @@ impl Entra {
     }
 
     fn set_state(&self, client_id: Uuid, secret: &str, state: SecretState) {
-        lock(&self.directory).applications.entry(client_id).or_default().insert(secret.to_owned(), state);
+        self.change(client_id, |registration| registration.secrets.insert(secret.to_owned(), state));
+    }
+
+    fn change<T>(&self, client_id: Uuid, change: impl FnOnce(&mut Registration) -> T) {
+        change(lock(&self.directory).applications.entry(client_id).or_default());
     }
 
     fn has_tenant(&self, tenant: &str) -> bool {
@@ -185,15 +228,29 @@ impl Entra {
         if scope != SCOPE {
             return Err(Refusal::Scope(scope.to_owned()));
         }
-        let directory = lock(&self.directory);
+        let mut directory = lock(&self.directory);
+        let directory = &mut *directory;
+        let now = shifted(directory.clock_ahead);
         let unknown = || Refusal::Application { client_id: client_id.to_owned(), tenant: tenant.to_owned() };
         let id = Uuid::try_parse(client_id).map_err(|_| unknown())?;
-        let secrets = directory.applications.get(&id).ok_or_else(unknown)?;
-        let secret = parameter("client_secret").map_err(|_| Refusal::MissingCredential)?;
-        match secrets.get(secret) {
-            Some(SecretState::Valid) => {}
-            Some(SecretState::Expired) => return Err(Refusal::ExpiredSecret(id)),
-            None => return Err(Refusal::Secret(id)),
+        let registration = directory.applications.get_mut(&id).ok_or_else(unknown)?;
+        let shown = |name: &'static str| parameter(name).map_err(|_| Refusal::MissingCredential);
+        match form.get("client_assertion_type") {
+            None => registration.check_secret(id, shown("client_secret")?)?,
+            Some(kind) if kind == STATEMENT => {
+                // Who talks to it decides under which name; the address is what the statement must hold.
+                let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+                let endpoint = format!("https://{host}{path}");
+                let statement = shown("client_assertion")?;
+                registration
+                    .check_statement(id, statement, &endpoint, &self.tokens, now)
+                    .map_err(Refusal::Statement)?;
+            }
+            Some(_) => return Err(Refusal::MissingCredential),
+        }
+        if directory.demanded.as_deref().is_some_and(|demanded| form.get("claims").is_none_or(|said| said != demanded))
+        {
+            return Err(Refusal::Missing("claims"));
         }
         if let Some(refusal) = self.broken.and_then(Refusal::of) {
             return Err(refusal);
@@ -208,6 +265,15 @@ impl Entra {
         Ok(json_response(StatusCode::OK, &answer))
     }
 }
+
+/// This machine's time, so many seconds later.
+fn shifted(seconds: i64) -> SystemTime {
+    let by = Duration::from_secs(seconds.unsigned_abs());
+    if seconds < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
+}
+
+/// What a client assertion is announced by (RFC 7523).
+const STATEMENT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 impl Service for Entra {
     type Body = Full<Bytes>;
@@ -229,9 +295,17 @@ impl Service for Entra {
         let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
             return never(connection.break_off(Break::Cut).await);
         };
-        let mut answer = None;
+        let _counted = Counted::new(&self.at_once);
+        let (mut answer, mut change) = (None, None);
         match self.faults.take(|_| true) {
             None => {}
+            Some(Fault::Changed(how)) => change = Some(how),
+            Some(Fault::Answer { status, headers, body }) => {
+                let mut other = Response::new(body);
+                *other.status_mut() = status;
+                other.headers_mut().extend(headers);
+                answer = Some(other);
+            }
             Some(Fault::Unreachable) => return never(connection.break_off(Break::Cut).await),
             Some(Fault::Held(gate)) => gate.opened().await,
             Some(Fault::Html(status)) => answer = Some(html_response(status)),
@@ -255,9 +329,39 @@ impl Service for Entra {
             self.issue(&head.method, head.uri.path(), &head.headers, &body.to_bytes())
                 .unwrap_or_else(|refusal| json_response(refusal.status(), &refusal.body()))
         });
+        if let Some(change) = change
+            && let Ok(mut json) = serde_json::from_slice(answer.body())
+        {
+            change(&mut json);
+            *answer.body_mut() = Bytes::from(json.to_string());
+        }
+        let ahead = lock(&self.directory).clock_ahead;
+        if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(shifted(ahead)))
+            && ahead != 0
+        {
+            answer.headers_mut().insert(DATE, date);
+        }
         breakage::misdate(self.broken, answer.headers_mut());
         tracing::debug!(target: "bcproxy::simulator", path = head.uri.path(), status = answer.status().as_u16(), "Entra");
         answer.map(Full::new)
+    }
+}
+
+/// A request under way, counted for as long as it lives.
+struct Counted<'c>(&'c Mutex<(u64, u64)>);
+
+impl<'c> Counted<'c> {
+    fn new(counter: &'c Mutex<(u64, u64)>) -> Self {
+        let mut counts = lock(counter);
+        counts.0 += 1;
+        counts.1 = counts.1.max(counts.0);
+        Self(counter)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        lock(self.0).0 -= 1;
     }
 }
 

@@ -16,7 +16,7 @@ use crate::simulator::sync::lock;
 pub const API_READ_WRITE_ALL: &str = "API.ReadWrite.All";
 
 /// The resource tokens are for.
-const AUDIENCE: &str = "https://api.businesscentral.dynamics.com";
+pub const AUDIENCE: &str = "https://api.businesscentral.dynamics.com";
 
 /// Every token that was issued and neither revoked nor cleared away after its end.
 #[derive(Default)]
@@ -28,6 +28,7 @@ pub struct Issued {
     pub tenant_id: Uuid,
     pub client_id: Uuid,
     pub roles: Vec<String>,
+    audience: String,
     /// By the runtime's clock, so that a test that stops the clock decides.
     expires: Instant,
 }
@@ -35,9 +36,21 @@ pub struct Issued {
 impl Tokens {
     /// A new token in the shape of a JWT: real claims, a random signature, no two alike.
     pub fn issue(&self, tenant_id: Uuid, client_id: Uuid, roles: Vec<String>, lifetime: Duration) -> String {
+        self.issue_for(AUDIENCE, tenant_id, client_id, roles, lifetime)
+    }
+
+    /// The same for any audience.
+    pub fn issue_for(
+        &self,
+        audience: &str,
+        tenant_id: Uuid,
+        client_id: Uuid,
+        roles: Vec<String>,
+        lifetime: Duration,
+    ) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut claims = json!({
-            "aud": AUDIENCE,
+            "aud": audience,
             "iss": format!("https://sts.windows.net/{tenant_id}/"),
             "iat": now,
             "nbf": now,
@@ -45,6 +58,8 @@ impl Tokens {
             "appid": client_id,
             "appidacr": "1",
             "idtyp": "app",
+            "oid": client_id,
+            "sub": client_id,
             "tid": tenant_id,
             "uti": URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()),
             "ver": "1.0",
@@ -61,16 +76,27 @@ impl Tokens {
         issued.retain(|_, token| token.expires > now);
         issued.insert(
             token.clone(),
-            Issued { tenant_id, client_id, roles, expires: now.checked_add(lifetime).unwrap_or(now) },
+            Issued {
+                tenant_id,
+                client_id,
+                roles,
+                audience: audience.to_owned(),
+                expires: now.checked_add(lifetime).unwrap_or(now),
+            },
         );
         token
     }
 
-    /// The token's facts while it is accepted: issued here, not expired, not revoked, with the role Business Central asks for.
+    /// The token's facts while it is accepted: issued here, not expired, not revoked, for Business Central, with the role it asks for.
     pub fn accepted(&self, token: &str) -> Option<Issued> {
         let issued = lock(&self.0).get(token).cloned()?;
         let has_role = issued.roles.iter().any(|role| role == API_READ_WRITE_ALL);
-        (has_role && issued.expires > Instant::now()).then_some(issued)
+        (has_role && issued.audience == AUDIENCE && issued.expires > Instant::now()).then_some(issued)
+    }
+
+    /// Whether it was issued here and has not ended.
+    pub fn is_current(&self, token: &str) -> bool {
+        lock(&self.0).get(token).is_some_and(|issued| issued.expires > Instant::now())
     }
 
     /// Refuses every token issued so far.

@@ -1,28 +1,31 @@
-//! What proves to Entra that we are the application, and where it is kept.
+//! A secret, and the places it may be kept in.
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use time::Date;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
+use uuid::Uuid;
 use zeroize::Zeroizing;
-
-/// What proves that we are the application.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Credential {
-    /// A client secret, kept in one of these places.
-    ClientSecret(SecretSources),
-}
 
 /// The places of a secret, tried in order: during a rotation the old secret and the new one are both there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SecretSources {
-    pub first: SecretSource,
-    pub others: Vec<SecretSource>,
+    pub first: KeptSecret,
+    pub others: Vec<KeptSecret>,
+}
+
+/// A secret, where it is kept and until when it is good.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeptSecret {
+    pub source: SecretSource,
+    /// The last day of it, as whoever made it has noted; Entra does not tell.
+    pub expires: Option<Date>,
 }
 
 /// Where a secret is kept. It is read again before every token request, so a rotated one needs no restart.
@@ -38,12 +41,16 @@ pub enum SecretSource {
 
 /// A secret's value: zeroed on drop, printable nowhere.
 #[derive(Clone)]
-pub struct Secret(SecretString);
+pub struct Secret {
+    value: SecretString,
+    is_trimmed: bool,
+}
 
 /// Why a secret can't be had from its source. Names the source, never a value.
 #[derive(Debug, thiserror::Error)]
-#[error("the client secret can't be had from the {place}: {problem}")]
+#[error("the {what} can't be had from the {place}: {problem}")]
 pub struct SecretError {
+    what: &'static str,
     place: String,
     problem: SecretProblem,
 }
@@ -54,9 +61,11 @@ enum SecretProblem {
     NotSet,
     #[error("it can't be read ({0}); check the path and that the user who runs bcproxy may read it")]
     Unreadable(io::Error),
-    #[error("it is empty; put the secret's value there")]
+    #[error("it is empty; put the value there")]
     Empty,
-    #[error("it is not a text (UTF-8) of at most {MAX_SECRET_BYTES} bytes; put only the secret's value there")]
+    #[error("it printed nothing; run it by hand as the user who runs bcproxy")]
+    Silent,
+    #[error("it is not a text (UTF-8) of at most {MAX_SECRET_BYTES} bytes; put only the value there")]
     NotText,
     #[error("it can't be started ({0}); check the program's path")]
     NotStarted(io::Error),
@@ -66,35 +75,49 @@ enum SecretProblem {
     TooSlow,
 }
 
+impl SecretSources {
+    /// In the order in which they are tried.
+    pub fn iter(&self) -> impl Iterator<Item = &KeptSecret> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
 impl Secret {
     pub fn new(value: String) -> Self {
-        Self(SecretString::from(value))
+        Self { value: SecretString::from(value), is_trimmed: false }
     }
 
     /// The value itself. Only for putting it into the request that needs it.
     pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.value.expose_secret()
     }
-}
 
-impl PartialEq for Secret {
-    /// Only used on our own values, to notice a rotated secret: no attacker times this comparison.
-    fn eq(&self, other: &Self) -> bool {
-        self.expose() == other.expose()
+    /// Whether white space around it was left out.
+    pub fn is_trimmed(&self) -> bool {
+        self.is_trimmed
+    }
+
+    /// Whether it has the form of a GUID, as the ID of a secret has, which is often taken for its value.
+    pub fn looks_like_an_id(&self) -> bool {
+        Uuid::try_parse(self.expose()).is_ok()
     }
 }
 
 impl SecretSource {
-    /// Reads the secret from where it is kept now.
-    pub async fn read(&self) -> Result<Secret, SecretError> {
+    /// Reads the secret from where it is kept now. `what`: its name in messages.
+    pub async fn read(&self, what: &'static str) -> Result<Secret, SecretError> {
         let bytes = match self {
             Self::Env(name) => std::env::var_os(name)
                 .map(|value| Zeroizing::new(value.into_encoded_bytes()))
                 .ok_or(SecretProblem::NotSet),
-            Self::File(path) => read_file(path).await,
+            Self::File(path) => read_file(path).await.map_err(SecretProblem::Unreadable),
             Self::Command(argv) => run(argv).await,
         };
-        bytes.and_then(|bytes| parse(&bytes)).map_err(|problem| SecretError { place: self.to_string(), problem })
+        let secret = bytes.and_then(|bytes| parse(&bytes)).map_err(|problem| match (self, problem) {
+            (Self::Command(_), SecretProblem::Empty) => SecretProblem::Silent,
+            (_, problem) => problem,
+        });
+        secret.map_err(|problem| SecretError { what, place: self.to_string(), problem })
     }
 }
 
@@ -115,9 +138,9 @@ impl fmt::Display for SecretSource {
     }
 }
 
-async fn read_file(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
-    let file = tokio::fs::File::open(path).await.map_err(SecretProblem::Unreadable)?;
-    read_bounded(file).await.map_err(SecretProblem::Unreadable)
+/// Reads a file that holds a secret, as far as one byte more than a secret may have.
+pub(super) async fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    read_bounded(tokio::fs::File::open(path).await?).await
 }
 
 async fn run(argv: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
@@ -147,16 +170,19 @@ async fn read_bounded(source: impl tokio::io::AsyncRead + Unpin) -> io::Result<Z
 fn parse(bytes: &[u8]) -> Result<Secret, SecretProblem> {
     let text = std::str::from_utf8(bytes).map_err(|_| SecretProblem::NotText)?;
     // Editors on Windows like to begin a text with a byte order mark.
-    let text = text.trim_start_matches('\u{feff}').trim();
-    match text.len() {
+    let text = text.trim_start_matches('\u{feff}');
+    let trimmed = text.trim();
+    match trimmed.len() {
         0 => Err(SecretProblem::Empty),
-        1..=MAX_SECRET_BYTES => Ok(Secret::new(text.to_owned())),
+        1..=MAX_SECRET_BYTES => {
+            Ok(Secret { is_trimmed: trimmed.len() != text.len(), ..Secret::new(trimmed.to_owned()) })
+        }
         _ => Err(SecretProblem::NotText),
     }
 }
 
-/// Entra's own secrets have 40 characters.
-const MAX_SECRET_BYTES: usize = 4096;
+/// Entra's own secrets have 40 characters; tokens, certificates with their chain, and keys have some thousand.
+const MAX_SECRET_BYTES: usize = 64 * 1024;
 
 /// A vault's command line may have to ask over the network.
 const COMMAND_TIME: Duration = Duration::from_secs(30);
@@ -170,27 +196,41 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "\u{feff}s3cret~\r\n").unwrap();
         let source = SecretSource::File(file.path().to_owned());
-        assert_eq!(source.read().await.unwrap().expose(), "s3cret~");
+        let secret = source.read("client secret").await.unwrap();
+        assert_eq!((secret.expose(), secret.is_trimmed()), ("s3cret~", true));
 
         std::fs::write(file.path(), " \n").unwrap();
-        assert!(source.read().await.unwrap_err().to_string().ends_with("it is empty; put the secret's value there"));
+        assert!(
+            source.read("client secret").await.unwrap_err().to_string().ends_with("it is empty; put the value there")
+        );
 
         std::fs::write(file.path(), "x".repeat(MAX_SECRET_BYTES + 1)).unwrap();
-        assert!(matches!(source.read().await.unwrap_err().problem, SecretProblem::NotText));
+        assert!(matches!(source.read("client secret").await.unwrap_err().problem, SecretProblem::NotText));
     }
 
     #[cfg(unix)]
     #[tokio::test]
     async fn a_commands_output_is_the_secret() {
         let command = |argv: &[&str]| SecretSource::Command(argv.iter().map(|&word| word.to_owned()).collect());
-        assert_eq!(command(&["printf", "%s\n", "s3cret"]).read().await.unwrap().expose(), "s3cret");
-        assert!(matches!(command(&["false"]).read().await.unwrap_err().problem, SecretProblem::Failed(_)));
-        assert!(matches!(command(&["/no/such"]).read().await.unwrap_err().problem, SecretProblem::NotStarted(_)));
+        assert_eq!(command(&["printf", "%s\n", "s3cret"]).read("client secret").await.unwrap().expose(), "s3cret");
+        let silent = command(&["true"]).read("client secret").await.unwrap_err().to_string();
+        assert_eq!(
+            silent,
+            "the client secret can't be had from the command true: it printed nothing; run it by hand as the user who runs bcproxy"
+        );
+        assert!(matches!(
+            command(&["false"]).read("client secret").await.unwrap_err().problem,
+            SecretProblem::Failed(_)
+        ));
+        assert!(matches!(
+            command(&["/no/such"]).read("client secret").await.unwrap_err().problem,
+            SecretProblem::NotStarted(_)
+        ));
     }
 
     #[tokio::test]
     async fn a_missing_variable_is_named() {
-        let error = SecretSource::Env("BCPROXY_NOT_SET".into()).read().await.unwrap_err();
+        let error = SecretSource::Env("BCPROXY_NOT_SET".into()).read("client secret").await.unwrap_err();
         assert!(error.to_string().contains("environment variable BCPROXY_NOT_SET: it is not set"));
     }
 

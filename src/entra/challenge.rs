@@ -1,0 +1,89 @@
+//! A service's demand for a token that says more than the one it was shown.
+//!
+//! Source: Entra, "Claims challenges, claims requests, and client capabilities".
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use hyper::header::{HeaderMap, WWW_AUTHENTICATE};
+use serde_json::{Map, Value};
+
+/// The claims a service demands: a JSON object, to be sent as `claims` in the next token request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimsChallenge(String);
+
+impl ClaimsChallenge {
+    /// Of the headers of a 401: `Bearer error="insufficient_claims", claims="…"`, where the claims are JSON in base64.
+    pub fn of(answer: &HeaderMap) -> Option<Self> {
+        answer.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).find_map(Self::read)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn read(challenge: &str) -> Option<Self> {
+        if parameter(challenge, "error")? != "insufficient_claims" {
+            return None;
+        }
+        // Both alphabets are seen, with and without padding.
+        let plain: String = parameter(challenge, "claims")?
+            .chars()
+            .map(|letter| match letter {
+                '-' => '+',
+                '_' => '/',
+                other => other,
+            })
+            .collect();
+        let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+        let json = GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(plain).ok()?;
+        let claims: Map<String, Value> = serde_json::from_slice(&json).ok()?;
+        Some(Self(Value::Object(claims).to_string()))
+    }
+}
+
+/// The value of a quoted parameter (RFC 9110, section 11.2).
+fn parameter<'c>(challenge: &'c str, name: &str) -> Option<&'c str> {
+    let mut rest = challenge;
+    while let Some((before, after)) = rest.split_once("=\"") {
+        let (value, next) = after.split_once('"')?;
+        let found = before.rsplit([' ', ',']).next().unwrap_or(before);
+        if found.eq_ignore_ascii_case(name) {
+            return Some(value);
+        }
+        rest = next;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn of(value: &'static str) -> Option<ClaimsChallenge> {
+        ClaimsChallenge::of(&HeaderMap::from_iter([(WWW_AUTHENTICATE, HeaderValue::from_static(value))]))
+    }
+
+    #[test]
+    fn the_claims_are_read_from_a_challenge_and_nothing_from_any_other() {
+        let claims = r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#;
+        for value in [
+            "Bearer realm=\"\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==\"",
+            "Bearer claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ\",error=\"insufficient_claims\"",
+        ] {
+            assert_eq!(of(value).unwrap().as_str(), claims, "{value}");
+        }
+        for value in [
+            "Bearer",
+            "Bearer error=\"invalid_token\", claims=\"e30\"",
+            "Bearer error=\"insufficient_claims\"",
+            "Bearer error=\"insufficient_claims\", claims=\"%%\"",
+            "Bearer error=\"insufficient_claims\", claims=\"W10\"",
+            "Bearer error=\"insufficient_claims\", claims=\"e30",
+        ] {
+            assert_eq!(of(value), None, "{value}");
+        }
+    }
+}

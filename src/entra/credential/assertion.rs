@@ -1,0 +1,44 @@
+//! The signed statement that proves to Entra that we hold the application's certificate.
+//!
+//! Source: Entra, "Microsoft identity platform application authentication certificate credentials"; RFC 7523.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::SystemRandom;
+use ring::signature::{KeyPair, RSA_PSS_SHA256};
+use serde_json::json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Secret, SigningCertificate};
+use crate::entra::ClientId;
+
+impl SigningCertificate {
+    /// A statement for one token request at `token_endpoint`, good for [`LIFETIME`]. `None` when the system has no randomness.
+    pub fn assertion(&self, client_id: ClientId, token_endpoint: &str, now: OffsetDateTime) -> Option<Secret> {
+        let header =
+            json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": URL_SAFE_NO_PAD.encode(self.thumbprint) }).to_string();
+        let client_id = client_id.to_string();
+        let claims = json!({
+            "aud": token_endpoint,
+            "iss": client_id,
+            "sub": client_id,
+            "jti": Uuid::new_v4(),
+            "iat": now.unix_timestamp(),
+            "nbf": now.unix_timestamp(),
+            "exp": (now + LIFETIME).unix_timestamp(),
+        });
+        let mut statement =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let mut signature = vec![0; self.key.public_key().modulus_len()];
+        self.key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), statement.as_bytes(), &mut signature).ok()?;
+        statement.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut statement);
+        Some(Secret::new(statement))
+    }
+}
+
+/// Entra takes up to ten minutes; a request is sent at once.
+const LIFETIME: Duration = Duration::from_secs(300);
