@@ -24,6 +24,7 @@ mod handshake;
 mod hosts;
 mod https;
 mod load;
+mod messages;
 mod old_odata;
 mod own_answers;
 mod pool;
