@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::StatusCode;
-use hyper::header::{DATE, HeaderMap, HeaderValue};
+use hyper::header::HeaderValue;
 use serde::Deserialize;
 
 use super::{Finding, Findings, Wrong};
-use crate::entra::{Application, Claims, ClientId, TenantId, TokenEndpoint, TokenError};
+use crate::entra::{Application, Claims, ClientId, TenantId, TokenEndpoint, TokenError, date_of};
 use crate::error_chain::root_cause;
 use crate::guide::{self, Step, Trouble};
 use crate::https_url::HttpsUrl;
@@ -164,7 +164,7 @@ struct Answer {
 async fn answer(authority: &HttpsUrl, request: reqwest::RequestBuilder) -> Result<Answer, Wrong> {
     let exchange = async {
         let mut answer = request.send().await?;
-        let (status, date) = (answer.status(), date(answer.headers()));
+        let (status, date) = (answer.status(), date_of(answer.headers()));
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await? {
             body.extend_from_slice(&piece);
@@ -186,10 +186,6 @@ async fn answer(authority: &HttpsUrl, request: reqwest::RequestBuilder) -> Resul
             Err(Wrong::at(Step::Connection, format!("Entra at {host} did not answer within {} s", PATIENCE.as_secs())))
         }
     }
-}
-
-fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
 /// How far this machine's clock is off, if the answer was dated between its request and its arrival. Dates have whole seconds.

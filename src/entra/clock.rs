@@ -15,13 +15,18 @@ pub struct ClockSkew {
 impl ClockSkew {
     /// Compares `now` with the `Date` of an answer; `None` when they agree, give or take the time an answer may travel.
     pub fn of(answer: &HeaderMap, now: SystemTime) -> Option<Self> {
-        let theirs = httpdate::parse_http_date(answer.get(DATE)?.to_str().ok()?).ok()?;
+        let theirs = date_of(answer)?;
         let (by, is_ahead) = match now.duration_since(theirs) {
             Ok(ahead) => (ahead, true),
             Err(behind) => (behind.duration(), false),
         };
         (by >= WORTH_A_WORD).then_some(Self { by, is_ahead })
     }
+}
+
+/// When an answer was made, by the clock of whoever made it (RFC 9110, section 6.6.1).
+pub fn date_of(answer: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(answer.get(DATE)?.to_str().ok()?).ok()
 }
 
 impl fmt::Display for ClockSkew {

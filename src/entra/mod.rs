@@ -14,7 +14,7 @@ mod token_error;
 
 pub use challenge::ClaimsChallenge;
 pub use claims::{Claims, DATA_ROLE};
-pub use clock::ClockSkew;
+pub use clock::{ClockSkew, date_of};
 pub use credential::{
     CertificateError, CertificateFiles, CertificateProblem, Credential, KeptSecret, ManagedIdentity, Secret,
     SecretError, SecretSource, SecretSources, SigningCertificate,
