@@ -297,8 +297,8 @@ async fn get(address: SocketAddr, path: &str) -> Answer {
 }
 
 async fn admin_address(process: &mut Process) -> SocketAddr {
-    let line = process.log_line(|line| message(line).starts_with("health on ")).await;
-    let address = message(&line).strip_prefix("health on http://").and_then(|rest| rest.strip_suffix("/readyz"));
+    let line = process.log_line(|line| message(line).starts_with("status page on ")).await;
+    let address = message(&line).strip_prefix("status page on http://").and_then(|rest| rest.strip_suffix('/'));
     address.unwrap().parse().unwrap()
 }
 

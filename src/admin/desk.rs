@@ -1,20 +1,52 @@
 //! What the admin listener may tell, and where it puts what it is asked to do.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::proxy::Destination;
+use crate::proxy::View;
 
 /// How the service is doing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Status {
-    /// In the order of the file.
-    pub connectors: Vec<Arc<Destination>>,
-    /// Why the configuration file, as it is now, is not in service.
-    pub unused: Option<String>,
+    pub view: View,
+    pub history: History,
     pub is_stopping: bool,
+}
+
+/// What has become of the configuration file so far.
+#[derive(Debug, Clone)]
+pub struct History {
+    pub file: PathBuf,
+    pub started: OffsetDateTime,
+    /// When the configuration in service was read.
+    pub read: OffsetDateTime,
+    /// Why the file, as it is now, is not in service.
+    pub unused: Option<String>,
+    /// How often a changed file was taken, and how often it could not be used.
+    pub taken: u64,
+    pub refused: u64,
+}
+
+impl History {
+    /// At the start.
+    pub fn new(file: PathBuf) -> Self {
+        let now = OffsetDateTime::now_utc();
+        Self { file, started: now, read: now, unused: None, taken: 0, refused: 0 }
+    }
+
+    pub fn was_taken(&mut self) {
+        (self.read, self.unused) = (OffsetDateTime::now_utc(), None);
+        self.taken += 1;
+    }
+
+    pub fn was_refused(&mut self, reason: String) {
+        self.unused = Some(reason);
+        self.refused += 1;
+    }
 }
 
 /// What an administrator may ask of the service.

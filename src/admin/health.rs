@@ -13,7 +13,7 @@ use crate::proxy::Destination;
 
 /// The answer to a question below `/livez` and `/readyz`.
 pub async fn health(path: &str, status: &Status) -> (StatusCode, String) {
-    let connectors = &status.connectors[..];
+    let connectors = &status.view.connectors[..];
     match path {
         "/livez" => return (StatusCode::OK, "live".to_owned()),
         _ if status.is_stopping && path.starts_with("/readyz") => {
@@ -26,7 +26,7 @@ pub async fn health(path: &str, status: &Status) -> (StatusCode, String) {
             let (code, text) = any_ready(connectors).await;
             return (
                 code,
-                [Some(text), status.unused.as_deref().map(still_before)]
+                [Some(text), status.history.unused.as_deref().map(still_before)]
                     .into_iter()
                     .flatten()
                     .collect::<Vec<_>>()
@@ -38,7 +38,8 @@ pub async fn health(path: &str, status: &Status) -> (StatusCode, String) {
     let Some(name) = path.strip_prefix("/readyz/").map(|name| percent_decode_str(name).decode_utf8_lossy()) else {
         return (
             StatusCode::NOT_FOUND,
-            "There is /livez, /readyz and /readyz/{connector}; POST /reload and POST /stop.".to_owned(),
+            "There is /, /status.json, /metrics, /livez, /readyz and /readyz/{connector}; POST /reload and POST /stop."
+                .to_owned(),
         );
     };
     match connectors.iter().find(|destination| destination.connector.name == name) {

@@ -1,7 +1,11 @@
-//! The admin listener: health for monitors and containers, orders of administrators; kept apart from the data path.
+//! The admin listener: status, metrics and health for people, monitors and containers, orders of administrators; kept apart from the data
+//! path.
 //!
 //! | request | answers |
 //! |---|---|
+//! | `GET /` | the status page |
+//! | `GET /status.json` | the same for programs |
+//! | `GET /metrics` | the same for monitors, in Prometheus' text form |
 //! | `GET /livez` | 200 when the process serves |
 //! | `GET /readyz` | 200 when at least one connector has a token and its company; says also when the file on disk can't be used |
 //! | `GET /readyz/{connector}` | 200 when this connector has; otherwise 503 says why not |
@@ -10,6 +14,9 @@
 
 mod desk;
 mod health;
+mod metrics;
+mod page;
+mod report;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,10 +24,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-pub use desk::{Desk, Order, Orders, Status};
+pub use desk::{Desk, History, Order, Orders, Status};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -30,6 +37,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use self::report::Report;
 use crate::proxy::{self, BindError, Guard};
 
 /// The admin listener in service. Dropping it ends it, once what it was asked is answered.
@@ -99,31 +107,68 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, _) = request.into_parts();
     // A web page in a browser on this machine could stop us, or read what we tell.
-    let (status, text) = match guard.judge(&head) {
+    let Answer { status, kind, text } = match guard.judge(&head) {
         Ok(()) => asked(&head, &desk).await,
-        Err(reason) => (reason.status(), FOREIGN.to_owned()),
+        Err(reason) => (reason.status(), FOREIGN.to_owned()).into(),
     };
     let mut answer = Response::new(Full::from(text + "\n"));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, page::POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
     Ok(answer)
 }
 
-async fn asked(head: &Parts, desk: &Desk) -> (StatusCode, String) {
+/// What somebody who asks is told.
+struct Answer {
+    status: StatusCode,
+    /// Its media type.
+    kind: &'static str,
+    text: String,
+}
+
+impl From<(StatusCode, String)> for Answer {
+    fn from((status, text): (StatusCode, String)) -> Self {
+        Self { status, kind: "text/plain; charset=utf-8", text }
+    }
+}
+
+async fn asked(head: &Parts, desk: &Desk) -> Answer {
     match (&head.method, head.uri.path()) {
         (&Method::POST, "/reload") => match desk.reload().await {
-            Ok(said) => (StatusCode::OK, said),
-            Err(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason),
+            Ok(said) => (StatusCode::OK, said).into(),
+            Err(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason).into(),
         },
         (&Method::POST, "/stop") => {
             desk.stop().await;
-            (StatusCode::ACCEPTED, "bcproxy is stopping: it finishes the requests under way.".to_owned())
+            (StatusCode::ACCEPTED, "bcproxy is stopping: it finishes the requests under way.".to_owned()).into()
         }
-        (_, "/reload" | "/stop") => (StatusCode::METHOD_NOT_ALLOWED, "This takes a POST.".to_owned()),
-        (&Method::GET | &Method::HEAD, path) => health::health(path, &desk.status()).await,
-        _ => (StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.".to_owned()),
+        (_, "/reload" | "/stop") => (StatusCode::METHOD_NOT_ALLOWED, "This takes a POST.".to_owned()).into(),
+        (&Method::GET | &Method::HEAD, path) => match told(path, &desk.status()) {
+            Some(answer) => answer,
+            None => health::health(path, &desk.status()).await.into(),
+        },
+        _ => (StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.".to_owned()).into(),
     }
+}
+
+/// The status in one of its forms; `None` when the path asks for something else.
+fn told(path: &str, status: &Status) -> Option<Answer> {
+    let report = || Report::of(status);
+    let (kind, text) = match path {
+        "/" => ("text/html; charset=utf-8", page::page(&report())),
+        "/style.css" => ("text/css; charset=utf-8", page::STYLE.to_owned()),
+        // Neither can fail: they write numbers and strings to memory.
+        "/status.json" => ("application/json", serde_json::to_string_pretty(&report()).unwrap_or_default()),
+        "/metrics" => (metrics::CONTENT_TYPE, metrics::metrics(report()).unwrap_or_default()),
+        _ => return None,
+    };
+    Some(Answer { status: StatusCode::OK, kind, text })
 }
 
 const FOREIGN: &str =

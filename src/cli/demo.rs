@@ -54,7 +54,7 @@ fn avoid(error: &StartError, config: &mut Config) -> Option<()> {
             config.listen.iter_mut().for_each(|listener| listener.address.set_port(0));
         }
         StartError::Admin(taken) if is_taken(taken) => {
-            println!("Port {} is taken by another program; health uses another one.", taken.address.port());
+            println!("Port {} is taken by another program; the status page uses another one.", taken.address.port());
             config.admin.iter_mut().for_each(|address| address.set_port(0));
         }
         _ => return None,
@@ -120,7 +120,7 @@ fn invitation(proxy: SocketAddr, admin: SocketAddr, file: &Path, broken: Option<
 bcproxy demo: a simulated Microsoft Entra and Business Central, and bcproxy in front of them. All of it on this machine.
 
   proxy           http://{proxy}
-  health          http://{admin}/readyz
+  status          http://{admin}/
   configuration   {file}
 {broken}
 Try this in another terminal. curl knows nothing of OAuth; bcproxy adds the token, the environment and the company:

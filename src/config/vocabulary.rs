@@ -31,7 +31,7 @@ mapping! {
         /// What addresses in answers begin with, such as `http://erp-gw:8080`: programs follow them to bcproxy.
         /// Without it, the scheme and host that the program itself used.
         public_url: PublicUrl = Optional,
-        /// The health check, and where `bcproxy reload` and `bcproxy stop` ask; or `off`.
+        /// The status page, metrics and the health check, and where `bcproxy reload` and `bcproxy stop` ask; or `off`.
         admin: OrOff<Admin> = Default("{}"),
         /// The connections to Business Central, by a name of your choice. At least one.
         connectors: Named<Connector> = Required,

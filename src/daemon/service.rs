@@ -2,21 +2,21 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
 use super::service_manager;
 use super::signals::{Signal, Signals};
 use super::watch::Watch;
-use crate::admin::{Admin, Desk, Order, Orders, Status};
+use crate::admin::{Admin, Desk, History, Order, Orders, Status};
 use crate::config::{Config, Loaded};
 use crate::proxy::{self, BindError, HeldSockets, LocalAddress, Proxy};
 use crate::telemetry::LogFilter;
 
 /// Everything that runs.
 pub struct Service {
-    file: PathBuf,
+    history: History,
     config: Config,
     log: LogFilter,
     proxy: Proxy,
@@ -44,14 +44,14 @@ impl Service {
             );
         }
         let proxy = Proxy::start_on(config, held).await?;
-        let (desk, orders) = Desk::open(Status { connectors: proxy.connectors().to_vec(), ..Status::default() });
+        let history = History::new(file.to_owned());
+        let (desk, orders) = Desk::open(Status { view: proxy.view(), history: history.clone(), is_stopping: false });
         let admin = match config.admin {
             Some(address) => Some(Admin::start(address, desk.clone()).await.map_err(StartError::Admin)?),
             None => None,
         };
         let watch = Watch::begin(&config.files(file)).await;
-        let (file, config) = (file.to_owned(), config.clone());
-        Ok(Self { file, config, log, proxy, admin, desk, orders, watch })
+        Ok(Self { history, config: config.clone(), log, proxy, admin, desk, orders, watch })
     }
 
     pub fn proxy(&self) -> &Proxy {
@@ -93,26 +93,28 @@ impl Service {
     async fn reload(&mut self, cause: &str) -> Result<String, String> {
         service_manager::reloading();
         let outcome = self.take_over().await;
-        let mut status = Status { connectors: self.proxy.connectors().to_vec(), ..Status::default() };
         match &outcome {
-            Ok(said) => tracing::info!("{cause}: {said}"),
+            Ok(said) => {
+                tracing::info!("{cause}: {said}");
+                self.history.was_taken();
+            }
             Err(reason) => {
                 tracing::error!(
                     "{cause}: the configuration stays as it was, since the new one can't be used: {reason}"
                 );
-                status.unused = Some(reason.clone());
+                self.history.was_refused(reason.clone());
             }
         }
         service_manager::ready(&match &outcome {
             Ok(_) => self.summary(),
             Err(_) => format!("{}; the file was changed since and can't be used, see the log", self.summary()),
         });
-        self.desk.show(status);
+        self.desk.show(self.status(false));
         outcome
     }
 
     async fn take_over(&mut self) -> Result<String, String> {
-        let file = self.file.clone();
+        let file = self.history.file.clone();
         let loading = tokio::task::spawn_blocking(move || Config::load(&file));
         let loaded = loading.await.map_err(|error| format!("it could not be read ({error})"))?;
         let Loaded { config, warnings } = loaded.map_err(|mistakes| mistakes.to_string())?;
@@ -142,7 +144,7 @@ impl Service {
         if !warnings.is_empty() {
             tracing::warn!("{warnings}");
         }
-        self.watch.turn_to(&self.config.files(&self.file)).await;
+        self.watch.turn_to(&self.config.files(&self.history.file)).await;
         self.announce(&addresses, health);
         self.proxy.warm_up(&connectors);
         Ok(said)
@@ -152,7 +154,7 @@ impl Service {
         let grace = self.config.shutdown_grace;
         tracing::info!("stopping: no new connections; requests under way have {} s to finish", grace.as_secs());
         service_manager::stopping();
-        self.desk.show(Status { is_stopping: true, ..Status::default() });
+        self.desk.show(self.status(true));
         let at_once = CancellationToken::new();
         let mut drained = std::pin::pin!(self.proxy.drain(grace, at_once.clone()));
         loop {
@@ -171,13 +173,17 @@ impl Service {
         tracing::info!("stopped");
     }
 
+    fn status(&self, is_stopping: bool) -> Status {
+        Status { view: self.proxy.view(), history: self.history.clone(), is_stopping }
+    }
+
     /// Logs where we listen, but for what was said before.
     fn announce(&self, said: &[LocalAddress], said_health: Option<SocketAddr>) {
         for address in self.proxy.addresses().iter().filter(|address| !said.contains(address)) {
             tracing::info!("listening on {address}");
         }
         if let Some(address) = self.admin.as_ref().map(Admin::address).filter(|&address| said_health != Some(address)) {
-            tracing::info!("health on http://{address}/readyz");
+            tracing::info!("status page on http://{address}/");
         }
     }
 

@@ -148,6 +148,7 @@ impl Keeper {
         }
         self.is_skew_told = issued.clock.is_some();
         self.attempts_failed = 0;
+        self.shared.received.fetch_add(1, Ordering::Relaxed);
         self.forget_challenge(generation);
         self.shared.current.store(Some(Arc::new(token)));
         self.shared.failure.send_replace(None);
@@ -161,6 +162,7 @@ impl Keeper {
 
     fn back_off(&mut self, error: TokenError) {
         self.attempts_failed = self.attempts_failed.saturating_add(1);
+        self.shared.failed.fetch_add(1, Ordering::Relaxed);
         let usable_for = self.shared.usable(0).map(|token| token.usable_until.duration_since(Instant::now()));
         let pause = pause(&error, self.attempts_failed, usable_for);
         let application = self.endpoint.application();

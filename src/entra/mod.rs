@@ -21,7 +21,7 @@ pub use credential::{
 };
 pub use ids::{ClientId, IdError, TenantId};
 pub use managed_identity::IdentityError;
-pub use token_cache::{Expiry, Token, TokenCache, Unavailable};
+pub use token_cache::{Expiry, Token, TokenAge, TokenCache, TokenState, Unavailable};
 pub use token_endpoint::{IssuedToken, TokenEndpoint};
 pub use token_error::{EntraError, TokenError};
 

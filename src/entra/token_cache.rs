@@ -53,6 +53,26 @@ pub struct Unavailable {
     pub(super) retry_at: Instant,
 }
 
+/// How an application's token is doing.
+#[derive(Debug, Clone)]
+pub struct TokenState {
+    pub token: Option<TokenAge>,
+    /// Why the latest request for a token failed.
+    pub failure: Option<Unavailable>,
+    /// The last day of the credential in use, where that is known.
+    pub last_day: Option<Date>,
+    /// Token requests since the start, by how they ended.
+    pub received: u64,
+    pub failed: u64,
+}
+
+/// How old a usable token is.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenAge {
+    pub age: Duration,
+    pub usable_for: Duration,
+}
+
 /// A credential that ends soon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry {
@@ -68,6 +88,9 @@ pub(super) struct Shared {
     pub suspect: AtomicU64,
     /// What Business Central demanded when it refused a generation.
     pub challenge: Mutex<Option<(u64, ClaimsChallenge)>>,
+    /// How many requests for a token there were, by how they ended.
+    pub received: AtomicU64,
+    pub failed: AtomicU64,
     /// Somebody waits.
     pub wake: Notify,
     /// The outcome of the latest attempt: `None` before the first and after a success.
@@ -83,6 +106,8 @@ impl TokenCache {
             current: ArcSwapOption::empty(),
             suspect: AtomicU64::new(0),
             challenge: Mutex::new(None),
+            received: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             wake: Notify::new(),
             failure: watch::Sender::new(None),
         });
@@ -117,6 +142,21 @@ impl TokenCache {
     /// Whether there is no token, and Entra was asked for one in vain.
     pub fn is_failing(&self) -> bool {
         self.shared.usable(0).is_none() && self.shared.failure.borrow().is_some()
+    }
+
+    /// How it is doing now.
+    pub fn state(&self) -> TokenState {
+        let now = Instant::now();
+        let shared = &self.shared;
+        TokenState {
+            token: shared
+                .usable(0)
+                .map(|token| TokenAge { age: token.age(), usable_for: token.usable_until.duration_since(now) }),
+            failure: shared.failure.borrow().clone(),
+            last_day: shared.current.load().as_ref().and_then(|token| token.last_day),
+            received: shared.received.load(Ordering::Relaxed),
+            failed: shared.failed.load(Ordering::Relaxed),
+        }
     }
 
     /// Has the token replaced in the background if it is still the current one.

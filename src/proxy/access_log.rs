@@ -1,4 +1,4 @@
-//! The access log: one line for each request, written when its answer is done with.
+//! The record of a request whose answer is done with: it is counted and written to the access log, one line each.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use hyper::{StatusCode, Version};
 use super::exchange::Exchange;
 use crate::telemetry;
 
-/// What will be logged of one request; dropping it writes the line.
+/// What will be counted and logged of one request; dropping it does both.
 #[derive(Debug)]
 pub struct AccessRecord {
     pub exchange: Arc<Exchange>,
@@ -19,7 +19,7 @@ pub struct AccessRecord {
 }
 
 /// How an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// The client did not take all of it.
     ClientLeft,
@@ -40,7 +40,7 @@ impl Outcome {
         }
     }
 
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::ClientLeft => "client left",
             Self::ClientStalled => "client stalled",
@@ -56,10 +56,21 @@ impl AccessRecord {
     pub fn new(exchange: Arc<Exchange>, status: StatusCode, reason: Option<String>) -> Self {
         Self { exchange, outcome: Outcome::ClientLeft, bytes: 0, status, reason }
     }
+
+    fn count(&self) {
+        let Self { exchange, outcome, bytes, status, reason } = self;
+        let snapshot = &exchange.snapshot;
+        let tally = exchange.route().map_or(&snapshot.unrouted, |route| &route.tally);
+        tally.count(exchange, *status, *outcome, *bytes);
+        if let Some(reason) = reason {
+            snapshot.problems.note(exchange, *status, reason);
+        }
+    }
 }
 
 impl Drop for AccessRecord {
     fn drop(&mut self) {
+        self.count();
         if !tracing::enabled!(target: telemetry::ACCESS, tracing::Level::INFO) {
             return;
         }

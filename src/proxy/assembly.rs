@@ -15,6 +15,8 @@ use tokio::sync::Semaphore;
 use super::destination::{Destination, Route};
 use super::gate::Gate;
 use super::pool::{Member, Pool};
+use super::problems::Problems;
+use super::tally::Tally;
 use super::upstream::{self, PlainClientError, Upstream};
 use crate::business_central::EnvironmentName;
 use crate::config::{Config, Connector, Limits, Timeouts};
@@ -38,6 +40,9 @@ pub struct Assembled {
     pub routes: Vec<Arc<Route>>,
     /// Each connector in its own environment, in the order of the file.
     pub connectors: Vec<Arc<Destination>>,
+    /// Counts the requests no route is for.
+    pub unrouted: Arc<Tally>,
+    pub problems: Arc<Problems>,
     shared: Shared,
 }
 
@@ -89,18 +94,24 @@ impl Assembled {
         let mut routes = Vec::with_capacity(config.routes.len());
         for settings in &config.routes {
             let destination = assembly.destination(&settings.connector, &settings.environment)?;
+            let known = known.get(settings.path.as_str());
             let is_same =
                 |route: &&&Arc<Route>| Arc::ptr_eq(&route.destination, &destination) && route.settings == *settings;
-            routes.push(match known.get(settings.path.as_str()).filter(is_same) {
+            routes.push(match known.filter(is_same) {
                 Some(route) => Arc::clone(route),
-                None => Arc::new(Route::new(settings.clone(), destination)),
+                // What was counted goes on being counted, wherever the path leads now.
+                None => {
+                    let tally = known.map(|route| route.tally.clone()).unwrap_or_default();
+                    Arc::new(Route::new(settings.clone(), destination, tally))
+                }
             });
         }
         let mut connectors = Vec::with_capacity(config.connectors.len());
         for connector in &config.connectors {
             connectors.push(assembly.destination(connector, &connector.environment)?);
         }
-        Ok(Self { routes, connectors, shared: assembly.now })
+        let (unrouted, problems) = (before.unrouted.clone(), before.problems.clone());
+        Ok(Self { routes, connectors, unrouted, problems, shared: assembly.now })
     }
 
     /// Sets the limits of gates that were there before.

@@ -16,12 +16,13 @@ use super::pool::{Member, Pool};
 use super::refusal::{Kind, Refusal};
 use super::retry::Budget;
 use super::suspicion::{Case, Suspicion};
+use super::tally::Tally;
 use super::upstream::Upstream;
 use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::business_central::companies::{self, LookupError, MatchError};
 use crate::business_central::{Company, CompanyRef};
 use crate::config;
-use crate::entra::{ClientId, Expiry, Token};
+use crate::entra::{ClientId, Expiry, Token, TokenState};
 use crate::guide;
 
 /// A route in service.
@@ -31,6 +32,7 @@ pub struct Route {
     pub destination: Arc<Destination>,
     /// Which of this route's requests Business Central keeps refusing.
     pub suspicion: Suspicion,
+    pub tally: Arc<Tally>,
     company: ArcSwapOption<Company>,
     /// Milliseconds after `started` from which a missing resource makes us ask whether the company is still there.
     doubt_from: AtomicU64,
@@ -66,6 +68,16 @@ pub struct Ready {
     pub company: Option<Arc<Company>>,
 }
 
+/// What is known of a connector without asking anybody.
+#[derive(Debug, Clone)]
+pub enum Condition {
+    /// A request could be answered now; in which company, unless clients name it.
+    Ready(Option<Arc<Company>>),
+    /// Entra or Business Central has not answered yet.
+    Waiting,
+    NotReady(Refusal),
+}
+
 #[derive(Debug)]
 struct Companies {
     list: Vec<Company>,
@@ -78,11 +90,12 @@ struct FailedLookUp {
 }
 
 impl Route {
-    pub fn new(settings: config::Route, destination: Arc<Destination>) -> Self {
+    pub fn new(settings: config::Route, destination: Arc<Destination>, tally: Arc<Tally>) -> Self {
         Self {
             settings,
             destination,
             suspicion: Suspicion::default(),
+            tally,
             company: ArcSwapOption::empty(),
             doubt_from: AtomicU64::new(0),
             started: Instant::now(),
@@ -191,6 +204,26 @@ impl Destination {
             None => None,
         };
         Ok(Ready { token_age: token.age(), expiry: self.pool.expiry(), company })
+    }
+
+    /// Whether a request could be answered now, as far as that is known.
+    pub fn condition(&self) -> Condition {
+        let states: Vec<TokenState> = self.pool.members().map(|member| member.tokens.state()).collect();
+        if states.iter().all(|state| state.token.is_none()) {
+            let failure = states.into_iter().find_map(|state| state.failure);
+            return failure.map_or(Condition::Waiting, |failure| Condition::NotReady(failure.into()));
+        }
+        let Some(wanted) = &self.connector.company else { return Condition::Ready(None) };
+        if let Some(known) = self.companies.load().as_ref() {
+            return match companies::find(&known.list, wanted) {
+                Ok(company) => Condition::Ready(Some(Arc::new(company.clone()))),
+                Err(error) => Condition::NotReady(error.into()),
+            };
+        }
+        // Who holds it is looking up.
+        let failed = self.look_up.try_lock().ok();
+        let failed = failed.as_ref().and_then(|failed| failed.as_ref());
+        failed.map_or(Condition::Waiting, |failed| Condition::NotReady(failed.refusal.clone()))
     }
 
     /// Whether OData knows an unbound action of this name.

@@ -42,6 +42,7 @@ mod old_odata;
 mod paced;
 mod places;
 mod pool;
+mod problems;
 mod refusal;
 mod request_body;
 mod response;
@@ -54,6 +55,7 @@ mod shared_socket;
 mod snapshot;
 mod step;
 mod suspicion;
+mod tally;
 mod treatment;
 mod upstream;
 
@@ -61,19 +63,24 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use access_log::Outcome;
 use assembly::Assembled;
 pub use assembly::AssemblyError;
-pub use destination::{Destination, Ready, Route};
+pub use destination::{Condition, Destination, Ready, Route};
 pub use door::{BindError, DoorError, LocalAddress, bind};
 use doors::Doors;
 pub use doors::HeldSockets;
 pub use exchange::Exchange;
+pub use gate::{Business, Gate};
 pub use guard::Guard;
 use listener::Stop;
-use places::Places;
+pub use places::Places;
+pub use pool::Member;
+pub use problems::{Problem, Problems};
 pub use refusal::Refusal;
 pub use route_table::RouteTable;
 use snapshot::{Current, Snapshot};
+pub use tally::{Counts, Tally, Times};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 pub use upstream::{PlainClientError, plain_client};
@@ -87,6 +94,21 @@ pub struct Proxy {
     places: Places,
     doors: Doors,
     stop: Stop,
+}
+
+/// What can be seen of a proxy in service.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Where it listens, in the order of `listen`.
+    pub addresses: Vec<LocalAddress>,
+    /// Each connector in its own environment, in the order of the file.
+    pub connectors: Vec<Arc<Destination>>,
+    /// In the order of the file.
+    pub routes: Vec<Arc<Route>>,
+    /// Counts the requests no route is for.
+    pub unrouted: Arc<Tally>,
+    pub problems: Arc<Problems>,
+    pub places: Places,
 }
 
 /// Why the proxy can't start, or can't change.
@@ -108,7 +130,7 @@ impl Proxy {
     pub async fn start_on(config: &Config, held: HeldSockets) -> Result<Self, StartError> {
         let assembled = Assembled::new(config, &Assembled::default())?;
         assembled.take_effect();
-        let current = Current::new(Snapshot::new(config, assembled.routes.clone()));
+        let current = Current::new(Snapshot::new(config, &assembled));
         let places = Places::new(config.max_connections);
         let stop = Stop::default();
         let doors = {
@@ -132,7 +154,7 @@ impl Proxy {
         let assembled = Assembled::new(config, &self.assembled)?;
         let prepared = self.doors.prepare(&config.listen).await?;
         assembled.take_effect();
-        self.current.replace(Snapshot::new(config, assembled.routes.clone()));
+        self.current.replace(Snapshot::new(config, &assembled));
         self.places.limit(config.max_connections);
         self.assembled = assembled;
         self.doors.take_effect(prepared);
@@ -142,6 +164,17 @@ impl Proxy {
     /// Where it listens, in the order of `listen`.
     pub fn addresses(&self) -> Vec<LocalAddress> {
         self.doors.addresses().collect()
+    }
+
+    pub fn view(&self) -> View {
+        View {
+            addresses: self.addresses(),
+            connectors: self.assembled.connectors.clone(),
+            routes: self.assembled.routes.clone(),
+            unrouted: self.assembled.unrouted.clone(),
+            problems: self.assembled.problems.clone(),
+            places: self.places.clone(),
+        }
     }
 
     /// Each connector in its own environment, in the order of the file.

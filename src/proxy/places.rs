@@ -22,6 +22,7 @@ struct Taken {
     most: MaxConnections,
     total: usize,
     by_client: HashMap<IpAddr, usize>,
+    refused: u64,
     /// When somebody was last told that there is none.
     told: Option<Instant>,
 }
@@ -51,12 +52,23 @@ pub enum Why {
 
 impl Places {
     pub fn new(most: MaxConnections) -> Self {
-        Self(Arc::new(Mutex::new(Taken { most, total: 0, by_client: HashMap::new(), told: None })))
+        Self(Arc::new(Mutex::new(Taken { most, total: 0, by_client: HashMap::new(), refused: 0, told: None })))
     }
 
     /// Has other numbers hold from now on; nobody loses a place.
     pub fn limit(&self, most: MaxConnections) {
         self.lock().most = most;
+    }
+
+    /// How many are taken, of how many.
+    pub fn taken(&self) -> (usize, usize) {
+        let taken = self.lock();
+        (taken.total, taken.most.total)
+    }
+
+    /// How many connections there was no place for.
+    pub fn refused(&self) -> u64 {
+        self.lock().refused
     }
 
     pub fn take(&self, client: IpAddr) -> Result<Place, Full> {
@@ -72,6 +84,7 @@ impl Places {
                 return Ok(Place { places: self.clone(), client });
             }
         };
+        taken.refused += 1;
         let is_news = taken.told.is_none_or(|told| told.elapsed() > SILENCE);
         if is_news {
             taken.told = Some(Instant::now());

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::destination::Route;
+use super::assembly::Assembled;
 use super::guard::Guard;
+use super::problems::Problems;
 use super::route::Routes;
+use super::tally::Tally;
 use crate::config::{Config, PublicUrl};
 
 /// What the data path needs of one configuration.
@@ -19,13 +21,21 @@ pub struct Snapshot {
     pub public_url: Option<PublicUrl>,
     /// How long a client may keep a connection without asking for anything.
     pub keep_alive: Duration,
+    /// Counts the requests no route is for.
+    pub unrouted: Arc<Tally>,
+    pub problems: Arc<Problems>,
 }
 
 impl Snapshot {
-    /// With these routes, in the order of the file.
-    pub fn new(config: &Config, routes: Vec<Arc<Route>>) -> Self {
-        let (public_url, keep_alive) = (config.public_url.clone(), config.keep_alive);
-        Self { routes: Routes::new(routes), guard: Guard::new(config), public_url, keep_alive }
+    pub fn new(config: &Config, assembled: &Assembled) -> Self {
+        Self {
+            routes: Routes::new(assembled.routes.clone()),
+            guard: Guard::new(config),
+            public_url: config.public_url.clone(),
+            keep_alive: config.keep_alive,
+            unrouted: assembled.unrouted.clone(),
+            problems: assembled.problems.clone(),
+        }
     }
 }
 

@@ -36,6 +36,7 @@ mod route_keys;
 mod service_manager;
 mod shutdown;
 mod slow_clients;
+mod status;
 mod token_refresh;
 mod token_refused;
 mod token_single_flight;

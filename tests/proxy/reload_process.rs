@@ -25,8 +25,8 @@ impl Scene {
         let text = std::fs::read_to_string(&prepared.file).unwrap();
         let mut process = Process::run(&prepared.file);
         let address = process.address().await;
-        let line = process.log_line(|line| message(line).starts_with("health on")).await;
-        let admin = message(&line).trim_start_matches("health on http://").trim_end_matches("/readyz").parse().unwrap();
+        let line = process.log_line(|line| message(line).starts_with("status page on")).await;
+        let admin = message(&line).trim_start_matches("status page on http://").trim_end_matches('/').parse().unwrap();
         process.log_line(|line| message(line) == "connector is ready").await;
         Self { prepared, text, process, address, admin }
     }
@@ -118,6 +118,9 @@ async fn a_file_that_can_not_be_used_changes_nothing_and_the_reason_is_shown_unt
     let health = scene.ask(Method::GET, "/readyz", &[]).await;
     assert_eq!(health.status, 200, "it serves");
     assert!(health.text().contains("cronus: ready") && health.text().contains("did you mean `tenant_id`?"));
+    let page = scene.ask(Method::GET, "/", &[]).await.text();
+    assert!(page.contains("The file was changed and can't be used") && page.contains("tenant_id"), "{page}");
+    assert!(scene.ask(Method::GET, "/metrics", &[]).await.text().contains("bcproxy_configuration_in_service 0.0"));
     let asked = scene.ask(Method::POST, "/reload", &[]).await;
     assert_eq!(asked.status, 422);
     assert!(asked.text().contains("did you mean `tenant_id`?"));
@@ -177,8 +180,8 @@ async fn the_admin_listener_moves_and_takes_no_orders_from_web_pages() {
     let moved = scene.text.replace("admin: { listen: 127.0.0.1:0 }", "admin: { listen: '127.0.0.2:0' }");
     std::fs::write(&scene.prepared.file, moved).unwrap();
     assert_eq!(scene.ask(Method::POST, "/reload", &[]).await.status, 200, "the answer comes, though its listener goes");
-    let line = scene.process.log_line(|line| message(line).starts_with("health on http://127.0.0.2:")).await;
-    let admin = message(&line).trim_start_matches("health on http://").trim_end_matches("/readyz").parse().unwrap();
+    let line = scene.process.log_line(|line| message(line).starts_with("status page on http://127.0.0.2:")).await;
+    let admin = message(&line).trim_start_matches("status page on http://").trim_end_matches('/').parse().unwrap();
     scene.admin = admin;
     assert_eq!(scene.ask(Method::GET, "/livez", &[]).await.status, 200);
 }

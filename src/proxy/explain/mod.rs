@@ -20,6 +20,7 @@ pub use account::{
 };
 use suppose::{Noted, Supposed, Supposition};
 
+use super::assembly::Assembled;
 use super::authorize::{Directed, direct};
 use super::client::offline::{self, Unreadable};
 use super::company_choice::CompanyChoice;
@@ -65,7 +66,9 @@ pub async fn explain(config: &Config, question: &Question) -> Account {
     };
     let (exchange, head) = match offline::read(&question.head(&local), question.client, &local).await {
         // No route is in service: nothing is sent, so no answer comes back whose addresses they would turn.
-        Ok((connection, head)) => (Exchange::new(connection, &head, Arc::new(Snapshot::new(config, Vec::new()))), head),
+        Ok((connection, head)) => {
+            (Exchange::new(connection, &head, Arc::new(Snapshot::new(config, &Assembled::default()))), head)
+        }
         Err(Unreadable { status, code, message }) => {
             let refused = Refused { status: status.as_u16(), meant: status.as_u16(), code, message };
             account.cases.push(Case { condition: None, outcome: Outcome::Refused(refused) });

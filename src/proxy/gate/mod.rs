@@ -43,6 +43,18 @@ struct State {
     pace: Pace,
 }
 
+/// How much goes on at a gate.
+#[derive(Debug, Clone, Copy)]
+pub struct Business {
+    pub limits: Limits,
+    pub in_work: usize,
+    pub waiting: usize,
+    /// Begun within the time that `limits.requests` is about.
+    pub recent: usize,
+    /// How long Business Central wants to be left alone yet.
+    pub paused_for: Option<Duration>,
+}
+
 /// How fast the queue moves.
 #[derive(Debug, Default)]
 struct Pace {
@@ -186,6 +198,16 @@ impl Gate {
     /// Whether Business Central asked for a pause that is not over.
     pub fn is_paused(&self) -> bool {
         self.0.lock().paused_until.is_some_and(|until| until > Instant::now())
+    }
+
+    /// What goes on now.
+    pub fn business(&self) -> Business {
+        let now = Instant::now();
+        let mut state = self.0.lock();
+        let State { limits, in_work, waiting, paused_until, .. } = *state;
+        let recent = state.window.recent(now, limits.requests.per);
+        let paused_for = paused_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero());
+        Business { limits, in_work, waiting, recent, paused_for }
     }
 
     /// How many requests are in work or wait for it.

@@ -24,12 +24,8 @@ struct Slice {
 impl Window {
     /// When another one may begin; `None`: now. `per` is the window's length, `most` how many may begin within it.
     pub fn next(&mut self, now: Instant, most: usize, per: Duration) -> Option<Instant> {
-        // Requests don't take equally long to get there: one that began early may count late.
         let per = per + SLACK;
-        while let Some(oldest) = self.slices.front().filter(|slice| slice.last + per <= now) {
-            self.count -= oldest.count;
-            self.slices.pop_front();
-        }
+        self.forget(now, per);
         let mut excess = (self.count + 1).saturating_sub(most);
         for slice in &self.slices {
             match excess.checked_sub(slice.count) {
@@ -39,6 +35,19 @@ impl Window {
             }
         }
         None
+    }
+
+    /// How many began within the last `per`.
+    pub fn recent(&mut self, now: Instant, per: Duration) -> usize {
+        self.forget(now, per + SLACK);
+        self.count
+    }
+
+    fn forget(&mut self, now: Instant, per: Duration) {
+        while let Some(oldest) = self.slices.front().filter(|slice| slice.last + per <= now) {
+            self.count -= oldest.count;
+            self.slices.pop_front();
+        }
     }
 
     pub fn begins(&mut self, now: Instant, per: Duration) {
@@ -53,6 +62,7 @@ impl Window {
     }
 }
 
+/// Requests don't take equally long to get there: one that began early may count late.
 const SLACK: Duration = Duration::from_secs(1);
 
 const SLICES: u32 = 256;

@@ -43,6 +43,14 @@ impl Breaker {
         }
     }
 
+    /// Why nobody tries at the moment, or one only.
+    pub fn is_open_because(&self) -> Option<Unreachable> {
+        match &*self.lock() {
+            State::Closed { .. } => None,
+            State::Open { because, .. } | State::Probing { because, .. } => Some(because.clone()),
+        }
+    }
+
     pub fn succeeded(&self) {
         *self.lock() = State::default();
     }

@@ -112,6 +112,11 @@ impl Upstream {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Why nobody tries to connect at the moment.
+    pub fn is_cut_off_because(&self) -> Option<Unreachable> {
+        self.0.breaker.is_open_because()
+    }
+
     /// The host, as requests name it in `Host`.
     pub fn host(&self) -> HeaderValue {
         host(&self.0.authority)
