@@ -429,9 +429,25 @@ mod on_a_terminal {
     const PATIENCE: u64 = 60_000;
 
     fn start(folder: &Path, simulator: &Simulator) -> PtySession {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bcproxy"));
+        // The terminal shows what is typed, as a real one does: where it stops to, a secret is asked for.
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "stty echo && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bcproxy")]);
         command.arg("setup").args(services(simulator)).args(["--listen", "127.0.0.1:0"]).current_dir(folder);
         spawn_command(command, Some(PATIENCE)).unwrap()
+    }
+
+    /// Types a line once the terminal shows nothing of it: what comes before is thrown away when it stops to.
+    fn type_unseen(terminal: &mut PtySession, line: &str) {
+        let shows_typing = |terminal: &PtySession| {
+            let terminal = terminal.process().get_file_handle().unwrap();
+            let told = std::process::Command::new("stty").arg("-a").stdin(terminal).output().unwrap();
+            !String::from_utf8(told.stdout).unwrap().contains(" -echo ")
+        };
+        let deadline = std::time::Instant::now() + std::time::Duration::from_millis(PATIENCE);
+        while shows_typing(terminal) {
+            assert!(std::time::Instant::now() < deadline, "what is typed is still shown");
+        }
+        terminal.send_line(line).unwrap();
     }
 
     /// From nothing to a proxy that answers, with every answer wrong once.
@@ -470,7 +486,10 @@ mod on_a_terminal {
         let mut shown = String::new();
         let mut say = |expected: &str, line: &str| {
             shown += &terminal.exp_string(expected).unwrap_or_else(|error| panic!("{expected}: {error}"));
-            terminal.send_line(line).unwrap();
+            match expected {
+                "Client secret" => type_unseen(&mut terminal, line),
+                _ => assert!(terminal.send_line(line).is_ok()),
+            }
         };
         say("Directory (tenant) ID", "contoso.onmicrosoft.com");
         say("AADSTS90002", "");
@@ -507,11 +526,12 @@ mod on_a_terminal {
             for (question, answer) in [
                 ("Directory (tenant) ID", settings.tenant_id.to_string()),
                 ("Application (client) ID", settings.client_id.to_string()),
-                ("Client secret", settings.client_secret.clone()),
             ] {
                 terminal.exp_string(question).unwrap();
                 terminal.send_line(&answer).unwrap();
             }
+            terminal.exp_string("Client secret").unwrap();
+            type_unseen(&mut terminal, &settings.client_secret);
             terminal.exp_string("Environment").unwrap();
             terminal.send_control('c').unwrap();
             terminal.exp_eof().unwrap()
