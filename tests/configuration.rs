@@ -269,6 +269,7 @@ fn every_mistake_says_where_what_and_how_to_mend_it() {
         ("listen: 0.0.0.0:8080\n", "6:9", "other computers", "access: { allow_from:"),
         ("listen: 0.0.0.0:8080\nroutes: [{ path: /, to: nav }]\n", "6:9", "other computers", "listen on 127.0.0.1"),
         ("admin: no\n", "6:8", "expected `off`", "write `off`"),
+        ("admin: 127.0.0.1:8082\n", "6:8", "expected `off` or a mapping", "{ listen: 127.0.0.1:8081 }"),
         ("admin: { listen: 0.0.0.0:8081 }\n", "6:18", "only listen on loopback", "container"),
         ("admin: { listen: 127.0.0.1:8080 }\n", "6:18", "same address", "another port"),
         ("listen: 127.0.0.1:8081\n", "6:9", "same address", "another port"),

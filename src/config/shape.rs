@@ -398,11 +398,22 @@ impl<T: Shape> Shape for OrOff<T> {
                 report.error(
                     node.span,
                     "expected `off` or a mapping (`key: value` lines), found another text",
-                    "write `off` to turn it off, or remove the key to have the default",
+                    with_keys::<T>(),
                 );
                 None
             }
             None => T::read(node, report).map(Self::On),
         }
     }
+}
+
+/// What to write where neither `off` nor a mapping stands.
+fn with_keys<T: Shape>() -> String {
+    let Form::Mapping(mapping) = T::form() else { return "write `off` to turn it off".to_owned() };
+    let shown = |field: &Field| match field.presence {
+        Presence::Default(value) => format!("{}: {value}", field.key),
+        Presence::Required | Presence::Unless(_) | Presence::Optional => format!("{}: …", field.key),
+    };
+    let keys: Vec<String> = mapping.fields.iter().map(shown).collect();
+    format!("write `off` to turn it off, or what it has keys for: {{ {} }}", keys.join(", "))
 }
