@@ -11,6 +11,7 @@
 //! | [`entra`] | who we are towards Microsoft Entra: credentials, token endpoint, token cache |
 //! | [`business_central`] | what Business Central is: address grammar, companies, error envelopes |
 //! | [`proxy`] | the data path, one file per step |
+//! | [`outbound`] | the way out: outbound proxy, TCP, verified TLS |
 //! | [`ntlm`] | the messages of old clients' handshakes |
 //! | [`doctor`] | the walk through the set-up against the live services |
 //! | [`admin`] | health for monitors and containers, orders of administrators |
@@ -31,10 +32,12 @@ mod error_chain;
 pub mod guide;
 pub mod https_url;
 pub mod ntlm;
+pub mod outbound;
 pub mod proxy;
 mod retry_after;
+pub mod secret;
+mod shared_socket;
 pub mod simulator;
 mod small_file;
 pub mod telemetry;
 pub mod tls;
-mod unreachable;

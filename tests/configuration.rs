@@ -7,7 +7,9 @@ use bcproxy::business_central::Surface;
 use bcproxy::config::{
     Browsers, Config, Diagnostics, HostName, Limits, Listener, Loaded, LogFormat, Rate, Severity, reference, schema,
 };
-use bcproxy::entra::{Credential, SecretSource};
+use bcproxy::entra::Credential;
+use bcproxy::outbound::{Login, OutboundProxy, ProxyServer};
+use bcproxy::secret::SecretSource;
 
 const SAMPLE: &str = include_str!("../proxy.yaml");
 
@@ -127,6 +129,7 @@ connectors:
     ca_file: /etc/ca.pem
     limits: { concurrency: 40, requests: 50000 per 1m30s, queue: '5', wait: 10s }
     timeouts: { connect: 1s, head: 2m, body_idle: 1h30m, pool_idle: 500ms, token: 24h }
+    outbound_proxy: { url: http://proxy.corp:3128, user: 'CORP\\svc', password: { file: p.txt }, except: [ .corp, 10.0.0.0/8 ] }
   other:
     tenant_id: contoso.com
     client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
@@ -165,6 +168,14 @@ shutdown: { grace: 1m }
     );
     let hosts: Vec<&str> = config.access.hosts.iter().map(HostName::as_str).collect();
     assert_eq!((hosts, config.access.browsers), (vec!["oldserver", "erp-gw.contoso.local"], Browsers::Allow));
+    let login = Login { user: "CORP\\svc".to_owned(), password: SecretSource::File(Path::new("conf").join("p.txt")) };
+    let server = ProxyServer {
+        address: "http://proxy.corp:3128".parse().unwrap(),
+        login: Some(login),
+        except: vec![".corp".to_owned(), "10.0.0.0/8".to_owned()],
+    };
+    assert_eq!(config.connectors[0].outbound_proxy, OutboundProxy::Server(server));
+    assert_eq!(config.connectors[1].outbound_proxy, OutboundProxy::OfEnvironment);
     assert_eq!(config.connectors[0].ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
     let requests = Rate { count: 50_000, per: Duration::from_secs(90) };
     let limits = Limits { concurrency: 40, requests, queue: 5, wait: Duration::from_secs(10) };
@@ -340,6 +351,44 @@ fn every_mistake_says_where_what_and_how_to_mend_it() {
         ("limits: { requests: 6000 }", "6:25", "not a number of requests in a time", "6000 per 5m"),
         ("limits: { rate: 6000 per 5m }", "6:15", "unknown key `rate`", "concurrency, requests, queue, wait"),
         ("timeouts: 10s", "6:15", "expected a mapping", "indentation"),
+        (
+            "outbound_proxy: proxy.corp:3128",
+            "6:21",
+            "not an address of the form http://host:port",
+            "http://proxy.contoso.local:3128",
+        ),
+        (
+            "outbound_proxy: http://svc:hunter2@proxy.corp",
+            "6:21",
+            "not an address",
+            "user: NAME, password: { env: PROXY_PASSWORD }",
+        ),
+        (
+            "outbound_proxy: socks5://proxy.corp",
+            "6:21",
+            "not an address",
+            "bcproxy speaks plain HTTP to an outbound proxy",
+        ),
+        ("outbound_proxy: { except: [ x ] }", "6:5", "this outbound proxy has no `url`", "http://host:port"),
+        ("outbound_proxy: { url: http://p, user: svc }", "6:38", "a user name without a password", "PROXY_PASSWORD"),
+        (
+            "outbound_proxy: { url: http://p, password: { env: P_W } }",
+            "6:38",
+            "a password without a user name",
+            "`user`",
+        ),
+        (
+            "outbound_proxy: { url: http://p, user: svc, password: hunter2 }",
+            "6:59",
+            "a secret is never written in this file",
+            "password: { env: PROXY_PASSWORD }",
+        ),
+        (
+            "outbound_proxy: { url: http://p, except: [http://x] }",
+            "6:47",
+            "not a host, a domain or a network",
+            "contoso.local",
+        ),
     ];
     let top = top.iter().map(|(added, place, what, fix)| (format!("{CONNECTOR}{added}"), place, what, fix));
     let connector = connector.iter().map(|(added, place, what, fix)| (with_keys(added), place, what, fix));
@@ -349,6 +398,7 @@ fn every_mistake_says_where_what_and_how_to_mend_it() {
         assert!(mistakes.contains(what), "{what:?} in\n{mistakes}");
         assert!(mistakes.contains(fix), "{fix:?} in\n{mistakes}");
         assert_eq!(mistakes.matches("error:").count(), 1, "{mistakes}");
+        assert!(!mistakes.contains("hunter2"), "{mistakes}");
     }
 }
 
@@ -518,6 +568,11 @@ fn files_and_variables_are_looked_for_when_a_file_is_loaded() {
         ("{ file: none.txt }", "", ":5:28\n|it does not exist"),
         ("{ env: BCPROXY_TEST_UNSET }", "", ":5:27\n|is not set"),
         ("{ file: good.txt }", "ca_file: good.txt", ":6:14\n|holds no certificate"),
+        (
+            "{ file: good.txt }",
+            "outbound_proxy: { url: http://p, user: u, password: { file: none.txt } }",
+            ":6:65\n|it does not exist",
+        ),
         ("{ file: good.txt }", "ca_file: none.pem", ":6:14\n|it does not exist"),
     ] {
         let mistakes = load(secret, more).unwrap_err();

@@ -19,11 +19,13 @@ connectors:
     company: hunter2-S3cr3t~Value
     environment: hunter2-S3cr3t~Value
     timeouts: { token: hunter2-S3cr3t~Value }
+    outbound_proxy: http://svc:hunter2-S3cr3t~Value@proxy.corp:3128
   fabrikam:
     client_secret: { env: hunter2-S3cr3t~Value }
     password: |
       hunter2-S3cr3t~Value
       hunter2-S3cr3t~Value
+  litware: { outbound_proxy: { url: 'svc:hunter2-S3cr3t~Value@proxy', user: hunter2-S3cr3t~Value, password: hunter2-S3cr3t~Value } }
   adatum: { client_secret: { hunter2-S3cr3t~Value: x }, secret: [hunter2-S3cr3t~Value] }
   contoso: { client_secret: { value: hunter2-S3cr3t~Value, env: hunter2-S3cr3t~Value } }
 routes:

@@ -2,6 +2,8 @@
 //!
 //! A crate of its own: what is logged is a matter of the whole process.
 
+#[path = "proxy/connect_proxy.rs"]
+mod connect_proxy;
 #[path = "proxy/rig.rs"]
 mod rig;
 
@@ -10,7 +12,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bcproxy::simulator::{Fault, Matcher, Script, Times};
+use connect_proxy::{Conduct, ConnectProxy};
 use hyper::header::HeaderName;
 use hyper::{Method, StatusCode};
 use rig::{Answer, HeldClock, Plan, Rig};
@@ -75,6 +80,7 @@ async fn no_secret_and_no_token_is_ever_logged_or_shown_to_a_client() {
     let plan = Plan::default().settings(|settings| settings.client_secret = SECRET.to_owned());
     let rig = plan.start().await;
     serve_and_be_refused(&rig, &mut answers).await;
+    go_out_through_a_proxy(&mut forbidden, &mut answers).await;
     let clock = HeldClock::new();
     meet_entras_errors(&rig, &clock, &mut answers).await;
     let tokens: HashSet<String> = rig
@@ -111,6 +117,26 @@ async fn no_secret_and_no_token_is_ever_logged_or_shown_to_a_client() {
         assert!(log.contains(expected), "the log was not captured: {expected} is missing");
     }
     assert!(!log.contains("geheim"), "a query's values stay out of the log");
+}
+
+/// Through an outbound proxy that takes its password, and one that does not.
+async fn go_out_through_a_proxy(forbidden: &mut Forbidden, answers: &mut Vec<Answer>) {
+    const PASSWORD: &str = "Zq5~eT8wKd0.YuB3nXr6-VjA9mLs2HgP";
+    let authorization = format!("Basic {}", STANDARD.encode(format!("svc:{PASSWORD}")));
+    forbidden.add(PASSWORD);
+    forbidden.add(authorization.trim_start_matches("Basic "));
+    let proxy = ConnectProxy::start().await;
+    proxy.conduct(Conduct::ConnectFor(authorization));
+    let line = format!("outbound_proxy: {{ url: {}, user: svc, password: {{ file: proxy.txt }} }}", proxy.url());
+    let prepared = Plan::default().far().connector(&line).prepare().await;
+    std::fs::write(prepared.folder.path().join("proxy.txt"), PASSWORD).unwrap();
+    let rig = prepared.start().await;
+    answers.push(rig.get("/api/customers").await);
+    assert_eq!(answers.last().unwrap().status, 200);
+    proxy.conduct(Conduct::ConnectFor("another".to_owned()));
+    proxy.close_connections().await;
+    answers.push(rig.get("/api/customers").await);
+    assert_eq!(answers.last().unwrap().status, 502);
 }
 
 async fn serve_and_be_refused(rig: &Rig, answers: &mut Vec<Answer>) {

@@ -1,5 +1,7 @@
 //! The set-up, whole and with one thing wrong: what `bcproxy doctor` finds, what a client is told, what `bcproxy setup` asks and writes.
 
+#[path = "proxy/connect_proxy.rs"]
+mod connect_proxy;
 #[path = "proxy/process.rs"]
 mod process;
 #[path = "proxy/rig.rs"]
@@ -9,6 +11,7 @@ use std::path::Path;
 
 use bcproxy::guide::Step;
 use bcproxy::simulator::{Breakage, Settings, Simulator};
+use connect_proxy::{Conduct, ConnectProxy, unauthorized};
 use process::{Ended, Process};
 use rig::{Plan, Prepared};
 use serde_json::Value;
@@ -194,6 +197,99 @@ async fn a_whole_set_up_passes_every_step_and_is_only_looked_at() {
     let ended = command(&prepared, &["doctor", "cronus"]).await;
     assert_eq!((ended.code, ended.output.matches('✓').count()), (Some(0), 21), "{}", ended.output);
     assert_eq!(command(&prepared, &["doctor", "nonsuch"]).await.code, Some(2));
+}
+
+#[tokio::test]
+async fn behind_an_outbound_proxy_every_step_goes_through_it_and_doctor_says_so() {
+    let proxy = ConnectProxy::start().await;
+    let address = proxy.address;
+    let line = format!("outbound_proxy: {}", proxy.url());
+    let prepared = Plan::default().far().connector(&line).prepare().await;
+    let ended = command(&prepared, &["doctor"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.output);
+    for part in [
+        "Name look-up                   the outbound proxy 127.0.0.1 is 127.0.0.1, and looks up the services itself",
+        &format!("the outbound proxy {address} connects to login.simulator.test:"),
+        &format!("the outbound proxy {address} connects to api.simulator.test:"),
+        "Business Central's certificate is from \"bcproxy simulator CA\"",
+    ] {
+        assert!(ended.output.contains(part), "{part}\n{}", ended.output);
+    }
+    for arguments in [&["token"] as &[&str], &["companies"]] {
+        assert_eq!(command(&prepared, arguments).await.code, Some(0), "{arguments:?}");
+    }
+    let through = format!("the outbound proxy {address} (`outbound_proxy`)");
+    for arguments in [&["check"] as &[&str], &["explain", "GET", "/api/customers"]] {
+        let said = command(&prepared, arguments).await.output;
+        assert!(said.contains(&through), "{said}");
+    }
+
+    proxy.conduct(Conduct::Answer(unauthorized("Basic realm=\"x\"")));
+    let ended = command(&prepared, &["doctor"]).await;
+    assert_eq!(ended.code, Some(1));
+    for part in [
+        "✗  3. Connection                     Entra at login.simulator.test:",
+        &format!("(the outbound proxy {address} answers 407 Proxy Authentication Required)."),
+        &format!("→ It wants a user name and a password: outbound_proxy: {{ url: http://{address}, user: NAME"),
+    ] {
+        assert!(ended.output.contains(part), "{part}\n{}", ended.output);
+    }
+
+    // One nobody can find is a matter of names.
+    let line = format!("outbound_proxy: http://{}.invalid:3128", "x".repeat(64));
+    let prepared = Plan::default().far().connector(&line).prepare().await;
+    let ended = command(&prepared, &["doctor"]).await;
+    assert!(ended.output.contains("✗  2. Name look-up"), "{}", ended.output);
+    assert!(ended.output.contains("the name of the outbound proxy"), "{}", ended.output);
+}
+
+#[tokio::test]
+async fn setup_finds_its_way_through_an_outbound_proxy_and_writes_it_down() {
+    let proxy = ConnectProxy::start().await;
+    proxy.conduct(Conduct::ConnectFor("Basic c3ZjOmh1bnRlcjI=".to_owned()));
+    let (simulator, folder) = nothing(Settings::default()).await;
+    let (tenant, client) = (simulator.settings().tenant_id.to_string(), simulator.settings().client_id.to_string());
+    std::fs::write(folder.path().join("the-secret.txt"), &simulator.settings().client_secret).unwrap();
+    std::fs::write(folder.path().join("proxy.txt"), "hunter2").unwrap();
+    let (login, api, url) = (
+        simulator.authority().replace("localhost", "login.simulator.test"),
+        simulator.base_url().replace("localhost", "api.simulator.test"),
+        proxy.url(),
+    );
+    let options = [
+        "setup",
+        "--non-interactive",
+        "--authority",
+        &login,
+        "--base-url",
+        &api,
+        "--ca-file",
+        "ca.pem",
+        "--tenant",
+        &tenant,
+        "--client-id",
+        &client,
+        "--client-secret-file",
+        "the-secret.txt",
+        "--environment",
+        "Production",
+        "--any-company",
+        "--outbound-proxy",
+        &url,
+        "--outbound-proxy-user",
+        "svc",
+        "--outbound-proxy-password-file",
+        "proxy.txt",
+    ];
+    let ended = Process::start(&options, folder.path()).end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let written = std::fs::read_to_string(folder.path().join("proxy.yaml")).unwrap();
+    assert!(
+        written.contains("outbound_proxy: { url: \"http://127.0.0.1:") && !written.contains("hunter2"),
+        "{written}"
+    );
+    let ended = Process::start(&["doctor"], folder.path()).end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.output);
 }
 
 #[tokio::test]

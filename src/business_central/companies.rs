@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::header::HeaderValue;
 use serde::Deserialize;
 
 use crate::error_chain::root_cause;
 use crate::guide::{self, Trouble};
-use crate::unreachable::Unreachable;
+use crate::outbound::{Answer, Client, RequestError, Unreachable};
 
 use super::error_envelope::error_code;
 use super::names::{CompanyId, CompanyName, CompanyRef};
@@ -76,30 +76,31 @@ fn explained(status: StatusCode, code: Option<&str>) -> String {
 ///
 /// An environment has at most 300 companies (BC, "Operational limits"), fewer than one page.
 pub async fn look_up(
-    http: &reqwest::Client,
+    http: &Client,
     base: &str,
     authorization: &HeaderValue,
     timeout: Duration,
 ) -> Result<Vec<Company>, LookupError> {
     let exchange = async {
-        let request = http.get(format!("{base}/api/v2.0/companies")).header(AUTHORIZATION, authorization);
-        let mut answer = request.send().await.map_err(failed)?;
+        let failed = |error| failed(base, error);
+        let url = format!("{base}/api/v2.0/companies");
+        let mut answer = http.get(&url, authorization).await.map_err(failed)?;
         if answer.status() != StatusCode::OK {
             let status = answer.status();
             // The code only explains; the status says enough when it can't be read.
-            let body = read(&mut answer).await.unwrap_or_default();
+            let body = read(base, &mut answer).await.unwrap_or_default();
             return Err(LookupError::Refused { status, code: error_code(&body) });
         }
-        let body = read(&mut answer).await?;
+        let body = read(base, &mut answer).await?;
         let list: List = serde_json::from_slice(&body).map_err(|_| LookupError::Unreadable)?;
         Ok(list.value.into_iter().filter_map(Entry::into_company).collect())
     };
     tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(LookupError::TimedOut(timeout)))
 }
 
-async fn read(answer: &mut reqwest::Response) -> Result<Vec<u8>, LookupError> {
+async fn read(base: &str, answer: &mut Answer) -> Result<Vec<u8>, LookupError> {
     let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(failed)? {
+    while let Some(piece) = answer.chunk().await.map_err(|error| failed(base, error))? {
         if body.len() + piece.len() > MAX_LIST_BYTES {
             return Err(LookupError::Unreadable);
         }
@@ -145,12 +146,13 @@ fn unknown(companies: &[Company], wanted: &CompanyRef) -> MatchError {
     MatchError::Unknown { wanted: wanted.clone(), existing: companies.to_vec() }
 }
 
-fn failed(error: reqwest::Error) -> LookupError {
-    if error.is_connect() {
-        let host = error.url().map_or("", |url| url.authority());
-        LookupError::Unreachable(Unreachable::business_central(host, &error))
-    } else {
-        LookupError::Broken(root_cause(&error))
+fn failed(base: &str, error: RequestError) -> LookupError {
+    match error {
+        RequestError::Connect(error) => {
+            let host = base.split('/').nth(2).unwrap_or_default();
+            LookupError::Unreachable(Unreachable::business_central(host, &error))
+        }
+        _ => LookupError::Broken(root_cause(&error)),
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Failure, Output, drawn};
-use crate::config::{Config, Diagnostics, Severity};
+use crate::config::{Config, Connector, Diagnostics, Severity};
+use crate::outbound::Way;
 
 pub fn check(path: &Path, output: Output) -> Result<(), Failure> {
     let (findings, fine) = match Config::load(path) {
@@ -43,7 +44,23 @@ pub fn check(path: &Path, output: Output) -> Result<(), Failure> {
             1 + connector.other_applications.len()
         );
     }
+    for connector in &config.connectors {
+        if let Some(way) = way_out(connector) {
+            println!("  connector {}: {way}", connector.name);
+        }
+    }
     Ok(())
+}
+
+/// Through which outbound proxy a connector's requests go; `None`: through none.
+fn way_out(connector: &Connector) -> Option<String> {
+    let way = Way::new(&connector.outbound_proxy).ok()?;
+    match (way.described(&connector.application.authority), way.described(&connector.base_url)) {
+        (None, None) => None,
+        (Some(proxy), Some(_)) => Some(format!("Entra and Business Central are reached through {proxy}")),
+        (Some(proxy), None) => Some(format!("Entra is reached through {proxy}, Business Central straight")),
+        (None, Some(proxy)) => Some(format!("Business Central is reached through {proxy}, Entra straight")),
+    }
 }
 
 fn as_json(findings: &Diagnostics) -> Vec<Value> {

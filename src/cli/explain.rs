@@ -102,6 +102,7 @@ fn drawn(account: &Account) -> String {
 fn draw_sent(text: &mut String, sent: &Sent) {
     line(text, "company", &sent.company);
     line(text, "sent to", &format!("{} {}", sent.method, sent.url));
+    block(text, "through", sent.through.iter().cloned());
     let Changes { added, changed, removed } = &sent.headers;
     let written = |sign: &str, header: &Header| {
         let by = header.by.map_or_else(String::new, |key| format!("   ({key})"));

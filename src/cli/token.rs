@@ -12,7 +12,7 @@ use super::{Failure, Output, load, runtime, selected};
 use crate::config::Connector;
 use crate::entra::{Claims, IssuedToken, TokenEndpoint};
 use crate::guide;
-use crate::proxy::plain_client;
+use crate::outbound::Client;
 
 /// `reveal`: print the token itself, and in text nothing else.
 pub fn token(path: &Path, connector: Option<&str>, reveal: bool, output: Output) -> Result<(), Failure> {
@@ -41,8 +41,8 @@ pub fn token(path: &Path, connector: Option<&str>, reveal: bool, output: Output)
 
 async fn request(connector: &Connector) -> Result<IssuedToken, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(format!("connector {}: {error}", connector.name));
-    let http =
-        plain_client(connector.ca_file.as_deref(), connector.timeouts.connect).map_err(|error| failed(&error))?;
+    let http = Client::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connector.timeouts.connect)
+        .map_err(|error| failed(&error))?;
     let endpoint = TokenEndpoint::new(http, connector.application.clone(), connector.timeouts.token);
     endpoint.request().await.map_err(|error| failed(&error))
 }

@@ -5,9 +5,8 @@ use std::path::Path;
 use super::report::Report;
 use super::shape::{At, OneOrMore};
 use super::vocabulary as file;
-use crate::entra::{
-    Application, CertificateFiles, ClientId, Credential, KeptSecret, ManagedIdentity, SecretSource, SecretSources,
-};
+use crate::entra::{Application, CertificateFiles, ClientId, Credential, KeptSecret, ManagedIdentity, SecretSources};
+use crate::secret::SecretSource;
 
 /// The connector's applications, in the order of the file. `None` when there are none or one can't be read.
 pub fn applications(
@@ -91,14 +90,19 @@ impl Keys<'_> {
             return Some(Credential::ManagedIdentity(ManagedIdentity { client_id }));
         }
         let mut sources = self.client_secret?.value.0.iter().map(|At { value: secret, .. }| KeptSecret {
-            source: match &secret.place {
-                file::Place::Env(name, _) => SecretSource::Env(name.0.clone()),
-                file::Place::File(path, _) => SecretSource::File(folder.join(path)),
-                file::Place::Command(argv) => SecretSource::Command(argv.clone()),
-            },
+            source: secret_source(&secret.place, folder),
             expires: secret.expires.as_ref().map(|day| day.value),
         });
         Some(Credential::ClientSecret(SecretSources { first: sources.next()?, others: sources.collect() }))
+    }
+}
+
+/// Where a secret is kept.
+pub fn secret_source(place: &file::Place, folder: &Path) -> SecretSource {
+    match place {
+        file::Place::Env(name, _) => SecretSource::Env(name.0.clone()),
+        file::Place::File(path, _) => SecretSource::File(folder.join(path)),
+        file::Place::Command(argv) => SecretSource::Command(argv.clone()),
     }
 }
 

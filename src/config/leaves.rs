@@ -60,6 +60,10 @@ pub enum LeafError {
     Variable,
     #[error("write a day as year, month and day, such as 2027-05-01")]
     Day,
+    #[error(
+        "write a host such as gateway.contoso.local, a domain such as contoso.local, or a network such as 10.0.0.0/8; no http://, no port"
+    )]
+    Exception,
     #[error("write one resource with /.default behind it, such as https://api.businesscentral.dynamics.com/.default")]
     Scope,
 }

@@ -56,14 +56,15 @@ fn after_blanks(source: &Source, span: Span) -> Span {
 }
 
 /// Whether a text is a key in PEM form, pasted in place of its file's path, or a word in it has the form of a generated secret: long, without
-/// slashes, from several alphabets. Entra's hold a `~`.
+/// slashes, from several alphabets. Entra's hold a `~`. An address with a user name most often holds a password too.
 pub fn looks_like_a_secret(text: &str) -> bool {
     let looks_like_one = |word: &str| {
         let has = |test: fn(&char) -> bool| word.chars().any(|character| test(&character));
         let is_mixed = has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit);
         !word.contains(['/', '\\']) && ((word.len() >= 16 && is_mixed) || (word.len() >= 6 && word.contains('~')))
     };
-    text.contains("-----BEGIN") || text.split_whitespace().any(looks_like_one)
+    let has_login = text.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+    text.contains("-----BEGIN") || has_login || text.split_whitespace().any(looks_like_one)
 }
 
 /// Whether a key is named like one for secrets, in any spelling: `clientSecret`, `client_secert`, `password`, `api-key`.
@@ -133,6 +134,7 @@ mod tests {
             assert!(!looks_like_a_secret(text), "{text}");
         }
         assert!(looks_like_a_secret("hunter2-S3cr3t~Value"));
+        assert!(looks_like_a_secret("http://svc:hunter2@proxy:3128"));
         // Each line of a key may hold a slash.
         assert!(looks_like_a_secret("-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG/yqGSM49\n-----END PRIVATE KEY-----\n"));
     }

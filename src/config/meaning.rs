@@ -12,6 +12,7 @@ use super::limits::Limits;
 use super::listeners;
 use super::mask::looks_like_a_secret;
 use super::model::{Access, AllowFrom, Config, Connector, Log, MaxConnections, Route, RoutePath, Timeouts};
+use super::outbound::outbound_proxy;
 use super::report::{Report, near_miss};
 use super::shape::{At, OrOff};
 use super::source::Span;
@@ -98,6 +99,7 @@ fn company_name((old, new): &(At<String>, Option<CompanyRef>)) -> Option<(String
 
 fn build_connector(name: &str, connector: &file::Connector, folder: &Path, report: &mut Report) -> Option<Connector> {
     let (application, other_applications) = applications(connector, folder, report)?;
+    let outbound_proxy = outbound_proxy(connector.outbound_proxy.as_ref(), folder, report)?;
     let timeouts = &connector.timeouts.as_ref()?.value;
     Some(Connector {
         name: name.to_owned(),
@@ -116,6 +118,7 @@ fn build_connector(name: &str, connector: &file::Connector, folder: &Path, repor
             token: timeouts.token.as_ref()?.value,
         },
         ca_file: connector.ca_file.as_ref().map(|path| folder.join(&path.value)),
+        outbound_proxy,
     })
 }
 

@@ -23,6 +23,7 @@ mod mask;
 mod meaning;
 mod model;
 mod node;
+mod outbound;
 mod outside;
 mod public_url;
 mod publish;

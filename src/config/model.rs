@@ -19,6 +19,7 @@ use super::public_url::PublicUrl;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
 use crate::entra::Application;
 use crate::https_url::HttpsUrl;
+use crate::outbound::OutboundProxy;
 
 /// A whole `proxy.yaml`, checked: every name resolves, every value is in its bounds.
 #[derive(Debug, Clone)]
@@ -62,6 +63,8 @@ pub struct Connector {
     pub timeouts: Timeouts,
     /// PEM certificates trusted in addition to the platform's.
     pub ca_file: Option<PathBuf>,
+    /// How its connections leave this machine.
+    pub outbound_proxy: OutboundProxy,
 }
 
 /// How long to wait for what.

@@ -12,11 +12,13 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::applications::certificate_files;
+use super::outbound::OutboundProxy;
 use super::report::Report;
 use super::shape::At;
 use super::source::Span;
 use super::vocabulary::{self as file, Place, Secret};
 use crate::entra::{CertificateProblem, Expiry};
+use crate::outbound::{self, EnvironmentError, Way};
 use crate::small_file;
 use crate::tls::{Identity, Part};
 
@@ -27,6 +29,7 @@ pub fn check(file: &file::File, folder: &Path, report: &mut Report) {
             check_identity(&tls.value, folder, report);
         }
     }
+    check_environment(file, report);
     let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
     for connector in connectors.filter_map(|(_, connector)| connector.as_ref()) {
         if report.is_full() {
@@ -54,6 +57,11 @@ pub fn check(file: &file::File, folder: &Path, report: &mut Report) {
         if let Some(At { value: path, span, .. }) = &connector.ca_file {
             check_certificates(&folder.join(path), *span, report);
         }
+        if let Some(At { value: OutboundProxy::Server(server), .. }) = &connector.outbound_proxy
+            && let Some(place) = server.password.as_ref().and_then(|password| password.value.0.as_ref())
+        {
+            check_place(place, "password", folder, report);
+        }
     }
 }
 
@@ -61,7 +69,30 @@ fn check_secret(secret: &Secret, folder: &Path, report: &mut Report) {
     if let Some(day) = &secret.expires {
         warn_of_end(day.value, day.span, report);
     }
-    match &secret.place {
+    if let Some((value, span)) = check_place(&secret.place, "client secret's value", folder, report) {
+        warn_of_id(&value, span, report);
+    }
+}
+
+/// The outbound proxy of the environment, where a connector goes by it.
+fn check_environment(file: &file::File, report: &mut Report) {
+    let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
+    let mut by_environment = connectors
+        .filter(|(_, connector)| connector.as_ref().is_some_and(|connector| connector.outbound_proxy.is_none()));
+    if let Some((name, _)) = by_environment.next()
+        && let Err(EnvironmentError { variable, problem }) = Way::new(&outbound::OutboundProxy::OfEnvironment)
+    {
+        let message = format!(
+            "this connector goes by the environment's outbound proxy, and {variable} names none that can be used"
+        );
+        let help = format!("{problem}; or set `outbound_proxy` here, which goes before the variable (`off`: no proxy)");
+        report.error(name.span, message, help);
+    }
+}
+
+/// What is kept there, if that can be seen and used.
+fn check_place(place: &Place, what: &str, folder: &Path, report: &mut Report) -> Option<(Zeroizing<Vec<u8>>, Span)> {
+    match place {
         Place::Env(name, span) => {
             let help = "set it for the account bcproxy runs under, and start bcproxy again; a variable set in a terminal holds there only";
             match env::var_os(&name.0).map(|value| Zeroizing::new(value.into_encoded_bytes())) {
@@ -72,11 +103,13 @@ fn check_secret(secret: &Secret, folder: &Path, report: &mut Report) {
                 Some(value) if str::from_utf8(&value).is_err() => {
                     report.error(*span, "the environment variable named here is not text", help);
                 }
-                Some(value) => warn_of_id(&value, *span, report),
+                Some(value) => return Some((value, *span)),
             }
         }
         Place::File(path, span) => {
-            let help = "write the client secret's value into that file; its path is relative to the folder of this configuration file";
+            let help = format!(
+                "write the {what} into that file; its path is relative to the folder of this configuration file"
+            );
             match small_file::read(&folder.join(path)) {
                 Err(error) => {
                     report.error(
@@ -89,11 +122,12 @@ fn check_secret(secret: &Secret, folder: &Path, report: &mut Report) {
                 Ok(value) if str::from_utf8(&value).is_err() => {
                     report.error(*span, "the file named here is not plain text (UTF-8)", help);
                 }
-                Ok(value) => warn_of_id(&value, *span, report),
+                Ok(value) => return Some((value, *span)),
             }
         }
         Place::Command(_) => {}
     }
+    None
 }
 
 /// The ID of a secret is shown for ever, its value only once.

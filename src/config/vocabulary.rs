@@ -13,6 +13,7 @@ use super::leaves::{AnyVersion, ConnectorName, Scope, Text, VariableName};
 use super::limits::{Count, Rate};
 use super::model::{Browsers, LogFormat, RoutePath};
 use super::node::{Node, Value};
+use super::outbound::OutboundProxy;
 use super::public_url::PublicUrl;
 use super::report::Report;
 use super::shape::{At, Form, Named, OneOrMore, OrOff, SECRET_FORM, Shape, mapping, read_at};
@@ -124,6 +125,9 @@ mapping! {
         limits: OrOff<Limits> = Default("{}"),
         /// A file of PEM certificates to trust in addition to those of this machine; relative to this file's folder.
         ca_file: PathBuf = Optional,
+        /// The proxy through which this machine reaches the internet, for Entra and Business Central alike: `http://host:port`, or `off`.
+        /// Without it, that of the environment (`HTTPS_PROXY` or else `ALL_PROXY`, and `NO_PROXY`), if it has one.
+        outbound_proxy: OutboundProxy = Optional,
         /// How long to wait for what.
         timeouts: Timeouts = Default("{}"),
     }
@@ -161,7 +165,7 @@ mapping! {
 
 mapping! {
     /// Where a secret is kept: in one of three places.
-    SecretPlace: "client secret", one of [env, file, command] {
+    SecretPlace: "secret", one of [env, file, command] {
         /// The name of an environment variable that holds the secret.
         env: VariableName = Optional,
         /// A file that holds the secret and nothing else; relative to this file's folder. White space around it is ignored.
@@ -363,30 +367,31 @@ impl Shape for Secret {
     }
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        let right_form = format!("write where it is kept: {SECRET_FORM}, or {{ file: … }}, or {{ command: [ … ] }}");
-        let is_a_place = |entry: &&(Node, Node)| entry.0.text() != Some("expires");
-        match &node.value {
-            Value::Scalar { .. } => {
-                report.error(node.span, "a secret is never written in this file", right_form);
-                None
-            }
-            Value::Mapping(entries) if entries.iter().filter(is_a_place).count() != 1 => {
-                entries.iter().for_each(|(_, value)| report.mask(value.span));
-                report.error(
-                    node.label,
-                    "a secret is kept in exactly one place: `env`, `file` or `command`",
-                    right_form,
-                );
-                None
-            }
-            _ => {
-                let SecretPlace { env, file, command, expires } = SecretPlace::read(node, report)?;
-                let argv = |argv: At<Vec<At<Text>>>| argv.value.into_iter().map(|argument| argument.value.0).collect();
-                let place = env.map(|name| Place::Env(name.value, name.span));
-                let place = place.or_else(|| file.map(|path| Place::File(path.value, path.span)));
-                let place = place.or_else(|| command.map(|command| Place::Command(argv(command))));
-                place.map(|place| Self { place, expires })
-            }
+        read_place(node, SECRET_FORM, report).map(|(place, expires)| Self { place, expires })
+    }
+}
+
+/// Where a secret is kept, and its last day. `form`: the right form, for messages.
+pub fn read_place(node: &Node, form: &str, report: &mut Report) -> Option<(Place, Option<At<time::Date>>)> {
+    let right_form = format!("write where it is kept: {form}, or {{ file: … }}, or {{ command: [ … ] }}");
+    let is_a_place = |entry: &&(Node, Node)| entry.0.text() != Some("expires");
+    match &node.value {
+        Value::Scalar { .. } => {
+            report.error(node.span, "a secret is never written in this file", right_form);
+            None
+        }
+        Value::Mapping(entries) if entries.iter().filter(is_a_place).count() != 1 => {
+            entries.iter().for_each(|(_, value)| report.mask(value.span));
+            report.error(node.label, "a secret is kept in exactly one place: `env`, `file` or `command`", right_form);
+            None
+        }
+        _ => {
+            let SecretPlace { env, file, command, expires } = SecretPlace::read(node, report)?;
+            let argv = |argv: At<Vec<At<Text>>>| argv.value.into_iter().map(|argument| argument.value.0).collect();
+            let place = env.map(|name| Place::Env(name.value, name.span));
+            let place = place.or_else(|| file.map(|path| Place::File(path.value, path.span)));
+            let place = place.or_else(|| command.map(|command| Place::Command(argv(command))));
+            place.map(|place| (place, expires))
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::header::HeaderValue;
 
 use super::{Findings, Wrong, entra};
 use crate::business_central::address::EnvironmentAddress;
@@ -13,7 +13,7 @@ use crate::config::{Connector, Route};
 use crate::entra::ClientId;
 use crate::error_chain::root_cause;
 use crate::guide::{self, Step, Trouble};
-use crate::unreachable::Unreachable;
+use crate::outbound::{Client, RequestError, Unreachable};
 
 /// An environment that a connector or its routes lead to.
 struct Place<'a> {
@@ -24,7 +24,7 @@ struct Place<'a> {
 
 /// Looks at every environment the connector and its routes lead to.
 pub async fn examine(
-    http: &reqwest::Client,
+    http: &Client,
     connector: &Connector,
     routes: &[Route],
     authorization: &HeaderValue,
@@ -68,7 +68,7 @@ fn places<'a>(connector: &'a Connector, routes: &'a [Route]) -> Vec<Place<'a>> {
 }
 
 async fn examine_place(
-    http: &reqwest::Client,
+    http: &Client,
     connector: &Connector,
     place: &Place<'_>,
     authorization: &HeaderValue,
@@ -136,7 +136,7 @@ impl Place<'_> {
 
 /// The companies the application sees, or the step that is wrong.
 pub async fn list_companies(
-    http: &reqwest::Client,
+    http: &Client,
     address: &EnvironmentAddress,
     authorization: &HeaderValue,
 ) -> Result<Vec<Company>, Wrong> {
@@ -168,7 +168,7 @@ pub fn find_company<'c>(list: &'c [Company], wanted: &CompanyRef) -> Result<&'c 
 
 /// Whether the application may read any of a company's ordinary data: one that may read none has no permission set.
 pub async fn may_read(
-    http: &reqwest::Client,
+    http: &Client,
     address: &EnvironmentAddress,
     company: &Company,
     authorization: &HeaderValue,
@@ -211,9 +211,9 @@ impl Probe {
     }
 }
 
-async fn probe(http: &reqwest::Client, url: &str, authorization: &HeaderValue) -> Result<Probe, Wrong> {
+async fn probe(http: &Client, url: &str, authorization: &HeaderValue) -> Result<Probe, Wrong> {
     let exchange = async {
-        let mut answer = http.get(url).header(AUTHORIZATION, authorization).send().await?;
+        let mut answer = http.get(url, authorization).await?;
         let status = answer.status();
         let mut body = Vec::new();
         // Only an error's code is of interest.
@@ -223,13 +223,13 @@ async fn probe(http: &reqwest::Client, url: &str, authorization: &HeaderValue) -
         {
             body.extend_from_slice(&piece);
         }
-        Ok::<_, reqwest::Error>(Probe { status, code: error_code(&body) })
+        Ok::<_, RequestError>(Probe { status, code: error_code(&body) })
     };
     match tokio::time::timeout(PATIENCE, exchange).await {
         Ok(Ok(probe)) => Ok(probe),
-        Ok(Err(error)) if error.is_connect() => {
-            let host = error.url().map_or("", |url| url.authority()).to_owned();
-            Err(entra::unreached(&Unreachable::business_central(&host, &error)))
+        Ok(Err(RequestError::Connect(error))) => {
+            let host = url.split('/').nth(2).unwrap_or_default();
+            Err(entra::unreached(&Unreachable::business_central(host, &error)))
         }
         Ok(Err(error)) => Err(Wrong::at(Step::Connection, format!("the connection broke ({})", root_cause(&error)))),
         Err(_) => {

@@ -8,17 +8,22 @@ use std::time::Duration;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
 use super::Wrong;
 use crate::error_chain::root_cause;
 use crate::guide::Step;
+use crate::shared_socket::SharedSocket;
 use crate::tls;
 
 /// Who issued the certificate, if it is trusted.
-pub async fn examine(host: &str, stream: TcpStream, ca_file: Option<&Path>, limit: Duration) -> Result<String, Wrong> {
+pub async fn examine(
+    host: &str,
+    stream: SharedSocket,
+    ca_file: Option<&Path>,
+    limit: Duration,
+) -> Result<String, Wrong> {
     let unusable = |error: tls::TlsError| Wrong::at(Step::Tls, error.to_string());
     let witness = Arc::new(Witness { judge: tls::verifier(ca_file).map_err(unusable)?, issuer: Mutex::default() });
     let config = tls::config_with(witness.clone()).map_err(unusable)?;

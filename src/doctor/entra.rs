@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use hyper::StatusCode;
-use hyper::header::HeaderValue;
+use bytes::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Builder;
+use hyper::{Request, StatusCode};
 use serde::Deserialize;
 
 use super::{Finding, Findings, Wrong};
@@ -11,7 +13,7 @@ use crate::entra::{Application, Claims, ClientId, TenantId, TokenEndpoint, Token
 use crate::error_chain::root_cause;
 use crate::guide::{self, Step, Trouble};
 use crate::https_url::HttpsUrl;
-use crate::unreachable::Unreachable;
+use crate::outbound::{Client, RequestError, Unreachable, form};
 
 /// A token, for the steps behind it.
 #[derive(Debug, Clone)]
@@ -22,16 +24,11 @@ pub struct Token {
 }
 
 /// Looks at the clock and the tenant, both of which its OpenID discovery document tells; whether the tenant exists.
-pub async fn tenant(
-    http: &reqwest::Client,
-    authority: &HttpsUrl,
-    tenant: &TenantId,
-    findings: &mut Findings<'_>,
-) -> bool {
+pub async fn tenant(http: &Client, authority: &HttpsUrl, tenant: &TenantId, findings: &mut Findings<'_>) -> bool {
     let started = Instant::now();
     let url = format!("{authority}/{tenant}/v2.0/.well-known/openid-configuration");
     let sent_at = SystemTime::now();
-    let (date, result) = match answer(authority, http.get(url)).await {
+    let (date, result) = match answer(http, authority, Request::get(url), Bytes::new()).await {
         Ok(answer) => (answer.date, document(authority, tenant, &answer)),
         Err(wrong) => (None, Err(wrong)),
     };
@@ -48,16 +45,17 @@ pub async fn tenant(
 
 /// Whether the tenant knows the app, found out without its secret: Entra then misses only that. `None` when it can't be told.
 pub async fn application_known(
-    http: &reqwest::Client,
+    http: &Client,
     authority: &HttpsUrl,
     tenant: &TenantId,
     client: ClientId,
     scope: &str,
 ) -> Option<Result<(), Wrong>> {
     let client = client.to_string();
-    let form = [("grant_type", "client_credentials"), ("client_id", &client), ("scope", scope)];
-    let answer =
-        answer(authority, http.post(format!("{authority}/{tenant}/oauth2/v2.0/token")).form(&form)).await.ok()?;
+    let fields = [("grant_type", "client_credentials"), ("client_id", &client), ("scope", scope)];
+    let request = Request::post(format!("{authority}/{tenant}/oauth2/v2.0/token"))
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let answer = answer(http, authority, request, form(&fields)).await.ok()?;
     let refused: Refused = serde_json::from_slice(&answer.body).ok()?;
     match refused.trouble()? {
         Trouble { step: Some(Step::Credential), .. } => Some(Ok(())),
@@ -70,7 +68,7 @@ pub async fn application_known(
 
 /// Asks for a token, which tells of five steps at once.
 pub async fn token(
-    http: &reqwest::Client,
+    http: &Client,
     application: &Application,
     limit: Duration,
     findings: &mut Findings<'_>,
@@ -102,7 +100,7 @@ pub async fn token(
 }
 
 /// A token with everything it needs.
-pub async fn sign_in(http: &reqwest::Client, application: &Application, limit: Duration) -> Result<Token, Wrong> {
+pub async fn sign_in(http: &Client, application: &Application, limit: Duration) -> Result<Token, Wrong> {
     let mut ignore = |_: &Finding| {};
     let mut findings = Findings::new(&mut ignore);
     let token = token(http, application, limit, &mut findings).await;
@@ -161,23 +159,23 @@ struct Answer {
     body: Vec<u8>,
 }
 
-async fn answer(authority: &HttpsUrl, request: reqwest::RequestBuilder) -> Result<Answer, Wrong> {
+async fn answer(http: &Client, authority: &HttpsUrl, request: Builder, body: Bytes) -> Result<Answer, Wrong> {
     let exchange = async {
-        let mut answer = request.send().await?;
+        let mut answer = http.send(request, body).await?;
         let (status, date) = (answer.status(), date_of(answer.headers()));
-        let mut body = Vec::new();
+        let mut read = Vec::new();
         while let Some(piece) = answer.chunk().await? {
-            body.extend_from_slice(&piece);
-            if body.len() > MAX_ANSWER_BYTES {
+            read.extend_from_slice(&piece);
+            if read.len() > MAX_ANSWER_BYTES {
                 break;
             }
         }
-        Ok::<_, reqwest::Error>(Answer { status, date, body })
+        Ok::<_, RequestError>(Answer { status, date, body: read })
     };
     let host = authority.authority();
     match tokio::time::timeout(PATIENCE, exchange).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) if error.is_connect() => Err(unreached(&Unreachable::entra(host, &error))),
+        Ok(Err(RequestError::Connect(error))) => Err(unreached(&Unreachable::entra(host, &error))),
         Ok(Err(error)) => Err(Wrong::at(
             Step::Connection,
             format!("the connection to Entra at {host} broke ({})", root_cause(&error)),

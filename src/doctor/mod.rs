@@ -24,7 +24,7 @@ pub use network::{Endpoint, network};
 use crate::config::{Connector, Route};
 use crate::entra::Application;
 use crate::guide::{Step, Trouble};
-use crate::proxy::{PlainClientError, plain_client};
+use crate::outbound::{Client, OutboundError, Way};
 
 /// What was found at a step.
 #[derive(Debug, Clone)]
@@ -123,10 +123,14 @@ pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Fin
     let endpoints =
         [Endpoint::entra(&connector.application.authority), Endpoint::business_central(&connector.base_url)];
     let connect = connector.timeouts.connect;
-    if !network(&endpoints, connector.ca_file.as_deref(), connect, findings).await {
+    let way = match Way::new(&connector.outbound_proxy) {
+        Ok(way) => way,
+        Err(error) => return findings.failed(unusable(&error.into()), Duration::ZERO),
+    };
+    if !network(&endpoints, connector.ca_file.as_deref(), &way, connect, findings).await {
         return;
     }
-    let http = match plain_client(connector.ca_file.as_deref(), connect) {
+    let http = match Client::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connect) {
         Ok(http) => http,
         Err(error) => return findings.failed(unusable(&error), Duration::ZERO),
     };
@@ -140,7 +144,10 @@ pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Fin
     }
 }
 
-/// The step at which a client that can't be built is to be mended: its certificates are at fault.
-pub fn unusable(error: &PlainClientError) -> Wrong {
-    Wrong::at(Step::Tls, error.to_string())
+/// The step at which a client that can't be built is to be mended.
+pub fn unusable(error: &OutboundError) -> Wrong {
+    match error {
+        OutboundError::Tls(error) => Wrong::at(Step::Tls, error.to_string()),
+        OutboundError::Environment(error) => Wrong::at(Step::Connection, error.to_string()),
+    }
 }

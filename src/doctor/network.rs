@@ -1,16 +1,22 @@
 //! The way to the services: name look-up, TCP, TLS.
 
-use std::io;
-use std::net::SocketAddr;
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use hyper::Uri;
+use hyper_util::rt::TokioIo;
 
 use tokio::net::TcpStream;
 
-use super::certificate;
-use super::{Findings, Wrong};
+use super::{Findings, Wrong, certificate, entra};
 use crate::guide::Step;
 use crate::https_url::HttpsUrl;
+use crate::outbound::{Tcp, Unreachable, Way};
+use crate::shared_socket::SharedSocket;
 
 /// A service, and where the configuration says it is.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +44,15 @@ impl<'a> Endpoint<'a> {
         }
     }
 
+    /// For whoever connects to it: no path matters there.
+    fn uri(&self) -> Uri {
+        self.url.origin().parse().unwrap_or_default()
+    }
+
+    fn unreachable(&self, error: &(dyn Error + 'static)) -> Unreachable {
+        Unreachable::new(self.service, self.url.authority(), self.key, error)
+    }
+
     fn port(&self) -> u16 {
         let after_host = self.url.authority().rsplit(']').next().unwrap_or_default();
         after_host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(443)
@@ -48,33 +63,41 @@ impl<'a> Endpoint<'a> {
 pub async fn network(
     endpoints: &[Endpoint<'_>],
     ca_file: Option<&Path>,
+    way: &Way,
     limit: Duration,
     findings: &mut Findings<'_>,
 ) -> bool {
     let started = Instant::now();
-    let mut addresses = Vec::with_capacity(endpoints.len());
+    let mut looked_up = Vec::with_capacity(endpoints.len());
+    let mut shown: Vec<String> = Vec::new();
     for endpoint in endpoints {
-        match look_up(endpoint, limit).await {
-            Ok(found) => addresses.push(found),
+        match look_up(endpoint, way, limit).await {
+            Ok(found) => {
+                let sentence = found.to_string();
+                shown.extend((!shown.contains(&sentence)).then_some(sentence));
+                looked_up.push(found);
+            }
             Err(wrong) => return fail(findings, wrong, started),
         }
     }
-    let shown = endpoints
-        .iter()
-        .zip(&addresses)
-        .filter_map(|(endpoint, addresses)| Some(format!("{} is {}", endpoint.host(), addresses.first()?.ip())));
-    findings.passed(Step::Name, shown.collect::<Vec<_>>().join(", "), started.elapsed());
+    findings.passed(Step::Name, shown.join(", "), started.elapsed());
 
     let started = Instant::now();
     let mut streams = Vec::with_capacity(endpoints.len());
-    for (endpoint, addresses) in endpoints.iter().zip(&addresses) {
-        match connect(endpoint, addresses, limit).await {
+    let mut shown = Vec::with_capacity(endpoints.len());
+    for (endpoint, looked_up) in endpoints.iter().zip(&looked_up) {
+        match connect(endpoint, looked_up, way, limit).await {
             Ok(stream) => streams.push(stream),
             Err(wrong) => return fail(findings, wrong, started),
         }
+        shown.push(match looked_up {
+            LookedUp::Service { .. } => format!("{} answers on port {}", endpoint.service, endpoint.port()),
+            LookedUp::Proxy { proxy, .. } => {
+                format!("the outbound proxy {proxy} connects to {}:{}", endpoint.host(), endpoint.port())
+            }
+        });
     }
-    let shown = endpoints.iter().map(|endpoint| format!("{} answers on port {}", endpoint.service, endpoint.port()));
-    findings.passed(Step::Connection, shown.collect::<Vec<_>>().join(", "), started.elapsed());
+    findings.passed(Step::Connection, shown.join(", "), started.elapsed());
 
     let started = Instant::now();
     let mut shown = Vec::with_capacity(endpoints.len());
@@ -93,28 +116,83 @@ fn fail(findings: &mut Findings<'_>, wrong: Wrong, started: Instant) -> bool {
     false
 }
 
-async fn look_up(endpoint: &Endpoint<'_>, limit: Duration) -> Result<Vec<SocketAddr>, Wrong> {
+/// Whose name was looked up here.
+enum LookedUp {
+    Service {
+        host: String,
+        addresses: Vec<SocketAddr>,
+    },
+    /// Looks up the service's name itself.
+    Proxy {
+        proxy: String,
+        host: String,
+        address: IpAddr,
+    },
+}
+
+impl fmt::Display for LookedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service { host, addresses } => match addresses.first() {
+                Some(address) => write!(f, "{host} is {}", address.ip()),
+                None => write!(f, "{host} has no address"),
+            },
+            Self::Proxy { host, address, .. } => {
+                write!(f, "the outbound proxy {host} is {address}, and looks up the services itself")
+            }
+        }
+    }
+}
+
+async fn look_up(endpoint: &Endpoint<'_>, way: &Way, limit: Duration) -> Result<LookedUp, Wrong> {
+    if let Some((proxy, named_by)) = way.proxy_of(&endpoint.uri()) {
+        let wrong = |cause: String| {
+            let what = format!("the name of the outbound proxy, {}, can't be looked up ({cause})", proxy.host());
+            Wrong::new(Step::Name, what, format!("check this machine's DNS, and that {named_by} is right"))
+        };
+        let address = addresses(proxy.host(), proxy.port(), limit).await.map_err(wrong)?.0.ip();
+        return Ok(LookedUp::Proxy { proxy: proxy.to_string(), host: proxy.host().to_owned(), address });
+    }
     let host = endpoint.host();
     let wrong = |cause: String| {
         let what = format!("the name of {}, {host}, can't be looked up ({cause})", endpoint.service);
         Wrong::new(Step::Name, what, format!("check this machine's DNS, and that `{}` is spelled right", endpoint.key))
     };
-    match tokio::time::timeout(limit, tokio::net::lookup_host((host, endpoint.port()))).await {
+    let (_, addresses) = addresses(host, endpoint.port(), limit).await.map_err(wrong)?;
+    Ok(LookedUp::Service { host: host.to_owned(), addresses })
+}
+
+/// The first address of a name, and all of them.
+async fn addresses(host: &str, port: u16, limit: Duration) -> Result<(SocketAddr, Vec<SocketAddr>), String> {
+    match tokio::time::timeout(limit, tokio::net::lookup_host((host, port))).await {
         Ok(Ok(found)) => {
             let found: Vec<SocketAddr> = found.collect();
-            if found.is_empty() { Err(wrong("it has no address".to_owned())) } else { Ok(found) }
+            let first = found.first().copied().ok_or_else(|| "it has no address".to_owned())?;
+            Ok((first, found))
         }
-        Ok(Err(error)) => Err(wrong(error.to_string())),
-        Err(_) => Err(wrong(format!("no answer within {} s", limit.as_secs_f32()))),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", limit.as_secs_f32())),
     }
 }
 
-/// The first address that answers, as a client would.
-async fn connect(endpoint: &Endpoint<'_>, addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, Wrong> {
+/// A socket that leads to the service.
+async fn connect(
+    endpoint: &Endpoint<'_>,
+    looked_up: &LookedUp,
+    way: &Way,
+    limit: Duration,
+) -> Result<SharedSocket, Wrong> {
+    let LookedUp::Service { addresses, .. } = looked_up else {
+        let through = Tcp::new(way.clone()).within(limit).connect(endpoint.uri()).await;
+        return through
+            .map(TokioIo::into_inner)
+            .map_err(|error| entra::unreached(&endpoint.unreachable(error.as_ref())));
+    };
+    // The first address that answers, as a client would.
     let mut last = None;
     for address in addresses {
         match tokio::time::timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Ok(stream)) => return Ok(SharedSocket(Arc::new(stream))),
             Ok(Err(error)) => last = Some(error),
             Err(_) => {
                 last =
@@ -128,7 +206,8 @@ async fn connect(endpoint: &Endpoint<'_>, addresses: &[SocketAddr], limit: Durat
         Step::Connection,
         format!("{service} at {authority} can't be reached{cause}"),
         format!(
-            "let this machine connect to port {} of {}: ask who keeps the firewall; check `{key}` if it is not Microsoft's own",
+            "let this machine connect to port {} of {}, or name the outbound proxy with `outbound_proxy`: ask who keeps the firewall; check \
+             `{key}` if it is not Microsoft's own",
             endpoint.port(),
             endpoint.host()
         ),

@@ -17,10 +17,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::credential::{ManagedIdentity, Secret};
+use super::credential::ManagedIdentity;
 use super::token_answer::{Body, Granted, TokenAnswer, TooLong};
 use crate::error_chain::root_cause;
 use crate::retry_after::retry_after;
+use crate::secret::Secret;
 
 /// Azure's service for identities, as this machine has it.
 #[derive(Debug, Clone)]

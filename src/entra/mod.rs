@@ -16,8 +16,8 @@ pub use challenge::ClaimsChallenge;
 pub use claims::{Claims, DATA_ROLE};
 pub use clock::{ClockSkew, date_of};
 pub use credential::{
-    CertificateError, CertificateFiles, CertificateProblem, Credential, KeptSecret, ManagedIdentity, Secret,
-    SecretError, SecretSource, SecretSources, SigningCertificate,
+    CertificateError, CertificateFiles, CertificateProblem, Credential, KeptSecret, ManagedIdentity, SecretSources,
+    SigningCertificate,
 };
 pub use ids::{ClientId, IdError, TenantId};
 pub use managed_identity::IdentityError;

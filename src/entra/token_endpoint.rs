@@ -4,25 +4,26 @@
 
 use std::time::{Duration, SystemTime};
 
+use hyper::Request;
+use hyper::header::CONTENT_TYPE;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 use super::Application;
 use super::clock::ClockSkew;
-use super::credential::{
-    CertificateFiles, Credential, Fingerprint, KeptSecret, ManagedIdentity, Secret, federated_token,
-};
+use super::credential::{CertificateFiles, Credential, Fingerprint, KeptSecret, ManagedIdentity, federated_token};
 use super::managed_identity::IdentityService;
 use super::token_answer::{Body, Granted, TokenAnswer, TooLong};
 use super::token_error::TokenError;
 use crate::error_chain::root_cause;
+use crate::outbound::{Client, RequestError, Unreachable, form};
 use crate::retry_after::retry_after;
-use crate::unreachable::Unreachable;
+use crate::secret::Secret;
 
 /// The token endpoint of one application's tenant.
 #[derive(Debug, Clone)]
 pub struct TokenEndpoint {
-    http: reqwest::Client,
+    http: Client,
     url: String,
     application: Application,
     timeout: Duration,
@@ -57,8 +58,7 @@ enum Proof<'s> {
 }
 
 impl TokenEndpoint {
-    /// `http` must not follow redirects: a secret goes to the authority only.
-    pub fn new(http: reqwest::Client, application: Application, timeout: Duration) -> Self {
+    pub fn new(http: Client, application: Application, timeout: Duration) -> Self {
         let url = format!("{}/{}/oauth2/v2.0/token", application.authority, application.tenant_id);
         Self { http, url, application, timeout }
     }
@@ -160,18 +160,20 @@ impl TokenEndpoint {
 
     async fn exchange(&self, proof: Proof<'_>, claims: Option<&str>) -> Result<TokenAnswer, TokenError> {
         let client_id = self.application.client_id.to_string();
-        let mut form =
+        let mut fields =
             vec![("grant_type", "client_credentials"), ("client_id", &client_id), ("scope", &self.application.scope)];
         match proof {
-            Proof::Secret(secret) => form.push(("client_secret", secret.expose())),
+            Proof::Secret(secret) => fields.push(("client_secret", secret.expose())),
             Proof::Assertion(statement) => {
-                form.push(("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
-                form.push(("client_assertion", statement.expose()));
+                fields.push(("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
+                fields.push(("client_assertion", statement.expose()));
             }
         }
-        form.extend(claims.map(|claims| ("claims", claims)));
-        let request = self.http.post(&self.url).header("client-request-id", Uuid::new_v4().to_string()).form(&form);
-        let mut answer = request.send().await.map_err(|error| self.failed(&error))?;
+        fields.extend(claims.map(|claims| ("claims", claims)));
+        let request = Request::post(&self.url)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("client-request-id", Uuid::new_v4().to_string());
+        let mut answer = self.http.send(request, form(&fields)).await.map_err(|error| self.failed(&error))?;
 
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = Body::new();
@@ -190,11 +192,10 @@ impl TokenEndpoint {
         self.application.authority.authority().to_owned()
     }
 
-    fn failed(&self, error: &reqwest::Error) -> TokenError {
-        if error.is_connect() {
-            Unreachable::entra(&self.host(), error).into()
-        } else {
-            TokenError::Broken { host: self.host(), reason: root_cause(error) }
+    fn failed(&self, error: &RequestError) -> TokenError {
+        match error {
+            RequestError::Connect(error) => Unreachable::entra(&self.host(), error).into(),
+            _ => TokenError::Broken { host: self.host(), reason: root_cause(error) },
         }
     }
 

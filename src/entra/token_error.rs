@@ -5,10 +5,11 @@ use std::time::Duration;
 use hyper::StatusCode;
 
 use super::clock::ClockSkew;
-use super::credential::{CertificateError, SecretError};
+use super::credential::CertificateError;
 use super::managed_identity::IdentityError;
 use crate::guide::{self, Step, Trouble};
-use crate::unreachable::Unreachable;
+use crate::outbound::Unreachable;
+use crate::secret::SecretError;
 
 /// Why there is no token: a sentence that names the step to mend. Never holds a secret.
 #[derive(Debug, thiserror::Error)]

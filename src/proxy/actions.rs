@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::header::HeaderValue;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::business_central::metadata::ActionImports;
+use crate::outbound::Client;
 
 /// The names of an environment's unbound actions, looked up once in a while.
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ struct Known {
 
 impl Actions {
     /// Whether there is an action of this name. A metadata document that can't be had holds none.
-    pub async fn has(&self, name: &str, http: &reqwest::Client, url: &str, authorization: &HeaderValue) -> bool {
+    pub async fn has(&self, name: &str, http: &Client, url: &str, authorization: &HeaderValue) -> bool {
         if let Some(known) = self.known(name) {
             return known;
         }
@@ -56,8 +57,8 @@ impl Actions {
     }
 }
 
-async fn look_up(http: &reqwest::Client, url: &str, authorization: &HeaderValue) -> Option<HashSet<String>> {
-    let mut answer = http.get(url).header(AUTHORIZATION, authorization).send().await.ok()?;
+async fn look_up(http: &Client, url: &str, authorization: &HeaderValue) -> Option<HashSet<String>> {
+    let mut answer = http.get(url, authorization).await.ok()?;
     if answer.status() != StatusCode::OK {
         return None;
     }

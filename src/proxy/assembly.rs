@@ -17,20 +17,18 @@ use super::gate::Gate;
 use super::pool::{Member, Pool};
 use super::problems::Problems;
 use super::tally::Tally;
-use super::upstream::{self, PlainClientError, Upstream};
+use super::upstream::Upstream;
 use crate::business_central::EnvironmentName;
 use crate::config::{Config, Connector, Limits, Timeouts};
 use crate::entra::{Application, ClientId, TenantId, TokenCache, TokenEndpoint};
 use crate::https_url::HttpsUrl;
-use crate::tls::TlsError;
+use crate::outbound::{Client, OutboundError, OutboundProxy};
 
 /// Why a connector can't be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum AssemblyError {
     #[error("connector `{connector}`: {reason}")]
-    Trust { connector: String, reason: TlsError },
-    #[error("connector `{connector}`: {reason}")]
-    Client { connector: String, reason: PlainClientError },
+    Outbound { connector: String, reason: OutboundError },
 }
 
 /// All connectors and routes of one configuration, and what they share.
@@ -50,10 +48,10 @@ pub struct Assembled {
 #[derive(Default)]
 struct Shared {
     token_turns: TokenTurns,
-    plain_clients: HashMap<(CaFile, Duration), reqwest::Client>,
-    upstreams: HashMap<(String, CaFile, Duration, Duration), Upstream>,
+    plain_clients: HashMap<(CaFile, OutboundProxy, Duration), Client>,
+    upstreams: HashMap<(String, CaFile, OutboundProxy, Duration, Duration), Upstream>,
     gates: HashMap<GateKey, (Gate, Limits)>,
-    tokens: HashMap<(Application, CaFile, Duration), Arc<TokenCache>>,
+    tokens: HashMap<(Application, CaFile, OutboundProxy, Duration), Arc<TokenCache>>,
     destinations: HashMap<(String, String), Arc<Destination>>,
 }
 
@@ -169,20 +167,22 @@ impl Assembly<'_> {
         Some((path.clone(), self.ca_files.entry(path.clone()).or_insert_with(read).clone()))
     }
 
-    fn plain_client(&mut self, connector: &Connector, ca_file: &CaFile) -> Result<reqwest::Client, AssemblyError> {
-        let connect = connector.timeouts.connect;
-        kept(&self.before.plain_clients, &mut self.now.plain_clients, (ca_file.clone(), connect), || {
-            upstream::plain_client(connector.ca_file.as_deref(), connect)
-                .map_err(|reason| AssemblyError::Client { connector: connector.name.clone(), reason })
+    fn plain_client(&mut self, connector: &Connector, ca_file: &CaFile) -> Result<Client, AssemblyError> {
+        let (connect, proxy) = (connector.timeouts.connect, &connector.outbound_proxy);
+        let key = (ca_file.clone(), proxy.clone(), connect);
+        kept(&self.before.plain_clients, &mut self.now.plain_clients, key, || {
+            Client::new(connector.ca_file.as_deref(), proxy, connect)
+                .map_err(|reason| AssemblyError::Outbound { connector: connector.name.clone(), reason })
         })
     }
 
     fn upstream(&mut self, connector: &Connector, ca_file: &CaFile) -> Result<Upstream, AssemblyError> {
         let Timeouts { connect, pool_idle, .. } = connector.timeouts;
-        let key = (connector.base_url.authority().to_owned(), ca_file.clone(), connect, pool_idle);
+        let proxy = &connector.outbound_proxy;
+        let key = (connector.base_url.authority().to_owned(), ca_file.clone(), proxy.clone(), connect, pool_idle);
         kept(&self.before.upstreams, &mut self.now.upstreams, key, || {
-            Upstream::new(&connector.base_url, connector.ca_file.as_deref(), connect, pool_idle)
-                .map_err(|reason| AssemblyError::Trust { connector: connector.name.clone(), reason })
+            Upstream::new(&connector.base_url, connector.ca_file.as_deref(), proxy, connect, pool_idle)
+                .map_err(|reason| AssemblyError::Outbound { connector: connector.name.clone(), reason })
         })
     }
 
@@ -209,10 +209,10 @@ impl Assembly<'_> {
         connector: &Connector,
         application: &Application,
         ca_file: CaFile,
-        http: reqwest::Client,
+        http: Client,
     ) -> Arc<TokenCache> {
         let timeout = connector.timeouts.token;
-        let key = (application.clone(), ca_file, timeout);
+        let key = (application.clone(), ca_file, connector.outbound_proxy.clone(), timeout);
         let turns = self.now.token_turns.0.clone();
         let start = || {
             let endpoint = TokenEndpoint::new(http, application.clone(), timeout);

@@ -24,6 +24,7 @@ use crate::business_central::{Company, CompanyRef};
 use crate::config;
 use crate::entra::{ClientId, Expiry, Token, TokenState};
 use crate::guide;
+use crate::outbound::Client;
 
 /// A route in service.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub struct Destination {
     /// For sending again what failed.
     pub budget: Budget,
     pub address: EnvironmentAddress,
-    http: reqwest::Client,
+    http: Client,
     actions: Actions,
     companies: ArcSwapOption<Companies>,
     /// Held while companies are looked up: one look-up serves all who wait.
@@ -159,7 +160,7 @@ impl Destination {
         pool: Pool,
         upstream: Upstream,
         soap_gate: Option<Gate>,
-        http: reqwest::Client,
+        http: Client,
     ) -> Self {
         let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, environment);
         Self {

@@ -15,7 +15,7 @@ use super::request_body::{Progress, RequestBody};
 use super::step::Outbound;
 use super::upstream::{self, Reason, UpstreamBody};
 use crate::error_chain::root_cause;
-use crate::unreachable::Unreachable;
+use crate::outbound::Unreachable;
 
 /// The last step on the way out.
 #[derive(Debug, Clone)]

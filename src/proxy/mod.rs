@@ -51,7 +51,6 @@ pub mod rewrite;
 mod route;
 mod route_table;
 mod service;
-mod shared_socket;
 mod snapshot;
 mod step;
 mod suspicion;
@@ -83,7 +82,6 @@ use snapshot::{Current, Snapshot};
 pub use tally::{Counts, Tally, Times};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-pub use upstream::{PlainClientError, plain_client};
 
 use crate::config::Config;
 

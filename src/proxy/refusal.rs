@@ -12,7 +12,7 @@ use crate::business_central::companies::{LookupError, MatchError};
 use crate::business_central::{Dialect, PathError};
 use crate::entra::Unavailable;
 use crate::guide::{Step, Trouble};
-use crate::unreachable;
+use crate::outbound;
 
 /// An answer of our own: what kind, and a message that says what to do now.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ pub enum Kind {
     /// More requests than Business Central takes.
     Busy,
     CredentialsRefused,
-    Unreachable(unreachable::Step),
+    Unreachable(outbound::Step),
     AnswerBroken,
     AnswerTimeout,
     ClientGone,
@@ -100,13 +100,13 @@ impl Kind {
     }
 }
 
-fn proxy_status(step: unreachable::Step) -> &'static str {
+fn proxy_status(step: outbound::Step) -> &'static str {
     match step {
-        unreachable::Step::Name => "dns_error",
-        unreachable::Step::Refused => "connection_refused",
-        unreachable::Step::Timeout => "connection_timeout",
-        unreachable::Step::Tls => "tls_certificate_error",
-        unreachable::Step::Other => "destination_unavailable",
+        outbound::Step::Name => "dns_error",
+        outbound::Step::Refused => "connection_refused",
+        outbound::Step::Timeout => "connection_timeout",
+        outbound::Step::Tls => "tls_certificate_error",
+        outbound::Step::Proxy | outbound::Step::Other => "destination_unavailable",
     }
 }
 

@@ -16,10 +16,11 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// A new authority of this name and a certificate of it for `localhost` and `127.0.0.1`, valid from yesterday for thirty days.
+    /// A new authority of this name and a certificate of it for `localhost`, `127.0.0.1` and every name below `simulator.test`, valid from
+    /// yesterday for thirty days.
     pub fn generate(authority_name: &str) -> io::Result<Self> {
         let authority = Authority::new(authority_name, LIFETIME).map_err(io::Error::other)?;
-        let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
+        let names = ["localhost", "127.0.0.1", "*.simulator.test"].map(str::to_owned).to_vec();
         let certified = authority.certify(names, LIFETIME).map_err(io::Error::other)?;
         let identity = tls::Identity::from_pem(certified.certificate.as_bytes(), certified.private_key.as_bytes());
         let config = identity.map_err(io::Error::other)?.server_config().map_err(io::Error::other)?;

@@ -1,6 +1,7 @@
 //! bcproxy as its users see it: real sockets on one side, the simulator over real TLS on the other. One file per behaviour.
 
 mod certificates;
+mod connect_proxy;
 mod process;
 mod rig;
 mod wire;
@@ -26,6 +27,7 @@ mod https;
 mod load;
 mod messages;
 mod old_odata;
+mod outbound_proxy;
 mod own_answers;
 mod pool;
 mod redirects;

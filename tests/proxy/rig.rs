@@ -30,6 +30,7 @@ pub struct Plan {
     /// More top-level lines, such as `routes:`.
     pub top: String,
     is_secured: bool,
+    is_far: bool,
 }
 
 /// A simulator, and the files of a proxy in front of it.
@@ -92,6 +93,12 @@ impl Plan {
         self
     }
 
+    /// The simulator is known by names that only an [outbound proxy](crate::connect_proxy::ConnectProxy) can look up.
+    pub fn far(mut self) -> Self {
+        self.is_far = true;
+        self
+    }
+
     /// The proxy speaks HTTPS, with a certificate for `localhost` of the authority in `local-ca.pem`.
     pub fn secured(mut self) -> Self {
         self.is_secured = true;
@@ -117,7 +124,7 @@ impl Plan {
         if self.is_secured {
             certify(folder.path());
         }
-        let file = write(&simulator, folder.path(), &self.more_connectors, &self.top);
+        let file = write(&simulator, folder.path(), &self.more_connectors, &self.top, self.is_far);
         Prepared { simulator, folder, file }
     }
 }
@@ -148,18 +155,28 @@ pub fn certify(folder: &Path) {
 /// An item of `listen` that speaks HTTPS.
 pub const SECURED: &str = "{ address: 127.0.0.1:0, tls: { certificate: server.pem, private_key: server-key.pem } }";
 
-fn write(simulator: &Simulator, folder: &Path, connectors: &[(String, Vec<String>)], top: &str) -> PathBuf {
+fn write(
+    simulator: &Simulator,
+    folder: &Path,
+    connectors: &[(String, Vec<String>)],
+    top: &str,
+    is_far: bool,
+) -> PathBuf {
     let settings = simulator.settings();
     std::fs::write(folder.join("ca.pem"), simulator.ca_pem()).unwrap();
     std::fs::write(folder.join("secret.txt"), &settings.client_secret).unwrap();
+    let place = |name: &str, address: &str| match is_far {
+        true => address.replace("localhost", &format!("{name}.simulator.test")),
+        false => address.to_owned(),
+    };
     let defaults = [
         format!("tenant_id: {}", settings.tenant_id),
         format!("client_id: {}", settings.client_id),
         "client_secret: { file: secret.txt }".to_owned(),
         format!("environment: {}", settings.environment),
         format!("company: {}", settings.companies[0].name),
-        format!("authority: {}", simulator.authority()),
-        format!("base_url: {}", simulator.base_url()),
+        format!("authority: {}", place("login", simulator.authority())),
+        format!("base_url: {}", place("api", simulator.base_url())),
         "ca_file: ca.pem".to_owned(),
     ];
     let key = |line: &str| line.split(':').next().unwrap().to_owned();

@@ -2,6 +2,7 @@
 
 mod ask;
 mod azure_cli;
+mod outbound_proxy;
 mod steps;
 mod write;
 
@@ -16,6 +17,7 @@ use super::{Failure, runtime};
 use crate::business_central::{CompanyRef, EnvironmentName, PUBLIC_BASE_URL};
 use crate::entra::{ClientId, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId};
 use crate::https_url::HttpsUrl;
+use crate::secret::SecretSource;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -70,6 +72,8 @@ pub struct Arguments {
     /// A PEM file of certificates to trust in addition to those of this machine.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    outbound_proxy: outbound_proxy::ProxyOptions,
 }
 
 pub fn setup(file: &Path, arguments: Arguments) -> Result<(), Failure> {
@@ -78,6 +82,7 @@ pub fn setup(file: &Path, arguments: Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     let ask = Ask::new(arguments.non_interactive)?;
+    let outbound_proxy = arguments.outbound_proxy.setting()?;
     write::may_write(&ask, file, arguments.overwrite)?;
     let runtime = runtime()?;
     let mut steps = Steps::new(&runtime, ask, &arguments)?;
@@ -85,8 +90,8 @@ pub fn setup(file: &Path, arguments: Arguments) -> Result<(), Failure> {
     let tenant = steps.tenant(arguments.tenant)?;
     let client = steps.client(&tenant, arguments.client_id)?;
     let secret = match (arguments.client_secret_file, arguments.client_secret_env) {
-        (Some(path), _) => write::Secret::File(write::absolute(path)?),
-        (None, Some(variable)) => write::Secret::Env(variable),
+        (Some(path), _) => write::Secret::Kept(SecretSource::File(write::absolute(path)?)),
+        (None, Some(variable)) => write::Secret::Kept(SecretSource::Env(variable)),
         (None, None) => write::Secret::New(steps.new_secret(&tenant, client)?),
     };
     let token = steps.sign_in(&tenant, client, &secret, Duration::from_secs(arguments.wait))?;
@@ -113,6 +118,7 @@ pub fn setup(file: &Path, arguments: Arguments) -> Result<(), Failure> {
         base_url: arguments.base_url,
         scope: arguments.scope,
         ca_file: arguments.ca_file.map(write::absolute).transpose()?,
+        outbound_proxy,
     };
     write::write(&steps.ask, file, &settings)
 }

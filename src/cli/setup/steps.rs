@@ -20,17 +20,18 @@ use crate::doctor::{self, Endpoint, Finding, Findings, Token, Wrong};
 use crate::entra::{Application, ClientId, TenantId};
 use crate::guide::Step;
 use crate::https_url::HttpsUrl;
-use crate::proxy::plain_client;
+use crate::outbound::{Client, OutboundError, Way};
 
 /// What all steps need.
 pub struct Steps<'r> {
     pub ask: Ask,
     runtime: &'r Runtime,
-    http: reqwest::Client,
+    http: Client,
     authority: HttpsUrl,
     base_url: HttpsUrl,
     scope: String,
     ca_file: Option<PathBuf>,
+    way: Way,
     /// Whether the way to both services was found open.
     is_reachable: bool,
     stop: Stop,
@@ -66,9 +67,10 @@ fn stopped() -> ! {
 
 impl<'r> Steps<'r> {
     pub fn new(runtime: &'r Runtime, ask: Ask, arguments: &Arguments) -> Result<Self, Failure> {
-        let ca_file = arguments.ca_file.clone();
-        let http = plain_client(ca_file.as_deref(), PATIENCE)
-            .map_err(|error| Failure::Configuration(doctor::unusable(&error).to_string()))?;
+        let unusable = |error: OutboundError| Failure::Configuration(doctor::unusable(&error).to_string());
+        let (ca_file, proxy) = (arguments.ca_file.clone(), arguments.outbound_proxy.setting()?);
+        let http = Client::new(ca_file.as_deref(), &proxy, PATIENCE).map_err(unusable)?;
+        let way = Way::new(&proxy).map_err(|error| unusable(error.into()))?;
         Ok(Self {
             ask,
             runtime,
@@ -77,6 +79,7 @@ impl<'r> Steps<'r> {
             base_url: arguments.base_url.clone(),
             scope: arguments.scope.clone(),
             ca_file,
+            way,
             is_reachable: false,
             stop: Stop::listen(runtime),
         })
@@ -108,7 +111,8 @@ impl<'r> Steps<'r> {
         let endpoints = [Endpoint::entra(&self.authority), Endpoint::business_central(&self.base_url)];
         self.runtime.block_on(async {
             if !self.is_reachable {
-                self.is_reachable = doctor::network(&endpoints, self.ca_file.as_deref(), PATIENCE, &mut findings).await;
+                let ca_file = self.ca_file.as_deref();
+                self.is_reachable = doctor::network(&endpoints, ca_file, &self.way, PATIENCE, &mut findings).await;
             }
             if self.is_reachable {
                 doctor::tenant(&self.http, &self.authority, tenant, &mut findings).await;

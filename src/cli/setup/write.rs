@@ -12,16 +12,15 @@ use crate::business_central::{Company, EnvironmentName, PUBLIC_BASE_URL};
 use crate::cli::{Failure, drawn};
 use crate::config::Config;
 use crate::doctor::Wrong;
-use crate::entra::{
-    ClientId, Credential, KeptSecret, PUBLIC_AUTHORITY, PUBLIC_SCOPE, SecretSource, SecretSources, TenantId,
-};
+use crate::entra::{ClientId, Credential, KeptSecret, PUBLIC_AUTHORITY, PUBLIC_SCOPE, SecretSources, TenantId};
 use crate::guide::Step;
 use crate::https_url::HttpsUrl;
+use crate::outbound::{Login, OutboundProxy, ProxyServer};
+use crate::secret::SecretSource;
 
 /// Where the client secret is, or is to be.
 pub enum Secret {
-    File(PathBuf),
-    Env(String),
+    Kept(SecretSource),
     /// It was typed, and is written to [`SECRET_FILE`].
     New(Zeroizing<String>),
 }
@@ -39,14 +38,14 @@ pub struct Settings {
     pub base_url: HttpsUrl,
     pub scope: String,
     pub ca_file: Option<PathBuf>,
+    pub outbound_proxy: OutboundProxy,
 }
 
 impl Secret {
     /// For trying it; a secret that was typed is in a file of its own for as long as that lives.
     pub fn credential(&self) -> Result<(Credential, Option<NamedTempFile>), Wrong> {
         let (source, file) = match self {
-            Self::File(path) => (SecretSource::File(path.clone()), None),
-            Self::Env(name) => (SecretSource::Env(name.clone()), None),
+            Self::Kept(source) => (source.clone(), None),
             Self::New(value) => {
                 let file = private_file(&std::env::temp_dir(), value).map_err(|error| {
                     let what = format!("the secret can't be put into a temporary file to try it ({error})");
@@ -134,8 +133,7 @@ fn yaml(settings: &Settings) -> Result<String, Failure> {
     ];
     let secret = match &settings.secret {
         Secret::New(_) => format!("{{ file: {SECRET_FILE} }}"),
-        Secret::File(path) => format!("{{ file: {} }}", quoted(text(path)?)),
-        Secret::Env(name) => format!("{{ env: {} }}", quoted(name)),
+        Secret::Kept(source) => place(source)?,
     };
     lines.push(format!("    client_secret: {secret}"));
     lines.push(format!("    environment: {}", quoted(settings.environment.as_str())));
@@ -156,7 +154,27 @@ fn yaml(settings: &Settings) -> Result<String, Failure> {
     if let Some(path) = &settings.ca_file {
         lines.push(format!("    ca_file: {}", quoted(text(path)?)));
     }
+    match &settings.outbound_proxy {
+        OutboundProxy::OfEnvironment => {}
+        OutboundProxy::Off => lines.push("    outbound_proxy: off".to_owned()),
+        OutboundProxy::Server(ProxyServer { address, login: None, .. }) => {
+            lines.push(format!("    outbound_proxy: {}", quoted(&address.url())));
+        }
+        OutboundProxy::Server(ProxyServer { address, login: Some(Login { user, password }), .. }) => {
+            let (url, user, password) = (quoted(&address.url()), quoted(user), place(password)?);
+            lines.push(format!("    outbound_proxy: {{ url: {url}, user: {user}, password: {password} }}"));
+        }
+    }
     Ok(lines.join("\n") + "\n")
+}
+
+/// Where a secret is kept, as the file says it.
+fn place(source: &SecretSource) -> Result<String, Failure> {
+    Ok(match source {
+        SecretSource::File(path) => format!("{{ file: {} }}", quoted(text(path)?)),
+        SecretSource::Env(name) => format!("{{ env: {} }}", quoted(name)),
+        SecretSource::Command(argv) => format!("{{ command: {} }}", serde_json::Value::from(argv.clone())),
+    })
 }
 
 fn text(path: &Path) -> Result<&str, Failure> {

@@ -12,8 +12,9 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Secret, SigningCertificate};
+use super::SigningCertificate;
 use crate::entra::ClientId;
+use crate::secret::Secret;
 
 impl SigningCertificate {
     /// A statement for one token request at `token_endpoint`, good for [`LIFETIME`]. `None` when the system has no randomness.

@@ -12,7 +12,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 use super::fingerprint::{Fingerprint, Gathering};
-use super::secret::read_file;
+use crate::secret::read_file;
 
 /// The files of a certificate and its key, both in PEM.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -3,13 +3,15 @@
 mod assertion;
 mod certificate;
 mod fingerprint;
-mod secret;
+mod secrets;
 
 use std::path::{Path, PathBuf};
 
 pub use certificate::{CertificateError, CertificateFiles, CertificateProblem, SigningCertificate};
 pub use fingerprint::Fingerprint;
-pub use secret::{KeptSecret, Secret, SecretError, SecretSource, SecretSources};
+pub use secrets::{KeptSecret, SecretSources};
+
+use crate::secret::{self, Secret, SecretError, SecretSource};
 
 use super::ClientId;
 

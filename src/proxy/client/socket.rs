@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::connection::ClientConnection;
-use crate::proxy::shared_socket::SharedSocket;
+use crate::shared_socket::SharedSocket;
 
 /// One accepted connection's bytes, in both directions.
 #[derive(Debug)]

@@ -64,6 +64,8 @@ pub struct Sent {
     pub company: String,
     pub method: String,
     pub url: String,
+    /// The outbound proxy it goes through; `None`: straight.
+    pub through: Option<String>,
     pub headers: Changes,
     /// The body, where it was given and is not sent as it came.
     pub body: Option<String>,

@@ -40,6 +40,7 @@ use super::{credentials, headers, route, upstream};
 use crate::business_central::Dialect;
 use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::config::{self, Config};
+use crate::outbound::Way;
 
 /// A request that is asked about.
 #[derive(Debug)]
@@ -255,6 +256,10 @@ impl Explained<'_> {
             company,
             method: head.method.to_string(),
             url: address.to_string(),
+            through: match Way::new(&settings.connector.outbound_proxy) {
+                Ok(way) => way.described(&settings.connector.base_url),
+                Err(error) => Some(error.to_string()),
+            },
             headers: self.changes(headers, settings),
             body,
             answer: self.answer(settings, &resource),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::unreachable::Unreachable;
+use crate::outbound::Unreachable;
 
 /// What is known of the way to one host.
 #[derive(Debug, Default)]

@@ -2,8 +2,6 @@
 
 mod body;
 mod breaker;
-mod connect;
-mod plain;
 mod wire;
 
 use std::fmt;
@@ -14,20 +12,18 @@ use std::time::Duration;
 
 pub use body::UpstreamBody;
 use breaker::Breaker;
-use connect::Connector;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::HeaderValue;
 use hyper::{Request, Response, Uri};
-pub use plain::{PlainClientError, plain_client};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tower::ServiceExt;
 use wire::{Touched, Wire};
 
 use super::request_body::RequestBody;
-use super::shared_socket;
 use crate::https_url::HttpsUrl;
-use crate::tls::TlsError;
-use crate::unreachable::Unreachable;
+use crate::outbound::{self, ConnectError, Connector, OutboundError, OutboundProxy, Unreachable};
+use crate::shared_socket;
 
 /// An authority as requests name it in `Host`.
 pub fn host(authority: &str) -> HeaderValue {
@@ -90,14 +86,15 @@ impl Upstream {
     pub fn new(
         base_url: &HttpsUrl,
         ca_file: Option<&Path>,
+        proxy: &OutboundProxy,
         connect: Duration,
         pool_idle: Duration,
-    ) -> Result<Self, TlsError> {
+    ) -> Result<Self, OutboundError> {
         let authority = base_url.authority().to_owned();
         // An HttpsUrl's authority is one of an address.
         let address = Uri::builder().scheme("https").authority(authority.as_str()).path_and_query("/").build();
         Ok(Self(Arc::new(Shared {
-            connector: Connector::new(ca_file, connect)?,
+            connector: Connector::new(ca_file, proxy, connect)?,
             breaker: Breaker::default(),
             address: address.unwrap_or_default(),
             authority,
@@ -154,13 +151,14 @@ impl Upstream {
     async fn connect(&self) -> Result<Connection, Reason> {
         let shared = &self.0;
         shared.breaker.allows(Instant::now()).map_err(Reason::Unreachable)?;
-        let stream = shared.connector.connect(shared.address.clone()).await.map_err(|error| {
-            let unreachable = Unreachable::business_central(&shared.authority, error.as_ref());
-            shared.breaker.failed(&unreachable, Instant::now());
-            Reason::Unreachable(unreachable)
-        })?;
+        let stream =
+            shared.connector.clone().oneshot(shared.address.clone()).await.map_err(|error: ConnectError| {
+                let unreachable = Unreachable::business_central(&shared.authority, error.as_ref());
+                shared.breaker.failed(&unreachable, Instant::now());
+                Reason::Unreachable(unreachable)
+            })?;
         shared.breaker.succeeded();
-        let socket = connect::socket(&stream);
+        let socket = outbound::socket(&stream);
         let (wire, touched) = Wire::new(stream);
         let (sender, connection) = http1::handshake(wire).await.map_err(Reason::Unsent)?;
         // How it ends, its requests are told.

@@ -3,20 +3,20 @@
 use std::error::Error;
 use std::io;
 
+use super::tunnel::TunnelError;
 use crate::error_chain::root_cause;
 use crate::guide;
 
 /// Why no connection can be made, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{service} at {host} can't be reached: {} ({cause}); see {}", .step.advice(.key), .step.in_guide())]
+#[error("{service} at {host} can't be reached: {advice} ({cause}); see {}", .step.in_guide())]
 pub struct Unreachable {
     /// Business Central or Entra.
     service: &'static str,
     host: String,
-    /// The key of proxy.yaml that says where the service is.
-    key: &'static str,
     pub step: Step,
     cause: String,
+    advice: String,
 }
 
 /// The step at which making a connection failed.
@@ -25,6 +25,8 @@ pub enum Step {
     Name,
     Refused,
     Timeout,
+    /// The outbound proxy has not connected us.
+    Proxy,
     Tls,
     Other,
 }
@@ -44,12 +46,36 @@ impl Unreachable {
     }
 
     pub fn fix(&self) -> String {
-        self.step.advice(self.key)
+        self.advice.clone()
     }
 
-    fn new(service: &'static str, host: &str, key: &'static str, error: &(dyn Error + 'static)) -> Self {
-        Self { service, host: host.to_owned(), key, step: Step::of(error), cause: root_cause(error) }
+    /// `key`: that of proxy.yaml which says where the service is.
+    pub fn new(service: &'static str, host: &str, key: &'static str, error: &(dyn Error + 'static)) -> Self {
+        let host = host.to_owned();
+        match tunnel_error(error) {
+            Some(error) => Self { service, host, step: Step::Proxy, cause: error.to_string(), advice: error.advice() },
+            None => {
+                let step = Step::of(error);
+                Self { service, host, step, cause: root_cause(error), advice: step.advice(key) }
+            }
+        }
     }
+}
+
+/// What the outbound proxy did, where it is to blame.
+fn tunnel_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e TunnelError> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<TunnelError>() {
+            return Some(error);
+        }
+        cause = match error.downcast_ref::<io::Error>() {
+            // An io::Error hands out its cause's cause, not what it wraps.
+            Some(wrapping) => wrapping.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 impl Step {
@@ -57,9 +83,6 @@ impl Step {
         let mut cause = Some(error);
         let mut step = Self::Other;
         while let Some(error) = cause {
-            if error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout) {
-                return Self::Timeout;
-            }
             if error.is::<rustls::Error>() {
                 return Self::Tls;
             }
@@ -85,7 +108,7 @@ impl Step {
     pub fn in_guide(self) -> guide::Step {
         match self {
             Self::Name => guide::Step::Name,
-            Self::Refused | Self::Timeout | Self::Other => guide::Step::Connection,
+            Self::Refused | Self::Timeout | Self::Proxy | Self::Other => guide::Step::Connection,
             Self::Tls => guide::Step::Tls,
         }
     }
@@ -99,7 +122,7 @@ impl Step {
             }
             Self::Tls => "its certificate is not trusted; if a TLS-inspecting firewall stands between, name its CA with `ca_file`"
                 .to_owned(),
-            Self::Other => "check the network between this machine and it".to_owned(),
+            Self::Proxy | Self::Other => "check the network between this machine and it".to_owned(),
         }
     }
 }

@@ -7,26 +7,10 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use time::Date;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use uuid::Uuid;
 use zeroize::Zeroizing;
-
-/// The places of a secret, tried in order: during a rotation the old secret and the new one are both there.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SecretSources {
-    pub first: KeptSecret,
-    pub others: Vec<KeptSecret>,
-}
-
-/// A secret, where it is kept and until when it is good.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeptSecret {
-    pub source: SecretSource,
-    /// The last day of it, as whoever made it has noted; Entra does not tell.
-    pub expires: Option<Date>,
-}
 
 /// Where a secret is kept. It is read again before every token request, so a rotated one needs no restart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -73,13 +57,6 @@ enum SecretProblem {
     Failed(ExitStatus),
     #[error("it did not end within {} s; run it by hand as the user who runs bcproxy", COMMAND_TIME.as_secs())]
     TooSlow,
-}
-
-impl SecretSources {
-    /// In the order in which they are tried.
-    pub fn iter(&self) -> impl Iterator<Item = &KeptSecret> {
-        std::iter::once(&self.first).chain(&self.others)
-    }
 }
 
 impl Secret {
@@ -139,7 +116,7 @@ impl fmt::Display for SecretSource {
 }
 
 /// Reads a file that holds a secret, as far as one byte more than a secret may have.
-pub(super) async fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+pub async fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     read_bounded(tokio::fs::File::open(path).await?).await
 }
 

@@ -1,0 +1,90 @@
+//! The outbound proxy of the environment, in the variables other programs read too.
+//!
+//! Source: curl, "Environment variables"; a password in them is usual.
+
+use std::ffi::OsString;
+
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
+
+use super::proxy::{Password, Proxy, ProxyAddress, ProxyAddressError};
+use crate::secret::Secret;
+
+/// Why the environment's proxy can't be used. Names the variable, never what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the environment variable {variable} names no outbound proxy that can be used: {problem}; or set `outbound_proxy` in proxy.yaml, which \
+     goes before it (`off`: no proxy)"
+)]
+pub struct EnvironmentError {
+    pub variable: &'static str,
+    pub problem: ProxyAddressError,
+}
+
+/// The proxy for https, and what is reached without it. An empty variable is none.
+pub(super) fn proxy(read: impl Fn(&str) -> Option<OsString>) -> Result<Option<(Proxy, String)>, EnvironmentError> {
+    let first = |names: &'static [&'static str]| {
+        let value = |name: &'static str| Some((name, Zeroizing::new(read(name)?.into_string().unwrap_or_default())));
+        names.iter().filter_map(|name| value(name)).find(|(_, value)| !value.trim().is_empty())
+    };
+    let Some((variable, value)) = first(&PROXY) else { return Ok(None) };
+    let proxy = parse(variable, value.trim()).map_err(|problem| EnvironmentError { variable, problem })?;
+    let except = first(&EXCEPT).map_or_else(String::new, |(_, value)| value.to_string());
+    Ok(Some((proxy, except)))
+}
+
+fn parse(variable: &'static str, text: &str) -> Result<Proxy, ProxyAddressError> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    // The last one: a password may hold one that was not encoded.
+    let (login, place) = match rest.rsplit_once('@') {
+        Some((login, place)) => (Some(login), place),
+        None => (None, rest),
+    };
+    let address: ProxyAddress = format!("{scheme}://{place}").parse()?;
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let user = login.map(|login| {
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        (decoded(user), Password::Given(Secret::new(decoded(password))))
+    });
+    Ok(Proxy::new(address, variable, user))
+}
+
+const PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+const EXCEPT: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(variables: &[(&str, &str)]) -> Result<Option<(Proxy, String)>, EnvironmentError> {
+        proxy(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()))
+    }
+
+    #[tokio::test]
+    async fn the_first_variable_that_says_something_counts() {
+        let shown = |variables: &[(&str, &str)]| {
+            of(variables).unwrap().map(|(proxy, _)| (proxy.address.to_string(), proxy.named_by.to_string()))
+        };
+        assert_eq!(shown(&[]), None);
+        assert_eq!(shown(&[("HTTPS_PROXY", " "), ("http_proxy", "http://other:1")]), None);
+        let (address, named_by) = shown(&[("ALL_PROXY", "http://all:1"), ("https_proxy", "proxy.corp:3128")]).unwrap();
+        assert_eq!((address.as_str(), named_by.as_str()), ("proxy.corp:3128", "the environment variable https_proxy"));
+        let (proxy, except) =
+            of(&[("HTTPS_PROXY", "http://a%40b:p%3A@1@proxy.corp:3128/"), ("no_proxy", "x, .y")]).unwrap().unwrap();
+        assert_eq!((proxy.address.to_string().as_str(), except.as_str()), ("proxy.corp:3128", "x, .y"));
+        let expected = "Basic YUBiOnA6QDE="; // a@b:p:@1
+        assert_eq!(proxy.authorization().await.unwrap().unwrap(), expected);
+    }
+
+    #[test]
+    fn what_can_not_be_used_is_an_error_that_says_nothing_of_it() {
+        for value in
+            ["socks5://a:hunter2@proxy:1080", "https://proxy", "http://a:hunter2@proxy:x", "http://proxy/pac?hunter2"]
+        {
+            let error = of(&[("ALL_PROXY", value)]).unwrap_err();
+            assert_eq!(error.variable, "ALL_PROXY", "{value}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+}
