@@ -1,5 +1,7 @@
 //! The set-up, whole and with one thing wrong: what `bcproxy doctor` finds, what a client is told, what `bcproxy setup` asks and writes.
 
+#[path = "proxy/certificates.rs"]
+mod certificates;
 #[path = "proxy/connect_proxy.rs"]
 mod connect_proxy;
 #[path = "proxy/process.rs"]
@@ -521,6 +523,7 @@ mod on_a_terminal {
     use rexpect::session::{PtySession, spawn_command};
 
     use super::*;
+    use crate::certificates::Key;
 
     const PATIENCE: u64 = 60_000;
 
@@ -593,6 +596,8 @@ mod on_a_terminal {
         say("Directory (tenant) ID", &settings.tenant_id.to_string());
         say("Application (client) ID", "00000000-0000-0000-0000-000000000001");
         say("Application (client) ID", &settings.client_id.to_string());
+        // The first of the list.
+        say("a certificate", "");
         say("Client secret", "00000000-0000-0000-0000-000000000002");
         say("looks like the Secret ID", "n");
         say("Client secret", "wrong~secret");
@@ -613,6 +618,41 @@ mod on_a_terminal {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn setup_asks_for_a_certificate_until_it_is_a_good_one() {
+        let (simulator, folder) = nothing(Settings::default()).await;
+        let certificate = Key::First.certificate(-1, 300);
+        simulator.entra().add_certificate(simulator.settings().client_id, &certificate);
+        std::fs::write(folder.path().join("both.pem"), certificate.clone() + &Key::First.pkcs8()).unwrap();
+        std::fs::write(folder.path().join("alone.pem"), certificate).unwrap();
+        let path = folder.path().to_owned();
+        let told = tokio::task::spawn_blocking(move || {
+            let settings = simulator.settings();
+            let mut terminal = start(&path, &simulator);
+            let mut say = |expected: &str, line: &str| {
+                terminal.exp_string(expected).unwrap_or_else(|error| panic!("{expected}: {error}"));
+                terminal.send_line(line).unwrap();
+            };
+            say("Directory (tenant) ID", &settings.tenant_id.to_string());
+            say("Application (client) ID", &settings.client_id.to_string());
+            // One down.
+            say("a certificate", "\u{1b}[B");
+            say("File of the certificate", "alone.pem");
+            say("File of its private key", "");
+            say("holds no private key", "");
+            // The question was asked again before it was answered.
+            say("File of the certificate", "both.pem");
+            say("File of its private key", "");
+            say("Entra takes the credential", "");
+            // The last of the list: one up from the first.
+            say("programs name the company themselves", "\u{1b}[A");
+            terminal.exp_eof().unwrap()
+        });
+        assert!(told.await.unwrap().contains("Next:"));
+        let written = std::fs::read_to_string(folder.path().join("proxy.yaml")).unwrap();
+        assert!(written.contains("/both.pem\" }") && written.contains("# company: programs name it"), "{written}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn ctrl_c_ends_it_at_any_question() {
         let (simulator, folder) = nothing(Settings::default()).await;
         let path = folder.path().to_owned();
@@ -622,6 +662,7 @@ mod on_a_terminal {
             for (question, answer) in [
                 ("Directory (tenant) ID", settings.tenant_id.to_string()),
                 ("Application (client) ID", settings.client_id.to_string()),
+                ("a certificate", String::new()),
             ] {
                 terminal.exp_string(question).unwrap();
                 terminal.send_line(&answer).unwrap();

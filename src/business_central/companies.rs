@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use serde::Deserialize;
 
 use crate::error_chain::root_cause;
@@ -42,6 +42,8 @@ pub enum LookupError {
         status: StatusCode,
         /// `error.code`, where it says one.
         code: Option<String>,
+        /// The values of `WWW-Authenticate`.
+        challenges: Vec<HeaderValue>,
     },
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
@@ -57,8 +59,16 @@ impl LookupError {
     /// What a refusal says about the set-up, if anything.
     pub fn trouble(&self) -> Option<&'static Trouble> {
         match self {
-            Self::Refused { status, code } => guide::refusal(*status, code.as_deref()),
+            Self::Refused { status, code, .. } => guide::refusal(*status, code.as_deref()),
             Self::Unreachable(_) | Self::Broken(_) | Self::TimedOut(_) | Self::Unreadable => None,
+        }
+    }
+
+    /// What a refusal wants to see instead, as it was written.
+    pub fn challenges(&self) -> &[HeaderValue] {
+        match self {
+            Self::Refused { challenges, .. } => challenges,
+            _ => &[],
         }
     }
 
@@ -87,9 +97,10 @@ pub async fn look_up(
         let mut answer = http.get(&url, authorization).await.map_err(failed)?;
         if answer.status() != StatusCode::OK {
             let status = answer.status();
+            let challenges = answer.headers().get_all(WWW_AUTHENTICATE).iter().cloned().collect();
             // The code only explains; the status says enough when it can't be read.
             let body = read(base, &mut answer).await.unwrap_or_default();
-            return Err(LookupError::Refused { status, code: error_code(&body) });
+            return Err(LookupError::Refused { status, code: error_code(&body), challenges });
         }
         let body = read(base, &mut answer).await?;
         let list: List = serde_json::from_slice(&body).map_err(|_| LookupError::Unreadable)?;

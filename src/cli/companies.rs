@@ -31,10 +31,21 @@ pub fn companies(path: &Path, connector: Option<&str>, output: Output) -> Result
 async fn list(connector: &Connector) -> Result<Vec<Company>, Wrong> {
     let http = Client::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connector.timeouts.connect)
         .map_err(|error| doctor::unusable(&error))?;
-    let token = doctor::sign_in(&http, &connector.application, connector.timeouts.token).await?;
     let address =
         EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, &connector.environment);
-    doctor::list_companies(&http, &address, &token.authorization).await
+    let as_application = async |application| {
+        let mut token = doctor::sign_in(&http, application, connector.timeouts.token).await?;
+        doctor::list_companies(&http, &address, &mut token).await
+    };
+    // Any application will do; if none does, the first one's trouble is told.
+    let mut listed = as_application(&connector.application).await;
+    for application in &connector.other_applications {
+        if listed.is_ok() {
+            break;
+        }
+        listed = as_application(application).await.or(listed);
+    }
+    listed
 }
 
 fn print(connector: &Connector, list: &[Company]) {

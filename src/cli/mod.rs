@@ -26,6 +26,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, Connector, Diagnostics, Log};
 use crate::doctor::Wrong;
+use crate::entra::ClientId;
 use crate::simulator::Breakage;
 use crate::telemetry::{self, LogGuard};
 
@@ -84,6 +85,9 @@ enum Command {
     Token {
         /// Of this connector only.
         connector: Option<String>,
+        /// Of this application only, where a connector has several.
+        #[arg(long, value_name = "GUID")]
+        client_id: Option<ClientId>,
         /// Print the token itself. Whoever has it can do what the application may, until it expires.
         #[arg(long)]
         reveal: bool,
@@ -149,8 +153,8 @@ pub fn main() -> ExitCode {
         Some(Command::Health { connector }) => health::health(config, connector.as_deref()),
         Some(Command::Setup(arguments)) => setup::setup(config, *arguments),
         Some(Command::Companies { connector, output }) => companies::companies(config, connector.as_deref(), output),
-        Some(Command::Token { connector, reveal, output }) => {
-            token::token(config, connector.as_deref(), reveal, output)
+        Some(Command::Token { connector, client_id, reveal, output }) => {
+            token::token(config, connector.as_deref(), client_id, reveal, output)
         }
         Some(Command::Errors { code, markdown, output }) => errors::errors(code.as_deref(), markdown, output),
         Some(Command::Reload { at }) => order::reload(config, at),

@@ -10,41 +10,70 @@ use zeroize::Zeroizing;
 
 use super::{Failure, Output, load, runtime, selected};
 use crate::config::Connector;
-use crate::entra::{Claims, IssuedToken, TokenEndpoint};
+use crate::entra::{Application, Claims, ClientId, IssuedToken, TokenEndpoint};
 use crate::guide;
 use crate::outbound::Client;
 
-/// `reveal`: print the token itself, and in text nothing else.
-pub fn token(path: &Path, connector: Option<&str>, reveal: bool, output: Output) -> Result<(), Failure> {
+/// `client_id`: of that application only; `reveal`: print the token itself, and in text nothing else.
+pub fn token(
+    path: &Path,
+    connector: Option<&str>,
+    client_id: Option<ClientId>,
+    reveal: bool,
+    output: Output,
+) -> Result<(), Failure> {
     let config = load(path)?;
     let connectors = selected(&config, connector)?;
-    if reveal && connectors.len() > 1 {
+    let of = |connector: &Connector| {
+        let wanted = |application: &&Application| client_id.is_none_or(|client_id| application.client_id == client_id);
+        connector.applications().filter(wanted).cloned().collect::<Vec<_>>()
+    };
+    let chosen: Vec<(&Connector, Vec<Application>)> =
+        connectors.into_iter().map(|connector| (&**connector, of(connector))).collect();
+    let count: usize = chosen.iter().map(|(_, applications)| applications.len()).sum();
+    if count == 0 {
+        return Err(Failure::Configuration("No connector has an application with this client ID.".to_owned()));
+    }
+    if reveal && count > 1 {
         return Err(Failure::Configuration(
-            "There are several connectors: name the one whose token is to be printed.".to_owned(),
+            "There are several connectors or applications: name the one whose token is to be printed, `bcproxy token CONNECTOR \
+             --client-id GUID`."
+                .to_owned(),
         ));
     }
     let runtime = runtime()?;
-    let mut all = Vec::new();
-    for connector in connectors {
-        let issued = runtime.block_on(request(connector))?;
-        match output {
-            Output::Text if reveal => println!("{}", &*text(&issued)),
-            Output::Text => print(connector, &issued),
-            Output::Json => all.push(as_json(connector, &issued, reveal)),
+    let (mut all, mut failures) = (Vec::new(), Vec::new());
+    for (connector, application) in
+        chosen.iter().flat_map(|(connector, all)| all.iter().map(move |it| (*connector, it)))
+    {
+        match runtime.block_on(request(connector, application)) {
+            Err(error) => failures.push(format!("{}: {error}", name(connector, application))),
+            Ok(issued) => match output {
+                Output::Text if reveal => println!("{}", &*text(&issued)),
+                Output::Text => print(connector, application, &issued),
+                Output::Json => all.push(as_json(connector, application, &issued, reveal)),
+            },
         }
     }
     if output == Output::Json {
         println!("{:#}", Value::Array(all));
     }
-    Ok(())
+    if failures.is_empty() { Ok(()) } else { Err(Failure::Failed(failures.join("\n"))) }
 }
 
-async fn request(connector: &Connector) -> Result<IssuedToken, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::Failed(format!("connector {}: {error}", connector.name));
+/// The connector, and which of its applications where it has several.
+fn name(connector: &Connector, application: &Application) -> String {
+    match connector.other_applications.is_empty() {
+        true => format!("connector {}", connector.name),
+        false => format!("connector {}, application {}", connector.name, application.client_id),
+    }
+}
+
+async fn request(connector: &Connector, application: &Application) -> Result<IssuedToken, String> {
     let http = Client::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connector.timeouts.connect)
-        .map_err(|error| failed(&error))?;
-    let endpoint = TokenEndpoint::new(http, connector.application.clone(), connector.timeouts.token);
-    endpoint.request().await.map_err(|error| failed(&error))
+        .map_err(|error| error.to_string())?;
+    let endpoint = TokenEndpoint::new(http, application.clone(), connector.timeouts.token);
+    endpoint.request().await.map_err(|error| error.to_string())
 }
 
 fn text(issued: &IssuedToken) -> Zeroizing<String> {
@@ -56,8 +85,8 @@ fn claims(issued: &IssuedToken) -> Option<Map<String, Value>> {
     Claims::decode(&text(issued))
 }
 
-fn print(connector: &Connector, issued: &IssuedToken) {
-    println!("connector {}", connector.name);
+fn print(connector: &Connector, application: &Application, issued: &IssuedToken) {
+    println!("{}", name(connector, application));
     let row = |name: &str, value: &str| println!("  {name:<12}{value}");
     row("expires", &expiry(issued.granted.lifetime));
     let Some(claims) = claims(issued) else {
@@ -82,8 +111,7 @@ fn print(connector: &Connector, issued: &IssuedToken) {
         row(
             "proven by",
             match kind.as_str() {
-                "1" => "a client secret",
-                "2" => "a certificate or federated token",
+                "1" | "2" => application.credential.kind(),
                 _ => "nothing",
             },
         );
@@ -113,9 +141,11 @@ fn end(lifetime: Duration) -> Option<String> {
     end.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()
 }
 
-fn as_json(connector: &Connector, issued: &IssuedToken, reveal: bool) -> Value {
+fn as_json(connector: &Connector, application: &Application, issued: &IssuedToken, reveal: bool) -> Value {
     let mut all = json!({
         "connector": connector.name,
+        "client_id": application.client_id.to_string(),
+        "credential": application.credential.kind(),
         "expires": end(issued.granted.lifetime),
         "expires_in": issued.granted.lifetime.as_secs(),
         "roles": issued.granted.claims.as_ref().map(|claims| &claims.roles),

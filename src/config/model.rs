@@ -194,6 +194,13 @@ impl Config {
     }
 }
 
+impl Connector {
+    /// All its applications, in the order of the file.
+    pub fn applications(&self) -> impl Iterator<Item = &Application> {
+        std::iter::once(&self.application).chain(&self.other_applications)
+    }
+}
+
 impl RoutePath {
     /// The prefix as it is matched: empty for `/`.
     pub fn as_str(&self) -> &str {

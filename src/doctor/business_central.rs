@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 
-use super::{Findings, Wrong, entra};
+use super::{Findings, Token, Wrong, entra};
 use crate::business_central::address::EnvironmentAddress;
 use crate::business_central::companies::{self, LookupError};
 use crate::business_central::{Company, CompanyRef, EnvironmentName, Surface, encode_segment, error_code};
 use crate::config::{Connector, Route};
-use crate::entra::ClientId;
+use crate::entra::{ClaimsChallenge, ClientId};
 use crate::error_chain::root_cause;
 use crate::guide::{self, Step, Trouble};
 use crate::outbound::{Client, RequestError, Unreachable};
@@ -26,15 +26,16 @@ struct Place<'a> {
 pub async fn examine(
     http: &Client,
     connector: &Connector,
+    client: ClientId,
     routes: &[Route],
-    authorization: &HeaderValue,
+    token: &mut Token,
     findings: &mut Findings<'_>,
 ) {
     let places = places(connector, routes);
     let are_several = places.len() > 1;
     for place in &places {
         let subject = are_several.then(|| format!("environment {}", place.environment));
-        examine_place(http, connector, place, authorization, subject.as_deref(), findings).await;
+        examine_place(http, connector, client, place, token, subject.as_deref(), findings).await;
     }
 }
 
@@ -70,18 +71,20 @@ fn places<'a>(connector: &'a Connector, routes: &'a [Route]) -> Vec<Place<'a>> {
 async fn examine_place(
     http: &Client,
     connector: &Connector,
+    client: ClientId,
     place: &Place<'_>,
-    authorization: &HeaderValue,
+    token: &mut Token,
     subject: Option<&str>,
     findings: &mut Findings<'_>,
 ) {
     let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, place.environment);
-    let (base, client) = (address.url(), connector.application.client_id);
+    let base = address.url();
     let started = Instant::now();
-    let list = match list_companies(http, &address, authorization).await {
+    let list = match list_companies(http, &address, token).await {
         Ok(list) => list,
         Err(wrong) => return findings.add(wrong.step, subject, Err(with_client(wrong, client)), started.elapsed()),
     };
+    let authorization = &token.authorization;
     findings.add(Step::Environment, subject, Ok(format!("{} answers", place.environment)), started.elapsed());
     findings.add(Step::Card, subject, Ok("Business Central takes the application".to_owned()), Duration::ZERO);
 
@@ -134,19 +137,26 @@ impl Place<'_> {
     }
 }
 
-/// The companies the application sees, or the step that is wrong.
+/// The companies the application sees, or the step that is wrong. Where Business Central demands more of the token, it becomes one that says it.
 pub async fn list_companies(
     http: &Client,
     address: &EnvironmentAddress,
-    authorization: &HeaderValue,
+    token: &mut Token,
 ) -> Result<Vec<Company>, Wrong> {
     let (environment, tenant) = (address.environment(), address.tenant());
-    let error = match companies::look_up(http, &address.url(), authorization, PATIENCE).await {
+    let mut listed = companies::look_up(http, &address.url(), &token.authorization, PATIENCE).await;
+    if let Err(error) = &listed
+        && let Some(challenge) = ClaimsChallenge::among(error.challenges())
+    {
+        token.answer(&challenge).await?;
+        listed = companies::look_up(http, &address.url(), &token.authorization, PATIENCE).await;
+    }
+    let error = match listed {
         Ok(list) => return Ok(list),
         Err(error) => error,
     };
     Err(match &error {
-        LookupError::Refused { status, code } => match error.trouble() {
+        LookupError::Refused { status, code, .. } => match error.trouble() {
             Some(trouble) => Wrong::meaning(&said(*status, code.as_deref(), environment), trouble, Step::Environment),
             None if *status == StatusCode::NOT_FOUND => Wrong::at(
                 Step::Environment,

@@ -9,18 +9,32 @@ use hyper::{Request, StatusCode};
 use serde::Deserialize;
 
 use super::{Finding, Findings, Wrong};
-use crate::entra::{Application, Claims, ClientId, TenantId, TokenEndpoint, TokenError, date_of};
+use crate::entra::{
+    Application, Claims, ClaimsChallenge, ClientId, Credential, IssuedToken, TenantId, TokenEndpoint, TokenError,
+    date_of,
+};
 use crate::error_chain::root_cause;
 use crate::guide::{self, Step, Trouble};
 use crate::https_url::HttpsUrl;
 use crate::outbound::{Client, RequestError, Unreachable, form};
 
 /// A token, for the steps behind it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Token {
     pub authorization: HeaderValue,
     /// Whether the permission Business Central's data needs was consented to, as far as can be seen.
     pub has_role: bool,
+    endpoint: TokenEndpoint,
+}
+
+impl Token {
+    /// Becomes one that says what a service demanded.
+    pub async fn answer(&mut self, challenge: &ClaimsChallenge) -> Result<(), Wrong> {
+        let issued = self.endpoint.request_with(Some(challenge.as_str())).await;
+        let issued = issued.map_err(|error| refusal(&error, self.endpoint.application()))?;
+        self.authorization = issued.granted.authorization;
+        Ok(())
+    }
 }
 
 /// Looks at the clock and the tenant, both of which its OpenID discovery document tells; whether the tenant exists.
@@ -74,7 +88,8 @@ pub async fn token(
     findings: &mut Findings<'_>,
 ) -> Option<Token> {
     let started = Instant::now();
-    let outcome = TokenEndpoint::new(http.clone(), application.clone(), limit).request().await;
+    let endpoint = TokenEndpoint::new(http.clone(), application.clone(), limit);
+    let outcome = endpoint.request().await;
     let took = started.elapsed();
     let issued = match outcome {
         Ok(issued) => issued,
@@ -85,18 +100,18 @@ pub async fn token(
             if knows_application {
                 findings.passed(Step::Application, known(application), took);
             }
-            findings.failed(refusal(&error), if knows_application { Duration::ZERO } else { took });
+            findings.failed(refusal(&error, application), if knows_application { Duration::ZERO } else { took });
             return None;
         }
     };
     findings.passed(Step::Application, known(application), took);
-    findings.passed(Step::Credential, "Entra takes it", Duration::ZERO);
+    findings.passed(Step::Credential, taken(application, &issued), Duration::ZERO);
     findings.passed(Step::Policy, "none blocks this application here", Duration::ZERO);
     findings.passed(Step::Subscription, "it is there", Duration::ZERO);
     let consent = consent(issued.granted.claims.as_ref());
     let has_role = consent.is_ok();
     findings.add(Step::Consent, None, consent, Duration::ZERO);
-    Some(Token { authorization: issued.granted.authorization, has_role })
+    Some(Token { authorization: issued.granted.authorization, has_role, endpoint })
 }
 
 /// A token with everything it needs.
@@ -115,6 +130,33 @@ fn known(application: &Application) -> String {
     format!("the tenant knows {}", application.client_id)
 }
 
+fn taken(application: &Application, issued: &IssuedToken) -> String {
+    let until = issued.accepted.last_day.map_or_else(String::new, |day| format!(", which ends on {day}"));
+    match &application.credential {
+        Credential::ManagedIdentity(identity) if identity.is(application.client_id) => {
+            "Azure gives this machine a token of the managed identity".to_owned()
+        }
+        other => format!("Entra takes the {}{until}", other.kind()),
+    }
+}
+
+/// What to do about a credential of which nothing more is known than that it is no good.
+fn credential_advice(credential: &Credential) -> &'static str {
+    match credential {
+        Credential::ClientSecret(_) => Step::Credential.advice(),
+        Credential::ClientCertificate(_) => {
+            "Name a certificate that is uploaded in Entra, and its key, with `client_certificate`, and let the account bcproxy runs under read \
+             both files."
+        }
+        Credential::FederatedToken(_) => {
+            "Look whether whatever keeps the token fresh writes it where `federated_token` says, and let the account bcproxy runs under read it."
+        }
+        Credential::ManagedIdentity(_) => {
+            "In the Azure portal, open the machine or service → Identity, and compare it with `managed_identity` and `client_id`."
+        }
+    }
+}
+
 fn consent(claims: Option<&Claims>) -> Result<String, Wrong> {
     match claims {
         Some(claims) if claims.has_data_role() => Ok(format!("the token carries {}", claims.roles.join(", "))),
@@ -126,7 +168,11 @@ fn consent(claims: Option<&Claims>) -> Result<String, Wrong> {
     }
 }
 
-fn refusal(error: &TokenError) -> Wrong {
+fn refusal(error: &TokenError, application: &Application) -> Wrong {
+    let advice = |step: Step| match step {
+        Step::Credential => credential_advice(&application.credential),
+        other => other.advice(),
+    };
     match error {
         TokenError::Refused(refused) => match refused.trouble() {
             Some(trouble) => Wrong::meaning(&refused.summary(), trouble, Step::Application),
@@ -135,7 +181,7 @@ fn refusal(error: &TokenError) -> Wrong {
                     format!(" What the code means stands at https://login.microsoftonline.com/error?code={code}.")
                 });
                 let step = error.step().unwrap_or(Step::Application);
-                Wrong::new(step, refused.summary(), format!("{}{page}", step.advice()))
+                Wrong::new(step, refused.summary(), format!("{}{page}", advice(step)))
             }
         },
         TokenError::Unreachable(unreachable) => unreached(unreachable),
@@ -143,7 +189,7 @@ fn refusal(error: &TokenError) -> Wrong {
             let step = other.step().unwrap_or(Step::Connection);
             let text = other.to_string();
             let reference = format!("; see {step}");
-            Wrong::at(step, text.strip_suffix(&reference).unwrap_or(&text))
+            Wrong::new(step, text.strip_suffix(&reference).unwrap_or(&text), advice(step))
         }
     }
 }

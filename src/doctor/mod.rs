@@ -50,6 +50,8 @@ pub struct Wrong {
 /// The findings so far; each is told to whoever listens as soon as it is there.
 pub struct Findings<'t> {
     all: Vec<Finding>,
+    /// What all of them are about for the time being.
+    about: Option<String>,
     tell: &'t mut dyn FnMut(&Finding),
 }
 
@@ -81,7 +83,7 @@ impl fmt::Display for Wrong {
 
 impl<'t> Findings<'t> {
     pub fn new(tell: &'t mut dyn FnMut(&Finding)) -> Self {
-        Self { all: Vec::new(), tell }
+        Self { all: Vec::new(), about: None, tell }
     }
 
     /// The first thing that is wrong.
@@ -96,7 +98,11 @@ impl<'t> Findings<'t> {
     fn add(&mut self, step: Step, subject: Option<&str>, result: Result<String, Wrong>, took: Duration) {
         // A fault may show itself later than where it is to be mended.
         let step = result.as_ref().map_or_else(|wrong| wrong.step, |_| step);
-        let finding = Finding { step, subject: subject.map(ToOwned::to_owned), result, took };
+        let subject = match (&self.about, subject) {
+            (Some(about), Some(subject)) => Some(format!("{about}, {subject}")),
+            (about, subject) => about.clone().or_else(|| subject.map(ToOwned::to_owned)),
+        };
+        let finding = Finding { step, subject, result, took };
         (self.tell)(&finding);
         self.all.push(finding);
     }
@@ -118,7 +124,8 @@ pub fn not_checked(findings: &[Finding]) -> Vec<Step> {
 
 /// Walks the set-up of one connector and its routes as far as it can.
 ///
-/// A wrong clock, and one route of several, keep nothing else from being looked at; any other fault ends the walk.
+/// A wrong clock, and one route of several, keep nothing else from being looked at; any other fault ends the walk, or that of one
+/// application of several.
 pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Findings<'_>) {
     let endpoints =
         [Endpoint::entra(&connector.application.authority), Endpoint::business_central(&connector.base_url)];
@@ -138,10 +145,18 @@ pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Fin
     if !tenant(&http, authority, tenant_id, findings).await {
         return;
     }
-    let Some(token) = token(&http, &connector.application, connector.timeouts.token, findings).await else { return };
-    if token.has_role {
-        business_central::examine(&http, connector, routes, &token.authorization, findings).await;
+    for application in connector.applications() {
+        if !connector.other_applications.is_empty() {
+            findings.about = Some(format!("application {}", application.client_id));
+        }
+        if let Some(mut token) = token(&http, application, connector.timeouts.token, findings).await
+            && token.has_role
+        {
+            let client = application.client_id;
+            business_central::examine(&http, connector, client, routes, &mut token, findings).await;
+        }
     }
+    findings.about = None;
 }
 
 /// The step at which a client that can't be built is to be mended.

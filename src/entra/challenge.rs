@@ -5,7 +5,7 @@
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use hyper::header::{HeaderMap, WWW_AUTHENTICATE};
+use hyper::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 
 /// The claims a service demands: a JSON object, to be sent as `claims` in the next token request.
@@ -15,7 +15,12 @@ pub struct ClaimsChallenge(String);
 impl ClaimsChallenge {
     /// Of the headers of a 401: `Bearer error="insufficient_claims", claims="…"`, where the claims are JSON in base64.
     pub fn of(answer: &HeaderMap) -> Option<Self> {
-        answer.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).find_map(Self::read)
+        Self::among(answer.get_all(WWW_AUTHENTICATE))
+    }
+
+    /// The same, of the values of `WWW-Authenticate`.
+    pub fn among<'h>(challenges: impl IntoIterator<Item = &'h HeaderValue>) -> Option<Self> {
+        challenges.into_iter().filter_map(|value| value.to_str().ok()).find_map(Self::read)
     }
 
     pub fn as_str(&self) -> &str {
@@ -58,8 +63,6 @@ fn parameter<'c>(challenge: &'c str, name: &str) -> Option<&'c str> {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
 
     fn of(value: &'static str) -> Option<ClaimsChallenge> {

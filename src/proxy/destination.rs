@@ -22,7 +22,7 @@ use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::business_central::companies::{self, LookupError, MatchError};
 use crate::business_central::{Company, CompanyRef};
 use crate::config;
-use crate::entra::{ClientId, Expiry, Token, TokenState};
+use crate::entra::{ClaimsChallenge, ClientId, Expiry, Token, TokenState};
 use crate::guide;
 use crate::outbound::Client;
 
@@ -292,9 +292,14 @@ impl Destination {
             let (member, token) = self.token(&refused).await?;
             let case = Case { application: member.client_id, company: None };
             let mut listed = look_up(&token).await;
-            if listed.as_ref().is_err_and(LookupError::is_unauthorized) {
+            if let Err(error) = listed.as_ref()
+                && error.is_unauthorized()
+            {
                 refused.push(member.client_id);
                 let mut last = token;
+                if let Some(challenge) = ClaimsChallenge::among(error.challenges()) {
+                    member.tokens.answer_challenge(&last, challenge);
+                }
                 if self.suspicion.falls_on(&last, case) {
                     last = member.tokens.token_after(&last).await?;
                     listed = look_up(&last).await;

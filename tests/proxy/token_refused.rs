@@ -6,7 +6,7 @@ use bcproxy::simulator::{Matcher, Script, Times};
 use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
 
-use crate::rig::{HeldClock, Plan, Rig, at_once, shared};
+use crate::rig::{HeldClock, Plan, Rig, at_once, shared, within};
 
 const COMPANY: &str = "CRONUS International Ltd.";
 
@@ -189,4 +189,28 @@ async fn a_claims_challenge_is_answered_with_a_token_that_meets_it() {
     rig.simulator.entra().demand_claims(None);
     rig.simulator.revoke_tokens();
     assert_eq!(rig.get("/api/customers").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_claims_challenge_to_the_look_up_of_companies_is_answered_too() {
+    let challenge = "Bearer error=\"insufficient_claims\", \
+         claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==\"";
+    let rig = Plan::default()
+        .start_after(|simulator| {
+            let refusal =
+                Script::answer(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            let companies = Matcher::any().path_ending("/companies");
+            simulator.business_central().script(companies, Times::Next(1), refusal);
+        })
+        .await;
+    // The first token was had without them.
+    within(async {
+        while rig.simulator.token_requests() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    rig.simulator.entra().demand_claims(Some(r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#));
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    assert_eq!(rig.simulator.token_requests(), 2);
 }

@@ -13,9 +13,10 @@ use std::time::Duration;
 use self::ask::Ask;
 use self::azure_cli::Shell;
 use self::steps::Steps;
+use self::write::Proof;
 use super::{Failure, runtime};
 use crate::business_central::{CompanyRef, EnvironmentName, PUBLIC_BASE_URL};
-use crate::entra::{ClientId, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId};
+use crate::entra::{CertificateFiles, ClientId, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId};
 use crate::https_url::HttpsUrl;
 use crate::secret::SecretSource;
 
@@ -39,12 +40,18 @@ pub struct Arguments {
     /// Application (client) ID.
     #[arg(long, value_name = "GUID")]
     client_id: Option<ClientId>,
-    /// The file that holds the client secret. Without it and the next one, it is asked for and written to client-secret.txt.
+    /// The file that holds the client secret. Without it, the next one and --certificate, it is asked for and written to client-secret.txt.
     #[arg(long, value_name = "FILE", conflicts_with = "client_secret_env")]
     client_secret_file: Option<PathBuf>,
     /// The environment variable that holds the client secret.
     #[arg(long, value_name = "VARIABLE")]
     client_secret_env: Option<String>,
+    /// The PEM file of the certificate to sign in with, in place of a secret.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["client_secret_file", "client_secret_env"])]
+    certificate: Option<PathBuf>,
+    /// The PEM file of its private key, if it is not in the same file.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    private_key: Option<PathBuf>,
     /// The environment.
     #[arg(long, value_name = "NAME")]
     environment: Option<EnvironmentName>,
@@ -89,14 +96,18 @@ pub fn setup(file: &Path, arguments: Arguments) -> Result<(), Failure> {
 
     let tenant = steps.tenant(arguments.tenant)?;
     let client = steps.client(&tenant, arguments.client_id)?;
-    let secret = match (arguments.client_secret_file, arguments.client_secret_env) {
-        (Some(path), _) => write::Secret::Kept(SecretSource::File(write::absolute(path)?)),
-        (None, Some(variable)) => write::Secret::Kept(SecretSource::Env(variable)),
-        (None, None) => write::Secret::New(steps.new_secret(&tenant, client)?),
+    let proof = match (arguments.client_secret_file, arguments.client_secret_env, arguments.certificate) {
+        (Some(path), _, _) => Proof::Secret(SecretSource::File(write::absolute(path)?)),
+        (None, Some(variable), _) => Proof::Secret(SecretSource::Env(variable)),
+        (None, None, Some(certificate)) => Proof::Certificate(CertificateFiles {
+            certificate: write::absolute(certificate)?,
+            private_key: arguments.private_key.map(write::absolute).transpose()?,
+        }),
+        (None, None, None) => steps.new_proof(&tenant, client)?,
     };
-    let token = steps.sign_in(&tenant, client, &secret, Duration::from_secs(arguments.wait))?;
+    let mut token = steps.sign_in(&tenant, client, &proof, Duration::from_secs(arguments.wait))?;
     let (environment, companies) =
-        steps.environment(&tenant, client, arguments.environment, &token, Duration::from_secs(arguments.wait))?;
+        steps.environment(&tenant, client, arguments.environment, &mut token, Duration::from_secs(arguments.wait))?;
     let company = steps.company(&companies, arguments.company, arguments.any_company)?;
     steps.permission(
         &tenant,
@@ -110,7 +121,7 @@ pub fn setup(file: &Path, arguments: Arguments) -> Result<(), Failure> {
         connector: arguments.connector,
         tenant,
         client,
-        secret,
+        proof,
         environment,
         company,
         listen: arguments.listen,

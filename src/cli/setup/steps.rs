@@ -12,12 +12,12 @@ use zeroize::Zeroizing;
 
 use super::Arguments;
 use super::ask::Ask;
-use super::write::Secret;
+use super::write::{self, Proof};
 use crate::business_central::address::EnvironmentAddress;
 use crate::business_central::{Company, CompanyRef, EnvironmentName};
 use crate::cli::Failure;
 use crate::doctor::{self, Endpoint, Finding, Findings, Token, Wrong};
-use crate::entra::{Application, ClientId, TenantId};
+use crate::entra::{Application, CertificateFiles, ClientId, TenantId};
 use crate::guide::Step;
 use crate::https_url::HttpsUrl;
 use crate::outbound::{Client, OutboundError, Way};
@@ -151,8 +151,34 @@ impl<'r> Steps<'r> {
         }
     }
 
+    /// What proves that we are the application, asked for.
+    pub fn new_proof(&self, tenant: &TenantId, client: ClientId) -> Result<Proof, Failure> {
+        let kinds = ["a client secret", "a certificate (PEM files)"].map(ToOwned::to_owned);
+        let options = "--client-secret-file, --client-secret-env or --certificate";
+        match self.ask.choose("How bcproxy proves that it is this application", options, &kinds)? {
+            0 => self.new_secret(tenant, client).map(Proof::NewSecret),
+            _ => self.new_certificate(tenant, client),
+        }
+    }
+
+    /// A certificate that Entra takes.
+    fn new_certificate(&self, tenant: &TenantId, client: ClientId) -> Result<Proof, Failure> {
+        loop {
+            let certificate: String = self.ask.value("File of the certificate", "--certificate", None)?;
+            let key: String = self.ask.value("File of its private key", "--private-key", Some(&certificate))?;
+            let private_key = (key != certificate).then(|| write::absolute(key.into())).transpose()?;
+            let proof =
+                Proof::Certificate(CertificateFiles { certificate: write::absolute(certificate.into())?, private_key });
+            match self.try_sign_in(tenant, client, &proof) {
+                Err(wrong) if wrong.step == Step::Credential => self.ask.wrong(&wrong)?,
+                // Whatever else may be wrong is the next step's.
+                _ => return Ok(proof),
+            }
+        }
+    }
+
     /// A secret that Entra takes, from the terminal.
-    pub fn new_secret(&self, tenant: &TenantId, client: ClientId) -> Result<Zeroizing<String>, Failure> {
+    fn new_secret(&self, tenant: &TenantId, client: ClientId) -> Result<Zeroizing<String>, Failure> {
         loop {
             let typed = self
                 .ask
@@ -169,21 +195,21 @@ impl<'r> Steps<'r> {
             {
                 continue;
             }
-            let secret = Secret::New(typed);
-            match self.try_sign_in(tenant, client, &secret) {
+            let proof = Proof::NewSecret(typed);
+            match self.try_sign_in(tenant, client, &proof) {
                 Err(wrong) if wrong.step == Step::Credential => self.ask.wrong(&wrong)?,
                 // Whatever else may be wrong is the next step's.
                 _ => {
-                    let Secret::New(typed) = secret else { continue };
+                    let Proof::NewSecret(typed) = proof else { continue };
                     return Ok(typed);
                 }
             }
         }
     }
 
-    fn try_sign_in(&self, tenant: &TenantId, client: ClientId, secret: &Secret) -> Result<Token, Wrong> {
+    fn try_sign_in(&self, tenant: &TenantId, client: ClientId, proof: &Proof) -> Result<Token, Wrong> {
         // Lives as long as the attempt, even when somebody stops us in the middle of it.
-        let (credential, file) = secret.credential()?;
+        let (credential, file) = proof.credential()?;
         self.stop.is_held.store(true, Ordering::Release);
         let application = Application {
             authority: self.authority.clone(),
@@ -208,10 +234,10 @@ impl<'r> Steps<'r> {
         &self,
         tenant: &TenantId,
         client: ClientId,
-        secret: &Secret,
+        proof: &Proof,
         patience: Duration,
     ) -> Result<Token, Failure> {
-        let attempt = || self.try_sign_in(tenant, client, secret);
+        let attempt = || self.try_sign_in(tenant, client, proof);
         let token = match attempt() {
             Err(wrong) if wrong.step == Step::Consent => {
                 println!(
@@ -240,7 +266,7 @@ impl<'r> Steps<'r> {
         tenant: &TenantId,
         client: ClientId,
         mut given: Option<EnvironmentName>,
-        token: &Token,
+        token: &mut Token,
         patience: Duration,
     ) -> Result<(EnvironmentName, Vec<Company>), Failure> {
         loop {
@@ -249,7 +275,7 @@ impl<'r> Steps<'r> {
                 None => self.ask.value("Environment", "--environment", Some("Production"))?,
             };
             let address = EnvironmentAddress::new(&self.base_url, tenant, &environment);
-            let attempt = || self.runtime.block_on(doctor::list_companies(&self.http, &address, &token.authorization));
+            let mut attempt = || self.runtime.block_on(doctor::list_companies(&self.http, &address, token));
             let listed = match attempt() {
                 Err(wrong) if wrong.step == Step::Card => {
                     println!("  ✗ {}.\n  → {}\n  → The client ID of the card: {client}\n", wrong.what, wrong.fix);

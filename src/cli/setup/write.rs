@@ -12,17 +12,20 @@ use crate::business_central::{Company, EnvironmentName, PUBLIC_BASE_URL};
 use crate::cli::{Failure, drawn};
 use crate::config::Config;
 use crate::doctor::Wrong;
-use crate::entra::{ClientId, Credential, KeptSecret, PUBLIC_AUTHORITY, PUBLIC_SCOPE, SecretSources, TenantId};
+use crate::entra::{
+    CertificateFiles, ClientId, Credential, KeptSecret, PUBLIC_AUTHORITY, PUBLIC_SCOPE, SecretSources, TenantId,
+};
 use crate::guide::Step;
 use crate::https_url::HttpsUrl;
 use crate::outbound::{Login, OutboundProxy, ProxyServer};
 use crate::secret::SecretSource;
 
-/// Where the client secret is, or is to be.
-pub enum Secret {
-    Kept(SecretSource),
-    /// It was typed, and is written to [`SECRET_FILE`].
-    New(Zeroizing<String>),
+/// What proves that we are the application.
+pub enum Proof {
+    Secret(SecretSource),
+    /// A secret that was typed, and is written to [`SECRET_FILE`].
+    NewSecret(Zeroizing<String>),
+    Certificate(CertificateFiles),
 }
 
 /// Everything that goes into the file.
@@ -30,7 +33,7 @@ pub struct Settings {
     pub connector: String,
     pub tenant: TenantId,
     pub client: ClientId,
-    pub secret: Secret,
+    pub proof: Proof,
     pub environment: EnvironmentName,
     pub company: Option<Company>,
     pub listen: SocketAddr,
@@ -41,12 +44,13 @@ pub struct Settings {
     pub outbound_proxy: OutboundProxy,
 }
 
-impl Secret {
+impl Proof {
     /// For trying it; a secret that was typed is in a file of its own for as long as that lives.
     pub fn credential(&self) -> Result<(Credential, Option<NamedTempFile>), Wrong> {
         let (source, file) = match self {
-            Self::Kept(source) => (source.clone(), None),
-            Self::New(value) => {
+            Self::Certificate(files) => return Ok((Credential::ClientCertificate(files.clone()), None)),
+            Self::Secret(source) => (source.clone(), None),
+            Self::NewSecret(value) => {
                 let file = private_file(&std::env::temp_dir(), value).map_err(|error| {
                     let what = format!("the secret can't be put into a temporary file to try it ({error})");
                     Wrong::new(Step::Credential, what, "give the file that holds it with --client-secret-file")
@@ -87,7 +91,7 @@ pub fn write(ask: &Ask, file: &Path, settings: &Settings) -> Result<(), Failure>
     let failed = |what: &Path, error: &dyn std::fmt::Display| {
         Failure::Failed(format!("{} can't be written: {error}", what.display()))
     };
-    if let Secret::New(value) = &settings.secret {
+    if let Proof::NewSecret(value) = &settings.proof {
         let path = folder(file).join(SECRET_FILE);
         if path.exists() && !ask.confirm(&format!("{} is already there. Replace it?", path.display()), false, false)? {
             return Err(Failure::Failed(format!("Nothing was written: {} is already there.", path.display())));
@@ -131,11 +135,15 @@ fn yaml(settings: &Settings) -> Result<String, Failure> {
         format!("    tenant_id: {}", settings.tenant),
         format!("    client_id: {}", settings.client),
     ];
-    let secret = match &settings.secret {
-        Secret::New(_) => format!("{{ file: {SECRET_FILE} }}"),
-        Secret::Kept(source) => place(source)?,
-    };
-    lines.push(format!("    client_secret: {secret}"));
+    lines.push(match &settings.proof {
+        Proof::NewSecret(_) => format!("    client_secret: {{ file: {SECRET_FILE} }}"),
+        Proof::Secret(source) => format!("    client_secret: {}", place(source)?),
+        Proof::Certificate(CertificateFiles { certificate, private_key }) => {
+            let key = private_key.as_deref().map(text).transpose()?.map(quoted);
+            let key = key.map_or_else(String::new, |key| format!(", private_key: {key}"));
+            format!("    client_certificate: {{ certificate: {}{key} }}", quoted(text(certificate)?))
+        }
+    });
     lines.push(format!("    environment: {}", quoted(settings.environment.as_str())));
     match &settings.company {
         // An id stays when somebody renames the company.

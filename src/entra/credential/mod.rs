@@ -36,6 +36,16 @@ pub struct ManagedIdentity {
 }
 
 impl Credential {
+    /// What people call it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ClientSecret(_) => "client secret",
+            Self::ClientCertificate(_) => "certificate",
+            Self::FederatedToken(_) => "federated token",
+            Self::ManagedIdentity(_) => "managed identity",
+        }
+    }
+
     /// What its sources hold now, as far as that is cheaply seen: commands are not run. It tells whether something was changed.
     pub async fn glance(&self) -> Fingerprint {
         self.fingerprint(false).await
