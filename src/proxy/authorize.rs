@@ -115,7 +115,7 @@ pub async fn settle(
 ) -> Result<Resource, Refusal> {
     if let Some(company) = company
         && resource.lists_companies()
-        && !methods.iter().all(exchange::only_reads)
+        && !methods.iter().all(|method| exchange::only_reads(method) || method == Method::OPTIONS)
     {
         let message =
             format!("This route leads to the company `{}` only; it neither creates nor changes others.", company.name);
