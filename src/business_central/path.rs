@@ -58,6 +58,15 @@ impl<'r> SafePath<'r> {
         (rest.is_empty() || rest.starts_with('/')).then_some(SafePath(rest))
     }
 
+    /// What follows the first so many plain segments: empty or starting with a slash.
+    pub fn behind(&self, segments: usize) -> SafePath<'r> {
+        let rest = (0..segments).fold(self.0, |rest, _| {
+            let segment = rest.trim_start_matches('/');
+            segment.find('/').and_then(|end| segment.get(end..)).unwrap_or_default()
+        });
+        SafePath(rest)
+    }
+
     /// The non-empty raw segments of an OData address: a `/` inside quotes belongs to its segment, and a separator that only a
     /// decoder would see may stand inside quotes only.
     pub fn odata_segments(&self) -> Result<Vec<Segment<'r>>, PathError> {
@@ -183,6 +192,14 @@ mod tests {
         assert_eq!(path.below("/api").unwrap().as_str(), "/customers");
         assert_eq!(path.below("").unwrap().as_str(), "/api/customers");
         assert_eq!(path.below("/ap"), None);
+    }
+
+    #[test]
+    fn what_follows_some_segments_begins_with_a_slash() {
+        let path = SafePath::check("//a/b//c").unwrap();
+        for (segments, rest) in [(0, "//a/b//c"), (1, "/b//c"), (2, "//c"), (3, ""), (4, "")] {
+            assert_eq!(path.behind(segments).as_str(), rest);
+        }
     }
 
     #[test]

@@ -34,6 +34,9 @@ async fn a_confined_route_lists_its_own_company_only() {
         assert_eq!(names(&rig, &path).await, [CRONUS], "{path}");
     }
     assert!(names(&rig, "/api/companies?$filter=name%20eq%20'My%20Company'").await.is_empty());
+    // Asking what may be done changes nothing.
+    rig.send(Method::OPTIONS, "/api/companies", &[], "").await;
+    assert_eq!(rig.received().pop().unwrap().method, Method::OPTIONS);
     assert_eq!(rig.get("/api/companies/$count").await.text().trim_start_matches('\u{feff}'), "1");
 }
 
@@ -83,7 +86,10 @@ const NAME_ELEMENT: (&str, &str) = ("urn:microsoft-dynamics-schemas/nav/system/"
 async fn the_system_service_of_a_confined_route_names_its_company_only() {
     for company in [CRONUS, "Müller & Söhne's Großhandel"] {
         let rig = Plan::default().connector(&format!("company: \"{company}\"")).start().await;
-        for path in ["/soap/SystemService", "/nav/BC140/WS/SystemService", "/BC140/WS/SYSTEMSERVICE"] {
+        let encoded = percent_encoding::utf8_percent_encode(company, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let within = [format!("/soap/{encoded}/SystemService"), format!("/nav/BC140/WS/{encoded}/systemservice")];
+        let paths = ["/soap/SystemService", "/nav/BC140/WS/SystemService", "/BC140/WS/SYSTEMSERVICE"];
+        for path in paths.into_iter().chain(within.iter().map(String::as_str)) {
             for coding in ["identity", "gzip"] {
                 let answer = ask(&rig, path, coding).await;
                 assert_eq!(answer.status, 200, "{path}: {}", answer.text());

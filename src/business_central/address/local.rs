@@ -32,13 +32,9 @@ impl Resource {
                 let place = Place::Anywhere(super::super::path::fit(asked.remainder.as_str()));
                 return Ok(Self { place, query, also_named: Vec::new(), listing: Listing::None, old });
             }
-            Surface::Api(api) => match asked.remainder.odata_segments()?.as_slice() {
-                // Some clients repeat the version.
-                [version, rest @ ..] if version.is(api.version()) => place::api(api, rest)?,
-                segments => place::api(api, segments)?,
-            },
-            Surface::OData => place::odata(&asked.remainder.odata_segments()?)?,
-            Surface::Soap => place::soap(&asked.remainder.plain_segments())?,
+            Surface::Api(api) => place::below_route(&Family::Api(api.clone()), asked.remainder)?,
+            Surface::OData => place::below_route(&Family::OData, asked.remainder)?,
+            Surface::Soap => place::below_route(&Family::Soap, asked.remainder)?,
             Surface::Nav => {
                 if query.names_tenant() {
                     // On the premises it chose a tenant of that server.
@@ -95,23 +91,15 @@ impl Resource {
             Place::InCompany { family, named, rest } if family == wanted => {
                 let Some(named) = named else {
                     // Without a company of its own it is only the same resource if the query names one.
-                    return (self.query_selects(family) && self.stands_alone(family, rest)).then(|| rest.clone());
+                    return (self.query_selects(family) && place::stands_alone(family, rest)).then(|| rest.clone());
                 };
                 match company {
                     Some(company) if !is_named(company, named) => None,
-                    Some(_) if self.stands_alone(family, rest) => Some(rest.clone()),
+                    Some(_) if place::stands_alone(family, rest) => Some(rest.clone()),
                     _ => Some(in_company(String::new(), family, named, rest)),
                 }
             }
             _ => None,
-        }
-    }
-
-    fn stands_alone(&self, family: &Family, rest: &str) -> bool {
-        let Ok(path) = SafePath::check(rest) else { return false };
-        match family {
-            Family::Soap => true,
-            _ => path.odata_segments().is_ok_and(|segments| place::stands_alone(family, &segments)),
         }
     }
 
@@ -166,9 +154,9 @@ fn nav(
     let prefix = join(prefix);
     let understood = match root {
         root if root.is("WS") => place::soap(rest)?,
-        root if root.is("ODataV4") => place::odata(&quoted(path, before)?)?,
+        root if root.is("ODataV4") => place::odata(&path.behind(before + 1).odata_segments()?)?,
         root if root.is("api") => {
-            let segments = quoted(path, before)?;
+            let segments = path.behind(before + 1).odata_segments()?;
             let (api, rest) = split_api(&segments).ok_or(AddressError::NotNav)?;
             place::api(&api, rest)?
         }
@@ -176,15 +164,11 @@ fn nav(
     };
     let in_path = match &understood.place {
         Place::InCompany { named, .. } => named.clone(),
+        Place::Root { family: Family::Soap, .. } => understood.also_named.first().cloned(),
         _ => None,
     };
     let company = in_path.or_else(|| query.companies().next()).or_else(|| asked.company_headers.first().cloned());
     Ok((OldSpelling { prefix, company }, understood))
-}
-
-/// The segments behind the family's root, grouped by their quotes. What stands before them holds none.
-fn quoted(path: SafePath<'_>, before: usize) -> Result<Vec<Segment<'_>>, AddressError> {
-    Ok(path.odata_segments()?.into_iter().skip(before + 1).collect())
 }
 
 /// How many segments stand before the family's root.

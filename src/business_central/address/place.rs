@@ -1,6 +1,6 @@
 //! The families' grammars: the segments below a family's root, understood. Local and upstream addresses share them.
 
-use super::super::path::{Segment, join};
+use super::super::path::{SafePath, Segment, join};
 use super::super::surface::ApiPath;
 use super::{AddressError, Family, Listing, Place};
 
@@ -28,6 +28,19 @@ impl From<Place> for Understood {
     /// A place whose path says nothing more.
     fn from(place: Place) -> Self {
         Self { place, also_named: Vec::new(), listing: Listing::None }
+    }
+}
+
+/// What follows the prefix of a route that leads to this family.
+pub fn below_route(family: &Family, path: SafePath<'_>) -> Result<Understood, AddressError> {
+    match family {
+        Family::Api(known) => match path.odata_segments()?.as_slice() {
+            // Some clients repeat the version.
+            [version, rest @ ..] if version.is(known.version()) => api(known, rest),
+            segments => api(known, segments),
+        },
+        Family::OData => odata(&path.odata_segments()?),
+        Family::Soap => soap(&path.plain_segments()),
     }
 }
 
@@ -87,14 +100,16 @@ fn root(family: Family, segments: &[Segment<'_>]) -> Place {
 /// The segments below `WS`.
 pub fn soap(segments: &[Segment<'_>]) -> Result<Understood, AddressError> {
     let is_kind = |segment: &Segment<'_>| SOAP_KINDS.iter().any(|kind| segment.is(kind));
-    let is_list = |segment: &Segment<'_>| segment.is("Services") || segment.is("SystemService");
     let family = Family::Soap;
     let (named, rest) = match segments {
-        [only] if only.is("SystemService") => {
-            return Ok(Place::Root { family, rest: join(segments) }.into());
+        [only] if only.is(SYSTEM_SERVICE) => return Ok(Place::Root { family, rest: join(segments) }.into()),
+        // Which companies there are is the same question in each of them.
+        [company, rest @ ..] if matches!(rest, [only] if only.is(SYSTEM_SERVICE)) => {
+            let also_named = vec![company.decoded().into_owned()];
+            return Ok(Understood { also_named, ..Place::Root { family, rest: join(rest) }.into() });
         }
-        [only] if only.is("Services") => (None, segments),
-        [company, rest @ ..] if matches!(rest, [only] if is_list(only)) => (Some(company), rest),
+        [only] if only.is(SERVICES) => (None, segments),
+        [company, rest @ ..] if matches!(rest, [only] if only.is(SERVICES)) => (Some(company), rest),
         [company, rest @ ..] if matches!(rest, [kind, _, ..] if is_kind(kind)) => (Some(company), rest),
         [kind, _, ..] if is_kind(kind) => (None, segments),
         _ => return Err(AddressError::NotSoap),
@@ -106,19 +121,13 @@ pub fn soap(segments: &[Segment<'_>]) -> Result<Understood, AddressError> {
     Ok(Place::InCompany { family, named, rest: join(rest) }.into())
 }
 
-/// Whether a path below a company would be read as something else without the company before it.
-pub fn stands_alone(family: &Family, segments: &[Segment<'_>]) -> bool {
-    let Some(first) = segments.first() else { return false };
-    match family {
-        Family::Api(api) => {
-            !is_root_set(first)
-                && !first.is(api.version())
-                && !first.is("$batch")
-                && key_of(first, "companies").is_none()
-        }
-        Family::OData => !is_odata_root(first) && !first.is("$batch") && key_of(first, "Company").is_none(),
-        Family::Soap => true,
-    }
+/// Whether a local path below a company is read as the same one without the company before it.
+pub fn stands_alone(family: &Family, rest: &str) -> bool {
+    let Ok(path) = SafePath::check(rest) else { return false };
+    matches!(
+        below_route(family, path),
+        Ok(Understood { place: Place::InCompany { named: None, rest: read, .. }, .. }) if read == rest
+    )
 }
 
 /// An OData string literal's text; anything else as it is.
@@ -129,11 +138,12 @@ pub fn unquote(text: &str) -> String {
     }
 }
 
-/// Whether a segment is the version of an API: `v2.0`, `v1.0`, `beta`.
+/// Whether a segment is the version of an API: `v2.0`, `v1.0`, `beta`. Nothing else is: a publisher may well be called `v8media`.
 pub fn is_version(segment: &Segment<'_>) -> bool {
     let word = segment.decoded().to_ascii_lowercase();
-    let is_number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
-    word == "beta" || word.strip_prefix('v').is_some_and(is_number)
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = word.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
+    word == "beta" || numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))
 }
 
 fn is_root_set(segment: &Segment<'_>) -> bool {
@@ -198,5 +208,9 @@ pub const API_ROOT_SETS: &[&str] = &[
 
 /// Entity sets whose keys are companies.
 const COMPANY_SETS: &[&str] = &["companies", "automationCompanies", "Company"];
+
+/// What lists the services of a company, and the companies.
+const SERVICES: &str = "Services";
+const SYSTEM_SERVICE: &str = "SystemService";
 
 const SOAP_KINDS: &[&str] = &["Page", "Codeunit", "Query"];

@@ -116,6 +116,7 @@ fn the_soap_surface_puts_the_name_first() {
         ("/Services", "/WS/NAME/Services"),
         ("/Page/Customer?company=NAME", "/WS/NAME/Page/Customer?company=NAME"),
         ("/SystemService", "/WS/SystemService"),
+        ("/NAME/SystemService", "/WS/SystemService"),
         ("/NAME/Page/Customer", "/WS/NAME/Page/Customer"),
         ("/NAME/Services", "/WS/NAME/Services"),
     ] {
@@ -143,6 +144,7 @@ fn a_routes_company_cannot_be_left() {
         ("odata", "/Company('Other')/X".to_owned()),
         ("odata", "/X?company='Other'".to_owned()),
         ("soap", "/Other/Page/Customer".to_owned()),
+        ("soap", "/Other/SystemService".to_owned()),
         ("soap", "/Page/Customer?company=Other".to_owned()),
     ] {
         let refused = in_company(to, &local);
@@ -221,6 +223,7 @@ fn addresses_of_an_old_server_lead_to_the_same_thing_online() {
         ("/BC140/WS/Codeunit/Tools?tenant=default", "/WS/NAME/Codeunit/Tools"),
         ("/BC140/WS/NAME/Services", "/WS/NAME/Services"),
         ("/BC140/WS/SystemService", "/WS/SystemService"),
+        ("/BC140/WS/NAME/SystemService", "/WS/SystemService"),
         ("/WS/NAME/Page/Customer", "/WS/NAME/Page/Customer"),
         ("/NAV/ODataV4/LITERAL/Customer('1')", "/ODataV4/LITERAL/Customer('1')"),
         ("/NAV/ODataV4/Customer?tenant=x&$top=1", "/ODataV4/LITERAL/Customer?$top=1"),
@@ -229,6 +232,8 @@ fn addresses_of_an_old_server_lead_to_the_same_thing_online() {
             "/ODataV4/LITERAL/Customer?tenant=x&aid=FIN&$skiptoken=1",
         ),
         ("/BC/api/v2.0/customers", "/api/v2.0/companies(ID)/customers"),
+        // A quote in the instance's name closes nothing.
+        ("/O'Neil/api/v2.0/customers('1')", "/api/v2.0/companies(ID)/customers('1')"),
         ("/BC/api/cronus/warehouse/v1.0/companies(ID)/bins", "/api/cronus/warehouse/v1.0/companies(ID)/bins"),
         ("/v2.0/contoso.com/production/ODataV4/LITERAL/X", "/ODataV4/LITERAL/X"),
         ("/v2.0/Production/WS/NAME/Page/X", "/WS/NAME/Page/X"),
@@ -349,6 +354,11 @@ fn an_upstream_address_is_written_as_a_client_of_the_route_would() {
         ("/WS/NAME/Page/Customer", "soap", Some("/Page/Customer")),
         ("/WS/NAME/Services", "soap", Some("/Services")),
         ("/WS/SystemService", "soap", Some("/SystemService")),
+        ("/WS/NAME/SystemService", "soap", Some("/SystemService")),
+        // Without the company, `Page` would be one.
+        ("/WS/NAME/Page/Services", "soap", Some("/NAME/Page/Services")),
+        ("/WS/NAME/Page/Page/X", "soap", Some("/NAME/Page/Page/X")),
+        ("/api/v8media/erp/v1.0/companies(ID)/films", "api/v8media/erp/v1.0", Some("/films")),
         ("/WS/NAME/Page/Customer", "nav", Some("/BC/WS/NAME/Page/Customer")),
         ("/WS/NAME/Page/Customer", "environment", Some("/WS/NAME/Page/Customer")),
         ("/anything/else", "environment", Some("/anything/else")),

@@ -30,7 +30,7 @@ pub(super) fn answer(
         [company, services] if services.eq_ignore_ascii_case("Services") => {
             discovery(books, place, Some(company), request)
         }
-        [system] if system.eq_ignore_ascii_case("SystemService") => system_service(books, place, request),
+        [system] | [_, system] if system.eq_ignore_ascii_case("SystemService") => system_service(books, place, request),
         [kind, service] if is_kind(kind) => call(books, place, None, kind, service, request),
         [company, kind, service] if is_kind(kind) => call(books, place, Some(company), kind, service, request),
         _ => return Err(Failure::UnknownSegment(segments.join("/"))),
