@@ -319,6 +319,7 @@ async fn what_is_told_of_a_request_that_is_refused_is_its_answer() {
     ] {
         let account = check(&rig, asked, 0, 1).await;
         assert_eq!(account["cases"][0]["refused"]["meant"], meant, "{account:#}");
+        assert_eq!(account["notes"], json!([]), "what is refused needs no look-up to tell");
     }
     // Refused in the one case, and that is the one.
     let targets = [format!("/api/companies({other})/customers"), format!("/api/customers?company={other}")];

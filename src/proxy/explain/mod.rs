@@ -96,7 +96,10 @@ pub async fn explain(config: &Config, question: &Question) -> Account {
     });
     let noted;
     (account.cases, noted) = explained.cases(&found).await;
-    account.notes = explained.notes(&found, &noted);
+    // What is refused in any case needs no look-up to tell.
+    if account.cases.iter().any(|case| matches!(case.outcome, Outcome::Sent(_))) {
+        account.notes = explained.notes(&found, &noted);
+    }
     account
 }
 
