@@ -504,6 +504,23 @@ fn what_is_probably_not_meant_is_a_warning() {
 }
 
 #[test]
+fn a_cache_that_keeps_nothing_is_a_warning() {
+    for (route, warning) in [
+        ("{ path: /a, to: api/v2.0, cache: 5s }", None),
+        ("{ path: /a, to: soap, cache: 5s }", Some("descriptions of services (WSDL) only")),
+        ("{ path: /a, to: odata, methods: [POST, PATCH], cache: 5s }", Some("only answers to GET are kept")),
+        ("{ path: /a, to: odata, methods: [POST, GET], cache: 5s }", None),
+    ] {
+        let loaded = read(&format!("{}routes: [ {route} ]\n", with_keys(""))).unwrap();
+        let said = loaded.warnings.to_string();
+        assert_eq!(said.is_empty(), warning.is_none(), "{route}: {said}");
+        assert!(warning.is_none_or(|warning| said.contains(warning)), "{route}: {said}");
+        assert_eq!(loaded.config.routes[0].cache, Some(std::time::Duration::from_secs(5)), "{route}");
+    }
+    assert!(read(&format!("{}routes: [ {{ path: /a, to: odata, cache: 25h }} ]\n", with_keys(""))).is_err());
+}
+
+#[test]
 fn many_warnings_hide_neither_connectors_nor_errors() {
     let (_, connector) = CONNECTOR.split_once('\n').unwrap();
     let connectors: String =

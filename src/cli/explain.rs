@@ -112,6 +112,7 @@ fn draw_sent(text: &mut String, sent: &Sent) {
     let changed = changed.iter().map(|header| written("~", header));
     block(text, "headers", added.chain(changed).chain(removed.iter().map(|name| format!("- {name}"))));
     block(text, "body", sent.body.iter().cloned());
+    block(text, "cache", sent.cache.iter().cloned());
 
     let answer = &sent.answer;
     let headers = format!("headers {}", answer.headers.join(", "));

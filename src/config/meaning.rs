@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use hyper::Method;
 use ipnet::IpNet;
 
 use super::applications::applications;
@@ -164,10 +165,30 @@ fn read_routes(
                 "remove `company`, or choose another `to`: api/v2.0, odata, soap or nav",
             );
         }
+        warn_of_useless_cache(route, report);
         let connector = connector_of(route, *span, connectors, report);
         built.extend(connector.and_then(|connector| build_route(route, connector, default_access)));
     }
     built
+}
+
+/// Says where a cache is of no use.
+fn warn_of_useless_cache(route: &file::Route, report: &mut Report) {
+    let Some(cache) = &route.cache else { return };
+    let (surface, methods) = (route.to.as_ref().map(|to| &to.value), route.methods.as_ref());
+    if surface == Some(&Surface::Soap) {
+        report.warning(
+            cache.label,
+            "this keeps descriptions of services (WSDL) only: SOAP calls are sent with POST, and each of them goes to Business Central",
+            "remove it, unless programs read the descriptions time and again",
+        );
+    } else if methods.is_some_and(|list| list.value.iter().all(|method| method.value != Method::GET)) {
+        report.warning(
+            cache.label,
+            "this is of no use: only answers to GET are kept, and `methods` of this route does not have it",
+            "remove it, or add GET to `methods`",
+        );
+    }
 }
 
 fn connector_of<'k>(
@@ -221,6 +242,7 @@ fn build_route(
         allow_from: allow_from(route.allow_from.as_ref().or(default_access)),
         changes_any_version: route.if_match.is_some(),
         headers: route.headers.as_ref().map_or_else(HeaderRules::default, |headers| header_rules(&headers.value)),
+        cache: route.cache.as_ref().map(|cache| cache.value),
         timeouts: Timeouts {
             head: timeouts.head.as_ref().map_or(connector.timeouts.head, |head| head.value),
             body_idle: timeouts.body_idle.as_ref().map_or(connector.timeouts.body_idle, |idle| idle.value),
@@ -279,6 +301,7 @@ fn default_routes(
             allow_from: allow_from(default_access),
             changes_any_version: false,
             headers: HeaderRules::default(),
+            cache: None,
             timeouts: connector.timeouts,
         })
     };

@@ -111,6 +111,8 @@ pub struct Route {
     /// Whether a change that names no version is sent with `If-Match: *`.
     pub changes_any_version: bool,
     pub headers: HeaderRules,
+    /// How long an answer to a read is given again; `None`: not at all.
+    pub cache: Option<Duration>,
     /// The connector's, overridden by the route's own.
     pub timeouts: Timeouts,
 }

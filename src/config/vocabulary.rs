@@ -244,6 +244,10 @@ mapping! {
         if_match: AnyVersion = Optional,
         /// Headers to change on the way.
         headers: RouteHeaders = Optional,
+        /// How long the answer to a GET is given again to whoever asks the same: from a moment up to `24h`. Programs that ask the same at the same
+        /// time share one request. What is changed through bcproxy is seen at once, since a change forgets what is kept of its company; what is
+        /// changed in Business Central itself is seen that much later. Without it, nothing is kept.
+        cache: Duration = Optional,
         /// How long to wait for what, where it differs from the connector's.
         timeouts: RouteTimeouts = Default("{}"),
     }

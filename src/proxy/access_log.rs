@@ -93,6 +93,7 @@ impl Drop for AccessRecord {
             upstream_ms = exchange.upstream().map(milliseconds),
             total_ms = milliseconds(exchange.started.elapsed()),
             token_age_s = exchange.token_age().map(|age| age.as_secs()),
+            cache = exchange.cache().map(|use_| use_.as_str()),
             outcome = outcome.as_str(),
             credentials = exchange.credentials.as_str(),
             http = if exchange.version == Version::HTTP_10 { "1.0" } else { "1.1" },

@@ -3,7 +3,7 @@
 //! Whatever costs something to have (tokens, gates, connections, lists of companies) is kept by the settings that ask for it: a
 //! reload makes anew only what these settings change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::cache::Changes;
 use super::destination::{Destination, Route};
 use super::gate::Gate;
 use super::pool::{Member, Pool};
@@ -51,6 +52,7 @@ struct Shared {
     plain_clients: HashMap<(CaFile, OutboundProxy, Duration), Client>,
     upstreams: HashMap<(String, CaFile, OutboundProxy, Duration, Duration), Upstream>,
     gates: HashMap<GateKey, (Gate, Limits)>,
+    changes: HashMap<Place, Arc<Changes>>,
     tokens: HashMap<(Application, CaFile, OutboundProxy, Duration), Arc<TokenCache>>,
     destinations: HashMap<(String, String), Arc<Destination>>,
 }
@@ -71,14 +73,30 @@ const TOKENS_AT_ONCE: usize = 16;
 /// A connector's own certificates as they were read: another content is another trust.
 type CaFile = Option<(PathBuf, Arc<[u8]>)>;
 
+/// An environment, whoever leads to it.
+#[derive(PartialEq, Eq, Hash)]
+struct Place {
+    base_url: HttpsUrl,
+    tenant: TenantId,
+    /// In small letters: Business Central takes an environment's name in any case.
+    environment: String,
+}
+
 /// Whom Business Central limits: an application in an environment, or, for SOAP calls, the environment.
 #[derive(PartialEq, Eq, Hash)]
 struct GateKey {
-    base_url: HttpsUrl,
-    tenant: TenantId,
-    /// In small letters.
-    environment: String,
+    place: Place,
     client: Option<ClientId>,
+}
+
+impl Place {
+    fn of(connector: &Connector, environment: &EnvironmentName) -> Self {
+        Self {
+            base_url: connector.base_url.clone(),
+            tenant: connector.application.tenant_id.clone(),
+            environment: environment.as_str().to_ascii_lowercase(),
+        }
+    }
 }
 
 impl Assembled {
@@ -112,10 +130,15 @@ impl Assembled {
         Ok(Self { routes, connectors, unrouted, problems, shared: assembly.now })
     }
 
-    /// Sets the limits of gates that were there before.
+    /// Sets the limits of gates that were there before, and has changes matter where a route keeps answers.
     pub fn take_effect(&self) {
         for (gate, limits) in self.shared.gates.values() {
             gate.limit(*limits);
+        }
+        let keeping = self.routes.iter().filter(|route| route.settings.cache.is_some());
+        let kept_of: HashSet<*const Changes> = keeping.map(|route| Arc::as_ptr(&route.destination.changes)).collect();
+        for changes in self.shared.changes.values() {
+            changes.matter_now(kept_of.contains(&Arc::as_ptr(changes)));
         }
     }
 }
@@ -151,10 +174,13 @@ impl Assembly<'_> {
         let first = member(&connector.application);
         let others: Vec<Member> = connector.other_applications.iter().map(member).collect();
         let pool = Pool::new(first, others);
+        let changes = self.changes(connector, environment);
         let before = self.before.destinations.get(&key);
         let destination = match before.filter(|before| before.is_made_of(connector, environment, &pool, &upstream)) {
             Some(before) => before.clone(),
-            None => Arc::new(Destination::new(connector.clone(), environment, pool, upstream, soap_gate, http)),
+            None => {
+                Arc::new(Destination::new(connector.clone(), environment, pool, upstream, soap_gate, changes, http))
+            }
         };
         self.now.destinations.insert(key, destination.clone());
         Ok(destination)
@@ -189,12 +215,7 @@ impl Assembly<'_> {
     /// `client`: none for SOAP calls. Where several connectors lead through one gate, the smaller one of each limit holds.
     fn gate(&mut self, connector: &Connector, environment: &EnvironmentName, client: Option<ClientId>) -> Option<Gate> {
         let limits = connector.limits.as_ref()?;
-        let key = GateKey {
-            base_url: connector.base_url.clone(),
-            tenant: connector.application.tenant_id.clone(),
-            environment: environment.as_str().to_ascii_lowercase(),
-            client,
-        };
+        let key = GateKey { place: Place::of(connector, environment), client };
         if let Some((gate, tightest)) = self.now.gates.get_mut(&key) {
             *tightest = tightest.tightest(limits);
             return Some(gate.clone());
@@ -202,6 +223,13 @@ impl Assembly<'_> {
         let gate = self.before.gates.get(&key).map_or_else(|| Gate::new(*limits), |(gate, _)| gate.clone());
         self.now.gates.insert(key, (gate.clone(), *limits));
         Some(gate)
+    }
+
+    fn changes(&mut self, connector: &Connector, environment: &EnvironmentName) -> Arc<Changes> {
+        let place = Place::of(connector, environment);
+        let Ok(changes) =
+            kept(&self.before.changes, &mut self.now.changes, place, || Ok::<_, Infallible>(Arc::default()));
+        changes
     }
 
     fn tokens(

@@ -1,6 +1,8 @@
 //! The attempts at a request: each waits for its turn, carries a token, and is judged by what came of it.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::header::{HeaderValue, RETRY_AFTER};
@@ -9,7 +11,6 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::authorize::Draft;
-use super::exchange::Exchange;
 use super::forward::{Fault, Unanswered};
 use super::gate::{Client, Coming, Permit, Refused};
 use super::hint;
@@ -18,14 +19,43 @@ use super::refusal::{Kind, Refusal};
 use super::request_body::RequestBody;
 use super::response::MEASURED_BYTES;
 use super::retry::{self, Again};
-use super::step::Outbound;
+use super::step::{Drafted, Outbound};
 use super::treatment::Treatment;
 use super::upstream::UpstreamBody;
 use crate::entra::{ClaimsChallenge, ClientId, Token};
 use crate::retry_after::retry_after;
 
+/// The step that sees a request through to its answer.
+#[derive(Debug, Clone)]
+pub struct Attempts<S> {
+    inner: S,
+}
+
+impl<S> Attempts<S> {
+    pub fn new(inner: S) -> Self {
+        Self { inner }
+    }
+}
+
+impl<S> Service<Drafted> for Attempts<S>
+where
+    S: Service<Outbound, Response = Response<UpstreamBody>, Error = Unanswered, Future: Send> + Clone + Send + 'static,
+{
+    type Response = Response<UpstreamBody>;
+    type Error = Refusal;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<UpstreamBody>, Refusal>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(context).map_err(|unanswered| unanswered.fault.into())
+    }
+
+    fn call(&mut self, Drafted { draft, body }: Drafted) -> Self::Future {
+        Box::pin(Undertaking::new(draft).run(body, self.inner.clone()))
+    }
+}
+
 /// One request until its answer.
-pub struct Attempts {
+struct Undertaking {
     draft: Draft,
     /// After which it is neither waited for a turn nor sent again.
     deadline: Instant,
@@ -54,15 +84,15 @@ enum Outcome {
     Again(RequestBody),
 }
 
-impl Attempts {
-    pub fn new(draft: Draft) -> Self {
+impl Undertaking {
+    fn new(draft: Draft) -> Self {
         let deadline = Instant::now() + draft.route.destination.patience();
         draft.route.destination.budget.earn();
         Self { draft, deadline, failures: 0, pauses: 0, coming: Coming::New, refused: None, given_up: Vec::new() }
     }
 
     /// Business Central's answer, or why there is none.
-    pub async fn run<S>(mut self, mut body: RequestBody, mut inner: S) -> Result<Response<UpstreamBody>, Refusal>
+    async fn run<S>(mut self, mut body: RequestBody, mut inner: S) -> Result<Response<UpstreamBody>, Refusal>
     where
         S: Service<Outbound, Response = Response<UpstreamBody>, Error = Unanswered>,
     {
@@ -148,7 +178,7 @@ impl Attempts {
                 exchange.queued(permit.waited, permit.before);
                 Some(permit)
             })),
-            () = left(exchange) => Err(Fault::ClientGone.into()),
+            () = self.draft.left() => Err(Fault::ClientGone.into()),
         }
     }
 
@@ -304,19 +334,8 @@ impl Attempts {
     async fn wait(&self, time: Duration) -> Result<(), Refusal> {
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
-            () = left(&self.draft.exchange) => Err(Fault::ClientGone.into()),
+            () = self.draft.left() => Err(Fault::ClientGone.into()),
         }
-    }
-}
-
-/// Ends when the client has left a request of which nothing is under way.
-///
-/// One that said it would close may only mean that it has no more to send.
-async fn left(exchange: &Exchange) {
-    if exchange.keeps_connection() {
-        exchange.client.closed_by_client().await;
-    } else {
-        std::future::pending().await
     }
 }
 

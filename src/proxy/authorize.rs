@@ -9,18 +9,17 @@ use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue}
 use hyper::{Method, Request, Response, Uri};
 use tower::Service;
 
-use super::attempts::Attempts;
+use super::cache::Extent;
 use super::company_choice::company_of;
 use super::destination::Route;
 use super::exchange::{self, Exchange};
-use super::forward::Unanswered;
 use super::gate::Gate;
 use super::headers;
 use super::look_up::LookUp;
 use super::pool::Member;
 use super::refusal::{Kind, Refusal};
 use super::request_body::RequestBody;
-use super::step::{Outbound, Routed};
+use super::step::{Drafted, Outbound, Routed};
 use super::suspicion::Case;
 use super::upstream::UpstreamBody;
 use crate::business_central::address::{EnvironmentAddress, Resource};
@@ -35,14 +34,17 @@ pub struct Authorize<S> {
 }
 
 /// A request but for its token and body: what can be sent again.
+#[derive(Debug, Clone)]
 pub struct Draft {
     pub exchange: Arc<Exchange>,
     pub route: Arc<Route>,
     pub company: Option<CompanyId>,
-    method: Method,
+    pub method: Method,
     /// Path and query.
-    target: Uri,
-    headers: HeaderMap,
+    pub target: Uri,
+    pub headers: HeaderMap,
+    is_shared: bool,
+    is_batch: bool,
     is_soap: bool,
     /// Whether it goes to a page's SOAP service.
     is_page: bool,
@@ -58,21 +60,21 @@ impl<S> Authorize<S> {
 
 impl<S> Service<Routed<RequestBody>> for Authorize<S>
 where
-    S: Service<Outbound, Response = Response<UpstreamBody>, Error = Unanswered, Future: Send> + Clone + Send + 'static,
+    S: Service<Drafted, Response = Response<UpstreamBody>, Error = Refusal, Future: Send> + Clone + Send + 'static,
 {
     type Response = Response<UpstreamBody>;
     type Error = Refusal;
     type Future = Pin<Box<dyn Future<Output = Result<Response<UpstreamBody>, Refusal>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        self.inner.poll_ready(context).map_err(|unanswered| unanswered.fault.into())
+        self.inner.poll_ready(context)
     }
 
     fn call(&mut self, routed: Routed<RequestBody>) -> Self::Future {
-        let inner = self.inner.clone();
+        let mut inner = self.inner.clone();
         Box::pin(async move {
             let (draft, body) = Draft::new(routed).await?;
-            Attempts::new(draft).run(body, inner).await
+            inner.call(Drafted { draft, body }).await
         })
     }
 }
@@ -136,7 +138,7 @@ impl Draft {
         let methods: Vec<Method> = headers::methods(&head.method, &head.headers).collect();
         let Directed { resource, company, address } =
             direct(&route.settings, &route.destination.address, &*route, resource, &methods).await?;
-        let (is_soap, is_page) = (resource.is_soap(), resource.is_soap_page());
+        let (is_batch, is_soap, is_page) = (resource.is_batch(), resource.is_soap(), resource.is_soap_page());
         exchange.asks_for(resource, company.clone());
         let only_reads = methods.iter().all(exchange::only_reads);
         let mut headers = headers::towards_business_central(head.headers, &head.method, &route.settings, exchange.id);
@@ -146,6 +148,8 @@ impl Draft {
             method: head.method,
             target: address.into_parts().path_and_query.map_or_else(Uri::default, Uri::from),
             headers,
+            is_shared: false,
+            is_batch,
             is_soap,
             is_page,
             only_reads,
@@ -179,6 +183,32 @@ impl Draft {
         self.only_reads || self.is_page && is_read_call()
     }
 
+    /// Whose data it may change.
+    pub fn changes(&self, body: &RequestBody) -> Extent {
+        if self.is_batch {
+            return self.exchange.batch_changes().cloned().unwrap_or(Extent::Anything);
+        }
+        // Reading an envelope takes time: where nothing is kept, nothing is lost by taking it for a change.
+        let body = self.route.destination.changes.matter().then_some(body);
+        if self.only_reads(body) { Extent::Nothing } else { Extent::of(self.company) }
+    }
+
+    /// The same request, made for others too: it goes on when its client leaves.
+    pub fn shared(&self) -> Self {
+        Self { is_shared: true, ..self.clone() }
+    }
+
+    /// Ends when its client has left and nobody else waits for it. Only while nothing of it is under way.
+    ///
+    /// A client that said it would close may only mean that it has no more to send.
+    pub async fn left(&self) {
+        if self.exchange.keeps_connection() && !self.is_shared {
+            self.exchange.client.closed_by_client().await;
+        } else {
+            std::future::pending().await
+        }
+    }
+
     /// Ready to be sent.
     pub fn with(&self, token: &Token, body: RequestBody) -> Outbound {
         let mut request = Request::new(body);
@@ -192,6 +222,7 @@ impl Draft {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         self.exchange.authorized(token.age());
-        Outbound { exchange: self.exchange.clone(), route: self.route.clone(), request }
+        let ends_with_its_client = self.exchange.ends_with_its_client() && !self.is_shared;
+        Outbound { exchange: self.exchange.clone(), route: self.route.clone(), request, ends_with_its_client }
     }
 }

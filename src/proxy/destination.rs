@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::actions::Actions;
+use super::cache::Changes;
 use super::gate::Gate;
 use super::look_up::LookUp;
 use super::pool::{Member, Pool};
@@ -31,6 +32,8 @@ use crate::outbound::Client;
 pub struct Route {
     pub settings: config::Route,
     pub destination: Arc<Destination>,
+    /// No other has the same, nor had one before it.
+    pub number: u64,
     /// Which of this route's requests Business Central keeps refusing.
     pub suspicion: Suspicion,
     pub tally: Arc<Tally>,
@@ -49,6 +52,8 @@ pub struct Destination {
     pub soap_gate: Option<Gate>,
     /// For sending again what failed.
     pub budget: Budget,
+    /// What is being changed in the environment, whichever connector leads there.
+    pub changes: Arc<Changes>,
     pub address: EnvironmentAddress,
     http: Client,
     actions: Actions,
@@ -95,6 +100,7 @@ impl Route {
         Self {
             settings,
             destination,
+            number: ROUTES.fetch_add(1, Ordering::Relaxed),
             suspicion: Suspicion::default(),
             tally,
             company: ArcSwapOption::empty(),
@@ -160,6 +166,7 @@ impl Destination {
         pool: Pool,
         upstream: Upstream,
         soap_gate: Option<Gate>,
+        changes: Arc<Changes>,
         http: Client,
     ) -> Self {
         let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, environment);
@@ -169,6 +176,7 @@ impl Destination {
             upstream,
             soap_gate,
             budget: Budget::default(),
+            changes,
             address,
             http,
             actions: Actions::default(),
@@ -364,6 +372,9 @@ impl std::fmt::Debug for Destination {
             .finish_non_exhaustive()
     }
 }
+
+/// So many routes were there so far.
+static ROUTES: AtomicU64 = AtomicU64::new(0);
 
 /// How long requests are sent again where `limits` are off.
 const UNLIMITED_PATIENCE: Duration = Duration::from_secs(90);

@@ -10,6 +10,7 @@ use hyper::{Method, Uri, Version};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::cache::{Extent, Use};
 use super::client::ClientConnection;
 use super::credentials::Credentials;
 use super::destination::Route;
@@ -46,6 +47,9 @@ pub struct Exchange {
     /// How long it waited for its turn first, and how many had theirs in that time.
     queued: OnceLock<(Duration, u64)>,
     attempts: AtomicU32,
+    /// What the batch it is may change.
+    batch_changes: OnceLock<Extent>,
+    cache: OnceLock<Use>,
 }
 
 impl Exchange {
@@ -71,6 +75,8 @@ impl Exchange {
             token_age: OnceLock::new(),
             queued: OnceLock::new(),
             attempts: AtomicU32::new(1),
+            batch_changes: OnceLock::new(),
+            cache: OnceLock::new(),
         }
     }
 
@@ -127,6 +133,26 @@ impl Exchange {
 
     pub fn attempts(&self) -> u32 {
         self.attempts.load(Ordering::Relaxed)
+    }
+
+    /// Notes whose data the batch it is may change.
+    pub fn batch_judged(&self, changes: Extent) {
+        let _ = self.batch_changes.set(changes);
+    }
+
+    /// `None` when it is no batch that was judged.
+    pub fn batch_changes(&self) -> Option<&Extent> {
+        self.batch_changes.get()
+    }
+
+    /// Notes what the route's cache did for it; the last word stays.
+    pub fn cached(&self, use_: Use) {
+        let _ = self.cache.set(use_);
+    }
+
+    /// `None` on a route without one.
+    pub fn cache(&self) -> Option<Use> {
+        self.cache.get().copied()
     }
 
     pub fn route(&self) -> Option<&Arc<Route>> {

@@ -1,7 +1,6 @@
 //! Forwarding: the request goes to Business Central once, and the answer's head comes back or a reason why not.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -9,7 +8,6 @@ use hyper::Response;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::exchange::Exchange;
 use super::refusal::{Kind, Refusal};
 use super::request_body::{Progress, RequestBody};
 use super::step::Outbound;
@@ -63,14 +61,14 @@ impl Service<Outbound> for Forward {
 }
 
 async fn forward(outbound: Outbound) -> Result<Response<UpstreamBody>, Unanswered> {
-    let Outbound { exchange, route, request } = outbound;
+    let Outbound { exchange, route, request, ends_with_its_client } = outbound;
     let progress = request.body().progress();
     let limit = route.settings.timeouts.head;
     let sent_at = Instant::now();
     let result = tokio::select! {
         result = route.destination.upstream.send(request) => result,
         () = too_late(sent_at, limit, progress.as_deref()) => return Err(Fault::TooLate(limit).into()),
-        () = given_up(&exchange) => return Err(Fault::ClientGone.into()),
+        () = exchange.client.closed_by_client(), if ends_with_its_client => return Err(Fault::ClientGone.into()),
     };
     exchange.answered_upstream(sent_at.elapsed());
     result.map_err(|upstream::Unanswered { reason, unsent }| Unanswered {
@@ -92,15 +90,6 @@ async fn too_late(sent_at: Instant, limit: Duration, progress: Option<&Progress>
             return;
         }
         tokio::time::sleep_until(last + limit).await;
-    }
-}
-
-/// Ends when the client went away from a request nobody needs answered. A write goes on: its outcome must be known.
-async fn given_up(exchange: &Arc<Exchange>) {
-    if exchange.ends_with_its_client() {
-        exchange.client.closed_by_client().await;
-    } else {
-        std::future::pending().await
     }
 }
 

@@ -14,6 +14,7 @@ use hyper::http::request::Parts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
+use super::cache::Extent;
 use super::gunzip::Gunzip;
 use super::headers;
 use super::inside::Inside;
@@ -79,9 +80,27 @@ where
                 base: exchange.base(),
                 request: &resource,
             };
-            let body = inspect(&inside, exchange.dialect(), &mut head, body, room).await?;
+            let Inspected { body, batch } = inspect(&inside, exchange.dialect(), &mut head, body, room).await?;
+            if let Some(changes) = batch {
+                exchange.batch_judged(changes);
+            }
             inner.call(Routed { exchange, route, resource, head, body }).await
         })
+    }
+}
+
+/// What was looked into.
+#[derive(Debug)]
+pub struct Inspected {
+    /// As it may be sent.
+    pub body: RequestBody,
+    /// What a batch may change.
+    pub batch: Option<Extent>,
+}
+
+impl From<RequestBody> for Inspected {
+    fn from(body: RequestBody) -> Self {
+        Self { body, batch: None }
     }
 }
 
@@ -92,28 +111,38 @@ pub async fn inspect(
     head: &mut Parts,
     mut body: RequestBody,
     room: Arc<Semaphore>,
-) -> Result<RequestBody, Refusal> {
+) -> Result<Inspected, Refusal> {
     let is_soap = inside.request.is_soap() || dialect == Dialect::Soap;
     if is_soap && head.method == Method::POST && body.is_end_stream() {
         return Err(Refusal::new(Kind::BadRequest, EMPTY_SOAP_CALL));
     }
-    let Some(subject) = Subject::by_head(inside.settings, inside.request, head)? else { return Ok(body) };
+    let Some(subject) = Subject::by_head(inside.settings, inside.request, head)? else { return Ok(body.into()) };
     if subject.passes(&body, inside.settings) {
-        return Ok(body);
+        return Ok(body.into());
     }
     let is_gzip = match is_gzip(&head.headers) {
-        Err(_) if subject == Subject::Addresses && !is_confined(inside.settings) => return Ok(body),
+        Err(_) if subject == Subject::Addresses && !is_confined(inside.settings) => return Ok(body.into()),
         known => known?,
     };
     let as_sent = body.again();
     let (bytes, permit) = at_hand(std::mem::take(&mut body), is_gzip, room).await?;
-    match (subject.judge(&bytes, inside).await?, as_sent) {
-        (None, Some(as_sent)) => Ok(as_sent),
+    let Judged { text, batch } = subject.judge(&bytes, inside).await?;
+    let body = match (text, as_sent) {
+        (None, Some(as_sent)) => as_sent,
         (judged, _) => {
             headers::of_changed_body(&mut head.headers);
-            Ok(RequestBody::whole(judged.map_or(bytes, Bytes::from), permit))
+            RequestBody::whole(judged.map_or(bytes, Bytes::from), permit)
         }
-    }
+    };
+    Ok(Inspected { body, batch })
+}
+
+/// What came of a judgement.
+#[derive(Default)]
+struct Judged {
+    /// The body as it may be sent; `None` when that is how it came.
+    text: Option<String>,
+    batch: Option<Extent>,
 }
 
 /// The whole body, decoded.
@@ -171,23 +200,26 @@ impl Subject {
         })
     }
 
-    /// The body as it may be sent; `None` when that is how it came.
-    async fn judge(self, body: &[u8], inside: &Inside<'_, impl LookUp>) -> Result<Option<String>, Refusal> {
+    async fn judge(self, body: &[u8], inside: &Inside<'_, impl LookUp>) -> Result<Judged, Refusal> {
         let no_utf8 = || Refusal::new(Kind::BadRequest, NO_UTF8);
         // In UTF-16 every other byte of a name is one: it would be read there, and not be found here.
         if memchr::memchr(0, body).is_some() {
             return Err(no_utf8());
         }
         if self == Self::Addresses && !may_hold_addresses(body) {
-            return Ok(None);
+            return Ok(Judged::default());
         }
         let text = std::str::from_utf8(body).map_err(|_| no_utf8())?;
         match self {
-            Self::Batch => judge_batch(text, inside).await.map(Some),
-            Self::Subscription { kind, creates } => {
-                judge_subscription(kind, creates, inside.request, text, inside).await.map(|()| None)
+            Self::Batch => {
+                let (text, changes) = judge_batch(text, inside).await?;
+                Ok(Judged { text: Some(text), batch: Some(changes) })
             }
-            Self::Addresses => judge_addresses(text, inside).await,
+            Self::Subscription { kind, creates } => {
+                judge_subscription(kind, creates, inside.request, text, inside).await?;
+                Ok(Judged::default())
+            }
+            Self::Addresses => Ok(Judged { text: judge_addresses(text, inside).await?, batch: None }),
         }
     }
 }

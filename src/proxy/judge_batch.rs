@@ -3,7 +3,9 @@
 use hyper::Method;
 
 use super::authorize::settle;
+use super::cache::Extent;
 use super::company_choice::company_of;
+use super::exchange::only_reads;
 use super::headers::METHOD_HEADERS;
 use super::inside::{Inside, Understood};
 use super::judge_body::{elsewhere, judge_addresses};
@@ -14,13 +16,15 @@ use super::route::allows;
 use crate::business_central::address::{Resource, Subscription};
 use crate::business_central::batch::{Batch, Operation};
 
-/// The batch as it may be sent: every address one at Business Central, and every request in the company it may be in.
-pub async fn judge_batch(text: &str, inside: &Inside<'_, impl LookUp>) -> Result<String, Refusal> {
+/// The batch as it may be sent: every address one at Business Central, and every request in the company it may be in. And what it may
+/// change.
+pub async fn judge_batch(text: &str, inside: &Inside<'_, impl LookUp>) -> Result<(String, Extent), Refusal> {
     let mut batch = Batch::parse(text)?;
     let mut judged: Vec<Judged> = Vec::with_capacity(batch.operations.len());
+    let mut changes = Extent::Nothing;
     for index in 0..batch.operations.len() {
         let Some((earlier, [operation, ..])) = batch.operations.split_at_mut_checked(index) else { continue };
-        let about = judge_operation(operation, earlier, &judged, inside).await.map_err(|refusal| {
+        let (about, may_change) = judge_operation(operation, earlier, &judged, inside).await.map_err(|refusal| {
             let message = format!(
                 "Request `{}` of the batch was refused, and nothing of it sent. {}",
                 operation.id, refusal.message
@@ -28,8 +32,9 @@ pub async fn judge_batch(text: &str, inside: &Inside<'_, impl LookUp>) -> Result
             Refusal { message, ..refusal }
         })?;
         judged.push(Judged { id: operation.id.clone(), about });
+        changes = changes.and(may_change);
     }
-    Ok(batch.to_json())
+    Ok((batch.to_json(), changes))
 }
 
 /// A request of the batch that a later one may refer to.
@@ -56,13 +61,13 @@ impl About {
     }
 }
 
-/// Has the operation lead to Business Central; says what it is about.
+/// Has the operation lead to Business Central; says what it is about, and what it may change.
 async fn judge_operation(
     operation: &mut Operation<'_>,
     earlier: &[Operation<'_>],
     judged: &[Judged],
     inside: &Inside<'_, impl LookUp>,
-) -> Result<About, Refusal> {
+) -> Result<(About, Extent), Refusal> {
     let methods = methods(operation)?;
     allows(inside.settings, methods.iter().cloned())?;
     let named: Vec<String> = operation.header(COMPANY).into_iter().collect();
@@ -90,6 +95,10 @@ async fn judge_operation(
         operation.url = at.in_batch(company.as_deref())?;
         (About::of(&at), at, company)
     };
+    let may_change = match methods.iter().all(only_reads) {
+        true => Extent::Nothing,
+        false => Extent::of(company.as_ref().map(|company| company.id)),
+    };
     if company.is_some() {
         // The address names the company now.
         operation.drop_header(COMPANY);
@@ -104,7 +113,7 @@ async fn judge_operation(
         (None, _) => None,
     };
     operation.body = changed.map(Into::into).or(body);
-    Ok(about)
+    Ok((about, may_change))
 }
 
 /// All that the request can count as.

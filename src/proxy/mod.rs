@@ -1,7 +1,7 @@
 //! The data path: one file per step, and what the steps share.
 //!
 //! ```text
-//! listener → guard → route → admission → inspect → authorize → attempts → forward → upstream
+//! listener → guard → route → admission → inspect → authorize → cache → attempts → forward → upstream
 //!     ↑                                                                      ↓
 //!     └─────────────────────────────── response ←────────────────────────────┘
 //! ```
@@ -15,6 +15,7 @@ mod answer_body;
 mod assembly;
 mod attempts;
 mod authorize;
+mod cache;
 mod client;
 mod company_choice;
 mod credentials;
@@ -48,6 +49,7 @@ mod request_body;
 mod response;
 mod retry;
 pub mod rewrite;
+mod room;
 mod route;
 mod route_table;
 mod service;

@@ -10,12 +10,13 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::client::ClientConnection;
 use super::idle::BodyError;
 use super::paced::Paced;
+use super::room::Room;
 
 /// A request's body as it came in, with its place kept so that whatever nobody read can still be drained.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub struct Progress {
 
 /// The room all bodies that are kept for sending again share.
 #[derive(Debug, Clone)]
-pub struct ReadAheadRoom(Arc<Semaphore>);
+pub struct ReadAheadRoom(Room);
 
 impl ClientBody {
     pub fn new(body: Incoming, number: u32, client: Arc<ClientConnection>) -> (Self, Arc<Unread>) {
@@ -141,20 +142,19 @@ impl Body for ClientBody {
 
 impl Default for ReadAheadRoom {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(READ_AHEAD_ROOM_KIB)))
+        Self(Room::of_kib(READ_AHEAD_ROOM_KIB))
     }
 }
 
 impl ReadAheadRoom {
     /// Room for that many bytes; `None` when they are too many, alone or together with those already there.
     fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
-        let kib = u32::try_from(bytes.div_ceil(1024)).ok().filter(|_| bytes <= READ_AHEAD_BYTES as u64)?;
-        self.0.clone().try_acquire_many_owned(kib).ok()
+        if bytes > READ_AHEAD_BYTES as u64 { None } else { self.0.take(bytes) }
     }
 
     /// Gives back what a body of unknown length did not need.
     fn keep(mut room: OwnedSemaphorePermit, bytes: usize) -> Option<Arc<OwnedSemaphorePermit>> {
-        drop(room.split(room.num_permits().saturating_sub(bytes.div_ceil(1024))));
+        Room::shrink(&mut room, bytes);
         Some(Arc::new(room))
     }
 }

@@ -8,7 +8,9 @@ use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder};
 
 use super::admission::Admission;
+use super::attempts::Attempts;
 use super::authorize::Authorize;
+use super::cache::{Answers, Cache};
 use super::credentials::refuse_broken;
 use super::forward::Forward;
 use super::guard::guard;
@@ -38,6 +40,7 @@ impl<S> Steps for S where
 pub fn steps(current: Current) -> impl Steps {
     let room = ReadAheadRoom::default();
     let large_bodies = Arc::new(Semaphore::new(LARGE_BODIES));
+    let answers = Answers::default();
     ServiceBuilder::new()
         .layer_fn(|inner| Respond::new(current.clone(), inner))
         .layer(judge(guard))
@@ -46,5 +49,7 @@ pub fn steps(current: Current) -> impl Steps {
         .layer_fn(move |inner| Admission::new(room.clone(), inner))
         .layer_fn(move |inner| Inspect::new(large_bodies.clone(), inner))
         .layer_fn(Authorize::new)
+        .layer_fn(move |inner| Cache::new(answers.clone(), inner))
+        .layer_fn(Attempts::new)
         .service(Forward)
 }

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use tower::{Layer, Service};
 
+use super::authorize::Draft;
 use super::client::ClientConnection;
 use super::destination::Route;
 use super::exchange::Exchange;
@@ -44,12 +45,21 @@ pub struct Routed<B> {
     pub body: B,
 }
 
+/// A request whose place at Business Central is known; only the token is missing.
+#[derive(Debug)]
+pub struct Drafted {
+    pub draft: Draft,
+    pub body: RequestBody,
+}
+
 /// A request as it goes to Business Central.
 #[derive(Debug)]
 pub struct Outbound {
     pub exchange: Arc<Exchange>,
     pub route: Arc<Route>,
     pub request: Request<RequestBody>,
+    /// Whether it is given up when its client goes away.
+    pub ends_with_its_client: bool,
 }
 
 /// The layer of a step that turns a request into the next step's, or refuses it, without waiting for anything.

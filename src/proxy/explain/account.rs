@@ -69,6 +69,9 @@ pub struct Sent {
     pub headers: Changes,
     /// The body, where it was given and is not sent as it came.
     pub body: Option<String>,
+    /// What the route's cache does, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
     pub answer: Answer,
 }
 

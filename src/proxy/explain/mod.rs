@@ -22,12 +22,13 @@ use suppose::{Noted, Supposed, Supposition};
 
 use super::assembly::Assembled;
 use super::authorize::{Directed, direct};
+use super::cache;
 use super::client::offline::{self, Unreadable};
 use super::company_choice::CompanyChoice;
 use super::door::LocalAddress;
-use super::exchange::{Exchange, dialect, looks_like_soap};
+use super::exchange::{Exchange, dialect, looks_like_soap, only_reads};
 use super::inside::Inside;
-use super::inspect::{Subject, inspect};
+use super::inspect::{Inspected, Subject, inspect};
 use super::links::ADDRESS_HEADERS;
 use super::old_odata::reads_atom;
 use super::refusal::Refusal;
@@ -244,7 +245,8 @@ impl Explained<'_> {
                 Inside { settings, environment, look_up: supposed, base: self.exchange.base(), request: resource };
             let as_sent = RequestBody::whole(given.clone(), None);
             let room = Arc::new(Semaphore::new(1));
-            let judged = inspect(&inside, self.dialect(found), &mut head, as_sent, room).await?;
+            let Inspected { body: judged, .. } =
+                inspect(&inside, self.dialect(found), &mut head, as_sent, room).await?;
             body =
                 judged.at_hand().filter(|judged| *judged != given).map(|it| String::from_utf8_lossy(it).into_owned());
         } else {
@@ -255,6 +257,18 @@ impl Explained<'_> {
         let Directed { resource, address, .. } =
             direct(settings, environment, supposed, resource.clone(), &methods).await?;
         let headers = headers::towards_business_central(head.headers, &head.method, settings, self.exchange.id);
+        let cache = settings.cache.map(|time| match methods.iter().all(only_reads) {
+            false => {
+                "what may change something is sent each time, and what is kept of its company is forgotten".to_owned()
+            }
+            true => match cache::forbidden(&head.method, &headers, resource.is_media(), self.body.is_some()) {
+                Some(why) => format!("sent each time, because {}", why.reason()),
+                None => format!(
+                    "sent unless an identical request is under way, or was answered in the last {} s",
+                    time.as_secs_f32()
+                ),
+            },
+        });
         Ok(Sent {
             company,
             method: head.method.to_string(),
@@ -265,6 +279,7 @@ impl Explained<'_> {
             },
             headers: self.changes(headers, settings),
             body,
+            cache,
             answer: self.answer(settings, &resource),
         })
     }

@@ -1,4 +1,5 @@
-//! An answer's body as it comes from Business Central; when it has ended, its connection and its place in the gate are free again.
+//! An answer's body as it comes from Business Central, or came from there before; when it has ended, its connection and its place in the gate
+//! are free again.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,14 +14,18 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::{Connection, Shared};
+use crate::proxy::cache::Change;
 use crate::proxy::gate::Permit;
 
 /// The body, and what is given back at its end.
 pub struct UpstreamBody {
-    body: Incoming,
+    /// `None` when all of it is ahead.
+    body: Option<Incoming>,
     connection: Option<Connection>,
     pool: Weak<Shared>,
     permit: Option<Permit>,
+    /// What the request may have changed.
+    change: Option<Box<Change>>,
     /// Read before somebody asked for it.
     ahead: VecDeque<Bytes>,
 }
@@ -28,19 +33,32 @@ pub struct UpstreamBody {
 impl UpstreamBody {
     pub(super) fn new(body: Incoming, connection: Connection, pool: &Arc<Shared>) -> Self {
         let mut body = Self {
-            body,
+            body: Some(body),
             connection: Some(connection),
             pool: Arc::downgrade(pool),
             permit: None,
+            change: None,
             ahead: VecDeque::new(),
         };
         body.give_back_at_end();
         body
     }
 
+    /// A body that is at hand.
+    pub fn whole(bytes: Bytes) -> Self {
+        let ahead = Some(bytes).filter(|bytes| !bytes.is_empty()).into_iter().collect();
+        Self { body: None, connection: None, pool: Weak::new(), permit: None, change: None, ahead }
+    }
+
     /// Keeps the request's place until the last byte has come.
     pub fn hold(&mut self, permit: Option<Permit>) {
-        self.permit = permit.filter(|_| !self.body.is_end_stream());
+        self.permit = permit.filter(|_| !self.has_come());
+    }
+
+    /// The change is over when the last byte has come.
+    pub fn settles(&mut self, change: Change) {
+        self.change = Some(Box::new(change));
+        self.give_back_at_end();
     }
 
     /// Reads ahead, at most `limit` bytes and a piece more, for at most so long a time; whether that is the whole body.
@@ -70,14 +88,22 @@ impl UpstreamBody {
         self.ahead.iter()
     }
 
+    /// Whether nothing more comes.
+    fn has_come(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
     fn give_back_at_end(&mut self) {
-        if self.body.is_end_stream() {
+        if self.has_come() {
             self.give_back();
         }
     }
 
     fn give_back(&mut self) {
         self.permit = None;
+        if let Some(mut change) = self.change.take() {
+            change.known();
+        }
         if let (Some(connection), Some(pool)) = (self.connection.take(), self.pool.upgrade()) {
             pool.put_back(connection);
         }
@@ -95,22 +121,23 @@ impl Body for UpstreamBody {
         if let Some(piece) = self.ahead.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(context));
         match &frame {
             Some(Ok(_)) => self.give_back_at_end(),
             // A broken connection is of no use to anybody.
-            Some(Err(_)) => (self.permit, self.connection) = (None, None),
+            Some(Err(_)) => (self.permit, self.connection, self.change) = (None, None, None),
             None => self.give_back(),
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.body.is_end_stream()
+        self.ahead.is_empty() && self.has_come()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.body.size_hint().exact() {
+        match self.body.as_ref().map_or(Some(0), |body| body.size_hint().exact()) {
             Some(rest) => SizeHint::with_exact(rest + self.ahead().map(|piece| piece.len() as u64).sum::<u64>()),
             None => SizeHint::new(),
         }

@@ -1,0 +1,101 @@
+//! What makes two requests identical: the route, and everything of them that reaches Business Central and can matter there.
+
+use hyper::Uri;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
+/// The key of an answer.
+///
+/// Every header counts but for those that are known not to matter: one that we have never heard of may choose the answer.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The number of the route.
+    route: u64,
+    /// Path and query at Business Central.
+    target: Uri,
+    /// In the order of their names.
+    headers: Box<[(HeaderName, HeaderValue)]>,
+}
+
+impl Key {
+    /// `headers`: as they are sent, but for the token.
+    pub fn new(route: u64, target: &Uri, headers: &HeaderMap) -> Self {
+        let matter = headers.iter().filter(|(name, _)| !is_beside_the_point(name));
+        let mut headers: Box<[_]> = matter.map(|(name, value)| (name.clone(), value.clone())).collect();
+        // Stable: the values of one name keep their order.
+        headers.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
+        Self { route, target: target.clone(), headers }
+    }
+
+    /// How much memory it takes, in bytes.
+    pub fn size(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_OVERHEAD);
+        size_of::<Self>()
+            + self.target.path_and_query().map_or(0, |target| target.as_str().len())
+            + headers.sum::<usize>()
+    }
+}
+
+/// Whether Business Central answers the same whatever this header says.
+pub fn is_beside_the_point(name: &HeaderName) -> bool {
+    BESIDE_THE_POINT.contains(&name.as_str())
+}
+
+/// Who asks, by which hops, and what their monitoring calls the request; and what is said to caches, which this one heeds itself.
+const BESIDE_THE_POINT: [&str; 18] = [
+    "cache-control",
+    "client-request-id",
+    "correlation-context",
+    "from",
+    "host",
+    "if-none-match",
+    "pragma",
+    "priority",
+    "referer",
+    "request-id",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "via",
+    "x-correlation-id",
+    "x-ms-client-request-id",
+    "x-ms-correlation-id",
+    "x-request-id",
+];
+
+/// What the pieces of a header take besides their text.
+pub const HEADER_OVERHEAD: usize = size_of::<(HeaderName, HeaderValue)>();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(target: &'static str, headers: &[(&'static str, &'static str)]) -> Key {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        Key::new(1, &Uri::from_static(target), &map)
+    }
+
+    #[test]
+    fn whatever_may_choose_the_answer_makes_another_key() {
+        let known = key("/a?b", &[("accept", "application/json"), ("prefer", "odata.maxpagesize=5")]);
+        let same =
+            key("/a?b", &[("prefer", "odata.maxpagesize=5"), ("user-agent", "x"), ("accept", "application/json")]);
+        assert_eq!(known, same);
+        for other in [
+            key("/a?B", &[("accept", "application/json"), ("prefer", "odata.maxpagesize=5")]),
+            key("/a?b", &[("accept", "application/xml"), ("prefer", "odata.maxpagesize=5")]),
+            key("/a?b", &[("accept", "application/json")]),
+            key("/a?b", &[("accept", "application/json"), ("prefer", "odata.maxpagesize=5"), ("x-unheard-of", "")]),
+            key("/a?b", &[("accept", "application/json"), ("accept", "b"), ("prefer", "odata.maxpagesize=5")]),
+        ] {
+            assert_ne!(known, other);
+        }
+        for matters in ["accept-language", "data-access-intent", "isolation", "if-match", "if-modified-since", "range"]
+        {
+            assert_ne!(key("/a", &[]), key("/a", &[(matters, "x")]), "{matters}");
+        }
+        assert_ne!(key("/a", &[("prefer", "a"), ("prefer", "b")]), key("/a", &[("prefer", "b"), ("prefer", "a")]));
+    }
+}

@@ -1,0 +1,215 @@
+//! Identical reads at the same time share one request, and none of those who share it has to suffer for another.
+
+use std::sync::Arc;
+
+use bcproxy::simulator::{Framing, Gate, Outcome, Received, Script, Times};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, StatusCode};
+
+use crate::rig::{Answer, HeldClock, Plan, Rig, at_once, shared, within};
+use crate::wire::Wire;
+
+const ROUTES: &str = "routes:
+  - { path: /api, to: api/v2.0, cache: 24h }
+  - { path: /plain, to: api/v2.0 }
+";
+
+const GET: &str = "GET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n";
+
+async fn rig() -> Arc<Rig> {
+    shared(Plan::default().top(ROUTES)).await
+}
+
+/// A request that is on its way, on a connection of its own.
+async fn asks(rig: &Rig) -> Wire {
+    let mut client = Wire::connect(rig.address()).await;
+    client.send(GET).await;
+    client
+}
+
+/// Ends when everything that was sent to the proxy has been looked at: what is asked afterwards on the same thread has its answer.
+async fn settled(rig: &Rig) {
+    for _ in 0..50 {
+        let mut client = Wire::connect(rig.address()).await;
+        client.send("GET /nowhere HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+        client.head().await;
+    }
+}
+
+fn uses(answers: &[Answer], what: &str) -> usize {
+    let is_so = |answer: &&Answer| answer.headers["cache-status"].to_str().unwrap().contains(what);
+    answers.iter().filter(is_so).count()
+}
+
+fn json(body: &'static str) -> Script {
+    Script::answer(StatusCode::OK).header(CONTENT_TYPE, HeaderValue::from_static("application/json")).send(body)
+}
+
+fn pending(received: &[&Received]) -> usize {
+    received.iter().filter(|received| received.outcome == Outcome::Pending).count()
+}
+
+#[tokio::test]
+async fn a_thousand_identical_reads_at_once_are_one_request() {
+    let (rig, gate) = (rig().await, Gate::closed());
+    rig.script(Times::Always, json("{\"value\":[]}").hold_head(&gate));
+    let clients = tokio::spawn(at_once(1000, {
+        let rig = rig.clone();
+        move |_| {
+            let rig = rig.clone();
+            async move { rig.get("/api/items").await }
+        }
+    }));
+    rig.wait_for(|received| received.len() == 1).await;
+    settled(&rig).await;
+    gate.open();
+    let answers = within(clients).await.unwrap();
+    assert!(answers.iter().all(|answer| answer.status == 200 && answer.body == answers[0].body));
+    assert_eq!(answers[0].text(), "{\"value\":[]}");
+    assert_eq!(rig.received().len(), 1);
+    assert_eq!(uses(&answers, "fwd=miss; stored"), 1);
+    assert!(uses(&answers, "collapsed") > 1);
+}
+
+#[tokio::test]
+async fn who_leaves_takes_nothing_from_those_who_stay() {
+    let (rig, gate) = (rig().await, Gate::closed());
+    rig.script(Times::Always, json("{}").hold_head(&gate));
+    let first = asks(&rig).await;
+    rig.wait_for(|received| received.len() == 1).await;
+    let mut second = asks(&rig).await;
+    settled(&rig).await;
+    first.reset();
+    settled(&rig).await;
+    gate.open();
+    let (head, body) = second.answer().await;
+    assert_eq!((head.status(), body.as_slice()), (StatusCode::OK, &b"{}"[..]));
+    assert_eq!(rig.received().len(), 1);
+    assert_eq!(rig.received()[0].outcome, Outcome::Answered);
+}
+
+#[tokio::test]
+async fn a_request_nobody_waits_for_any_more_is_given_up() {
+    let (rig, gate) = (rig().await, Gate::closed());
+    rig.script(Times::Next(1), json("{}").hold_head(&gate));
+    let (first, second) = (asks(&rig).await, asks(&rig).await);
+    rig.wait_for(|received| received.len() == 1).await;
+    first.reset();
+    second.reset();
+    rig.wait_for(|received| received[0].outcome == Outcome::Broken).await;
+    // Nothing is left of it: the next one asks anew.
+    assert_eq!(rig.get("/api/items").await.status, 200);
+    assert_eq!(rig.received().len(), 2);
+}
+
+#[tokio::test]
+async fn a_failure_is_the_same_for_all_and_is_not_multiplied() {
+    for fails in [
+        Script::error(StatusCode::GATEWAY_TIMEOUT, "Timeout", "Too slow."),
+        Script::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal_ServerError", "No."),
+        json("{\"value\":").cut(),
+    ] {
+        let rig = shared(Plan::default().top(ROUTES).connector("limits: { wait: 1ms }")).await;
+        let gate = Gate::closed();
+        rig.script(Times::Always, fails.hold_head(&gate));
+        let clients = tokio::spawn(at_once(20, {
+            let rig = rig.clone();
+            move |_| {
+                let rig = rig.clone();
+                async move { rig.get("/api/items").await }
+            }
+        }));
+        rig.wait_for(|received| received.len() == 1).await;
+        settled(&rig).await;
+        gate.open();
+        let answers = within(clients).await.unwrap();
+        assert!(answers.iter().all(|answer| answer.status.is_server_error() && answer.status == answers[0].status));
+        // Whoever came after the failure asked once more for himself.
+        assert_eq!(rig.received().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn who_gets_no_turn_keeps_no_place_from_those_who_shared_it() {
+    let clock = HeldClock::new();
+    let plan = Plan::default().top(ROUTES).connector("limits: { concurrency: 1, wait: 20s }");
+    let (rig, gate) = (shared(plan).await, Gate::closed());
+    rig.script(Times::Next(1), json("{}").hold_head(&gate));
+    let held = tokio::spawn({
+        let rig = rig.clone();
+        async move { rig.get("/plain/items").await.status }
+    });
+    rig.wait_for(|received| received.len() == 1).await;
+    let mut first = asks(&rig).await;
+    settled(&rig).await;
+    clock.advance(std::time::Duration::from_secs(15)).await;
+    let mut second = asks(&rig).await;
+    settled(&rig).await;
+    clock.advance(std::time::Duration::from_secs(5)).await;
+    assert_eq!(first.answer().await.0.status(), StatusCode::TOO_MANY_REQUESTS);
+    gate.open();
+    assert_eq!(within(held).await.unwrap(), StatusCode::OK);
+    assert_eq!(second.answer().await.0.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_to_be_shared_streams_to_one_and_the_others_ask_for_themselves() {
+    let (rig, head, rest) = (rig().await, Gate::closed(), Gate::closed());
+    let large = || Script::answer(StatusCode::OK).framing(Framing::Chunked).fill(3 << 19);
+    rig.script(Times::Next(1), large().hold(&rest).send("end").hold_head(&head));
+    rig.script(Times::Always, large().send("end"));
+    let mut clients = [asks(&rig).await, asks(&rig).await, asks(&rig).await];
+    rig.wait_for(|received| received.len() == 1).await;
+    settled(&rig).await;
+    head.open();
+    // The first answer goes on only when the two others have asked.
+    rig.wait_for(|received| received.len() == 3).await;
+    rest.open();
+    for client in &mut clients {
+        let (head, body) = client.answer().await;
+        assert_eq!(head.status(), StatusCode::OK);
+        assert_eq!(body.len(), (3 << 19) + 3);
+        assert!(body.ends_with(b"end"));
+    }
+    // From now on nobody waits for the others to find that out.
+    assert_eq!(rig.get("/api/items").await.headers["cache-status"], "bcproxy; fwd=bypass; detail=answer");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_holds_up_nobody() {
+    let rig = shared(Plan::default().top(ROUTES).connector("limits: { concurrency: 1 }")).await;
+    let gate = Gate::closed();
+    let large = Script::answer(StatusCode::OK).fill(1 << 20);
+    rig.script(Times::Next(1), large.hold_head(&gate));
+    let (mut slow, mut quick) = (asks(&rig).await, asks(&rig).await);
+    rig.wait_for(|received| pending(received) == 1).await;
+    settled(&rig).await;
+    gate.open();
+    slow.head().await;
+    quick.head().await;
+    quick.count(1 << 20).await;
+    // The place at Business Central is free although one has read nothing of its answer.
+    assert_eq!(rig.send(Method::GET, "/plain/items", &[], "").await.status, 200);
+    slow.count(1 << 20).await;
+    assert_eq!(rig.received().len(), 2);
+}
+
+#[tokio::test]
+async fn whoever_shares_an_answer_gets_it_turned_for_himself() {
+    let (rig, gate) = (rig().await, Gate::closed());
+    rig.script(Times::Next(1), Script::ordinary().hold_head(&gate));
+    let mut clients = Vec::new();
+    for host in ["erp", "oldserver:7047"] {
+        let mut client = Wire::connect(rig.address()).await;
+        client.send(format!("GET /api/items HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        clients.push((host, client));
+    }
+    rig.wait_for(|received| received.len() == 1).await;
+    settled(&rig).await;
+    gate.open();
+    for (host, mut client) in clients {
+        let body = String::from_utf8(client.answer().await.1).unwrap();
+        assert!(body.contains(&format!("\"http://{host}/api/$metadata#")), "{body}");
+    }
+    assert_eq!(rig.received().len(), 1);
+}
