@@ -4,15 +4,12 @@
 
 use std::time::Duration;
 
-use hyper::StatusCode;
-use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::HeaderValue;
 use serde::Deserialize;
 
-use crate::error_chain::root_cause;
-use crate::guide::{self, Trouble};
-use crate::outbound::{Answer, Client, RequestError, Unreachable};
+use crate::outbound::Client;
 
-use super::error_envelope::error_code;
+use super::inquiry::{self, LookupError};
 use super::names::{CompanyId, CompanyName, CompanyRef};
 
 /// A company as Business Central knows it.
@@ -34,54 +31,6 @@ pub enum MatchError {
     Ambiguous { wanted: CompanyRef, candidates: Vec<Company> },
 }
 
-/// Why the companies can't be listed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LookupError {
-    #[error("Business Central answered {status} when asked for its companies{}", explained(*.status, .code.as_deref()))]
-    Refused {
-        status: StatusCode,
-        /// `error.code`, where it says one.
-        code: Option<String>,
-        /// The values of `WWW-Authenticate`.
-        challenges: Vec<HeaderValue>,
-    },
-    #[error(transparent)]
-    Unreachable(#[from] Unreachable),
-    #[error("the connection to Business Central broke while it listed its companies ({0})")]
-    Broken(String),
-    #[error("Business Central did not list its companies within {} s", .0.as_secs_f32())]
-    TimedOut(Duration),
-    #[error("Business Central's list of companies can't be read; look whether `base_url` leads to Business Central")]
-    Unreadable,
-}
-
-impl LookupError {
-    /// What a refusal says about the set-up, if anything.
-    pub fn trouble(&self) -> Option<&'static Trouble> {
-        match self {
-            Self::Refused { status, code, .. } => guide::refusal(*status, code.as_deref()),
-            Self::Unreachable(_) | Self::Broken(_) | Self::TimedOut(_) | Self::Unreadable => None,
-        }
-    }
-
-    /// What a refusal wants to see instead, as it was written.
-    pub fn challenges(&self) -> &[HeaderValue] {
-        match self {
-            Self::Refused { challenges, .. } => challenges,
-            _ => &[],
-        }
-    }
-
-    /// Whether the token was not taken.
-    pub fn is_unauthorized(&self) -> bool {
-        matches!(self, Self::Refused { status: StatusCode::UNAUTHORIZED, .. })
-    }
-}
-
-fn explained(status: StatusCode, code: Option<&str>) -> String {
-    guide::refusal(status, code).map_or_else(String::new, |trouble| format!(". {trouble}"))
-}
-
 /// Asks for the companies of the environment at `base` (`{base_url}/v2.0/{tenant}/{environment}`).
 ///
 /// An environment has at most 300 companies (BC, "Operational limits"), fewer than one page.
@@ -91,33 +40,18 @@ pub async fn look_up(
     authorization: &HeaderValue,
     timeout: Duration,
 ) -> Result<Vec<Company>, LookupError> {
-    let exchange = async {
-        let failed = |error| failed(base, error);
-        let url = format!("{base}/api/v2.0/companies");
-        let mut answer = http.get(&url, authorization).await.map_err(failed)?;
-        if answer.status() != StatusCode::OK {
-            let status = answer.status();
-            let challenges = answer.headers().get_all(WWW_AUTHENTICATE).iter().cloned().collect();
-            // The code only explains; the status says enough when it can't be read.
-            let body = read(base, &mut answer).await.unwrap_or_default();
-            return Err(LookupError::Refused { status, code: error_code(&body), challenges });
-        }
-        let body = read(base, &mut answer).await?;
-        let list: List = serde_json::from_slice(&body).map_err(|_| LookupError::Unreadable)?;
-        Ok(list.value.into_iter().filter_map(Entry::into_company).collect())
-    };
-    tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(LookupError::TimedOut(timeout)))
+    read_list(&inquiry::get(http, &list_url(base), ITS_COMPANIES, authorization, timeout).await?)
 }
 
-async fn read(base: &str, answer: &mut Answer) -> Result<Vec<u8>, LookupError> {
-    let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(|error| failed(base, error))? {
-        if body.len() + piece.len() > MAX_LIST_BYTES {
-            return Err(LookupError::Unreadable);
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
+/// Where the companies of the environment at `base` are listed.
+pub fn list_url(base: &str) -> String {
+    format!("{base}/api/v2.0/companies")
+}
+
+/// The companies in Business Central's answer.
+pub fn read_list(body: &[u8]) -> Result<Vec<Company>, LookupError> {
+    let list: List = serde_json::from_slice(body).map_err(|_| LookupError::Unreadable { what: ITS_COMPANIES })?;
+    Ok(list.value.into_iter().filter_map(Entry::into_company).collect())
 }
 
 /// The one company meant: by id; by exact name; by name in any case if only one fits; by display name if only one fits.
@@ -157,16 +91,6 @@ fn unknown(companies: &[Company], wanted: &CompanyRef) -> MatchError {
     MatchError::Unknown { wanted: wanted.clone(), existing: companies.to_vec() }
 }
 
-fn failed(base: &str, error: RequestError) -> LookupError {
-    match error {
-        RequestError::Connect(error) => {
-            let host = base.split('/').nth(2).unwrap_or_default();
-            LookupError::Unreachable(Unreachable::business_central(host, &error))
-        }
-        _ => LookupError::Broken(root_cause(&error)),
-    }
-}
-
 /// At most 40 names: an error is to be read.
 fn list(companies: &[Company]) -> String {
     const SHOWN: usize = 40;
@@ -199,8 +123,8 @@ impl Entry {
     }
 }
 
-/// 300 companies take about 150 KiB.
-const MAX_LIST_BYTES: usize = 4 * 1024 * 1024;
+/// What is asked for, as errors name it.
+pub const ITS_COMPANIES: &str = "its companies";
 
 #[cfg(test)]
 mod tests {

@@ -5,11 +5,13 @@ pub mod batch;
 pub mod body_addresses;
 pub mod companies;
 mod error_envelope;
+pub mod inquiry;
 mod members;
 pub mod metadata;
 mod names;
 mod path;
 pub mod soap;
+pub mod subscriptions;
 mod surface;
 pub mod system_service;
 

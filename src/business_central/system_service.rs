@@ -2,12 +2,14 @@
 //!
 //! Source: Business Central, "Using a system service to find companies".
 
+use std::sync::Arc;
+
 use roxmltree::Document;
 
-use super::CompanyName;
+use super::Company;
 
-/// The answer to its operation `Companies` with this company's name only, everything else byte for byte; `None` for what is no such answer.
-pub fn narrowed(answer: &[u8], company: &CompanyName) -> Option<String> {
+/// The answer to its operation `Companies` with the names of these only, everything else byte for byte; `None` for what is no such answer.
+pub fn narrowed(answer: &[u8], companies: &[Arc<Company>]) -> Option<String> {
     let text = std::str::from_utf8(answer).ok()?;
     let document = Document::parse(text).ok()?;
     let body = document.root_element().children().find(|child| child.tag_name().name() == "Body")?;
@@ -15,7 +17,8 @@ pub fn narrowed(answer: &[u8], company: &CompanyName) -> Option<String> {
     if result.tag_name().name() != "Companies_Result" {
         return None;
     }
-    let is_others = |node: &roxmltree::Node<'_, '_>| node.is_element() && node.text() != Some(company.as_str());
+    let is_one = |name: Option<&str>| companies.iter().any(|company| Some(company.name.as_str()) == name);
+    let is_others = |node: &roxmltree::Node<'_, '_>| node.is_element() && !is_one(node.text());
     let mut narrowed = String::with_capacity(text.len());
     let mut position = 0;
     for other in result.children().filter(is_others) {
@@ -30,6 +33,15 @@ pub fn narrowed(answer: &[u8], company: &CompanyName) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn companies(names: &[&str]) -> Vec<Arc<Company>> {
+        let company = |name: &&str| Company {
+            id: uuid::Uuid::nil().into(),
+            name: name.parse().unwrap(),
+            display_name: String::new(),
+        };
+        names.iter().map(company).map(Arc::new).collect()
+    }
+
     fn answer(names: &str) -> String {
         format!(
             "<?xml version=\"1.0\"?><s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>\n \
@@ -39,7 +51,7 @@ mod tests {
 
     #[test]
     fn one_name_is_left() {
-        let company: CompanyName = "A & Söhne".parse().unwrap();
+        let company = companies(&["A & Söhne"]);
         let own = "<return_value>A &amp; Söhne</return_value>";
         let others = ["<return_value>B</return_value>", "<return_value/>", "<v:x xmlns:v='v'>A</v:x>"];
         for names in [format!("{own}{}", others.concat()), format!("{} {own} ", others.concat()), own.to_owned()] {
@@ -47,11 +59,14 @@ mod tests {
             assert_eq!(narrowed(answer(&names).as_bytes(), &company), Some(answer(&kept)));
         }
         assert_eq!(narrowed(answer(others[0]).as_bytes(), &company), Some(answer("")));
+        let both = [own, others[0]].concat();
+        let all = answer(&[&both, others[1]].concat());
+        assert_eq!(narrowed(all.as_bytes(), &companies(&["B", "A & Söhne"])), Some(answer(&both)));
     }
 
     #[test]
     fn what_is_no_such_answer_is_none() {
-        let company: CompanyName = "A".parse().unwrap();
+        let company = companies(&["A"]);
         let other = answer("").replace("Companies_Result", "Other_Result");
         for text in ["", "{}", "<a/>", other.as_str(), "<!DOCTYPE a [<!ENTITY b 'c'>]><a/>"] {
             assert_eq!(narrowed(text.as_bytes(), &company), None, "{text}");

@@ -108,7 +108,8 @@ mapping! {
         environment: EnvironmentName = Default("Production"),
         /// The company's name, as the page "Companies" shows it, or its id. Leave it out when programs name the company in each request.
         company: CompanyRef = Optional,
-        /// What programs call a company on `nav` routes, and its name or id at Business Central: `{ "Old name": "New name", … }`.
+        /// What programs call a company on `nav` routes, and its name or id at Business Central: `{ "Old name": "New name", … }`. These routes
+        /// then lead to these companies and the connector's own, by either name, and to no other.
         companies: Named<CompanyRef> = Optional,
         /// The national cloud of the tenant. It decides where tokens are issued.
         cloud: Cloud = Default("public"),

@@ -7,7 +7,8 @@ use hyper::header::HeaderValue;
 
 use super::{Findings, Token, Wrong, entra};
 use crate::business_central::address::EnvironmentAddress;
-use crate::business_central::companies::{self, LookupError};
+use crate::business_central::companies;
+use crate::business_central::inquiry::LookupError;
 use crate::business_central::{Company, CompanyRef, EnvironmentName, Surface, encode_segment, error_code};
 use crate::config::{Connector, Route};
 use crate::entra::{ClaimsChallenge, ClientId};
@@ -165,7 +166,7 @@ pub async fn list_companies(
             None => Wrong::at(Step::Environment, said(*status, code.as_deref(), environment)),
         },
         LookupError::Unreachable(unreachable) => entra::unreached(unreachable),
-        LookupError::Broken(_) | LookupError::TimedOut(_) | LookupError::Unreadable => {
+        LookupError::Broken { .. } | LookupError::TimedOut { .. } | LookupError::Unreadable { .. } => {
             Wrong::at(Step::Connection, error.to_string())
         }
     })

@@ -10,11 +10,12 @@ use hyper::{Method, Request, Response, Uri};
 use tower::Service;
 
 use super::cache::Extent;
-use super::company_choice::company_of;
+use super::company_choice::{Companies, companies_of};
 use super::destination::Route;
 use super::exchange::{self, Exchange};
 use super::gate::Gate;
 use super::headers;
+use super::judge_subscription::{creates, judge_access};
 use super::look_up::LookUp;
 use super::pool::Member;
 use super::refusal::{Kind, Refusal};
@@ -22,8 +23,8 @@ use super::request_body::RequestBody;
 use super::step::{Drafted, Outbound, Routed};
 use super::suspicion::Case;
 use super::upstream::UpstreamBody;
-use crate::business_central::address::{EnvironmentAddress, Resource};
-use crate::business_central::{Company, CompanyId, soap};
+use crate::business_central::address::{EnvironmentAddress, Resource, names};
+use crate::business_central::{CompanyId, soap};
 use crate::config;
 use crate::entra::Token;
 
@@ -83,8 +84,7 @@ where
 #[derive(Debug)]
 pub struct Directed {
     pub resource: Resource,
-    /// The company it is about, unless the client names it.
-    pub company: Option<Arc<Company>>,
+    pub companies: Companies,
     pub address: Uri,
 }
 
@@ -96,36 +96,36 @@ pub async fn direct(
     mut resource: Resource,
     methods: &[Method],
 ) -> Result<Directed, Refusal> {
-    let company = company_of(settings, look_up, &mut resource).await?;
-    let resource = settle(resource, company.as_deref(), methods, look_up).await?;
-    let target = resource.path_and_query(environment.path(), company.as_deref())?;
+    let companies = companies_of(settings, look_up, &mut resource).await?;
+    let resource = settle(resource, &companies, methods, look_up).await?;
+    let target = resource.path_and_query(environment.path(), companies.company.as_deref())?;
     let address =
         Uri::builder().scheme("https").authority(settings.connector.base_url.authority()).path_and_query(target);
     let address = address
         .build()
         .map_err(|_| Refusal::new(Kind::BadRequest, "The address can't be written as Business Central needs it."))?;
-    Ok(Directed { resource, company, address })
+    Ok(Directed { resource, companies, address })
 }
 
-/// What is asked for in this company with these methods: a page and an unbound action of OData look alike, and only Business Central can
-/// tell them apart. Refused is a change of the set of companies.
+/// What is asked for in these companies with these methods: a page and an unbound action of OData look alike, and only Business Central can
+/// tell them apart. Refused is a change of the set of companies, and what is about subscriptions of others.
 pub async fn settle(
     resource: Resource,
-    company: Option<&Company>,
+    companies: &Companies,
     methods: &[Method],
     look_up: &impl LookUp,
 ) -> Result<Resource, Refusal> {
-    if let Some(company) = company
+    if let Some(within) = &companies.within
         && resource.lists_companies()
         && !methods.iter().all(|method| exchange::only_reads(method) || method == Method::OPTIONS)
     {
-        let message =
-            format!("This route leads to the company `{}` only; it neither creates nor changes others.", company.name);
+        let names = names(within);
+        let message = format!("This route leads to the company `{names}` only; it neither creates nor changes others.");
         return Err(Refusal::new(Kind::NotAllowed, message));
     }
-    let is_post = methods.iter().all(|method| method == Method::POST);
-    match (company, resource.unbound_action()) {
-        (Some(company), Some(name)) if is_post && look_up.has_action(name).await? => {
+    judge_access(&resource, companies, methods, look_up).await?;
+    match (&companies.company, resource.unbound_action()) {
+        (Some(company), Some(name)) if creates(methods) && look_up.has_action(name).await? => {
             Ok(resource.into_unbound_action(company))
         }
         _ => Ok(resource),
@@ -136,15 +136,16 @@ impl Draft {
     async fn new(routed: Routed<RequestBody>) -> Result<(Self, RequestBody), Refusal> {
         let Routed { exchange, route, resource, head, body } = routed;
         let methods: Vec<Method> = headers::methods(&head.method, &head.headers).collect();
-        let Directed { resource, company, address } =
+        let Directed { resource, companies, address } =
             direct(&route.settings, &route.destination.address, &*route, resource, &methods).await?;
         let (is_batch, is_soap, is_page) = (resource.is_batch(), resource.is_soap(), resource.is_soap_page());
-        exchange.asks_for(resource, company.clone());
+        let company = companies.company.as_ref().map(|company| company.id);
+        exchange.asks_for(resource, companies);
         let only_reads = methods.iter().all(exchange::only_reads);
         let mut headers = headers::towards_business_central(head.headers, &head.method, &route.settings, exchange.id);
         headers.insert(HOST, route.destination.upstream.host());
         let draft = Self {
-            company: company.map(|company| company.id),
+            company,
             method: head.method,
             target: address.into_parts().path_and_query.map_or_else(Uri::default, Uri::from),
             headers,

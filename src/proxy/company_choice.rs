@@ -1,25 +1,100 @@
-//! Which company a request is about, as far as the configuration says it: what has to be looked up, and why.
+//! Which companies a request is about, as far as the configuration says it: what has to be looked up, and why.
 
 use std::sync::Arc;
 
 use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
 use crate::business_central::address::{Resource, is_named};
-use crate::business_central::{Company, CompanyRef};
+use crate::business_central::{Company, CompanyRef, Surface};
 use crate::config;
 
-/// The company a request is about: the route's, or the one a client of the `nav` surface calls by its old name. `None` when the request
-/// needs none, or its client names it.
-pub async fn company_of(
+/// The companies a request is about, as Business Central knows them.
+#[derive(Debug, Clone, Default)]
+pub struct Companies {
+    /// The one it is in: the route's, or the one a client of the `nav` surface calls by its old name. `None` when it needs none, when it spans
+    /// several, or when its client names it.
+    pub company: Option<Arc<Company>>,
+    /// All that it may show or change anything of; `None` for any.
+    pub within: Option<Vec<Arc<Company>>>,
+}
+
+impl Companies {
+    fn one(company: Arc<Company>) -> Self {
+        Self { company: Some(company.clone()), within: Some(vec![company]) }
+    }
+}
+
+/// The companies a request is about; refused where it names another.
+pub async fn companies_of(
     settings: &config::Route,
     look_up: &impl LookUp,
     resource: &mut Resource,
-) -> Result<Option<Arc<Company>>, Refusal> {
-    let choice = CompanyChoice::of(settings, resource)?;
-    let Some(wanted) = choice.wanted() else { return Ok(None) };
-    let company = look_up.company(wanted, resource).await?;
-    choice.settle(settings, resource, &company)?;
-    Ok(Some(company))
+) -> Result<Companies, Refusal> {
+    match CompanyChoice::of(settings, resource) {
+        CompanyChoice::NotNeeded | CompanyChoice::Clients => Ok(Companies::default()),
+        CompanyChoice::Routes(wanted) => Ok(Companies::one(look_up.company(wanted, resource).await?)),
+        CompanyChoice::Translated { company, .. } => {
+            let company = look_up.company(company, resource).await?;
+            resource.translate_company(&company);
+            Ok(Companies::one(company))
+        }
+        CompanyChoice::Among { old, among } => {
+            let mut known = known(&among, look_up, resource).await?.into_iter();
+            let company = known.find(|company| is_named(company, &old)).ok_or_else(|| untranslated(settings, &old))?;
+            resource.translate_company(&company);
+            Ok(Companies::one(company))
+        }
+        CompanyChoice::Several(among) => {
+            let known = known(&among, look_up, resource).await?;
+            resource.keep_to(&known)?;
+            Ok(Companies { company: None, within: Some(known) })
+        }
+    }
+}
+
+/// All companies that requests of a route can reach; `None` for any. `about` is what is asked for in them.
+pub async fn within(
+    settings: &config::Route,
+    look_up: &impl LookUp,
+    about: &Resource,
+) -> Result<Option<Vec<Arc<Company>>>, Refusal> {
+    match reach(settings) {
+        any if any.is_empty() => Ok(None),
+        some => known(&some, look_up, about).await.map(Some),
+    }
+}
+
+/// Those that exist. One that does not, hides no other.
+async fn known(
+    wanted: &[&CompanyRef],
+    look_up: &impl LookUp,
+    resource: &Resource,
+) -> Result<Vec<Arc<Company>>, Refusal> {
+    let (mut known, mut gone) = (Vec::new(), None);
+    for wanted in wanted {
+        match look_up.company(wanted, resource).await {
+            Ok(company) => known.push(company),
+            Err(refusal) if refusal.kind == Kind::UnknownCompany => gone = Some(refusal),
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    match gone {
+        Some(refusal) if known.is_empty() => Err(refusal),
+        _ => Ok(known),
+    }
+}
+
+/// The companies requests of a route can reach: its own, and those that `companies:` names for clients of the `nav` surface. Empty where there
+/// is no such limit.
+pub fn reach(settings: &config::Route) -> Vec<&CompanyRef> {
+    let translated = settings.connector.companies.values().filter(|_| settings.surface == Surface::Nav);
+    let mut reach: Vec<&CompanyRef> = Vec::new();
+    for company in settings.company.iter().chain(translated) {
+        if !reach.contains(&company) {
+            reach.push(company);
+        }
+    }
+    reach
 }
 
 /// Where the company of a request comes from.
@@ -31,47 +106,34 @@ pub enum CompanyChoice<'c> {
     Clients,
     /// The route's; another one is refused.
     Routes(&'c CompanyRef),
-    /// The route's, if the client of the `nav` surface calls it by a name of its own; any other old name is refused.
-    RoutesIfNamed { old: String, company: &'c CompanyRef },
     /// The one that the connector's `companies:` names for what the client of the `nav` surface calls it.
     Translated { old: String, company: &'c CompanyRef },
+    /// One of those the route reaches, if the client of the `nav` surface calls it by a name of its own; any other old name is refused.
+    Among { old: String, among: Vec<&'c CompanyRef> },
+    /// All that the route reaches: the client of the `nav` surface asks for something that spans companies.
+    Several(Vec<&'c CompanyRef>),
 }
 
 impl<'c> CompanyChoice<'c> {
-    /// The choice on this route; refused where the client's old name can't be translated.
-    pub fn of(settings: &'c config::Route, resource: &Resource) -> Result<Self, Refusal> {
+    /// The choice on this route.
+    pub fn of(settings: &'c config::Route, resource: &Resource) -> Self {
         if !resource.concerns_a_company() {
-            return Ok(Self::NotNeeded);
+            return Self::NotNeeded;
         }
-        let (old, companies) = (resource.old_company(), &settings.connector.companies);
-        match (old, old.and_then(|old| companies.get(old)), &settings.company) {
-            (Some(old), Some(company), _) => Ok(Self::Translated { old: old.to_owned(), company }),
-            (Some(old), None, Some(company)) => Ok(Self::RoutesIfNamed { old: old.to_owned(), company }),
-            (Some(old), None, None) if !companies.is_empty() => Err(untranslated(settings, old)),
-            (None, _, Some(company)) => Ok(Self::Routes(company)),
-            (_, _, None) => Ok(Self::Clients),
-        }
-    }
-
-    /// The company that has to be looked up, if one has.
-    pub fn wanted(&self) -> Option<&'c CompanyRef> {
-        match self {
-            Self::NotNeeded | Self::Clients => None,
-            Self::Routes(company) | Self::RoutesIfNamed { company, .. } | Self::Translated { company, .. } => {
-                Some(company)
-            }
-        }
-    }
-
-    /// Has the resource be in the company chosen, now that it is known; refused where the client means another.
-    fn settle(&self, settings: &config::Route, resource: &mut Resource, company: &Company) -> Result<(), Refusal> {
-        match self {
-            Self::RoutesIfNamed { old, .. } if !is_named(company, old) => Err(untranslated(settings, old)),
-            Self::RoutesIfNamed { .. } | Self::Translated { .. } => {
-                resource.translate_company(company);
-                Ok(())
-            }
-            Self::NotNeeded | Self::Clients | Self::Routes(_) => Ok(()),
+        let among = reach(settings);
+        let Some(old) = resource.old_company().map(str::to_owned) else {
+            return match &settings.company {
+                _ if among.len() > settings.company.iter().count() && resource.spans_companies() => {
+                    Self::Several(among)
+                }
+                Some(company) => Self::Routes(company),
+                None => Self::Clients,
+            };
+        };
+        match settings.connector.companies.get(&old) {
+            Some(company) => Self::Translated { old, company },
+            None if among.is_empty() => Self::Clients,
+            None => Self::Among { old, among },
         }
     }
 }

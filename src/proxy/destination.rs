@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::actions::Actions;
 use super::cache::Changes;
+use super::company_choice::Companies as Meant;
 use super::gate::Gate;
 use super::look_up::LookUp;
 use super::pool::{Member, Pool};
@@ -19,8 +20,10 @@ use super::retry::Budget;
 use super::suspicion::{Case, Suspicion};
 use super::tally::Tally;
 use super::upstream::Upstream;
-use crate::business_central::address::{EnvironmentAddress, Resource};
-use crate::business_central::companies::{self, LookupError, MatchError};
+use crate::business_central::address::{EnvironmentAddress, Resource, Subscription};
+use crate::business_central::companies::{self, MatchError};
+use crate::business_central::inquiry::{self, LookupError};
+use crate::business_central::subscriptions::Kept;
 use crate::business_central::{Company, CompanyRef};
 use crate::config;
 use crate::entra::{ClaimsChallenge, ClientId, Expiry, Token, TokenState};
@@ -157,6 +160,19 @@ impl LookUp for Route {
     async fn has_action(&self, name: &str) -> Result<bool, Refusal> {
         self.destination.has_action(name).await
     }
+
+    async fn is_subscribed_in(
+        &self,
+        subscription: Subscription,
+        at: &Resource,
+        companies: &Meant,
+    ) -> Result<bool, Refusal> {
+        let Some(within) = &companies.within else { return Ok(true) };
+        let environment = &self.destination.address;
+        let path = at.path_and_query(environment.path(), companies.company.as_deref())?;
+        let kept = Kept { subscription, companies: within, environment };
+        Ok(self.destination.subscription(&path).await?.is_none_or(|found| kept.holds(&found)))
+    }
 }
 
 impl Destination {
@@ -292,38 +308,8 @@ impl Destination {
     }
 
     async fn list_companies(&self) -> Result<Vec<Company>, Refusal> {
-        let base = self.address.url();
-        let look_up =
-            async |token: &Token| companies::look_up(&self.http, &base, &token.authorization, LOOK_UP_TIME).await;
-        let mut refused = Vec::new();
-        let listed = loop {
-            let (member, token) = self.token(&refused).await?;
-            let case = Case { application: member.client_id, company: None };
-            let mut listed = look_up(&token).await;
-            if let Err(error) = listed.as_ref()
-                && error.is_unauthorized()
-            {
-                refused.push(member.client_id);
-                let mut last = token;
-                if let Some(challenge) = ClaimsChallenge::among(error.challenges()) {
-                    member.tokens.answer_challenge(&last, challenge);
-                }
-                if self.suspicion.falls_on(&last, case) {
-                    last = member.tokens.token_after(&last).await?;
-                    listed = look_up(&last).await;
-                }
-                if listed.as_ref().is_err_and(LookupError::is_unauthorized) {
-                    self.suspicion.clear_of(&last, case);
-                    if self.pool.members().count() > refused.len() {
-                        continue;
-                    }
-                    return Err(self.credentials_refused(&member, &last));
-                }
-            }
-            self.suspicion.lift(case);
-            break listed;
-        };
-        listed.map_err(|error| match error {
+        let listed = self.ask(&companies::list_url(&self.address.url()), companies::ITS_COMPANIES).await?;
+        listed.and_then(|body| companies::read_list(&body)).map_err(|error| match error {
             LookupError::Refused { status: StatusCode::NOT_FOUND, .. } => Refusal::new(
                 Kind::UnknownEnvironment,
                 format!(
@@ -334,6 +320,48 @@ impl Destination {
             ),
             other => other.into(),
         })
+    }
+
+    /// What Business Central answers to a question of our own, asked with whichever token it takes.
+    async fn ask(&self, url: &str, what: &'static str) -> Result<Result<Vec<u8>, LookupError>, Refusal> {
+        let get = async |token: &Token| inquiry::get(&self.http, url, what, &token.authorization, LOOK_UP_TIME).await;
+        let mut refused = Vec::new();
+        loop {
+            let (member, token) = self.token(&refused).await?;
+            let case = Case { application: member.client_id, company: None };
+            let mut answer = get(&token).await;
+            if let Err(error) = answer.as_ref()
+                && error.is_unauthorized()
+            {
+                refused.push(member.client_id);
+                let mut last = token;
+                if let Some(challenge) = ClaimsChallenge::among(error.challenges()) {
+                    member.tokens.answer_challenge(&last, challenge);
+                }
+                if self.suspicion.falls_on(&last, case) {
+                    last = member.tokens.token_after(&last).await?;
+                    answer = get(&last).await;
+                }
+                if answer.as_ref().is_err_and(LookupError::is_unauthorized) {
+                    self.suspicion.clear_of(&last, case);
+                    if self.pool.members().count() > refused.len() {
+                        continue;
+                    }
+                    return Err(self.credentials_refused(&member, &last));
+                }
+            }
+            self.suspicion.lift(case);
+            return Ok(answer);
+        }
+    }
+
+    /// The subscription at this path as Business Central has it; `None` if there is none, or none can have this key.
+    async fn subscription(&self, path: &str) -> Result<Option<Vec<u8>>, Refusal> {
+        match self.ask(&format!("{}{path}", self.address.origin()), "a subscription").await? {
+            Ok(subscription) => Ok(Some(subscription)),
+            Err(LookupError::Refused { status: StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST, .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A token of the fittest application that has one, of those that are not excluded; never are all of them.

@@ -12,12 +12,13 @@ use uuid::Uuid;
 
 use super::cache::{Extent, Use};
 use super::client::ClientConnection;
+use super::company_choice::Companies;
 use super::credentials::Credentials;
 use super::destination::Route;
 use super::snapshot::Snapshot;
 use super::{headers, links, old_odata};
 use crate::business_central::address::Resource;
-use crate::business_central::{Company, Dialect, Surface};
+use crate::business_central::{Dialect, Surface};
 
 /// One request and what became of it so far.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub struct Exchange {
     accepts_gzip: bool,
     /// Scheme and authority that lead this client to us.
     base: String,
-    asked: OnceLock<(Resource, Option<Arc<Company>>)>,
+    asked: OnceLock<(Resource, Companies)>,
     route: OnceLock<Arc<Route>>,
     upstream: OnceLock<Duration>,
     token_age: OnceLock<Duration>,
@@ -90,12 +91,12 @@ impl Exchange {
         self.speaks_soap.store(true, Ordering::Relaxed);
     }
 
-    /// Notes what is asked for, and in which company of ours.
-    pub fn asks_for(&self, resource: Resource, company: Option<Arc<Company>>) {
-        let _ = self.asked.set((resource, company));
+    /// Notes what is asked for, and in which companies.
+    pub fn asks_for(&self, resource: Resource, companies: Companies) {
+        let _ = self.asked.set((resource, companies));
     }
 
-    pub fn asked(&self) -> Option<&(Resource, Option<Arc<Company>>)> {
+    pub fn asked(&self) -> Option<&(Resource, Companies)> {
         self.asked.get()
     }
 

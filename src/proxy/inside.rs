@@ -1,12 +1,10 @@
 //! Addresses inside a request's body: understood as those of requests of their own would be.
 
-use std::sync::Arc;
-
-use super::company_choice::company_of;
+use super::company_choice::{Companies, companies_of};
 use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
 use crate::business_central::address::{Asked, EnvironmentAddress, Resource, split_query};
-use crate::business_central::{Company, SafePath, Surface};
+use crate::business_central::{SafePath, Surface};
 use crate::config;
 
 /// What the addresses in one body are read against.
@@ -25,8 +23,7 @@ pub struct Inside<'a, L> {
 #[derive(Debug)]
 pub struct Understood {
     pub resource: Resource,
-    /// The route's, or the one a client of the `nav` surface calls by its old name.
-    pub company: Option<Arc<Company>>,
+    pub companies: Companies,
     pub is_relative: bool,
 }
 
@@ -67,7 +64,7 @@ impl<L: LookUp> Inside<'_, L> {
         let address = format!("{}/reference{}", self.root(), rest.replace('#', "%23"));
         let (path, query) = split_query(&address);
         let understood = self.in_company(self.local(path, query, company_headers)?, true).await?;
-        Ok(understood.resource.judge(understood.company.as_deref())?)
+        Ok(understood.resource.judge(understood.companies.company.as_deref())?)
     }
 
     /// The local path of the service's root, below the route's prefix.
@@ -81,8 +78,8 @@ impl<L: LookUp> Inside<'_, L> {
     }
 
     async fn in_company(&self, mut resource: Resource, is_relative: bool) -> Result<Understood, Refusal> {
-        let company = company_of(self.settings, self.look_up, &mut resource).await?;
-        Ok(Understood { resource, company, is_relative })
+        let companies = companies_of(self.settings, self.look_up, &mut resource).await?;
+        Ok(Understood { resource, companies, is_relative })
     }
 
     /// The path of an address that begins as the client's own base address does.

@@ -15,19 +15,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
 use super::cache::Extent;
+use super::company_choice::reach;
 use super::gunzip::Gunzip;
 use super::headers;
 use super::inside::Inside;
 use super::judge_batch::judge_batch;
 use super::judge_body::judge_addresses;
-use super::judge_subscription::judge_subscription;
+use super::judge_subscription::{creates, judge_subscription};
 use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
 use super::request_body::{RequestBody, gather};
 use super::step::Routed;
+use crate::business_central::Dialect;
 use crate::business_central::address::{self, Resource};
 use crate::business_central::body_addresses::may_hold_addresses;
-use crate::business_central::{Dialect, Surface};
 use crate::config;
 
 /// The step that looks into bodies.
@@ -192,8 +193,8 @@ impl Subject {
         Ok(match resource.subscription() {
             _ if !resource.takes_json() => None,
             Some(kind) if is_confined(settings) => {
-                let creates = headers::methods(&head.method, &head.headers).all(|method| method == Method::POST);
-                Some(Self::Subscription { kind, creates })
+                let methods: Vec<Method> = headers::methods(&head.method, &head.headers).collect();
+                Some(Self::Subscription { kind, creates: creates(&methods) })
             }
             None if is_json => Some(Self::Addresses),
             _ => None,
@@ -226,7 +227,7 @@ impl Subject {
 
 /// Whether requests of this route can't reach every company.
 fn is_confined(settings: &config::Route) -> bool {
-    settings.company.is_some() || settings.surface == Surface::Nav && !settings.connector.companies.is_empty()
+    !reach(settings).is_empty()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -4,16 +4,16 @@ use hyper::Method;
 
 use super::authorize::settle;
 use super::cache::Extent;
-use super::company_choice::company_of;
+use super::company_choice::companies_of;
 use super::exchange::only_reads;
 use super::headers::METHOD_HEADERS;
 use super::inside::{Inside, Understood};
 use super::judge_body::{elsewhere, judge_addresses};
-use super::judge_subscription::judge_subscription;
+use super::judge_subscription::{creates, judge_subscription};
 use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
 use super::route::allows;
-use crate::business_central::address::{Resource, Subscription};
+use crate::business_central::address::{Portion, Resource, Subscription};
 use crate::business_central::batch::{Batch, Operation};
 
 /// The batch as it may be sent: every address one at Business Central, and every request in the company it may be in. And what it may
@@ -72,17 +72,21 @@ async fn judge_operation(
     allows(inside.settings, methods.iter().cloned())?;
     let named: Vec<String> = operation.header(COMPANY).into_iter().collect();
     let referred = operation.refers_to(earlier).map(|(to, rest)| (to.id.clone(), rest.to_owned()));
-    let (about, at, company) = if let Some((to, rest)) = referred {
+    let (about, at, companies) = if let Some((to, rest)) = referred {
         inside.judge_reference(&rest, &named).await?;
         let about = judged.iter().find(|judged| judged.id == to).map_or(About::Anything, |judged| judged.about);
         if about == About::Companies && !rest.is_empty() {
             return Err(Refusal::new(Kind::BadRequest, NO_REFERENCE));
         }
         let mut at = inside.request.clone();
-        let company = company_of(inside.settings, inside.look_up, &mut at).await?;
-        (about, at, company)
+        let companies = companies_of(inside.settings, inside.look_up, &mut at).await?;
+        // Where the earlier one fails, the reference leads to the set of all.
+        if matches!(about, About::Subscriptions(_)) && companies.within.is_some() && methods.iter().any(only_reads) {
+            return Err(Refusal::new(Kind::NotAllowed, NO_REFERENCE_TO_READ));
+        }
+        (about, at, companies)
     } else {
-        let Some(Understood { resource, company, .. }) = inside.understand(&operation.url, &named).await? else {
+        let Some(Understood { resource, companies, .. }) = inside.understand(&operation.url, &named).await? else {
             return Err(elsewhere(&operation.url));
         };
         if resource.is_batch() {
@@ -91,23 +95,25 @@ async fn judge_operation(
         if !resource.is_served_with(inside.request) {
             return Err(elsewhere(&operation.url));
         }
-        let at = settle(resource, company.as_deref(), &methods, inside.look_up).await?;
-        operation.url = at.in_batch(company.as_deref())?;
-        (About::of(&at), at, company)
+        let at = settle(resource, &companies, &methods, inside.look_up).await?;
+        if companies.within.is_some() && matches!(at.subscriptions(), Some((_, Portion::All))) && !creates(&methods) {
+            return Err(Refusal::new(Kind::NotAllowed, NO_LIST));
+        }
+        operation.url = at.in_batch(companies.company.as_deref())?;
+        (About::of(&at), at, companies)
     };
     let may_change = match methods.iter().all(only_reads) {
         true => Extent::Nothing,
-        false => Extent::of(company.as_ref().map(|company| company.id)),
+        false => Extent::of(companies.company.as_ref().map(|company| company.id)),
     };
-    if company.is_some() {
+    if companies.company.is_some() {
         // The address names the company now.
         operation.drop_header(COMPANY);
     }
     let body = operation.body.take();
     let changed = match (&body, about) {
         (Some(body), About::Subscriptions(subscription)) => {
-            let creates = methods.iter().all(|method| method == Method::POST);
-            judge_subscription(subscription, creates, &at, body, inside).await.map(|()| None)?
+            judge_subscription(subscription, creates(&methods), &at, body, inside).await.map(|()| None)?
         }
         (Some(body), _) => judge_addresses(body, inside).await?,
         (None, _) => None,
@@ -132,3 +138,9 @@ const COMPANY: &str = "company";
 /// A query of its own would take the place of the condition that keeps the list to the route's company.
 const NO_REFERENCE: &str =
     "A reference to a list of companies can't go on; write its address out, such as companies?$top=1.";
+
+/// Only an answer of its own is narrowed down.
+const NO_LIST: &str = "The list of subscriptions holds those of all companies, which are left out of an answer of its own only; ask for it outside \
+     the batch.";
+
+const NO_REFERENCE_TO_READ: &str = "A subscription is read by its own address only, such as subscriptions('id'), not by a reference to a request of the batch.";

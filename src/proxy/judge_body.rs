@@ -26,7 +26,7 @@ async fn judge_address(address: &str, inside: &Inside<'_, impl LookUp>) -> Resul
         let spelled_out = address.replace('\\', "/");
         return inside.judge_reference(&format!("/{spelled_out}"), &[]).await.map(|()| None);
     };
-    let company = understood.company.as_deref();
+    let company = understood.companies.company.as_deref();
     if !understood.resource.is_served_with(inside.request) {
         return Err(elsewhere(address));
     }

@@ -1,13 +1,64 @@
-//! Judging the body of a subscription: what Business Central reports of its own accord is about the route's company.
+//! Judging subscriptions: what Business Central reports of its own accord is about the route's company, and nobody sees or changes those of
+//! another one.
 
-use std::sync::Arc;
+use hyper::Method;
 
+use super::company_choice::{Companies, within};
+use super::exchange::only_reads;
 use super::inside::Inside;
 use super::judge_body::unreadable;
 use super::look_up::LookUp;
 use super::refusal::{Kind, Refusal};
-use crate::business_central::address::{AddressError, Resource, Subscription};
-use crate::business_central::{Company, Members};
+use crate::business_central::Members;
+use crate::business_central::address::{AddressError, Portion, Resource, Subscription, names};
+
+/// Refuses what would show or change a subscription of another company than the request's.
+///
+/// All subscriptions of an environment stand in one set. Of a list, those of other companies are left out when it is answered; a single one is
+/// looked at first.
+pub async fn judge_access(
+    resource: &Resource,
+    companies: &Companies,
+    methods: &[Method],
+    look_up: &impl LookUp,
+) -> Result<(), Refusal> {
+    let (Some(within), Some((subscription, portion))) = (&companies.within, resource.subscriptions()) else {
+        return Ok(());
+    };
+    let only = format!("this route leads to the company `{}` only", names(within));
+    let message = match portion {
+        Portion::One(one) => match look_up.is_subscribed_in(subscription, &one, companies).await? {
+            true => return Ok(()),
+            false => format!("The subscription is about another company, and {only}."),
+        },
+        Portion::All if creates(methods) => return Ok(()),
+        Portion::All if methods.iter().all(|method| only_reads(method) || method == Method::OPTIONS) => {
+            match resource.obscures(subscription) {
+                None => return Ok(()),
+                Some(option) => format!(
+                    "The list of subscriptions holds those of all companies, and {only}: the others are left out of the answer, which \
+                     `{option}` does not allow. Leave it out{}.",
+                    if option.ends_with("select") {
+                        format!(", or let it name {} too", subscription.telling_members().join(" or "))
+                    } else {
+                        String::new()
+                    }
+                ),
+            }
+        }
+        Portion::All | Portion::Beyond => {
+            format!(
+                "The address leads to the subscriptions of all companies, and {only}; ask for the list, or name one of them."
+            )
+        }
+    };
+    Err(Refusal::new(Kind::NotAllowed, message))
+}
+
+/// Whether a request with these methods makes something new.
+pub fn creates(methods: &[Method]) -> bool {
+    methods.iter().all(|method| method == Method::POST)
+}
 
 /// Refuses a subscription to another company than the route's. Its addresses are not ours to change: Business Central calls the receiver
 /// itself, and names what has changed by the address that is watched.
@@ -29,15 +80,17 @@ pub async fn judge_subscription(
 
 async fn judge_webhook(at: &Resource, members: &Members<'_>, inside: &Inside<'_, impl LookUp>) -> Result<(), Refusal> {
     let Some(asked) = text(members, "resource")? else { return Ok(()) };
-    let watched = Resource::watched(&asked.replace('#', "%23"), inside.environment)?;
-    let Some(company) = routes_company(watched.as_ref().unwrap_or(at), inside).await? else { return Ok(()) };
-    if let Some(watched) = &watched {
-        watched.judge(Some(&company))?;
+    let watched = Resource::watched(&asked, inside.environment)?;
+    let about = watched.as_ref().unwrap_or(at);
+    let Some(within) = within(inside.settings, inside.look_up, about).await? else { return Ok(()) };
+    if let Some(mut watched) = watched {
+        if within.iter().any(|company| watched.is_in(company)) {
+            return Ok(());
+        }
+        watched.keep_to(&within)?;
     }
-    match watched.is_some_and(|watched| watched.names_its_company()) {
-        true => Ok(()),
-        false => Err(AddressError::Unwatchable { asked, id: company.id.to_string() }.into()),
-    }
+    let id = within.first().map_or_else(String::new, |company| company.id.to_string());
+    Err(AddressError::Unwatchable { asked, id }.into())
 }
 
 async fn judge_event(
@@ -47,17 +100,17 @@ async fn judge_event(
     inside: &Inside<'_, impl LookUp>,
 ) -> Result<(), Refusal> {
     let mut named = Vec::new();
-    for member in ["companyName", "companyId"] {
+    for member in Subscription::Event.telling_members() {
         named.extend(text(members, member)?.filter(|named| !named.is_empty()));
     }
     // As in a header: judged together with what the address names.
-    let about = at.clone().named_by(&named)?;
-    let Some(company) = routes_company(&about, inside).await? else { return Ok(()) };
-    about.judge(Some(&company))?;
+    let mut about = at.clone().named_by(&named)?;
+    let Some(within) = within(inside.settings, inside.look_up, &about).await? else { return Ok(()) };
+    about.keep_to(&within)?;
     if creates && named.is_empty() && !about.names_its_company() {
+        let company = within.first().map_or("", |company| company.name.as_str());
         let message = format!(
-            "The subscription names no company, and Business Central would take its own default; add \"companyName\": \"{}\" to it.",
-            company.name
+            "The subscription names no company, and Business Central would take its own default; add \"companyName\": \"{company}\" to it."
         );
         return Err(Refusal::new(Kind::BadRequest, message));
     }
@@ -68,11 +121,4 @@ async fn judge_event(
 fn text(members: &Members<'_>, name: &str) -> Result<Option<String>, Refusal> {
     let Some(value) = members.get(name) else { return Ok(None) };
     serde_json::from_str(value.get()).map_err(|error| unreadable(&error))
-}
-
-async fn routes_company(about: &Resource, inside: &Inside<'_, impl LookUp>) -> Result<Option<Arc<Company>>, Refusal> {
-    match &inside.settings.company {
-        Some(wanted) => inside.look_up.company(wanted, about).await.map(Some),
-        None => Ok(None),
-    }
 }

@@ -47,8 +47,8 @@ impl Links {
             return Some(format!("{base}{UNROUTED}{elsewhere}"));
         };
         let own = || {
-            let (asked, company) = self.exchange.asked()?;
-            self.below(&self.route, &resource, company.as_deref(), Some(asked))
+            let (asked, companies) = self.exchange.asked()?;
+            self.below(&self.route, &resource, companies.company.as_deref(), Some(asked))
         };
         let others = || {
             let below = |route| self.below(route, &resource, route.known_company()?.as_deref(), None);

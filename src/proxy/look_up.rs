@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::company_choice::Companies;
 use super::refusal::Refusal;
-use crate::business_central::address::Resource;
+use crate::business_central::address::{Resource, Subscription};
 use crate::business_central::{Company, CompanyRef};
 
 /// Answers what the configuration leaves open.
@@ -17,4 +18,12 @@ pub trait LookUp: Sync {
 
     /// Whether OData knows an unbound action of this name.
     fn has_action(&self, name: &str) -> impl Future<Output = Result<bool, Refusal>> + Send;
+
+    /// Whether the subscription at this address is about one of these companies. One that does not exist is nobody else's.
+    fn is_subscribed_in(
+        &self,
+        subscription: Subscription,
+        at: &Resource,
+        companies: &Companies,
+    ) -> impl Future<Output = Result<bool, Refusal>> + Send;
 }

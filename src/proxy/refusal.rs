@@ -8,7 +8,8 @@ use hyper::StatusCode;
 use super::guard::Unwelcome;
 use crate::business_central::address::AddressError;
 use crate::business_central::batch::BatchError;
-use crate::business_central::companies::{LookupError, MatchError};
+use crate::business_central::companies::MatchError;
+use crate::business_central::inquiry::LookupError;
 use crate::business_central::{Dialect, PathError};
 use crate::entra::Unavailable;
 use crate::guide::{Step, Trouble};
@@ -187,9 +188,11 @@ impl From<LookupError> for Refusal {
             LookupError::Refused { .. } if error.trouble().is_some_and(Trouble::needs_setup) => {
                 Kind::CredentialsRefused
             }
-            LookupError::Refused { .. } | LookupError::Broken(_) | LookupError::Unreadable => Kind::AnswerBroken,
+            LookupError::Refused { .. } | LookupError::Broken { .. } | LookupError::Unreadable { .. } => {
+                Kind::AnswerBroken
+            }
             LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.step),
-            LookupError::TimedOut(_) => Kind::AnswerTimeout,
+            LookupError::TimedOut { .. } => Kind::AnswerTimeout,
         };
         Self::new(kind, capitalised(&error.to_string()))
     }

@@ -24,8 +24,9 @@ use super::refusal::{Kind, Refusal};
 use super::request_body::{ClientBody, Drain, Unread};
 use super::snapshot::Current;
 use super::step::{Arrived, Inbound};
-use super::treatment::Treatment;
+use super::treatment::{List, Treatment};
 use super::upstream::UpstreamBody;
+use crate::business_central::subscriptions::Kept;
 use crate::business_central::system_service;
 
 /// The outermost step: every request leaves it with an answer.
@@ -142,8 +143,7 @@ async fn relay(
     head.version = Version::HTTP_11;
     let ends_with_connection = version == Version::HTTP_10;
     let idle = exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
-    let treatment @ Treatment { document, is_narrowed, is_decoded } =
-        Treatment::of(exchange, head.status, &head.headers);
+    let treatment @ Treatment { document, narrowed, is_decoded } = Treatment::of(exchange, head.status, &head.headers);
     exchange.client.may_stall(idle);
     let links = exchange.route().map(|route| Links::new(exchange.clone(), route.clone()));
 
@@ -154,9 +154,9 @@ async fn relay(
             body = body.with_links(document, links);
         }
     }
-    if is_narrowed {
+    if let Some(list) = narrowed {
         headers::of_changed_body(&mut head.headers);
-        let length = narrow(exchange, &mut body).await?;
+        let length = narrow(list, exchange, &mut body).await?;
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     } else if treatment.changes_it() {
         headers::of_changed_body(&mut head.headers);
@@ -182,11 +182,19 @@ async fn relay(
     Ok(Response::from_parts(head, ResponseBody { content, record }))
 }
 
-/// Has a list of companies name the route's only; how long it is then.
-async fn narrow(exchange: &Exchange, body: &mut AnswerBody) -> Result<usize, Refusal> {
-    let company = exchange.asked().and_then(|(_, company)| company.as_ref());
-    let narrowed = |list: &[u8]| system_service::narrowed(list, &company?.name);
-    let length = body.replace(MEASURED_BYTES_HTTP_10, narrowed).await.map_err(Refusal::broken_answer)?;
+/// Has a list hold what is of the route's companies only; how long it is then.
+async fn narrow(list: List, exchange: &Exchange, body: &mut AnswerBody) -> Result<usize, Refusal> {
+    let narrowed = |answer: &[u8]| {
+        let companies = exchange.asked()?.1.within.as_deref()?;
+        match list {
+            List::Companies => system_service::narrowed(answer, companies),
+            List::Subscriptions(subscription) => {
+                let environment = &exchange.route()?.destination.address;
+                Kept { subscription, companies, environment }.narrowed(answer)
+            }
+        }
+    };
+    let length = body.replace(NARROWED_BYTES, narrowed).await.map_err(Refusal::broken_answer)?;
     length.ok_or_else(|| Refusal::new(Kind::AnswerBroken, NO_LIST))
 }
 
@@ -328,7 +336,11 @@ const MEASURED_BYTES_HTTP_10: usize = 1024 * 1024;
 
 const REQUEST_ID: &str = "x-request-id";
 
-const NO_LIST: &str = "Business Central's answer is no list of companies that could be narrowed down to the route's; it is not passed on.";
+/// A list that is narrowed down has at most this size: 300 companies or 200 subscriptions take less.
+const NARROWED_BYTES: usize = 4 * 1024 * 1024;
+
+const NO_LIST: &str =
+    "Business Central's answer is no list that could be narrowed down to the route's company; it is not passed on.";
 
 const PROXY_STATUS: &str = "proxy-status";
 

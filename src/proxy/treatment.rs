@@ -5,15 +5,15 @@ use hyper::{Method, StatusCode};
 
 use super::exchange::{Exchange, only_reads};
 use super::rewrite::Document;
-use crate::business_central::address::Resource;
+use crate::business_central::address::{Portion, Resource, Subscription};
 
 /// What is done with a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Treatment {
     /// Where addresses that are to be turned can stand in it.
     pub document: Option<Document>,
-    /// Whether it names all companies, and is narrowed down to the route's.
-    pub is_narrowed: bool,
+    /// What of it is narrowed down to the companies of the route.
+    pub narrowed: Option<List>,
     /// Whether its compression is undone.
     pub is_decoded: bool,
 }
@@ -23,17 +23,16 @@ impl Treatment {
         let coding = Coding::of(headers);
         // What is coded in a way nobody asked for can't be looked into.
         let document = document(exchange, status, headers).filter(|_| coding != Coding::Other);
-        let is_narrowed = status.is_success()
-            && exchange
-                .asked()
-                .is_some_and(|(asked, company)| company.is_some() && is_narrowed(asked, &exchange.method));
-        let is_decoded = coding == Coding::Gzip && (document.is_some() || is_narrowed || !exchange.accepts_gzip());
-        Self { document, is_narrowed, is_decoded }
+        let narrowed = exchange.asked().filter(|(_, companies)| status.is_success() && companies.within.is_some());
+        let narrowed = narrowed.and_then(|(asked, _)| narrowed_list(asked, &exchange.method));
+        let is_decoded =
+            coding == Coding::Gzip && (document.is_some() || narrowed.is_some() || !exchange.accepts_gzip());
+        Self { document, narrowed, is_decoded }
     }
 
     /// Whether the client gets another body than Business Central sent; the beginning of such a one is read ahead.
     pub fn changes_it(self) -> bool {
-        self.is_decoded || self.is_narrowed || self.document.is_some()
+        self.is_decoded || self.narrowed.is_some() || self.document.is_some()
     }
 }
 
@@ -57,9 +56,21 @@ impl Coding {
     }
 }
 
-/// Whether the answer to such a request on a route with a company is narrowed down to that one: a SOAP call knows no filter to send along.
-pub fn is_narrowed(asked: &Resource, method: &Method) -> bool {
-    asked.is_system_service() && !only_reads(method)
+/// A list of something of all companies, which no condition sent along can narrow down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// The answer of the system service: a SOAP call knows no filter.
+    Companies,
+    /// By what each one is about no filter is known to work.
+    Subscriptions(Subscription),
+}
+
+/// The list that such a request is answered with, on a route that leads to some companies only.
+pub fn narrowed_list(asked: &Resource, method: &Method) -> Option<List> {
+    match asked.subscriptions() {
+        Some((subscription, Portion::All)) if *method == Method::GET => Some(List::Subscriptions(subscription)),
+        _ => (asked.is_system_service() && !only_reads(method)).then_some(List::Companies),
+    }
 }
 
 /// Where addresses can stand in an answer; `None` for one that holds none or must not be touched.

@@ -69,7 +69,7 @@ async fn what_is_sent_names_the_company_in_the_path_and_in_no_header() {
         ("/api/$batch", "customers?$top=1&$filter=a%2Bb", format!("companies({id})/customers?$top=1&$filter=a%2Bb")),
         ("/api/$batch", "companies", format!("companies?$filter=id%20eq%20{id}")),
         ("/api/$batch", "$metadata", "$metadata".to_owned()),
-        ("/api/$batch", "subscriptions", "subscriptions".to_owned()),
+        ("/api/$batch", "entityDefinitions", "entityDefinitions".to_owned()),
         ("/odata/$batch", "Customer('a#b')", format!("Company('{name}')/Customer('a%23b')")),
         ("/odata/$batch", "/odata/Customer", format!("Company('{name}')/Customer")),
         (

@@ -131,6 +131,68 @@ async fn an_answer_of_the_system_service_that_can_not_be_narrowed_is_not_passed_
 }
 
 #[tokio::test]
+async fn a_nav_route_with_old_names_lists_the_companies_it_leads_to_and_takes_both_names() {
+    let mapped = "companies: { \"Alte Firma\": \"My Company\", Zwei: \"Müller & Söhne's Großhandel\" }";
+    let leads_to = ["My Company", "Müller & Söhne's Großhandel"];
+    let rig = Plan::default().connector("company: -").connector(mapped).start().await;
+    let ids: Vec<_> = rig.simulator.settings().companies.iter().map(|company| company.id).collect();
+    for path in
+        ["/nav/BC/ODataV4/Company", "/nav/BC/api/v2.0/companies", "/nav/BC/api/v2.0/companies?$filter=name%20ne%20'x'"]
+    {
+        let mut listed = names(&rig, path).await;
+        listed.sort();
+        assert_eq!(listed, leads_to, "{path}");
+    }
+    let mut listed = companies_of(&ask(&rig, "/nav/BC/WS/SystemService", "gzip").await);
+    listed.sort();
+    assert_eq!(listed, leads_to);
+    let count = rig.get("/nav/BC/api/v2.0/companies/$count").await;
+    assert_eq!(count.text().trim_start_matches('\u{feff}'), "2");
+    for path in [
+        "/nav/BC/ODataV4/Company('Alte%20Firma')/Customer?$top=1".to_owned(),
+        "/nav/BC/ODataV4/Company('My%20Company')/Customer?$top=1".to_owned(),
+        format!("/nav/BC/api/v2.0/companies({})/customers?$top=1", ids[2]),
+    ] {
+        assert!(rig.get(&path).await.text().contains("My Company customer 10000"), "{path}");
+    }
+    let links = rig.get("/nav/BC/ODataV4/Company/$ref").await.json();
+    for link in links["value"].as_array().unwrap() {
+        let path = link["@odata.id"].as_str().unwrap().split_once(&rig.address().to_string()).unwrap().1;
+        assert_eq!(rig.get(path).await.status, 200, "{path}");
+    }
+    let before = rig.received().len();
+    for path in [
+        format!("/nav/BC/api/v2.0/companies({})/customers", ids[0]),
+        "/nav/BC/ODataV4/Company('CRONUS%20International%20Ltd.')/Customer".to_owned(),
+        "/nav/BC/WS/CRONUS%20International%20Ltd./SystemService".to_owned(),
+        "/nav/BC/ODataV4/Company?company=CRONUS%20International%20Ltd.".to_owned(),
+    ] {
+        let refusal = rig.get(&path).await.refusal();
+        assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{path}");
+        assert!(refusal.message.contains("companies: {"), "{}", refusal.message);
+    }
+    for (method, path) in
+        [(Method::POST, "/nav/BC/api/v2.0/companies"), (Method::GET, "/nav/BC/ODataV4/Company/$value")]
+    {
+        assert_eq!(rig.send(method, path, &[], "").await.refusal().status, 403, "{path}");
+    }
+    assert_eq!(rig.get("/nav/BC/ODataV4/Customer").await.refusal().status, 400);
+    assert_eq!(rig.received().len(), before);
+
+    // With a company of its own, that one is among them.
+    let rig = Plan::default().connector("companies: { \"Alte Firma\": \"My Company\" }").start().await;
+    let mut listed = names(&rig, "/nav/BC/ODataV4/Company").await;
+    listed.sort();
+    assert_eq!(listed, [CRONUS, "My Company"]);
+    assert_eq!(names(&rig, "/odata/Company").await, [CRONUS]);
+    assert!(rig.get("/nav/BC/ODataV4/Customer?$top=1").await.text().contains("CRONUS International Ltd. customer"));
+    // A company that is gone hides no other.
+    let rig = Plan::default().connector("company: -").connector("companies: { A: My Company, B: Gone }").start().await;
+    assert_eq!(names(&rig, "/nav/BC/ODataV4/Company").await, ["My Company"]);
+    assert_eq!(rig.get("/nav/BC/ODataV4/Company('B')/Customer").await.refusal().status, 404);
+}
+
+#[tokio::test]
 async fn the_companies_of_the_automation_api_are_kept_to_the_routes_too() {
     let routes = "routes: [ { path: /auto, to: api/microsoft/automation/v2.0 } ]";
     let rig = Plan::default().top(routes).start().await;

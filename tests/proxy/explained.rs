@@ -278,6 +278,12 @@ async fn what_is_told_of_a_request_that_is_sent_happens() {
     let account = check(&rig, asked("POST", "/odata/Tools_Echo", &[JSON]).with(r#"{"text":"x"}"#), 0, 2).await;
     assert!(upstream(&account).ends_with(&format!("/ODataV4/Tools_Echo?company={NAME}")), "{account:#}");
     check(&rig, asked("POST", "/odata/Chart_of_Accounts", &[JSON]).with("{}"), 1, 2).await;
+    check(&rig, asked("GET", "/api/subscriptions", &[]), 0, 1).await;
+    // Nor what a subscription is about, until it is looked at; there is none of this name.
+    let account = asked("DELETE", "/api/subscriptions('x')", &["If-Match: *"]).explained(&rig).await;
+    assert!(account["cases"][0]["sent"]["url"].as_str().unwrap().ends_with("/subscriptions('x')"), "{account:#}");
+    assert_eq!(account["cases"][1]["if"], "the subscription is about another company");
+    assert_eq!(account["cases"][1]["refused"]["meant"], 403);
 }
 
 #[tokio::test]

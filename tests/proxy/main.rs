@@ -42,6 +42,7 @@ mod service_manager;
 mod shutdown;
 mod slow_clients;
 mod status;
+mod subscriptions;
 mod token_refresh;
 mod token_refused;
 mod token_single_flight;

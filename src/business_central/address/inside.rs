@@ -1,17 +1,7 @@
-//! Addresses that stand inside a request's body: the parts of a `$batch`, the entities a body binds, what a webhook watches.
+//! Addresses that stand inside a request's body: the parts of a `$batch`, and the entities a body binds.
 
-use super::super::path::SafePath;
 use super::super::{Company, Surface};
-use super::{AddressError, EnvironmentAddress, Family, Place, Resource};
-
-/// What Business Central reports to a subscriber of its own accord, and so which member of the subscription's body names the company.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subscription {
-    /// `subscriptions`: changes of what the address in `resource` leads to.
-    Webhook,
-    /// `externaleventsubscriptions`: an event in the company of `companyName`.
-    Event,
-}
+use super::{AddressError, Family, Place, Resource};
 
 impl Resource {
     /// The local path of its service's root, below the prefix of a route to this surface: what relative addresses in its body begin at.
@@ -42,17 +32,6 @@ impl Resource {
         !self.is_media() && matches!(self.family(), Some(Family::Api(_) | Family::OData))
     }
 
-    /// What is subscribed to there, by what the body names.
-    pub fn subscription(&self) -> Option<Subscription> {
-        let (Place::Root { family: Family::Api(_), rest } | Place::InCompany { family: Family::Api(_), rest, .. }) =
-            &self.place
-        else {
-            return None;
-        };
-        let sets = [("subscriptions", Subscription::Webhook), ("externaleventsubscriptions", Subscription::Event)];
-        sets.into_iter().find(|(set, _)| is_below(rest, set)).map(|(_, subscription)| subscription)
-    }
-
     /// The address as a part of a batch names it: relative to the root of the service.
     ///
     /// Where the route has no company, a part's `Company` header may name one; it is not written here and has to stay.
@@ -71,19 +50,6 @@ impl Resource {
         let (first, rest) = relative.split_at_checked(end).unwrap_or((relative, ""));
         // A colon there would make a scheme of what stands before it (RFC 3986, section 4.2).
         Ok(first.replace(':', "%3A") + rest)
-    }
-
-    /// What a webhook watches, as its `resource` names it: `/api/v2.0/companies({id})/customers`; `None` for an address of another server.
-    pub fn watched(address: &str, environment: &EnvironmentAddress) -> Result<Option<Self>, AddressError> {
-        let (path, query) = split_query(address);
-        match environment.recognise(path, query) {
-            Some(watched) => Ok(Some(watched)),
-            None if path.contains("://") => Ok(None),
-            None => {
-                let path = format!("/{}", path.trim_start_matches('/'));
-                Ok(Some(Self::below_environment(SafePath::check(&path)?, query)))
-            }
-        }
     }
 
     /// Whether the address itself says in which company it is.
@@ -106,11 +72,4 @@ impl Resource {
 /// An address and its query, raw. An address is not cut at a `#`: what old clients write raw is part of a name.
 pub fn split_query(address: &str) -> (&str, Option<&str>) {
     address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)))
-}
-
-/// Whether a path below a service's root is an entity set's or below it.
-fn is_below(rest: &str, set: &str) -> bool {
-    let first = rest.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let name = percent_encoding::percent_decode_str(first).decode_utf8_lossy();
-    name.split('(').next().is_some_and(|name| name.eq_ignore_ascii_case(set))
 }

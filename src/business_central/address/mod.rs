@@ -15,11 +15,13 @@ mod inside;
 mod local;
 mod place;
 mod query;
+mod subscriptions;
 mod upstream;
 
-pub use inside::{Subscription, split_query};
+pub use inside::split_query;
 pub use local::Asked;
-pub use upstream::{EnvironmentAddress, is_named};
+pub use subscriptions::{Portion, Subscription};
+pub use upstream::{EnvironmentAddress, is_named, names};
 
 use super::Company;
 use super::path::PathError;

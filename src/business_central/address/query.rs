@@ -80,17 +80,23 @@ impl Query {
         }
     }
 
+    /// Keys as a server reads them, and decoded values.
+    pub fn parameters(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        let parameters = self.0.iter().flat_map(|query| query.split('&')).filter(|parameter| !parameter.is_empty());
+        parameters.map(|parameter| {
+            let value = parameter.split_once('=').map_or_else(String::new, |(_, value)| decoded(value));
+            (key_of(parameter), value)
+        })
+    }
+
     fn edited(&self, edit: impl Fn(&str) -> Option<String>) -> Self {
         let Some(query) = &self.0 else { return Self(None) };
         let parameters: Vec<String> = query.split('&').filter_map(edit).collect();
         Self((!parameters.is_empty()).then(|| parameters.join("&")))
     }
 
-    fn values(&self, key: &'static str) -> impl Iterator<Item = String> + '_ {
-        let parameters = self.0.iter().flat_map(|query| query.split('&'));
-        parameters
-            .filter(move |parameter| key_of(parameter) == key)
-            .map(|parameter| parameter.split_once('=').map_or_else(String::new, |(_, value)| decoded(value)))
+    fn values(&self, wanted: &'static str) -> impl Iterator<Item = String> + '_ {
+        self.parameters().filter(move |(key, _)| key == wanted).map(|(_, value)| value)
     }
 }
 

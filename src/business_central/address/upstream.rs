@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use super::super::path::{SafePath, Segment, encode_segment, fit};
 use super::super::surface::{ApiPath, Surface};
@@ -118,6 +119,7 @@ impl Resource {
         matches!(self.place, Place::InCompany { .. } | Place::Batch(_))
             || self.lists_companies()
             || self.is_system_service()
+            || self.subscription().is_some()
             || !self.also_named.is_empty()
             || self.query.companies().next().is_some()
     }
@@ -173,6 +175,29 @@ impl Resource {
     /// Whether it is the SOAP service that names all companies.
     pub fn is_system_service(&self) -> bool {
         matches!(&self.place, Place::Root { family: Family::Soap, .. })
+    }
+
+    /// Whether it shows something of all companies at once.
+    pub fn spans_companies(&self) -> bool {
+        self.lists_companies() || self.is_system_service() || self.subscription().is_some()
+    }
+
+    /// Keeps what spans all companies to these: others it names are refused, and a list of companies is cut down to them.
+    pub fn keep_to(&mut self, companies: &[Arc<Company>]) -> Result<(), AddressError> {
+        let allowed = || names(companies);
+        let is_allowed = |asked: &String| companies.iter().any(|company| is_named(company, asked));
+        if let Some(asked) = self.companies_named().find(|asked| !is_allowed(asked)) {
+            return Err(AddressError::OtherCompany { asked, allowed: allowed() });
+        }
+        match self.listing {
+            Listing::None => {}
+            Listing::Beyond => return Err(AddressError::BehindCompanies { allowed: allowed() }),
+            Listing::Filterable => {
+                let conditions: Vec<String> = companies.iter().map(|company| self.condition(company)).collect();
+                self.query = self.query.with_condition(&format!("({})", conditions.join(" or ")))?;
+            }
+        }
+        Ok(())
     }
 
     /// What is true of one company only, in the list its service has.
@@ -233,6 +258,12 @@ impl Resource {
             }
         }
     }
+}
+
+/// The names of some companies, in a sentence.
+pub fn names(companies: &[Arc<Company>]) -> String {
+    let names: Vec<&str> = companies.iter().map(|company| company.name.as_str()).collect();
+    names.join("`, `")
 }
 
 /// Whether a text names this company, by its id or by its name in any case.

@@ -24,7 +24,7 @@ use super::assembly::Assembled;
 use super::authorize::{Directed, direct};
 use super::cache;
 use super::client::offline::{self, Unreadable};
-use super::company_choice::CompanyChoice;
+use super::company_choice::{CompanyChoice, reach};
 use super::door::LocalAddress;
 use super::exchange::{Exchange, dialect, looks_like_soap, only_reads};
 use super::inside::Inside;
@@ -36,7 +36,7 @@ use super::request_body::RequestBody;
 use super::rewrite::Document;
 use super::route_table::RouteTable;
 use super::snapshot::Snapshot;
-use super::treatment::{document_of, is_narrowed};
+use super::treatment::{List, document_of, narrowed_list};
 use super::{credentials, headers, route, upstream};
 use crate::business_central::Dialect;
 use crate::business_central::address::{EnvironmentAddress, Resource};
@@ -185,7 +185,7 @@ impl Explained<'_> {
 
     /// What becomes of it, for each thing that Business Central may say; and what was asked.
     async fn cases(&self, found: &Found<'_>) -> (Vec<Case>, Noted) {
-        let expected = Supposition { is_same_company: true, is_action: true };
+        let expected = Supposition { is_same_company: true, is_action: true, is_subscribed_in: true };
         let (outcome, noted) = self.supposing(found, expected).await;
         let mut cases = vec![Case { condition: None, outcome }];
         let mut holds = String::new();
@@ -205,6 +205,15 @@ impl Explained<'_> {
                 let condition = format!("{holds}{and}Business Central has no unbound action {names}");
                 cases.push(Case { condition: Some(condition), outcome: other });
                 holds = format!("{holds}{and}Business Central has the unbound action {names}");
+            }
+        }
+        if noted.asks_for_subscription {
+            let other = self.supposing(found, Supposition { is_subscribed_in: false, ..expected }).await.0;
+            if is_new(&cases, &other) {
+                let and = if holds.is_empty() { "" } else { " and " };
+                let condition = format!("{holds}{and}the subscription is about another company");
+                cases.push(Case { condition: Some(condition), outcome: other });
+                holds = format!("{holds}{and}the subscription is about the route's company, or there is none");
             }
         }
         if let Some(first) = cases.first_mut().filter(|_| !holds.is_empty()) {
@@ -253,7 +262,7 @@ impl Explained<'_> {
             Subject::by_head(settings, resource, &head)?;
         }
         let methods: Vec<Method> = headers::methods(&head.method, &head.headers).collect();
-        let company = origin(&CompanyChoice::of(settings, resource)?, settings, resource);
+        let company = origin(&CompanyChoice::of(settings, resource), settings, resource);
         let Directed { resource, address, .. } =
             direct(settings, environment, supposed, resource.clone(), &methods).await?;
         let headers = headers::towards_business_central(head.headers, &head.method, settings, self.exchange.id);
@@ -310,9 +319,13 @@ impl Explained<'_> {
             let document = document_of(resource, &self.head.method, content_type)?;
             Some(Body { content_type, changed: turned(document) })
         });
-        let is_narrowed = settings.company.is_some() && is_narrowed(resource, &self.head.method);
-        let list = is_narrowed
-            .then_some(Body { content_type: "text/xml", changed: "the route's company is the only one left" });
+        let list = narrowed_list(resource, &self.head.method).filter(|_| !reach(settings).is_empty());
+        let list = list.map(|list| match list {
+            List::Companies => Body { content_type: "text/xml", changed: "the route's company is the only one left" },
+            List::Subscriptions(_) => {
+                Body { content_type: "application/json", changed: "subscriptions of other companies are left out" }
+            }
+        });
         let rules = &settings.headers.response;
         let removed = headers::KEPT_FROM_CLIENTS.iter().chain(&rules.remove);
         Answer {
@@ -341,6 +354,9 @@ impl Explained<'_> {
                 "Whether {name} is an unbound action is looked up in Business Central's $metadata when it is posted to."
             )
         });
+        let subscription = noted.asks_for_subscription.then(|| {
+            "What the subscription is about is looked up first; if there is none, Business Central says so.".to_owned()
+        });
         let body = found.asked.as_ref().ok().filter(|_| self.body.is_none()).and_then(|resource| {
             let subject = Subject::by_head(found.settings, resource, self.head).ok()??;
             let what = match subject {
@@ -350,7 +366,7 @@ impl Explained<'_> {
             };
             Some(format!("{what}; give the body with --body to see how."))
         });
-        companies.chain(actions).chain(body).collect()
+        companies.chain(actions).chain(subscription).chain(body).collect()
     }
 }
 
@@ -374,8 +390,13 @@ fn origin(choice: &CompanyChoice<'_>, settings: &config::Route, resource: &Resou
             None => "the client names it".to_owned(),
         },
         CompanyChoice::Routes(company) => format!("{company}, the route's"),
-        CompanyChoice::RoutesIfNamed { old, company } => {
-            format!("{company}, the route's, which the client calls {old}")
+        CompanyChoice::Among { old, among } => match among.as_slice() {
+            [company] => format!("{company}, the route's, which the client calls {old}"),
+            _ => format!("{old}, one of those the route leads to"),
+        },
+        CompanyChoice::Several(among) => {
+            let names: Vec<String> = among.iter().map(ToString::to_string).collect();
+            format!("those the route leads to: {}", names.join(", "))
         }
         CompanyChoice::Translated { old, company } => {
             format!("{company}, which the client calls {old} (`companies` of connector {connector})")

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::business_central::address::Resource;
+use crate::business_central::address::{Resource, Subscription};
 use crate::business_central::{Company, CompanyName, CompanyRef};
+use crate::proxy::company_choice::Companies;
 use crate::proxy::look_up::LookUp;
 use crate::proxy::refusal::Refusal;
 
@@ -16,6 +17,8 @@ pub struct Supposition {
     pub is_same_company: bool,
     /// Whether what looks like an unbound action is one.
     pub is_action: bool,
+    /// Whether a subscription is about the route's company.
+    pub is_subscribed_in: bool,
 }
 
 /// Answers by a supposition. What the configuration does not say stands in for itself and is given a readable form at the end.
@@ -31,6 +34,8 @@ pub struct Noted {
     pub companies: Vec<SupposedCompany>,
     /// Names that may be those of unbound actions.
     pub actions: Vec<String>,
+    /// Whether it depends on what a subscription is about.
+    pub asks_for_subscription: bool,
 }
 
 /// A company of which the configuration says the name or the id only.
@@ -81,6 +86,11 @@ impl LookUp for Supposed {
             }
         });
         Ok(self.supposition.is_action)
+    }
+
+    async fn is_subscribed_in(&self, _: Subscription, _: &Resource, _: &Companies) -> Result<bool, Refusal> {
+        self.note(|noted| noted.asks_for_subscription = true);
+        Ok(self.supposition.is_subscribed_in)
     }
 }
 

@@ -52,6 +52,20 @@ pub(super) static SUBSCRIPTION: Table = Table {
     ],
 };
 
+static EVENT_SUBSCRIPTION: Table = Table {
+    name: "External Event Subscription",
+    number: "id",
+    number_series: "",
+    columns: &[
+        ID,
+        text("companyName", 30),
+        text("eventName", 250),
+        text("notificationUrl", 2048),
+        text("clientState", 2048),
+        MODIFIED,
+    ],
+};
+
 /// A table nobody can write to, so that it stays empty.
 static NOTHING: Table = Table { name: "Definition", number: "id", number_series: "", columns: &[ID, MODIFIED] };
 
@@ -226,7 +240,13 @@ const fn empty_set(set: &'static str, entity: &'static str) -> View {
     api_view(set, entity, &NOTHING, same!("id"))
 }
 
-static EVENT_SUBSCRIPTIONS: View = empty_set("externaleventsubscriptions", "externalEventSubscription");
+static EVENT_SUBSCRIPTIONS: View = api_view(
+    "externaleventsubscriptions",
+    "externalEventSubscription",
+    &EVENT_SUBSCRIPTION,
+    same!("id" "companyName" "eventName" "notificationUrl" "clientState" "lastModifiedDateTime"),
+);
+
 static EVENT_DEFINITIONS: View = empty_set("externalbusinesseventdefinitions", "externalBusinessEventDefinition");
 static ENTITY_DEFINITIONS: View = empty_set("entityDefinitions", "entityDefinition");
 
