@@ -218,6 +218,36 @@ async fn a_read_during_a_change_is_shared_and_not_kept() {
 }
 
 #[tokio::test]
+async fn a_change_that_ends_during_another_is_seen_at_once() {
+    let rig = shared(plan()).await;
+    let (long, before) = (Gate::closed(), Gate::closed());
+    let posts = Matcher::any().method(Method::POST).path_ending("/vendors");
+    rig.simulator.business_central().script(
+        posts,
+        Times::Next(1),
+        Script::answer(StatusCode::CREATED).hold_head(&long),
+    );
+    rig.script(Times::Next(1), Script::answer(StatusCode::OK).send("old").hold_head(&before));
+    rig.script(Times::Next(1), Script::answer(StatusCode::OK).send("new"));
+    let lasting = tokio::spawn({
+        let rig = rig.clone();
+        async move { rig.post_json("/plain/vendors", "{}").await.status }
+    });
+    rig.wait_for(|received| received.len() == 1).await;
+    let old = tokio::spawn({
+        let rig = rig.clone();
+        async move { rig.get("/api/items").await.text() }
+    });
+    rig.wait_for(|received| received.len() == 2).await;
+    assert_eq!(rig.post_json("/plain/customers", r#"{"displayName":"New"}"#).await.status, 201);
+    assert_eq!(rig.get("/api/items").await.text(), "new", "what began before the change ended is not shared");
+    before.open();
+    long.open();
+    assert_eq!(within(old).await.unwrap(), "old");
+    assert_eq!(within(lasting).await.unwrap(), StatusCode::CREATED);
+}
+
+#[tokio::test]
 async fn while_a_change_is_being_told_its_reads_go_alone() {
     let rig = shared(plan()).await;
     let gate = Gate::closed();

@@ -231,3 +231,87 @@ const UNSHARED: Duration = Duration::from_secs(60);
 
 /// How often what is too old is thrown away.
 const TENDING: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use hyper::{HeaderMap, Response, Uri};
+
+    use super::super::changes::Changes;
+    use super::super::flight::Landed;
+    use super::*;
+    use crate::proxy::refusal::{Kind, Refusal};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn key(number: u64) -> Arc<Key> {
+        Arc::new(Key::new(number, &Uri::from_static("/a"), &HeaderMap::new()))
+    }
+
+    fn moment() -> Moment {
+        Changes::default().moment(None)
+    }
+
+    fn wishes() -> Wishes {
+        Wishes::take_from(&mut HeaderMap::new())
+    }
+
+    /// Asks for something and keeps an answer of so many KiB to it, if there is room.
+    fn keep(answers: &Answers, number: u64, kib: usize) -> Option<Arc<Kept>> {
+        let room = answers.room(kib * 1024)?;
+        let kept = Arc::new(Kept::new(Response::new(()).into_parts().0, vec![0; 10], room));
+        let found = answers.find(&key(number), moment(), &wishes(), |ticket| {
+            assert!(ticket.answers().0.state.try_lock().is_err(), "nobody else starts the same meanwhile");
+            let kept = kept.clone();
+            Flight::start(async move {
+                ticket.keep(&kept, MINUTE);
+                Landed::Refused(Refusal::new(Kind::Internal, "not looked at"))
+            })
+        });
+        let Found::Started(flight) = found else { panic!("{found:?}") };
+        futures_util::future::FutureExt::now_or_never(flight.landed());
+        std::mem::forget(flight);
+        Some(kept)
+    }
+
+    fn has(answers: &Answers, number: u64) -> bool {
+        answers.0.lock().kept.contains(&key(number))
+    }
+
+    #[tokio::test]
+    async fn what_was_not_asked_for_longest_goes_first() {
+        let answers = Answers::of_kib(4);
+        keep(&answers, 1, 2);
+        keep(&answers, 2, 2);
+        tokio::task::yield_now().await;
+        assert!(has(&answers, 1) && has(&answers, 2));
+        let found = answers.find(&key(1), moment(), &wishes(), |_| unreachable!("it is kept"));
+        assert!(matches!(found, Found::Kept { .. }));
+        drop(found);
+        keep(&answers, 3, 1);
+        tokio::task::yield_now().await;
+        assert_eq!([1, 2, 3].map(|number| has(&answers, number)), [true, false, true]);
+    }
+
+    #[tokio::test]
+    async fn what_somebody_still_reads_takes_its_room() {
+        let answers = Answers::of_kib(4);
+        let read = keep(&answers, 1, 3).map(|kept| kept.answer());
+        tokio::task::yield_now().await;
+        assert!(answers.room(2 * 1024).is_none());
+        assert!(!has(&answers, 1), "it was given up for room that is not free yet");
+        drop(read);
+        assert!(answers.room(4 * 1024).is_some());
+        assert!(answers.room(5 * 1024).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_too_old_is_thrown_away() {
+        let answers = Answers::of_kib(4);
+        keep(&answers, 1, 4);
+        tokio::task::yield_now().await;
+        assert!(answers.0.room.take(1).is_none());
+        tokio::time::sleep(MINUTE + TENDING).await;
+        assert!(!has(&answers, 1) && answers.0.room.take(4 * 1024).is_some());
+        assert!(!answers.0.lock().is_tended);
+    }
+}
