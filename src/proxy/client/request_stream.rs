@@ -410,7 +410,7 @@ impl ChunkedEnd {
 }
 
 /// A legacy client keeps its connection for minutes between two calls, and so do thousands of them: hyper's state and buffers need not.
-const REST_AFTER: Duration = Duration::from_secs(2);
+const REST_AFTER: Duration = Duration::from_millis(100);
 
 /// From a head's first byte to its last.
 const HEAD_TIME: Duration = Duration::from_secs(10);
