@@ -18,10 +18,24 @@ use super::upstream::UpstreamBody;
 #[derive(Debug)]
 pub struct AnswerBody {
     source: Source,
-    turning: Option<Box<Turning>>,
+    turning: Option<Turning>,
+    output: Output,
+    /// What is gathered goes on until there is none left.
+    is_handing_on: bool,
+    /// So often was it asked for more in a row and had none.
+    in_vain: u8,
     /// Read ahead, to know how long a small body is.
     ahead: VecDeque<Bytes>,
-    ended: bool,
+    /// Once nothing more comes in.
+    end: Option<End>,
+}
+
+/// How a body ended.
+#[derive(Debug)]
+enum End {
+    Whole,
+    /// Why is told once.
+    Broken(Option<BodyError>),
 }
 
 #[derive(Debug)]
@@ -30,19 +44,22 @@ enum Source {
     Decoded(Box<Gunzip<IdleTimeout<UpstreamBody>>>),
 }
 
-/// What turns addresses, and what it has done with.
-struct Turning {
-    rewriter: Rewriter<LinkTurner>,
-    output: Output,
-    /// How it ended, once nothing more comes in.
-    end: Option<Result<(), BodyError>>,
-}
+/// What turns addresses.
+struct Turning(Box<Rewriter<LinkTurner>>);
 
 impl AnswerBody {
     /// `is_coded`: whether gzip is to be undone.
     pub fn new(body: IdleTimeout<UpstreamBody>, is_coded: bool) -> Self {
         let source = if is_coded { Source::Decoded(Box::new(Gunzip::new(body))) } else { Source::AsSent(body) };
-        Self { source, turning: None, ahead: VecDeque::new(), ended: false }
+        Self {
+            source,
+            turning: None,
+            output: Output::default(),
+            is_handing_on: false,
+            in_vain: 0,
+            ahead: VecDeque::new(),
+            end: None,
+        }
     }
 
     /// Turns the addresses in it.
@@ -50,7 +67,7 @@ impl AnswerBody {
         let authorities: Vec<String> = links.authorities().into_iter().map(str::to_owned).collect();
         let authorities: Vec<&str> = authorities.iter().map(String::as_str).collect();
         let rewriter = Rewriter::new(document, &authorities, LinkTurner::new(links));
-        self.turning = Some(Box::new(Turning { rewriter, output: Output::default(), end: None }));
+        self.turning = Some(Turning(Box::new(rewriter)));
         self
     }
 
@@ -86,47 +103,61 @@ impl AnswerBody {
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let piece = match &mut self.turning {
-            Some(turning) => turning.poll_piece(&mut self.source, context),
-            None => self.source.poll_piece(context),
-        };
-        piece.map(|piece| {
-            self.ended = piece.is_none();
-            piece
-        })
-    }
-}
-
-impl Turning {
-    fn poll_piece(&mut self, source: &mut Source, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        let Self { rewriter, output, end } = self;
         loop {
-            if let Some(piece) = output.pop() {
+            if self.is_handing_on
+                && let Some(piece) = self.output.pop()
+            {
                 return Poll::Ready(Some(Ok(piece)));
             }
-            if let Some(end) = end.take() {
-                return Poll::Ready(end.err().map(Err));
+            self.is_handing_on = false;
+            match &mut self.end {
+                Some(End::Whole) => return Poll::Ready(None),
+                Some(End::Broken(error)) => return Poll::Ready(error.take().map(Err)),
+                None => {}
             }
-            match source.poll_piece(context) {
-                Poll::Ready(Some(Ok(piece))) => rewriter.push(&piece, output),
-                Poll::Ready(Some(Err(error))) => {
-                    output.flush();
-                    *end = Some(Err(error));
-                }
-                Poll::Ready(None) => {
-                    rewriter.finish(output);
-                    *end = Some(Ok(()));
-                }
-                Poll::Pending => {
-                    // Small pieces are gathered, since each costs the client a chunk; but none waits for one that is still to come.
-                    output.flush();
-                    return output.pop().map_or(Poll::Pending, |piece| Poll::Ready(Some(Ok(piece))));
-                }
-            }
+            ready!(self.poll_gather(context));
+            self.is_handing_on = true;
         }
+    }
+
+    /// Gathers until it is worth going on, or there is no more for now: small pieces cost the client a chunk and us a write each.
+    fn poll_gather(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while !self.output.is_enough() {
+            match self.source.poll_piece(context) {
+                Poll::Ready(Some(Ok(piece))) => {
+                    self.in_vain = 0;
+                    match &mut self.turning {
+                        Some(Turning(rewriter)) => rewriter.push(&piece, &mut self.output),
+                        None => self.output.take_in(&piece),
+                    }
+                    if !self.source.is_at_end() {
+                        continue;
+                    }
+                    self.end(End::Whole);
+                }
+                Poll::Ready(Some(Err(error))) => self.end(End::Broken(Some(error))),
+                Poll::Ready(None) => self.end(End::Whole),
+                Poll::Pending if self.output.is_empty() => return Poll::Pending,
+                // Its connection may be about to hand over the next one: that goes first, and then it is asked again.
+                Poll::Pending if self.in_vain < PATIENCE => {
+                    self.in_vain += 1;
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                // No piece waits for one that is still to come.
+                Poll::Pending => self.output.flush(),
+            }
+            break;
+        }
+        Poll::Ready(())
+    }
+
+    fn end(&mut self, end: End) {
+        match (&end, &mut self.turning) {
+            (End::Whole, Some(Turning(rewriter))) => rewriter.finish(&mut self.output),
+            _ => self.output.flush(),
+        }
+        self.end = Some(end);
     }
 }
 
@@ -144,6 +175,14 @@ impl Source {
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             }
+        }
+    }
+
+    /// Whether it is known that nothing more comes, without asking for it.
+    fn is_at_end(&self) -> bool {
+        match self {
+            Self::AsSent(body) => body.is_end_stream(),
+            Self::Decoded(_) => false,
         }
     }
 }
@@ -169,23 +208,27 @@ impl Body for AnswerBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        let is_at_end = match &self.source {
-            Source::AsSent(body) => self.turning.is_none() && body.is_end_stream(),
-            Source::Decoded(_) => false,
+        let nothing_comes = match self.end {
+            Some(End::Whole) => true,
+            Some(End::Broken(_)) => false,
+            None => self.turning.is_none() && self.source.is_at_end(),
         };
-        let is_turned = self
-            .turning
-            .as_ref()
-            .is_some_and(|turning| matches!(turning.end, Some(Ok(()))) && turning.output.is_empty());
-        self.ahead.is_empty() && (self.ended || is_at_end || is_turned)
+        self.ahead.is_empty() && self.output.is_empty() && nothing_comes
     }
 
     fn size_hint(&self) -> SizeHint {
-        let ahead = self.ahead.iter().map(|piece| piece.len() as u64).sum();
-        match &self.source {
-            _ if self.ended => SizeHint::with_exact(ahead),
-            Source::AsSent(body) if self.turning.is_none() && ahead == 0 => body.size_hint(),
+        let read = self.ahead.iter().map(Bytes::len).sum::<usize>() + self.output.len();
+        match (&self.source, &self.end) {
+            (_, Some(End::Whole)) => SizeHint::with_exact(read as u64),
+            (Source::AsSent(body), None) if self.turning.is_none() => match body.size_hint().exact() {
+                Some(rest) => SizeHint::with_exact(read as u64 + rest),
+                None => SizeHint::new(),
+            },
             _ => SizeHint::new(),
         }
     }
 }
+
+/// How often in a row a body may have no more before that is believed. hyper asks twice whenever its task has its turn; in between, the other
+/// connection's has to have had one.
+const PATIENCE: u8 = 2;

@@ -11,6 +11,8 @@ use super::Replacement;
 #[derive(Debug, Default)]
 pub struct Output {
     done: VecDeque<Bytes>,
+    /// Of all that is done, in bytes.
+    length: usize,
     /// What follows them and may grow.
     joined: Vec<u8>,
     /// How much is likely to be joined, in bytes.
@@ -26,18 +28,42 @@ const ENOUGH: usize = 64 * 1024;
 impl Output {
     /// The next piece that is long enough to go on its own.
     pub fn pop(&mut self) -> Option<Bytes> {
-        self.done.pop_front()
+        let piece = self.done.pop_front()?;
+        self.length -= piece.len();
+        Some(piece)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.done.is_empty() && self.joined.is_empty()
+        self.len() == 0
+    }
+
+    /// Of all that is in it, in bytes.
+    pub fn len(&self) -> usize {
+        self.length + self.joined.len()
+    }
+
+    /// Whether the pieces that can go on are long enough together.
+    pub fn is_enough(&self) -> bool {
+        self.length >= ENOUGH
     }
 
     /// Everything that is left is to go on as it is.
     pub fn flush(&mut self) {
         if !self.joined.is_empty() {
-            self.done.push_back(Bytes::from(std::mem::take(&mut self.joined)));
+            let joined = Bytes::from(std::mem::take(&mut self.joined));
+            self.push(joined);
         }
+    }
+
+    /// Hands on a piece.
+    pub fn take_in(&mut self, piece: &Bytes) {
+        self.expect(piece.len());
+        self.pass(piece, 0..piece.len());
+    }
+
+    fn push(&mut self, piece: Bytes) {
+        self.length += piece.len();
+        self.done.push_back(piece);
     }
 
     /// A piece of so many bytes comes.
@@ -51,7 +77,7 @@ impl Output {
             Some(bytes) if bytes.len() < SHORT => self.copy(bytes),
             _ => {
                 self.flush();
-                self.done.push_back(piece.slice(stretch));
+                self.push(piece.slice(stretch));
             }
         }
     }
