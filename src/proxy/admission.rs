@@ -6,6 +6,8 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures_util::future::Either;
+use http_body::Body;
 use tower::Service;
 
 use super::idle::BodyError;
@@ -32,19 +34,28 @@ where
 {
     type Response = S::Response;
     type Error = Refusal;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, Refusal>> + Send>>;
+    type Future = Either<S::Future, Pin<Box<dyn Future<Output = Result<S::Response, Refusal>> + Send>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, routed: Routed<ClientBody>) -> Self::Future {
+        let Routed { exchange, route, resource, head, body } = routed;
+        if body.is_end_stream() {
+            return Either::Left(self.inner.call(Routed {
+                exchange,
+                route,
+                resource,
+                head,
+                body: RequestBody::default(),
+            }));
+        }
         let (room, mut inner) = (self.room.clone(), self.inner.clone());
-        Box::pin(async move {
-            let Routed { exchange, route, resource, head, body } = routed;
+        Either::Right(Box::pin(async move {
             let body = RequestBody::take_in(body, route.settings.timeouts.body_idle, &room).await?;
             inner.call(Routed { exchange, route, resource, head, body }).await
-        })
+        }))
     }
 }
 

@@ -106,7 +106,8 @@ impl Undertaking {
                 },
                 Err(Unanswered { fault, body: untouched }) => {
                     drop(turn);
-                    body = self.after_fault(fault, untouched.or(at_hand)).await?;
+                    // On the heap, as all that is rare: each request would carry the room for it along.
+                    body = Box::pin(self.after_fault(fault, untouched.or(at_hand))).await?;
                 }
             }
             self.coming = Coming::Again;
@@ -220,7 +221,7 @@ impl Undertaking {
             && let Err(error) = self.read_ahead(&mut answer).await
         {
             drop((answer, permit));
-            return self.after_fault(Fault::CutShort(error), at_hand).await.map(Outcome::Again);
+            return Box::pin(self.after_fault(Fault::CutShort(error), at_hand)).await.map(Outcome::Again);
         }
         let hold = |mut answer: Response<UpstreamBody>| {
             answer.body_mut().hold(permit);

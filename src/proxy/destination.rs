@@ -146,19 +146,21 @@ impl Route {
 impl LookUp for Route {
     /// The route's own company is looked up once and kept.
     async fn company(&self, wanted: &CompanyRef, _: &Resource) -> Result<Arc<Company>, Refusal> {
-        if self.settings.company.as_ref() != Some(wanted) {
-            return self.destination.company(wanted).await;
-        }
-        if let Some(company) = self.company.load_full() {
+        let is_own = self.settings.company.as_ref() == Some(wanted);
+        if is_own && let Some(company) = self.company.load_full() {
             return Ok(company);
         }
-        let company = self.destination.company(wanted).await?;
+        // On the heap, as all that is rare: each request would carry the room for it along.
+        let company = Box::pin(self.destination.company(wanted)).await?;
+        if !is_own {
+            return Ok(company);
+        }
         self.company.store(Some(company.clone()));
         Ok(company)
     }
 
     async fn has_action(&self, name: &str) -> Result<bool, Refusal> {
-        self.destination.has_action(name).await
+        Box::pin(self.destination.has_action(name)).await
     }
 
     async fn is_subscribed_in(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http_body::Body;
 use hyper::Method;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
@@ -16,6 +17,7 @@ use tower::Service;
 
 use super::cache::Extent;
 use super::company_choice::reach;
+use super::exchange;
 use super::gunzip::Gunzip;
 use super::headers;
 use super::inside::Inside;
@@ -64,15 +66,18 @@ where
 {
     type Response = S::Response;
     type Error = Refusal;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, Refusal>> + Send>>;
+    type Future = Either<S::Future, Pin<Box<dyn Future<Output = Result<S::Response, Refusal>> + Send>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, routed: Routed<RequestBody>) -> Self::Future {
+        if has_nothing_to_judge(&routed) {
+            return Either::Left(self.inner.call(routed));
+        }
         let (room, mut inner) = (self.room.clone(), self.inner.clone());
-        Box::pin(async move {
+        Either::Right(Box::pin(async move {
             let Routed { exchange, route, resource, mut head, body } = routed;
             let inside = Inside {
                 settings: &route.settings,
@@ -86,8 +91,15 @@ where
                 exchange.batch_judged(changes);
             }
             inner.call(Routed { exchange, route, resource, head, body }).await
-        })
+        }))
     }
+}
+
+/// Whether it is one of the many that just read.
+fn has_nothing_to_judge(Routed { route, resource, head, body, .. }: &Routed<RequestBody>) -> bool {
+    exchange::only_reads(&head.method)
+        && body.is_end_stream()
+        && matches!(Subject::by_head(&route.settings, resource, head), Ok(None))
 }
 
 /// What was looked into.

@@ -116,6 +116,8 @@ pub const ADDRESS_HEADERS: [HeaderName; 3] = [LOCATION, CONTENT_LOCATION, Header
 /// once and kept.
 pub struct LinkTurner {
     links: Links,
+    /// Whether there was an address already. What would be kept of the first is of no use where it is the only one.
+    is_underway: bool,
     /// At most [`KNOWN_SETS`]; the latest ones.
     known: VecDeque<KnownSet>,
 }
@@ -128,7 +130,7 @@ struct KnownSet {
 
 impl LinkTurner {
     pub fn new(links: Links) -> Self {
-        Self { links, known: VecDeque::new() }
+        Self { links, is_underway: false, known: VecDeque::new() }
     }
 
     /// The entity set of an address that was turned, if it can be told from its key.
@@ -149,7 +151,9 @@ impl Turn for LinkTurner {
             return Some([known.replacement, key].concat());
         }
         let local = self.links.local(location, query)?;
-        if let Some(set) = self.known_set(location, &local) {
+        if std::mem::replace(&mut self.is_underway, true)
+            && let Some(set) = self.known_set(location, &local)
+        {
             self.known.truncate(KNOWN_SETS - 1);
             self.known.push_front(set);
         }

@@ -124,7 +124,8 @@ impl Upstream {
         loop {
             let (mut connection, is_new) = match self.0.take_idle() {
                 Some(connection) => (connection, false),
-                None => match self.connect().await {
+                // On the heap, as all that is rare: each request would carry the room for it along.
+                None => match Box::pin(self.connect()).await {
                     Ok(connection) => (connection, true),
                     Err(reason) => return Err(Unanswered { reason, unsent: Some(Box::new(request)) }),
                 },
