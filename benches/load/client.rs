@@ -1,6 +1,6 @@
 //! A closed loop: so many connections, each with one request at a time, until so many requests are answered.
 
-use std::net::SocketAddr;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpSocket;
+use tokio_rustls::TlsConnector;
 
 use crate::Result;
-use crate::peers::path_of;
+use crate::peers::{Running, path_of};
 use crate::upstream::{Answer, Upstream};
 
 /// Open connections to one proxy.
@@ -76,15 +78,20 @@ impl Question {
 }
 
 impl Load {
-    pub async fn connect(address: SocketAddr, connections: usize) -> Result<Self> {
+    pub async fn connect(proxy: &Running, connections: usize) -> Result<Self> {
         let mut senders = Vec::with_capacity(connections);
         for _ in 0..connections {
-            let socket = TcpStream::connect(address).await?;
+            let socket = TcpSocket::new_v4()?;
+            // An address of its own: who else comes here is another client.
+            socket.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into())?;
+            let socket = socket.connect(proxy.address).await?;
             socket.set_nodelay(true)?;
-            let (sender, connection) = handshake(TokioIo::new(socket)).await?;
-            // A connection that breaks shows as a failed request.
-            tokio::spawn(async move { drop(connection.await) });
-            senders.push(sender);
+            senders.push(match &proxy.tls {
+                None => speak(socket).await?,
+                Some(tls) => {
+                    speak(TlsConnector::from(tls.clone()).connect("localhost".try_into()?, socket).await?).await?
+                }
+            });
         }
         Ok(Self(senders))
     }
@@ -134,6 +141,13 @@ impl Load {
         sum.latencies.sort_unstable();
         Ok(sum)
     }
+}
+
+async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<SendRequest<Full<Bytes>>> {
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    // A connection that breaks shows as a failed request.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
 }
 
 impl Outcome {

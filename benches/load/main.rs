@@ -3,7 +3,8 @@
 //! ```text
 //! cargo bench --bench load                            everything; some minutes
 //! cargo bench --bench load -- --quick                 does it run at all? Seconds; so does `cargo test --benches`
-//! cargo bench --bench load -- --rounds 8 load         more rounds; only parts whose name is given: small, pages, cold, idle, large, start
+//! cargo bench --bench load -- --rounds 8 small        more rounds; only parts whose name is given: small, limits, pages, idle, large, start,
+//!                                                     cold, slow; or tables whose title holds the word
 //! cargo bench --bench load -- --beside OTHER_BCPROXY  another bcproxy binary in the same rounds: before and after
 //! ```
 //!
@@ -12,16 +13,17 @@
 
 mod client;
 mod peers;
+mod slow;
 mod upstream;
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use client::{Load, Question};
-use peers::{Kind, Peer, Running};
+use peers::{Kind, Peer, Running, WIDE};
 use tempfile::TempDir;
 use upstream::{Answer, LARGE_BYTES, Upstream};
 
@@ -48,11 +50,12 @@ struct Scene {
     rate: Option<u32>,
 }
 
-const SCENES: [Scene; 9] = [
+const SCENES: [Scene; 10] = [
     small("Small GET", Answer::Small),
     // A faster proxy has more waiting for it at every look, so its share of each wake-up is smaller. Here all have the same.
     Scene { requests: 10_000, rate: Some(5_000), ..small("Small GET, 5,000 a second", Answer::Small) },
     small("Small SOAP POST", Answer::Soap),
+    Scene { part: "limits", ..small("Small GET, with limits that hold nobody up and without", Answer::Small) },
     page("1 MiB page with 2,000 addresses", Answer::Page),
     page("1 MiB page with 2,000 addresses, chunked upstream", Answer::ChunkedPage),
     page("1 MiB page with 2,000 addresses, gzip upstream", Answer::GzipPage),
@@ -98,17 +101,14 @@ fn measure() -> Result<()> {
 
 impl Plan {
     fn from_arguments(arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let bcproxy = PathBuf::from(env!("CARGO_BIN_EXE_bcproxy"));
-        let peer = |name: &str, kind: Kind, logs| Peer { name: name.to_owned(), kind, logs };
+        let bcproxy = Kind::Bcproxy { binary: env!("CARGO_BIN_EXE_bcproxy").into(), limits: WIDE };
+        let peer = |name: &str, kind: Kind, logs| Peer { name: name.to_owned(), kind, logs, secured: false };
         let mut plan = Self {
             rounds: 5,
             // `cargo test --benches` gives no arguments, `cargo bench` this one.
             quick: true,
             parts: Vec::new(),
-            peers: vec![
-                peer("bcproxy", Kind::Bcproxy(bcproxy.clone()), false),
-                peer("bcproxy, logging requests", Kind::Bcproxy(bcproxy), true),
-            ],
+            peers: vec![peer("bcproxy", bcproxy.clone(), false), peer("bcproxy, logging requests", bcproxy, true)],
         };
         if peers::has_nginx() {
             plan.peers.push(peer("nginx, static header", Kind::Nginx { turns: false }, false));
@@ -126,7 +126,7 @@ impl Plan {
                 "--rounds" => plan.rounds = arguments.next().ok_or("--rounds needs a number")?.parse()?,
                 "--beside" => {
                     let other = arguments.next().ok_or("--beside needs the path of a bcproxy")?;
-                    let other = Kind::Bcproxy(other.into());
+                    let other = Kind::Bcproxy { binary: other.into(), limits: WIDE };
                     plan.peers.insert(1, peer("the other bcproxy", other.clone(), false));
                     plan.peers.insert(3, peer("the other bcproxy, logging requests", other, true));
                 }
@@ -144,7 +144,8 @@ impl Plan {
     async fn carry_out(&self, folder: &Path) -> Result<()> {
         let upstream = Upstream::start().await?;
         let asked = |part: &str| self.parts.is_empty() || self.parts.iter().any(|asked| asked == part);
-        for scene in SCENES.iter().filter(|scene| asked(scene.part)) {
+        let named = |scene: &Scene| self.parts.iter().any(|asked| scene.title.contains(asked.as_str()));
+        for scene in SCENES.iter().filter(|scene| asked(scene.part) || named(scene)) {
             self.load(scene, &upstream, folder).await?;
         }
         if asked("idle") {
@@ -158,6 +159,11 @@ impl Plan {
         }
         if asked("cold") {
             self.cold(&upstream, folder).await?;
+        }
+        if asked("slow") {
+            for peer in self.quiet_peers() {
+                slow::measure(peer, &upstream, folder, self.quick).await?;
+            }
         }
         Ok(())
     }
@@ -179,8 +185,12 @@ impl Plan {
     async fn load(&self, scene: &Scene, upstream: &Upstream, folder: &Path) -> Result<()> {
         let Scene { title, connections, .. } = scene;
         let requests = self.count(scene.requests, 2 * connections);
-        // A line in the log is nothing beside a page.
-        let peers: Vec<&Peer> = self.peers.iter().filter(|peer| scene.part == "small" || !peer.logs).collect();
+        let peers: Vec<Peer> = match scene.part {
+            "limits" => self.peers.iter().filter(|peer| !peer.logs).flat_map(Peer::with_and_without_limits).collect(),
+            "small" => self.peers.clone(),
+            // A line in the log is nothing beside a page.
+            _ => self.peers.iter().filter(|peer| !peer.logs).cloned().collect(),
+        };
         let mut rows: Vec<[Spread; 4]> = peers.iter().map(|_| Default::default()).collect();
         for round in 0..self.rounds {
             for turn in 0..peers.len() {
@@ -205,7 +215,8 @@ impl Plan {
         println!("| proxy | connections | resident before | resident after | KiB per connection |");
         println!("|---|---|---|---|---|");
         let question = Arc::new(Question::new(Answer::Small, upstream));
-        for (number, peer) in self.quiet_peers().enumerate() {
+        let secured = self.quiet_peers().map(Peer::over_tls);
+        for (number, peer) in self.quiet_peers().cloned().chain(secured).enumerate() {
             for count in if self.quick { vec![100] } else { vec![1_000, 10_000] } {
                 if !can_open(count)? {
                     println!("| {} | {count}: skipped, too few open files allowed (ulimit -n) | | | |", peer.name);
@@ -216,9 +227,9 @@ impl Plan {
                 let mut loads = Vec::new();
                 // A few at a time, so that the upstream connections are few.
                 for _ in 0..count / IDLE_AT_ONCE {
-                    let mut load = Load::connect(proxy.address, IDLE_AT_ONCE).await?;
+                    let mut load = Load::connect(&proxy, IDLE_AT_ONCE).await?;
                     let outcome = load.run(&question, IDLE_AT_ONCE).await?;
-                    no_failures(peer, outcome.failed)?;
+                    no_failures(&peer, outcome.failed)?;
                     loads.push(load);
                 }
                 // Nobody is idle at once.
@@ -246,7 +257,7 @@ impl Plan {
                 let (before, _) = proxy.memory()?;
                 let cpu = proxy.cpu()?;
                 let begun = Instant::now();
-                let outcome = Load::connect(proxy.address, 1).await?.run(&question, 1).await?;
+                let outcome = Load::connect(&proxy, 1).await?.run(&question, 1).await?;
                 no_failures(peer, outcome.failed)?;
                 let (seconds, cpu) = (begun.elapsed().as_secs_f64(), (proxy.cpu()? - cpu).as_secs_f64());
                 let (_, highest) = proxy.memory()?;
@@ -286,7 +297,7 @@ impl Plan {
         println!("|---|---|---|---|");
         upstream.answer_tokens_after(TOKEN_DELAY);
         let question = Arc::new(Question::new(Answer::Small, upstream));
-        for (number, peer) in self.quiet_peers().filter(|peer| matches!(peer.kind, Kind::Bcproxy(_))).enumerate() {
+        for (number, peer) in self.quiet_peers().filter(|peer| matches!(peer.kind, Kind::Bcproxy { .. })).enumerate() {
             let tokens = upstream.token_requests();
             let proxy = peer.spawn(upstream, &folder.join(format!("cold-{number}")))?;
             let mut load = connect_once_open(&proxy, count).await?;
@@ -303,7 +314,7 @@ impl Scene {
     /// One proxy's turn.
     async fn once(&self, upstream: &Upstream, proxy: &Running, requests: usize, row: &mut [Spread; 4]) -> Result<()> {
         let question = Arc::new(Question::new(self.answer, upstream));
-        let mut load = Load::connect(proxy.address, self.connections).await?;
+        let mut load = Load::connect(proxy, self.connections).await?;
         load.run(&question, 2 * self.connections).await?;
         let (cpu, begun) = (proxy.cpu()?, Instant::now());
         let outcome = load.run_paced(&question, requests, self.rate).await?;
@@ -348,8 +359,8 @@ impl std::fmt::Display for Spread {
 async fn connect_once_open(proxy: &Running, count: usize) -> Result<Load> {
     let begun = Instant::now();
     loop {
-        match Load::connect(proxy.address, 1).await {
-            Ok(_) => return Load::connect(proxy.address, count).await,
+        match Load::connect(proxy, 1).await {
+            Ok(_) => return Load::connect(proxy, count).await,
             Err(error) if begun.elapsed() > Duration::from_secs(10) => return Err(error),
             Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
         }

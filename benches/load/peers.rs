@@ -5,7 +5,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::Result;
 use crate::upstream::{Answer, COMPANY, COMPANY_ID, ENVIRONMENT, LINKS, TENANT, Upstream};
@@ -17,31 +20,52 @@ pub struct Peer {
     pub kind: Kind,
     /// Whether it logs every request.
     pub logs: bool,
+    /// Whether its clients speak TLS to it.
+    pub secured: bool,
 }
 
 #[derive(Clone)]
 pub enum Kind {
-    Bcproxy(PathBuf),
-    /// `turns`: whether it turns the addresses in answers, with `sub_filter`.
-    Nginx {
-        turns: bool,
+    Bcproxy {
+        binary: PathBuf,
+        /// `limits` of its connector: none that hold anybody up.
+        limits: &'static str,
     },
+    /// `turns`: whether it turns the addresses in answers, with `sub_filter`.
+    Nginx { turns: bool },
 }
 
 /// A proxy at work. Dropping it ends the process.
 pub struct Running {
     pub address: SocketAddr,
+    /// What secures the way to it, if anything does.
+    pub tls: Option<Arc<ClientConfig>>,
     /// From the start of the process to the last byte of a first 200.
     pub first_answer_after: Duration,
     process: Child,
 }
 
 impl Peer {
+    /// The same, spoken to over TLS.
+    pub fn over_tls(&self) -> Self {
+        Self { name: format!("{}, TLS", self.name), secured: true, ..self.clone() }
+    }
+
+    /// The same with limits that hold nobody up, and with none; nothing for a proxy that knows no limits.
+    pub fn with_and_without_limits(&self) -> Vec<Self> {
+        let Kind::Bcproxy { binary, .. } = &self.kind else { return Vec::new() };
+        let with = |limits, what| {
+            let kind = Kind::Bcproxy { binary: binary.clone(), limits };
+            Self { name: format!("{}, {what}", self.name), kind, ..self.clone() }
+        };
+        vec![with(WIDE, "limits"), with("off", "limits: off")]
+    }
+
     /// Starts it and waits for its first answer.
     pub fn start(&self, upstream: &Upstream, folder: &Path) -> Result<Running> {
         let mut running = self.spawn(upstream, folder)?;
         let asked = Instant::now();
-        while !answers(running.address) {
+        while !answers(&running) {
             if let Some(status) = running.process.try_wait()? {
                 return Err(
                     format!("{} ended at once ({status}); its log is in {}", self.name, folder.display()).into()
@@ -59,21 +83,23 @@ impl Peer {
     /// Starts it and waits for nothing.
     pub fn spawn(&self, upstream: &Upstream, folder: &Path) -> Result<Running> {
         fs::create_dir_all(folder)?;
+        // The upstream's certificate is good for the proxies, too: all are called `localhost`.
         fs::write(folder.join("ca.pem"), &upstream.ca_pem)?;
+        fs::write(folder.join("key.pem"), &upstream.key_pem)?;
         // Free now; whoever takes it before the proxy does fails this run with a clear message.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = fs::File::create(folder.join("stderr.log"))?;
         let mut command = match &self.kind {
-            Kind::Bcproxy(binary) => {
+            Kind::Bcproxy { binary, limits } => {
                 fs::write(folder.join("secret.txt"), "simulated")?;
-                fs::write(folder.join("proxy.yaml"), bcproxy_config(address, upstream, self.logs))?;
+                fs::write(folder.join("proxy.yaml"), bcproxy_config(self, address, upstream, limits))?;
                 let mut command = Command::new(binary);
                 // One worker, as for the others.
                 command.env("TOKIO_WORKER_THREADS", "1").arg("--config").arg(folder.join("proxy.yaml"));
                 command
             }
             Kind::Nginx { turns } => {
-                fs::write(folder.join("nginx.conf"), nginx_config(address, upstream, folder, self.logs, *turns))?;
+                fs::write(folder.join("nginx.conf"), nginx_config(self, address, upstream, folder, *turns))?;
                 let mut command = Command::new("nginx");
                 command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
                 command.arg("-e").arg(folder.join("error.log"));
@@ -81,7 +107,8 @@ impl Peer {
             }
         };
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
-        Ok(Running { address, first_answer_after: Duration::ZERO, process })
+        let tls = self.secured.then(|| upstream.client_tls.clone());
+        Ok(Running { address, tls, first_answer_after: Duration::ZERO, process })
     }
 }
 
@@ -91,17 +118,27 @@ pub fn has_nginx() -> bool {
 }
 
 /// Whether a GET on a connection of its own comes back with 200. The first one fetches token and company, so patience is needed.
-fn answers(address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut socket = TcpStream::connect(address)?;
+fn answers(proxy: &Running) -> bool {
+    let ask = || -> Result<bool> {
+        let socket = TcpStream::connect(proxy.address)?;
         socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-        let path = path_of(Answer::Small);
-        write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = Vec::new();
-        socket.read_to_end(&mut answer)?;
-        Ok(answer.starts_with(b"HTTP/1.1 200"))
+        match &proxy.tls {
+            None => is_answered(socket),
+            Some(tls) => {
+                let session = ClientConnection::new(tls.clone(), "localhost".try_into()?)?;
+                is_answered(StreamOwned::new(session, socket))
+            }
+        }
     };
     ask().unwrap_or(false)
+}
+
+fn is_answered(mut stream: impl Read + Write) -> Result<bool> {
+    let path = path_of(Answer::Small);
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer.starts_with(b"HTTP/1.1 200"))
 }
 
 /// Where a client finds an answer, at every peer.
@@ -112,11 +149,12 @@ pub fn path_of(answer: Answer) -> String {
     }
 }
 
-/// With limits that hold nobody up: keeping them costs what it costs.
-fn bcproxy_config(address: SocketAddr, upstream: &Upstream, logs: bool) -> String {
+fn bcproxy_config(peer: &Peer, address: SocketAddr, upstream: &Upstream, limits: &str) -> String {
+    let Peer { logs, secured, .. } = peer;
     let origin = format!("https://localhost:{}", upstream.address.port());
+    let tls = if *secured { ", tls: { certificate: ca.pem, private_key: key.pem }" } else { "" };
     format!(
-        "listen: {address}
+        "listen: [{{ address: '{address}'{tls} }}]
 admin: off
 connectors:
   cronus:
@@ -128,7 +166,7 @@ connectors:
     authority: {origin}
     base_url: {origin}
     ca_file: ca.pem
-    limits: {{ concurrency: 1000, requests: 1000000 per 1s }}
+    limits: {limits}
 log: {{ format: json, requests: {logs} }}
 "
     )
@@ -137,7 +175,8 @@ log: {{ format: json, requests: {logs} }}
 /// nginx as somebody would tune it who knows that pages are large and handshakes dear.
 ///
 /// One process without a master: the same event loop, and nothing is left behind when it is ended.
-fn nginx_config(address: SocketAddr, upstream: &Upstream, folder: &Path, logs: bool, turns: bool) -> String {
+fn nginx_config(peer: &Peer, address: SocketAddr, upstream: &Upstream, folder: &Path, turns: bool) -> String {
+    let Peer { logs, secured, .. } = *peer;
     let folder = folder.display();
     let authorization = upstream.authorization();
     let port = upstream.address.port();
@@ -154,6 +193,10 @@ fn nginx_config(address: SocketAddr, upstream: &Upstream, folder: &Path, logs: b
             sub_filter '{LINKS}' 'http://{address}/api';"
     );
     let filter = if turns { filter.as_str() } else { "" };
+    let (ssl, certificate) = match secured {
+        true => (" ssl", format!("ssl_certificate {folder}/ca.pem; ssl_certificate_key {folder}/key.pem;")),
+        false => ("", String::new()),
+    };
     format!(
         "daemon off;
 master_process off;
@@ -171,7 +214,8 @@ http {{
     }}
     gunzip on;
     server {{
-        listen {address} backlog=4096;
+        listen {address}{ssl} backlog=4096;
+        {certificate}
         proxy_http_version 1.1;
         proxy_set_header Connection \"\";
         proxy_set_header Host localhost:{port};
@@ -230,6 +274,9 @@ impl Drop for Running {
         let _ = self.process.wait();
     }
 }
+
+/// Limits that hold nobody up: keeping them costs what it costs.
+pub const WIDE: &str = "{ concurrency: 1000, requests: 1000000 per 1s }";
 
 /// What the kernel promises to programs, whatever its own clock.
 const TICKS_PER_SECOND: u64 = 100;

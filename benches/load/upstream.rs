@@ -33,8 +33,11 @@ pub const LINKS: &str = "https://api.businesscentral.dynamics.com/v2.0/Productio
 /// A running upstream.
 pub struct Upstream {
     pub address: SocketAddr,
-    /// What vouches for it, as PEM.
+    /// What vouches for it, as PEM, and its key.
     pub ca_pem: String,
+    pub key_pem: String,
+    /// For clients that believe whoever has that certificate.
+    pub client_tls: Arc<rustls::ClientConfig>,
     canned: Arc<Canned>,
 }
 
@@ -112,8 +115,20 @@ impl Upstream {
             .with_single_cert(vec![identity.cert.der().clone()], key.into())?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let upstream =
-            Self { address: listener.local_addr()?, ca_pem: identity.cert.pem(), canned: Arc::new(Canned::new()) };
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(identity.cert.der().clone())?;
+        let provider = rustls::crypto::ring::default_provider();
+        let client_tls = rustls::ClientConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let upstream = Self {
+            address: listener.local_addr()?,
+            ca_pem: identity.cert.pem(),
+            key_pem: identity.signing_key.serialize_pem(),
+            client_tls: Arc::new(client_tls),
+            canned: Arc::new(Canned::new()),
+        };
         tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(config)), upstream.canned.clone()));
         Ok(upstream)
     }
