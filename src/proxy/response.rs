@@ -178,7 +178,7 @@ async fn relay(
         head.headers.append(PROXY_STATUS, field);
     }
     let record = AccessRecord::new(exchange.clone(), head.status, hint.map(ToString::to_string));
-    let content = Content::Upstream { body, ends_with_connection };
+    let content = Content::Upstream { body: Box::new(body), ends_with_connection };
     Ok(Response::from_parts(head, ResponseBody { content, record }))
 }
 
@@ -253,7 +253,7 @@ pub struct ResponseBody {
 enum Content {
     Local(Bytes),
     Upstream {
-        body: AnswerBody,
+        body: Box<AnswerBody>,
         /// The client may know the end of the body by the end of the connection only (HTTP/1.0).
         ends_with_connection: bool,
     },
