@@ -1,5 +1,6 @@
 //! What bcproxy itself asks Business Central: small documents of JSON, read whole.
 
+use std::error::Error;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -95,12 +96,14 @@ async fn read(url: &str, what: &'static str, answer: &mut Answer) -> Result<Vec<
     Ok(body)
 }
 
+/// That no connection could be made to where this address leads.
+pub fn unreachable(url: &str, error: &(dyn Error + 'static)) -> Unreachable {
+    Unreachable::business_central(url.split('/').nth(2).unwrap_or_default(), error)
+}
+
 fn failed(url: &str, what: &'static str, error: RequestError) -> LookupError {
     match error {
-        RequestError::Connect(error) => {
-            let host = url.split('/').nth(2).unwrap_or_default();
-            LookupError::Unreachable(Unreachable::business_central(host, &error))
-        }
+        RequestError::Connect(error) => LookupError::Unreachable(unreachable(url, &error)),
         _ => LookupError::Broken { what, reason: root_cause(&error) },
     }
 }

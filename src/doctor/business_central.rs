@@ -8,13 +8,13 @@ use hyper::header::HeaderValue;
 use super::{Findings, Token, Wrong, entra};
 use crate::business_central::address::EnvironmentAddress;
 use crate::business_central::companies;
-use crate::business_central::inquiry::LookupError;
+use crate::business_central::inquiry::{self, LookupError};
 use crate::business_central::{Company, CompanyRef, EnvironmentName, Surface, encode_segment, error_code};
 use crate::config::{Connector, Route};
 use crate::entra::{ClaimsChallenge, ClientId};
 use crate::error_chain::root_cause;
 use crate::guide::{self, Step, Trouble};
-use crate::outbound::{Client, RequestError, Unreachable};
+use crate::outbound::{Client, RequestError};
 
 /// An environment that a connector or its routes lead to.
 struct Place<'a> {
@@ -238,10 +238,7 @@ async fn probe(http: &Client, url: &str, authorization: &HeaderValue) -> Result<
     };
     match tokio::time::timeout(PATIENCE, exchange).await {
         Ok(Ok(probe)) => Ok(probe),
-        Ok(Err(RequestError::Connect(error))) => {
-            let host = url.split('/').nth(2).unwrap_or_default();
-            Err(entra::unreached(&Unreachable::business_central(host, &error)))
-        }
+        Ok(Err(RequestError::Connect(error))) => Err(entra::unreached(&inquiry::unreachable(url, &error))),
         Ok(Err(error)) => Err(Wrong::at(Step::Connection, format!("the connection broke ({})", root_cause(&error)))),
         Err(_) => {
             Err(Wrong::at(Step::Connection, format!("Business Central did not answer within {} s", PATIENCE.as_secs())))

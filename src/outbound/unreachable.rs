@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::tunnel::TunnelError;
-use crate::error_chain::root_cause;
+use crate::error_chain::{causes, root_cause};
 use crate::guide;
 
 /// Why no connection can be made, as a sentence.
@@ -64,42 +64,24 @@ impl Unreachable {
 
 /// What the outbound proxy did, where it is to blame.
 fn tunnel_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e TunnelError> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<TunnelError>() {
-            return Some(error);
-        }
-        cause = match error.downcast_ref::<io::Error>() {
-            // An io::Error hands out its cause's cause, not what it wraps.
-            Some(wrapping) => wrapping.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-            None => error.source(),
-        };
-    }
-    None
+    causes(error).find_map(|cause| cause.downcast_ref())
 }
 
 impl Step {
     fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut cause = Some(error);
         let mut step = Self::Other;
-        while let Some(error) = cause {
-            if error.is::<rustls::Error>() {
+        for cause in causes(error) {
+            if cause.is::<rustls::Error>() {
                 return Self::Tls;
             }
-            if error.to_string() == HYPER_UTIL_DNS_ERROR {
+            if cause.to_string() == HYPER_UTIL_DNS_ERROR {
                 return Self::Name;
             }
-            if let Some(error) = error.downcast_ref::<io::Error>() {
-                step = match error.kind() {
-                    io::ErrorKind::ConnectionRefused => Self::Refused,
-                    io::ErrorKind::TimedOut => Self::Timeout,
-                    _ => step,
-                };
-                // An io::Error hands out its cause's cause, not what it wraps.
-                cause = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
-                continue;
-            }
-            cause = error.source();
+            step = match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+                Some(io::ErrorKind::ConnectionRefused) => Self::Refused,
+                Some(io::ErrorKind::TimedOut) => Self::Timeout,
+                _ => step,
+            };
         }
         step
     }
