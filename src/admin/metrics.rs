@@ -7,7 +7,6 @@ pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
-use time::macros::format_description;
 use time::{Date, Time};
 
 use super::report::{Application, Connector, GateReport, Report, Requests, State};
@@ -73,21 +72,12 @@ impl Metrics {
             let unrouted = std::iter::once(("", &self.0.unrouted));
             self.0.routes.iter().map(|route| (route.path.as_str(), &route.requests)).chain(unrouted)
         };
-        let statuses: Vec<(String, &'static str, &str, u64)> = routes()
-            .flat_map(|(route, requests)| {
-                let answers = requests.counts.answers.iter();
-                answers.map(move |((status, outcome), count)| {
-                    (status.as_str().to_owned(), outcome.as_str(), route, *count)
-                })
+        let answers = routes().flat_map(|(route, requests)| {
+            requests.counts.answers.iter().map(move |((status, outcome), count)| {
+                (vec![("route", route), ("status", status.as_str()), ("outcome", outcome.as_str())], *count)
             })
-            .collect();
-        writer.counters(
-            "requests",
-            "Answered requests, by status and by how the answer ended",
-            statuses.iter().map(|(status, outcome, route, count)| {
-                (vec![("route", *route), ("status", status.as_str()), ("outcome", *outcome)], *count)
-            }),
-        )?;
+        });
+        writer.counters("requests", "Answered requests, by status and by how the answer ended", answers)?;
         let counted = |count: fn(&Requests) -> u64| {
             routes().map(move |(route, requests)| (vec![("route", route)], count(requests)))
         };
@@ -120,11 +110,10 @@ impl Metrics {
 
     fn connectors(&self, writer: &mut Writer) -> fmt::Result {
         let connectors = &self.0.connectors;
-        let name = |connector: &'_ Connector| connector.name.clone();
-        let names: Vec<(String, &Connector)> =
-            connectors.iter().map(|connector| (name(connector), connector)).collect();
         let of_each = |value: fn(&Connector) -> bool| {
-            names.iter().map(move |(name, connector)| (vec![("connector", name.as_str())], flag(value(connector))))
+            connectors
+                .iter()
+                .map(move |connector| (vec![("connector", connector.name.as_str())], flag(value(connector))))
         };
         writer.gauges(
             "connector_ready",
@@ -165,7 +154,7 @@ impl Metrics {
         writer.gauges(
             "credential_end_timestamp_seconds",
             "When the credential in use ends, where that is known",
-            gauge(|it| it.last_day.as_deref().and_then(end_of)),
+            gauge(|it| it.last_day.and_then(end_of)),
         )
     }
 
@@ -208,8 +197,7 @@ fn flag(is: bool) -> f64 {
 }
 
 /// The last second of a day, as monitors count.
-fn end_of(day: &str) -> Option<f64> {
-    let day = Date::parse(day, format_description!("[year]-[month]-[day]")).ok()?;
+fn end_of(day: Date) -> Option<f64> {
     Some(day.next_day()?.with_time(Time::MIDNIGHT).assume_utc().unix_timestamp() as f64)
 }
 

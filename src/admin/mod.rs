@@ -149,10 +149,13 @@ async fn asked(head: &Parts, desk: &Desk) -> Answer {
             (StatusCode::ACCEPTED, "bcproxy is stopping: it finishes the requests under way.".to_owned()).into()
         }
         (_, "/reload" | "/stop") => (StatusCode::METHOD_NOT_ALLOWED, "This takes a POST.".to_owned()).into(),
-        (&Method::GET | &Method::HEAD, path) => match told(path, &desk.status()) {
-            Some(answer) => answer,
-            None => health::health(path, &desk.status()).await.into(),
-        },
+        (&Method::GET | &Method::HEAD, path) => {
+            let status = desk.status();
+            match told(path, &status) {
+                Some(answer) => answer,
+                None => health::health(path, &status).await.into(),
+            }
+        }
         _ => (StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.".to_owned()).into(),
     }
 }

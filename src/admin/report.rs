@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
-use time::OffsetDateTime;
+use serde::{Serialize, Serializer};
 use time::format_description::well_known::Rfc3339;
+use time::{Date, OffsetDateTime};
 
 use super::desk::Status;
-use crate::entra::{Expiry, TokenState};
+use crate::entra::TokenState;
 use crate::proxy::{Business, Condition, Counts, Destination, Gate, Member, Outcome, Problem, Route};
 
 /// All of it. Times are RFC 3339 in UTC, durations seconds.
@@ -87,7 +87,8 @@ pub struct Application {
     /// Why the latest request for a token failed.
     pub failure: Option<Failure>,
     /// The last day of the credential in use, where that is known.
-    pub last_day: Option<String>,
+    #[serde(serialize_with = "day")]
+    pub last_day: Option<Date>,
     /// That this is soon, and what to do.
     pub ends_soon: Option<String>,
     pub tokens_received: u64,
@@ -189,7 +190,6 @@ impl Report {
 
 impl Connector {
     fn of(destination: &Destination) -> Self {
-        let today = OffsetDateTime::now_utc().date();
         let application = |member: &Member| {
             let TokenState { token, failure, last_day, received, failed } = member.tokens.state();
             Application {
@@ -202,8 +202,8 @@ impl Connector {
                     retry_in: failure.retry_after().as_secs_f64(),
                     reason: failure.to_string(),
                 }),
-                last_day: last_day.map(|day| day.to_string()),
-                ends_soon: last_day.and_then(|day| Expiry::soon(day, today)).map(|expiry| expiry.to_string()),
+                last_day,
+                ends_soon: member.tokens.expiry().map(|expiry| expiry.to_string()),
                 tokens_received: received,
                 tokens_failed: failed,
                 gate: member.gate.as_ref().map(GateReport::of),
@@ -303,6 +303,11 @@ impl ProblemReport {
 
 fn written(time: OffsetDateTime) -> String {
     time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
+}
+
+/// As it is written in proxy.yaml: `2027-05-01`.
+fn day<S: Serializer>(day: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
+    day.map(|day| day.to_string()).serialize(serializer)
 }
 
 /// In words, to the two units that matter: `3 d 4 h`, `12 s`.
