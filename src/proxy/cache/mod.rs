@@ -37,6 +37,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::authorize::Draft;
+use super::exchange::Exchange;
 use super::forward::Fault;
 use super::refusal::{Kind, Refusal};
 use super::request_body::RequestBody;
@@ -87,8 +88,7 @@ where
     async fn change(mut self, drafted: Drafted, extent: Extent) -> Result<Response<UpstreamBody>, Refusal> {
         let Draft { exchange, route, .. } = &drafted.draft;
         let is_batch = exchange.batch_changes().is_some();
-        let use_ = route.settings.cache.map(|_| Use::Alone(Alone::Method));
-        let told = use_.map(|use_| (use_, exchange.clone()));
+        let told_to = route.settings.cache.map(|_| exchange.clone());
         let mut change = route.destination.changes.begin(extent);
         let mut answer = match self.inner.call(drafted).await {
             Ok(answer) => answer,
@@ -106,11 +106,10 @@ where
             }
             answer.body_mut().settles(change);
         }
-        if let Some((use_, exchange)) = told {
-            exchange.cached(use_);
-            use_.tell(answer.headers_mut());
-        }
-        Ok(answer)
+        Ok(match told_to {
+            Some(exchange) => told(&exchange, answer, Use::Alone(Alone::Method)),
+            None => answer,
+        })
     }
 
     /// A request that only reads, on a route with a cache.
@@ -151,7 +150,7 @@ where
                     return Ok(answer(&draft, &kept, &wishes, use_));
                 }
                 Landed::ForOne(rest) => match rest.take() {
-                    Some(answer) => return Ok(told(&draft, answer, asked(None))),
+                    Some(answer) => return Ok(told(&draft.exchange, answer, asked(None))),
                     None => return self.alone(draft, body, Alone::Answer).await,
                 },
                 // The place in the queue was another client's; this one has its own.
@@ -164,11 +163,8 @@ where
     /// Asks Business Central for this client only.
     async fn alone(mut self, draft: Draft, body: RequestBody, why: Alone) -> Result<Response<UpstreamBody>, Refusal> {
         let exchange = draft.exchange.clone();
-        let mut answer = self.inner.call(Drafted { draft, body }).await?;
-        let use_ = Use::Alone(why);
-        exchange.cached(use_);
-        use_.tell(answer.headers_mut());
-        Ok(answer)
+        let answer = self.inner.call(Drafted { draft, body }).await?;
+        Ok(told(&exchange, answer, Use::Alone(why)))
     }
 
     /// Asks Business Central for all who wait.
@@ -228,12 +224,12 @@ async fn take_in(mut answer: Response<UpstreamBody>, ticket: &Ticket, time: Dura
 fn answer(draft: &Draft, kept: &Kept, wishes: &Wishes, use_: Use) -> Response<UpstreamBody> {
     let has_it = kept.status == StatusCode::OK && wishes.know(kept.headers());
     let answer = if has_it { kept.not_modified() } else { kept.answer() };
-    told(draft, answer, use_)
+    told(&draft.exchange, answer, use_)
 }
 
 /// With what the cache has to say.
-fn told(draft: &Draft, mut answer: Response<UpstreamBody>, use_: Use) -> Response<UpstreamBody> {
-    draft.exchange.cached(use_);
+fn told(exchange: &Exchange, mut answer: Response<UpstreamBody>, use_: Use) -> Response<UpstreamBody> {
+    exchange.cached(use_);
     use_.tell(answer.headers_mut());
     answer
 }

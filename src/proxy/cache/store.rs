@@ -151,6 +151,13 @@ impl Answers {
     }
 }
 
+impl State {
+    /// Whether the flight of this number is the one that others join for this key.
+    fn is_latest(&self, key: &Key, number: u64) -> bool {
+        self.aloft.get(key).is_some_and(|aloft| aloft.number == number)
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -210,14 +217,14 @@ impl Ticket {
     }
 
     fn is_aloft(&self) -> bool {
-        self.answers.0.lock().aloft.get(&self.key).is_some_and(|aloft| aloft.number == self.number)
+        self.answers.0.lock().is_latest(&self.key, self.number)
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.answers.0.lock();
-        if state.aloft.get(&self.key).is_some_and(|aloft| aloft.number == self.number) {
+        if state.is_latest(&self.key, self.number) {
             state.aloft.remove(&self.key);
         }
     }
