@@ -1,30 +1,22 @@
 //! What the commands say of every kind of credential, and of several applications.
 
-#[path = "proxy/certificates.rs"]
-mod certificates;
-#[path = "proxy/process.rs"]
-mod process;
-#[path = "proxy/rig.rs"]
-mod rig;
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bcproxy::simulator::{FederatedCredential, IDENTITY_HEADER, Matcher, Script, Times};
-use certificates::Key;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
-use process::{Ended, Process};
-use rig::{Plan, Prepared};
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use crate::certificates::Key;
+use crate::command;
+use crate::process::{Ended, Process};
+use crate::rig::{Plan, Prepared};
+use crate::setup::setup;
 
 const OTHER: Uuid = Uuid::from_u128(0x0714e2);
 
 const CERTIFICATE: &str = "client_certificate: { certificate: app.pem, private_key: app.key }";
-
-async fn command(prepared: &Prepared, arguments: &[&str]) -> Ended {
-    command_with(prepared, arguments, &[]).await
-}
 
 async fn command_with(prepared: &Prepared, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
     Process::start_with(arguments, prepared.folder.path(), variables).end().await
@@ -181,17 +173,9 @@ async fn setup_takes_a_certificate() {
     let prepared = with_certificate().await;
     let settings = prepared.simulator.settings();
     let (tenant, client) = (settings.tenant_id.to_string(), settings.client_id.to_string());
-    let setup = async |key: &str| {
+    let set_up = async |key: &str| {
         let options = [
-            "setup",
-            "--non-interactive",
             "--overwrite",
-            "--authority",
-            prepared.simulator.authority(),
-            "--base-url",
-            prepared.simulator.base_url(),
-            "--ca-file",
-            "ca.pem",
             "--tenant",
             &tenant,
             "--client-id",
@@ -204,14 +188,14 @@ async fn setup_takes_a_certificate() {
             "Production",
             "--any-company",
         ];
-        command(&prepared, &options).await
+        setup(&prepared.simulator, prepared.folder.path(), &options).await
     };
     write(&prepared, "other.key", &Key::Second.pkcs8());
-    let ended = setup("other.key").await;
+    let ended = set_up("other.key").await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.errors.contains("holds the key of another certificate"), "{}", ended.errors);
 
-    assert_eq!(setup("app.key").await.code, Some(0));
+    assert_eq!(set_up("app.key").await.code, Some(0));
     let written = std::fs::read_to_string(&prepared.file).unwrap();
     assert!(
         written.contains("client_certificate: { certificate: \"") && !written.contains("client_secret"),

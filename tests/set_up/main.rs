@@ -1,0 +1,24 @@
+//! The set-up, whole and with one thing wrong: what `bcproxy doctor` finds, what a client is told, what `bcproxy setup` asks and writes.
+
+#[path = "../proxy/certificates.rs"]
+mod certificates;
+#[path = "../proxy/connect_proxy.rs"]
+mod connect_proxy;
+#[path = "../proxy/process.rs"]
+mod process;
+#[path = "../proxy/rig.rs"]
+mod rig;
+
+mod credentials;
+#[cfg(unix)]
+mod on_a_terminal;
+mod questions;
+mod setup;
+mod steps;
+
+use process::{Ended, Process};
+use rig::Prepared;
+
+async fn command(prepared: &Prepared, arguments: &[&str]) -> Ended {
+    Process::start(arguments, prepared.folder.path()).end().await
+}

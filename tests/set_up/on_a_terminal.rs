@@ -1,0 +1,186 @@
+//! `bcproxy setup` on a terminal: what it asks, and what comes of the answers.
+
+use std::os::unix::fs::PermissionsExt;
+
+use rexpect::session::{PtySession, spawn_command};
+
+use std::path::Path;
+
+use bcproxy::simulator::{Breakage, Settings, Simulator};
+
+use crate::certificates::Key;
+use crate::process::Process;
+use crate::rig;
+use crate::setup::{nothing, services};
+
+const PATIENCE: u64 = 60_000;
+
+fn start(folder: &Path, simulator: &Simulator) -> PtySession {
+    // The terminal shows what is typed, as a real one does: where it stops to, a secret is asked for.
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "stty echo && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bcproxy")]);
+    command
+        .arg("setup")
+        .args(services(simulator.authority(), simulator.base_url()))
+        .args(["--listen", "127.0.0.1:0"])
+        .current_dir(folder);
+    spawn_command(command, Some(PATIENCE)).unwrap()
+}
+
+/// Types a line once the terminal shows nothing of it: what comes before is thrown away when it stops to.
+fn type_unseen(terminal: &mut PtySession, line: &str) {
+    let shows_typing = |terminal: &PtySession| {
+        let terminal = terminal.process().get_file_handle().unwrap();
+        let told = std::process::Command::new("stty").arg("-a").stdin(terminal).output().unwrap();
+        !String::from_utf8(told.stdout).unwrap().contains(" -echo ")
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_millis(PATIENCE);
+    while shows_typing(terminal) {
+        assert!(std::time::Instant::now() < deadline, "what is typed is still shown");
+    }
+    terminal.send_line(line).unwrap();
+}
+
+/// From nothing to a proxy that answers, with every answer wrong once.
+#[tokio::test(flavor = "multi_thread")]
+async fn setup_leads_from_nothing_to_a_proxy_that_answers() {
+    let settings = Settings { broken: Some(Breakage::Consent), ..Settings::default() };
+    let (simulator, folder) = nothing(settings).await;
+    let simulator = std::sync::Arc::new(simulator);
+    let path = folder.path().to_owned();
+    let shown = tokio::task::spawn_blocking({
+        let simulator = simulator.clone();
+        move || answer(&path, &simulator)
+    });
+    let shown = shown.await.unwrap();
+    let secret = &simulator.settings().client_secret;
+    assert!(!shown.contains(secret), "{shown}");
+
+    let kept = folder.path().join("client-secret.txt");
+    assert_eq!(&std::fs::read_to_string(&kept).unwrap(), secret);
+    assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let file = folder.path().join("proxy.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains(secret), "{text}");
+    std::fs::write(&file, text + "admin: off\n").unwrap();
+    let mut process = Process::run(&file);
+    let address = process.address().await;
+    let answer = rig::send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.text().contains("CRONUS International Ltd."), "{}", answer.text());
+}
+
+/// Answers the questions; what was shown comes back.
+fn answer(folder: &Path, simulator: &Simulator) -> String {
+    let settings = simulator.settings();
+    let mut terminal = start(folder, simulator);
+    let mut shown = String::new();
+    let mut say = |expected: &str, line: &str| {
+        shown += &terminal.exp_string(expected).unwrap_or_else(|error| panic!("{expected}: {error}"));
+        match expected {
+            "Client secret" => type_unseen(&mut terminal, line),
+            _ => assert!(terminal.send_line(line).is_ok()),
+        }
+    };
+    say("Directory (tenant) ID", "contoso.onmicrosoft.com");
+    say("AADSTS90002", "");
+    // The question was asked again before it was answered.
+    say("Directory (tenant) ID", &settings.tenant_id.to_string());
+    say("Application (client) ID", "00000000-0000-0000-0000-000000000001");
+    say("Application (client) ID", &settings.client_id.to_string());
+    // The first of the list.
+    say("a certificate", "");
+    say("Client secret", "00000000-0000-0000-0000-000000000002");
+    say("looks like the Secret ID", "n");
+    say("Client secret", "wrong~secret");
+    say("Client secret", &settings.client_secret);
+    shown += &terminal.exp_string("/adminconsent?client_id=").unwrap();
+    shown += &terminal.exp_string("Waiting for consent").unwrap();
+    simulator.entra().set_roles(&["API.ReadWrite.All"]);
+    let mut say = |expected: &str, line: &str| {
+        shown += &terminal.exp_string(expected).unwrap_or_else(|error| panic!("{expected}: {error}"));
+        terminal.send_line(line).unwrap();
+    };
+    say("Environment", "Sandbox");
+    say("Environment", "");
+    // The first of the list.
+    say("programs name the company themselves", "");
+    shown += &terminal.exp_string("It works").unwrap();
+    shown + &terminal.exp_eof().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn setup_asks_for_a_certificate_until_it_is_a_good_one() {
+    let (simulator, folder) = nothing(Settings::default()).await;
+    let certificate = Key::First.certificate(-1, 300);
+    simulator.entra().add_certificate(simulator.settings().client_id, &certificate);
+    std::fs::write(folder.path().join("both.pem"), certificate.clone() + &Key::First.pkcs8()).unwrap();
+    std::fs::write(folder.path().join("alone.pem"), certificate).unwrap();
+    let path = folder.path().to_owned();
+    let told = tokio::task::spawn_blocking(move || {
+        let settings = simulator.settings();
+        let mut terminal = start(&path, &simulator);
+        let mut say = |expected: &str, line: &str| {
+            terminal.exp_string(expected).unwrap_or_else(|error| panic!("{expected}: {error}"));
+            terminal.send_line(line).unwrap();
+        };
+        say("Directory (tenant) ID", &settings.tenant_id.to_string());
+        say("Application (client) ID", &settings.client_id.to_string());
+        // One down.
+        say("a certificate", "\u{1b}[B");
+        say("File of the certificate", "alone.pem");
+        say("File of its private key", "");
+        say("holds no private key", "");
+        // The question was asked again before it was answered.
+        say("File of the certificate", "both.pem");
+        say("File of its private key", "");
+        say("Entra takes the credential", "");
+        // The last of the list: one up from the first.
+        say("programs name the company themselves", "\u{1b}[A");
+        terminal.exp_eof().unwrap()
+    });
+    assert!(told.await.unwrap().contains("Next:"));
+    let written = std::fs::read_to_string(folder.path().join("proxy.yaml")).unwrap();
+    assert!(written.contains("/both.pem\" }") && written.contains("# company: programs name it"), "{written}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_it_at_any_question() {
+    let (simulator, folder) = nothing(Settings::default()).await;
+    let path = folder.path().to_owned();
+    let told = tokio::task::spawn_blocking(move || {
+        let settings = simulator.settings();
+        let mut terminal = start(&path, &simulator);
+        for (question, answer) in [
+            ("Directory (tenant) ID", settings.tenant_id.to_string()),
+            ("Application (client) ID", settings.client_id.to_string()),
+            ("a certificate", String::new()),
+        ] {
+            terminal.exp_string(question).unwrap();
+            terminal.send_line(&answer).unwrap();
+        }
+        terminal.exp_string("Client secret").unwrap();
+        type_unseen(&mut terminal, &settings.client_secret);
+        terminal.exp_string("Environment").unwrap();
+        terminal.send_control('c').unwrap();
+        terminal.exp_eof().unwrap()
+    });
+    assert!(told.await.unwrap().contains("Stopped; nothing was written"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "the CA alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn setup_replaces_nothing_without_asking() {
+    let (simulator, folder) = nothing(Settings::default()).await;
+    let file = folder.path().join("proxy.yaml");
+    std::fs::write(&file, "mine").unwrap();
+    let path = folder.path().to_owned();
+    let told = tokio::task::spawn_blocking(move || {
+        let mut terminal = start(&path, &simulator);
+        terminal.exp_string("already there. Replace it?").unwrap();
+        terminal.send_line("n").unwrap();
+        terminal.exp_eof().unwrap()
+    });
+    assert!(told.await.unwrap().contains("Nothing was written"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+}
