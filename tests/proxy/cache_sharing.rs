@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bcproxy::simulator::{Framing, Gate, Outcome, Received, Script, Times};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
+use tokio::task::JoinHandle;
 
 use crate::rig::{Answer, HeldClock, Plan, Rig, at_once, shared, within};
 use crate::wire::Wire;
@@ -49,17 +50,20 @@ fn pending(received: &[&Received]) -> usize {
     received.iter().filter(|received| received.outcome == Outcome::Pending).count()
 }
 
+/// So many clients ask for the same.
+fn ask_at_once(count: usize, rig: &Arc<Rig>) -> JoinHandle<Vec<Answer>> {
+    let rig = rig.clone();
+    tokio::spawn(at_once(count, move |_| {
+        let rig = rig.clone();
+        async move { rig.get("/api/items").await }
+    }))
+}
+
 #[tokio::test]
 async fn a_thousand_identical_reads_at_once_are_one_request() {
     let (rig, gate) = (rig().await, Gate::closed());
     rig.script(Times::Always, json("{\"value\":[]}").hold_head(&gate));
-    let clients = tokio::spawn(at_once(1000, {
-        let rig = rig.clone();
-        move |_| {
-            let rig = rig.clone();
-            async move { rig.get("/api/items").await }
-        }
-    }));
+    let clients = ask_at_once(1000, &rig);
     rig.wait_for(|received| received.len() == 1).await;
     settled(&rig).await;
     gate.open();
@@ -112,13 +116,7 @@ async fn a_failure_is_the_same_for_all_and_is_not_multiplied() {
         let rig = shared(Plan::default().top(ROUTES).connector("limits: { wait: 1ms }")).await;
         let gate = Gate::closed();
         rig.script(Times::Always, fails.hold_head(&gate));
-        let clients = tokio::spawn(at_once(20, {
-            let rig = rig.clone();
-            move |_| {
-                let rig = rig.clone();
-                async move { rig.get("/api/items").await }
-            }
-        }));
+        let clients = ask_at_once(20, &rig);
         rig.wait_for(|received| received.len() == 1).await;
         settled(&rig).await;
         gate.open();
