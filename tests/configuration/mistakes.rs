@@ -1,0 +1,289 @@
+//! What is said about mistakes: where, what and how to mend it.
+
+use bcproxy::config::Severity;
+
+use crate::{CONNECTOR, config, mistakes, read, two_connectors, with_keys};
+
+#[test]
+fn every_mistake_says_where_what_and_how_to_mend_it() {
+    let top: &[(&str, &str, &str, &str)] = &[
+        ("lisen: 127.0.0.1:1\n", "6:1", "unknown key `lisen`", "did you mean `listen`?"),
+        ("limits: off\n", "6:1", "unknown key `limits`", "a file may have: listen, public_url, admin"),
+        ("log: {}\nlog: {}\n", "7:1", "already there, in line 6", "keep one"),
+        ("listen: localhost:8080\n", "6:9", "not an IP address", "127.0.0.1:8080"),
+        ("listen: 8080\n", "6:9", "not an IP address", "127.0.0.1:8080"),
+        ("listen: []\n", "6:9", "list is empty", "remove the key"),
+        ("listen:\n", "6:1", "no value here", "put a `#` before the key"),
+        ("listen: #127.0.0.1:8080\n", "6:1", "no value here", "in quotes"),
+        ("listen: [127.0.0.1:1, 127.0.0.1:1]\n", "6:23", "already listed, in line 6", "keep one"),
+        ("listen: [127.0.0.1:1, { address: 127.0.0.1:1 }]\n", "6:34", "already listed, in line 6", "keep one"),
+        (
+            "listen: [127.0.0.1:1, 0.0.0.0:1]\naccess: { allow_from: [::1] }\n",
+            "6:23",
+            "and the one in line 6 can't both be open",
+            "every address of this machine",
+        ),
+        ("listen: [{ tls: { certificate: a, private_key: b } }]\n", "6:10", "this listener has no `address`", "add"),
+        (
+            "listen: { address: 127.0.0.1:1, tls: { certificate: a } }\n",
+            "6:33",
+            "no `private_key`",
+            "without a password",
+        ),
+        ("listen: { address: 127.0.0.1:1, tls: on }\n", "6:38", "expected a mapping", "indentation"),
+        ("listen: { adress: 127.0.0.1:1, address: 127.0.0.1:1 }\n", "6:11", "unknown key", "did you mean `address`?"),
+        ("listen: { address: 127.0.0.1:8081 }\n", "6:20", "same address", "another port"),
+        ("listen: { address: 0.0.0.0:8080 }\n", "6:20", "other computers", "access: { allow_from:"),
+        ("listen: 0.0.0.0:8080\n", "6:9", "other computers", "access: { allow_from:"),
+        ("listen: 0.0.0.0:8080\nroutes: [{ path: /, to: nav }]\n", "6:9", "other computers", "listen on 127.0.0.1"),
+        ("admin: no\n", "6:8", "expected `off`", "write `off`"),
+        ("admin: 127.0.0.1:8082\n", "6:8", "expected `off` or a mapping", "{ listen: 127.0.0.1:8081 }"),
+        ("admin: { listen: 0.0.0.0:8081 }\n", "6:18", "only listen on loopback", "container"),
+        ("admin: { listen: 127.0.0.1:8080 }\n", "6:18", "same address", "another port"),
+        ("listen: 127.0.0.1:8081\n", "6:9", "same address", "another port"),
+        ("log: [a]\n", "6:6", "expected a mapping (`key: value` lines), found a list", "indentation"),
+        ("log: { format: jsn }\n", "6:16", "expected one of auto, text, json", "did you mean `json`?"),
+        ("log: { level: INFO }\n", "6:15", "expected one of error, warn", "did you mean `info`?"),
+        ("log: { requests: yes }\n", "6:18", "expected one of true, false", "as shown"),
+        ("log: { requests: { a: b } }\n", "6:18", "expected one of true, false, found a mapping", "indentation"),
+        ("shutdown: { grace: 10 }\n", "6:20", "not a duration", "write 10s"),
+        ("shutdown: { grace: 25h }\n", "6:20", "not a duration", "at most 24h"),
+        ("access: { allow_from: [10.0.0.0/99] }\n", "6:24", "not a network", "10.0.0.0/8"),
+        ("access: { allow_from: 10.0.0.0/8 }\n", "6:23", "expected a list, found a text", "indentation"),
+        ("access: { hosts: [oldserver:7047] }\n", "6:19", "not a host name", "no port"),
+        ("access: { hosts: [http://oldserver] }\n", "6:19", "not a host name", "write the name only"),
+        ("access: { hosts: [10.0.0.1] }\n", "6:19", "not a host name", "known without being listed"),
+        ("access: { browsers: off }\n", "6:21", "expected one of deny, allow", "as shown"),
+        ("routes: []\n", "6:9", "list is empty", "remove the key"),
+        ("routes: [{ to: nav }]\n", "6:10", "this route has no `path`", "add `path`. The beginning of the local path"),
+        ("routes: [{ path: api, to: nav }]\n", "6:18", "not a route's path", "begin it with a slash"),
+        ("routes: [{ path: /a/.., to: nav }]\n", "6:18", "not a route's path", "no `..`"),
+        ("routes: [{ path: /, to: OData }]\n", "6:25", "not a surface", "odata, soap, nav, environment"),
+        (
+            "routes: [{ path: /a, to: nav }, { path: /a/, to: nav }]\n",
+            "6:41",
+            "already there, in line 6",
+            "another path",
+        ),
+        ("routes: [{ path: /, to: nav, methods: [get] }]\n", "6:40", "expected one of GET", "did you mean `GET`?"),
+        ("routes: [{ path: /, to: nav, methods: [TRACE] }]\n", "6:40", "expected one of GET", "as shown"),
+        (
+            "routes: [{ path: /, to: nav, connector: cronos }]\n",
+            "6:41",
+            "no connector of this name",
+            "did you mean `cronus`?",
+        ),
+        (
+            "routes: [{ path: /, to: nav, connector: x }]\n",
+            "6:41",
+            "no connector of this name",
+            "below `connectors`: `cronus`",
+        ),
+        ("routes: [{ path: /, to: environment, company: C }]\n", "6:38", "not confined", "another `to`"),
+        (
+            "routes: [{ path: /, to: nav, timeouts: { connect: 1s } }]\n",
+            "6:42",
+            "unknown key `connect`",
+            "may have: head",
+        ),
+        ("public_url: erp-gw\n", "6:13", "not an http or https address", "http://erp-gw:8080"),
+        ("public_url: http://erp-gw/bc\n", "6:13", "not an http or https address", "path of a route"),
+        ("routes: [{ path: /unrouted, to: nav }]\n", "6:18", "not a route's path", "below /unrouted"),
+        ("routes: [{ path: /, to: nav, if_match: W/1 }]\n", "6:40", "expected one of *", "as shown"),
+        ("<<: { a: b }\n", "6:1", "unknown key `<<`", "a file may have"),
+        ("log: &x {}\n", "6:6", "anchors (`&name`)", "write the value itself"),
+        ("log: *x\n", "6:6", "aliases (`*name`)", "in quotes"),
+        ("? [a]\n: b\n", "6:3", "unknown key", "a file may have"),
+    ];
+    let connector: &[(&str, &str, &str, &str)] = &[
+        ("tenat_id: x", "6:5", "unknown key `tenat_id`", "did you mean `tenant_id`?"),
+        ("environment: my env", "6:18", "not the name of an environment", "admin center"),
+        ("company: ''", "6:14", "not the name or id of a company", "1 to 30 characters"),
+        ("base_url: http://x", "6:15", "not an https address", "https://"),
+        ("scope: https://x", "6:12", "not a scope", "/.default"),
+        ("ca_file: ''", "6:14", "not a path", "between the quotation marks"),
+        ("timeouts: { head: 0s }", "6:23", "not a duration", "more than nothing"),
+        ("limits: no", "6:13", "expected `off` or a mapping", "`off`"),
+        ("limits: { concurrency: 0 }", "6:28", "not a number", "from 1 to 1000000"),
+        ("limits: { requests: 6000 }", "6:25", "not a number of requests in a time", "6000 per 5m"),
+        ("limits: { rate: 6000 per 5m }", "6:15", "unknown key `rate`", "concurrency, requests, queue, wait"),
+        ("timeouts: 10s", "6:15", "expected a mapping", "indentation"),
+        (
+            "outbound_proxy: proxy.corp:3128",
+            "6:21",
+            "not an address of the form http://host:port",
+            "http://proxy.contoso.local:3128",
+        ),
+        (
+            "outbound_proxy: http://svc:hunter2@proxy.corp",
+            "6:21",
+            "not an address",
+            "user: NAME, password: { env: PROXY_PASSWORD }",
+        ),
+        (
+            "outbound_proxy: socks5://proxy.corp",
+            "6:21",
+            "not an address",
+            "bcproxy speaks plain HTTP to an outbound proxy",
+        ),
+        ("outbound_proxy: { except: [ x ] }", "6:5", "this outbound proxy has no `url`", "http://host:port"),
+        ("outbound_proxy: { url: http://p, user: svc }", "6:38", "a user name without a password", "PROXY_PASSWORD"),
+        (
+            "outbound_proxy: { url: http://p, password: { env: P_W } }",
+            "6:38",
+            "a password without a user name",
+            "`user`",
+        ),
+        (
+            "outbound_proxy: { url: http://p, user: svc, password: hunter2 }",
+            "6:59",
+            "a secret is never written in this file",
+            "password: { env: PROXY_PASSWORD }",
+        ),
+        (
+            "outbound_proxy: { url: http://p, except: [http://x] }",
+            "6:47",
+            "not a host, a domain or a network",
+            "contoso.local",
+        ),
+    ];
+    let top = top.iter().map(|(added, place, what, fix)| (format!("{CONNECTOR}{added}"), place, what, fix));
+    let connector = connector.iter().map(|(added, place, what, fix)| (with_keys(added), place, what, fix));
+    for (text, place, what, fix) in top.chain(connector) {
+        let mistakes = mistakes(&text);
+        assert!(mistakes.contains(&format!("--> conf/proxy.yaml:{place}\n")), "{place} in\n{mistakes}");
+        assert!(mistakes.contains(what), "{what:?} in\n{mistakes}");
+        assert!(mistakes.contains(fix), "{fix:?} in\n{mistakes}");
+        assert_eq!(mistakes.matches("error:").count(), 1, "{mistakes}");
+        assert!(!mistakes.contains("hunter2"), "{mistakes}");
+    }
+}
+
+#[test]
+fn headers_that_are_not_an_administrators_to_change_are_named_without_their_value() {
+    for (name, fix) in [
+        ("Content-Length", "frames and codes bodies itself"),
+        ("accept-encoding", "frames and codes bodies itself"),
+        ("Connection", "one connection only"),
+        ("Host", "`base_url`"),
+        ("AUTHORIZATION", "signs in by itself"),
+        ("Proxy-Authorization", "signs in by itself"),
+        ("WWW-Authenticate", "signs in by itself"),
+        ("Cookie", "cookies are not passed on"),
+        ("Set-Cookie", "cookies are not passed on"),
+        ("Company", "set `company`"),
+        ("X-HTTP-Method", "`methods`"),
+        ("a b", "letters, digits"),
+    ] {
+        for direction in ["request", "response"] {
+            for changes in [format!("set: {{ {name}: Basic hunter2 }}"), format!("remove: [{name}]")] {
+                let route = format!("{{ path: /, to: nav, headers: {{ {direction}: {{ {changes} }} }} }}");
+                let text = mistakes(&format!("{CONNECTOR}routes: [{route}]\n"));
+                assert!(text.contains("not the name of a header that can be changed"), "{text}");
+                assert!(text.contains(fix) && !text.contains("hunter2"), "{text}");
+            }
+        }
+    }
+    let set = |set: &str| {
+        format!("{CONNECTOR}routes: [{{ path: /, to: nav, headers: {{ request: {{ set: {{ {set} }} }} }} }}]\n")
+    };
+    let value = mistakes(&set("X-Key: hünter2"));
+    assert!(value.contains("not a header's value") && !value.contains("hünter2"), "{value}");
+    assert!(mistakes(&set("X-A: 1, x-a: 2")).contains("already there in other letters"));
+}
+
+#[test]
+fn a_file_without_a_connector_says_so() {
+    for (text, what) in [
+        ("", "is empty"),
+        ("# nothing\n", "is empty"),
+        ("listen: 127.0.0.1:1\n", "this file has no `connectors`"),
+        ("connectors: {}\n", "at least one is needed"),
+        ("connectors:\n", "no value here"),
+        ("connectors: { a: }\n", "no value here; expected a mapping"),
+        ("connectors: { a: {} }\n", "this connector has no `tenant_id`"),
+        ("- a\n", "expected a mapping (`key: value` lines), found a list"),
+        ("a\n", "expected a mapping (`key: value` lines), found a text"),
+    ] {
+        assert!(mistakes(text).contains(what), "{what:?} in\n{}", mistakes(text));
+    }
+}
+
+#[test]
+fn several_connectors_need_routes_that_name_them() {
+    let text = two_connectors();
+    assert!(mistakes(&text).contains("routes: [ { path: /cronus, connector: cronus, to: nav }"), "{}", mistakes(&text));
+    let unnamed = format!("{text}routes: [{{ path: /, to: nav }}]\n");
+    assert!(mistakes(&unnamed).contains("add `connector:` with one of `cronus`, `fabrikam`"), "{}", mistakes(&unnamed));
+    let unused = format!("{text}routes: [{{ path: /, to: nav, connector: cronus }}]\n");
+    assert_eq!(config(&unused).routes.len(), 1);
+}
+
+#[test]
+fn all_mistakes_are_found_at_once() {
+    let text = "\
+lisen: 127.0.0.1:80
+connectors:
+  one:
+    tenant_id: contoso
+    client_secret: { env: BC_SECRET }
+    environment: Production
+    environment: Sandbox
+  two:
+    tenant_id: contoso.com
+    client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+    client_secret: hello
+    timeouts: { head: 10 }
+routes:
+  - { path: /a, to: nav, connector: tow }
+  - { path: /a/, to: soup, connector: one }
+log: { level: warning }
+";
+    let Err(found) = read(text) else { panic!("no mistake") };
+    let places: Vec<_> =
+        found.iter().map(|(item, place)| (item.severity, place.map(|place| (place.line, place.column)))).collect();
+    let expected = [(1, 1), (3, 3), (4, 16), (7, 5), (11, 20), (12, 23), (14, 37), (15, 13), (15, 22), (16, 15)];
+    assert_eq!(places, expected.map(|place| (Severity::Error, Some(place))), "{found}");
+    assert!(found.iter().all(|(item, _)| !item.help.is_empty()));
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    let cut = read(&with_keys("company: CRONUS #1")).unwrap();
+    assert_eq!(cut.config.routes[0].company.as_ref().unwrap().to_string(), "CRONUS");
+    let text = cut.warnings.to_string();
+    assert!(text.contains("warning: the name ends before this `#`") && text.contains(":6:21"), "{text}");
+    for fine in ["company: CRONUS # ours", "company: CRONUS  #1", "company: 'CRONUS' #1", "company: CRONUS#1"] {
+        assert!(read(&with_keys(fine)).unwrap().warnings.is_empty(), "{fine}");
+    }
+    let unused = format!("{}routes: [{{ path: /, to: environment }}]\n", with_keys("company: CRONUS"));
+    assert!(read(&unused).unwrap().warnings.to_string().contains("this company is not used"));
+}
+
+#[test]
+fn a_cache_that_keeps_nothing_is_a_warning() {
+    for (route, warning) in [
+        ("{ path: /a, to: api/v2.0, cache: 5s }", None),
+        ("{ path: /a, to: soap, cache: 5s }", Some("descriptions of services (WSDL) only")),
+        ("{ path: /a, to: odata, methods: [POST, PATCH], cache: 5s }", Some("only answers to GET are kept")),
+        ("{ path: /a, to: odata, methods: [POST, GET], cache: 5s }", None),
+    ] {
+        let loaded = read(&format!("{}routes: [ {route} ]\n", with_keys(""))).unwrap();
+        let said = loaded.warnings.to_string();
+        assert_eq!(said.is_empty(), warning.is_none(), "{route}: {said}");
+        assert!(warning.is_none_or(|warning| said.contains(warning)), "{route}: {said}");
+        assert_eq!(loaded.config.routes[0].cache, Some(std::time::Duration::from_secs(5)), "{route}");
+    }
+    assert!(read(&format!("{}routes: [ {{ path: /a, to: odata, cache: 25h }} ]\n", with_keys(""))).is_err());
+}
+
+#[test]
+fn many_warnings_hide_neither_connectors_nor_errors() {
+    let (_, connector) = CONNECTOR.split_once('\n').unwrap();
+    let connectors: String =
+        (0..150).map(|n| format!("{}    company: C #1\n", connector.replace("cronus", &format!("c{n}")))).collect();
+    let text = format!("connectors:\n{connectors}routes: [{{ path: /, to: nav, connector: c149 }}]\n");
+    let loaded = read(&text).unwrap();
+    assert_eq!((loaded.config.connectors.len(), loaded.warnings.iter().count()), (150, 100));
+    assert!(mistakes(&text.replace("to: nav", "to: nowhere")).contains("error: this is not a surface"));
+}
