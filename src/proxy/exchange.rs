@@ -146,7 +146,7 @@ impl Exchange {
         self.batch_changes.get()
     }
 
-    /// Notes what the route's cache did for it; the last word stays.
+    /// Notes what the route's cache did for it; the first note stays.
     pub fn cached(&self, use_: Use) {
         let _ = self.cache.set(use_);
     }
