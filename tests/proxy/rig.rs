@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bcproxy::config::Config;
@@ -18,6 +18,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::{self, Runtime};
+use tokio_util::task::AbortOnDropHandle;
 
 /// What a rig is built from; the default is one connector with a company, the default routes, and `erp`, `erp-gw` and `oldserver` as names.
 #[derive(Default)]
@@ -396,9 +398,20 @@ pub async fn read_to_end(stream: &mut TcpStream) -> (String, std::io::Result<()>
 }
 
 /// Waits for something that must happen; that it does not is a failure, how long it takes is not.
+///
+/// By the clock on the wall: one that a test holds would let it wait for ever.
 pub async fn within<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), event).await.expect("it did not happen within a minute")
+    static WALL: LazyLock<Runtime> = LazyLock::new(|| {
+        runtime::Builder::new_multi_thread().worker_threads(1).thread_name("wall").enable_time().build().unwrap()
+    });
+    let patience = AbortOnDropHandle::new(WALL.spawn(async { tokio::time::sleep(PATIENCE).await }));
+    tokio::select! {
+        outcome = event => outcome,
+        _ = patience => panic!("it did not happen within {PATIENCE:?}"),
+    }
 }
+
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Starts that many at once and collects their results.
 pub async fn at_once<T: Send + 'static, F>(count: usize, start: impl Fn(usize) -> F) -> Vec<T>
