@@ -259,12 +259,15 @@ async fn every_request_is_one_line_of_json_without_what_was_asked_for() {
     assert!(line["upstream_ms"].as_f64().unwrap() <= line["total_ms"].as_f64().unwrap());
     assert!(line["token_age_s"].is_u64());
     assert_eq!((&line["outcome"], &line["reason"]), (&"complete".into(), &Value::Null));
+    assert_eq!(line["client_id"], prepared.simulator.settings().client_id.to_string());
 
     let answer = rig::send(address, Method::POST, "/api/a/../b?x=Geheimnis", &[], "Geheimsache").await;
     let line = process.log_line(is_access).await;
     assert_eq!(line["status"], 400);
     assert_eq!(line["reason"], answer.error().1);
-    assert_eq!((&line["upstream_ms"], &line["token_age_s"]), (&Value::Null, &Value::Null));
+    for missing in ["upstream_ms", "token_age_s", "client_id"] {
+        assert_eq!(line[missing], Value::Null, "{line}");
+    }
 
     process.signal("TERM").await;
     let ended = process.end().await;

@@ -204,7 +204,10 @@ fn problems(problems: &[ProblemReport]) -> Markup {
                             td.time { (problem.client) }
                             td { code { (problem.method) " " (problem.path) } br; small { (problem.id) } }
                             td.number { (problem.status) }
-                            td { (problem.reason) }
+                            td {
+                                (problem.reason)
+                                @if let Some(client_id) = &problem.client_id { br; small { "application " (client_id) } }
+                            }
                         }
                     }
                 }

@@ -159,6 +159,8 @@ pub struct ProblemReport {
     pub method: String,
     pub path: String,
     pub status: u16,
+    /// Of the application it was sent as last, if it came so far.
+    pub client_id: Option<String>,
     pub reason: String,
 }
 
@@ -287,7 +289,7 @@ impl Requests {
 
 impl ProblemReport {
     fn of(problem: Problem) -> Self {
-        let Problem { at, id, client, route, method, path, status, reason } = problem;
+        let Problem { at, id, client, route, method, path, status, application, reason } = problem;
         Self {
             at: written(at),
             id: id.to_string(),
@@ -296,6 +298,7 @@ impl ProblemReport {
             method: method.to_string(),
             path,
             status: status.as_u16(),
+            client_id: application.map(|application| application.to_string()),
             reason,
         }
     }

@@ -90,6 +90,7 @@ impl Drop for AccessRecord {
             queue_ms = exchange.queue().map(|(waited, _)| milliseconds(waited)),
             queue_before = exchange.queue().map(|(_, before)| before),
             attempts = exchange.attempts(),
+            client_id = exchange.application().map(tracing::field::display),
             upstream_ms = exchange.upstream().map(milliseconds),
             total_ms = milliseconds(exchange.started.elapsed()),
             token_age_s = exchange.token_age().map(|age| age.as_secs()),

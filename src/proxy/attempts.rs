@@ -119,6 +119,7 @@ impl Undertaking {
     async fn turn(&mut self) -> Result<Turn, Refusal> {
         loop {
             let member = self.member()?;
+            self.draft.exchange.goes_as(member.client_id);
             // Before its turn: a turn is too good to be spent on waiting for Entra.
             let token = match &self.refused {
                 Some((_, refused)) => member.tokens.token_after(refused).await,
@@ -233,8 +234,14 @@ impl Undertaking {
                 self.pauses += 1;
                 let mut goes_on_elsewhere = false;
                 if let Some(gate) = self.draft.gate(&member) {
-                    gate.pause(pause);
                     goes_on_elsewhere = self.draft.can_do_without(&member);
+                    if gate.pause(pause) {
+                        tracing::warn!(
+                            connector = self.draft.route.destination.connector.name, client_id = %member.client_id,
+                            "Business Central answered {} and is left alone for {} s: {}",
+                            answer.status().as_u16(), pause.as_secs_f32().ceil(), self.draft.who_waits(goes_on_elsewhere)
+                        );
+                    }
                     if goes_on_elsewhere {
                         gate.send_away();
                     }

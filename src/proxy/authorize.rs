@@ -170,6 +170,15 @@ impl Draft {
         !self.is_soap && self.route.destination.pool.can_do_without(member)
     }
 
+    /// Whom a pause of its gate keeps waiting, in words.
+    pub fn who_waits(&self, goes_on_elsewhere: bool) -> &'static str {
+        match (self.is_soap, goes_on_elsewhere) {
+            (true, _) => "all SOAP calls to this environment wait",
+            (false, true) => "other applications of the connector do this one's work meanwhile",
+            (false, false) => "this application's requests wait",
+        }
+    }
+
     /// What Business Central judges when it takes or refuses this application's token.
     pub fn case(&self, member: &Member) -> Case {
         Case { application: member.client_id, company: self.company }

@@ -1,7 +1,7 @@
 //! What is known of one request while it is under way: who, what, when; written by the steps, read by the log and by errors.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
@@ -19,6 +19,7 @@ use super::snapshot::Snapshot;
 use super::{headers, links, old_odata};
 use crate::business_central::address::Resource;
 use crate::business_central::{Dialect, Surface};
+use crate::entra::ClientId;
 
 /// One request and what became of it so far.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub struct Exchange {
     base: String,
     asked: OnceLock<(Resource, Companies)>,
     route: OnceLock<Arc<Route>>,
+    application: Mutex<Option<ClientId>>,
     upstream: OnceLock<Duration>,
     token_age: OnceLock<Duration>,
     /// How long it waited for its turn first, and how many had theirs in that time.
@@ -72,6 +74,7 @@ impl Exchange {
             snapshot,
             client,
             route: OnceLock::new(),
+            application: Mutex::new(None),
             upstream: OnceLock::new(),
             token_age: OnceLock::new(),
             queued: OnceLock::new(),
@@ -106,6 +109,16 @@ impl Exchange {
 
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Notes the application it is to go out as; the latest choice counts.
+    pub fn goes_as(&self, application: ClientId) {
+        *self.application.lock().unwrap_or_else(PoisonError::into_inner) = Some(application);
+    }
+
+    /// As which application it was sent last, or waited to be sent; `None` if it did not come so far.
+    pub fn application(&self) -> Option<ClientId> {
+        *self.application.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes how old the token was that was added first.

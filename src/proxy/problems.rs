@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::exchange::Exchange;
+use crate::entra::ClientId;
 
 /// The latest problems, of all routes.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub struct Problem {
     /// Without its query.
     pub path: String,
     pub status: StatusCode,
+    /// As which application it was sent last, if it came so far.
+    pub application: Option<ClientId>,
     /// As the client was told, or what Business Central's answer says about the set-up.
     pub reason: String,
 }
@@ -42,6 +45,7 @@ impl Problems {
             method: exchange.method.clone(),
             path: shortened(exchange.uri.path()),
             status,
+            application: exchange.application(),
             reason: shortened(reason),
         };
         let mut problems = self.0.lock().unwrap_or_else(PoisonError::into_inner);

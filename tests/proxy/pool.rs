@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bcproxy::simulator::{Gate, Limits, Matcher, Outcome, Received, Script, Times};
+use bcproxy::simulator::{Gate, Limits, Matcher, Outcome, Received, Script, Simulator, Times};
 use hyper::{Method, StatusCode};
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::rig::{HeldClock, Plan, Rig, at_once, shared, within};
+use crate::process::Process;
+use crate::rig::{HeldClock, Plan, Rig, at_once, send, shared, within};
 
 const OTHER: Uuid = Uuid::from_u128(0x0714e2);
 
-/// A rig whose connector has two applications, at a Business Central that keeps to its limits.
-async fn with_two(prepare: impl FnOnce(&Rig)) -> Arc<Rig> {
+/// A connector with two applications, at a Business Central that keeps to its limits.
+fn two() -> Plan {
     let real = Limits { concurrency: 5, requests: 6000, per: Duration::from_secs(300) };
     let plan = Plan::default().settings(|settings| settings.limits = Some(real));
     let client_id = plan.settings.client_id;
@@ -20,9 +22,17 @@ async fn with_two(prepare: impl FnOnce(&Rig)) -> Arc<Rig> {
         "applications: [ {{ client_id: {client_id}, client_secret: {{ file: secret.txt }} }}, {{ client_id: {OTHER}, client_secret: {{ \
          file: secret.txt }} }} ]"
     );
-    let plan = plan.connector("client_id: -").connector("client_secret: -").connector(&applications);
-    let rig =
-        plan.start_after(|simulator| simulator.entra().add_secret(OTHER, &simulator.settings().client_secret)).await;
+    plan.connector("client_id: -").connector("client_secret: -").connector(&applications)
+}
+
+/// Makes the second application known to Entra.
+fn register(simulator: &Simulator) {
+    simulator.entra().add_secret(OTHER, &simulator.settings().client_secret);
+}
+
+/// A rig of them.
+async fn with_two(prepare: impl FnOnce(&Rig)) -> Arc<Rig> {
+    let rig = two().start_after(register).await;
     prepare(&rig);
     Arc::new(rig)
 }
@@ -161,6 +171,37 @@ async fn one_without_a_token_is_passed_over_and_with_none_left_the_reason_is_sai
     }
     let refusal = rig.get("/odata/Customer").await.refusal();
     assert!(matches!(refusal.code.as_str(), "Proxy_CredentialsRefused" | "Proxy_NoToken"), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn the_log_names_the_application_a_request_went_out_as_and_those_that_are_throttled_or_refused() {
+    let prepared = two().top("log: { format: json }").prepare().await;
+    register(&prepared.simulator);
+    let business_central = prepared.simulator.business_central();
+    let mut process = Process::run(&prepared.file);
+    let address = process.address().await;
+    let get = async || send(address, Method::GET, "/api/items", &[], "").await.status;
+    let is_warning = |line: &Value| line["level"] == "WARN";
+    let is_access = |line: &Value| line["target"] == "bcproxy::access";
+
+    let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(600));
+    business_central.script(Matcher::any().path_ending("/items"), Times::Next(1), busy);
+    assert_eq!(get().await, StatusCode::OK);
+    let [throttled, other] = [0, 1].map(|index| prepared.received()[index].application.unwrap());
+    assert_ne!(throttled, other);
+    let warning = process.log_line(is_warning).await;
+    assert_eq!((&warning["client_id"], &warning["connector"]), (&throttled.to_string().into(), &"cronus".into()));
+    let message = "Business Central answered 429 and is left alone for 600 s: other applications of the connector do this one's work meanwhile";
+    assert_eq!(warning["message"], message);
+    let line = process.log_line(is_access).await;
+    assert_eq!((&line["client_id"], &line["attempts"]), (&other.to_string().into(), &2.into()), "{line}");
+
+    // Nobody is left to do it but the one that must not: where it waited in vain is told, too.
+    business_central.set_enabled(other, false);
+    assert_eq!(get().await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(process.log_line(is_warning).await["client_id"], other.to_string());
+    let line = process.log_line(is_access).await;
+    assert_eq!((&line["client_id"], &line["status"]), (&throttled.to_string().into(), &429.into()), "{line}");
 }
 
 #[tokio::test]

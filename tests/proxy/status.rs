@@ -107,6 +107,19 @@ async fn requests_are_counted_by_route_and_problems_are_told_with_their_reason()
 }
 
 #[tokio::test]
+async fn a_problem_names_the_application_its_request_went_out_as() {
+    let rig = Rig::new().await;
+    let told = Desks::of(&rig).await;
+    assert_eq!(rig.get("/elsewhere/Company('Other')").await.status, 404);
+    rig.script(Times::Next(1), Script::error(StatusCode::NOT_FOUND, "BadRequest_ResourceNotFound", "None."));
+    assert_eq!(rig.get("/api/items").await.status, 404);
+    let client_id = rig.simulator.settings().client_id.to_string();
+    let problems = &told.json().await["problems"];
+    assert_eq!((&problems[0]["client_id"], &problems[1]["client_id"]), (&client_id.as_str().into(), &Value::Null));
+    assert!(told.page().await.contains(&format!("<small>application {client_id}</small>")));
+}
+
+#[tokio::test]
 async fn a_connector_that_is_not_ready_says_which_step_is_wrong() {
     let rig = Plan::default().settings(|settings| settings.client_secret = "another".to_owned()).prepare().await;
     std::fs::write(rig.folder.path().join("secret.txt"), "wrong").unwrap();

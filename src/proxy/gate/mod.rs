@@ -176,12 +176,14 @@ impl Gate {
         }
     }
 
-    /// Lets nobody through for a while.
-    pub fn pause(&self, time: Duration) {
+    /// Lets nobody through for a while; whether that was otherwise until now.
+    pub fn pause(&self, time: Duration) -> bool {
         let now = Instant::now();
         let mut state = self.0.lock();
+        let was_open = state.paused_until.is_none_or(|until| until <= now);
         state.paused_until = state.paused_until.max(Some(now + time));
         self.0.admit(&mut state, now);
+        was_open
     }
 
     /// Sends away everybody who waits: another gate is open.
