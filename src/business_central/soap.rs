@@ -1,4 +1,4 @@
-//! What a SOAP call does, as far as its envelope shows.
+//! What a SOAP call does and how it failed, as far as its envelopes show.
 
 use roxmltree::Document;
 
@@ -26,6 +26,16 @@ pub fn only_reads(envelope: &[u8]) -> bool {
     }
 }
 
+/// The kind of fault an answer is: the class of the exception that `faultcode` names, without its namespaces, such as `NavPermissionException`.
+///
+/// Its text is localised and says nothing certain.
+pub fn fault_kind(envelope: &[u8]) -> Option<String> {
+    let document = Document::parse(std::str::from_utf8(envelope).ok()?).ok()?;
+    let code = document.descendants().find(|element| element.tag_name().name() == "faultcode")?.text()?;
+    let (_, class) = code.trim().rsplit_once(['.', ':'])?;
+    Some(class.to_owned())
+}
+
 const ENVELOPES: [&str; 2] = ["http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"];
 
 const PAGES: &str = "urn:microsoft-dynamics-schemas/page/";
@@ -48,6 +58,18 @@ mod tests {
             assert!(only_reads(envelope(&format!("\n<p:{name}><p:No>1</p:No></p:{name}>")).as_bytes()), "{name}");
         }
         assert!(only_reads(format!("\u{feff}{}", envelope("<p:Read/>")).as_bytes()));
+    }
+
+    #[test]
+    fn a_faults_kind_is_the_class_of_its_exception() {
+        let fault = |code| envelope(&format!("<s:Fault><faultcode xmlns:a=\"urn:x\">{code}</faultcode></s:Fault>"));
+        let kind = |code| fault_kind(fault(code).as_bytes());
+        let class = "a:Microsoft.Dynamics.Nav.Types.Exceptions.NavPermissionException";
+        assert_eq!(kind(class).as_deref(), Some("NavPermissionException"));
+        assert_eq!(kind("s:Client").as_deref(), Some("Client"));
+        assert_eq!(kind(""), None);
+        assert_eq!(fault_kind(b"<s:Fault>"), None);
+        assert_eq!(fault_kind(envelope("<p:Read_Result/>").as_bytes()), None);
     }
 
     #[test]

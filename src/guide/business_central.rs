@@ -1,6 +1,6 @@
 //! What Business Central's refusals mean for the set-up.
 //!
-//! Its messages are localised, so only status and `error.code` count. Source: Business Central, "Troubleshooting REST API/OData calls" and
+//! Its messages are localised, so only status and `error.code` count, or the class of the exception in a SOAP fault. Source: Business Central, "Troubleshooting REST API/OData calls" and
 //! "Troubleshooting web service errors"; what the services were seen to answer is included.
 
 use hyper::StatusCode;
@@ -11,7 +11,7 @@ use super::{Retry, Step, Trouble};
 pub struct Known {
     /// `None`: any.
     pub status: Option<StatusCode>,
-    /// `error.code`; `None`: any.
+    /// `error.code`, or the class of a fault's exception; `None`: any.
     pub code: Option<&'static str>,
     pub trouble: Trouble,
 }
@@ -43,7 +43,8 @@ pub const NO_PERMISSION: Trouble = Trouble {
     retry: Retry::AfterFix,
 };
 
-/// What a refusal says about the set-up, if anything. `code` is `error.code` of its body.
+/// What a refusal says about the set-up, if anything. `code` is `error.code` of its body, or the class of a fault's
+/// exception.
 pub fn refusal(status: StatusCode, code: Option<&str>) -> Option<&'static Trouble> {
     let fits = |known: &&Known| {
         known.status.is_none_or(|known| known == status) && known.code.is_none_or(|known| Some(known) == code)
@@ -60,6 +61,11 @@ pub fn all() -> impl Iterator<Item = &'static Known> {
 const TABLE: &[Known] = &[
     Known { status: Some(StatusCode::UNAUTHORIZED), code: None, trouble: APPLICATION_REFUSED },
     Known { status: Some(StatusCode::FORBIDDEN), code: None, trouble: NO_PERMISSION },
+    Known {
+        status: Some(StatusCode::INTERNAL_SERVER_ERROR),
+        code: Some("NavPermissionException"),
+        trouble: NO_PERMISSION,
+    },
     Known {
         status: Some(StatusCode::BAD_REQUEST),
         code: Some("Internal_ServerError"),
@@ -125,6 +131,9 @@ mod tests {
         assert_eq!(step(401, None), Some(Step::Card));
         assert_eq!(step(403, Some("Internal_ServerError")), Some(Step::PermissionSet));
         assert_eq!(step(400, Some("Internal_ServerError")), Some(Step::PermissionSet));
+        assert_eq!(step(500, Some("NavPermissionException")), Some(Step::PermissionSet));
+        assert_eq!(step(500, Some("NavNCLDialogException")), None);
+        assert_eq!(step(500, None), None);
         assert_eq!(step(404, Some("NoEnvironment")), Some(Step::Environment));
         assert_eq!(step(404, Some("Internal_CompanyNotFound")), Some(Step::Company));
         assert_eq!(step(404, Some("BadRequest_ResourceNotFound")), Some(Step::Route));

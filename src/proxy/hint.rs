@@ -8,18 +8,27 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use super::upstream::UpstreamBody;
-use crate::business_central::error_code;
+use crate::business_central::{error_code, soap};
 use crate::guide::{self, Trouble};
 
 /// What to look at, if it may be the set-up that is wrong. The body stays to be read.
 pub async fn hint(answer: &mut Response<UpstreamBody>) -> Result<Option<&'static Trouble>, hyper::Error> {
     let status = answer.status();
-    let may_be_set_up = matches!(status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
-    let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if !may_be_set_up || !kind.is_some_and(|kind| kind.starts_with(b"application/json")) {
-        return Ok(None);
-    }
-    let code = code_of(answer).await?;
+    let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let code = match status {
+        StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
+            if kind.starts_with(b"application/json") =>
+        {
+            code_of(answer).await?
+        }
+        StatusCode::INTERNAL_SERVER_ERROR if kind.starts_with(b"text/xml") => {
+            match text_of(answer).await?.as_deref().and_then(soap::fault_kind) {
+                None => return Ok(None),
+                kind => kind,
+            }
+        }
+        _ => return Ok(None),
+    };
     Ok(guide::refusal(status, code.as_deref()))
 }
 
@@ -33,6 +42,11 @@ pub fn proxy_status(received: StatusCode, trouble: &Trouble) -> Option<HeaderVal
 
 /// `error.code` of an answer, whose body stays to be read.
 pub async fn code_of(answer: &mut Response<UpstreamBody>) -> Result<Option<String>, hyper::Error> {
+    Ok(text_of(answer).await?.as_deref().and_then(error_code))
+}
+
+/// A short answer's body, decoded; it stays to be read.
+async fn text_of(answer: &mut Response<UpstreamBody>) -> Result<Option<Vec<u8>>, hyper::Error> {
     let is_gzip = answer.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
     let body = answer.body_mut();
     if !body.read_ahead(ERROR_BYTES, ERROR_TIME).await? {
@@ -40,12 +54,12 @@ pub async fn code_of(answer: &mut Response<UpstreamBody>) -> Result<Option<Strin
     }
     let text: Vec<u8> = body.ahead().flatten().copied().collect();
     if !is_gzip {
-        return Ok(error_code(&text));
+        return Ok(Some(text));
     }
     let mut decoded = Vec::new();
     let decoder = flate2::read::MultiGzDecoder::new(text.as_slice());
     let is_decoded = decoder.take(ERROR_BYTES as u64).read_to_end(&mut decoded).is_ok();
-    Ok(error_code(&decoded).filter(|_| is_decoded))
+    Ok(is_decoded.then_some(decoded))
 }
 
 /// Business Central's errors have a few hundred bytes.

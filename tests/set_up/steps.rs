@@ -2,6 +2,7 @@
 
 use bcproxy::guide::Step;
 use bcproxy::simulator::Breakage;
+use hyper::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -125,6 +126,25 @@ async fn whatever_step_is_broken_doctor_and_client_name_it_and_its_fix() {
             Not => assert_eq!(answer.status, 200, "{what}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_soap_client_is_told_of_a_missing_permission_beside_the_fault() {
+    let broken = Some(Breakage::Permission);
+    let rig = Plan::default().settings(|settings| settings.broken = broken).start().await;
+    let read = r#"<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><Read xmlns="urn:microsoft-dynamics-schemas/page/customer"><No>10000</No></Read></Body></Envelope>"#;
+    let headers = [("content-type", "text/xml; charset=utf-8"), ("soapaction", "\"\"")];
+    let answer = rig.send(Method::POST, "/soap/Page/Customer", &headers, read).await;
+    assert_eq!(answer.status, 500);
+    let beside = answer.headers["proxy-status"].to_str().unwrap();
+    assert!(beside.starts_with("bcproxy; received-status=500; details="), "{beside}");
+    assert!(beside.contains("step 14 of the set-up guide (Permission sets)"), "{beside}");
+    assert!(answer.text().contains("NavPermissionException"), "Business Central's own fault stays");
+    // Another failure is the program's own affair.
+    let nonsense = read.replace("Read", "Nonsense");
+    let rig = Plan::default().start().await;
+    let answer = rig.send(Method::POST, "/soap/Page/Customer", &headers, nonsense).await;
+    assert_eq!((answer.status.as_u16(), answer.headers.contains_key("proxy-status")), (500, false));
 }
 
 /// Where a client is told of the way to a service in other words than an administrator who asks.
