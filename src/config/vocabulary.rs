@@ -213,7 +213,8 @@ mapping! {
         connect: Duration = Default("10s"),
         /// From the request's last byte to the answer's first. Business Central itself gives up after ten minutes.
         head: Duration = Default("630s"),
-        /// Between two pieces of a body. A program has to be quicker: it must send at 240 bytes a second, and may pause for a minute.
+        /// Between two pieces of a body, from Business Central or towards a program. A program has to keep up 240 bytes a second in either
+        /// direction, counted only while it is waited for; what it sends may pause for a minute.
         body_idle: Duration = Default("630s"),
         /// How long an unused connection to Business Central is kept.
         pool_idle: Duration = Default("90s"),
@@ -280,7 +281,7 @@ mapping! {
     RouteTimeouts: "route's timeouts" {
         /// From the request's last byte to the answer's first.
         head: Duration = Optional,
-        /// Between two pieces of a body.
+        /// Between two pieces of a body, from Business Central or towards a program.
         body_idle: Duration = Optional,
     }
 }

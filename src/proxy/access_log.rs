@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::{StatusCode, Version};
 
 use super::exchange::Exchange;
+use super::pace::LEAST_RATE;
 use crate::telemetry;
 
 /// What will be counted and logged of one request; dropping it does both.
@@ -23,7 +24,7 @@ pub struct AccessRecord {
 pub enum Outcome {
     /// The client did not take all of it.
     ClientLeft,
-    /// The client took nothing for so long that it was cut off.
+    /// The client took so little, for so long, that it was cut off.
     ClientStalled,
     Complete,
     /// It was a step of the client's handshake; the request itself is still to come.
@@ -55,6 +56,18 @@ impl AccessRecord {
     /// `reason` is why an answer is our own, or what Business Central's says about the set-up.
     pub fn new(exchange: Arc<Exchange>, status: StatusCode, reason: Option<String>) -> Self {
         Self { exchange, outcome: Outcome::ClientLeft, bytes: 0, status, reason }
+    }
+
+    /// The client was cut off because it took too little.
+    pub fn stalled(&mut self) {
+        self.outcome = Outcome::ClientStalled;
+        let longest_pause =
+            self.exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
+        self.reason = Some(format!(
+            "The program took nothing of its answer for {} s (`body_idle`), or less than {LEAST_RATE} bytes a second for longer, and was cut off: its \
+             place at Business Central is for others. Have it read an answer to its end before it works on it, or ask for less at once.",
+            longest_pause.as_secs_f32()
+        ));
     }
 
     fn count(&self) {

@@ -1,22 +1,22 @@
 //! A body that may not stand still.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
-use super::paced::LEAST_RATE;
+use super::pace::LEAST_RATE;
+use super::timer::Timer;
 
 /// A body that fails when nothing comes for too long while somebody wants more of it.
 #[derive(Debug)]
 pub struct IdleTimeout<B> {
     body: B,
     idle: Duration,
-    /// Runs only while the body keeps us waiting; allocated on the first wait.
-    timer: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    waiting_since: Option<Instant>,
+    timer: Timer,
 }
 
 /// Why a body ended before its end.
@@ -34,7 +34,7 @@ pub enum BodyError {
 
 impl<B> IdleTimeout<B> {
     pub fn new(body: B, idle: Duration) -> Self {
-        Self { body, idle, timer: None, waiting: false }
+        Self { body, idle, waiting_since: None, timer: Timer::default() }
     }
 }
 
@@ -48,16 +48,12 @@ impl<B: Body<Error = hyper::Error> + Unpin> Body for IdleTimeout<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, BodyError>>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            this.waiting = false;
+            this.waiting_since = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
         }
-        let deadline = Instant::now() + this.idle;
-        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if !this.waiting {
-            this.waiting = true;
-            timer.as_mut().reset(deadline);
-        }
-        timer.as_mut().poll(context).map(|()| Some(Err(BodyError::Idle(this.idle))))
+        let since = *this.waiting_since.get_or_insert_with(Instant::now);
+        ready!(this.timer.poll_until(context, since + this.idle));
+        Poll::Ready(Some(Err(BodyError::Idle(this.idle))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -40,6 +40,7 @@ mod links;
 mod listener;
 mod look_up;
 mod old_odata;
+mod pace;
 mod paced;
 mod places;
 mod pool;
@@ -57,6 +58,7 @@ mod snapshot;
 mod step;
 mod suspicion;
 mod tally;
+mod timer;
 mod treatment;
 mod upstream;
 

@@ -1,43 +1,28 @@
 //! A client's body, which must keep coming.
-//!
-//! A program that sends a byte now and then would hold a place at Business Central, or memory, for as long as it likes. A minimum rate (as IIS, in front of
-//! which most of these programs have lived, asks for) bounds that, and a pause is no slowness yet: only what is waited for counts, and a body that
-//! was fast may rest.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
 
 use super::idle::BodyError;
+use super::pace::Pace;
 
-/// A body that fails when it comes at less than [`LEAST_RATE`] for longer than its credit lasts.
+/// A body that fails when it comes too slowly for its [`Pace`].
 #[derive(Debug)]
 pub struct Paced<B> {
     body: B,
-    /// How long may be waited now. Waiting spends it, and what comes earns it.
-    credit: Duration,
-    most: Duration,
-    waiting_since: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    pace: Pace,
+    longest_pause: Duration,
 }
 
 impl<B> Paced<B> {
     /// `idle`: how long nothing may come at all, if that is shorter than [`LONGEST_PAUSE`].
     pub fn new(body: B, idle: Duration) -> Self {
-        let most = idle.min(LONGEST_PAUSE);
-        Self { body, credit: most, most, waiting_since: None, timer: None }
-    }
-
-    fn came(&mut self, bytes: usize) {
-        if let Some(since) = self.waiting_since.take() {
-            self.credit = self.credit.saturating_sub(since.elapsed());
-        }
-        let earned = Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / LEAST_RATE);
-        self.credit = self.credit.saturating_add(earned).min(self.most);
+        let longest_pause = idle.min(LONGEST_PAUSE);
+        Self { body, pace: Pace::new(longest_pause), longest_pause }
     }
 }
 
@@ -52,20 +37,12 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Paced<B> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
             let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
-            this.came(data.map_or(0, Bytes::len));
+            this.pace.moved(data.map_or(0, Bytes::len));
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
         }
-        let begins = this.waiting_since.is_none();
-        let deadline = *this.waiting_since.get_or_insert_with(Instant::now) + this.credit;
-        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if begins {
-            timer.as_mut().reset(deadline);
-        }
-        let was_fast = this.credit == this.most;
-        timer
-            .as_mut()
-            .poll(context)
-            .map(|()| Some(Err(if was_fast { BodyError::Idle(this.most) } else { BodyError::TooSlow })))
+        ready!(this.pace.poll_overdue(context));
+        let was_fast = this.pace.was_fast();
+        Poll::Ready(Some(Err(if was_fast { BodyError::Idle(this.longest_pause) } else { BodyError::TooSlow })))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -77,9 +54,6 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Paced<B> {
     }
 }
 
-/// Bytes a second; a modem of 1994 sends ten times as many.
-pub const LEAST_RATE: u64 = 240;
-
 /// How long a body that came fast enough so far may pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -87,6 +61,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 mod tests {
     use http_body_util::BodyExt;
     use tokio::sync::mpsc;
+    use tokio::time::Instant;
 
     use super::*;
 

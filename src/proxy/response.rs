@@ -323,7 +323,7 @@ impl Drop for ResponseBody {
         if self.is_end_stream() || self.record.exchange.method == Method::HEAD {
             self.record.outcome.complete_if_unfinished();
         } else if self.record.exchange.client.has_stalled() {
-            self.record.outcome = Outcome::ClientStalled;
+            self.record.stalled();
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Clients that are slow, many or silent: each costs little, and none keeps the others waiting.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
+use bcproxy::proxy::Outcome;
+use bcproxy::simulator::{Script, Times};
 use hyper::StatusCode;
 
-use crate::rig::{HeldClock, Plan, Rig, within};
+use crate::rig::{HeldClock, Plan, Rig, shared, within};
 use crate::wire::Wire;
 
 #[tokio::test]
@@ -117,5 +120,86 @@ async fn whoever_sends_a_head_slowly_keeps_nobody_waiting() {
     clock.advance(Duration::from_secs(11)).await;
     for mut client in slow {
         client.rest().await.1.unwrap();
+    }
+}
+
+async fn connect(rig: &Rig, is_secured: bool) -> Wire {
+    if !is_secured {
+        return Wire::connect(rig.address()).await;
+    }
+    let tls = bcproxy::tls::client_config(Some(&rig.folder.path().join("local-ca.pem"))).unwrap();
+    Wire::connect_tls(rig.address(), tls).await.unwrap()
+}
+
+/// Has more asked for than any buffer holds, and takes the head of the answer.
+async fn ask_for_much(rig: &Rig, client: &mut Wire) {
+    rig.script(Times::Next(1), Script::answer(StatusCode::OK).fill(MUCH));
+    client.take_in_little();
+    client.send("GET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+    assert_eq!(client.head().await.status(), 200);
+}
+
+const MUCH: u64 = 16 << 20;
+
+#[tokio::test]
+async fn who_takes_an_answer_in_drips_is_cut_and_its_place_is_the_next_ones() {
+    const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 3600);
+    const STEP: Duration = Duration::from_secs(50);
+    let clock = HeldClock::new();
+    for is_secured in [false, true] {
+        let plan = Plan::default().connector("limits: { concurrency: 1, wait: 24h }");
+        let plan = plan.connector("timeouts: { body_idle: 4h }");
+        // One token lasts for all of it: nothing else happens while the clock leaps.
+        let plan = plan.settings(|settings| settings.token_lifetime = 12 * LONGEST_PAUSE);
+        let rig = shared(if is_secured { plan.secured() } else { plan }).await;
+        let mut dripping = connect(&rig, is_secured).await;
+        ask_for_much(&rig, &mut dripping).await;
+        let next = tokio::spawn({
+            let rig = rig.clone();
+            async move {
+                let mut next = connect(&rig, is_secured).await;
+                next.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+                next.answer().await.0.status()
+            }
+        });
+        // 100 bytes a second: in four hours the system has room for more, so it takes something all the time, and too little.
+        let view = rig.proxy.view();
+        let mut passed = Duration::ZERO;
+        while view.problems.latest().is_empty() {
+            assert!(!next.is_finished() && passed < 2 * LONGEST_PAUSE, "after {passed:?}");
+            dripping.sip(5000).await.unwrap();
+            clock.advance(STEP).await;
+            passed += STEP;
+            // The network has its turn.
+            Wire::connect(rig.address()).await;
+        }
+        assert!(passed > LONGEST_PAUSE, "after {passed:?}");
+        assert_eq!(within(next).await.unwrap(), StatusCode::OK);
+        let (_, end) = dripping.rest().await;
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset, "a cut answer looks cut");
+        let reason = &view.problems.latest()[0].reason;
+        assert!(reason.contains("less than 240 bytes a second") && reason.contains("14400 s"), "{reason}");
+        let cut = view.routes.iter().map(|route| route.tally.counts().answers);
+        let cut = cut.flatten().filter(|((_, outcome), _)| *outcome == Outcome::ClientStalled);
+        assert_eq!(cut.map(|(_, count)| count).sum::<u64>(), 1);
+    }
+}
+
+#[tokio::test]
+async fn who_works_on_what_it_reads_is_given_the_time() {
+    let clock = HeldClock::new();
+    for is_secured in [false, true] {
+        let plan = Plan::default().settings(|settings| settings.token_lifetime = Duration::from_secs(24 * 3600));
+        let rig = if is_secured { plan.secured() } else { plan }.start().await;
+        let mut client = connect(&rig, is_secured).await;
+        ask_for_much(&rig, &mut client).await;
+        // A user has to answer something first; then a record of 400 bytes a second. It fills no buffer of the system's in `body_idle`.
+        clock.advance(Duration::from_secs(300)).await;
+        for _ in 0..200 {
+            client.sip(8000).await.unwrap();
+            clock.advance(Duration::from_secs(20)).await;
+            Wire::connect(rig.address()).await;
+        }
+        client.count(MUCH - 200 * 8000).await;
     }
 }

@@ -111,6 +111,16 @@ impl Wire {
         }
     }
 
+    /// Has the system take in little ahead of what is read, and never more.
+    pub fn take_in_little(&self) {
+        SockRef::from(self.stream.socket()).set_recv_buffer_size(32 * 1024).unwrap();
+    }
+
+    /// Reads that many bytes and not one more, unless the connection ends before. What was read by others first is none of them.
+    pub async fn sip(&mut self, count: usize) -> io::Result<()> {
+        within(self.stream.read_exact(&mut vec![0; count])).await.map(|_| ())
+    }
+
     /// The data of the next chunk; empty for the last one.
     pub async fn chunk(&mut self) -> Vec<u8> {
         let line = self.until("\r\n").await;

@@ -50,6 +50,15 @@ pub enum Extent {
     Unknown,
 }
 
+/// On which terms the client takes an answer; each one has its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Of the request on its connection.
+    number: u32,
+    /// How long the client may take nothing.
+    pub patience: Duration,
+}
+
 /// No answer is under way whose end would be the end of the connection.
 const NO_ANSWER: u8 = 0;
 /// There is one.
@@ -160,13 +169,18 @@ impl ClientConnection {
         self.patience.store(millis(time), Ordering::Relaxed);
     }
 
-    pub(super) fn patience(&self) -> Duration {
-        Duration::from_millis(self.patience.load(Ordering::Relaxed))
+    /// Those of the answer to the latest request.
+    pub(super) fn terms(&self) -> Terms {
+        let patience = Duration::from_millis(self.patience.load(Ordering::Relaxed));
+        Terms { number: self.requests(), patience }
     }
 
-    /// It took nothing for longer than that, and is cut off.
+    /// It took nothing for longer than that, or too little, and is cut off: with a reset, since it would take the rest just as slowly.
     pub(super) fn stalls(&self) {
         self.has_stalled.store(true, Ordering::Relaxed);
+        if let Some(socket) = self.socket.upgrade() {
+            let _ = socket.set_zero_linger();
+        }
     }
 
     pub fn has_stalled(&self) -> bool {

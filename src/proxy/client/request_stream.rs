@@ -13,12 +13,13 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use super::connection::{ClientConnection, Extent};
 use super::socket::Readable;
 use super::{request_line, unreadable};
+use crate::proxy::timer::Timer;
 
 /// A client's stream, as hyper uses it.
 pub struct RequestStream<S> {
@@ -29,7 +30,7 @@ pub struct RequestStream<S> {
     held: BytesMut,
     /// When the phase began, if it is one that may not last for ever.
     since: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
     /// Whether hyper has more to write than it wrote.
     is_writing: bool,
     /// Goes out in place of what hyper writes.
@@ -79,7 +80,7 @@ impl<S> RequestStream<S> {
             phase: Phase::Between,
             held: BytesMut::new(),
             since: Instant::now(),
-            timer: None,
+            timer: Timer::default(),
             is_writing: false,
             own_answer: None,
         }
@@ -154,19 +155,7 @@ impl<S: AsyncRead + Unpin> RequestStream<S> {
         if let Poll::Ready(result) = self.poll_more(context) {
             return Poll::Ready(result.map(Some));
         }
-        let deadline = self.since + time;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if timer.deadline() > deadline {
-            timer.as_mut().reset(deadline);
-        }
-        // One that fires early is put on only then: most are never waited for.
-        while timer.as_mut().poll(context).is_ready() {
-            if Instant::now() >= deadline {
-                return Poll::Ready(Ok(None));
-            }
-            timer.as_mut().reset(deadline);
-        }
-        Poll::Pending
+        self.timer.poll_until(context, self.since + time).map(|()| Ok(None))
     }
 
     /// Waits for the first byte of the next head; a connection on which none comes for a while rests.
@@ -299,7 +288,7 @@ impl<S: Readable> RequestStream<S> {
     /// counted from the last request's end.
     pub async fn readable(&mut self, time: Duration) -> bool {
         self.held = BytesMut::new();
-        self.timer = None;
+        self.timer = Timer::default();
         let readable = std::future::poll_fn(|context| self.inner.poll_readable(context));
         let is_readable = tokio::time::timeout_at(self.since + time, readable).await.is_ok();
         self.connection.rests(false);

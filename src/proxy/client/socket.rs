@@ -1,4 +1,4 @@
-//! The accepted socket: ends when a client takes nothing of its answer, and closes such that it gets to read it.
+//! The accepted socket: ends when a client takes too little of its answer, and closes such that it gets to read it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,11 +8,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::http::uri::Scheme;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::connection::ClientConnection;
+use super::connection::{ClientConnection, Terms};
+use crate::proxy::pace::Pace;
 use crate::shared_socket::SharedSocket;
 
 /// One accepted connection's bytes, in both directions.
@@ -20,8 +22,9 @@ use crate::shared_socket::SharedSocket;
 pub struct Socket {
     socket: SharedSocket,
     connection: Arc<ClientConnection>,
-    /// Runs while the client takes nothing of what is written.
-    stalling: Option<Pin<Box<Sleep>>>,
+    /// How fast the client takes the answer; the terms are those of the last one that was waited for.
+    pace: Pace,
+    terms: Terms,
     /// Runs once we have closed our half on a client that still sends.
     hearing_out: Option<Pin<Box<Sleep>>>,
 }
@@ -38,28 +41,45 @@ impl Socket {
         let local = socket.local_addr().ok();
         let socket = Arc::new(socket);
         let connection = ClientConnection::new(peer, local, scheme, Arc::downgrade(&socket));
-        Self { socket: SharedSocket(socket), connection: Arc::new(connection), stalling: None, hearing_out: None }
+        let terms = connection.terms();
+        let pace = Pace::new(terms.patience);
+        Self { socket: SharedSocket(socket), connection: Arc::new(connection), pace, terms, hearing_out: None }
     }
 
     pub fn connection(&self) -> Arc<ClientConnection> {
         self.connection.clone()
     }
 
-    /// What came of a write; fails when the client has taken nothing for too long: what it does not take, others wait for.
+    /// What came of a write; fails when the client takes too little: what it does not take, others wait for.
     fn unless_stalled(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
+        slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.stalling = None;
-            return written;
+        let written = match written {
+            Poll::Ready(written) => written,
+            Poll::Pending => {
+                let terms = self.connection.terms();
+                if self.terms != terms {
+                    self.terms = terms;
+                    self.pace.begin_anew(terms.patience);
+                }
+                ready!(self.pace.poll_overdue(context));
+                // The system tells of room only when there is plenty, and what a slow client has taken may be less: trying shows it.
+                match SockRef::from(&*self.socket.0).send_vectored(slices) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.connection.stalls();
+                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    }
+                    written => written,
+                }
+            }
+        };
+        if let Ok(bytes) = &written {
+            self.pace.moved(*bytes);
         }
-        let patience = self.connection.patience();
-        let timer = self.stalling.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        ready!(timer.as_mut().poll(context));
-        self.connection.stalls();
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        Poll::Ready(written)
     }
 
     /// Reads and discards until the client closes too, so that it gets to read our answer.
@@ -101,7 +121,7 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.unless_stalled(context, written)
+        self.unless_stalled(context, written, &[io::IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -110,7 +130,7 @@ impl AsyncWrite for Socket {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
-        self.unless_stalled(context, written)
+        self.unless_stalled(context, written, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
