@@ -44,7 +44,9 @@ pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, quick: boo
     for Slowness { name, options, asks_for } in &KINDS {
         let (mut alone, mut beside) = (Row::default(), Row::default());
         for round in 0..rounds {
-            let proxy = peer.start(upstream, &folder.join(format!("slow-{name}-{round}")))?;
+            // nginx takes no space in a path.
+            let place = format!("{}-{}-{round}", peer.name, name).replace([' ', ','], "-");
+            let proxy = peer.start(upstream, &folder.join(place))?;
             let question = Arc::new(Question::new(Answer::Small, upstream));
             let mut load = Load::connect(&proxy, ORDINARY).await?;
             let count = seconds * RATE as usize;
