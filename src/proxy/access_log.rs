@@ -102,7 +102,7 @@ impl Drop for AccessRecord {
             bytes,
             queue_ms = exchange.queue().map(|(waited, _)| milliseconds(waited)),
             queue_before = exchange.queue().map(|(_, before)| before),
-            attempts = exchange.attempts(),
+            attempts = Some(exchange.attempts()).filter(|attempts| *attempts > 0),
             client_id = exchange.application().map(tracing::field::display),
             upstream_ms = exchange.upstream().map(milliseconds),
             total_ms = milliseconds(exchange.started.elapsed()),

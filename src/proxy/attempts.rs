@@ -99,6 +99,7 @@ impl Undertaking {
         loop {
             let turn = self.turn().await?;
             let at_hand = body.again();
+            self.draft.exchange.sends();
             match inner.call(self.draft.with(&turn.token, body)).await {
                 Ok(answer) => match self.judge(answer, turn, at_hand).await? {
                     Outcome::Answer(answer) => return Ok(answer),
@@ -111,7 +112,6 @@ impl Undertaking {
                 }
             }
             self.coming = Coming::Again;
-            self.draft.exchange.sent_again();
         }
     }
 

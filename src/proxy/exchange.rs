@@ -78,7 +78,7 @@ impl Exchange {
             upstream: OnceLock::new(),
             token_age: OnceLock::new(),
             queued: OnceLock::new(),
-            attempts: AtomicU32::new(1),
+            attempts: AtomicU32::new(0),
             batch_changes: OnceLock::new(),
             cache: OnceLock::new(),
         }
@@ -140,11 +140,12 @@ impl Exchange {
         self.queued.get().copied()
     }
 
-    /// Notes that it is sent once more.
-    pub fn sent_again(&self) {
+    /// Notes that it is sent, for the first time or once more.
+    pub fn sends(&self) {
         self.attempts.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// How often it was sent.
     pub fn attempts(&self) -> u32 {
         self.attempts.load(Ordering::Relaxed)
     }

@@ -44,7 +44,7 @@ impl Tally {
         let mut counts = self.lock();
         *counts.answers.entry((status, outcome)).or_default() += 1;
         counts.bytes += bytes;
-        counts.sent_again += u64::from(exchange.attempts() - 1);
+        counts.sent_again += u64::from(exchange.attempts().saturating_sub(1));
         counts.total.add(exchange.started.elapsed());
         if let Some(took) = exchange.upstream() {
             counts.upstream.add(took);

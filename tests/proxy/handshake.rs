@@ -237,6 +237,7 @@ async fn each_request_of_a_kind_is_seen_in_the_log() {
         assert_eq!(line["credentials"], credentials, "{line}");
         assert_eq!(line["outcome"], outcome, "{line}");
         assert_eq!(line["http"], version, "{line}");
+        assert_eq!(line["attempts"].as_u64(), (outcome == "complete").then_some(1), "as often as it was sent: {line}");
         assert_eq!(line["user_agent"], "Till \"7\"", "{line}");
     }
 }
