@@ -30,7 +30,9 @@ const KINDS: [Slowness; 3] = [
     },
 ];
 
-/// The others' latencies without slow clients and with a thousand of each kind.
+/// The others' latencies without slow clients, with a thousand of each kind at another proxy of the same sort, and with a thousand at theirs.
+///
+/// The slow ones and the system's work for them take their share of this machine wherever they are; only what goes beyond that is the proxy's.
 pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, quick: bool) -> Result<()> {
     println!("\n{}: {ORDINARY} ordinary clients, {RATE} requests a second, beside {SLOW} slow ones", peer.name);
     if !has_slowhttptest() {
@@ -42,24 +44,28 @@ pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, quick: boo
     println!("| slow clients | p50 ms | p99 ms | failed |");
     println!("|---|---|---|---|");
     for Slowness { name, options, asks_for } in &KINDS {
-        let (mut alone, mut beside) = (Row::default(), Row::default());
+        let (mut alone, mut elsewhere, mut beside) = (Row::default(), Row::default(), Row::default());
         for round in 0..rounds {
             // nginx takes no space in a path.
             let place = format!("{}-{}-{round}", peer.name, name).replace([' ', ','], "-");
-            let proxy = peer.start(upstream, &folder.join(place))?;
+            let proxy = peer.start(upstream, &folder.join(&place))?;
+            let other = peer.start(upstream, &folder.join(format!("{place}-other")))?;
             let question = Arc::new(Question::new(Answer::Small, upstream));
             let mut load = Load::connect(&proxy, ORDINARY).await?;
             let count = seconds * RATE as usize;
             load.run(&question, ORDINARY).await?;
             alone.add(&load.run_paced(&question, count, Some(RATE)).await?);
-            let url = format!("http://{}{}", proxy.address, path_of(*asks_for));
-            let slow = Slow::start(&url, options, seconds + 2 * CONNECTING.as_secs() as usize)?;
-            // Until all of them are there.
-            tokio::time::sleep(CONNECTING).await;
-            beside.add(&load.run_paced(&question, count, Some(RATE)).await?);
-            drop(slow);
+            for (at, row) in [(&other, &mut elsewhere), (&proxy, &mut beside)] {
+                let url = format!("http://{}{}", at.address, path_of(*asks_for));
+                let slow = Slow::start(&url, options, seconds + 2 * CONNECTING.as_secs() as usize)?;
+                // Until all of them are there.
+                tokio::time::sleep(CONNECTING).await;
+                row.add(&load.run_paced(&question, count, Some(RATE)).await?);
+                drop(slow);
+            }
         }
         println!("| none | {alone} |");
+        println!("| {name}, at another proxy | {elsewhere} |");
         println!("| {name} | {beside} |");
     }
     Ok(())
