@@ -1,7 +1,8 @@
 //! What Business Central's refusals mean for the set-up.
 //!
-//! Its messages are localised, so only status and `error.code` count, or the class of the exception in a SOAP fault. Source: Business Central, "Troubleshooting REST API/OData calls" and
-//! "Troubleshooting web service errors"; what the services were seen to answer is included.
+//! Its messages are localised, so only status and `error.code` count, or the class of the exception in a SOAP fault. Source: Business
+//! Central, "Troubleshooting REST API/OData calls" and "Troubleshooting web service errors"; what the services were seen to answer is
+//! included.
 
 use hyper::StatusCode;
 

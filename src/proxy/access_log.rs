@@ -61,8 +61,7 @@ impl AccessRecord {
     /// The client was cut off because it took too little.
     pub fn stalled(&mut self) {
         self.outcome = Outcome::ClientStalled;
-        let longest_pause =
-            self.exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
+        let longest_pause = self.exchange.body_idle();
         self.reason = Some(format!(
             "The program took nothing of its answer for {} s (`body_idle`), or less than {LEAST_RATE} bytes a second for longer, and was cut off: its \
              place at Business Central is for others. Have it read an answer to its end before it works on it, or ask for less at once.",

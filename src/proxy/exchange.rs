@@ -174,6 +174,11 @@ impl Exchange {
         self.route.get()
     }
 
+    /// How long its answer's body may stand still, on either side.
+    pub fn body_idle(&self) -> Duration {
+        self.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle
+    }
+
     pub fn upstream(&self) -> Option<Duration> {
         self.upstream.get().copied()
     }

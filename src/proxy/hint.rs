@@ -22,10 +22,7 @@ pub async fn hint(answer: &mut Response<UpstreamBody>) -> Result<Option<&'static
             code_of(answer).await?
         }
         StatusCode::INTERNAL_SERVER_ERROR if kind.starts_with(b"text/xml") => {
-            match text_of(answer).await?.as_deref().and_then(soap::fault_kind) {
-                None => return Ok(None),
-                kind => kind,
-            }
+            text_of(answer).await?.as_deref().and_then(soap::fault_kind)
         }
         _ => return Ok(None),
     };

@@ -142,7 +142,7 @@ async fn relay(
     // Ours again from here: hyper writes the version the client can read.
     head.version = Version::HTTP_11;
     let ends_with_connection = version == Version::HTTP_10;
-    let idle = exchange.route().map_or_else(Default::default, |route| route.settings.timeouts).body_idle;
+    let idle = exchange.body_idle();
     let treatment @ Treatment { document, narrowed, is_decoded } = Treatment::of(exchange, head.status, &head.headers);
     exchange.client.may_stall(idle);
     let links = exchange.route().map(|route| Links::new(exchange.clone(), route.clone()));
