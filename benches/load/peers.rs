@@ -256,6 +256,17 @@ impl Running {
         Ok(Duration::from_millis(ticks * (1000 / TICKS_PER_SECOND)))
     }
 
+    /// How many connections it has from clients.
+    pub fn clients(&self) -> Result<usize> {
+        // Local address, remote address and state follow the number of the row.
+        let is_open = |row: &&str| {
+            let mut fields = row.split_whitespace().skip(1);
+            let port = fields.next().and_then(|local| u16::from_str_radix(local.rsplit(':').next()?, 16).ok());
+            port == Some(self.address.port()) && fields.nth(1) == Some(ESTABLISHED)
+        };
+        Ok(fs::read_to_string("/proc/net/tcp")?.lines().filter(is_open).count())
+    }
+
     /// Resident memory now and at its highest, in KiB.
     pub fn memory(&self) -> Result<(u64, u64)> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
@@ -277,6 +288,9 @@ impl Drop for Running {
 
 /// Limits that hold nobody up: keeping them costs what it costs.
 pub const WIDE: &str = "{ concurrency: 1000, requests: 1000000 per 1s }";
+
+/// A connection that is open in both directions, in `/proc/net/tcp`.
+const ESTABLISHED: &str = "01";
 
 /// What the kernel promises to programs, whatever its own clock.
 const TICKS_PER_SECOND: u64 = 100;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::{Load, Outcome, Question};
-use crate::peers::{Peer, path_of};
+use crate::peers::{Peer, Running, path_of};
 use crate::upstream::{Answer, Upstream};
 use crate::{Result, Spread};
 
@@ -30,9 +30,10 @@ const KINDS: [Slowness; 3] = [
     },
 ];
 
-/// The others' latencies without slow clients, with a thousand of each kind at another proxy of the same sort, and with a thousand at theirs.
+/// The others' latencies without slow clients, while a thousand come, with them there, and with a thousand at another proxy of the same sort.
 ///
-/// The slow ones and the system's work for them take their share of this machine wherever they are; only what goes beyond that is the proxy's.
+/// What comes is work like any other: a thousand pages asked for at once are a thousand pages, however they are read. And the slow ones and the
+/// system's work for them take their share of this machine wherever they are; only what goes beyond that is the proxy's.
 pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, quick: bool) -> Result<()> {
     println!("\n{}: {ORDINARY} ordinary clients, {RATE} requests a second, beside {SLOW} slow ones", peer.name);
     if !has_slowhttptest() {
@@ -44,7 +45,7 @@ pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, quick: boo
     println!("| slow clients | p50 ms | p99 ms | failed |");
     println!("|---|---|---|---|");
     for Slowness { name, options, asks_for } in &KINDS {
-        let (mut alone, mut elsewhere, mut beside) = (Row::default(), Row::default(), Row::default());
+        let [mut alone, mut elsewhere, mut coming, mut there]: [Row; 4] = Default::default();
         for round in 0..rounds {
             // nginx takes no space in a path.
             let place = format!("{}-{}-{round}", peer.name, name).replace([' ', ','], "-");
@@ -55,20 +56,41 @@ pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, quick: boo
             let count = seconds * RATE as usize;
             load.run(&question, ORDINARY).await?;
             alone.add(&load.run_paced(&question, count, Some(RATE)).await?);
-            for (at, row) in [(&other, &mut elsewhere), (&proxy, &mut beside)] {
+            for (at, coming, there) in [(&other, None, &mut elsewhere), (&proxy, Some(&mut coming), &mut there)] {
                 let url = format!("http://{}{}", at.address, path_of(*asks_for));
-                let slow = Slow::start(&url, options, seconds + 2 * CONNECTING.as_secs() as usize)?;
-                // Until all of them are there.
-                tokio::time::sleep(CONNECTING).await;
-                row.add(&load.run_paced(&question, count, Some(RATE)).await?);
+                let clients = at.clients()? + SLOW;
+                let slow = Slow::start(&url, options, seconds + 2 * MOST_ARRIVING.as_secs() as usize)?;
+                if let Some(coming) = coming {
+                    coming.add(&load.run_paced(&question, ARRIVING * RATE as usize, Some(RATE)).await?);
+                }
+                arrived(at, clients).await?;
+                there.add(&load.run_paced(&question, count, Some(RATE)).await?);
                 drop(slow);
             }
         }
         println!("| none | {alone} |");
         println!("| {name}, at another proxy | {elsewhere} |");
-        println!("| {name} | {beside} |");
+        println!("| {name}, while they come | {coming} |");
+        println!("| {name}, all there | {there} |");
     }
     Ok(())
+}
+
+/// Waits until the proxy has so many clients and the proxy has done what can be done for them.
+async fn arrived(at: &Running, clients: usize) -> Result<()> {
+    let arrival = async {
+        let mut before = at.cpu()?;
+        loop {
+            tokio::time::sleep(GLANCE).await;
+            let now = at.cpu()?;
+            if at.clients()? >= clients && now - before <= GLANCE / 20 {
+                return Ok(());
+            }
+            before = now;
+        }
+    };
+    let missed = || format!("not all of {SLOW} slow clients came, or the proxy found no rest, in {MOST_ARRIVING:?}");
+    tokio::time::timeout(MOST_ARRIVING, arrival).await.map_err(|_| missed())?
 }
 
 #[derive(Default)]
@@ -98,7 +120,7 @@ struct Slow(Child);
 impl Slow {
     fn start(url: &str, options: &[&str], seconds: usize) -> Result<Self> {
         let mut command = Command::new("slowhttptest");
-        command.args(options).args(["-c", SLOW, "-r", "500", "-l", &seconds.to_string(), "-u", url]);
+        command.args(options).args(["-c", &SLOW.to_string(), "-r", "500", "-l", &seconds.to_string(), "-u", url]);
         let slow = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         Ok(Self(slow))
     }
@@ -116,10 +138,16 @@ fn has_slowhttptest() -> bool {
     Command::new("slowhttptest").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
-const SLOW: &str = "1000";
+const SLOW: usize = 1_000;
 
-/// 500 a second come.
-const CONNECTING: Duration = Duration::from_secs(3);
+/// For how many seconds the others are measured while the slow ones come, 500 a second.
+const ARRIVING: usize = 3;
+
+/// An arrival that takes longer is broken.
+const MOST_ARRIVING: Duration = Duration::from_secs(30);
+
+/// How long the proxy's work is watched at a time.
+const GLANCE: Duration = Duration::from_millis(500);
 
 const ORDINARY: usize = 16;
 
