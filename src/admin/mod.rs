@@ -49,8 +49,8 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub async fn start(address: SocketAddr, desk: Desk) -> Result<Self, BindError> {
-        let listener = proxy::bind("admin", address).await?;
+    pub fn start(address: SocketAddr, desk: Desk) -> Result<Self, BindError> {
+        let listener = proxy::bind("admin", address, false)?;
         let address = listener.local_addr().unwrap_or(address);
         let (connections, ending) = (TaskTracker::new(), CancellationToken::new());
         tokio::spawn(accept(listener, desk, connections.clone(), ending.clone()));

@@ -47,7 +47,7 @@ impl Service {
         let history = History::new(file.to_owned());
         let (desk, orders) = Desk::open(Status { view: proxy.view(), history: history.clone(), is_stopping: false });
         let admin = match config.admin {
-            Some(address) => Some(Admin::start(address, desk.clone()).await.map_err(StartError::Admin)?),
+            Some(address) => Some(Admin::start(address, desk.clone()).map_err(StartError::Admin)?),
             None => None,
         };
         let watch = Watch::begin(&config.files(file)).await;
@@ -121,9 +121,7 @@ impl Service {
         let admin = match config.admin {
             address if address == self.config.admin => None,
             None => Some(None),
-            Some(address) => {
-                Some(Some(Admin::start(address, self.desk.clone()).await.map_err(|error| error.to_string())?))
-            }
+            Some(address) => Some(Some(Admin::start(address, self.desk.clone()).map_err(|error| error.to_string())?)),
         };
         let connectors = self.proxy.connectors().to_vec();
         let (addresses, health) = (self.proxy.addresses(), self.admin.as_ref().map(Admin::address));

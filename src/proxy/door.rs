@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use hyper::http::uri::Scheme;
+use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -24,9 +25,9 @@ pub struct BindError {
     pub reason: io::Error,
 }
 
-/// Opens a port.
-pub async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|reason| BindError { key, address, reason })
+/// Opens a port. `key`: what names it in proxy.yaml; `is_v6_only`: it leaves the addresses of version 4 to another one.
+pub fn bind(key: &'static str, address: SocketAddr, is_v6_only: bool) -> Result<TcpListener, BindError> {
+    open(address, is_v6_only).map_err(|reason| BindError { key, address, reason })
 }
 
 /// What is spoken at a door: HTTPS with a certificate, which a reload may replace, or HTTP. Clones are the same.
@@ -54,15 +55,6 @@ pub enum DoorError {
     Identity { address: SocketAddr, file: &'static str, path: PathBuf, reason: IdentityError },
     #[error("listen: {address} can't speak TLS ({reason})")]
     Tls { address: SocketAddr, reason: rustls::Error },
-}
-
-/// Opens the port of a door. `is_v6_only`: it leaves the addresses of version 4 to another one.
-pub async fn listen(address: SocketAddr, is_v6_only: bool) -> Result<TcpListener, BindError> {
-    if is_v6_only {
-        bind_v6_only(address).map_err(|reason| BindError { key: "listen", address, reason })
-    } else {
-        bind("listen", address).await
-    }
 }
 
 /// What makes a listener speak HTTPS, its files read now; `None` for plain HTTP.
@@ -95,16 +87,17 @@ fn acceptor_of(address: SocketAddr, files: &config::TlsFiles) -> Result<TlsAccep
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Leaves the addresses of version 4 to others, whatever the system's habit is.
-fn bind_v6_only(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None)?;
-    socket.set_only_v6(true)?;
+fn open(address: SocketAddr, is_v6_only: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if is_v6_only {
+        socket.set_only_v6(true)?;
+    }
     socket.set_nonblocking(true)?;
     // As tokio does: on Windows it would let two programs share a port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(MOST_WAITING.into())?;
     TcpListener::from_std(socket.into())
 }
 
@@ -121,5 +114,24 @@ fn explain(reason: &io::Error) -> String {
     }
 }
 
-/// How many connections may wait to be accepted; what tokio asks for.
-const BACKLOG: i32 = 1024;
+/// How many connections may wait to be accepted, if the system allows as many (Linux: `net.core.somaxconn`). To one that finds no room the system says
+/// nothing, and it tries again a second later: all tills of a chain that come back at once after a power cut must find room.
+pub const MOST_WAITING: u16 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn hundreds_who_come_at_once_wait_until_they_are_accepted() {
+        let listener = bind("listen", "127.0.0.1:0".parse().unwrap(), false).unwrap();
+        let address = listener.local_addr().unwrap();
+        // Nobody accepts. Whoever finds no room waits for as long as it is tried.
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(60));
+        let waiting: Result<Vec<_>, _> = (0..500).map(connect).collect();
+        assert_eq!(waiting.unwrap().len(), 500);
+    }
+}

@@ -69,10 +69,10 @@ impl HeldSockets {
     }
 
     /// Listens where it should, on a socket that is there already if one is.
-    async fn listen(&self, place: Place) -> Result<TcpListener, BindError> {
+    fn listen(&self, place: Place) -> Result<TcpListener, BindError> {
         let address = place.wanted;
         let is_there = |socket: &&StdListener| socket.local_addr().is_ok_and(|open| covers(open, address));
-        let Some(socket) = self.0.iter().find(is_there) else { return door::listen(address, place.is_v6_only).await };
+        let Some(socket) = self.0.iter().find(is_there) else { return door::bind("listen", address, place.is_v6_only) };
         let take = || {
             // A copy: the socket itself stays open for another time.
             let socket = socket.try_clone()?;
@@ -124,7 +124,7 @@ impl Doors {
 
     /// Opens a door. Where one that is about to close is in its way, such as 127.0.0.1:8080 in that of 0.0.0.0:8080, the two change places.
     async fn listen(&mut self, place: Place, gone: &[SocketAddr]) -> Result<TcpListener, BindError> {
-        let error = match self.held.listen(place).await {
+        let error = match self.held.listen(place) {
             Err(error) if error.reason.kind() == io::ErrorKind::AddrInUse => error,
             result => return result,
         };
@@ -133,10 +133,10 @@ impl Doors {
         let Some(at) = self.open.iter().position(in_the_way) else { return Err(error) };
         let Door { place: old, address, tls, accepting, serving, stop } = self.open.remove(at);
         close(accepting, serving, stop).await;
-        let result = self.held.listen(place).await;
+        let result = self.held.listen(place);
         let old_socket = Place { wanted: address.socket, ..old };
         if result.is_err()
-            && let Ok(socket) = self.held.listen(old_socket).await
+            && let Ok(socket) = self.held.listen(old_socket)
         {
             let door = self.door(old, address, tls, socket);
             self.open.insert(at, door);

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::client::{ClientConnection, Readable, RequestStream, SecuredSocket, Socket, raw_answer};
-use super::door::Tls;
+use super::door::{MOST_WAITING, Tls};
 use super::places::{Full, Places, Why};
 use super::service::Steps;
 use super::snapshot::Current;
@@ -105,7 +105,7 @@ pub async fn accept(
         socket.set_nonblocking(true).ok()?;
         Some((TcpStream::from_std(socket).ok()?, peer))
     });
-    waiting.take(MOST_WAITING).for_each(welcome);
+    waiting.take(MOST_WAITING.into()).for_each(welcome);
 }
 
 /// Says why there is no place, and waits a little for the client to have read it.
@@ -258,8 +258,5 @@ const LAST_REQUEST_TIME: Duration = Duration::from_secs(2);
 /// How long a client that is turned away has to read why, and how many are told at once.
 const TELLING_TIME: Duration = Duration::from_secs(1);
 const TOLD_AT_ONCE: usize = 64;
-
-/// How many can wait to be accepted.
-const MOST_WAITING: usize = 1024;
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

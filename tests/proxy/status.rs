@@ -27,7 +27,7 @@ impl Desks {
             is_stopping: false,
         };
         let (desk, orders) = Desk::open(status);
-        let admin = Admin::start(SocketAddr::from(([127, 0, 0, 1], 0)), desk.clone()).await.unwrap();
+        let admin = Admin::start(SocketAddr::from(([127, 0, 0, 1], 0)), desk.clone()).unwrap();
         Self { admin, desk, _orders: orders }
     }
 
