@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::Result;
@@ -114,7 +114,10 @@ impl Upstream {
             .with_no_client_auth()
             .with_single_cert(vec![identity.cert.der().clone()], key.into())?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        // Room for whoever comes: one for whom there is none loses a second, which is none of the proxy's.
+        let listener = socket.listen(4096)?;
         let mut roots = rustls::RootCertStore::empty();
         roots.add(identity.cert.der().clone())?;
         let provider = rustls::crypto::ring::default_provider();
