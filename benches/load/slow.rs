@@ -32,8 +32,7 @@ const KINDS: [Slowness; 3] = [
 
 /// The others' latencies without slow clients, while a thousand come, with them there, and with a thousand at another proxy of the same sort.
 ///
-/// What comes is work like any other: a thousand pages asked for at once are a thousand pages, however they are read. And the slow ones and the
-/// system's work for them take their share of this machine wherever they are; only what goes beyond that is the proxy's.
+/// The slow ones and the system's work for them take their share of this machine wherever they are; only what goes beyond that is the proxy's.
 pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, quick: bool) -> Result<()> {
     println!("\n{}: {ORDINARY} ordinary clients, {RATE} requests a second, beside {SLOW} slow ones", peer.name);
     if !has_slowhttptest() {
@@ -59,9 +58,10 @@ pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, quick: boo
             for (at, coming, there) in [(&other, None, &mut elsewhere), (&proxy, Some(&mut coming), &mut there)] {
                 let url = format!("http://{}{}", at.address, path_of(*asks_for));
                 let clients = at.clients()? + SLOW;
-                let slow = Slow::start(&url, options, seconds + 2 * MOST_ARRIVING.as_secs() as usize)?;
+                let slow = Slow::start(&url, options, if coming.is_some() { A_SECOND } else { AT_ONCE })?;
                 if let Some(coming) = coming {
-                    coming.add(&load.run_paced(&question, ARRIVING * RATE as usize, Some(RATE)).await?);
+                    let count = if quick { count } else { SLOW / A_SECOND * RATE as usize };
+                    coming.add(&load.run_paced(&question, count, Some(RATE)).await?);
                 }
                 arrived(at, clients).await?;
                 there.add(&load.run_paced(&question, count, Some(RATE)).await?);
@@ -118,9 +118,11 @@ impl std::fmt::Display for Row {
 struct Slow(Child);
 
 impl Slow {
-    fn start(url: &str, options: &[&str], seconds: usize) -> Result<Self> {
+    /// Starts as many as are wanted, so many a second.
+    fn start(url: &str, options: &[&str], a_second: usize) -> Result<Self> {
         let mut command = Command::new("slowhttptest");
-        command.args(options).args(["-c", &SLOW.to_string(), "-r", "500", "-l", &seconds.to_string(), "-u", url]);
+        let (count, rate) = (SLOW.to_string(), a_second.to_string());
+        command.args(options).args(["-c", &count, "-r", &rate, "-l", LONGEST, "-u", url]);
         let slow = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         Ok(Self(slow))
     }
@@ -140,11 +142,17 @@ fn has_slowhttptest() -> bool {
 
 const SLOW: usize = 1_000;
 
-/// For how many seconds the others are measured while the slow ones come, 500 a second.
-const ARRIVING: usize = 3;
+/// How many come while the others are measured: slowhttptest's own choice.
+const A_SECOND: usize = 50;
+
+/// How many come when only their being there matters.
+const AT_ONCE: usize = 500;
 
 /// An arrival that takes longer is broken.
 const MOST_ARRIVING: Duration = Duration::from_secs(30);
+
+/// Seconds; they are ended long before.
+const LONGEST: &str = "300";
 
 /// How long the proxy's work is watched at a time.
 const GLANCE: Duration = Duration::from_millis(500);
