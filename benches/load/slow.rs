@@ -55,16 +55,19 @@ pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, quick: boo
             let count = seconds * RATE as usize;
             load.run(&question, ORDINARY).await?;
             alone.add(&load.run_paced(&question, count, Some(RATE)).await?);
-            for (at, coming, there) in [(&other, None, &mut elsewhere), (&proxy, Some(&mut coming), &mut there)] {
+            for (at, a_second, row) in
+                [(&other, AT_ONCE, &mut elsewhere), (&proxy, A_SECOND, &mut coming), (&proxy, AT_ONCE, &mut there)]
+            {
                 let url = format!("http://{}{}", at.address, path_of(*asks_for));
-                let clients = at.clients()? + SLOW;
-                let slow = Slow::start(&url, options, if coming.is_some() { A_SECOND } else { AT_ONCE })?;
-                if let Some(coming) = coming {
-                    let count = if quick { count } else { SLOW / A_SECOND * RATE as usize };
-                    coming.add(&load.run_paced(&question, count, Some(RATE)).await?);
+                let before = at.clients()?;
+                let slow = Slow::start(&url, options, a_second)?;
+                let mut count = count;
+                if a_second == AT_ONCE {
+                    arrived(at, before + SLOW).await?;
+                } else if !quick {
+                    count = SLOW / a_second * RATE as usize;
                 }
-                arrived(at, clients).await?;
-                there.add(&load.run_paced(&question, count, Some(RATE)).await?);
+                row.add(&load.run_paced(&question, count, Some(RATE)).await?);
                 drop(slow);
             }
         }
