@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::client::{ClientConnection, Readable, RequestStream, SecuredSocket, Socket, raw_answer};
+use super::client::{AnswerRoom, ClientConnection, Readable, RequestStream, SecuredSocket, Socket, raw_answer};
 use super::door::{MOST_WAITING, Tls};
 use super::places::{Full, Places, Why};
 use super::service::Steps;
@@ -43,6 +43,7 @@ pub struct Stop {
 pub struct Service<S> {
     pub steps: S,
     pub current: Current,
+    pub room: AnswerRoom,
     pub stop: Stop,
 }
 
@@ -123,14 +124,14 @@ async fn turn_away(mut socket: TcpStream, why: Why) {
 }
 
 async fn serve_plain(socket: TcpStream, peer: SocketAddr, service: Service<impl Steps>) {
-    let socket = Socket::new(socket, peer, Scheme::HTTP);
+    let socket = Socket::new(socket, peer, Scheme::HTTP, service.room.clone());
     let client = socket.connection();
     serve(socket, client, service).await;
 }
 
 async fn serve_secured(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor, service: Service<impl Steps>) {
     // On the heap: what a handshake needs, an idle connection need not keep.
-    let mut securing = Box::pin(SecuredSocket::secure(socket, peer, tls));
+    let mut securing = Box::pin(SecuredSocket::secure(socket, peer, tls, service.room.clone()));
     let secured = tokio::select! {
         biased;
         secured = &mut securing => secured,
@@ -156,7 +157,7 @@ async fn serve_secured(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor, se
 
 /// Serves one client until it, or we, close the connection.
 async fn serve<S: ClientStream>(socket: S, client: Arc<ClientConnection>, service: Service<impl Steps>) {
-    let Service { steps, current, stop } = service;
+    let Service { steps, current, stop, .. } = service;
     let mut stream = RequestStream::new(socket, client.clone());
     while let Some(resting) = converse(stream, &client, &steps, &stop).await {
         stream = resting;

@@ -69,6 +69,7 @@ use std::time::Duration;
 pub use access_log::Outcome;
 use assembly::Assembled;
 pub use assembly::AssemblyError;
+use client::AnswerRoom;
 pub use destination::{Condition, Destination, Ready, Route};
 pub use door::{BindError, DoorError, LocalAddress, bind};
 use doors::Doors;
@@ -137,8 +138,10 @@ impl Proxy {
         let stop = Stop::default();
         let doors = {
             let (steps, current, places) = (service::steps(current.clone()), current.clone(), places.clone());
+            let room = AnswerRoom::default();
             Doors::new(held, stop.clone(), move |listener, tls, accepting, stop| {
-                let service = listener::Service { steps: steps.clone(), current: current.clone(), stop };
+                let service =
+                    listener::Service { steps: steps.clone(), current: current.clone(), room: room.clone(), stop };
                 tokio::spawn(listener::accept(listener, tls, accepting, places.clone(), service))
             })
         };

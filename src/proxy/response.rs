@@ -278,12 +278,15 @@ impl Body for ResponseBody {
             Content::Upstream { body, ends_with_connection } => (body, *ends_with_connection),
         };
         let client = &record.exchange.client;
+        ready!(client.untaken.poll_room(context));
         if ends_with_connection {
             client.answer_begins();
         }
         match ready!(Pin::new(&mut *body).poll_frame(context)) {
             Some(Ok(frame)) => {
-                record.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                client.untaken.hold(bytes);
+                record.bytes += bytes as u64;
                 if body.is_end_stream() {
                     record.outcome = Outcome::Complete;
                     client.answer_is_whole();

@@ -12,6 +12,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::secured::{Ahead, Session};
+use super::untaken::{AnswerRoom, Untaken};
 use crate::config::Timeouts;
 
 /// One accepted connection, as the steps of the data path see it.
@@ -39,6 +40,8 @@ pub struct ClientConnection {
     /// How long the client may take nothing of an answer, in milliseconds.
     patience: AtomicU64,
     has_stalled: AtomicBool,
+    /// What the client has not taken yet of its answers.
+    pub untaken: Untaken,
     unreadable: OnceLock<&'static str>,
 }
 
@@ -69,7 +72,13 @@ const HANDED_OVER: u8 = 2;
 const UNKNOWN_LENGTH: u64 = u64::MAX;
 
 impl ClientConnection {
-    pub fn new(peer: SocketAddr, local: Option<SocketAddr>, scheme: Scheme, socket: Weak<TcpStream>) -> Self {
+    pub fn new(
+        peer: SocketAddr,
+        local: Option<SocketAddr>,
+        scheme: Scheme,
+        socket: Weak<TcpStream>,
+        room: AnswerRoom,
+    ) -> Self {
         Self {
             peer,
             local,
@@ -85,6 +94,7 @@ impl ClientConnection {
             handshakes: AtomicU32::new(0),
             patience: AtomicU64::new(millis(Timeouts::default().body_idle)),
             has_stalled: AtomicBool::new(false),
+            untaken: Untaken::new(room),
             unreadable: OnceLock::new(),
         }
     }

@@ -16,9 +16,11 @@ mod request_stream;
 mod secured;
 mod socket;
 mod unreadable;
+mod untaken;
 
 pub use connection::ClientConnection;
 pub use raw_answer::raw_answer;
 pub use request_stream::RequestStream;
 pub use secured::SecuredSocket;
 pub use socket::{Readable, Socket};
+pub use untaken::AnswerRoom;

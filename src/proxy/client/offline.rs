@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::connection::ClientConnection;
 use super::request_stream::RequestStream;
 use super::unreadable;
+use super::untaken::AnswerRoom;
 use crate::proxy::door::LocalAddress;
 
 /// The answer to a head that no parser takes.
@@ -35,7 +36,13 @@ pub async fn read(
     local: &LocalAddress,
 ) -> Result<(Arc<ClientConnection>, Parts), Unreadable> {
     let peer = SocketAddr::new(client, UNKNOWN_PORT);
-    let connection = Arc::new(ClientConnection::new(peer, Some(local.socket), local.scheme.clone(), Weak::new()));
+    let connection = Arc::new(ClientConnection::new(
+        peer,
+        Some(local.socket),
+        local.scheme.clone(),
+        Weak::new(),
+        AnswerRoom::default(),
+    ));
     let (mut client, server) = tokio::io::duplex(head.len().max(ANSWER_BYTES));
     let read = Mutex::new(None);
     let service = service_fn(|request: Request<Incoming>| {

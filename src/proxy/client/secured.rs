@@ -18,6 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::request_stream::end_of_head;
 use super::socket::{Readable, Socket};
 use super::unreadable;
+use super::untaken::AnswerRoom;
 
 /// One accepted connection's bytes in both directions, without their encryption.
 pub struct SecuredSocket(Arc<Mutex<TlsStream<Socket>>>);
@@ -66,14 +67,19 @@ pub enum NotSecured {
 
 impl SecuredSocket {
     /// Has the client begin TLS.
-    pub async fn secure(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor) -> Result<Self, NotSecured> {
+    pub async fn secure(
+        socket: TcpStream,
+        peer: SocketAddr,
+        tls: TlsAcceptor,
+        room: AnswerRoom,
+    ) -> Result<Self, NotSecured> {
         let handshake = async {
             let mut first = [0];
             match socket.peek(&mut first).await {
                 Ok(1..) => {}
                 _ => return Err(NotSecured::LookedIn),
             }
-            let socket = Socket::new(socket, peer, Scheme::HTTPS);
+            let socket = Socket::new(socket, peer, Scheme::HTTPS, room);
             let [first] = first;
             match first {
                 HANDSHAKE_RECORD => tls.accept(socket).await.map_err(NotSecured::of),

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::connection::{ClientConnection, Terms};
+use super::untaken::AnswerRoom;
 use crate::proxy::pace::Pace;
 use crate::shared_socket::SharedSocket;
 
@@ -35,12 +36,12 @@ pub trait Readable {
 }
 
 impl Socket {
-    pub fn new(socket: TcpStream, peer: SocketAddr, scheme: Scheme) -> Self {
+    pub fn new(socket: TcpStream, peer: SocketAddr, scheme: Scheme, room: AnswerRoom) -> Self {
         // An answer's last piece must not wait for more; fails only on a connection that is gone.
         let _ = socket.set_nodelay(true);
         let local = socket.local_addr().ok();
         let socket = Arc::new(socket);
-        let connection = ClientConnection::new(peer, local, scheme, Arc::downgrade(&socket));
+        let connection = ClientConnection::new(peer, local, scheme, Arc::downgrade(&socket), room);
         let terms = connection.terms();
         let pace = Pace::new(terms.patience);
         Self { socket: SharedSocket(socket), connection: Arc::new(connection), pace, terms, hearing_out: None }

@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http_body_util::{BodyExt, Empty};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::http::uri::Scheme;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -15,6 +16,7 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::proxy::client::AnswerRoom;
 
 /// Target and body of a request, as the service got them.
 type Seen = (String, Vec<u8>);
@@ -22,7 +24,8 @@ type Seen = (String, Vec<u8>);
 /// What a service behind the stream gets when a client sends these pieces, and all that the client reads.
 async fn seen(pieces: &[&[u8]]) -> (Vec<Seen>, String) {
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let connection = Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new()));
+    let connection =
+        Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), AnswerRoom::default()));
     let (mut client, server) = tokio::io::duplex(1 << 20);
     let seen = Mutex::new(Vec::new());
     let service = service_fn(|request: Request<Incoming>| {
@@ -152,5 +155,76 @@ proptest! {
     fn nothing_makes_it_panic(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..5)) {
         let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
         block_on(seen(&pieces));
+    }
+}
+
+/// An answer of so many pieces, each held as `ResponseBody` holds it.
+struct Pieces {
+    left: usize,
+    given: Arc<AtomicUsize>,
+    connection: Arc<ClientConnection>,
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        ready!(self.connection.untaken.poll_room(context));
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= 1;
+        self.given.fetch_add(1, Ordering::Relaxed);
+        self.connection.untaken.hold(PIECE.len());
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&PIECE)))))
+    }
+}
+
+static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+
+#[tokio::test(start_paused = true)]
+async fn without_room_an_answer_goes_on_as_its_client_takes_it() {
+    for (is_full, most_given) in [(false, 2..8), (true, 1..2)] {
+        let room = AnswerRoom::default();
+        let connection = |room: &AnswerRoom| {
+            let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+            Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), room.clone()))
+        };
+        let others = connection(&room);
+        if is_full {
+            others.untaken.hold(1 << 30);
+        }
+        let connection = connection(&room);
+        let given = Arc::new(AtomicUsize::new(0));
+        let (mut client, server) = tokio::io::duplex(1024);
+        let service = service_fn(|request: Request<Incoming>| {
+            connection.request_begins(&request.body().size_hint());
+            let pieces = Pieces { left: 8, given: given.clone(), connection: connection.clone() };
+            std::future::ready(Ok::<_, Infallible>(Response::new(pieces)))
+        });
+        let stream = TokioIo::new(RequestStream::new(server, connection.clone()));
+        let serving = async {
+            let _ = http1::Builder::new().serve_connection(stream, service).await;
+        };
+        let reading = async {
+            client.write_all(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut first = [0; 1];
+            client.read_exact(&mut first).await.unwrap();
+            // As often as it likes, it goes on.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert!(most_given.contains(&given.load(Ordering::Relaxed)), "{given:?}");
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await.unwrap();
+            assert_eq!(answer.iter().filter(|&&byte| byte == b'x').count(), 8 * PIECE.len());
+        };
+        let both = async { tokio::join!(serving, reading) };
+        // On a clock that runs ahead as soon as nothing moves any more.
+        tokio::time::timeout(std::time::Duration::from_secs(60), both).await.unwrap();
     }
 }
