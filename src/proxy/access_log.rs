@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper::{StatusCode, Version};
 
+use super::client::{PATIENCE_OF_OTHERS, Stall};
 use super::exchange::Exchange;
 use super::pace::LEAST_RATE;
 use crate::telemetry;
@@ -59,11 +60,14 @@ impl AccessRecord {
     }
 
     /// The client was cut off because it took too little.
-    pub fn stalled(&mut self) {
+    pub fn stalled(&mut self, stall: Stall) {
         self.outcome = Outcome::ClientStalled;
-        let longest_pause = self.exchange.body_idle();
+        let (longest_pause, why) = match stall {
+            Stall::Overdue => (self.exchange.body_idle(), "`body_idle`"),
+            Stall::InTheWay => (PATIENCE_OF_OTHERS, "while others waited for what it kept"),
+        };
         self.reason = Some(format!(
-            "The program took nothing of its answer for {} s (`body_idle`), or less than {LEAST_RATE} bytes a second for longer, and was cut off: its \
+            "The program took nothing of its answer for {} s ({why}), or less than {LEAST_RATE} bytes a second for longer, and was cut off: its \
              place at Business Central is for others. Have it read an answer to its end before it works on it, or ask for less at once.",
             longest_pause.as_secs_f32()
         ));

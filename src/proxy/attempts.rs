@@ -224,8 +224,9 @@ impl Undertaking {
             drop((answer, permit));
             return Box::pin(self.after_fault(Fault::CutShort(error), at_hand)).await.map(Outcome::Again);
         }
+        let client = self.draft.exchange.client.clone();
         let hold = |mut answer: Response<UpstreamBody>| {
-            answer.body_mut().hold(permit);
+            client.keeps(answer.body_mut().hold(permit));
             Ok(Outcome::Answer(answer))
         };
         match (again, at_hand) {

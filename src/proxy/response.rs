@@ -325,8 +325,8 @@ impl Drop for ResponseBody {
         // hyper does not ask for a body it need not send.
         if self.is_end_stream() || self.record.exchange.method == Method::HEAD {
             self.record.outcome.complete_if_unfinished();
-        } else if self.record.exchange.client.has_stalled() {
-            self.record.stalled();
+        } else if let Some(stall) = self.record.exchange.client.stall() {
+            self.record.stalled(stall);
         }
     }
 }

@@ -141,47 +141,63 @@ async fn ask_for_much(rig: &Rig, client: &mut Wire) {
 
 const MUCH: u64 = 16 << 20;
 
+/// Has an answer taken in drips until it is cut; after how long that is, and why. Meanwhile another one may wait for its place.
+async fn drip(clock: &HeldClock, is_secured: bool, bytes_a_second: usize, another_waits: bool) -> (Duration, String) {
+    const STEP: Duration = Duration::from_secs(50);
+    let plan = Plan::default().connector("limits: { concurrency: 1, wait: 24h }");
+    let plan = plan.connector("timeouts: { body_idle: 4h }");
+    // One token lasts for all of it: nothing else happens while the clock leaps.
+    let plan = plan.settings(|settings| settings.token_lifetime = 12 * LONGEST_PAUSE);
+    let rig = shared(if is_secured { plan.secured() } else { plan }).await;
+    let mut dripping = connect(&rig, is_secured).await;
+    ask_for_much(&rig, &mut dripping).await;
+    let ask = |rig: std::sync::Arc<Rig>| async move {
+        let mut next = connect(&rig, is_secured).await;
+        next.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+        next.answer().await.0.status()
+    };
+    let waiting = another_waits.then(|| tokio::spawn(ask(rig.clone())));
+    let view = rig.proxy.view();
+    let mut passed = Duration::ZERO;
+    while view.problems.latest().is_empty() {
+        assert!(waiting.as_ref().is_none_or(|waiting| !waiting.is_finished()), "after {passed:?}");
+        assert!(passed < 2 * LONGEST_PAUSE);
+        dripping.sip(bytes_a_second * STEP.as_secs() as usize).await.unwrap();
+        clock.advance(STEP).await;
+        passed += STEP;
+        // The network has its turn.
+        Wire::connect(rig.address()).await;
+    }
+    let next = waiting.unwrap_or_else(|| tokio::spawn(ask(rig.clone())));
+    assert_eq!(within(next).await.unwrap(), StatusCode::OK);
+    let (_, end) = dripping.rest().await;
+    assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset, "a cut answer looks cut");
+    let cut = view.routes.iter().map(|route| route.tally.counts().answers);
+    let cut = cut.flatten().filter(|((_, outcome), _)| *outcome == Outcome::ClientStalled);
+    assert_eq!(cut.map(|(_, count)| count).sum::<u64>(), 1);
+    (passed, view.problems.latest()[0].reason.clone())
+}
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 3600);
+
 #[tokio::test]
 async fn who_takes_an_answer_in_drips_is_cut_and_its_place_is_the_next_ones() {
-    const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 3600);
-    const STEP: Duration = Duration::from_secs(50);
     let clock = HeldClock::new();
     for is_secured in [false, true] {
-        let plan = Plan::default().connector("limits: { concurrency: 1, wait: 24h }");
-        let plan = plan.connector("timeouts: { body_idle: 4h }");
-        // One token lasts for all of it: nothing else happens while the clock leaps.
-        let plan = plan.settings(|settings| settings.token_lifetime = 12 * LONGEST_PAUSE);
-        let rig = shared(if is_secured { plan.secured() } else { plan }).await;
-        let mut dripping = connect(&rig, is_secured).await;
-        ask_for_much(&rig, &mut dripping).await;
-        let next = tokio::spawn({
-            let rig = rig.clone();
-            async move {
-                let mut next = connect(&rig, is_secured).await;
-                next.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-                next.answer().await.0.status()
-            }
-        });
-        // 100 bytes a second: in four hours the system has room for more, so it takes something all the time, and too little.
-        let view = rig.proxy.view();
-        let mut passed = Duration::ZERO;
-        while view.problems.latest().is_empty() {
-            assert!(!next.is_finished() && passed < 2 * LONGEST_PAUSE, "after {passed:?}");
-            dripping.sip(5000).await.unwrap();
-            clock.advance(STEP).await;
-            passed += STEP;
-            // The network has its turn.
-            Wire::connect(rig.address()).await;
-        }
+        // In four hours the system has room for more, so it takes something all the time, and too little.
+        let (passed, reason) = drip(&clock, is_secured, 100, false).await;
         assert!(passed > LONGEST_PAUSE, "after {passed:?}");
-        assert_eq!(within(next).await.unwrap(), StatusCode::OK);
-        let (_, end) = dripping.rest().await;
-        assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset, "a cut answer looks cut");
-        let reason = &view.problems.latest()[0].reason;
         assert!(reason.contains("less than 240 bytes a second") && reason.contains("14400 s"), "{reason}");
-        let cut = view.routes.iter().map(|route| route.tally.counts().answers);
-        let cut = cut.flatten().filter(|((_, outcome), _)| *outcome == Outcome::ClientStalled);
-        assert_eq!(cut.map(|(_, count)| count).sum::<u64>(), 1);
+    }
+}
+
+#[tokio::test]
+async fn who_keeps_a_place_that_others_wait_for_has_a_minute() {
+    let clock = HeldClock::new();
+    for is_secured in [false, true] {
+        let (passed, reason) = drip(&clock, is_secured, 10, true).await;
+        assert!(passed > Duration::from_secs(60) && passed < Duration::from_secs(600), "after {passed:?}");
+        assert!(reason.contains("60 s (while others waited"), "{reason}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{OnceLock, Weak};
+use std::sync::{Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use http_body::SizeHint;
@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use super::secured::{Ahead, Session};
 use super::untaken::{AnswerRoom, Untaken};
 use crate::config::Timeouts;
+use crate::proxy::gate::Permit;
 
 /// One accepted connection, as the steps of the data path see it.
 ///
@@ -39,7 +40,9 @@ pub struct ClientConnection {
     handshakes: AtomicU32,
     /// How long the client may take nothing of an answer, in milliseconds.
     patience: AtomicU64,
-    has_stalled: AtomicBool,
+    /// What it keeps from others while it takes an answer.
+    place: Mutex<Weak<Permit>>,
+    stall: OnceLock<Stall>,
     /// What the client has not taken yet of its answers.
     pub untaken: Untaken,
     unreadable: OnceLock<&'static str>,
@@ -61,6 +64,18 @@ pub struct Terms {
     /// How long the client may take nothing.
     pub patience: Duration,
 }
+
+/// Why a client is cut off that takes too little of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stall {
+    /// It may not take so little for so long.
+    Overdue,
+    /// Others waited for what it kept from them, and it took too little for [`PATIENCE_OF_OTHERS`].
+    InTheWay,
+}
+
+/// How long a client may take nothing of an answer while others wait for what it keeps.
+pub const PATIENCE_OF_OTHERS: Duration = Duration::from_secs(60);
 
 /// No answer is under way whose end would be the end of the connection.
 const NO_ANSWER: u8 = 0;
@@ -93,7 +108,8 @@ impl ClientConnection {
             is_resting: AtomicBool::new(false),
             handshakes: AtomicU32::new(0),
             patience: AtomicU64::new(millis(Timeouts::default().body_idle)),
-            has_stalled: AtomicBool::new(false),
+            place: Mutex::default(),
+            stall: OnceLock::new(),
             untaken: Untaken::new(room),
             unreadable: OnceLock::new(),
         }
@@ -185,16 +201,28 @@ impl ClientConnection {
         Terms { number: self.requests(), patience }
     }
 
-    /// It took nothing for longer than that, or too little, and is cut off: with a reset, since it would take the rest just as slowly.
-    pub(super) fn stalls(&self) {
-        self.has_stalled.store(true, Ordering::Relaxed);
+    /// Until the answer that begins has come from Business Central, it takes this place there.
+    pub fn keeps(&self, place: Weak<Permit>) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+
+    /// Whether others wait for what it keeps: its place at Business Central, or room in memory.
+    pub(super) fn is_in_the_way(&self) -> bool {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        place.is_some_and(|place| place.is_missed()) || self.untaken.is_in_the_way()
+    }
+
+    /// It took nothing for longer than it may, or too little, and is cut off: with a reset, since it would take the rest just as slowly.
+    pub(super) fn stalls(&self, stall: Stall) {
+        let _ = self.stall.set(stall);
         if let Some(socket) = self.socket.upgrade() {
             let _ = socket.set_zero_linger();
         }
     }
 
-    pub fn has_stalled(&self) -> bool {
-        self.has_stalled.load(Ordering::Relaxed)
+    /// Why it was cut off, if it was.
+    pub fn stall(&self) -> Option<Stall> {
+        self.stall.get().copied()
     }
 
     pub(super) fn is_unreadable(&self, reason: &'static str) {

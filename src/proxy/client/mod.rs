@@ -18,7 +18,7 @@ mod socket;
 mod unreadable;
 mod untaken;
 
-pub use connection::ClientConnection;
+pub use connection::{ClientConnection, PATIENCE_OF_OTHERS, Stall};
 pub use raw_answer::raw_answer;
 pub use request_stream::RequestStream;
 pub use secured::SecuredSocket;

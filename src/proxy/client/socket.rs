@@ -11,11 +11,12 @@ use hyper::http::uri::Scheme;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
-use super::connection::{ClientConnection, Terms};
+use super::connection::{ClientConnection, PATIENCE_OF_OTHERS, Stall, Terms};
 use super::untaken::AnswerRoom;
 use crate::proxy::pace::Pace;
+use crate::proxy::timer::Timer;
 use crate::shared_socket::SharedSocket;
 
 /// One accepted connection's bytes, in both directions.
@@ -26,6 +27,11 @@ pub struct Socket {
     /// How fast the client takes the answer; the terms are those of the last one that was waited for.
     pace: Pace,
     terms: Terms,
+    /// The same, while others wait for what it keeps.
+    strict: Pace,
+    /// When to see again whether they do.
+    next_look: Option<Instant>,
+    timer: Timer,
     /// Runs once we have closed our half on a client that still sends.
     hearing_out: Option<Pin<Box<Sleep>>>,
 }
@@ -44,7 +50,16 @@ impl Socket {
         let connection = ClientConnection::new(peer, local, scheme, Arc::downgrade(&socket), room);
         let terms = connection.terms();
         let pace = Pace::new(terms.patience);
-        Self { socket: SharedSocket(socket), connection: Arc::new(connection), pace, terms, hearing_out: None }
+        Self {
+            socket: SharedSocket(socket),
+            connection: Arc::new(connection),
+            pace,
+            terms,
+            strict: Pace::new(PATIENCE_OF_OTHERS),
+            next_look: None,
+            timer: Timer::default(),
+            hearing_out: None,
+        }
     }
 
     pub fn connection(&self) -> Arc<ClientConnection> {
@@ -61,16 +76,11 @@ impl Socket {
         let written = match written {
             Poll::Ready(written) => written,
             Poll::Pending => {
-                let terms = self.connection.terms();
-                if self.terms != terms {
-                    self.terms = terms;
-                    self.pace.begin_anew(terms.patience);
-                }
-                ready!(self.pace.poll_overdue(context));
+                let stall = ready!(self.poll_stall(context));
                 // The system tells of room only when there is plenty, and what a slow client has taken may be less: trying shows it.
                 match SockRef::from(&*self.socket.0).send_vectored(slices) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.connection.stalls();
+                        self.connection.stalls(stall);
                         return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                     }
                     written => written,
@@ -79,8 +89,29 @@ impl Socket {
         };
         if let Ok(bytes) = &written {
             self.pace.moved(*bytes);
+            self.strict.moved(*bytes);
         }
         Poll::Ready(written)
+    }
+
+    /// Nothing is taken; ready when that, or too little, has gone on for too long.
+    fn poll_stall(&mut self, context: &mut Context<'_>) -> Poll<Stall> {
+        let terms = self.connection.terms();
+        if self.terms != terms {
+            self.terms = terms;
+            self.pace.begin_anew(terms.patience);
+            self.strict.begin_anew(PATIENCE_OF_OTHERS);
+        }
+        if self.pace.poll_overdue(context).is_ready() {
+            return Poll::Ready(Stall::Overdue);
+        }
+        ready!(self.strict.poll_overdue(context));
+        while !self.connection.is_in_the_way() {
+            let next_look = *self.next_look.get_or_insert_with(|| Instant::now() + BETWEEN_LOOKS);
+            ready!(self.timer.poll_until(context, next_look));
+            self.next_look = None;
+        }
+        Poll::Ready(Stall::InTheWay)
     }
 
     /// Reads and discards until the client closes too, so that it gets to read our answer.
@@ -150,5 +181,8 @@ impl AsyncWrite for Socket {
         Poll::Ready(Ok(()))
     }
 }
+
+/// How often it is seen whether others wait for what a client keeps that takes nothing.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
 const HEARING_OUT_TIME: Duration = Duration::from_secs(30);

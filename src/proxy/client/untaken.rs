@@ -65,6 +65,11 @@ impl Untaken {
         self.take(usize::MAX);
     }
 
+    /// Whether it takes of a room that is full.
+    pub fn is_in_the_way(&self) -> bool {
+        !self.has_room()
+    }
+
     fn has_room(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) <= OWN_BYTES || self.room.0.load(Ordering::Relaxed) < ROOM_BYTES
     }

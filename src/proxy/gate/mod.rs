@@ -40,6 +40,8 @@ struct State {
     paused_until: Option<Instant>,
     /// When somebody looks whether time has opened the gate.
     alarm: Option<Instant>,
+    /// Since when nobody has got through, if somebody waits.
+    still_since: Instant,
     pace: Pace,
 }
 
@@ -119,6 +121,7 @@ impl Gate {
             queue: FairQueue::default(),
             paused_until: None,
             alarm: None,
+            still_since: Instant::now(),
             pace: Pace::default(),
         };
         Self(Arc::new(Shared { state: Mutex::new(state) }))
@@ -153,6 +156,9 @@ impl Gate {
             }
             let (answer, receiver) = oneshot::channel();
             let place = Place { answer, since: state.through };
+            if state.waiting == 0 {
+                state.still_since = now;
+            }
             state.waiting += 1;
             match coming {
                 Coming::Again => state.queue.push_again(place),
@@ -300,6 +306,7 @@ impl Shared {
                 Ok(()) => {
                     state.waiting -= 1;
                     state.begin(now);
+                    state.still_since = now;
                     state.pace.moves(now);
                 }
                 // It left.
@@ -330,6 +337,15 @@ impl Shared {
 }
 
 impl Permit {
+    /// Whether its end is what others wait for: all places are taken, and nobody has got through for [`STANDSTILL`].
+    pub fn is_missed(&self) -> bool {
+        let Some(gate) = self.gate.upgrade() else { return false };
+        let now = Instant::now();
+        let mut state = gate.lock();
+        let stands_still = state.waiting > 0 && now - state.still_since >= STANDSTILL;
+        stands_still && state.closed_until(now) == Opening::WhenFree
+    }
+
     /// Ends it without having been used.
     fn forget(mut self) {
         self.gate = Weak::new();
@@ -371,6 +387,9 @@ impl Drop for Waiting<'_> {
         }
     }
 }
+
+/// A queue that moves slower than this is one at which programs give up.
+const STANDSTILL: Duration = Duration::from_secs(10);
 
 /// Said to a client that finds the queue full before it has moved at all.
 const UNKNOWN_PACE: Duration = Duration::from_millis(100);

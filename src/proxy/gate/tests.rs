@@ -233,3 +233,43 @@ async fn who_is_sent_away_finds_a_place_in_another_gate_however_full() {
     let through = join_all(moved.into_iter().map(|moved| async { moved.await.map(drop) })).await;
     assert_eq!(through, [Ok(()), Ok(()), Ok(())]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_is_missed_when_others_wait_and_nobody_gets_through() {
+    let second = Duration::from_secs(1);
+    let gate = Gate::new(limits(2, 1000, 300, 1000));
+    let (kept, other) = (enter(&gate, 1).await.unwrap(), enter(&gate, 1).await.unwrap());
+    tokio::time::advance(60 * second).await;
+    assert!(!kept.is_missed(), "nobody waits");
+
+    let waiting = [(); 2].map(|()| {
+        tokio::spawn({
+            let gate = gate.clone();
+            async move { enter(&gate, 2).await }
+        })
+    });
+    settle().await;
+    tokio::time::advance(9 * second).await;
+    assert!(!kept.is_missed());
+    drop(other);
+    settle().await;
+    tokio::time::advance(9 * second).await;
+    assert!(!kept.is_missed(), "one got through");
+    tokio::time::advance(2 * second).await;
+    assert!(kept.is_missed());
+    gate.pause(30 * second);
+    assert!(!kept.is_missed(), "it is not the places that are waited for");
+    tokio::time::advance(31 * second).await;
+    assert!(kept.is_missed());
+
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+    settle().await;
+    assert!(!kept.is_missed(), "they left");
+    tokio::time::advance(60 * second).await;
+    let _waiting = tokio::spawn({
+        let gate = gate.clone();
+        async move { enter(&gate, 3).await }
+    });
+    settle().await;
+    assert!(!kept.is_missed(), "this one has only come");
+}

@@ -23,7 +23,7 @@ pub struct UpstreamBody {
     body: Option<Incoming>,
     connection: Option<Connection>,
     pool: Weak<Shared>,
-    permit: Option<Permit>,
+    permit: Option<Arc<Permit>>,
     /// What the request may have changed.
     change: Option<Box<Change>>,
     /// Read before somebody asked for it.
@@ -50,9 +50,10 @@ impl UpstreamBody {
         Self { body: None, connection: None, pool: Weak::new(), permit: None, change: None, ahead }
     }
 
-    /// Keeps the request's place until the last byte has come.
-    pub fn hold(&mut self, permit: Option<Permit>) {
-        self.permit = permit.filter(|_| !self.has_come());
+    /// Keeps the request's place until the last byte has come. The place, if there is one that is kept.
+    pub fn hold(&mut self, permit: Option<Permit>) -> Weak<Permit> {
+        self.permit = permit.filter(|_| !self.has_come()).map(Arc::new);
+        self.permit.as_ref().map_or_else(Weak::new, Arc::downgrade)
     }
 
     /// The change is over when the last byte has come.
