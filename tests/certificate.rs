@@ -67,11 +67,11 @@ async fn listening_as_told(output: &str) -> Prepared {
 async fn what_it_makes_and_says_is_all_a_listener_needs() {
     let folder = tempfile::tempdir().unwrap();
     let output = made(folder.path(), &[]).await;
-    for (name, mode) in FILES.into_iter().zip([0o644, 0o600, 0o644, 0o600]) {
-        #[cfg(unix)]
-        assert_eq!(mode_of(&folder.path().join(name)), mode, "{name}");
+    for name in FILES {
         assert!(output.contains(name), "{output}");
     }
+    #[cfg(unix)]
+    assert_eq!(FILES.map(|name| mode_of(&folder.path().join(name))), [0o644, 0o600, 0o644, 0o600]);
     for step in ["certutil -addstore -f Root", "certlm.msc", "Group Policy", "update-ca-certificates", "--renew"] {
         assert!(output.contains(step), "{step} in {output}");
     }
@@ -134,7 +134,7 @@ async fn it_is_for_the_names_given_and_stays_for_them() {
     // Elsewhere everything is made anew; the lines for proxy.yaml name the place.
     let elsewhere = tempfile::tempdir().unwrap();
     let said = made(folder, &["--folder", elsewhere.path().to_str().unwrap()]).await;
-    assert!(said.contains(&format!("certificate: {}/server.pem,", elsewhere.path().display())), "{said}");
+    assert!(said.contains(&format!("certificate: {},", elsewhere.path().join("server.pem").display())), "{said}");
     assert_ne!(read(elsewhere.path(), "bcproxy-ca.crt"), read(folder, "bcproxy-ca.crt"));
 }
 

@@ -11,7 +11,7 @@ use super::run::signals;
 use super::{Failure, drawn, runtime, start_log};
 use crate::config::Config;
 use crate::daemon::{Service, StartError};
-use crate::proxy::{self, BindError, DoorError, HeldSockets};
+use crate::proxy::{self, DoorError, HeldSockets};
 use crate::simulator::{Breakage, Settings, Simulator};
 
 /// `broken`: what of the set-up is wrong.
@@ -49,11 +49,11 @@ async fn show(broken: Option<Breakage>) -> Result<(), Failure> {
 /// Has the system choose another port in place of one that is taken; `None` when that is not what is wrong.
 fn avoid(error: &StartError, config: &mut Config) -> Option<()> {
     match error {
-        StartError::Proxy(proxy::StartError::Door(DoorError::Bind(taken))) if is_taken(taken) => {
+        StartError::Proxy(proxy::StartError::Door(DoorError::Bind(taken))) if taken.is_taken() => {
             println!("Port {} is taken by another program; the proxy uses another one.", taken.address.port());
             config.listen.iter_mut().for_each(|listener| listener.address.set_port(0));
         }
-        StartError::Admin(taken) if is_taken(taken) => {
+        StartError::Admin(taken) if taken.is_taken() => {
             println!("Port {} is taken by another program; the status page uses another one.", taken.address.port());
             config.admin.iter_mut().for_each(|address| address.set_port(0));
         }
@@ -102,10 +102,6 @@ routes:
   - { path: /soap, to: soap }
   - { path: /warehouse, to: api/cronus/warehouse/v1.0 }
 ";
-
-fn is_taken(error: &BindError) -> bool {
-    error.reason.kind() == io::ErrorKind::AddrInUse
-}
 
 fn invitation(proxy: SocketAddr, admin: SocketAddr, file: &Path, broken: Option<Breakage>) -> String {
     let broken = broken.map_or_else(String::new, |broken| {

@@ -72,6 +72,7 @@ impl Service {
             tokio::select! {
                 signal = signals.next() => match signal {
                     Signal::Stop => break,
+                    #[cfg(unix)]
                     Signal::Reload => drop(self.reload("SIGHUP").await),
                 },
                 order = self.orders.next() => match order {

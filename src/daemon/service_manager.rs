@@ -1,24 +1,22 @@
 //! systemd's side of a service: the messages of sd_notify(3) and the sockets of sd_listen_fds(3). Without systemd, nothing happens.
 
-use std::net::TcpListener;
-
-use listenfd::ListenFd;
-
-use crate::proxy::HeldSockets;
-
-/// The TCP sockets the service manager has opened for us. Call it once, before any other thread runs: it takes them off the environment.
-pub fn held_sockets() -> HeldSockets {
-    let mut sockets = ListenFd::from_env();
-    let tcp: Vec<TcpListener> =
-        (0..sockets.len()).filter_map(|index| sockets.take_tcp_listener(index).ok().flatten()).collect();
-    HeldSockets::new(tcp)
-}
-
 #[cfg(unix)]
-mod told {
+mod systemd {
+    use std::net::TcpListener;
     use std::time::Duration;
 
+    use listenfd::ListenFd;
     use sd_notify::{NotifyState, notify};
+
+    use crate::proxy::HeldSockets;
+
+    /// The TCP sockets the service manager has opened for us. Call it once, before any other thread runs: it takes them off the environment.
+    pub fn held_sockets() -> HeldSockets {
+        let mut sockets = ListenFd::from_env();
+        let tcp: Vec<TcpListener> =
+            (0..sockets.len()).filter_map(|index| sockets.take_tcp_listener(index).ok().flatten()).collect();
+        HeldSockets::new(tcp)
+    }
 
     /// We serve; `status` is what `systemctl status` shows.
     pub fn ready(status: &str) {
@@ -55,7 +53,13 @@ mod told {
 }
 
 #[cfg(not(unix))]
-mod told {
+mod systemd {
+    use crate::proxy::HeldSockets;
+
+    pub fn held_sockets() -> HeldSockets {
+        HeldSockets::default()
+    }
+
     pub fn ready(_status: &str) {}
 
     pub fn reloading() {}
@@ -67,4 +71,4 @@ mod told {
     }
 }
 
-pub use told::{ready, reloading, stay_alive, stopping};
+pub use systemd::{held_sockets, ready, reloading, stay_alive, stopping};

@@ -25,6 +25,18 @@ pub struct BindError {
     pub reason: io::Error,
 }
 
+impl BindError {
+    /// Whether another port would do.
+    pub fn is_taken(&self) -> bool {
+        match self.reason.kind() {
+            io::ErrorKind::AddrInUse => true,
+            // What Windows says of a port that HTTP.sys or another program has for itself, and of those it has set aside.
+            io::ErrorKind::PermissionDenied => cfg!(windows),
+            _ => false,
+        }
+    }
+}
+
 /// Opens a port. `key`: what names it in proxy.yaml; `is_v6_only`: it leaves the addresses of version 4 to another one.
 pub fn bind(key: &'static str, address: SocketAddr, is_v6_only: bool) -> Result<TcpListener, BindError> {
     open(address, is_v6_only).map_err(|reason| BindError { key, address, reason })
@@ -89,15 +101,16 @@ fn acceptor_of(address: SocketAddr, files: &config::TlsFiles) -> Result<TlsAccep
 
 fn open(address: SocketAddr, is_v6_only: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    if is_v6_only {
-        socket.set_only_v6(true)?;
+    if address.is_ipv6() {
+        // Unasked, Linux takes version 4 at `[::]` too, and Windows does not.
+        socket.set_only_v6(is_v6_only)?;
     }
     socket.set_nonblocking(true)?;
     // As tokio does: on Windows it would let two programs share a port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(MOST_WAITING.into())?;
+    socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
@@ -106,9 +119,7 @@ fn explain(reason: &io::Error) -> String {
         io::ErrorKind::AddrInUse => {
             "another program (or another bcproxy) uses this port; stop it or choose another port".to_owned()
         }
-        io::ErrorKind::PermissionDenied => {
-            "this user may not use this port; choose one above 1023 or give the service the right to".to_owned()
-        }
+        io::ErrorKind::PermissionDenied => NOT_ALLOWED.to_owned(),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address; use one of its own".to_owned(),
         _ => format!("{reason}"),
     }
@@ -118,9 +129,19 @@ fn explain(reason: &io::Error) -> String {
 /// nothing, and it tries again a second later: all tills of a chain that come back at once after a power cut must find room.
 pub const MOST_WAITING: u16 = 4096;
 
+/// [`MOST_WAITING`] as the system wants to be told: Windows lets 200 wait at most unless the number is negative (SOMAXCONN_HINT in winsock2.h).
+const BACKLOG: i32 = if cfg!(windows) { -(MOST_WAITING as i32) } else { MOST_WAITING as i32 };
+
+const NOT_ALLOWED: &str = if cfg!(windows) {
+    "Windows does not let it have this port: another program has it for itself (IIS, for one), or it is among those set aside (`netsh int ipv4 \
+     show excludedportrange tcp` lists them); choose another port"
+} else {
+    "this user may not use this port; choose one above 1023 or give the service the right to"
+};
+
 #[cfg(test)]
 mod tests {
-    use std::net::TcpStream;
+    use std::net::{Ipv4Addr, TcpStream};
     use std::time::Duration;
 
     use super::*;
@@ -133,5 +154,15 @@ mod tests {
         let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(60));
         let waiting: Result<Vec<_>, _> = (0..500).map(connect).collect();
         assert_eq!(waiting.unwrap().len(), 500);
+    }
+
+    #[tokio::test]
+    async fn every_address_of_version_6_takes_version_4_too_unless_told_otherwise() {
+        for is_v6_only in [false, true] {
+            let listener = bind("listen", "[::]:0".parse().unwrap(), is_v6_only).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+            assert_eq!(connected.is_ok(), !is_v6_only);
+        }
     }
 }

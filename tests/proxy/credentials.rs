@@ -144,7 +144,6 @@ async fn on_azure(prepared: &Prepared, variables: &[(&str, &str)]) -> Process {
     Process::run_with(&prepared.file, variables)
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_managed_identity_is_used_on_a_virtual_machine_and_in_app_service() {
     let identity = Uuid::from_u128(0x1d);
@@ -175,7 +174,6 @@ async fn a_managed_identity_is_used_on_a_virtual_machine_and_in_app_service() {
     }
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_managed_identity_can_vouch_for_the_application() {
     let identity = Uuid::from_u128(0x1d);
@@ -196,7 +194,6 @@ async fn a_managed_identity_can_vouch_for_the_application() {
     assert_eq!(prepared.simulator.received().last().unwrap().application, Some(settings.client_id));
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_machine_without_the_identity_is_named_and_a_busy_service_asked_again() {
     let prepared = kind(&format!("managed_identity: {{ client_id: {} }}", Uuid::from_u128(0xbad))).prepare().await;

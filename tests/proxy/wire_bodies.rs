@@ -1,10 +1,10 @@
 //! Bodies in both directions: byte for byte, counted once, in bounded memory.
 
-use bcproxy::simulator::{Framing, Gate, Matcher, Outcome, Received, Script, Times};
+use bcproxy::simulator::{Gate, Matcher, Outcome, Received, Script, Times};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 
-use crate::rig::{Plan, Rig};
+use crate::rig::Rig;
 use crate::wire::{Wire, chunked};
 
 /// A rig whose Business Central takes any POST.
@@ -180,7 +180,11 @@ async fn a_business_central_that_stops_reading_stops_its_client() {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gibibyte_down_and_300_mebibytes_up_pass_in_40_mebibytes_of_memory() {
+    use bcproxy::simulator::Framing;
+
     use crate::process::Process;
+    use crate::rig::Plan;
+
     let prepared = Plan::default().prepare().await;
     let business_central = prepared.simulator.business_central();
     let down = Script::answer(StatusCode::OK).framing(Framing::Chunked).fill(1 << 30);
