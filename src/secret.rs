@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::AsyncReadExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+use crate::small_file;
 
 /// Where a secret is kept. It is read again before every token request, so a rotated one needs no restart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,7 +51,7 @@ enum SecretProblem {
     Empty,
     #[error("it printed nothing; run it by hand as the user who runs bcproxy")]
     Silent,
-    #[error("it is not a text (UTF-8) of at most {MAX_SECRET_BYTES} bytes; put only the value there")]
+    #[error("it is no text (UTF-8) of at most {MAX_SECRET_BYTES} bytes; put only the value there")]
     NotText,
     #[error("it can't be started ({0}); check the program's path")]
     NotStarted(io::Error),
@@ -115,15 +117,13 @@ impl fmt::Display for SecretSource {
     }
 }
 
-/// Reads a file that holds a secret, as far as one byte more than a secret may have.
+/// Reads a file that holds a secret, as far as one byte more than a secret may have; [in UTF-8](small_file::in_utf8).
 pub async fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     read_bounded(tokio::fs::File::open(path).await?).await
 }
 
 async fn run(argv: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
-    let mut command = Command::new(argv.first().map_or("", String::as_str));
-    command.args(argv.iter().skip(1)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.kill_on_drop(true).spawn().map_err(SecretProblem::NotStarted)?;
+    let mut child = start(argv).map_err(SecretProblem::NotStarted)?;
     let output = child.stdout.take();
     let finish = async {
         let bytes = match output {
@@ -136,18 +136,32 @@ async fn run(argv: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
     tokio::time::timeout(COMMAND_TIME, finish).await.unwrap_or(Err(SecretProblem::TooSlow))
 }
 
-/// Reads one byte more than a secret may have, so that a longer one is noticed.
+fn start(argv: &[String]) -> io::Result<Child> {
+    let program = argv.first().map_or("", String::as_str);
+    let spawn = |program: &str| {
+        let mut command = Command::new(program);
+        command.args(argv.iter().skip(1)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.kill_on_drop(true).spawn()
+    };
+    match spawn(program) {
+        // There much is a batch file, as `az` is, which a terminal finds by half its name.
+        Err(error) if cfg!(windows) && error.kind() == io::ErrorKind::NotFound => {
+            spawn(&format!("{program}.cmd")).or_else(|_| spawn(&format!("{program}.bat"))).map_err(|_| error)
+        }
+        started => started,
+    }
+}
+
+/// Reads one byte more than a secret may have, so that a longer one is noticed; [in UTF-8](small_file::in_utf8).
 async fn read_bounded(source: impl tokio::io::AsyncRead + Unpin) -> io::Result<Zeroizing<Vec<u8>>> {
     // The whole room at once: growing would leave copies of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 1));
     source.take(MAX_SECRET_BYTES as u64 + 1).read_to_end(&mut bytes).await?;
-    Ok(bytes)
+    Ok(small_file::in_utf8(bytes))
 }
 
 fn parse(bytes: &[u8]) -> Result<Secret, SecretProblem> {
-    let text = std::str::from_utf8(bytes).map_err(|_| SecretProblem::NotText)?;
-    // Editors on Windows like to begin a text with a byte order mark.
-    let text = text.trim_start_matches('\u{feff}');
+    let text = small_file::text(bytes).ok_or(SecretProblem::NotText)?;
     let trimmed = text.trim();
     match trimmed.len() {
         0 => Err(SecretProblem::Empty),
@@ -176,6 +190,10 @@ mod tests {
         let secret = source.read("client secret").await.unwrap();
         assert_eq!((secret.expose(), secret.is_trimmed()), ("s3cret~", true));
 
+        let as_powershell_writes = "\u{feff}s3cret~\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        std::fs::write(file.path(), as_powershell_writes).unwrap();
+        assert_eq!(source.read("client secret").await.unwrap().expose(), "s3cret~");
+
         std::fs::write(file.path(), " \n").unwrap();
         assert!(
             source.read("client secret").await.unwrap_err().to_string().ends_with("it is empty; put the value there")
@@ -203,6 +221,15 @@ mod tests {
             command(&["/no/such"]).read("client secret").await.unwrap_err().problem,
             SecretProblem::NotStarted(_)
         ));
+    }
+
+    #[cfg(windows)]
+    #[tokio::test]
+    async fn a_batch_file_is_started_by_half_its_name_as_in_a_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("vault.cmd"), "@echo s3cret\r\n").unwrap();
+        let command = SecretSource::Command(vec![folder.path().join("vault").display().to_string()]);
+        assert_eq!(command.read("client secret").await.unwrap().expose(), "s3cret");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Files people write or copy by hand: read whole, up to a bound.
+//! Files people write or copy by hand: read whole, up to a bound, as whatever editor or shell wrote them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,14 +9,47 @@ use zeroize::Zeroizing;
 /// The largest file that is read, in bytes: room for some thousand connectors, and more than any secret or bundle of certificates has.
 pub const LARGEST: usize = 1024 * 1024;
 
-/// Reads a whole file of at most [`LARGEST`] bytes.
+/// Reads a whole file of at most [`LARGEST`] bytes, [in UTF-8](in_utf8).
 pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::new());
-    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    let file = File::open(path).map_err(|error| match error.kind() {
+        // So does Windows refuse to open a folder.
+        io::ErrorKind::PermissionDenied if path.is_dir() => io::ErrorKind::IsADirectory.into(),
+        _ => error,
+    })?;
+    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > LARGEST {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    Ok(bytes)
+    Ok(in_utf8(bytes))
+}
+
+/// A text that begins with a byte-order mark, in UTF-8 and without the mark; other bytes stay what they are.
+///
+/// Windows PowerShell's `>` and `Out-File` write UTF-16, and so does Notepad where it is asked for "Unicode"; both may mark UTF-8, too.
+pub fn in_utf8(bytes: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
+    let decoded = match *bytes.as_slice() {
+        [0xEF, 0xBB, 0xBF, ref text @ ..] => Some(Zeroizing::new(text.to_vec())),
+        [0xFF, 0xFE, ref text @ ..] => from_utf16(text, u16::from_le_bytes),
+        [0xFE, 0xFF, ref text @ ..] => from_utf16(text, u16::from_be_bytes),
+        _ => None,
+    };
+    decoded.unwrap_or(bytes)
+}
+
+/// The text in a file, if it is one. Text without a mark that holds a NUL is UTF-16, or none at all.
+pub fn text(bytes: &[u8]) -> Option<&str> {
+    str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
+fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<Vec<u8>>> {
+    let (units, rest) = bytes.as_chunks::<2>();
+    // The whole room at once, three bytes for a unit at most: growing would leave copies of a secret behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(units.len() * 3));
+    for character in char::decode_utf16(units.iter().copied().map(unit)) {
+        text.extend_from_slice(character.ok()?.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    rest.is_empty().then_some(text)
 }
 
 /// Why a file can't be read, in a sentence that fits behind a colon.
@@ -26,7 +59,50 @@ pub fn reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "the account bcproxy runs under may not read it".to_owned(),
         io::ErrorKind::FileTooLarge => "it is larger than 1 MiB".to_owned(),
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidFilename if cfg!(windows) => {
+            "no file has such a name (within double quotes, YAML takes backslashes for something else; single quotes leave them alone)".to_owned()
+        }
+        _ if cfg!(windows) && error.raw_os_error() == Some(SHARING_VIOLATION) => "another program has it open".to_owned(),
         // The kind's own words are fixed; those of the error may hold more.
         kind => kind.to_string(),
+    }
+}
+
+/// ERROR_SHARING_VIOLATION, for which [`io::ErrorKind`] has no word.
+const SHARING_VIOLATION: i32 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marked_text_is_read_in_whatever_encoding_it_is() {
+        const TEXT: &str = "company: Überseehandel €😀\r\n";
+        let marked = || std::iter::once(0xFEFF).chain(TEXT.encode_utf16());
+        for bytes in [
+            TEXT.as_bytes().to_vec(),
+            [b"\xEF\xBB\xBF", TEXT.as_bytes()].concat(),
+            marked().flat_map(u16::to_le_bytes).collect(),
+            marked().flat_map(u16::to_be_bytes).collect(),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("proxy.yaml");
+            std::fs::write(&file, bytes).unwrap();
+            assert_eq!(text(&read(&file).unwrap()), Some(TEXT));
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_stays_what_it_is() {
+        for bytes in [&b"\xFF\xFEa\0b"[..], b"\xFF\xFE\x00\xD8", b"a\0b\0", b"\xDCbersee", b"\xFE"] {
+            let read = in_utf8(bytes.to_vec().into());
+            assert_eq!((read.as_slice(), text(&read)), (bytes, None));
+        }
+    }
+
+    #[test]
+    fn a_folder_is_called_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(reason(&read(folder.path()).unwrap_err()), "it is a folder");
     }
 }

@@ -45,7 +45,11 @@ fn a_certificate_and_its_key_are_looked_at() {
     write("both.pem", &format!("{}{}", *server.private_key, server.certificate));
     write("marked.pem", &format!("\u{feff}{}", server.certificate));
     write("marked-key.pem", &format!("\u{feff}{}", server.private_key.replace('\n', "\r\n")));
+    let utf16 = |text: &str| format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    std::fs::write(folder.join("utf16.pem"), utf16(&server.certificate)).unwrap();
+    std::fs::write(folder.join("utf16-key.pem"), utf16(&server.private_key)).unwrap();
     for (certificate, key) in [
+        ("utf16.pem", "utf16-key.pem"),
         ("server.pem", "key.pem"),
         ("chain.pem", "key.pem"),
         ("both.pem", "both.pem"),

@@ -66,6 +66,20 @@ impl Config {
     ///
     /// Paths in the file are relative to its folder. On error, all mistakes are reported, warnings among them.
     pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+        Self::read(path, true)
+    }
+
+    /// The same without a look at what the file names: it may be readable for the service alone.
+    pub fn load_shape(path: &Path) -> Result<Loaded, Diagnostics> {
+        Self::read(path, false)
+    }
+
+    /// Reads the text of a configuration file without touching anything outside it. `file` is its name in messages.
+    pub fn from_yaml(text: &str, file: &Path) -> Result<Loaded, Diagnostics> {
+        read(text, file, false)
+    }
+
+    fn read(path: &Path, look_outside: bool) -> Result<Loaded, Diagnostics> {
         let bytes = small_file::read(path).map_err(|error| {
             let message = format!("the configuration file can't be read: {}", small_file::reason(&error));
             Diagnostics::about_file(
@@ -74,20 +88,15 @@ impl Config {
                 "name the right file with --config, or put one there: the sample proxy.yaml is a beginning",
             )
         })?;
-        let text = str::from_utf8(&bytes).map_err(|_| {
+        let text = small_file::text(&bytes).ok_or_else(|| {
             let message = "the configuration file is not plain text in UTF-8".to_owned();
             Diagnostics::about_file(
                 path,
                 message,
-                "save it as UTF-8: Windows' Notepad asks for the encoding when saving",
+                "save it as UTF-8: Windows' Notepad asks for the encoding when saving, PowerShell's Set-Content takes `-Encoding utf8`",
             )
         })?;
-        read(text, path, true)
-    }
-
-    /// Reads the text of a configuration file without touching anything outside it. `file` is its name in messages.
-    pub fn from_yaml(text: &str, file: &Path) -> Result<Loaded, Diagnostics> {
-        read(text, file, false)
+        read(text, path, look_outside)
     }
 }
 

@@ -100,7 +100,7 @@ fn check_place(place: &Place, what: &str, folder: &Path, report: &mut Report) ->
                 Some(value) if value.trim_ascii().is_empty() => {
                     report.error(*span, "the environment variable named here is empty", help);
                 }
-                Some(value) if str::from_utf8(&value).is_err() => {
+                Some(value) if small_file::text(&value).is_none() => {
                     report.error(*span, "the environment variable named here is not text", help);
                 }
                 Some(value) => return Some((value, *span)),
@@ -119,7 +119,7 @@ fn check_place(place: &Place, what: &str, folder: &Path, report: &mut Report) ->
                     );
                 }
                 Ok(value) if value.trim_ascii().is_empty() => report.error(*span, "the file named here is empty", help),
-                Ok(value) if str::from_utf8(&value).is_err() => {
+                Ok(value) if small_file::text(&value).is_none() => {
                     report.error(*span, "the file named here is not plain text (UTF-8)", help);
                 }
                 Ok(value) => return Some((value, *span)),

@@ -96,11 +96,10 @@ impl Identity {
 
     /// The same, of what is in the files. The certificate's file may hold a key too, and the other way round.
     pub fn from_pem(certificates: &[u8], private_key: &[u8]) -> Result<Self, IdentityError> {
-        let certificates = CertificateDer::pem_slice_iter(without_mark(certificates)).collect::<Result<Vec<_>, _>>();
+        let certificates = CertificateDer::pem_slice_iter(certificates).collect::<Result<Vec<_>, _>>();
         let certificates = certificates.map_err(|_| IdentityError::DamagedCertificate)?;
         let Some(own) = certificates.first() else { return Err(IdentityError::NoCertificate) };
         let expires = expiry(own).ok_or(IdentityError::DamagedCertificate)?;
-        let private_key = without_mark(private_key);
         let key = PrivateKeyDer::from_pem_slice(private_key).map_err(|error| match error {
             _ if memchr::memmem::find(private_key, b"ENCRYPTED").is_some() => IdentityError::EncryptedKey,
             pem::Error::NoItemsFound => IdentityError::NoKey,
@@ -134,11 +133,6 @@ impl Identity {
         config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
         Ok(config)
     }
-}
-
-/// A file as Windows' Notepad saves it begins with a byte-order mark.
-fn without_mark(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
 fn expiry(certificate: &CertificateDer<'_>) -> Option<OffsetDateTime> {

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 
 use super::provider;
+use crate::small_file;
 
 /// Why no TLS client could be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("the CA file {} can't be read ({reason}); give the path of a PEM file this user may read", .path.display())]
+    #[error("the CA file {} can't be read ({}); give the path of a PEM file this user may read", .path.display(), small_file::reason(.reason))]
     Unreadable { path: PathBuf, reason: io::Error },
     #[error("the CA file {} holds no usable certificate; it must be PEM: -----BEGIN CERTIFICATE----- …", .path.display())]
     NoCertificate { path: PathBuf },
@@ -58,13 +59,9 @@ pub fn config_with(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let unreadable = |reason| TlsError::Unreadable { path: path.to_owned(), reason };
     let no_certificate = || TlsError::NoCertificate { path: path.to_owned() };
+    let bytes = small_file::read(path).map_err(unreadable)?;
     let certificates =
-        CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|error| {
-            match error {
-                pem::Error::Io(reason) => unreadable(reason),
-                _ => no_certificate(),
-            }
-        })?;
+        CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>().map_err(|_| no_certificate())?;
     if certificates.is_empty() {
         return Err(no_certificate());
     }

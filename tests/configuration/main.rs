@@ -283,8 +283,17 @@ fn files_and_variables_are_looked_for_when_a_file_is_loaded() {
     let path = folder.path().join("proxy.yaml");
     let missing = Config::load(&path).unwrap_err().to_string();
     assert!(missing.contains("it does not exist") && missing.contains("--config"), "{missing}");
-    std::fs::write(&path, b"\xff\xfea\0").unwrap();
-    assert!(Config::load(&path).unwrap_err().to_string().contains("UTF-8"));
+    for no_text in [&b"# \xdcberseehandel"[..], b"#\0\n\0"] {
+        std::fs::write(&path, no_text).unwrap();
+        assert!(Config::load(&path).unwrap_err().to_string().contains("UTF-8"));
+    }
+    let as_powershell_writes: Vec<u8> = format!("\u{feff}{SAMPLE}")
+        .replace("BC_CLIENT_SECRET", "PATH")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    std::fs::write(&path, as_powershell_writes).unwrap();
+    assert!(Config::load(&path).is_ok());
 
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     let load = |secret: &str, more: &str| {
