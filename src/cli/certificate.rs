@@ -9,7 +9,7 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 use time::{Duration, OffsetDateTime};
 
-use super::{Failure, Output};
+use super::{Failure, Output, private_file};
 use crate::config::HostName;
 use crate::small_file;
 use crate::tls::{Authority, AuthorityError, Certified, host_names_of};
@@ -224,7 +224,7 @@ Made",
             text,
             " a certificate for {}, valid until {}:
   {}
-  {}    its private key
+  {}    its private key ({readers})
 
 1. In {config}:
 
@@ -253,6 +253,7 @@ Before {expires}, renew it with `bcproxy certificate --renew`; the authority sta
             self.server_expires.date(),
             server.display(),
             server_key.display(),
+            readers = private_file::who_may_read(server_key),
             config = config.display(),
             certificate = in_yaml(server, config),
             key = in_yaml(server_key, config),
@@ -284,7 +285,7 @@ fn in_yaml(path: &Path, config: &Path) -> String {
 }
 
 /// Who may read a file.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Kind {
     /// Everybody.
     Certificate,
@@ -296,16 +297,10 @@ enum Kind {
 fn write(path: &Path, text: &str, kind: Kind, replace: bool) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = || -> io::Result<()> {
-        // Nobody but its owner may read it.
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        #[cfg(unix)]
-        if kind == Kind::Certificate {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        #[cfg(not(unix))]
-        let _ = kind;
+        let file = match kind {
+            Kind::Key => private_file::write(folder, text.as_bytes())?,
+            Kind::Certificate => public_file(folder, text.as_bytes())?,
+        };
         file.as_file().sync_all()?;
         if replace {
             file.persist(path)?
@@ -315,6 +310,18 @@ fn write(path: &Path, text: &str, kind: Kind, replace: bool) -> Result<(), Failu
         Ok(())
     };
     written().map_err(|error| Failure::Failed(format!("{} can't be written: {error}", path.display())))
+}
+
+/// A file that everybody may read; on Windows, whoever may read its folder.
+fn public_file(folder: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(file)
 }
 
 fn failed(what: &str, error: &dyn std::fmt::Display) -> Failure {

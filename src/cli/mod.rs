@@ -11,6 +11,7 @@ mod errors;
 mod explain;
 mod health;
 mod order;
+mod private_file;
 mod run;
 mod schema;
 mod setup;

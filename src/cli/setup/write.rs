@@ -1,6 +1,5 @@
 //! The files a set-up ends in: proxy.yaml, and the secret where it was typed.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::ask::Ask;
 use crate::business_central::{Company, EnvironmentName, PUBLIC_BASE_URL};
-use crate::cli::{Failure, drawn};
+use crate::cli::{Failure, drawn, private_file};
 use crate::config::Config;
 use crate::doctor::Wrong;
 use crate::entra::{
@@ -51,7 +50,7 @@ impl Proof {
             Self::Certificate(files) => return Ok((Credential::ClientCertificate(files.clone()), None)),
             Self::Secret(source) => (source.clone(), None),
             Self::NewSecret(value) => {
-                let file = private_file(&std::env::temp_dir(), value).map_err(|error| {
+                let file = private_file::write(&std::env::temp_dir(), value.as_bytes()).map_err(|error| {
                     let what = format!("the secret can't be put into a temporary file to try it ({error})");
                     Wrong::new(Step::Credential, what, "give the file that holds it with --client-secret-file")
                 })?;
@@ -96,12 +95,9 @@ pub fn write(ask: &Ask, file: &Path, settings: &Settings) -> Result<(), Failure>
         if path.exists() && !ask.confirm(&format!("{} is already there. Replace it?", path.display()), false, false)? {
             return Err(Failure::Failed(format!("Nothing was written: {} is already there.", path.display())));
         }
-        let written = private_file(folder(file), value).map_err(|error| failed(&path, &error))?;
+        let written = private_file::write(folder(file), value.as_bytes()).map_err(|error| failed(&path, &error))?;
         written.persist(&path).map_err(|error| failed(&path, &error))?;
-        println!(
-            "Written: {} (the secret; only you can read it: let the account bcproxy runs under own it)",
-            path.display()
-        );
+        println!("Written: {} (the secret; {})", path.display(), private_file::who_may_read(&path));
     }
     std::fs::write(file, text).map_err(|error| failed(file, &error))?;
     println!("Written: {}\n", file.display());
@@ -115,15 +111,6 @@ pub fn write(ask: &Ask, file: &Path, settings: &Settings) -> Result<(), Failure>
 
 fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A file that nobody but its owner can read (on Windows, as the folder allows), gone when dropped unless it is kept.
-fn private_file(folder: &Path, secret: &str) -> std::io::Result<NamedTempFile> {
-    // Its mode is 0600 from the beginning.
-    let mut file = NamedTempFile::with_prefix_in(".bcproxy-", folder)?;
-    file.write_all(secret.as_bytes())?;
-    file.flush()?;
-    Ok(file)
 }
 
 fn yaml(settings: &Settings) -> Result<String, Failure> {
