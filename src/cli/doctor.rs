@@ -1,6 +1,5 @@
 //! `bcproxy doctor`: walks the set-up against the live services and says where it is wrong.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
@@ -64,7 +63,7 @@ impl Report {
 
     fn tell(&self, finding: &Finding) {
         if self.output == Output::Text {
-            print!("{}", line(finding, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()));
+            print!("{}", line(finding, console::colors_enabled()));
         }
     }
 

@@ -17,7 +17,6 @@ mod schema;
 mod setup;
 mod token;
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -211,7 +210,7 @@ fn failed(connector: &str, wrong: &Wrong) -> Failure {
 }
 
 fn drawn(diagnostics: &Diagnostics) -> String {
-    diagnostics.render(std::io::stderr().is_terminal())
+    diagnostics.render(console::colors_enabled_stderr())
 }
 
 fn start_log(log: &Log) -> Result<LogGuard, Failure> {

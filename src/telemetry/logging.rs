@@ -48,15 +48,16 @@ pub fn start(log: &Log) -> io::Result<LogGuard> {
     };
     let (filter, handle) = reload::Layer::new(filter(log));
     // A second start in one process keeps the first's settings.
-    let _ = tracing_subscriber::registry().with(lines(writer, as_text, is_terminal).with_filter(filter)).try_init();
+    let _ = tracing_subscriber::registry().with(lines(writer, as_text).with_filter(filter)).try_init();
     Ok(LogGuard { _writer: guard, filter: LogFilter(handle) })
 }
 
-fn lines<S>(writer: LineWriter, as_text: bool, is_terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
+fn lines<S>(writer: LineWriter, as_text: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'s> tracing_subscriber::registry::LookupSpan<'s>,
 {
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_terminal && as_text);
+    let layer =
+        tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(as_text && console::colors_enabled_stderr());
     if as_text { layer.with_target(false).boxed() } else { layer.json().flatten_event(true).boxed() }
 }
 
