@@ -34,12 +34,13 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
 
 /// What judges the certificates of servers, by the platform's roots and those of `ca_file`.
 pub fn verifier(ca_file: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
-    let extra = ca_file.map(read_certificates).transpose()?.unwrap_or_default();
-    let verifier = Verifier::new_with_extra_roots(extra, provider()).map_err(|reason| match ca_file {
-        Some(path) if matches!(reason, rustls::Error::InvalidCertificate(_)) => {
-            TlsError::NoCertificate { path: path.to_owned() }
-        }
-        _ => TlsError::Store(reason),
+    let Some(path) = ca_file else {
+        return Ok(Arc::new(Verifier::new(provider()).map_err(TlsError::Store)?));
+    };
+    let extra = read_certificates(path)?;
+    let verifier = Verifier::new_with_extra_roots(extra, provider()).map_err(|reason| match reason {
+        rustls::Error::InvalidCertificate(_) => TlsError::NoCertificate { path: path.to_owned() },
+        reason => TlsError::Store(reason),
     })?;
     Ok(Arc::new(verifier))
 }
