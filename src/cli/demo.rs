@@ -111,6 +111,8 @@ fn invitation(proxy: SocketAddr, admin: SocketAddr, file: &Path, broken: Option<
             file.display()
         )
     });
+    let (program, [customers, names, soap]) =
+        if cfg!(windows) { ("PowerShell", in_powershell(proxy)) } else { ("curl", with_curl(proxy)) };
     format!(
         r#"
 bcproxy demo: a simulated Microsoft Entra and Business Central, and bcproxy in front of them. All of it on this machine.
@@ -119,14 +121,43 @@ bcproxy demo: a simulated Microsoft Entra and Business Central, and bcproxy in f
   status          http://{admin}/
   configuration   {file}
 {broken}
-Try this in another terminal. curl knows nothing of OAuth; bcproxy adds the token, the environment and the company:
+Try this in another terminal. {program} knows nothing of OAuth; bcproxy adds the token, the environment and the company:
 
-  curl -s 'http://{proxy}/api/customers?$top=3'
-  curl -s 'http://{proxy}/odata/Customer?$top=3&$select=No,Name'
-  curl -s 'http://{proxy}/soap/Page/Customer' -H 'Content-Type: text/xml; charset=utf-8' -H 'SOAPAction: "urn:microsoft-dynamics-schemas/page/customer:Read"' -d '<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><Read xmlns="urn:microsoft-dynamics-schemas/page/customer"><No>10000</No></Read></Body></Envelope>'
+  {customers}
+  {names}
+  {soap}
 
 Every request shows below. Ctrl-C ends the demo.
 "#,
         file = file.display()
     )
 }
+
+fn with_curl(proxy: SocketAddr) -> [String; 3] {
+    [
+        format!("curl -s 'http://{proxy}{CUSTOMERS}'"),
+        format!("curl -s 'http://{proxy}{NAMES}'"),
+        format!(
+            "curl -s 'http://{proxy}{PAGE}' -H 'Content-Type: text/xml; charset=utf-8' -H 'SOAPAction: \"{READ}\"' -d '{ENVELOPE}'"
+        ),
+    ]
+}
+
+/// Windows' shells take curl's quotation marks for something else.
+fn in_powershell(proxy: SocketAddr) -> [String; 3] {
+    let content = |call: String| format!("(Invoke-WebRequest -UseBasicParsing {call}).Content");
+    [
+        content(format!("'http://{proxy}{CUSTOMERS}'")),
+        content(format!("'http://{proxy}{NAMES}'")),
+        content(format!(
+            "'http://{proxy}{PAGE}' -Method Post -ContentType 'text/xml; charset=utf-8' -Headers @{{ SOAPAction = '\"{READ}\"' }} \
+             -Body '{ENVELOPE}'"
+        )),
+    ]
+}
+
+const CUSTOMERS: &str = "/api/customers?$top=3";
+const NAMES: &str = "/odata/Customer?$top=3&$select=No,Name";
+const PAGE: &str = "/soap/Page/Customer";
+const READ: &str = "urn:microsoft-dynamics-schemas/page/customer:Read";
+const ENVELOPE: &str = r#"<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><Read xmlns="urn:microsoft-dynamics-schemas/page/customer"><No>10000</No></Read></Body></Envelope>"#;
