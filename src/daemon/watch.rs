@@ -1,14 +1,15 @@
 //! Which files have another content than before.
 //!
 //! Folders are watched, not files: editors and Kubernetes put a new file, or a new link to one, in the old one's place. What counts is the content, so that
-//! neither a touched file nor one that was only read is a change.
+//! neither a touched file nor one that was only read is a change. A log that grows in the same folder is none of ours.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::ModifyKind;
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -76,14 +77,17 @@ impl Watch {
 
     fn watcher(&self, files: &[PathBuf]) -> Option<RecommendedWatcher> {
         let sender = self.sender.clone();
-        let stir = move |event: notify::Result<notify::Event>| {
-            // Our own reading is one, too.
-            if !event.is_ok_and(|event| event.kind.is_access()) {
-                let _ = sender.send(());
+        let places = places(files);
+        let names = names(&places);
+        let stir = move |event: notify::Result<Event>| {
+            // What was missed may be anything.
+            if event.is_ok_and(|event| !concerns(&event, &names)) {
+                return;
             }
+            let _ = sender.send(());
         };
         let watcher = notify::recommended_watcher(stir).and_then(|mut watcher| {
-            folders(files).iter().try_for_each(|folder| watcher.watch(folder, RecursiveMode::NonRecursive))?;
+            folders(places).iter().try_for_each(|folder| watcher.watch(folder, RecursiveMode::NonRecursive))?;
             Ok(watcher)
         });
         let cant = |error: &notify::Error| {
@@ -97,14 +101,38 @@ impl Watch {
 }
 
 /// Where the files are: as they are named, and where links lead.
-fn folders(files: &[PathBuf]) -> BTreeSet<PathBuf> {
+fn places(files: &[PathBuf]) -> Vec<PathBuf> {
     let real = files.iter().filter_map(|file| file.canonicalize().ok());
-    let places = files.iter().cloned().chain(real);
+    files.iter().cloned().chain(real).collect()
+}
+
+/// What the files are called, in small letters: not every system tells them apart.
+fn names(places: &[PathBuf]) -> BTreeSet<String> {
+    places.iter().filter_map(|place| name(place)).collect()
+}
+
+fn name(path: &Path) -> Option<String> {
+    path.file_name().map(|name| name.to_string_lossy().to_lowercase())
+}
+
+/// Whether one of the files may have another content after that.
+fn concerns(event: &Event, names: &BTreeSet<String>) -> bool {
+    match event.kind {
+        // Our own reading.
+        EventKind::Access(_) => false,
+        // Something else in its place: whatever has come, gone or changed its name may be a link that leads to it.
+        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => true,
+        EventKind::Modify(_) => event.paths.iter().any(|path| name(path).is_none_or(|name| names.contains(&name))),
+        EventKind::Any | EventKind::Other => true,
+    }
+}
+
+fn folders(places: Vec<PathBuf>) -> BTreeSet<PathBuf> {
     let folder = |file: PathBuf| match file.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    places.map(folder).collect()
+    places.into_iter().map(folder).collect()
 }
 
 /// A digest of what is in a file; `None` if it can't be read.
@@ -122,3 +150,32 @@ const QUIET: Duration = Duration::from_millis(200);
 const LONGEST_WRITING: Duration = Duration::from_secs(2);
 
 const LOOK_ANYWAY: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessKind, CreateKind, DataChange, RemoveKind, RenameMode};
+
+    use super::*;
+
+    #[test]
+    fn what_others_write_beside_the_files_is_no_reason_to_look() {
+        let names = names(&["/etc/bcproxy/proxy.yaml".into(), "/run/secret.txt".into()]);
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        for (kind, path, is_ours) in [
+            (written, "/etc/bcproxy/proxy.yaml", true),
+            (written, "/etc/bcproxy/Proxy.YAML", true),
+            (written, "/run/secret.txt", true),
+            (written, "/etc/bcproxy/bcproxy.log", false),
+            (EventKind::Modify(ModifyKind::Any), "/etc/bcproxy/bcproxy.log", false),
+            (EventKind::Access(AccessKind::Any), "/etc/bcproxy/proxy.yaml", false),
+            // Kubernetes changes where a link leads.
+            (renamed, "/etc/bcproxy/..data", true),
+            (EventKind::Create(CreateKind::Any), "/etc/bcproxy/..data", true),
+            (EventKind::Remove(RemoveKind::Any), "/etc/bcproxy/proxy.yaml", true),
+        ] {
+            assert_eq!(concerns(&Event::new(kind).add_path(path.into()), &names), is_ours, "{kind:?} {path}");
+        }
+        assert!(concerns(&Event::new(EventKind::Other), &names), "so much at once that some of it was lost");
+    }
+}
