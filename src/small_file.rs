@@ -52,6 +52,11 @@ fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<Vec<u8
     rest.is_empty().then_some(text)
 }
 
+/// The folder a file is in, as a path that can be opened: `.` for a name alone.
+pub fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Why a file can't be read, in a sentence that fits behind a colon.
 pub fn reason(error: &io::Error) -> String {
     match error.kind() {

@@ -79,7 +79,7 @@ pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, quick: boo
     Ok(())
 }
 
-/// Waits until the proxy has so many clients and the proxy has done what can be done for them.
+/// Waits until the proxy has so many clients, and has done what can be done for them.
 async fn arrived(at: &Running, clients: usize) -> Result<()> {
     let arrival = async {
         let mut before = at.cpu()?;

@@ -295,7 +295,7 @@ enum Kind {
 
 /// Writes a whole file or none.
 fn write(path: &Path, text: &str, kind: Kind, replace: bool) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = small_file::folder(path);
     let written = || -> io::Result<()> {
         let file = match kind {
             Kind::Key => private_file::write(folder, text.as_bytes())?,

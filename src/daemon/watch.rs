@@ -13,6 +13,8 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::small_file;
+
 /// Some files, and what was in them when they were last looked at.
 pub struct Watch {
     files: Vec<(PathBuf, Option<u64>)>,
@@ -81,13 +83,13 @@ impl Watch {
         let names = names(&places);
         let stir = move |event: notify::Result<Event>| {
             // What was missed may be anything.
-            if event.is_ok_and(|event| !concerns(&event, &names)) {
-                return;
+            if event.map_or(true, |event| concerns(&event, &names)) {
+                let _ = sender.send(());
             }
-            let _ = sender.send(());
         };
         let watcher = notify::recommended_watcher(stir).and_then(|mut watcher| {
-            folders(places).iter().try_for_each(|folder| watcher.watch(folder, RecursiveMode::NonRecursive))?;
+            let folders: BTreeSet<&Path> = places.iter().map(|place| small_file::folder(place)).collect();
+            folders.into_iter().try_for_each(|folder| watcher.watch(folder, RecursiveMode::NonRecursive))?;
             Ok(watcher)
         });
         let cant = |error: &notify::Error| {
@@ -125,14 +127,6 @@ fn concerns(event: &Event, names: &BTreeSet<String>) -> bool {
         EventKind::Modify(_) => event.paths.iter().any(|path| name(path).is_none_or(|name| names.contains(&name))),
         EventKind::Any | EventKind::Other => true,
     }
-}
-
-fn folders(places: Vec<PathBuf>) -> BTreeSet<PathBuf> {
-    let folder = |file: PathBuf| match file.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    places.into_iter().map(folder).collect()
 }
 
 /// A digest of what is in a file; `None` if it can't be read.

@@ -18,6 +18,7 @@ use crate::guide::Step;
 use crate::https_url::HttpsUrl;
 use crate::outbound::{Login, OutboundProxy, ProxyServer};
 use crate::secret::SecretSource;
+use crate::small_file;
 
 /// What proves that we are the application.
 pub enum Proof {
@@ -91,11 +92,12 @@ pub fn write(ask: &Ask, file: &Path, settings: &Settings) -> Result<(), Failure>
         Failure::Failed(format!("{} can't be written: {error}", what.display()))
     };
     if let Proof::NewSecret(value) = &settings.proof {
-        let path = folder(file).join(SECRET_FILE);
+        let path = small_file::folder(file).join(SECRET_FILE);
         if path.exists() && !ask.confirm(&format!("{} is already there. Replace it?", path.display()), false, false)? {
             return Err(Failure::Failed(format!("Nothing was written: {} is already there.", path.display())));
         }
-        let written = private_file::write(folder(file), value.as_bytes()).map_err(|error| failed(&path, &error))?;
+        let written =
+            private_file::write(small_file::folder(file), value.as_bytes()).map_err(|error| failed(&path, &error))?;
         written.persist(&path).map_err(|error| failed(&path, &error))?;
         println!("Written: {} (the secret; {})", path.display(), private_file::who_may_read(&path));
     }
@@ -107,10 +109,6 @@ pub fn write(ask: &Ask, file: &Path, settings: &Settings) -> Result<(), Failure>
         settings.listen
     );
     Ok(())
-}
-
-fn folder(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn yaml(settings: &Settings) -> Result<String, Failure> {

@@ -32,11 +32,11 @@ impl Untaken {
     ///
     /// Only the client's own taking is waited for: what it has not taken yet keeps its connection busy meanwhile.
     pub fn poll_room(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.has_room() {
+        if !self.is_in_the_way() {
             return Poll::Ready(());
         }
         self.waiting.register(context.waker());
-        if self.has_room() { Poll::Ready(()) } else { Poll::Pending }
+        Poll::Pending
     }
 
     /// hyper was handed so many bytes.
@@ -55,7 +55,7 @@ impl Untaken {
         let left = before.saturating_sub(bytes);
         self.bytes.store(left, Ordering::Relaxed);
         self.room.0.fetch_sub(shared(before) - shared(left), Ordering::Relaxed);
-        if self.has_room() {
+        if !self.is_in_the_way() {
             self.waiting.wake();
         }
     }
@@ -67,11 +67,7 @@ impl Untaken {
 
     /// Whether it takes of a room that is full.
     pub fn is_in_the_way(&self) -> bool {
-        !self.has_room()
-    }
-
-    fn has_room(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) <= OWN_BYTES || self.room.0.load(Ordering::Relaxed) < ROOM_BYTES
+        self.bytes.load(Ordering::Relaxed) > OWN_BYTES && self.room.0.load(Ordering::Relaxed) >= ROOM_BYTES
     }
 }
 

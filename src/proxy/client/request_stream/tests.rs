@@ -21,11 +21,14 @@ use crate::proxy::client::AnswerRoom;
 /// Target and body of a request, as the service got them.
 type Seen = (String, Vec<u8>);
 
+fn connection(room: &AnswerRoom) -> Arc<ClientConnection> {
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), room.clone()))
+}
+
 /// What a service behind the stream gets when a client sends these pieces, and all that the client reads.
 async fn seen(pieces: &[&[u8]]) -> (Vec<Seen>, String) {
-    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let connection =
-        Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), AnswerRoom::default()));
+    let connection = connection(&AnswerRoom::default());
     let (mut client, server) = tokio::io::duplex(1 << 20);
     let seen = Mutex::new(Vec::new());
     let service = service_fn(|request: Request<Incoming>| {
@@ -190,10 +193,6 @@ static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 async fn without_room_an_answer_goes_on_as_its_client_takes_it() {
     for (is_full, most_given) in [(false, 2..8), (true, 1..2)] {
         let room = AnswerRoom::default();
-        let connection = |room: &AnswerRoom| {
-            let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-            Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), room.clone()))
-        };
         let others = connection(&room);
         if is_full {
             others.untaken.hold(1 << 30);
