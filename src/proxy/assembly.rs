@@ -52,6 +52,8 @@ struct Shared {
     plain_clients: HashMap<(CaFile, OutboundProxy, Duration), Client>,
     upstreams: HashMap<(String, CaFile, OutboundProxy, Duration, Duration), Upstream>,
     gates: HashMap<GateKey, (Gate, Limits)>,
+    /// Gates from before, through which nobody is led any more because their limits are off.
+    lifted: HashMap<GateKey, Gate>,
     changes: HashMap<Place, Arc<Changes>>,
     tokens: HashMap<(Application, CaFile, OutboundProxy, Duration), Arc<TokenCache>>,
     destinations: HashMap<(String, String), Arc<Destination>>,
@@ -130,10 +132,13 @@ impl Assembled {
         Ok(Self { routes, connectors, unrouted, problems, shared: assembly.now })
     }
 
-    /// Sets the limits of gates that were there before, and has changes matter where a route keeps answers.
+    /// Sets the limits of gates that were there before or lifts them, and has changes matter where a route keeps answers.
     pub fn take_effect(&self) {
         for (gate, limits) in self.shared.gates.values() {
             gate.limit(*limits);
+        }
+        for (_, gate) in self.shared.lifted.iter().filter(|(key, _)| !self.shared.gates.contains_key(key)) {
+            gate.lift();
         }
         let keeping = self.routes.iter().filter(|route| route.settings.cache.is_some());
         let kept_of: HashSet<*const Changes> = keeping.map(|route| Arc::as_ptr(&route.destination.changes)).collect();
@@ -214,8 +219,13 @@ impl Assembly<'_> {
 
     /// `client`: none for SOAP calls. Where several connectors lead through one gate, the smaller one of each limit holds.
     fn gate(&mut self, connector: &Connector, environment: &EnvironmentName, client: Option<ClientId>) -> Option<Gate> {
-        let limits = connector.limits.as_ref()?;
         let key = GateKey { place: Place::of(connector, environment), client };
+        let Some(limits) = &connector.limits else {
+            if let Some((gate, _)) = self.before.gates.get(&key) {
+                self.now.lifted.insert(key, gate.clone());
+            }
+            return None;
+        };
         if let Some((gate, tightest)) = self.now.gates.get_mut(&key) {
             *tightest = tightest.tightest(limits);
             return Some(gate.clone());

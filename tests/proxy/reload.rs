@@ -10,7 +10,7 @@ use bcproxy::simulator::{Gate, Script, Times};
 use hyper::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use crate::rig::{HeldClock, Plan, Prepared, Rig, send};
+use crate::rig::{HeldClock, Plan, Prepared, Rig, send, within};
 use crate::wire::Wire;
 
 impl Prepared {
@@ -37,6 +37,18 @@ fn sockets(rig: &Rig) -> Vec<SocketAddr> {
 
 async fn status(address: SocketAddr, path: &str) -> StatusCode {
     send(address, Method::GET, path, &[], "").await.status
+}
+
+/// Waits until so many requests are in work or wait for it.
+async fn until_load(rig: &Rig, count: usize) {
+    let connector = &rig.proxy.connectors()[0];
+    let gate = connector.pool.members().next().unwrap().gate.clone().unwrap();
+    within(async {
+        while gate.load() < count {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 const ROUTE: &str = "routes: [ { path: /one, to: api/v2.0 } ]";
@@ -117,6 +129,26 @@ async fn a_request_under_way_ends_as_it_began_and_its_gate_counts_it_on() {
     assert!(String::from_utf8(body).unwrap().contains("\"value\""));
     first.send("GET /two/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     assert_eq!(first.answer().await.0.status(), 200, "the connection outlives the configuration it was opened under");
+}
+
+#[tokio::test]
+async fn who_waits_goes_on_when_the_limits_are_switched_off() {
+    let prepared = Plan::default().connector("limits: { concurrency: 1 }").top(ROUTE).prepare().await;
+    let text = prepared.text();
+    let mut rig = prepared.start().await;
+    let gate = Gate::closed();
+    rig.script(Times::Next(1), Script::ordinary().hold_head(&gate));
+    let mut first = Wire::connect(rig.address()).await;
+    first.send("GET /one/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+    rig.wait_for(|received| received.len() == 1).await;
+    let mut second = Wire::connect(rig.address()).await;
+    second.send("GET /one/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+    until_load(&rig, 2).await;
+
+    reload(&mut rig, &text.replace("limits: { concurrency: 1 }", "limits: off")).await;
+    assert_eq!(second.answer().await.0.status(), 200);
+    gate.open();
+    assert_eq!(first.answer().await.0.status(), 200);
 }
 
 #[tokio::test]

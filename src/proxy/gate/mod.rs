@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use window::Window;
 
-use crate::config::Limits;
+use crate::config::{Limits, Rate};
 
 /// One gate. Clones lead through the same.
 #[derive(Debug, Clone)]
@@ -132,6 +132,13 @@ impl Gate {
         let mut state = self.0.lock();
         state.limits = limits;
         self.0.admit(&mut state, Instant::now());
+    }
+
+    /// Has no limits hold any more: whoever waits goes through, unless Business Central asked for a pause.
+    pub fn lift(&self) {
+        let limits = self.0.lock().limits;
+        let requests = Rate { count: usize::MAX, ..limits.requests };
+        self.limit(Limits { concurrency: usize::MAX, requests, ..limits });
     }
 
     /// Goes through, or waits in turn until `deadline`.

@@ -5,7 +5,6 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use super::*;
-use crate::config::Rate;
 
 fn limits(concurrency: usize, count: usize, per: u64, queue: usize) -> Limits {
     Limits {
@@ -272,4 +271,24 @@ async fn a_permit_is_missed_when_others_wait_and_nobody_gets_through() {
     });
     settle().await;
     assert!(!kept.is_missed(), "this one has only come");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_limits_are_lifted_nobody_waits() {
+    let gate = Gate::new(limits(1, 2, 300, 10));
+    let _first = enter(&gate, 1).await.unwrap();
+    let waiting: Vec<_> = (0..5)
+        .map(|number| {
+            tokio::spawn({
+                let gate = gate.clone();
+                async move { enter(&gate, number).await.map(|permit| permit.before) }
+            })
+        })
+        .collect();
+    settle().await;
+    assert_eq!(gate.load(), 6);
+    gate.lift();
+    let through: Vec<_> = join_all(waiting).await.into_iter().map(Result::unwrap).collect();
+    assert!(through.iter().all(Result::is_ok), "{through:?}");
+    assert_eq!(gate.load(), 1);
 }
