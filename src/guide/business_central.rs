@@ -118,6 +118,17 @@ const TABLE: &[Known] = &[
             retry: Retry::AfterFix,
         },
     },
+    Known {
+        status: Some(StatusCode::TOO_MANY_REQUESTS),
+        code: None,
+        trouble: Trouble {
+            step: None,
+            meaning: "Business Central has more requests from this application than it takes",
+            fix: "if the connector says `limits: off`, remove it, and requests wait in bcproxy instead of being refused. If it does not, something \
+                  else uses the same application (with SOAP, the same environment): register one for bcproxy alone, or make `limits` smaller.",
+            retry: Retry::ByItself,
+        },
+    },
 ];
 
 #[cfg(test)]
@@ -138,6 +149,8 @@ mod tests {
         assert_eq!(step(404, Some("NoEnvironment")), Some(Step::Environment));
         assert_eq!(step(404, Some("Internal_CompanyNotFound")), Some(Step::Company));
         assert_eq!(step(404, Some("BadRequest_ResourceNotFound")), Some(Step::Route));
+        let busy = refusal(StatusCode::TOO_MANY_REQUESTS, Some("Application_TooManyRequests")).unwrap();
+        assert_eq!((busy.step, busy.retry), (None, Retry::ByItself));
         assert_eq!(step(404, Some("Internal_RecordNotFound")), None);
         assert_eq!(step(404, None), None);
         assert_eq!(step(400, Some("Application_DialogException")), None);

@@ -24,6 +24,8 @@ pub async fn hint(answer: &mut Response<UpstreamBody>) -> Result<Option<&'static
         StatusCode::INTERNAL_SERVER_ERROR if kind.starts_with(b"text/xml") => {
             text_of(answer).await?.as_deref().and_then(soap::fault_kind)
         }
+        // Whatever its body says.
+        StatusCode::TOO_MANY_REQUESTS => None,
         _ => return Ok(None),
     };
     Ok(guide::refusal(status, code.as_deref()))

@@ -187,3 +187,14 @@ async fn a_429_pauses_the_gate_and_is_retried_unseen() {
     within(other).await.unwrap();
     assert_eq!(rig.simulator.business_central().writes(), 1);
 }
+
+#[tokio::test]
+async fn a_429_that_can_not_be_waited_for_says_what_to_change() {
+    let rig = Plan::default().connector("limits: off").start().await;
+    let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(600));
+    rig.simulator.business_central().script(Matcher::any().path_ending("/customers"), Times::Next(1), busy);
+    let answer = rig.get("/api/customers").await;
+    assert_eq!((answer.status.as_u16(), &answer.headers["retry-after"]), (429, &"600".parse().unwrap()));
+    let said = answer.headers["proxy-status"].to_str().unwrap();
+    assert!(said.starts_with("bcproxy; received-status=429; details=\"") && said.contains("`limits: off`"), "{said}");
+}
