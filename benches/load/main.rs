@@ -4,7 +4,7 @@
 //! cargo bench --bench load                            everything; some minutes
 //! cargo bench --bench load -- --quick                 does it run at all? Seconds; so does `cargo test --benches`
 //! cargo bench --bench load -- --rounds 8 small        more rounds; only parts whose name is given: small, limits, pages, idle, large, start,
-//!                                                     cold, slow; or tables whose title holds the word
+//!                                                     cold, slow (half an hour); or tables whose title holds the word
 //! cargo bench --bench load -- --beside OTHER_BCPROXY  another bcproxy binary in the same rounds: before and after
 //! ```
 //!
@@ -88,21 +88,26 @@ fn measure() -> Result<()> {
         return Ok(());
     }
     let plan = Plan::from_arguments(std::env::args().skip(1))?;
-    // One core is the proxy's.
-    let workers = std::thread::available_parallelism()?.get().saturating_sub(1).max(1);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let cores = std::thread::available_parallelism()?.get();
     let folder = TempDir::with_prefix("bcproxy-load-")?;
-    let result = runtime.block_on(plan.carry_out(folder.path()));
+    // One core is the proxy's; who waits beside slow clients waits for all that the proxy has.
+    let result = on_threads(cores.saturating_sub(1).max(1), plan.carry_out(folder.path()))
+        .and_then(|()| on_threads(cores, plan.slow(folder.path())));
     if result.is_err() {
         println!("what the proxies wrote is kept in {}", folder.keep().display());
     }
     result
 }
 
+fn on_threads(count: usize, work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(count).enable_all().build()?.block_on(work)
+}
+
 impl Plan {
     fn from_arguments(arguments: impl Iterator<Item = String>) -> Result<Self> {
         let bcproxy = Kind::Bcproxy { binary: env!("CARGO_BIN_EXE_bcproxy").into(), limits: WIDE };
-        let peer = |name: &str, kind: Kind, logs| Peer { name: name.to_owned(), kind, logs, secured: false };
+        let peer =
+            |name: &str, kind: Kind, logs| Peer { name: name.to_owned(), kind, logs, secured: false, workers: 1 };
         let mut plan = Self {
             rounds: 5,
             // `cargo test --benches` gives no arguments, `cargo bench` this one.
@@ -160,10 +165,15 @@ impl Plan {
         if asked("cold") {
             self.cold(&upstream, folder).await?;
         }
-        if asked("slow") {
-            for peer in self.quiet_peers() {
-                slow::measure(peer, &upstream, folder, self.quick).await?;
-            }
+        Ok(())
+    }
+
+    async fn slow(&self, folder: &Path) -> Result<()> {
+        let is_asked = |name: &str| self.parts.is_empty() || self.parts.iter().any(|asked| name.contains(asked));
+        let kinds: Vec<_> = slow::KINDS.iter().filter(|kind| is_asked(kind.name)).collect();
+        let upstream = Upstream::start().await?;
+        for peer in self.quiet_peers().filter(|_| !kinds.is_empty()) {
+            slow::measure(&kinds, &peer.on_all_cores()?, &upstream, folder, self.quick).await?;
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ pub struct Peer {
     pub logs: bool,
     /// Whether its clients speak TLS to it.
     pub secured: bool,
+    /// How many threads bcproxy has for its work; nginx has one process.
+    pub workers: usize,
 }
 
 #[derive(Clone)]
@@ -49,6 +51,11 @@ impl Peer {
     /// The same, spoken to over TLS.
     pub fn over_tls(&self) -> Self {
         Self { name: format!("{}, TLS", self.name), secured: true, ..self.clone() }
+    }
+
+    /// The same, as many threads as by default.
+    pub fn on_all_cores(&self) -> Result<Self> {
+        Ok(Self { workers: std::thread::available_parallelism()?.get(), ..self.clone() })
     }
 
     /// The same with limits that hold nobody up, and with none; nothing for a proxy that knows no limits.
@@ -94,8 +101,10 @@ impl Peer {
                 fs::write(folder.join("secret.txt"), "simulated")?;
                 fs::write(folder.join("proxy.yaml"), bcproxy_config(self, address, upstream, limits))?;
                 let mut command = Command::new(binary);
-                // One worker, as for the others.
-                command.env("TOKIO_WORKER_THREADS", "1").arg("--config").arg(folder.join("proxy.yaml"));
+                command
+                    .env("TOKIO_WORKER_THREADS", self.workers.to_string())
+                    .arg("--config")
+                    .arg(folder.join("proxy.yaml"));
                 command
             }
             Kind::Nginx { turns } => {

@@ -161,7 +161,8 @@ impl Upstream {
         shared.breaker.succeeded();
         let socket = outbound::socket(&stream);
         let (wire, touched) = Wire::new(stream);
-        let (sender, connection) = http1::handshake(wire).await.map_err(Reason::Unsent)?;
+        let mut http = http1::Builder::new();
+        let (sender, connection) = http.max_buf_size(LARGEST_PIECE).handshake(wire).await.map_err(Reason::Unsent)?;
         // How it ends, its requests are told.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Connection { sender, socket, touched })
@@ -235,6 +236,10 @@ async fn close_unused(shared: Weak<Shared>, pool_idle: Duration) {
 
 /// More than so many at once are hardly needed again before they grow old.
 const MOST_IDLE: usize = 256;
+
+/// How much is read at once at most, in bytes; an answer's head has to fit in, too. hyper's own 408 KiB are no cheaper, but of a burst of large answers
+/// each keeps the small ones waiting for longer, and a client that reads slowly holds more.
+const LARGEST_PIECE: usize = 256 * 1024;
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
