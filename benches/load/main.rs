@@ -1,10 +1,10 @@
 //! The whole proxy under load, beside nginx with a static header: what a request costs, and what memory and a start cost.
 //!
 //! ```text
-//! cargo bench --bench load                            everything; some minutes
+//! cargo bench --bench load                            everything; three quarters of an hour
 //! cargo bench --bench load -- --quick                 does it run at all? Seconds; so does `cargo test --benches`
 //! cargo bench --bench load -- --rounds 8 small        more rounds; only parts whose name is given: small, limits, pages, idle, large, start,
-//!                                                     cold, slow (half an hour); or tables whose title holds the word
+//!                                                     cold, slow (half an hour of it); or tables whose title holds the word
 //! cargo bench --bench load -- --beside OTHER_BCPROXY  another bcproxy binary in the same rounds: before and after
 //! ```
 //!
@@ -171,8 +171,11 @@ impl Plan {
     async fn slow(&self, folder: &Path) -> Result<()> {
         let is_asked = |name: &str| self.parts.is_empty() || self.parts.iter().any(|asked| name.contains(asked));
         let kinds: Vec<_> = slow::KINDS.iter().filter(|kind| is_asked(kind.name)).collect();
+        if kinds.is_empty() {
+            return Ok(());
+        }
         let upstream = Upstream::start().await?;
-        for peer in self.quiet_peers().filter(|_| !kinds.is_empty()) {
+        for peer in self.quiet_peers() {
             slow::measure(&kinds, &peer.on_all_cores()?, &upstream, folder, self.quick).await?;
         }
         Ok(())
