@@ -135,11 +135,9 @@ impl Load {
         for task in tasks {
             let (sender, outcome) = tokio::time::timeout_at(limit, task).await??;
             self.0.push(sender);
-            sum.latencies.extend(outcome.latencies);
-            sum.failed += outcome.failed;
+            sum.add(outcome);
         }
-        sum.latencies.sort_unstable();
-        Ok(sum)
+        Ok(sum.sorted())
     }
 }
 
@@ -153,9 +151,18 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> 
 impl Outcome {
     /// What became of these and of those.
     pub fn with(mut self, other: Self) -> Self {
+        self.add(other);
+        self.sorted()
+    }
+
+    fn add(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
+        self.failed += other.failed;
+    }
+
+    fn sorted(mut self) -> Self {
         self.latencies.sort_unstable();
-        Self { failed: self.failed + other.failed, ..self }
+        self
     }
 
     pub fn answered(&self) -> usize {

@@ -92,7 +92,7 @@ fn measure() -> Result<()> {
     let folder = TempDir::with_prefix("bcproxy-load-")?;
     // One core is the proxy's; who waits beside slow clients waits for all that the proxy has.
     let result = on_threads(cores.saturating_sub(1).max(1), plan.carry_out(folder.path()))
-        .and_then(|()| on_threads(cores, plan.slow(folder.path())));
+        .and_then(|()| on_threads(cores, plan.slow(folder.path(), cores)));
     if result.is_err() {
         println!("what the proxies wrote is kept in {}", folder.keep().display());
     }
@@ -149,8 +149,7 @@ impl Plan {
     async fn carry_out(&self, folder: &Path) -> Result<()> {
         let upstream = Upstream::start().await?;
         let asked = |part: &str| self.parts.is_empty() || self.parts.iter().any(|asked| asked == part);
-        let named = |scene: &Scene| self.parts.iter().any(|asked| scene.title.contains(asked.as_str()));
-        for scene in SCENES.iter().filter(|scene| asked(scene.part) || named(scene)) {
+        for scene in SCENES.iter().filter(|scene| asked(scene.part) || self.names(scene.title)) {
             self.load(scene, &upstream, folder).await?;
         }
         if asked("idle") {
@@ -168,17 +167,23 @@ impl Plan {
         Ok(())
     }
 
-    async fn slow(&self, folder: &Path) -> Result<()> {
-        let is_asked = |name: &str| self.parts.is_empty() || self.parts.iter().any(|asked| name.contains(asked));
+    /// `cores`: how many threads a proxy has by default.
+    async fn slow(&self, folder: &Path, cores: usize) -> Result<()> {
+        let is_asked = |name| self.parts.is_empty() || self.names(name);
         let kinds: Vec<_> = slow::KINDS.iter().filter(|kind| is_asked(kind.name)).collect();
         if kinds.is_empty() {
             return Ok(());
         }
         let upstream = Upstream::start().await?;
         for peer in self.quiet_peers() {
-            slow::measure(&kinds, &peer.on_all_cores()?, &upstream, folder, self.quick).await?;
+            slow::measure(&kinds, &peer.on_threads(cores), &upstream, folder, self.quick).await?;
         }
         Ok(())
+    }
+
+    /// Whether a word that was given is in this title.
+    fn names(&self, title: &str) -> bool {
+        self.parts.iter().any(|asked| title.contains(asked.as_str()))
     }
 
     /// A smaller number in quick mode.

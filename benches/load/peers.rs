@@ -53,9 +53,9 @@ impl Peer {
         Self { name: format!("{}, TLS", self.name), secured: true, ..self.clone() }
     }
 
-    /// The same, as many threads as by default.
-    pub fn on_all_cores(&self) -> Result<Self> {
-        Ok(Self { workers: std::thread::available_parallelism()?.get(), ..self.clone() })
+    /// The same with so many threads.
+    pub fn on_threads(&self, workers: usize) -> Self {
+        Self { workers, ..self.clone() }
     }
 
     /// The same with limits that hold nobody up, and with none; nothing for a proxy that knows no limits.

@@ -39,6 +39,19 @@ async fn status(address: SocketAddr, path: &str) -> StatusCode {
     send(address, Method::GET, path, &[], "").await.status
 }
 
+/// A rig whose connector lets one request through at a time, its configuration, and a client whose answer waits for the gate.
+async fn with_its_only_place_taken() -> (Rig, String, Gate, Wire) {
+    let prepared = Plan::default().connector("limits: { concurrency: 1 }").top(ROUTE).prepare().await;
+    let text = prepared.text();
+    let rig = prepared.start().await;
+    let gate = Gate::closed();
+    rig.script(Times::Next(1), Script::ordinary().hold_head(&gate));
+    let mut first = Wire::connect(rig.address()).await;
+    first.send("GET /one/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+    rig.wait_for(|received| received.len() == 1).await;
+    (rig, text, gate, first)
+}
+
 /// Waits until so many requests are in work or wait for it.
 async fn until_load(rig: &Rig, count: usize) {
     let connector = &rig.proxy.connectors()[0];
@@ -107,14 +120,7 @@ async fn another_certificate_in_the_same_file_is_another_trust() {
 
 #[tokio::test]
 async fn a_request_under_way_ends_as_it_began_and_its_gate_counts_it_on() {
-    let prepared = Plan::default().connector("limits: { concurrency: 1 }").top(ROUTE).prepare().await;
-    let text = prepared.text();
-    let mut rig = prepared.start().await;
-    let gate = Gate::closed();
-    rig.script(Times::Next(1), Script::ordinary().hold_head(&gate));
-    let mut first = Wire::connect(rig.address()).await;
-    first.send("GET /one/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    rig.wait_for(|received| received.len() == 1).await;
+    let (mut rig, text, gate, mut first) = with_its_only_place_taken().await;
 
     reload(&mut rig, &text.replace("/one", "/two")).await;
     let mut second = Wire::connect(rig.address()).await;
@@ -133,14 +139,7 @@ async fn a_request_under_way_ends_as_it_began_and_its_gate_counts_it_on() {
 
 #[tokio::test]
 async fn who_waits_goes_on_when_the_limits_are_switched_off() {
-    let prepared = Plan::default().connector("limits: { concurrency: 1 }").top(ROUTE).prepare().await;
-    let text = prepared.text();
-    let mut rig = prepared.start().await;
-    let gate = Gate::closed();
-    rig.script(Times::Next(1), Script::ordinary().hold_head(&gate));
-    let mut first = Wire::connect(rig.address()).await;
-    first.send("GET /one/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    rig.wait_for(|received| received.len() == 1).await;
+    let (mut rig, text, gate, mut first) = with_its_only_place_taken().await;
     let mut second = Wire::connect(rig.address()).await;
     second.send("GET /one/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     until_load(&rig, 2).await;
