@@ -10,16 +10,18 @@ use hyper::{Method, Uri, Version};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::cache::{Extent, Use};
-use super::client::ClientConnection;
-use super::company_choice::Companies;
-use super::credentials::Credentials;
-use super::destination::Route;
-use super::snapshot::Snapshot;
-use super::{headers, links, old_odata};
 use crate::business_central::address::Resource;
 use crate::business_central::{Dialect, Surface};
 use crate::entra::ClientId;
+use crate::proxy::cache::{Extent, Use};
+use crate::proxy::downstream::client::ClientConnection;
+use crate::proxy::environment::connector::Route;
+use crate::proxy::headers;
+use crate::proxy::request::company_choice::Companies;
+use crate::proxy::request::credentials::Credentials;
+use crate::proxy::request::odata_v3;
+use crate::proxy::response::links;
+use crate::proxy::snapshot::Snapshot;
 
 /// One request and what became of it so far.
 #[derive(Debug)]
@@ -66,7 +68,7 @@ impl Exchange {
             user_agent: head.headers.get(USER_AGENT).cloned(),
             started: Instant::now(),
             speaks_soap: AtomicBool::new(looks_like_soap(&head.headers)),
-            reads_atom: old_odata::reads_atom(&head.headers),
+            reads_atom: odata_v3::reads_atom(&head.headers),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
             base: links::base(snapshot.public_url.as_ref(), &head.headers, client.scheme(), client.local_address()),

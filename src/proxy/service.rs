@@ -7,19 +7,19 @@ use hyper::Response;
 use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder};
 
-use super::admission::Admission;
-use super::attempts::Attempts;
-use super::authorize::Authorize;
-use super::cache::{Answers, Cache};
-use super::credentials::refuse_broken;
-use super::forward::Forward;
-use super::guard::guard;
-use super::inspect::{Inspect, LARGE_BODIES};
-use super::request_body::ReadAheadRoom;
-use super::response::{Respond, ResponseBody};
-use super::route::Routes;
-use super::snapshot::Current;
-use super::step::{Arrived, judge};
+use crate::proxy::body::request_body::ReadAheadRoom;
+use crate::proxy::cache::{Answers, Cache};
+use crate::proxy::dispatch::attempts::Attempts;
+use crate::proxy::dispatch::forward::Forward;
+use crate::proxy::request::admission::Admission;
+use crate::proxy::request::authorize::Authorize;
+use crate::proxy::request::credentials::refuse_broken;
+use crate::proxy::request::guard::guard;
+use crate::proxy::request::inspect::step::{Inspect, LARGE_BODIES};
+use crate::proxy::request::route::Routes;
+use crate::proxy::response::respond::{Respond, ResponseBody};
+use crate::proxy::snapshot::Current;
+use crate::proxy::step::{Arrived, judge};
 
 /// A service that answers whatever a client's connection brings.
 pub trait Steps:

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::assembly::Assembled;
-use super::guard::Guard;
-use super::problems::Problems;
-use super::route::Routes;
-use super::tally::Tally;
 use crate::config::{Config, PublicUrl};
+use crate::proxy::environment::assembly::Assembled;
+use crate::proxy::observe::problems::Problems;
+use crate::proxy::observe::tally::Tally;
+use crate::proxy::request::guard::Guard;
+use crate::proxy::request::route::Routes;
 
 /// What the data path needs of one configuration.
 #[derive(Debug)]

@@ -10,13 +10,13 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use tower::{Layer, Service};
 
-use super::authorize::Draft;
-use super::client::ClientConnection;
-use super::destination::Route;
-use super::exchange::Exchange;
-use super::refusal::Refusal;
-use super::request_body::{ClientBody, RequestBody};
 use crate::business_central::address::Resource;
+use crate::proxy::body::request_body::{ClientBody, RequestBody};
+use crate::proxy::downstream::client::ClientConnection;
+use crate::proxy::environment::connector::Route;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::rejection::Refusal;
+use crate::proxy::request::authorize::Draft;
 
 /// A request as hyper hands it over.
 #[derive(Debug)]

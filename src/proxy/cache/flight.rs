@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::kept::Kept;
-use crate::proxy::refusal::{Kind, Refusal};
-use crate::proxy::upstream::UpstreamBody;
+use crate::proxy::dispatch::upstream::UpstreamBody;
+use crate::proxy::rejection::{Kind, Refusal};
 
 /// A request under way. When nobody has it any more, it is given up.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::key::HEADER_OVERHEAD;
-use crate::proxy::upstream::UpstreamBody;
+use crate::proxy::dispatch::upstream::UpstreamBody;
 
 /// An answer with all of its body.
 #[derive(Debug)]

@@ -36,14 +36,14 @@ use terms::{LARGEST, Wishes};
 use tokio::time::Instant;
 use tower::Service;
 
-use super::authorize::Draft;
-use super::exchange::Exchange;
-use super::forward::Fault;
-use super::refusal::{Kind, Refusal};
-use super::request_body::RequestBody;
-use super::room::Room;
-use super::step::Drafted;
-use super::upstream::UpstreamBody;
+use crate::proxy::body::memory_budget::Room;
+use crate::proxy::body::request_body::RequestBody;
+use crate::proxy::dispatch::forward::Fault;
+use crate::proxy::dispatch::upstream::UpstreamBody;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::request::authorize::Draft;
+use crate::proxy::step::Drafted;
 
 /// The step. On a route without a cache, reads pass it untouched.
 #[derive(Debug, Clone)]

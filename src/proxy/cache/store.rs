@@ -14,7 +14,7 @@ use super::kept::Kept;
 use super::key::Key;
 use super::status::Alone;
 use super::terms::Wishes;
-use crate::proxy::room::Room;
+use crate::proxy::body::memory_budget::Room;
 
 /// All answers that are kept. Clones are the same.
 #[derive(Debug, Clone)]
@@ -243,10 +243,11 @@ const TENDING: Duration = Duration::from_secs(10);
 mod tests {
     use hyper::{HeaderMap, Response, Uri};
 
-    use super::super::changes::Changes;
-    use super::super::flight::Landed;
     use super::*;
-    use crate::proxy::refusal::{Kind, Refusal};
+    use crate::proxy::cache::changes::Changes;
+    use crate::proxy::cache::flight::Landed;
+    use crate::proxy::rejection::Kind;
+    use crate::proxy::rejection::Refusal;
 
     const MINUTE: Duration = Duration::from_secs(60);
 

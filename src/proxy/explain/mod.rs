@@ -20,28 +20,29 @@ pub use account::{
 };
 use suppose::{Noted, Supposed, Supposition};
 
-use super::assembly::Assembled;
-use super::authorize::{Directed, direct};
-use super::cache;
-use super::client::offline::{self, Unreadable};
-use super::company_choice::{CompanyChoice, reach};
-use super::door::LocalAddress;
-use super::exchange::{Exchange, dialect, looks_like_soap, only_reads};
-use super::inside::Inside;
-use super::inspect::{Inspected, Subject, inspect};
-use super::links::ADDRESS_HEADERS;
-use super::old_odata::reads_atom;
-use super::refusal::Refusal;
-use super::request_body::RequestBody;
-use super::rewrite::Document;
-use super::route_table::RouteTable;
-use super::snapshot::Snapshot;
-use super::treatment::{List, document_of, narrowed_list};
-use super::{credentials, headers, route, upstream};
 use crate::business_central::Dialect;
 use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::config::{self, Config};
 use crate::outbound::Way;
+use crate::proxy::body::request_body::RequestBody;
+use crate::proxy::dispatch::upstream;
+use crate::proxy::downstream::bind::LocalAddress;
+use crate::proxy::downstream::client::offline::{self, Unreadable};
+use crate::proxy::environment::assembly::Assembled;
+use crate::proxy::environment::route_table::RouteTable;
+use crate::proxy::exchange::{Exchange, dialect, looks_like_soap, only_reads};
+use crate::proxy::rejection::Refusal;
+use crate::proxy::request::authorize::{Directed, direct};
+use crate::proxy::request::company_choice::{CompanyChoice, reach};
+use crate::proxy::request::inspect::body_address::Inside;
+use crate::proxy::request::inspect::step::{Inspected, Subject, inspect};
+use crate::proxy::request::odata_v3::reads_atom;
+use crate::proxy::request::{credentials, route};
+use crate::proxy::response::body_plan::{List, document_of, narrowed_list};
+use crate::proxy::response::links::ADDRESS_HEADERS;
+use crate::proxy::rewrite::Document;
+use crate::proxy::snapshot::Snapshot;
+use crate::proxy::{cache, headers};
 
 /// A request that is asked about.
 #[derive(Debug)]

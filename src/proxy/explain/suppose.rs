@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use crate::business_central::address::{Resource, Subscription};
 use crate::business_central::{Company, CompanyName, CompanyRef};
-use crate::proxy::company_choice::Companies;
-use crate::proxy::look_up::LookUp;
-use crate::proxy::refusal::Refusal;
+use crate::proxy::environment::look_up::LookUp;
+use crate::proxy::rejection::Refusal;
+use crate::proxy::request::company_choice::Companies;
 
 /// What is supposed where only Business Central knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

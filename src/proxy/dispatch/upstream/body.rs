@@ -1,0 +1,152 @@
+//! An answer's body as it comes from Business Central, or came from there before; when it has ended, its connection and its place in the gate
+//! are free again.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::{Connection, Shared};
+use crate::proxy::cache::Change;
+use crate::proxy::dispatch::limiter::Permit;
+
+/// The body, and what is given back at its end.
+pub struct UpstreamBody {
+    /// `None` when all of it is ahead.
+    body: Option<Incoming>,
+    connection: Option<Connection>,
+    pool: Weak<Shared>,
+    permit: Option<Arc<Permit>>,
+    /// What the request may have changed.
+    change: Option<Box<Change>>,
+    /// Read before somebody asked for it.
+    ahead: VecDeque<Bytes>,
+}
+
+impl UpstreamBody {
+    pub(super) fn new(body: Incoming, connection: Connection, pool: &Arc<Shared>) -> Self {
+        let mut body = Self {
+            body: Some(body),
+            connection: Some(connection),
+            pool: Arc::downgrade(pool),
+            permit: None,
+            change: None,
+            ahead: VecDeque::new(),
+        };
+        body.give_back_at_end();
+        body
+    }
+
+    /// A body that is at hand.
+    pub fn whole(bytes: Bytes) -> Self {
+        let ahead = Some(bytes).filter(|bytes| !bytes.is_empty()).into_iter().collect();
+        Self { body: None, connection: None, pool: Weak::new(), permit: None, change: None, ahead }
+    }
+
+    /// Keeps the request's place until the last byte has come. The place, if there is one that is kept.
+    pub fn hold(&mut self, permit: Option<Permit>) -> Weak<Permit> {
+        self.permit = permit.filter(|_| !self.has_come()).map(Arc::new);
+        self.permit.as_ref().map_or_else(Weak::new, Arc::downgrade)
+    }
+
+    /// The change is over when the last byte has come.
+    pub fn settles(&mut self, change: Change) {
+        self.change = Some(Box::new(change));
+        self.give_back_at_end();
+    }
+
+    /// Reads ahead, at most `limit` bytes and a piece more, for at most so long a time; whether that is the whole body.
+    pub async fn read_ahead(&mut self, limit: usize, time: Duration) -> Result<bool, hyper::Error> {
+        let mut ahead = VecDeque::new();
+        let read = async {
+            let mut length = 0;
+            while length <= limit {
+                let Some(frame) = self.frame().await.transpose()? else { return Ok(true) };
+                if let Ok(piece) = frame.into_data() {
+                    length += piece.len();
+                    ahead.push_back(piece);
+                }
+                if self.is_end_stream() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        let is_whole = tokio::time::timeout(time, read).await.unwrap_or(Ok(false));
+        self.ahead = ahead;
+        is_whole
+    }
+
+    /// What was read ahead, which stays to be read.
+    pub fn ahead(&self) -> impl Iterator<Item = &Bytes> {
+        self.ahead.iter()
+    }
+
+    /// Whether nothing more comes.
+    fn has_come(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn give_back_at_end(&mut self) {
+        if self.has_come() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        self.permit = None;
+        if let Some(mut change) = self.change.take() {
+            change.known();
+        }
+        if let (Some(connection), Some(pool)) = (self.connection.take(), self.pool.upgrade()) {
+            pool.put_back(connection);
+        }
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(piece) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(context));
+        match &frame {
+            Some(Ok(_)) => self.give_back_at_end(),
+            // A broken connection is of no use to anybody.
+            Some(Err(_)) => (self.permit, self.connection, self.change) = (None, None, None),
+            None => self.give_back(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ahead.is_empty() && self.has_come()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.body.as_ref().map_or(Some(0), |body| body.size_hint().exact()) {
+            Some(rest) => SizeHint::with_exact(rest + self.ahead().map(|piece| piece.len() as u64).sum::<u64>()),
+            None => SizeHint::new(),
+        }
+    }
+}
+
+impl fmt::Debug for UpstreamBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamBody").field("body", &self.body).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,95 @@
+//! How fast a client has to send a body, and to take one.
+//!
+//! A program that sends or takes a byte now and then would hold a place at Business Central, or memory, for as long as it likes. A minimum rate bounds
+//! that, and a pause is no slowness yet: only what is waited for counts, and whoever was fast may rest.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::proxy::timer::Timer;
+
+/// How long one body may be waited for: waiting spends credit, and what moves at [`LEAST_RATE`] earns as much as it takes.
+#[derive(Debug)]
+pub struct Pace {
+    credit: Duration,
+    most: Duration,
+    /// When the credit is spent, while it is waited for.
+    deadline: Option<Instant>,
+    timer: Timer,
+}
+
+impl Pace {
+    /// `most`: how long nothing may move at all, after it was fast enough until then.
+    pub fn new(most: Duration) -> Self {
+        Self { credit: most, most, deadline: None, timer: Timer::default() }
+    }
+
+    /// Another body begins.
+    pub fn begin_anew(&mut self, most: Duration) {
+        (self.credit, self.most, self.deadline) = (most, most, None);
+    }
+
+    /// So many bytes have moved.
+    pub fn moved(&mut self, bytes: usize) {
+        if let Some(deadline) = self.deadline.take() {
+            self.credit = deadline.saturating_duration_since(Instant::now());
+        }
+        if self.credit < self.most {
+            let earned = Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / LEAST_RATE);
+            self.credit = self.credit.saturating_add(earned).min(self.most);
+        }
+    }
+
+    /// Nothing moves, and it is waited for; ready when that has taken too long.
+    pub fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + self.credit);
+        self.timer.poll_until(context, deadline)
+    }
+
+    /// Whether it was fast enough until it was waited for.
+    pub fn was_fast(&self) -> bool {
+        self.credit == self.most
+    }
+}
+
+/// Bytes a second. Windows' HTTP.sys, behind which these programs have lived with NAV and IIS, asks for as many in both directions unless told otherwise
+/// (IIS, `MinFileBytesPerSec`), and so does Kestrel. A modem of 1994 moves ten times as many, the slowest DSL line a hundred times; a program that works on
+/// each record while it reads the answer stays above it with one record a second.
+pub const LEAST_RATE: u64 = 240;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many seconds of waiting it is overdue.
+    async fn overdue(pace: &mut Pace) -> u64 {
+        let started = Instant::now();
+        std::future::poll_fn(|context| pace.poll_overdue(context)).await;
+        started.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_waiting_costs_credit_and_what_moves_earns_it() {
+        let mut pace = Pace::new(Duration::from_secs(60));
+        pace.moved(1);
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert!(pace.was_fast());
+        assert_eq!(overdue(&mut pace).await, 60);
+        pace.moved(10 * 240);
+        assert!(!pace.was_fast());
+        assert_eq!(overdue(&mut pace).await, 10);
+        pace.moved(1000 * 240);
+        assert_eq!(overdue(&mut pace).await, 60, "no more than there was at first");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_body_begins_with_full_credit() {
+        let mut pace = Pace::new(Duration::from_secs(600));
+        let waiting = tokio::time::timeout(Duration::from_secs(590), overdue(&mut pace)).await;
+        assert!(waiting.is_err());
+        pace.begin_anew(Duration::from_secs(20));
+        assert_eq!(overdue(&mut pace).await, 20);
+    }
+}

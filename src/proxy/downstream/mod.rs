@@ -1,0 +1,7 @@
+//! The client side: listeners, accepted connections, and the limits on them.
+
+pub mod accept;
+pub mod bind;
+pub mod client;
+pub mod connection_limit;
+pub mod listeners;

@@ -1,0 +1,120 @@
+//! What is counted of requests: how they were answered, and how long what took.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use super::access_log::Outcome;
+use crate::proxy::exchange::Exchange;
+
+/// The counts of one route's requests, or of those without a route.
+#[derive(Debug, Default)]
+pub struct Tally(Mutex<Counts>);
+
+/// What was counted since the start.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// How often each status was answered, and how the answer ended.
+    pub answers: BTreeMap<(StatusCode, Outcome), u64>,
+    /// Of the answers' bodies, as handed to clients.
+    pub bytes: u64,
+    /// How often a request was sent to Business Central once more.
+    pub sent_again: u64,
+    /// From a request's head to its answer's end.
+    pub total: Times,
+    /// From handing a request to Business Central to the head of its answer.
+    pub upstream: Times,
+    /// In front of Business Central's limits.
+    pub queue: Times,
+}
+
+/// How often something took how long.
+#[derive(Debug, Clone, Default)]
+pub struct Times {
+    /// For each of [`Times::BOUNDS`], how often it took that long, but longer than the bound before; last what took longer than all.
+    counts: [u64; Times::BOUNDS.len() + 1],
+    sum: Duration,
+}
+
+impl Tally {
+    /// Counts a request whose answer is done with.
+    pub fn count(&self, exchange: &Exchange, status: StatusCode, outcome: Outcome, bytes: u64) {
+        let mut counts = self.lock();
+        *counts.answers.entry((status, outcome)).or_default() += 1;
+        counts.bytes += bytes;
+        counts.sent_again += u64::from(exchange.attempts().saturating_sub(1));
+        counts.total.add(exchange.started.elapsed());
+        if let Some(took) = exchange.upstream() {
+            counts.upstream.add(took);
+        }
+        if let Some((waited, _)) = exchange.queue() {
+            counts.queue.add(waited);
+        }
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    pub fn requests(&self) -> u64 {
+        self.answers.values().sum()
+    }
+}
+
+impl Times {
+    /// In seconds: from a local look-up to the ten minutes Business Central may work.
+    pub const BOUNDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0];
+
+    fn add(&mut self, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let slot = Self::BOUNDS.partition_point(|bound| *bound < seconds);
+        if let Some(count) = self.counts.get_mut(slot) {
+            *count += 1;
+        }
+        self.sum += took;
+    }
+
+    /// Each bound with how often it took longer than the one before, at most this; the last bound is infinite.
+    pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
+        Self::BOUNDS.into_iter().chain([f64::INFINITY]).zip(self.counts)
+    }
+
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    pub fn sum(&self) -> Duration {
+        self.sum
+    }
+
+    /// `None` when there was nothing.
+    pub fn mean(&self) -> Option<Duration> {
+        let count = self.count();
+        (count > 0).then(|| self.sum.div_f64(count as f64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_falls_into_the_first_bucket_that_is_not_shorter() {
+        let mut times = Times::default();
+        for millis in [0, 5, 6, 1000, 599_999, 600_000, 600_001] {
+            times.add(Duration::from_millis(millis));
+        }
+        let filled: Vec<(f64, u64)> = times.buckets().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(filled, [(0.005, 2), (0.01, 1), (1.0, 1), (600.0, 2), (f64::INFINITY, 1)]);
+        assert_eq!((times.count(), times.sum()), (7, Duration::from_millis(1_801_011)));
+        assert_eq!(Times::default().mean(), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! The answers bcproxy gives itself instead of Business Central's.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use crate::business_central::address::AddressError;
+use crate::business_central::batch::BatchError;
+use crate::business_central::companies::MatchError;
+use crate::business_central::inquiry::LookupError;
+use crate::business_central::{Dialect, PathError};
+use crate::entra::Unavailable;
+use crate::guide::{Step, Trouble};
+use crate::outbound;
+use crate::proxy::request::guard::Unwelcome;
+
+/// An answer of our own: what kind, and a message that says what to do now.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    pub kind: Kind,
+    pub message: String,
+    /// When it makes sense to try again.
+    pub retry_after: Option<Duration>,
+}
+
+/// The kinds of answers of our own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    BadRequest,
+    /// The connection's handshake has gone wrong, and the connection with it.
+    BrokenHandshake,
+    NotAllowed,
+    /// It is for a host that nobody said we are.
+    UnknownHost,
+    NoRoute,
+    UnknownCompany,
+    MethodNotAllowed,
+    RequestTimeout,
+    TooLarge,
+    UnsupportedMediaType,
+    NotImplemented,
+    UnknownEnvironment,
+    /// `setup`: somebody has to change the set-up; otherwise it passes by itself.
+    NoToken {
+        setup: bool,
+    },
+    TokenRenewed,
+    /// More requests than Business Central takes.
+    Busy,
+    CredentialsRefused,
+    Unreachable(outbound::Step),
+    AnswerBroken,
+    AnswerTimeout,
+    ClientGone,
+    Internal,
+}
+
+impl Kind {
+    /// Status, `error.code`, and the error type of `Proxy-Status` (RFC 9209, section 2.3).
+    pub fn describe(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::BadRequest => (S::BAD_REQUEST, "Proxy_BadRequest", "http_request_error"),
+            Self::BrokenHandshake => (S::BAD_REQUEST, "Proxy_BrokenHandshake", "http_request_error"),
+            Self::NotAllowed => (S::FORBIDDEN, "Proxy_NotAllowed", "http_request_denied"),
+            Self::UnknownHost => (S::MISDIRECTED_REQUEST, "Proxy_UnknownHost", "http_request_denied"),
+            Self::NoRoute => (S::NOT_FOUND, "Proxy_NoRoute", "destination_not_found"),
+            Self::UnknownCompany => (S::NOT_FOUND, "Proxy_UnknownCompany", "destination_not_found"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "Proxy_MethodNotAllowed", "http_request_denied"),
+            Self::RequestTimeout => (S::REQUEST_TIMEOUT, "Proxy_RequestTimeout", "http_request_error"),
+            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "Proxy_TooLarge", "http_request_error"),
+            Self::UnsupportedMediaType => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "Proxy_UnsupportedMediaType", "http_request_error")
+            }
+            Self::NotImplemented => (S::NOT_IMPLEMENTED, "Proxy_NotImplemented", "http_request_denied"),
+            Self::UnknownEnvironment => (S::BAD_GATEWAY, "Proxy_UnknownEnvironment", "proxy_configuration_error"),
+            Self::NoToken { setup } => {
+                let error = if setup { "proxy_configuration_error" } else { "destination_unavailable" };
+                (S::SERVICE_UNAVAILABLE, "Proxy_NoToken", error)
+            }
+            Self::TokenRenewed => (S::SERVICE_UNAVAILABLE, "Proxy_TokenRenewed", "destination_unavailable"),
+            Self::Busy => (S::TOO_MANY_REQUESTS, "Proxy_Busy", "connection_limit_reached"),
+            Self::CredentialsRefused => (S::BAD_GATEWAY, "Proxy_CredentialsRefused", "proxy_configuration_error"),
+            Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", proxy_status(step)),
+            Self::AnswerBroken => (S::BAD_GATEWAY, "Proxy_AnswerBroken", "http_response_incomplete"),
+            Self::AnswerTimeout => (S::GATEWAY_TIMEOUT, "Proxy_AnswerTimeout", "http_response_timeout"),
+            Self::ClientGone => (S::BAD_REQUEST, "Proxy_ClientGone", "http_request_error"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "Proxy_Internal", "proxy_internal_error"),
+        }
+    }
+
+    /// The status as a client of this dialect gets it.
+    pub fn status(self, dialect: Dialect) -> StatusCode {
+        let (intended, ..) = self.describe();
+        match self {
+            // A handshake is no call yet: its programs read the status only.
+            Self::BrokenHandshake => intended,
+            _ => dialect.status(intended),
+        }
+    }
+}
+
+fn proxy_status(step: outbound::Step) -> &'static str {
+    match step {
+        outbound::Step::Name => "dns_error",
+        outbound::Step::Refused => "connection_refused",
+        outbound::Step::Timeout => "connection_timeout",
+        outbound::Step::Tls => "tls_certificate_error",
+        outbound::Step::Proxy | outbound::Step::Other => "destination_unavailable",
+    }
+}
+
+impl Refusal {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), retry_after: None }
+    }
+
+    /// All of a connector's applications were tried.
+    pub fn no_application() -> Self {
+        Self::new(
+            Kind::Internal,
+            "None of the connector's applications is left to try; bcproxy's log says what became of each.",
+        )
+    }
+
+    /// Business Central's answer failed before its first byte was handed on.
+    pub fn broken_answer(error: impl Display) -> Self {
+        let message = format!(
+            "Business Central's answer broke off ({error}). The request reached it; whether it was carried out is not known: look before \
+             you repeat it."
+        );
+        Self::new(Kind::AnswerBroken, message)
+    }
+
+    pub fn retry_after(self, pause: Duration) -> Self {
+        Self { retry_after: Some(pause), ..self }
+    }
+}
+
+impl From<Unwelcome> for Refusal {
+    fn from(reason: Unwelcome) -> Self {
+        Self::new(reason.kind(), reason.to_string())
+    }
+}
+
+impl From<PathError> for Refusal {
+    fn from(error: PathError) -> Self {
+        Self::new(Kind::BadRequest, capitalised(&error.to_string()))
+    }
+}
+
+impl From<AddressError> for Refusal {
+    fn from(error: AddressError) -> Self {
+        let kind = match &error {
+            AddressError::Path(_)
+            | AddressError::NoCompany
+            | AddressError::TwoCompanies { .. }
+            | AddressError::OpenFilter
+            | AddressError::MisplacedBatch => Kind::BadRequest,
+            AddressError::OtherCompany { .. }
+            | AddressError::BehindCompanies { .. }
+            | AddressError::OtherPlace { .. }
+            | AddressError::Unwatchable { .. }
+            | AddressError::Tenant => Kind::NotAllowed,
+            AddressError::NotSoap | AddressError::NotNav => Kind::NoRoute,
+            AddressError::OldOData { .. } => Kind::NotImplemented,
+        };
+        Self::new(kind, capitalised(&error.to_string()))
+    }
+}
+
+impl From<BatchError> for Refusal {
+    fn from(error: BatchError) -> Self {
+        Self::new(Kind::BadRequest, capitalised(&error.to_string()))
+    }
+}
+
+impl From<MatchError> for Refusal {
+    fn from(error: MatchError) -> Self {
+        Self::new(Kind::UnknownCompany, capitalised(&format!("{error}; see {}", Step::Company)))
+    }
+}
+
+impl From<LookupError> for Refusal {
+    fn from(error: LookupError) -> Self {
+        let kind = match &error {
+            LookupError::Refused { .. } if error.trouble().is_some_and(Trouble::needs_setup) => {
+                Kind::CredentialsRefused
+            }
+            LookupError::Refused { .. } | LookupError::Broken { .. } | LookupError::Unreadable { .. } => {
+                Kind::AnswerBroken
+            }
+            LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.step),
+            LookupError::TimedOut { .. } => Kind::AnswerTimeout,
+        };
+        Self::new(kind, capitalised(&error.to_string()))
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(unavailable: Unavailable) -> Self {
+        let setup = unavailable.error.needs_setup();
+        Self::new(Kind::NoToken { setup }, capitalised(&unavailable.to_string())).retry_after(unavailable.retry_after())
+    }
+}
+
+/// Our errors are written to follow a colon; an answer's message stands alone.
+fn capitalised(sentence: &str) -> String {
+    let mut rest = sentence.chars();
+    let first = rest.next().map(|first| first.to_ascii_uppercase());
+    let end = if sentence.ends_with('.') { "" } else { "." };
+    first.into_iter().chain(rest).chain(end.chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_a_sentence() {
+        assert_eq!(capitalised("there is none"), "There is none.");
+        assert_eq!(capitalised("Done."), "Done.");
+        assert_eq!(capitalised(""), ".");
+    }
+}

@@ -1,0 +1,148 @@
+//! Which companies a request is about, as far as the configuration says it: what has to be looked up, and why.
+
+use std::sync::Arc;
+
+use crate::business_central::address::{Resource, is_named};
+use crate::business_central::{Company, CompanyRef, Surface};
+use crate::config;
+use crate::proxy::environment::look_up::LookUp;
+use crate::proxy::rejection::{Kind, Refusal};
+
+/// The companies a request is about, as Business Central knows them.
+#[derive(Debug, Clone, Default)]
+pub struct Companies {
+    /// The one it is in: the route's, or the one a client of the `nav` surface calls by its old name. `None` when it needs none, when it spans
+    /// several, or when its client names it.
+    pub company: Option<Arc<Company>>,
+    /// All that it may show or change anything of; `None` for any.
+    pub within: Option<Vec<Arc<Company>>>,
+}
+
+impl Companies {
+    fn one(company: Arc<Company>) -> Self {
+        Self { company: Some(company.clone()), within: Some(vec![company]) }
+    }
+}
+
+/// The companies a request is about; refused where it names another.
+pub async fn companies_of(
+    settings: &config::Route,
+    look_up: &impl LookUp,
+    resource: &mut Resource,
+) -> Result<Companies, Refusal> {
+    match CompanyChoice::of(settings, resource) {
+        CompanyChoice::NotNeeded | CompanyChoice::Clients => Ok(Companies::default()),
+        CompanyChoice::Routes(wanted) => Ok(Companies::one(look_up.company(wanted, resource).await?)),
+        CompanyChoice::Translated { company, .. } => {
+            let company = look_up.company(company, resource).await?;
+            resource.translate_company(&company);
+            Ok(Companies::one(company))
+        }
+        CompanyChoice::Among { old, among } => {
+            let mut known = known(&among, look_up, resource).await?.into_iter();
+            let company = known.find(|company| is_named(company, &old)).ok_or_else(|| untranslated(settings, &old))?;
+            resource.translate_company(&company);
+            Ok(Companies::one(company))
+        }
+        CompanyChoice::Several(among) => {
+            let known = known(&among, look_up, resource).await?;
+            resource.keep_to(&known)?;
+            Ok(Companies { company: None, within: Some(known) })
+        }
+    }
+}
+
+/// All companies that requests of a route can reach; `None` for any. `about` is what is asked for in them.
+pub async fn within(
+    settings: &config::Route,
+    look_up: &impl LookUp,
+    about: &Resource,
+) -> Result<Option<Vec<Arc<Company>>>, Refusal> {
+    match reach(settings) {
+        any if any.is_empty() => Ok(None),
+        some => known(&some, look_up, about).await.map(Some),
+    }
+}
+
+/// Those that exist. One that does not, hides no other.
+async fn known(
+    wanted: &[&CompanyRef],
+    look_up: &impl LookUp,
+    resource: &Resource,
+) -> Result<Vec<Arc<Company>>, Refusal> {
+    let (mut known, mut gone) = (Vec::new(), None);
+    for wanted in wanted {
+        match look_up.company(wanted, resource).await {
+            Ok(company) => known.push(company),
+            Err(refusal) if refusal.kind == Kind::UnknownCompany => gone = Some(refusal),
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    match gone {
+        Some(refusal) if known.is_empty() => Err(refusal),
+        _ => Ok(known),
+    }
+}
+
+/// The companies requests of a route can reach: its own, and those that `companies:` names for clients of the `nav` surface. Empty where there
+/// is no such limit.
+pub fn reach(settings: &config::Route) -> Vec<&CompanyRef> {
+    let translated = settings.connector.companies.values().filter(|_| settings.surface == Surface::Nav);
+    let mut reach: Vec<&CompanyRef> = Vec::new();
+    for company in settings.company.iter().chain(translated) {
+        if !reach.contains(&company) {
+            reach.push(company);
+        }
+    }
+    reach
+}
+
+/// Where the company of a request comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CompanyChoice<'c> {
+    /// The address needs none.
+    NotNeeded,
+    /// The route has none: the client names it, or has to.
+    Clients,
+    /// The route's; another one is refused.
+    Routes(&'c CompanyRef),
+    /// The one that the connector's `companies:` names for what the client of the `nav` surface calls it.
+    Translated { old: String, company: &'c CompanyRef },
+    /// One of those the route reaches, if the client of the `nav` surface calls it by a name of its own; any other old name is refused.
+    Among { old: String, among: Vec<&'c CompanyRef> },
+    /// All that the route reaches: the client of the `nav` surface asks for something that spans companies.
+    Several(Vec<&'c CompanyRef>),
+}
+
+impl<'c> CompanyChoice<'c> {
+    /// The choice on this route.
+    pub fn of(settings: &'c config::Route, resource: &Resource) -> Self {
+        if !resource.concerns_a_company() {
+            return Self::NotNeeded;
+        }
+        let among = reach(settings);
+        let Some(old) = resource.old_company().map(str::to_owned) else {
+            return match &settings.company {
+                _ if among.len() > settings.company.iter().count() && resource.spans_companies() => {
+                    Self::Several(among)
+                }
+                Some(company) => Self::Routes(company),
+                None => Self::Clients,
+            };
+        };
+        match settings.connector.companies.get(&old) {
+            Some(company) => Self::Translated { old, company },
+            None if among.is_empty() => Self::Clients,
+            None => Self::Among { old, among },
+        }
+    }
+}
+
+fn untranslated(settings: &config::Route, old: &str) -> Refusal {
+    let message = format!(
+        "The program asks for the company `{old}`, which connector `{}` does not translate. To allow it, add the line\n    companies: {{ \
+         {old:?}: \"name or id of the company at Business Central\" }}\nto the connector in proxy.yaml.",
+        settings.connector.name
+    );
+    Refusal::new(Kind::NotAllowed, message)
+}

@@ -1,0 +1,152 @@
+//! What a client shows of who it is. Nothing of it goes further; a handshake it begins is answered here.
+//!
+//! The rule that lets all kinds of old programs in: never challenge unasked, answer a type 1, drop everything else. Checking passwords would
+//! go here too; until then any answer to any challenge is accepted, on any connection.
+
+use std::time::SystemTime;
+
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use uuid::Uuid;
+
+use crate::ntlm::{self, Message, MessageError, Wrapping};
+use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::step::Inbound;
+
+/// What stands in a request's `Authorization`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    None,
+    Basic,
+    /// A message of the handshake, in the scheme it came in.
+    Windows(Scheme, Message),
+    Broken(MessageError),
+    /// A Digest, a token of the client's own.
+    Other,
+}
+
+/// The words for the handshake (RFC 4559; `NTLM` was never registered).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    Ntlm,
+    Negotiate,
+}
+
+impl Credentials {
+    pub fn of(headers: &HeaderMap) -> Self {
+        let Some(value) = headers.get(AUTHORIZATION) else { return Self::None };
+        let value = value.as_bytes().trim_ascii();
+        let end = memchr::memchr2(b' ', b'\t', value).unwrap_or(value.len());
+        let (scheme, token) = value.split_at(end);
+        let token = token.trim_ascii();
+        let scheme = match scheme {
+            _ if scheme.eq_ignore_ascii_case(b"Basic") => return Self::Basic,
+            _ if scheme.eq_ignore_ascii_case(b"NTLM") => Scheme::Ntlm,
+            _ if scheme.eq_ignore_ascii_case(b"Negotiate") => Scheme::Negotiate,
+            _ => return Self::Other,
+        };
+        if token.is_empty() {
+            return Self::Other;
+        }
+        match (scheme, Message::read(token)) {
+            (_, Err(error)) => Self::Broken(error),
+            (Scheme::Ntlm, Ok(Message::Foreign)) => Self::Broken(MessageError::NotNtlm),
+            (scheme, Ok(message)) => Self::Windows(scheme, message),
+        }
+    }
+
+    /// For the log: which programs still speak what.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic => "basic",
+            Self::Windows(_, Message::Negotiate(Wrapping::Raw) | Message::Authenticate(Wrapping::Raw)) => "ntlm",
+            Self::Windows(_, Message::Negotiate(Wrapping::Spnego) | Message::Authenticate(Wrapping::Spnego)) => {
+                "spnego"
+            }
+            Self::Windows(_, Message::Foreign) => "kerberos",
+            Self::Broken(_) => "broken",
+            Self::Other => "other",
+        }
+    }
+
+    /// The one `WWW-Authenticate` of the answer to a request that begins a handshake; `None` for every other request.
+    pub fn challenge(self) -> Option<HeaderValue> {
+        let Self::Windows(scheme, Message::Negotiate(wrapping)) = self else { return None };
+        let [nonce @ .., _, _, _, _, _, _, _, _] = Uuid::new_v4().into_bytes();
+        let token = ntlm::challenge(wrapping, nonce, SystemTime::now());
+        HeaderValue::try_from(format!("{} {token}", scheme.as_str())).ok()
+    }
+
+    /// What the final answer says to a client that wants to hear that its handshake is over.
+    pub fn completion(self) -> Option<HeaderValue> {
+        match self {
+            Self::Windows(_, Message::Authenticate(Wrapping::Spnego)) => {
+                HeaderValue::try_from(format!("Negotiate {}", ntlm::ACCEPT_COMPLETED)).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Scheme {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ntlm => "NTLM",
+            Self::Negotiate => "Negotiate",
+        }
+    }
+}
+
+/// Refuses a handshake no honest client holds, so that it is not taken for one without credentials.
+pub fn refuse_broken(inbound: Inbound) -> Result<Inbound, Refusal> {
+    check(inbound.exchange.credentials)?;
+    Ok(inbound)
+}
+
+/// The same, of the credentials alone.
+pub fn check(credentials: Credentials) -> Result<(), Refusal> {
+    match credentials {
+        Credentials::Broken(error) => {
+            let message = format!("The Authorization header holds no NTLM message that can be read: {error}.");
+            Err(Refusal::new(Kind::BrokenHandshake, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A client that begins this many handshakes in a row on a connection, and never ends one, is in a loop.
+pub const HANDSHAKES_IN_A_ROW: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(value: &'static str) -> Credentials {
+        Credentials::of(&HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]))
+    }
+
+    #[test]
+    fn each_scheme_is_known() {
+        assert_eq!(Credentials::of(&HeaderMap::new()), Credentials::None);
+        assert_eq!(of("basic dTpw").as_str(), "basic");
+        assert_eq!(of("Digest username=\"u\"").as_str(), "other");
+        assert_eq!(of("Negotiate").as_str(), "other");
+        assert_eq!(of("Negotiate YIIFSgYGKwYBBQUCoIIFPjCC").as_str(), "kerberos");
+        assert_eq!(of("NTLM YIIFSgYGKwYBBQUCoIIFPjCC"), Credentials::Broken(MessageError::NotNtlm));
+    }
+
+    #[test]
+    fn a_type_1_is_answered_in_its_own_scheme() {
+        for (value, begin) in [
+            ("ntlm TlRMTVNTUAABAAAA", "NTLM TlRMTVNTUAACAAAA"),
+            ("Negotiate  TlRMTVNTUAABAAAA", "Negotiate TlRMTVNTUAACAAAA"),
+        ] {
+            let credentials = of(value);
+            assert_eq!(credentials.as_str(), "ntlm");
+            let challenge = credentials.challenge().unwrap();
+            assert!(challenge.to_str().unwrap().starts_with(begin), "{challenge:?}");
+            assert_eq!(credentials.completion(), None);
+        }
+        assert_eq!(of("Basic dTpw").challenge(), None);
+    }
+}

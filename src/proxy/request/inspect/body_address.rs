@@ -1,0 +1,133 @@
+//! Addresses inside a request's body: understood as those of requests of their own would be.
+
+use crate::business_central::address::{Asked, EnvironmentAddress, Resource, split_query};
+use crate::business_central::{SafePath, Surface};
+use crate::config;
+use crate::proxy::environment::look_up::LookUp;
+use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::request::company_choice::{Companies, companies_of};
+
+/// What the addresses in one body are read against.
+#[derive(Debug)]
+pub struct Inside<'a, L> {
+    pub settings: &'a config::Route,
+    pub environment: &'a EnvironmentAddress,
+    pub look_up: &'a L,
+    /// Scheme and authority by which the client reached us.
+    pub base: &'a str,
+    /// What the request itself asks for.
+    pub request: &'a Resource,
+}
+
+/// An address inside a body.
+#[derive(Debug)]
+pub struct Understood {
+    pub resource: Resource,
+    pub companies: Companies,
+    pub is_relative: bool,
+}
+
+impl<L: LookUp> Inside<'_, L> {
+    /// What an address asks for; `None` when it belongs to another server.
+    pub async fn understand(&self, address: &str, company_headers: &[String]) -> Result<Option<Understood>, Refusal> {
+        // In an address it would begin what no server sees; old clients write it into names.
+        let address = address.replace('#', "%23");
+        let (path, query) = split_query(&address);
+        let is_relative = !path.starts_with(['/', '\\']) && !has_scheme(path);
+        let resource = if is_relative {
+            self.local(&format!("{}/{path}", self.root()), query, company_headers)?
+        } else if let Some(from_root) = self.path_at_base(path).or_else(|| Some(path).filter(|path| is_from_root(path)))
+        {
+            let below = SafePath::check(from_root)?.below(self.settings.path.as_str());
+            let recognised = || self.environment.recognise_path(from_root, query);
+            match below {
+                // A server on the premises had addresses that begin like those of the cloud.
+                Some(below) if self.settings.surface == Surface::Nav => {
+                    self.local(below.as_str(), query, company_headers)?
+                }
+                Some(below) => match recognised() {
+                    Some(resource) => resource.named_by(company_headers)?,
+                    None => self.local(below.as_str(), query, company_headers)?,
+                },
+                None => recognised().ok_or_else(|| self.not_ours(&address))?.named_by(company_headers)?,
+            }
+        } else if let Some(resource) = self.environment.recognise(path, query) {
+            resource.named_by(company_headers)?
+        } else {
+            return Ok(None);
+        };
+        self.in_company(resource, is_relative).await.map(Some)
+    }
+
+    /// What follows the reference to another part of the same batch: it can't lead out of what that part asks for.
+    pub async fn judge_reference(&self, rest: &str, company_headers: &[String]) -> Result<(), Refusal> {
+        let address = format!("{}/reference{}", self.root(), rest.replace('#', "%23"));
+        let (path, query) = split_query(&address);
+        let understood = self.in_company(self.local(path, query, company_headers)?, true).await?;
+        Ok(understood.resource.judge(understood.companies.company.as_deref())?)
+    }
+
+    /// The local path of the service's root, below the route's prefix.
+    fn root(&self) -> String {
+        self.request.local_root(&self.settings.surface).unwrap_or_default()
+    }
+
+    fn local(&self, remainder: &str, query: Option<&str>, company_headers: &[String]) -> Result<Resource, Refusal> {
+        let asked = Asked { remainder: SafePath::check(remainder)?, query, company_headers };
+        Ok(Resource::understand(&self.settings.surface, asked, self.environment)?)
+    }
+
+    async fn in_company(&self, mut resource: Resource, is_relative: bool) -> Result<Understood, Refusal> {
+        let companies = companies_of(self.settings, self.look_up, &mut resource).await?;
+        Ok(Understood { resource, companies, is_relative })
+    }
+
+    /// The path of an address that begins as the client's own base address does.
+    fn path_at_base<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let authority = self.base.split_once("://").map_or(self.base, |(_, authority)| authority);
+        let (scheme, rest) = path.split_once("://")?;
+        let (head, rest) = rest.split_at_checked(authority.len())?;
+        let is_ours = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+            && head.eq_ignore_ascii_case(authority);
+        (is_ours && (rest.is_empty() || rest.starts_with('/'))).then_some(rest)
+    }
+
+    fn not_ours(&self, address: &str) -> Refusal {
+        let message = format!(
+            "The address `{address}` inside the body is not below the route `{}`; write it relative to the service's root, such as \
+             customers(…).",
+            self.settings.path
+        );
+        Refusal::new(Kind::BadRequest, message)
+    }
+}
+
+/// Whether an address begins at the root of the server; `//` and `/\` begin another server's.
+fn is_from_root(path: &str) -> bool {
+    path.strip_prefix('/').is_some_and(|rest| !rest.starts_with(['/', '\\']))
+}
+
+/// Whether it begins like `https:` (RFC 3986, section 3.1).
+fn has_scheme(path: &str) -> bool {
+    path.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colon_in_a_key_makes_no_scheme() {
+        for (path, has) in
+            [("https://h/a", true), ("mailto:a", true), ("items('a:b')", false), ("a/b:c", false), ("1:2", false)]
+        {
+            assert_eq!(has_scheme(path), has, "{path}");
+        }
+        for (path, is) in [("/a", true), ("//a", false), ("/\\a", false), ("a", false)] {
+            assert_eq!(is_from_root(path), is, "{path}");
+        }
+    }
+}

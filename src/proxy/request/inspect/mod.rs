@@ -1,0 +1,7 @@
+//! Inspection: request bodies that hold addresses are checked like the request's own address.
+
+pub mod addresses;
+pub mod batch;
+pub mod body_address;
+pub mod step;
+pub mod subscriptions;

@@ -1,0 +1,124 @@
+//! Judging subscriptions: what Business Central reports of its own accord is about the route's company, and nobody sees or changes those of
+//! another one.
+
+use hyper::Method;
+
+use super::addresses::unreadable;
+use super::body_address::Inside;
+use crate::business_central::Members;
+use crate::business_central::address::{AddressError, Portion, Resource, Subscription, names};
+use crate::proxy::environment::look_up::LookUp;
+use crate::proxy::exchange::only_reads;
+use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::request::company_choice::{Companies, within};
+
+/// Refuses what would show or change a subscription of another company than the request's.
+///
+/// All subscriptions of an environment stand in one set. Of a list, those of other companies are left out when it is answered; a single one is
+/// looked at first.
+pub async fn judge_access(
+    resource: &Resource,
+    companies: &Companies,
+    methods: &[Method],
+    look_up: &impl LookUp,
+) -> Result<(), Refusal> {
+    let (Some(within), Some((subscription, portion))) = (&companies.within, resource.subscriptions()) else {
+        return Ok(());
+    };
+    let only = format!("this route leads to the company `{}` only", names(within));
+    let message = match portion {
+        Portion::One(one) => match look_up.is_subscribed_in(subscription, &one, companies).await? {
+            true => return Ok(()),
+            false => format!("The subscription is about another company, and {only}."),
+        },
+        Portion::All if creates(methods) => return Ok(()),
+        Portion::All if methods.iter().all(|method| only_reads(method) || method == Method::OPTIONS) => {
+            match resource.obscures(subscription) {
+                None => return Ok(()),
+                Some(option) => format!(
+                    "The list of subscriptions holds those of all companies, and {only}: the others are left out of the answer, which \
+                     `{option}` does not allow. Leave it out{}.",
+                    if option.ends_with("select") {
+                        format!(", or let it name {} too", subscription.telling_members().join(" or "))
+                    } else {
+                        String::new()
+                    }
+                ),
+            }
+        }
+        Portion::All | Portion::Beyond => {
+            format!(
+                "The address leads to the subscriptions of all companies, and {only}; ask for the list, or name one of them."
+            )
+        }
+    };
+    Err(Refusal::new(Kind::NotAllowed, message))
+}
+
+/// Whether a request with these methods makes something new.
+pub fn creates(methods: &[Method]) -> bool {
+    methods.iter().all(|method| method == Method::POST)
+}
+
+/// Refuses a subscription to another company than the route's. Its addresses are not ours to change: Business Central calls the receiver
+/// itself, and names what has changed by the address that is watched.
+///
+/// `creates`: whether the subscription is a new one, which has to say all. `at` is where it is sent.
+pub async fn judge_subscription(
+    subscription: Subscription,
+    creates: bool,
+    at: &Resource,
+    body: &str,
+    inside: &Inside<'_, impl LookUp>,
+) -> Result<(), Refusal> {
+    let members: Members<'_> = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
+    match subscription {
+        Subscription::Webhook => judge_webhook(at, &members, inside).await,
+        Subscription::Event => judge_event(creates, at, &members, inside).await,
+    }
+}
+
+async fn judge_webhook(at: &Resource, members: &Members<'_>, inside: &Inside<'_, impl LookUp>) -> Result<(), Refusal> {
+    let Some(asked) = text(members, "resource")? else { return Ok(()) };
+    let watched = Resource::watched(&asked, inside.environment)?;
+    let about = watched.as_ref().unwrap_or(at);
+    let Some(within) = within(inside.settings, inside.look_up, about).await? else { return Ok(()) };
+    if let Some(mut watched) = watched {
+        if within.iter().any(|company| watched.is_in(company)) {
+            return Ok(());
+        }
+        watched.keep_to(&within)?;
+    }
+    let id = within.first().map_or_else(String::new, |company| company.id.to_string());
+    Err(AddressError::Unwatchable { asked, id }.into())
+}
+
+async fn judge_event(
+    creates: bool,
+    at: &Resource,
+    members: &Members<'_>,
+    inside: &Inside<'_, impl LookUp>,
+) -> Result<(), Refusal> {
+    let mut named = Vec::new();
+    for member in Subscription::Event.telling_members() {
+        named.extend(text(members, member)?.filter(|named| !named.is_empty()));
+    }
+    // As in a header: judged together with what the address names.
+    let mut about = at.clone().named_by(&named)?;
+    let Some(within) = within(inside.settings, inside.look_up, &about).await? else { return Ok(()) };
+    about.keep_to(&within)?;
+    if creates && named.is_empty() && !about.names_its_company() {
+        let company = within.first().map_or("", |company| company.name.as_str());
+        let message = format!(
+            "The subscription names no company, and Business Central would take its own default; add \"companyName\": \"{company}\" to it."
+        );
+        return Err(Refusal::new(Kind::BadRequest, message));
+    }
+    Ok(())
+}
+
+/// A member that has to be a text; `None` where it is missing or null.
+fn text(members: &Members<'_>, name: &str) -> Result<Option<String>, Refusal> {
+    let Some(value) = members.get(name) else { return Ok(None) };
+    serde_json::from_str(value.get()).map_err(|error| unreadable(&error))
+}

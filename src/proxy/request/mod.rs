@@ -1,0 +1,10 @@
+//! What happens to a request before it is sent: may it come in, where does it lead, which company is it about.
+
+pub mod admission;
+pub mod authorize;
+pub mod company_choice;
+pub mod credentials;
+pub mod guard;
+pub mod inspect;
+pub mod odata_v3;
+pub mod route;

@@ -1,0 +1,85 @@
+//! What an error of Business Central's says about the set-up. Its answer stays as it is, since old programs read it: the hint goes beside it,
+//! into the log and into `Proxy-Status` (RFC 9209, section 2.1.4).
+
+use std::io::Read;
+use std::time::Duration;
+
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use crate::business_central::{error_code, soap};
+use crate::guide::{self, Trouble};
+use crate::proxy::dispatch::upstream::UpstreamBody;
+
+/// What to look at, if it may be the set-up that is wrong. The body stays to be read.
+pub async fn hint(answer: &mut Response<UpstreamBody>) -> Result<Option<&'static Trouble>, hyper::Error> {
+    let status = answer.status();
+    let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let code = match status {
+        StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
+            if kind.starts_with(b"application/json") =>
+        {
+            code_of(answer).await?
+        }
+        StatusCode::INTERNAL_SERVER_ERROR if kind.starts_with(b"text/xml") => {
+            text_of(answer).await?.as_deref().and_then(soap::fault_kind)
+        }
+        // Whatever its body says.
+        StatusCode::TOO_MANY_REQUESTS => None,
+        _ => return Ok(None),
+    };
+    Ok(guide::refusal(status, code.as_deref()))
+}
+
+/// The field of `Proxy-Status` that tells it.
+pub fn proxy_status(received: StatusCode, trouble: &Trouble) -> Option<HeaderValue> {
+    // A string of a structured field is plain ASCII.
+    let text: String = trouble.to_string().replace('→', ">").chars().filter(|c| matches!(c, ' '..='~')).collect();
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    HeaderValue::try_from(format!("bcproxy; received-status={}; details=\"{text}\"", received.as_u16())).ok()
+}
+
+/// `error.code` of an answer, whose body stays to be read.
+pub async fn code_of(answer: &mut Response<UpstreamBody>) -> Result<Option<String>, hyper::Error> {
+    Ok(text_of(answer).await?.as_deref().and_then(error_code))
+}
+
+/// A short answer's body, decoded; it stays to be read.
+async fn text_of(answer: &mut Response<UpstreamBody>) -> Result<Option<Vec<u8>>, hyper::Error> {
+    let is_gzip = answer.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
+    let body = answer.body_mut();
+    if !body.read_ahead(ERROR_BYTES, ERROR_TIME).await? {
+        return Ok(None);
+    }
+    let text: Vec<u8> = body.ahead().flatten().copied().collect();
+    if !is_gzip {
+        return Ok(Some(text));
+    }
+    let mut decoded = Vec::new();
+    let decoder = flate2::read::MultiGzDecoder::new(text.as_slice());
+    let is_decoded = decoder.take(ERROR_BYTES as u64).read_to_end(&mut decoded).is_ok();
+    Ok(is_decoded.then_some(decoded))
+}
+
+/// Business Central's errors have a few hundred bytes.
+const ERROR_BYTES: usize = 64 * 1024;
+
+/// They come with their heads.
+const ERROR_TIME: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_is_a_structured_one() {
+        let field = proxy_status(StatusCode::FORBIDDEN, &guide::NO_PERMISSION).unwrap();
+        let field = field.to_str().unwrap();
+        assert!(
+            field.starts_with("bcproxy; received-status=403; details=\"The application's permission sets"),
+            "{field}"
+        );
+        assert!(field.contains("page \\\"Microsoft Entra Applications\\\""), "{field}");
+        assert!(field.ends_with("See step 14 of the set-up guide (Permission sets).\""), "{field}");
+    }
+}

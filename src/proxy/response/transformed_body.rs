@@ -1,0 +1,234 @@
+//! Business Central's answer on its way through: decoded where it has to be, its addresses turned where it holds any.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::links::{LinkTurner, Links};
+use crate::proxy::body::gunzip::Gunzip;
+use crate::proxy::body::idle_timeout::{BodyError, IdleTimeout};
+use crate::proxy::dispatch::upstream::UpstreamBody;
+use crate::proxy::rewrite::{Document, Output, Rewriter};
+
+/// A body from Business Central as the client gets it; data only, trailers end here: no legacy client expects any.
+#[derive(Debug)]
+pub struct AnswerBody {
+    source: Source,
+    turning: Option<Turning>,
+    output: Output,
+    /// What is gathered goes on until there is none left.
+    is_handing_on: bool,
+    /// So often was it asked for more in a row and had none.
+    in_vain: u8,
+    /// Read ahead, to know how long a small body is.
+    ahead: VecDeque<Bytes>,
+    /// Once nothing more comes in.
+    end: Option<End>,
+}
+
+/// How a body ended.
+#[derive(Debug)]
+enum End {
+    Whole,
+    /// Why is told once.
+    Broken(Option<BodyError>),
+}
+
+#[derive(Debug)]
+enum Source {
+    AsSent(IdleTimeout<UpstreamBody>),
+    Decoded(Box<Gunzip<IdleTimeout<UpstreamBody>>>),
+}
+
+/// What turns addresses.
+struct Turning(Box<Rewriter<LinkTurner>>);
+
+impl AnswerBody {
+    /// `is_coded`: whether gzip is to be undone.
+    pub fn new(body: IdleTimeout<UpstreamBody>, is_coded: bool) -> Self {
+        let source = if is_coded { Source::Decoded(Box::new(Gunzip::new(body))) } else { Source::AsSent(body) };
+        Self {
+            source,
+            turning: None,
+            output: Output::default(),
+            is_handing_on: false,
+            in_vain: 0,
+            ahead: VecDeque::new(),
+            end: None,
+        }
+    }
+
+    /// Turns the addresses in it.
+    pub fn with_links(mut self, document: Document, links: Links) -> Self {
+        let authorities: Vec<String> = links.authorities().into_iter().map(str::to_owned).collect();
+        let authorities: Vec<&str> = authorities.iter().map(String::as_str).collect();
+        let rewriter = Rewriter::new(document, &authorities, LinkTurner::new(links));
+        self.turning = Some(Turning(Box::new(rewriter)));
+        self
+    }
+
+    /// Reads ahead; `Some` is the length of the whole body, if it has at most `limit` bytes.
+    pub async fn measure(&mut self, limit: usize) -> Result<Option<usize>, BodyError> {
+        let mut length = 0;
+        while let Some(piece) = std::future::poll_fn(|context| self.poll_piece(context)).await {
+            let piece = piece?;
+            length += piece.len();
+            self.ahead.push_back(piece);
+            if length > limit {
+                return Ok(None);
+            }
+        }
+        Ok(Some(length))
+    }
+
+    /// Reads it to its end and puts another body in its place, whose length is returned; `None` when it has more than `limit` bytes, or is
+    /// not what could be replaced.
+    pub async fn replace(
+        &mut self,
+        limit: usize,
+        replacement: impl FnOnce(&[u8]) -> Option<String>,
+    ) -> Result<Option<usize>, BodyError> {
+        if self.measure(limit).await?.is_none() {
+            return Ok(None);
+        }
+        let whole = self.ahead.make_contiguous().concat();
+        let Some(body) = replacement(&whole) else { return Ok(None) };
+        let length = body.len();
+        self.ahead = VecDeque::from([Bytes::from(body)]);
+        Ok(Some(length))
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        loop {
+            if self.is_handing_on
+                && let Some(piece) = self.output.pop()
+            {
+                return Poll::Ready(Some(Ok(piece)));
+            }
+            self.is_handing_on = false;
+            match &mut self.end {
+                Some(End::Whole) => return Poll::Ready(None),
+                Some(End::Broken(error)) => return Poll::Ready(error.take().map(Err)),
+                None => {}
+            }
+            ready!(self.poll_gather(context));
+            self.is_handing_on = true;
+        }
+    }
+
+    /// Gathers until it is worth going on, or there is no more for now: small pieces cost the client a chunk and us a write each.
+    fn poll_gather(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while !self.output.is_enough() {
+            match self.source.poll_piece(context) {
+                Poll::Ready(Some(Ok(piece))) => {
+                    self.in_vain = 0;
+                    match &mut self.turning {
+                        Some(Turning(rewriter)) => rewriter.push(&piece, &mut self.output),
+                        None => self.output.take_in(&piece),
+                    }
+                    if !self.source.is_at_end() {
+                        continue;
+                    }
+                    self.end(End::Whole);
+                }
+                Poll::Ready(Some(Err(error))) => self.end(End::Broken(Some(error))),
+                Poll::Ready(None) => self.end(End::Whole),
+                Poll::Pending if self.output.is_empty() => return Poll::Pending,
+                // Its connection may be about to hand over the next one: that goes first, and then it is asked again.
+                Poll::Pending if self.in_vain < PATIENCE => {
+                    self.in_vain += 1;
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                // No piece waits for one that is still to come.
+                Poll::Pending => self.output.flush(),
+            }
+            break;
+        }
+        Poll::Ready(())
+    }
+
+    fn end(&mut self, end: End) {
+        match (&end, &mut self.turning) {
+            (End::Whole, Some(Turning(rewriter))) => rewriter.finish(&mut self.output),
+            _ => self.output.flush(),
+        }
+        self.end = Some(end);
+    }
+}
+
+impl Source {
+    /// The next piece of data.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        loop {
+            let frame = match self {
+                Self::AsSent(body) => ready!(Pin::new(body).poll_frame(context)),
+                Self::Decoded(body) => ready!(Pin::new(body).poll_frame(context)),
+            };
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(piece))) if !piece.is_empty() => return Poll::Ready(Some(Ok(piece))),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// Whether it is known that nothing more comes, without asking for it.
+    fn is_at_end(&self) -> bool {
+        match self {
+            Self::AsSent(body) => body.is_end_stream(),
+            Self::Decoded(_) => false,
+        }
+    }
+}
+
+impl fmt::Debug for Turning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turning").finish_non_exhaustive()
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(ahead) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(ahead))));
+        }
+        self.poll_piece(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let nothing_comes = match self.end {
+            Some(End::Whole) => true,
+            Some(End::Broken(_)) => false,
+            None => self.turning.is_none() && self.source.is_at_end(),
+        };
+        self.ahead.is_empty() && self.output.is_empty() && nothing_comes
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let read = self.ahead.iter().map(Bytes::len).sum::<usize>() + self.output.len();
+        match (&self.source, &self.end) {
+            (_, Some(End::Whole)) => SizeHint::with_exact(read as u64),
+            (Source::AsSent(body), None) if self.turning.is_none() => match body.size_hint().exact() {
+                Some(rest) => SizeHint::with_exact(read as u64 + rest),
+                None => SizeHint::new(),
+            },
+            _ => SizeHint::new(),
+        }
+    }
+}
+
+/// How often in a row a body may have no more before that is believed. hyper asks twice whenever its task has its turn; in between, the other
+/// connection's has to have had one.
+const PATIENCE: u8 = 2;
