@@ -1,142 +1,36 @@
-//! The configuration: what `proxy.yaml` says, in types that hold only what makes sense.
+//! The configuration: what `proxy.yaml` says, in types that hold only valid values.
 //!
-//! A file takes four steps, and every one of them reports all the mistakes it finds:
+//! A file passes through four rooms, and each one reports every mistake it finds:
 //!
-//! | step | from | to |
-//! |---|---|---|
-//! | `node` | text | a YAML tree in which every value keeps its place and its source text |
-//! | `shape`, `vocabulary`, `leaves` | tree | the words of the file, each value typed |
-//! | `meaning` | words | [`Config`]: names resolved, defaults handed down |
-//! | `outside` | words | are the secrets and certificates there? |
+//! | room | job |
+//! |---|---|
+//! | `yaml` | parses the text into a tree whose values keep their position and source text; reports findings without showing a secret |
+//! | `shape`, `vocabulary` | declare every key, and read the tree into typed keys |
+//! | `resolve` | builds the model from the keys: resolves names, inherits defaults, checks files and variables the keys refer to |
+//! | `model` | the result: [`Config`] and its parts |
 //!
-//! `diagnostics` draws what was found; `mask` keeps secrets out of the drawing; `publish` makes schema and reference from `vocabulary`.
+//! `load` puts the four together; `publish` writes the JSON Schema and the reference from the vocabulary.
 
-mod applications;
-mod diagnostics;
-mod duration;
-mod header_rules;
-mod host_name;
-mod leaves;
-mod limits;
-mod listeners;
-mod mask;
-mod meaning;
+mod load;
 mod model;
-mod node;
-mod outbound;
-mod outside;
-mod public_url;
 mod publish;
-mod report;
+mod resolve;
 mod shape;
-mod source;
 mod vocabulary;
+mod yaml;
 
-use std::path::Path;
-
-pub use diagnostics::{Diagnostic, Diagnostics, Severity};
-pub use header_rules::{HeaderChanges, HeaderNameError, HeaderRules};
-pub use host_name::{HostName, HostNameError};
-pub use limits::{Limits, Rate};
-pub use listeners::{Listener, TlsFiles};
-pub use model::{
-    Access, AllowFrom, Browsers, Config, Connector, Log, LogFormat, MaxConnections, Route, RoutePath, RoutePathError,
-    Timeouts, UNROUTED,
-};
-pub use public_url::{PublicUrl, PublicUrlError};
-pub use publish::{reference, schema};
-pub use source::Position;
-
-use report::Report;
-use shape::Shape;
-use source::{Source, Span};
-
-use crate::small_file;
-
-/// A configuration, and what in its file is probably not meant as written.
-#[derive(Debug, Clone)]
-pub struct Loaded {
-    pub config: Config,
-    /// Warnings only, often none.
-    pub warnings: Diagnostics,
-}
-
-impl Config {
-    /// Reads a configuration file and looks whether the secrets and certificates it names are there.
-    ///
-    /// Paths in the file are relative to its folder. On error, all mistakes are reported, warnings among them.
-    pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
-        Self::read(path, true)
-    }
-
-    /// The same without a look at what the file names: it may be readable for the service alone.
-    pub fn load_shape(path: &Path) -> Result<Loaded, Diagnostics> {
-        Self::read(path, false)
-    }
-
-    /// Reads the text of a configuration file without touching anything outside it. `file` is its name in messages.
-    pub fn from_yaml(text: &str, file: &Path) -> Result<Loaded, Diagnostics> {
-        read(text, file, false)
-    }
-
-    fn read(path: &Path, look_outside: bool) -> Result<Loaded, Diagnostics> {
-        let bytes = small_file::read(path).map_err(|error| {
-            let message = format!("the configuration file can't be read: {}", small_file::reason(&error));
-            Diagnostics::about_file(
-                path,
-                message,
-                "name the right file with --config, or put one there: the sample proxy.yaml is a beginning",
-            )
-        })?;
-        let text = small_file::text(&bytes).ok_or_else(|| {
-            let message = "the configuration file is not plain text in UTF-8".to_owned();
-            Diagnostics::about_file(
-                path,
-                message,
-                "save it as UTF-8: Windows' Notepad asks for the encoding when saving, PowerShell's Set-Content takes `-Encoding utf8`",
-            )
-        })?;
-        read(text, path, look_outside)
-    }
-}
-
-fn read(text: &str, file: &Path, look_outside: bool) -> Result<Loaded, Diagnostics> {
-    if text.len() > small_file::LARGEST {
-        let message = "the configuration file is larger than 1 MiB".to_owned();
-        return Err(Diagnostics::about_file(
-            file,
-            message,
-            "look whether it is the right file, or divide it between several bcproxy services",
-        ));
-    }
-    let source = Source::new(file, text);
-    let tree = node::parse(text).map_err(|broken| {
-        let masks = mask::all_values(&source, &publish::all_keys());
-        let span = Span { start: broken.at, end: broken.at };
-        let item = Diagnostic {
-            severity: Severity::Error,
-            span: Some(span),
-            message: broken.message.to_owned(),
-            help: broken.help.to_owned(),
-        };
-        Diagnostics::new(source.clone(), masks, vec![item])
-    })?;
-    let Some(root) = &tree.root else {
-        return Err(Diagnostics::about_file(
-            file,
-            "the configuration file is empty".to_owned(),
-            "describe at least one connector: the sample proxy.yaml is a beginning",
-        ));
-    };
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let mut report = Report::new(source, &tree);
-    let words = vocabulary::File::read(root, &mut report);
-    let config = words.as_ref().and_then(|words| meaning::config(words, folder, &mut report));
-    if let Some(words) = words.as_ref().filter(|_| look_outside) {
-        outside::check(words, folder, &mut report);
-    }
-    match config.filter(|_| !report.has_errors()) {
-        Some(config) => Ok(Loaded { config, warnings: report.finish() }),
-        None => Err(report.finish()),
-    }
-}
+pub use load::Loaded;
+pub use model::allow_from::AllowFrom;
+pub use model::config::{Access, Browsers, Config, Log, LogFormat, MaxConnections};
+pub use model::connector::{Connector, Timeouts};
+pub use model::header_rules::{HeaderChanges, HeaderRules};
+pub use model::host_name::{HostName, HostNameError};
+pub use model::limits::{Limits, Rate};
+pub use model::listener::{Listener, TlsFiles};
+pub use model::public_url::{PublicUrl, PublicUrlError};
+pub use model::route::Route;
+pub use model::route_path::{RoutePath, RoutePathError, UNROUTED};
+pub use publish::json_schema::schema;
+pub use publish::reference::reference;
+pub use yaml::diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use yaml::source::Position;

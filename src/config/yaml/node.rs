@@ -2,9 +2,10 @@
 //!
 //! It is built from the parser's events, because its typed interface would turn `NO` into a truth value and stop at the first mistake.
 
-use serde_yaml::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span as ParserSpan};
+use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as ParserSpan};
 
 use super::source::Span;
+use super::syntax_error::{SyntaxError, second_document, syntax_error};
 
 /// How deep lists and mappings may be nested.
 const MAX_DEPTH: usize = 32;
@@ -45,14 +46,6 @@ pub struct Tree {
     pub refused: Vec<Span>,
 }
 
-/// Why a file is no YAML, and where.
-#[derive(Debug)]
-pub struct Broken {
-    pub at: usize,
-    pub message: &'static str,
-    pub help: &'static str,
-}
-
 /// A list or mapping whose end has not come yet.
 struct Open {
     span: Span,
@@ -75,7 +68,7 @@ impl Node {
 }
 
 /// Reads a text as YAML: one document, no deeper than [`MAX_DEPTH`].
-pub fn parse(text: &str) -> Result<Tree, Broken> {
+pub fn parse(text: &str) -> Result<Tree, SyntaxError> {
     let mut options = Options::default();
     options.emit_anchor_events = true;
     options.emit_unresolved_aliases = true;
@@ -88,14 +81,14 @@ pub fn parse(text: &str) -> Result<Tree, Broken> {
     let mut open: Vec<Open> = Vec::new();
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, place) = event.map_err(|error| broken(error.kind(), error.marker().byte_offset()))?;
+        let (event, place) = event.map_err(|error| syntax_error(error.kind(), error.marker().byte_offset()))?;
         let span = span_of(&place);
         tree.refused.extend(place.tag_span().as_ref().map(span_of));
         let node = match event {
             Event::DocumentStart(..) => {
                 documents += 1;
                 if documents > 1 {
-                    return Err(SECOND_DOCUMENT.at(span.start));
+                    return Err(second_document(span.start));
                 }
                 continue;
             }
@@ -162,88 +155,6 @@ fn scalar(text: &str, style: ScalarStyle, span: Span) -> Value {
 fn span_of(place: &ParserSpan) -> Span {
     let range = place.byte_range().unwrap_or_default();
     Span { start: range.start, end: range.end }
-}
-
-/// A kind of [`Broken`], before the place is known.
-struct Sentence(&'static str, &'static str);
-
-impl Sentence {
-    fn at(self, at: usize) -> Broken {
-        Broken { at, message: self.0, help: self.1 }
-    }
-}
-
-const SECOND_DOCUMENT: Sentence =
-    Sentence("a second document begins here", "keep everything in one document: remove this `---`");
-
-/// Our own words for what the parser found: its text may quote the file.
-fn broken(kind: &ErrorKind, at: Option<usize>) -> Broken {
-    use ErrorKind as Kind;
-    let sentence = match kind {
-        Kind::TabNotAllowed | Kind::TabInBlockIndentation | Kind::TabInIndentation | Kind::TabAtBlockScalarStart => {
-            Sentence("this line is indented with a tab", "indent with spaces: YAML does not allow tabs here")
-        }
-        Kind::MappingValueNotAllowed | Kind::InvalidMappingValueWhitespace | Kind::InvalidColonPlacement => Sentence(
-            "there is a colon where none can be",
-            "put a text that holds `: ` in quotes, such as company: \"Foo: Bar\"; \
-             otherwise compare the indentation of this line with the lines around it",
-        ),
-        Kind::UnclosedQuotedScalar | Kind::DocumentIndicatorInQuotedScalar => {
-            Sentence("a quotation mark is opened here and never closed", "close it at the end of the text")
-        }
-        Kind::UnclosedFlowCollection { .. }
-        | Kind::UnexpectedEofFlowSequence
-        | Kind::UnexpectedEofFlowMapping
-        | Kind::UnexpectedEofImplicitFlowMapping => {
-            Sentence("a bracket is opened here and never closed", "close it: `[` with `]` and `{` with `}`")
-        }
-        Kind::MismatchedFlowCollectionEnd { .. } | Kind::MisplacedFlowCollectionEnd => {
-            Sentence("this bracket closes nothing", "every `[` needs its `]` and every `{` its `}`")
-        }
-        Kind::ExpectedFlowMappingSeparator | Kind::ExpectedFlowSequenceSeparator => {
-            Sentence("a comma is missing here", "separate the items between brackets with `, `")
-        }
-        Kind::UnknownQuotedScalarEscape
-        | Kind::InvalidQuotedScalarHexEscape
-        | Kind::InvalidLowSurrogateHexEscape
-        | Kind::InvalidLowSurrogate
-        | Kind::MissingLowSurrogate
-        | Kind::UnpairedLowSurrogate
-        | Kind::InvalidUnicodeEscape => Sentence(
-            "a backslash in this text has no meaning",
-            "use single quotes, which take every backslash as it is, such as file: 'C:\\keys\\secret.txt'",
-        ),
-        Kind::InvalidTrailingSingleQuotedScalar | Kind::InvalidTrailingDoubleQuotedScalar => Sentence(
-            "there is more text after the closing quotation mark",
-            "within single quotes write an apostrophe twice ('it''s'), or use double quotes (\"it's\")",
-        ),
-        Kind::UnexpectedCharacter { .. } => {
-            Sentence("an unquoted text can't begin with this character", "put the whole text in quotes: \"…\"")
-        }
-        Kind::RecursionLimitExceeded => {
-            Sentence("lists and mappings are nested too deeply here", "this file needs no more than a few levels")
-        }
-        Kind::InvalidIndentation
-        | Kind::ExpectedBlockMappingKey
-        | Kind::ExpectedBlockSequenceEntry
-        | Kind::BlockSequenceEntryNotAllowed
-        | Kind::SimpleKeyExpected
-        | Kind::InvalidSimpleKey
-        | Kind::MappingKeyNotAllowed
-        | Kind::UnexpectedEndOfPlainScalar
-        | Kind::InvalidQuotedScalarIndent
-        | Kind::InvalidFlowScalarIndent
-        | Kind::InvalidBlockScalarIndent => Sentence(
-            "this line does not fit the ones before it",
-            "keys of one block start in the same column and are written `key: value`, \
-             with a space after the colon; list items start with `- `",
-        ),
-        _ => Sentence(
-            "this can't be read as YAML",
-            "look at this line and the one before it: indentation, quotation marks, brackets, a space after each colon",
-        ),
-    };
-    sentence.at(at.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -1,31 +1,17 @@
-//! The doors: where programs come in, and which addresses can't go together.
+//! The listeners, and which addresses can't go together.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use hyper::http::uri::Scheme;
-
-use super::report::Report;
-use super::shape::{At, OrOff};
-use super::vocabulary as file;
-
-/// An address where programs come in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    pub address: SocketAddr,
-    /// What makes it speak HTTPS; `None`: it speaks HTTP.
-    pub tls: Option<TlsFiles>,
-}
-
-/// Where a server's certificate and its private key are, as PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    pub certificate: PathBuf,
-    pub private_key: PathBuf,
-}
+use crate::config::model::listener::{Listener, TlsFiles};
+use crate::config::shape::collections::OrOff;
+use crate::config::shape::read::At;
+use crate::config::vocabulary::listener::{ListenerEntry, ListenerTlsKeys};
+use crate::config::vocabulary::top_level::TopLevelKeys;
+use crate::config::yaml::report::Report;
 
 /// The listeners of a file. Those that can't be open together are reported.
-pub fn read(file: &file::File, folder: &Path, report: &mut Report) -> Vec<Listener> {
+pub fn read(file: &TopLevelKeys, folder: &Path, report: &mut Report) -> Vec<Listener> {
     let mut seen: Vec<&At<SocketAddr>> = Vec::new();
     let mut listeners = Vec::new();
     for listen in written(file) {
@@ -51,7 +37,7 @@ pub fn read(file: &file::File, folder: &Path, report: &mut Report) -> Vec<Listen
         seen.push(address);
         let tls = match &listen.tls {
             None => None,
-            Some(At { value: file::ListenTls { certificate: Some(certificate), private_key: Some(key) }, .. }) => {
+            Some(At { value: ListenerTlsKeys { certificate: Some(certificate), private_key: Some(key) }, .. }) => {
                 Some(TlsFiles { certificate: folder.join(&certificate.value), private_key: folder.join(&key.value) })
             }
             // What is missing was reported.
@@ -63,7 +49,7 @@ pub fn read(file: &file::File, folder: &Path, report: &mut Report) -> Vec<Listen
 }
 
 /// The address of the health check. `None`: it is wrong. `Some(None)`: it is turned off.
-pub fn admin(file: &file::File, report: &mut Report) -> Option<Option<SocketAddr>> {
+pub fn admin(file: &TopLevelKeys, report: &mut Report) -> Option<Option<SocketAddr>> {
     let OrOff::On(admin) = &file.admin.as_ref()?.value else { return Some(None) };
     let address = admin.listen.as_ref()?;
     if !address.value.ip().to_canonical().is_loopback() {
@@ -85,7 +71,7 @@ pub fn admin(file: &file::File, report: &mut Report) -> Option<Option<SocketAddr
 }
 
 /// Off loopback, nobody gets in by accident: every route must say who may.
-pub fn check_access(file: &file::File, has_default: bool, report: &mut Report) {
+pub fn check_access(file: &TopLevelKeys, has_default: bool, report: &mut Report) {
     let open_routes = match &file.routes {
         Some(routes) => routes.value.iter().filter(|route| route.value.allow_from.is_none()).count(),
         None => 1,
@@ -104,7 +90,7 @@ pub fn check_access(file: &file::File, has_default: bool, report: &mut Report) {
     }
 }
 
-fn written(file: &file::File) -> impl Iterator<Item = &file::Listen> {
+fn written(file: &TopLevelKeys) -> impl Iterator<Item = &ListenerEntry> {
     file.listen.iter().flat_map(|listen| &listen.value.0).map(|listen| &listen.value)
 }
 
@@ -114,19 +100,6 @@ fn clash(one: SocketAddr, other: SocketAddr) -> bool {
     let covers =
         |one: IpAddr, other: IpAddr| one == other || (one.is_unspecified() && one.is_ipv4() == other.is_ipv4());
     one.port() != 0 && one.port() == other.port() && (covers(one.ip(), other.ip()) || covers(other.ip(), one.ip()))
-}
-
-impl Listener {
-    /// What is written before its address.
-    pub fn scheme(&self) -> Scheme {
-        if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
-    }
-
-    /// Whether `[::]` must leave the addresses of version 4 to others of this list.
-    pub fn is_v6_only(&self, all: &[Self]) -> bool {
-        let takes_v4 = |other: &Self| other.address.is_ipv4() && other.address.port() == self.address.port();
-        self.address.is_ipv6() && self.address.port() != 0 && all.iter().any(takes_v4)
-    }
 }
 
 #[cfg(test)]
@@ -147,13 +120,5 @@ mod tests {
         ] {
             assert_eq!(clash(one.parse().unwrap(), other.parse().unwrap()), clashes, "{one} {other}");
         }
-    }
-
-    #[test]
-    fn version_6_leaves_version_4_to_the_listeners_that_name_it() {
-        let listener = |address: &str| Listener { address: address.parse().unwrap(), tls: None };
-        let all = [listener("[::]:80"), listener("0.0.0.0:80"), listener("[::]:81"), listener("127.0.0.1:82")];
-        let only: Vec<bool> = all.iter().map(|one| one.is_v6_only(&all)).collect();
-        assert_eq!(only, [true, false, false, false]);
     }
 }

@@ -1,16 +1,19 @@
-//! As which applications a connector asks.
+//! The applications of a connector.
 
 use std::path::Path;
 
-use super::report::Report;
-use super::shape::{At, OneOrMore};
-use super::vocabulary as file;
-use crate::entra::{Application, CertificateFiles, ClientId, Credential, KeptSecret, ManagedIdentity, SecretSources};
-use crate::secret::SecretSource;
+use super::locations::{certificate_files, secret_source};
+use crate::config::shape::collections::OneOrMore;
+use crate::config::shape::read::At;
+use crate::config::vocabulary::connector::ConnectorKeys;
+use crate::config::vocabulary::credentials::{ClientCertificateKeys, FederatedTokenKeys, ManagedIdentityKeys};
+use crate::config::vocabulary::secret::Secret;
+use crate::config::yaml::report::Report;
+use crate::entra::{Application, ClientId, Credential, KeptSecret, ManagedIdentity, SecretSources};
 
 /// The connector's applications, in the order of the file. `None` when there are none or one can't be read.
 pub fn applications(
-    connector: &file::Connector,
+    connector: &ConnectorKeys,
     folder: &Path,
     report: &mut Report,
 ) -> Option<(Application, Vec<Application>)> {
@@ -57,14 +60,14 @@ pub fn applications(
 /// What makes an application, as far as it is there.
 struct Keys<'f> {
     client_id: Option<&'f At<ClientId>>,
-    client_secret: Option<&'f At<OneOrMore<file::Secret>>>,
-    client_certificate: Option<&'f At<file::ClientCertificate>>,
-    federated_token: Option<&'f At<file::FederatedToken>>,
-    managed_identity: Option<&'f At<file::ManagedIdentity>>,
+    client_secret: Option<&'f At<OneOrMore<Secret>>>,
+    client_certificate: Option<&'f At<ClientCertificateKeys>>,
+    federated_token: Option<&'f At<FederatedTokenKeys>>,
+    managed_identity: Option<&'f At<ManagedIdentityKeys>>,
 }
 
 impl Keys<'_> {
-    fn application(&self, connector: &file::Connector, folder: &Path) -> Option<Application> {
+    fn application(&self, connector: &ConnectorKeys, folder: &Path) -> Option<Application> {
         let authority = match &connector.authority {
             Some(authority) => authority.value.clone(),
             None => connector.cloud.as_ref()?.value.authority().parse().ok()?,
@@ -90,26 +93,9 @@ impl Keys<'_> {
             return Some(Credential::ManagedIdentity(ManagedIdentity { client_id }));
         }
         let mut sources = self.client_secret?.value.0.iter().map(|At { value: secret, .. }| KeptSecret {
-            source: secret_source(&secret.place, folder),
+            source: secret_source(&secret.location, folder),
             expires: secret.expires.as_ref().map(|day| day.value),
         });
         Some(Credential::ClientSecret(SecretSources { first: sources.next()?, others: sources.collect() }))
     }
-}
-
-/// Where a secret is kept.
-pub fn secret_source(place: &file::Place, folder: &Path) -> SecretSource {
-    match place {
-        file::Place::Env(name, _) => SecretSource::Env(name.0.clone()),
-        file::Place::File(path, _) => SecretSource::File(folder.join(path)),
-        file::Place::Command(argv) => SecretSource::Command(argv.clone()),
-    }
-}
-
-/// Where the files of a certificate are.
-pub fn certificate_files(files: &file::ClientCertificate, folder: &Path) -> Option<CertificateFiles> {
-    Some(CertificateFiles {
-        certificate: folder.join(&files.certificate.as_ref()?.value),
-        private_key: files.private_key.as_ref().map(|path| folder.join(&path.value)),
-    })
 }

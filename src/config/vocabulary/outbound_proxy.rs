@@ -1,30 +1,30 @@
 //! What a connector says about the outbound proxy.
 
 use std::net::IpAddr;
-use std::path::Path;
 
 use ipnet::IpNet;
 use serde_json::json;
 
-use super::applications::secret_source;
-use super::host_name::HostName;
-use super::leaves::{LeafError, Text};
-use super::node::{Node, Value};
-use super::report::Report;
-use super::shape::{At, Form, Shape, mapping, read_at, text_at};
-use super::vocabulary::{Place, SecretPlace, read_place};
-use crate::outbound::{self, Login, ProxyAddress, ProxyServer};
+use super::scalars::{ScalarError, Text};
+use super::secret::{SecretKeys, SecretLocation, read_location};
+use crate::config::model::host_name::HostName;
+use crate::config::shape::form::{Form, Shape};
+use crate::config::shape::mapping::mapping;
+use crate::config::shape::read::{At, read_at, text_at};
+use crate::config::yaml::node::{Node, Value};
+use crate::config::yaml::report::Report;
+use crate::outbound::{ProxyAddress, ProxyAddressError};
 
 mapping! {
     /// A proxy that connections to Entra and Business Central go through (HTTP `CONNECT`), with a user name and password where it wants them
     /// (Basic).
-    OutboundServer: "outbound proxy" {
+    OutboundServerKeys: "outbound proxy" {
         /// Its address: `http://host:port`. Without a port it is 80.
         url: ProxyAddress = Required,
         /// The user name.
         user: Text = Optional,
         /// Where the password is kept. It is never written in this file, and read again for every connection.
-        password: Password = Optional,
+        password: PasswordKey = Optional,
         /// What is reached without it: hosts, domains with all below them (`contoso.local`), addresses and networks (`10.0.0.0/8`), as in
         /// `NO_PROXY`. This machine itself (`localhost`, `127.0.0.0/8`, `::1`) always is.
         except: Vec<At<Exception>> = Optional,
@@ -33,14 +33,14 @@ mapping! {
 
 /// The word `off`, an address, or an address and more.
 #[derive(Debug)]
-pub enum OutboundProxy {
+pub enum OutboundProxyKey {
     Off,
-    Server(Box<OutboundServer>),
+    Server(Box<OutboundServerKeys>),
 }
 
-impl Shape for OutboundProxy {
+impl Shape for OutboundProxyKey {
     fn form() -> Form {
-        let (text, full) = (Box::new(ProxyAddress::form()), Box::new(OutboundServer::form()));
+        let (text, full) = (Box::new(ProxyAddress::form()), Box::new(OutboundServerKeys::form()));
         Form::OrOff(Box::new(Form::Short { text, full }))
     }
 
@@ -49,10 +49,10 @@ impl Shape for OutboundProxy {
             return Some(Self::Off);
         }
         if matches!(node.value, Value::Mapping(_)) {
-            return OutboundServer::read(node, report).map(|server| Self::Server(Box::new(server)));
+            return OutboundServerKeys::read(node, report).map(|server| Self::Server(Box::new(server)));
         }
         let url = read_at(node, report)?;
-        let server = OutboundServer { url: Some(url), user: None, password: None, except: None };
+        let server = OutboundServerKeys { url: Some(url), user: None, password: None, except: None };
         Some(Self::Server(Box::new(server)))
     }
 }
@@ -69,7 +69,7 @@ impl Shape for ProxyAddress {
         let text = text_at(node, "an address of the form http://host:port, or `off`", report)?;
         let address = text.parse();
         address
-            .map_err(|reason: outbound::ProxyAddressError| {
+            .map_err(|reason: ProxyAddressError| {
                 // It may hold a password.
                 report.mask(node.span);
                 report.error(node.span, "this is not an address of the form http://host:port", reason.to_string());
@@ -80,15 +80,15 @@ impl Shape for ProxyAddress {
 
 /// Where the password is kept; `None` only after a mistake in it was reported, so that an absent one can be told from a wrong one.
 #[derive(Debug)]
-pub struct Password(pub Option<Place>);
+pub struct PasswordKey(pub Option<SecretLocation>);
 
-impl Shape for Password {
+impl Shape for PasswordKey {
     fn form() -> Form {
-        SecretPlace::form()
+        SecretKeys::form()
     }
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        let place = read_place(node, "password: { env: PROXY_PASSWORD }", report);
+        let place = read_location(node, "password: { env: PROXY_PASSWORD }", report);
         Some(Self(place.map(|(place, _)| place)))
     }
 }
@@ -110,37 +110,8 @@ impl Shape for Exception {
         let is_name = |text: &str| text.strip_prefix('.').unwrap_or(text).parse::<HostName>().is_ok();
         let is_one = text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok() || is_name(text) || text == "*";
         if !is_one {
-            report.error(node.span, "this is not a host, a domain or a network", LeafError::Exception.to_string());
+            report.error(node.span, "this is not a host, a domain or a network", ScalarError::Exception.to_string());
         }
         is_one.then(|| Self(text.to_owned()))
     }
-}
-
-/// What it means. `None` when something is missing or wrong.
-pub fn outbound_proxy(
-    wanted: Option<&At<OutboundProxy>>,
-    folder: &Path,
-    report: &mut Report,
-) -> Option<outbound::OutboundProxy> {
-    let server = match wanted.map(|wanted| &wanted.value) {
-        None => return Some(outbound::OutboundProxy::OfEnvironment),
-        Some(OutboundProxy::Off) => return Some(outbound::OutboundProxy::Off),
-        Some(OutboundProxy::Server(server)) => server,
-    };
-    let login = match (&server.user, &server.password) {
-        (Some(user), Some(password)) => {
-            Some(Login { user: user.value.0.clone(), password: secret_source(password.value.0.as_ref()?, folder) })
-        }
-        (None, None) => None,
-        (Some(At { label, .. }), None) => {
-            report.error(*label, "there is a user name without a password", "add `password: { env: PROXY_PASSWORD }`");
-            return None;
-        }
-        (None, Some(At { label, .. })) => {
-            report.error(*label, "there is a password without a user name", "add `user`");
-            return None;
-        }
-    };
-    let except = server.except.iter().flat_map(|list| &list.value).map(|item| item.value.0.clone()).collect();
-    Some(outbound::OutboundProxy::Server(ProxyServer { address: server.url.as_ref()?.value.clone(), login, except }))
 }

@@ -1,4 +1,4 @@
-//! The texts of the file: each type that is written as one word or phrase.
+//! Each type that is written as one word or phrase.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -6,22 +6,22 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use hyper::Method;
 use ipnet::IpNet;
 use serde_json::json;
 use time::macros::format_description;
 
-use super::duration;
-use super::header_rules::ChangeableHeader;
-use super::host_name::HostName;
-use super::limits::{Count, Rate};
-use super::model::{Browsers, LogFormat, RoutePath};
-use super::node::Node;
-use super::public_url::PublicUrl;
-use super::report::{Report, near_miss};
-use super::shape::{Form, Shape, text_at};
+use super::headers::ChangeableHeader;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
-use crate::entra::{ClientId, Cloud, TenantId};
+use crate::config::model::duration;
+use crate::config::model::host_name::HostName;
+use crate::config::model::limits::{Count, Rate};
+use crate::config::model::public_url::PublicUrl;
+use crate::config::model::route_path::RoutePath;
+use crate::config::shape::form::{Form, Shape};
+use crate::config::shape::read::text_at;
+use crate::config::yaml::node::Node;
+use crate::config::yaml::report::Report;
+use crate::entra::{ClientId, TenantId};
 use crate::https_url::HttpsUrl;
 
 /// Any text that is not empty, such as an argument of a command.
@@ -40,13 +40,9 @@ pub struct VariableName(pub String);
 #[derive(Debug, Clone)]
 pub struct Scope(pub String);
 
-/// The only value of `if_match`: any version, written `*`.
-#[derive(Debug, Clone, Copy)]
-pub struct AnyVersion;
-
 /// Why a text is none of the leaf types of this file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LeafError {
+pub enum ScalarError {
     #[error("write something between the quotation marks, or remove the key")]
     Empty,
     #[error("write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080; names are not looked up")]
@@ -69,7 +65,7 @@ pub enum LeafError {
 }
 
 /// Reads a leaf; `what` completes "this is not …".
-fn leaf<T, E: Display>(
+fn scalar<T, E: Display>(
     node: &Node,
     report: &mut Report,
     what: &str,
@@ -86,7 +82,7 @@ fn leaf<T, E: Display>(
 }
 
 /// Declares leaf types: what they are called, how they are read, and the JSON Schema beside `"type": "string"`.
-macro_rules! leaves {
+macro_rules! scalars {
     ($($type:ty: $what:literal, $parse:expr, $schema:tt;)+) => {
         $(impl Shape for $type {
             fn form() -> Form {
@@ -94,17 +90,17 @@ macro_rules! leaves {
             }
 
             fn read(node: &Node, report: &mut Report) -> Option<Self> {
-                leaf(node, report, $what, $parse)
+                scalar(node, report, $what, $parse)
             }
         })+
     };
 }
 
-leaves! {
+scalars! {
     Text: "a text", |text| non_empty(text).map(Self), { "minLength": 1 };
     PathBuf: "a path", |text| non_empty(text).map(Self::from), { "minLength": 1 };
     ConnectorName: "the name of a connector", |text| non_empty(text).map(Self), { "minLength": 1 };
-    SocketAddr: "an IP address with a port", |text| text.parse().map_err(|_| LeafError::Address),
+    SocketAddr: "an IP address with a port", |text| text.parse().map_err(|_| ScalarError::Address),
         { "pattern": "^(\\d+\\.\\d+\\.\\d+\\.\\d+|\\[[0-9A-Fa-f:.%]+\\]):\\d+$", "examples": ["127.0.0.1:8080"] };
     IpNet: "a network", network, { "examples": ["10.0.0.0/8", "192.168.1.20"] };
     time::Date: "a day", day, { "format": "date", "examples": ["2027-05-01"] };
@@ -128,29 +124,29 @@ leaves! {
     RoutePath: "a route's path", str::parse::<RoutePath>, { "pattern": "^/([A-Za-z0-9._~-]+/?)*$" };
 }
 
-fn non_empty(text: &str) -> Result<String, LeafError> {
-    if text.is_empty() { Err(LeafError::Empty) } else { Ok(text.to_owned()) }
+fn non_empty(text: &str) -> Result<String, ScalarError> {
+    if text.is_empty() { Err(ScalarError::Empty) } else { Ok(text.to_owned()) }
 }
 
-fn day(text: &str) -> Result<time::Date, LeafError> {
-    time::Date::parse(text, format_description!("[year]-[month]-[day]")).map_err(|_| LeafError::Day)
+fn day(text: &str) -> Result<time::Date, ScalarError> {
+    time::Date::parse(text, format_description!("[year]-[month]-[day]")).map_err(|_| ScalarError::Day)
 }
 
-fn network(text: &str) -> Result<IpNet, LeafError> {
+fn network(text: &str) -> Result<IpNet, ScalarError> {
     let single = || IpAddr::from_str(text).map(IpNet::from);
-    text.parse().or_else(|_| single()).map_err(|_| LeafError::Network)
+    text.parse().or_else(|_| single()).map_err(|_| ScalarError::Network)
 }
 
-fn variable(text: &str) -> Result<VariableName, LeafError> {
+fn variable(text: &str) -> Result<VariableName, ScalarError> {
     let starts_well = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if starts_well && is_plain { Ok(VariableName(text.to_owned())) } else { Err(LeafError::Variable) }
+    if starts_well && is_plain { Ok(VariableName(text.to_owned())) } else { Err(ScalarError::Variable) }
 }
 
-fn scope(text: &str) -> Result<Scope, LeafError> {
+fn scope(text: &str) -> Result<Scope, ScalarError> {
     let is_one =
         !text.contains(char::is_whitespace) && text.strip_suffix("/.default").is_some_and(|name| !name.is_empty());
-    if is_one { Ok(Scope(text.to_owned())) } else { Err(LeafError::Scope) }
+    if is_one { Ok(Scope(text.to_owned())) } else { Err(ScalarError::Scope) }
 }
 
 impl Shape for EnvironmentName {
@@ -163,7 +159,7 @@ impl Shape for EnvironmentName {
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         warn_of_cut_name(node, report);
-        leaf(node, report, "the name of an environment", str::parse)
+        scalar(node, report, "the name of an environment", str::parse)
     }
 }
 
@@ -177,7 +173,7 @@ impl Shape for CompanyRef {
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         warn_of_cut_name(node, report);
-        leaf(node, report, "the name or id of a company", str::parse)
+        scalar(node, report, "the name or id of a company", str::parse)
     }
 }
 
@@ -194,59 +190,6 @@ fn warn_of_cut_name(node: &Node, report: &mut Report) {
     }
 }
 
-/// Reads one of some words.
-fn choice<T>(node: &Node, report: &mut Report, choices: impl Fn() -> Vec<(&'static str, T)>) -> Option<T> {
-    let words: Vec<&str> = choices().iter().map(|(word, _)| *word).collect();
-    let text = text_at(node, &format!("one of {}", words.join(", ")), report)?;
-    let found = choices().into_iter().find(|(word, _)| *word == text).map(|(_, value)| value);
-    if found.is_none() {
-        let help = match near_miss(text, words.iter().copied()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => "write one of these words, in capitals or small letters as shown".to_owned(),
-        };
-        report.error(node.span, format!("expected one of {}", words.join(", ")), help);
-    }
-    found
-}
-
-/// Declares types that are written as one of some words.
-macro_rules! choices {
-    ($($type:ty: [$($word:literal => $value:expr),+];)+) => {
-        $(impl Shape for $type {
-            fn form() -> Form {
-                Form::Choice(vec![$($word),+])
-            }
-
-            fn read(node: &Node, report: &mut Report) -> Option<Self> {
-                choice(node, report, || vec![$(($word, $value)),+])
-            }
-        })+
-    };
-}
-
-choices! {
-    bool: ["true" => true, "false" => false];
-    AnyVersion: ["*" => Self];
-    Browsers: ["deny" => Self::Deny, "allow" => Self::Allow];
-    Cloud: ["public" => Self::Public, "us-government" => Self::UsGovernment, "china" => Self::China];
-    LogFormat: ["auto" => Self::Auto, "text" => Self::Text, "json" => Self::Json];
-    tracing::Level: ["error" => Self::ERROR, "warn" => Self::WARN, "info" => Self::INFO, "debug" => Self::DEBUG, "trace" => Self::TRACE];
-}
-
-/// The methods of Business Central; MERGE is OData's old name for PATCH.
-const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MERGE"];
-
-impl Shape for Method {
-    fn form() -> Form {
-        Form::Choice(METHODS.to_vec())
-    }
-
-    fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        let name = choice(node, report, || METHODS.map(|name| (name, name)).to_vec())?;
-        Self::from_bytes(name.as_bytes()).ok()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,7 +199,7 @@ mod tests {
         assert_eq!(network("::1").unwrap().to_string(), "::1/128");
         assert_eq!(network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
         for wrong in ["", "10.0.0.0/33", "localhost", "10.0.0"] {
-            assert_eq!(network(wrong), Err(LeafError::Network), "{wrong}");
+            assert_eq!(network(wrong), Err(ScalarError::Network), "{wrong}");
         }
     }
 
@@ -264,7 +207,7 @@ mod tests {
     fn a_day_is_one_of_the_calendar() {
         assert_eq!(day("2028-02-29").unwrap(), time::macros::date!(2028 - 02 - 29));
         for wrong in ["", "2027-02-29", "2027-5-1", "01.05.2027", "2027-05-01T00:00:00Z"] {
-            assert_eq!(day(wrong), Err(LeafError::Day), "{wrong}");
+            assert_eq!(day(wrong), Err(ScalarError::Day), "{wrong}");
         }
     }
 

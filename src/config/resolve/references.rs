@@ -11,19 +11,22 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::applications::certificate_files;
-use super::outbound::OutboundProxy;
-use super::report::Report;
-use super::shape::At;
-use super::source::Span;
-use super::vocabulary::{self as file, Place, Secret};
+use super::locations::certificate_files;
+use crate::config::shape::read::At;
+use crate::config::vocabulary::credentials::ClientCertificateKeys;
+use crate::config::vocabulary::listener::ListenerTlsKeys;
+use crate::config::vocabulary::outbound_proxy::OutboundProxyKey;
+use crate::config::vocabulary::secret::{Secret, SecretLocation};
+use crate::config::vocabulary::top_level::TopLevelKeys;
+use crate::config::yaml::report::Report;
+use crate::config::yaml::source::Span;
 use crate::entra::{CertificateProblem, Expiry};
 use crate::outbound::{self, EnvironmentError, Way};
 use crate::small_file;
 use crate::tls::{Identity, Part};
 
 /// Looks at every variable and file that is named. Commands are not run.
-pub fn check(file: &file::File, folder: &Path, report: &mut Report) {
+pub fn check(file: &TopLevelKeys, folder: &Path, report: &mut Report) {
     for listen in file.listen.iter().flat_map(|listen| &listen.value.0) {
         if let Some(tls) = &listen.value.tls {
             check_identity(&tls.value, folder, report);
@@ -57,10 +60,10 @@ pub fn check(file: &file::File, folder: &Path, report: &mut Report) {
         if let Some(At { value: path, span, .. }) = &connector.ca_file {
             check_certificates(&folder.join(path), *span, report);
         }
-        if let Some(At { value: OutboundProxy::Server(server), .. }) = &connector.outbound_proxy
+        if let Some(At { value: OutboundProxyKey::Server(server), .. }) = &connector.outbound_proxy
             && let Some(place) = server.password.as_ref().and_then(|password| password.value.0.as_ref())
         {
-            check_place(place, "password", folder, report);
+            check_secret_location(place, "password", folder, report);
         }
     }
 }
@@ -69,13 +72,13 @@ fn check_secret(secret: &Secret, folder: &Path, report: &mut Report) {
     if let Some(day) = &secret.expires {
         warn_of_end(day.value, day.span, report);
     }
-    if let Some((value, span)) = check_place(&secret.place, "client secret's value", folder, report) {
+    if let Some((value, span)) = check_secret_location(&secret.location, "client secret's value", folder, report) {
         warn_of_id(&value, span, report);
     }
 }
 
 /// The outbound proxy of the environment, where a connector goes by it.
-fn check_environment(file: &file::File, report: &mut Report) {
+fn check_environment(file: &TopLevelKeys, report: &mut Report) {
     let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
     let mut by_environment = connectors
         .filter(|(_, connector)| connector.as_ref().is_some_and(|connector| connector.outbound_proxy.is_none()));
@@ -91,9 +94,14 @@ fn check_environment(file: &file::File, report: &mut Report) {
 }
 
 /// What is kept there, if that can be seen and used.
-fn check_place(place: &Place, what: &str, folder: &Path, report: &mut Report) -> Option<(Zeroizing<Vec<u8>>, Span)> {
+fn check_secret_location(
+    place: &SecretLocation,
+    what: &str,
+    folder: &Path,
+    report: &mut Report,
+) -> Option<(Zeroizing<Vec<u8>>, Span)> {
     match place {
-        Place::Env(name, span) => {
+        SecretLocation::Env(name, span) => {
             let help = "set it for the account bcproxy runs under, and start bcproxy again; a variable set in a terminal holds there only";
             match env::var_os(&name.0).map(|value| Zeroizing::new(value.into_encoded_bytes())) {
                 None => report.error(*span, "the environment variable named here is not set", help),
@@ -106,7 +114,7 @@ fn check_place(place: &Place, what: &str, folder: &Path, report: &mut Report) ->
                 Some(value) => return Some((value, *span)),
             }
         }
-        Place::File(path, span) => {
+        SecretLocation::File(path, span) => {
             let help = format!(
                 "write the {what} into that file; its path is relative to the folder of this configuration file"
             );
@@ -125,7 +133,7 @@ fn check_place(place: &Place, what: &str, folder: &Path, report: &mut Report) ->
                 Ok(value) => return Some((value, *span)),
             }
         }
-        Place::Command(_) => {}
+        SecretLocation::Command(_) => {}
     }
     None
 }
@@ -148,7 +156,7 @@ fn warn_of_end(last_day: time::Date, span: Span, report: &mut Report) {
 }
 
 /// Whether a certificate and its key belong together and can be used now.
-fn check_pair(files: &file::ClientCertificate, folder: &Path, report: &mut Report) {
+fn check_pair(files: &ClientCertificateKeys, folder: &Path, report: &mut Report) {
     let (Some(certificate), Some(paths)) = (&files.certificate, certificate_files(files, folder)) else { return };
     let key_span = files.private_key.as_ref().map_or(certificate.span, |key| key.span);
     let help = "it must be a file in PEM form; its path is relative to the folder of this configuration file";
@@ -178,7 +186,7 @@ fn check_pair(files: &file::ClientCertificate, folder: &Path, report: &mut Repor
     }
 }
 
-fn check_identity(tls: &file::ListenTls, folder: &Path, report: &mut Report) {
+fn check_identity(tls: &ListenerTlsKeys, folder: &Path, report: &mut Report) {
     let (Some(certificate), Some(private_key)) = (&tls.certificate, &tls.private_key) else { return };
     let identity = match Identity::read(&folder.join(&certificate.value), &folder.join(&private_key.value)) {
         Ok(identity) => identity,

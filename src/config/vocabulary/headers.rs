@@ -1,27 +1,36 @@
-//! What a route changes in headers, and which headers are not its to change.
+//! Headers to change, and which headers a route can't change.
 
 use std::collections::HashSet;
 use std::str::FromStr;
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 use serde_json::json;
 
-use super::node::Node;
-use super::report::Report;
-use super::shape::{Form, Shape, text_at, unique_entries};
+use crate::config::shape::form::{Form, Shape};
+use crate::config::shape::mapping::mapping;
+use crate::config::shape::read::{At, text_at, unique_entries};
+use crate::config::yaml::node::Node;
+use crate::config::yaml::report::Report;
 
-/// The headers a route changes, in both directions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HeaderRules {
-    pub request: HeaderChanges,
-    pub response: HeaderChanges,
+mapping! {
+    /// Headers to change on the way. Those that frame bodies, belong to one connection, sign in or keep a session can't be among them, nor
+    /// `Host`, `Company` and those that hide a method.
+    HeaderRulesKeys: "route's headers" {
+        /// In requests, on their way to Business Central.
+        request: HeaderChangesKeys = Optional,
+        /// In Business Central's answers, on their way to the program. It has the same keys.
+        response: HeaderChangesKeys = Optional,
+    }
 }
 
-/// The headers changed in one direction.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HeaderChanges {
-    pub set: Vec<(HeaderName, HeaderValue)>,
-    pub remove: Vec<HeaderName>,
+mapping! {
+    /// Headers to change in one direction.
+    HeaderChangesKeys: "headers section" {
+        /// Headers to write, whatever was there before: `{ Accept-Language: de-DE }`.
+        set: HeadersToSet = Optional,
+        /// Headers to leave out.
+        remove: Vec<At<ChangeableHeader>> = Optional,
+    }
 }
 
 /// The name of a header an administrator may change.
@@ -51,18 +60,6 @@ pub enum HeaderNameError {
     Company,
     #[error("this header could get around the route's `methods`; leave it out")]
     Method,
-}
-
-impl HeaderChanges {
-    /// Removes first, so that a header that is also set is there once.
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        for name in &self.remove {
-            headers.remove(name);
-        }
-        for (name, value) in &self.set {
-            headers.insert(name, value.clone());
-        }
-    }
 }
 
 impl FromStr for ChangeableHeader {
@@ -123,23 +120,5 @@ impl Shape for HeaderValue {
             report.error(node.span, "this is not a header's value", "write it in one line of plain ASCII characters");
         }
         value
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_set_is_there_once() {
-        let (name, other) = (HeaderName::from_static("x-a"), HeaderName::from_static("x-b"));
-        let mut headers = HeaderMap::new();
-        headers.append(&name, HeaderValue::from_static("1"));
-        headers.append(&name, HeaderValue::from_static("2"));
-        headers.append(&other, HeaderValue::from_static("3"));
-        let set = vec![(name.clone(), HeaderValue::from_static("4"))];
-        HeaderChanges { set, remove: vec![name, other] }.apply(&mut headers);
-        assert_eq!(headers.iter().collect::<Vec<_>>().len(), 1);
-        assert_eq!(headers["x-a"], "4");
     }
 }

@@ -93,7 +93,7 @@ fn is_shouted(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::node;
+    use crate::config::yaml::node;
     use std::path::Path;
 
     /// The file with every hidden stretch replaced by `*`.

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::source::{Position, Source, Span};
 
 /// How many mistakes are shown at once; whoever has more mends these first.
-pub(super) const LIMIT: usize = 100;
+pub const LIMIT: usize = 100;
 
 /// How many characters of a source line are shown at most.
 const WIDTH: usize = 100;
@@ -29,7 +29,7 @@ pub enum Severity {
 pub struct Diagnostic {
     pub severity: Severity,
     /// `None`: the file as a whole.
-    pub(super) span: Option<Span>,
+    pub(in crate::config) span: Option<Span>,
     /// Never quotes a value of the file.
     pub message: String,
     /// The fix, or the names that may have been meant.
@@ -54,7 +54,7 @@ struct Cell {
 
 impl Diagnostics {
     /// `masks` are the stretches that must not be shown.
-    pub(super) fn new(source: Source, mut masks: Vec<Span>, mut items: Vec<Diagnostic>) -> Self {
+    pub(in crate::config) fn new(source: Source, mut masks: Vec<Span>, mut items: Vec<Diagnostic>) -> Self {
         // A block of text ends where the next key begins, whose indentation is not part of it.
         for mask in &mut masks {
             mask.end = mask.start + source.slice(*mask).trim_end().len();
@@ -68,7 +68,7 @@ impl Diagnostics {
     }
 
     /// One finding about a file whose text is not at hand.
-    pub(super) fn about_file(file: &Path, message: String, help: &str) -> Self {
+    pub(in crate::config) fn about_file(file: &Path, message: String, help: &str) -> Self {
         let item = Diagnostic { severity: Severity::Error, span: None, message, help: help.to_owned() };
         Self::new(Source::new(file, ""), Vec::new(), vec![item])
     }

@@ -1,0 +1,42 @@
+//! The networks clients may come from.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+
+/// The networks a client may come from. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowFrom(Vec<IpNet>);
+
+impl AllowFrom {
+    /// Programs on this machine only: 127.0.0.0/8 and ::1.
+    pub fn loopback() -> Self {
+        let v4 = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8);
+        let v6 = IpNet::from(IpAddr::from(std::net::Ipv6Addr::LOCALHOST));
+        Self(vec![v4, v6])
+    }
+
+    /// `None` when the list is empty: it would let nobody in.
+    pub fn new(networks: Vec<IpNet>) -> Option<Self> {
+        (!networks.is_empty()).then_some(Self(networks))
+    }
+
+    /// Whether a client at this address may come in; an IPv4 client on an IPv6 socket counts as IPv4.
+    pub fn contains(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        self.0.iter().any(|network| network.contains(&client))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_client_on_an_ipv6_socket_counts_as_ipv4() {
+        let loopback = AllowFrom::loopback();
+        assert!(loopback.contains("::ffff:127.0.0.1".parse().unwrap()));
+        assert!(!loopback.contains("192.0.2.1".parse().unwrap()));
+        assert_eq!(AllowFrom::new(Vec::new()), None);
+    }
+}

@@ -1,0 +1,85 @@
+//! The local path prefix of a route.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A local path prefix: empty for `/`, otherwise starting with a slash and not ending in one.
+///
+/// Plain segments only (letters, digits, `-`, `.`, `_`, `~`; none `.` or `..`), so that it can be compared with a raw path byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RoutePath(String);
+
+/// Why a text is no [`RoutePath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RoutePathError {
+    #[error("begin it with a slash, such as /api")]
+    NoSlash,
+    #[error(
+        "a path holds letters, digits, `-`, `.`, `_` and `~` between single slashes, such as /erp/api; no address and no `..`"
+    )]
+    NotPlain,
+    #[error("choose another path: below {UNROUTED}, bcproxy answers for addresses that no route covers")]
+    Reserved,
+}
+
+/// The local prefix of addresses no route covers. It is nobody's route.
+pub const UNROUTED: &str = "/unrouted";
+
+impl RoutePath {
+    /// The prefix as it is matched: empty for `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RoutePath {
+    type Err = RoutePathError;
+
+    /// One slash at the end is dropped: `/api/` is `/api`, `/` is empty.
+    fn from_str(text: &str) -> Result<Self, RoutePathError> {
+        let path = text.strip_suffix('/').unwrap_or(text);
+        if path.is_empty() && !text.is_empty() {
+            return Ok(Self(String::new()));
+        }
+        let segments = path.strip_prefix('/').ok_or(RoutePathError::NoSlash)?;
+        let is_plain = |segment: &str| {
+            !matches!(segment, "" | "." | "..")
+                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+        };
+        if !segments.split('/').all(is_plain) {
+            return Err(RoutePathError::NotPlain);
+        }
+        let is_reserved = path.strip_prefix(UNROUTED).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if is_reserved { Err(RoutePathError::Reserved) } else { Ok(Self(path.to_owned())) }
+    }
+}
+
+impl fmt::Display for RoutePath {
+    /// As it stands in the file: `/` for the empty prefix.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "/" } else { &self.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_path_has_plain_segments_only() {
+        let parse = |text: &str| text.parse::<RoutePath>().map(|path| path.as_str().to_owned());
+        for (text, path) in [("/", ""), ("/api", "/api"), ("/api/", "/api"), ("/a/b-1.0_~", "/a/b-1.0_~")] {
+            assert_eq!(parse(text).as_deref(), Ok(path));
+        }
+        for text in ["/unrouted", "/unrouted/", "/unrouted/x"] {
+            assert_eq!(parse(text), Err(RoutePathError::Reserved), "{text}");
+        }
+        assert!(parse("/unrouted2").is_ok());
+        for text in ["", "api", "https://host/api"] {
+            assert_eq!(parse(text), Err(RoutePathError::NoSlash), "{text}");
+        }
+        for text in ["//", "/a//b", "/a/../b", "/./a", "/a b", "/%41", "/a?b", "/ü", "/api//"] {
+            assert_eq!(parse(text), Err(RoutePathError::NotPlain), "{text}");
+        }
+    }
+}

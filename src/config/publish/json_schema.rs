@@ -1,0 +1,102 @@
+//! The vocabulary as a JSON Schema, for editors.
+
+use serde_json::{Map, Value, json};
+
+use super::doc::one_line;
+use crate::config::shape::form::{Field, Form, Mapping, Presence, Shape};
+use crate::config::vocabulary::top_level::TopLevelKeys;
+
+/// The JSON Schema (draft 7, which editors know best) of `proxy.yaml`.
+pub fn schema() -> Value {
+    let mut schema = json_schema(&TopLevelKeys::form());
+    if let Value::Object(schema) = &mut schema {
+        schema.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
+        schema.insert("title".to_owned(), json!("bcproxy: proxy.yaml"));
+    }
+    schema
+}
+
+fn json_schema(form: &Form) -> Value {
+    match form {
+        Form::Text { schema, .. } => {
+            let mut all = Map::from_iter([("type".to_owned(), json!("string"))]);
+            all.extend(schema.as_object().cloned().unwrap_or_default());
+            Value::Object(all)
+        }
+        Form::Choice(words) if words == &["true", "false"] => json!({ "type": "boolean" }),
+        Form::Choice(words) => json!({ "enum": words }),
+        Form::Named { item, .. } => {
+            json!({ "type": "object", "minProperties": 1, "additionalProperties": json_schema(item) })
+        }
+        Form::List { item, or_one } => {
+            let item = json_schema(item);
+            let list = json!({ "type": "array", "minItems": 1, "items": item });
+            if *or_one { json!({ "anyOf": [item, list] }) } else { list }
+        }
+        // An editor that reads YAML 1.1 takes `off` for a truth value.
+        Form::OrOff(item) => json!({ "anyOf": [{ "enum": ["off", false] }, json_schema(item)] }),
+        Form::Short { text, full } => json!({ "anyOf": [json_schema(text), json_schema(full)] }),
+        Form::Mapping(mapping) => mapping_schema(mapping),
+    }
+}
+
+fn mapping_schema(mapping: &Mapping) -> Value {
+    let mut properties = Map::new();
+    for field in &mapping.fields {
+        let mut schema = json_schema(&field.form);
+        if let Value::Object(schema) = &mut schema {
+            schema.insert("description".to_owned(), json!(one_line(field.doc)));
+            if let Presence::Default(text) = field.presence
+                && text != "{}"
+            {
+                schema.insert("default".to_owned(), serde_json::from_str(text).unwrap_or(json!(text)));
+            }
+        }
+        properties.insert(field.key.to_owned(), schema);
+    }
+    let is_required = |field: &&Field| field.presence == Presence::Required;
+    let required: Vec<&str> = mapping.fields.iter().filter(is_required).map(|field| field.key).collect();
+    let unless = |field: &Field| match field.presence {
+        Presence::Unless(other) => Some((field.key, other)),
+        _ => None,
+    };
+    let unless: Vec<(&str, &str)> = mapping.fields.iter().filter_map(unless).collect();
+    let mut schema = json!({
+        "type": "object",
+        "description": one_line(mapping.doc),
+        "additionalProperties": false,
+        "properties": properties,
+    });
+    if let Value::Object(schema) = &mut schema {
+        if !required.is_empty() {
+            schema.insert("required".to_owned(), json!(required));
+        }
+        if !mapping.one_of.is_empty() {
+            // What is required unless there is another key is required beside each that is not that one.
+            let one = |key: &&str| {
+                let others = unless.iter().filter(|(_, other)| other != key).map(|(key, _)| *key);
+                json!({ "required": std::iter::once(*key).chain(others).collect::<Vec<_>>() })
+            };
+            schema.insert("oneOf".to_owned(), mapping.one_of.iter().map(one).collect());
+        }
+    }
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_knows_what_must_be_written_and_refuses_what_it_does_not_know() {
+        let schema = schema();
+        let connector = &schema["properties"]["connectors"]["additionalProperties"];
+        assert_eq!(schema["required"], json!(["connectors"]));
+        assert_eq!(connector["required"], json!(["tenant_id"]));
+        assert_eq!(connector["oneOf"][0], json!({ "required": ["client_secret", "client_id"] }));
+        assert_eq!(connector["oneOf"][4], json!({ "required": ["applications"] }));
+        assert_eq!(connector["additionalProperties"], json!(false));
+        assert_eq!(connector["properties"]["environment"]["default"], json!("Production"));
+        assert_eq!(schema["properties"]["log"]["properties"]["requests"]["default"], json!(true));
+    }
+}

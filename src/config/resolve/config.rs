@@ -1,0 +1,49 @@
+//! The configuration as a whole.
+
+use std::path::Path;
+
+use super::{connectors, listeners, routes, warnings};
+use crate::config::model::config::{Access, Config, Log, MaxConnections};
+use crate::config::vocabulary::top_level::TopLevelKeys;
+use crate::config::yaml::report::Report;
+
+/// Gives the file its meaning. Whatever could be read is checked; `None` when something is missing or wrong.
+pub fn config(file: &TopLevelKeys, folder: &Path, report: &mut Report) -> Option<Config> {
+    let connectors = connectors::read(file, folder, report);
+    let listen = listeners::read(file, folder, report);
+    let admin = listeners::admin(file, report);
+    let default_access = file.access.as_ref().and_then(|access| access.value.allow_from.as_ref());
+    let routes = match &file.routes {
+        Some(routes) => routes::read(&routes.value, &connectors, default_access, report),
+        None => routes::defaults(file, &connectors, default_access, report),
+    };
+    listeners::check_access(file, default_access.is_some(), report);
+    warnings::unused(file, &connectors, report);
+
+    let access = &file.access.as_ref()?.value;
+    let log = &file.log.as_ref()?.value;
+    let connections = &file.max_connections.as_ref()?.value;
+    let config = Config {
+        listen,
+        public_url: file.public_url.as_ref().map(|url| url.value.clone()),
+        admin: admin?,
+        connectors: connectors.into_iter().filter_map(|connector| connector.value).collect(),
+        routes,
+        access: Access {
+            browsers: access.browsers.as_ref()?.value,
+            hosts: access.hosts.iter().flat_map(|hosts| &hosts.value).map(|host| host.value.clone()).collect(),
+        },
+        log: Log {
+            format: log.format.as_ref()?.value,
+            level: log.level.as_ref()?.value,
+            requests: log.requests.as_ref()?.value,
+        },
+        max_connections: MaxConnections {
+            total: connections.total.as_ref()?.value.0,
+            per_client: connections.per_client.as_ref()?.value.0,
+        },
+        keep_alive: file.keep_alive.as_ref()?.value,
+        shutdown_grace: file.shutdown.as_ref()?.value.grace.as_ref()?.value,
+    };
+    (!report.has_errors()).then_some(config)
+}

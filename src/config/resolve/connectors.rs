@@ -1,0 +1,83 @@
+//! The connectors.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::applications::applications;
+use super::outbound_proxy::outbound_proxy;
+use crate::business_central::CompanyRef;
+use crate::config::model::connector::{Connector, Timeouts};
+use crate::config::model::limits::Limits;
+use crate::config::shape::collections::OrOff;
+use crate::config::shape::read::At;
+use crate::config::vocabulary::connector::{ConnectorKeys, LimitsKeys};
+use crate::config::vocabulary::top_level::TopLevelKeys;
+use crate::config::yaml::mask::looks_like_a_secret;
+use crate::config::yaml::report::Report;
+use crate::config::yaml::source::Span;
+
+/// A connector of the file; `value` is `None` when it could not be read.
+pub struct NamedConnector<'f> {
+    pub name: &'f At<String>,
+    pub company: Option<Span>,
+    pub value: Option<Arc<Connector>>,
+}
+
+impl NamedConnector<'_> {
+    /// The name, unless it looks like something that was pasted into the wrong line.
+    pub fn showable_name(&self) -> Option<&str> {
+        Some(self.name.value.as_str()).filter(|name| !looks_like_a_secret(name))
+    }
+}
+
+pub fn read<'f>(file: &'f TopLevelKeys, folder: &Path, report: &mut Report) -> Vec<NamedConnector<'f>> {
+    let entries = file.connectors.as_ref().map_or(&[][..], |connectors| &connectors.value.0);
+    let mut known = Vec::with_capacity(entries.len());
+    for (name, connector) in entries {
+        let company = connector.as_ref().and_then(|connector| Some(connector.company.as_ref()?.label));
+        let value = connector.as_ref().and_then(|connector| build_connector(&name.value, connector, folder, report));
+        known.push(NamedConnector { name, company, value: value.map(Arc::new) });
+    }
+    known
+}
+
+/// An old name and the company it means; `None` when that could not be read.
+fn company_name((old, new): &(At<String>, Option<CompanyRef>)) -> Option<(String, CompanyRef)> {
+    Some((old.value.clone(), new.clone()?))
+}
+
+fn build_connector(name: &str, connector: &ConnectorKeys, folder: &Path, report: &mut Report) -> Option<Connector> {
+    let (application, other_applications) = applications(connector, folder, report)?;
+    let outbound_proxy = outbound_proxy(connector.outbound_proxy.as_ref(), folder, report)?;
+    let timeouts = &connector.timeouts.as_ref()?.value;
+    Some(Connector {
+        name: name.to_owned(),
+        application,
+        other_applications,
+        environment: connector.environment.as_ref()?.value.clone(),
+        company: connector.company.as_ref().map(|company| company.value.clone()),
+        companies: connector.companies.iter().flat_map(|named| &named.value.0).filter_map(company_name).collect(),
+        base_url: connector.base_url.as_ref()?.value.clone(),
+        limits: limits(&connector.limits.as_ref()?.value)?,
+        timeouts: Timeouts {
+            connect: timeouts.connect.as_ref()?.value,
+            head: timeouts.head.as_ref()?.value,
+            body_idle: timeouts.body_idle.as_ref()?.value,
+            pool_idle: timeouts.pool_idle.as_ref()?.value,
+            token: timeouts.token.as_ref()?.value,
+        },
+        ca_file: connector.ca_file.as_ref().map(|path| folder.join(&path.value)),
+        outbound_proxy,
+    })
+}
+
+/// `None`: they are wrong. `Some(None)`: they are turned off.
+fn limits(limits: &OrOff<LimitsKeys>) -> Option<Option<Limits>> {
+    let OrOff::On(limits) = limits else { return Some(None) };
+    Some(Some(Limits {
+        concurrency: limits.concurrency.as_ref()?.value.0,
+        requests: limits.requests.as_ref()?.value,
+        queue: limits.queue.as_ref()?.value.0,
+        wait: limits.wait.as_ref()?.value,
+    }))
+}

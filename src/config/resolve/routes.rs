@@ -1,0 +1,179 @@
+//! The routes, written and default.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::connectors::NamedConnector;
+use crate::business_central::Surface;
+use crate::config::model::allow_from::AllowFrom;
+use crate::config::model::connector::{Connector, Timeouts};
+use crate::config::model::header_rules::{HeaderChanges, HeaderRules};
+use crate::config::model::route::Route;
+use crate::config::model::route_path::RoutePath;
+use crate::config::shape::read::At;
+use crate::config::vocabulary::headers::{HeaderChangesKeys, HeaderRulesKeys};
+use crate::config::vocabulary::route::RouteKeys;
+use crate::config::vocabulary::top_level::TopLevelKeys;
+use crate::config::yaml::report::Report;
+use crate::config::yaml::source::Span;
+use crate::config::yaml::spelling::closest_match;
+
+/// What a single connector gets without `routes`.
+const DEFAULT_ROUTES: [(&str, &str); 5] =
+    [("/api", "api/v2.0"), ("/odata", "odata"), ("/soap", "soap"), ("/nav", "nav"), ("/", "nav")];
+
+pub fn read(
+    routes: &[At<RouteKeys>],
+    connectors: &[NamedConnector<'_>],
+    default_access: Option<&At<Vec<At<IpNet>>>>,
+    report: &mut Report,
+) -> Vec<Route> {
+    let mut paths: HashMap<&RoutePath, Span> = HashMap::new();
+    let mut built = Vec::with_capacity(routes.len());
+    for At { value: route, span, .. } in routes {
+        if report.is_full() {
+            break;
+        }
+        if let Some(path) = &route.path
+            && let Some(first) = paths.insert(&path.value, path.span)
+        {
+            let line = report.line(first);
+            report.error(
+                path.span,
+                format!("a route with this path is already there, in line {line}"),
+                "give one of the two another path (a slash at the end makes no difference)",
+            );
+        }
+        if let (Some(to), Some(company)) = (&route.to, &route.company)
+            && to.value == Surface::Environment
+        {
+            report.error(
+                company.label,
+                "a route to `environment` is not confined to a company",
+                "remove `company`, or choose another `to`: api/v2.0, odata, soap or nav",
+            );
+        }
+        let connector = connector_of(route, *span, connectors, report);
+        built.extend(connector.and_then(|connector| build_route(route, connector, default_access)));
+    }
+    built
+}
+
+fn connector_of<'k>(
+    route: &RouteKeys,
+    span: Span,
+    connectors: &'k [NamedConnector<'_>],
+    report: &mut Report,
+) -> Option<&'k Arc<Connector>> {
+    let names = || connectors.iter().filter_map(NamedConnector::showable_name);
+    let some_names = || names().take(5).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let Some(wanted) = &route.connector else {
+        if let [only] = connectors {
+            return only.value.as_ref();
+        }
+        if connectors.len() > 1 {
+            let help = format!("there are several: add `connector:` with one of {}", some_names());
+            report.error(
+                route.path.as_ref().map_or(span, |path| path.label),
+                "this route does not say its connector",
+                help,
+            );
+        }
+        return None;
+    };
+    let found = connectors.iter().find(|known| known.name.value == wanted.value.0);
+    if found.is_none() && !connectors.is_empty() {
+        let help = match closest_match(&wanted.value.0, names()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("the connectors of this file are named below `connectors`: {}", some_names()),
+        };
+        report.error(wanted.span, "there is no connector of this name", help);
+    }
+    found.and_then(|known| known.value.as_ref())
+}
+
+fn build_route(
+    route: &RouteKeys,
+    connector: &Arc<Connector>,
+    default_access: Option<&At<Vec<At<IpNet>>>>,
+) -> Option<Route> {
+    let surface = route.to.as_ref()?.value.clone();
+    let own_company = route.company.as_ref().map(|company| company.value.clone());
+    let company = own_company.or_else(|| connector.company.clone()).filter(|_| surface != Surface::Environment);
+    let timeouts = &route.timeouts.as_ref()?.value;
+    Some(Route {
+        path: route.path.as_ref()?.value.clone(),
+        surface,
+        environment: route.environment.as_ref().map_or(&connector.environment, |name| &name.value).clone(),
+        company,
+        methods: route.methods.as_ref().map(|list| list.value.iter().map(|method| method.value.clone()).collect()),
+        allow_from: allow_from(route.allow_from.as_ref().or(default_access)),
+        changes_any_version: route.if_match.is_some(),
+        headers: route.headers.as_ref().map_or_else(HeaderRules::default, |headers| header_rules(&headers.value)),
+        cache: route.cache.as_ref().map(|cache| cache.value),
+        timeouts: Timeouts {
+            head: timeouts.head.as_ref().map_or(connector.timeouts.head, |head| head.value),
+            body_idle: timeouts.body_idle.as_ref().map_or(connector.timeouts.body_idle, |idle| idle.value),
+            ..connector.timeouts
+        },
+        connector: Arc::clone(connector),
+    })
+}
+
+fn header_rules(headers: &HeaderRulesKeys) -> HeaderRules {
+    let changes = |changes: &Option<At<HeaderChangesKeys>>| {
+        let Some(At { value: changes, .. }) = changes else { return HeaderChanges::default() };
+        let remove = changes.remove.iter().flat_map(|list| &list.value);
+        HeaderChanges {
+            set: changes.set.as_ref().map_or(Vec::new(), |set| set.value.0.clone()),
+            remove: remove.map(|name| name.value.0.clone()).collect(),
+        }
+    };
+    HeaderRules { request: changes(&headers.request), response: changes(&headers.response) }
+}
+
+fn allow_from(networks: Option<&At<Vec<At<IpNet>>>>) -> AllowFrom {
+    let networks = networks.map_or(Vec::new(), |list| list.value.iter().map(|network| network.value).collect());
+    AllowFrom::new(networks).unwrap_or_else(AllowFrom::loopback)
+}
+
+pub fn defaults(
+    file: &TopLevelKeys,
+    connectors: &[NamedConnector<'_>],
+    default_access: Option<&At<Vec<At<IpNet>>>>,
+    report: &mut Report,
+) -> Vec<Route> {
+    let [only] = connectors else {
+        if let (Some(first), Some(place)) = (connectors.first(), &file.connectors) {
+            report.error(
+                place.label,
+                "with several connectors, `routes` must say which path leads to which",
+                format!(
+                    "add for each: routes: [ {{ path: /{0}, connector: {0}, to: nav }}, … ], or one below the other with `- `",
+                    first.showable_name().unwrap_or("NAME")
+                ),
+            );
+        }
+        return Vec::new();
+    };
+    let Some(connector) = &only.value else { return Vec::new() };
+    let route = |(path, to): (&str, &str)| {
+        let surface: Surface = to.parse().ok()?;
+        Some(Route {
+            path: path.parse().ok()?,
+            connector: Arc::clone(connector),
+            surface,
+            environment: connector.environment.clone(),
+            company: connector.company.clone(),
+            methods: None,
+            allow_from: allow_from(default_access),
+            changes_any_version: false,
+            headers: HeaderRules::default(),
+            cache: None,
+            timeouts: connector.timeouts,
+        })
+    };
+    DEFAULT_ROUTES.into_iter().filter_map(route).collect()
+}

@@ -1,0 +1,156 @@
+//! Mappings with known keys.
+//!
+//! A mapping is declared once, with the macro `mapping!`: its keys, their types, defaults and documentation. Reader, JSON
+//! Schema and reference come from that one declaration.
+
+use std::collections::HashMap;
+
+use super::form::{Presence, Shape};
+use super::read::{At, read_at, unique_entries};
+use crate::config::yaml::mask;
+use crate::config::yaml::node::{self, Node};
+use crate::config::yaml::report::Report;
+use crate::config::yaml::source::{Source, Span};
+use crate::config::yaml::spelling::closest_match;
+
+/// Declares a mapping: a struct whose fields are the keys, its documentation and its reader. `one of […]` names optional keys of which
+/// exactly one must be there.
+///
+/// A field is `None` when it is absent and has no default, or when it could not be read.
+macro_rules! mapping {
+    ($(#[doc = $doc:literal])+ $name:ident: $title:literal $(, one of [$($choice:ident),+])? {
+        $($(#[doc = $field_doc:literal])+ $key:ident: $type:ty = $presence:expr,)+
+    }) => {
+        $(#[doc = $doc])+
+        #[derive(Debug)]
+        pub struct $name {
+            $($(#[doc = $field_doc])+ pub $key: Option<$crate::config::shape::read::At<$type>>,)+
+        }
+
+        impl $crate::config::shape::form::Shape for $name {
+            fn form() -> $crate::config::shape::form::Form {
+                use $crate::config::shape::form::{Field, Form, Mapping, Presence::*};
+                let fields = vec![$(Field {
+                    key: stringify!($key),
+                    doc: concat!($($field_doc, "\n"),+),
+                    presence: $presence,
+                    form: <$type as $crate::config::shape::form::Shape>::form(),
+                }),+];
+                Form::Mapping(Mapping { title: $title, doc: concat!($($doc, "\n"),+), fields, one_of: &[$($(stringify!($choice)),+)?] })
+            }
+
+            fn read(node: &$crate::config::yaml::node::Node, report: &mut $crate::config::yaml::report::Report) -> Option<Self> {
+                use $crate::config::shape::form::Presence::*;
+                let entries = $crate::config::shape::mapping::Entries::of(node, $title, &[$(stringify!($key)),+], report)?;
+                $(entries.check_choice(&[$(stringify!($choice)),+], report);)?
+                Some(Self { $($key: entries.read(stringify!($key), $presence, concat!($($field_doc),+), report)),+ })
+            }
+        }
+    };
+}
+pub(in crate::config) use mapping;
+
+/// The entries of a mapping whose keys are known.
+pub struct Entries<'n> {
+    node: &'n Node,
+    title: &'static str,
+    values: HashMap<&'n str, &'n Node>,
+}
+
+impl<'n> Entries<'n> {
+    /// Sorts the entries, and reports unknown keys and those written twice.
+    pub fn of(node: &'n Node, title: &'static str, keys: &[&'static str], report: &mut Report) -> Option<Self> {
+        let mut values = HashMap::new();
+        for (key, value) in unique_entries(node, report)? {
+            match key.text().filter(|text| keys.contains(text)) {
+                Some(text) => {
+                    values.insert(text, value);
+                }
+                None => unknown_key(key, value, title, keys, report),
+            }
+        }
+        Some(Self { node, title, values })
+    }
+
+    /// Reports where not exactly one of these keys is written.
+    pub fn check_choice(&self, keys: &[&'static str], report: &mut Report) {
+        let listed = |keys: &[&'static str]| keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        let mut written: Vec<&Node> = keys.iter().filter_map(|key| self.values.get(key).copied()).collect();
+        written.sort_by_key(|node| node.label);
+        match written.as_slice() {
+            [_] => {}
+            [] => report.error(
+                self.node.label,
+                format!("this {} has none of {}", self.title, listed(keys)),
+                format!("add one of them; most have {SECRET_FORM}"),
+            ),
+            [first, others @ ..] => {
+                let line = report.line(first.label);
+                for other in others {
+                    report.error(
+                        other.label,
+                        format!("only one of {} is possible, and there is one already, in line {line}", listed(keys)),
+                        "keep the one that is meant",
+                    );
+                }
+            }
+        }
+    }
+
+    /// Reads the value of one key; its documentation helps when it is missing.
+    pub fn read<T: Shape>(
+        &self,
+        key: &'static str,
+        presence: Presence,
+        doc: &str,
+        report: &mut Report,
+    ) -> Option<At<T>> {
+        if let Some(node) = self.values.get(key) {
+            return read_at(node, report);
+        }
+        match presence {
+            Presence::Optional => None,
+            Presence::Unless(other) if self.values.contains_key(other) => None,
+            Presence::Required | Presence::Unless(_) => {
+                report.error(
+                    self.node.label,
+                    format!("this {} has no `{key}`", self.title),
+                    format!("add `{key}`. {}", doc.trim()),
+                );
+                None
+            }
+            Presence::Default(text) => default(text, self.node.label),
+        }
+    }
+}
+
+/// Reads a default as if it had been written in the file.
+fn default<T: Shape>(text: &str, label: Span) -> Option<At<T>> {
+    let tree = node::parse(text).ok()?;
+    let mut aside = Report::new(Source::new("".as_ref(), text), &tree);
+    let value = T::read(tree.root.as_ref()?, &mut aside)?;
+    Some(At { value, span: label, label })
+}
+
+fn unknown_key(key: &Node, value: &Node, title: &str, keys: &[&'static str], report: &mut Report) {
+    // It may be a misspelt secret.
+    report.mask(value.span);
+    let name = key.text().unwrap_or_default();
+    let is_showable = mask::is_showable_key(name);
+    let shown = if is_showable { format!("unknown key `{name}`") } else { "unknown key".to_owned() };
+    if !is_showable {
+        report.mask(key.span);
+    }
+    let help = match closest_match(name, keys.iter().copied()) {
+        Some("client_secret") => format!("did you mean `client_secret`? Its form is {SECRET_FORM}"),
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if mask::is_key_of_secrets(name) => {
+            format!("a secret is never written in this file; a connector says where it is kept: {SECRET_FORM}")
+        }
+        None => format!("a {title} may have: {}", keys.join(", ")),
+    };
+    report.error(key.span, shown, help);
+}
+
+/// The right form of a secret, for messages.
+pub const SECRET_FORM: &str = "client_secret: { env: BC_CLIENT_SECRET }";

@@ -1,0 +1,83 @@
+//! Reading of single nodes, and the reports of what is wrong with them.
+
+use std::collections::HashMap;
+
+use super::form::Shape;
+use crate::config::yaml::node::{Node, Value};
+use crate::config::yaml::report::Report;
+use crate::config::yaml::source::Span;
+
+/// A value and where it was written.
+#[derive(Debug, Clone)]
+pub struct At<T> {
+    pub value: T,
+    pub span: Span,
+    /// The key it was written for; itself in a list.
+    pub label: Span,
+}
+
+/// Reads a value together with its place.
+pub fn read_at<T: Shape>(node: &Node, report: &mut Report) -> Option<At<T>> {
+    T::read(node, report).map(|value| At { value, span: node.span, label: node.label })
+}
+
+/// The entries of a mapping, without those whose key was there before.
+pub fn unique_entries<'n>(node: &'n Node, report: &mut Report) -> Option<Vec<&'n (Node, Node)>> {
+    let Value::Mapping(entries) = &node.value else {
+        wrong_kind(node, "a mapping (`key: value` lines)", report);
+        return None;
+    };
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    let mut unique = Vec::with_capacity(entries.len());
+    for entry in entries.iter() {
+        if report.is_full() {
+            break;
+        }
+        let (key, value) = entry;
+        match key.text().and_then(|text| seen.insert(text, key.span)) {
+            Some(first) => {
+                let line = report.line(first);
+                report.error(key.span, format!("this key is already there, in line {line}"), "keep one of the two");
+                report.mask(value.span);
+            }
+            None => unique.push(entry),
+        }
+    }
+    Some(unique)
+}
+
+/// Reports that something else was expected.
+pub fn wrong_kind(node: &Node, expected: &str, report: &mut Report) {
+    let found = match &node.value {
+        Value::Alias => return,
+        Value::Empty => {
+            let cut = report.comment_cut_from(node).is_some();
+            let help = if cut {
+                "a text that begins with `#` must be put in quotes: \"#…\""
+            } else {
+                "write the value behind the key, or put a `#` before the key to leave it out"
+            };
+            report.error(node.label, format!("there is no value here; expected {expected}"), help);
+            return;
+        }
+        Value::Scalar { .. } => "a text",
+        Value::List(_) => "a list",
+        Value::Mapping(_) => "a mapping",
+    };
+    // What stands where it does not belong may be anything.
+    report.mask(node.span);
+    report.error(
+        node.span,
+        format!("expected {expected}, found {found}"),
+        "compare it with the example in the configuration reference; most often the indentation is off",
+    );
+}
+
+/// The text at a place; anything else is reported.
+pub fn text_at<'n>(node: &'n Node, what: &str, report: &mut Report) -> Option<&'n str> {
+    let text = node.text();
+    if text.is_none() {
+        wrong_kind(node, what, report);
+    }
+    text
+}

@@ -1,0 +1,52 @@
+//! The keys of a listener.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::config::shape::form::{Form, Shape};
+use crate::config::shape::mapping::mapping;
+use crate::config::shape::read::{At, read_at};
+use crate::config::yaml::node::{Node, Value};
+use crate::config::yaml::report::Report;
+
+mapping! {
+    /// One address where programs come in.
+    ListenerKeys: "listener" {
+        /// An IP address and a port.
+        address: SocketAddr = Required,
+        /// What makes it speak HTTPS instead of HTTP: TLS 1.2 and 1.3.
+        tls: ListenerTlsKeys = Optional,
+    }
+}
+
+mapping! {
+    /// The certificate of an HTTPS listener. `bcproxy certificate` makes both files. A change of theirs is noticed.
+    ListenerTlsKeys: "listener's tls section" {
+        /// A PEM file with the server's certificate, and behind it those of the authorities between it and its root; relative to this
+        /// file's folder.
+        certificate: PathBuf = Required,
+        /// A PEM file with the certificate's private key, without a password; relative to this file's folder.
+        private_key: PathBuf = Required,
+    }
+}
+
+/// One address where programs come in.
+#[derive(Debug)]
+pub struct ListenerEntry {
+    pub address: At<SocketAddr>,
+    pub tls: Option<At<ListenerTlsKeys>>,
+}
+
+impl Shape for ListenerEntry {
+    fn form() -> Form {
+        Form::Short { text: Box::new(SocketAddr::form()), full: Box::new(ListenerKeys::form()) }
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        if !matches!(node.value, Value::Mapping(_)) {
+            return Some(Self { address: read_at(node, report)?, tls: None });
+        }
+        let item = ListenerKeys::read(node, report)?;
+        Some(Self { address: item.address?, tls: item.tls })
+    }
+}

@@ -1,0 +1,79 @@
+//! Where a secret is kept.
+
+use std::path::PathBuf;
+
+use super::scalars::{Text, VariableName};
+use crate::config::shape::form::{Form, Shape};
+use crate::config::shape::mapping::{SECRET_FORM, mapping};
+use crate::config::shape::read::At;
+use crate::config::yaml::node::{Node, Value};
+use crate::config::yaml::report::Report;
+use crate::config::yaml::source::Span;
+
+mapping! {
+    /// Where a secret is kept: in one of three places.
+    SecretKeys: "secret", one of [env, file, command] {
+        /// The name of an environment variable that holds the secret.
+        env: VariableName = Optional,
+        /// A file that holds the secret and nothing else; relative to this file's folder. White space around it is ignored.
+        file: PathBuf = Optional,
+        /// A program and its arguments, run without a shell and for at most 30 s; what it prints is the secret.
+        command: Vec<At<Text>> = Optional,
+        /// The day on which the secret ends, as Entra showed it when it was made: `2027-05-01`. bcproxy warns from 30 days before.
+        expires: time::Date = Optional,
+    }
+}
+
+/// Where a secret is kept, and until when it is good.
+#[derive(Debug)]
+pub struct Secret {
+    pub location: SecretLocation,
+    pub expires: Option<At<time::Date>>,
+}
+
+/// Where a secret is kept.
+#[derive(Debug)]
+pub enum SecretLocation {
+    Env(VariableName, Span),
+    File(PathBuf, Span),
+    Command(Vec<String>),
+}
+
+impl Shape for Secret {
+    fn form() -> Form {
+        SecretKeys::form()
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        read_location(node, SECRET_FORM, report).map(|(location, expires)| Self { location, expires })
+    }
+}
+
+/// Where a secret is kept, and its last day. `form`: the right form, for messages.
+pub fn read_location(node: &Node, form: &str, report: &mut Report) -> Option<(SecretLocation, Option<At<time::Date>>)> {
+    let right_form = format!("write where it is kept: {form}, or {{ file: … }}, or {{ command: [ … ] }}");
+    let is_a_place = |entry: &&(Node, Node)| entry.0.text() != Some("expires");
+    match &node.value {
+        Value::Scalar { .. } => {
+            report.error(node.span, "a secret is never written in this file", right_form);
+            None
+        }
+        Value::Mapping(entries) if entries.iter().filter(is_a_place).count() != 1 => {
+            entries.iter().for_each(|(_, value)| report.mask(value.span));
+            report.error(
+                node.label,
+                "a secret is kept in exactly one location: `env`, `file` or `command`",
+                right_form,
+            );
+            None
+        }
+        _ => {
+            let SecretKeys { env, file, command, expires } = SecretKeys::read(node, report)?;
+            let argv = |argv: At<Vec<At<Text>>>| argv.value.into_iter().map(|argument| argument.value.0).collect();
+            let location = env.map(|name| SecretLocation::Env(name.value, name.span));
+            let location = location.or_else(|| file.map(|path| SecretLocation::File(path.value, path.span)));
+            let location = location.or_else(|| command.map(|command| SecretLocation::Command(argv(command))));
+            location.map(|location| (location, expires))
+        }
+    }
+}

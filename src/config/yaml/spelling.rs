@@ -1,0 +1,36 @@
+//! Guesses what a misspelled name stands for.
+
+/// The candidate a misspelt name may stand for.
+pub fn closest_match<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
+    let name = plain(name);
+    // Nobody misspells a name by a hundred characters, and comparing takes quadratic time.
+    if name.len() > 64 {
+        return None;
+    }
+    let likeness = |candidate: &str| strsim::normalized_damerau_levenshtein(&name, &plain(candidate));
+    let scored = candidates.into_iter().map(|candidate| (likeness(candidate), candidate));
+    let (score, best) = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
+    (score > 0.6).then_some(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closest_matches_are_found_in_any_spelling() {
+        let keys = ["tenant_id", "client_id", "client_secret", "listen"];
+        for (typed, meant) in [
+            ("tenat_id", Some("tenant_id")),
+            ("clientSecret", Some("client_secret")),
+            ("client-id", Some("client_id")),
+            ("client_secert", Some("client_secret")),
+            ("limits", None),
+            ("client_certificate", None),
+            ("", None),
+        ] {
+            assert_eq!(closest_match(typed, keys), meant, "{typed}");
+        }
+    }
+}
