@@ -190,7 +190,7 @@ fn load(path: &Path) -> Result<Config, Failure> {
 
 /// The configuration for a command that needs no secret: those it names may be readable for the service alone.
 fn load_shape(path: &Path) -> Result<Config, Failure> {
-    let loaded = Config::load_shape(path).map_err(|mistakes| Failure::Configuration(drawn(&mistakes)))?;
+    let loaded = Config::load_file_only(path).map_err(|mistakes| Failure::Configuration(drawn(&mistakes)))?;
     Ok(loaded.config)
 }
 

@@ -30,7 +30,7 @@ impl Config {
     }
 
     /// The same without a look at what the file names: it may be readable for the service alone.
-    pub fn load_shape(path: &Path) -> Result<Loaded, Diagnostics> {
+    pub fn load_file_only(path: &Path) -> Result<Loaded, Diagnostics> {
         Self::read(path, false)
     }
 

@@ -29,7 +29,7 @@ pub use model::limits::{Limits, Rate};
 pub use model::listener::{Listener, TlsFiles};
 pub use model::public_url::{PublicUrl, PublicUrlError};
 pub use model::route::Route;
-pub use model::route_path::{RoutePath, RoutePathError, UNROUTED};
+pub use model::route_path::{RoutePath, RoutePathError, UNROUTED_PREFIX};
 pub use publish::json_schema::schema;
 pub use publish::reference::reference;
 pub use yaml::diagnostics::{Diagnostic, Diagnostics, Severity};

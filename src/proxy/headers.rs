@@ -15,7 +15,7 @@ pub fn towards_business_central(headers: HeaderMap, method: &Method, route: &con
     let changes = methods(method, &headers).any(|method| CHANGES.contains(&method.as_str()));
     let mut headers = fit_for_business_central(headers, id);
     route.headers.request.apply(&mut headers);
-    if route.changes_any_version && changes && !headers.contains_key(IF_MATCH) {
+    if route.if_match_any && changes && !headers.contains_key(IF_MATCH) {
         headers.insert(IF_MATCH, HeaderValue::from_static("*"));
     }
     headers

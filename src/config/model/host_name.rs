@@ -34,11 +34,6 @@ impl HostName {
     pub fn short(&self) -> Option<Self> {
         self.0.split_once('.').map(|(label, _)| Self(label.to_owned()))
     }
-
-    /// Whether a text, in any case, is this name.
-    pub fn is(&self, text: &str) -> bool {
-        self.0.eq_ignore_ascii_case(text)
-    }
 }
 
 impl FromStr for HostName {

@@ -25,7 +25,7 @@ pub struct Route {
     pub methods: Option<Vec<Method>>,
     pub allow_from: AllowFrom,
     /// Whether a change that names no version is sent with `If-Match: *`.
-    pub changes_any_version: bool,
+    pub if_match_any: bool,
     pub headers: HeaderRules,
     /// How long an answer to a read is given again; `None`: not at all.
     pub cache: Option<Duration>,

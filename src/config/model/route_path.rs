@@ -18,12 +18,12 @@ pub enum RoutePathError {
         "a path holds letters, digits, `-`, `.`, `_` and `~` between single slashes, such as /erp/api; no address and no `..`"
     )]
     NotPlain,
-    #[error("choose another path: below {UNROUTED}, bcproxy answers for addresses that no route covers")]
+    #[error("choose another path: below {UNROUTED_PREFIX}, bcproxy answers for addresses that no route covers")]
     Reserved,
 }
 
 /// The local prefix of addresses no route covers. It is nobody's route.
-pub const UNROUTED: &str = "/unrouted";
+pub const UNROUTED_PREFIX: &str = "/unrouted";
 
 impl RoutePath {
     /// The prefix as it is matched: empty for `/`.
@@ -49,7 +49,8 @@ impl FromStr for RoutePath {
         if !segments.split('/').all(is_plain) {
             return Err(RoutePathError::NotPlain);
         }
-        let is_reserved = path.strip_prefix(UNROUTED).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let is_reserved =
+            path.strip_prefix(UNROUTED_PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if is_reserved { Err(RoutePathError::Reserved) } else { Ok(Self(path.to_owned())) }
     }
 }

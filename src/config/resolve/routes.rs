@@ -110,7 +110,7 @@ fn build_route(
         company,
         methods: route.methods.as_ref().map(|list| list.value.iter().map(|method| method.value.clone()).collect()),
         allow_from: allow_from(route.allow_from.as_ref().or(default_access)),
-        changes_any_version: route.if_match.is_some(),
+        if_match_any: route.if_match.is_some(),
         headers: route.headers.as_ref().map_or_else(HeaderRules::default, |headers| header_rules(&headers.value)),
         cache: route.cache.as_ref().map(|cache| cache.value),
         timeouts: Timeouts {
@@ -169,7 +169,7 @@ pub fn defaults(
             company: connector.company.clone(),
             methods: None,
             allow_from: allow_from(default_access),
-            changes_any_version: false,
+            if_match_any: false,
             headers: HeaderRules::default(),
             cache: None,
             timeouts: connector.timeouts,

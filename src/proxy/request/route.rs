@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use super::odata_v3;
 use crate::business_central::SafePath;
 use crate::business_central::address::{Asked, EnvironmentAddress, Resource};
-use crate::config::{self, UNROUTED};
+use crate::config::{self, UNROUTED_PREFIX};
 use crate::proxy::body::request_body::ClientBody;
 use crate::proxy::environment::connector::Route;
 use crate::proxy::environment::route_table::RouteTable;
@@ -54,7 +54,7 @@ impl Routes {
 /// The route a raw path takes, and what of the path follows its prefix.
 pub fn find<'t, 'r, T>(routes: &'t RouteTable<T>, path: &'r str) -> Result<(&'t T, SafePath<'r>), Refusal> {
     let path = SafePath::check(path)?;
-    if let Some(unrouted) = path.below(UNROUTED) {
+    if let Some(unrouted) = path.below(UNROUTED_PREFIX) {
         return Err(no_route_back(unrouted));
     }
     routes.find(path).ok_or_else(|| no_route(routes))

@@ -9,7 +9,7 @@ use hyper::http::uri::{Authority, Scheme};
 
 use crate::business_central::address::Resource;
 use crate::business_central::{Company, SafePath};
-use crate::config::{PublicUrl, UNROUTED};
+use crate::config::{PublicUrl, UNROUTED_PREFIX};
 use crate::proxy::environment::connector::Route;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::request::route::Routes;
@@ -44,7 +44,7 @@ impl Links {
         let (address, base) = (&self.route.destination.address, self.exchange.base());
         let Some(resource) = address.recognise(path, query) else {
             let elsewhere = address.path_at_origin(path)?;
-            return Some(format!("{base}{UNROUTED}{elsewhere}"));
+            return Some(format!("{base}{UNROUTED_PREFIX}{elsewhere}"));
         };
         let own = || {
             let (asked, companies) = self.exchange.asked()?;
@@ -56,7 +56,8 @@ impl Links {
             let paths = self.routes().iter().filter(|route| self.may_follow(route)).filter_map(below);
             paths.min_by(|one, other| (one.len(), one).cmp(&(other.len(), other)))
         };
-        let local = own().or_else(others).unwrap_or_else(|| format!("{UNROUTED}{}", resource.path_below_environment()));
+        let local =
+            own().or_else(others).unwrap_or_else(|| format!("{UNROUTED_PREFIX}{}", resource.path_below_environment()));
         Some(format!("{base}{local}"))
     }
 
