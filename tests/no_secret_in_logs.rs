@@ -156,9 +156,9 @@ async fn serve_and_be_refused(rig: &Rig, answers: &mut Vec<Answer>) {
     answers.push(rig.get("/api/../x").await);
     answers.push(rig.get("/nowhere").await);
     rig.simulator.close_connections().await;
-    business_central.refuse_connections(Times::Always);
+    business_central.reject_connections(Times::Always);
     answers.push(rig.get("/api/customers").await);
-    business_central.refuse_connections(Times::Next(0));
+    business_central.reject_connections(Times::Next(0));
 
     // A redirect is passed on, never followed.
     let elsewhere = Script::redirect("https://elsewhere.example/".parse().unwrap());
@@ -166,7 +166,7 @@ async fn serve_and_be_refused(rig: &Rig, answers: &mut Vec<Answer>) {
     answers.push(rig.get("/api/items").await);
     assert_eq!(answers.last().unwrap().status, 302);
     let with_token = rig.simulator.received().pop().unwrap().headers["authorization"].clone();
-    let echo = Script::answer(StatusCode::OK).header(HeaderName::from_static("www-authenticate"), with_token);
+    let echo = Script::response(StatusCode::OK).header(HeaderName::from_static("www-authenticate"), with_token);
     business_central.script(Matcher::any().path_ending("/items"), Times::Next(1), echo);
     answers.push(rig.get("/api/items").await);
     assert_eq!(answers.last().unwrap().status, 200);

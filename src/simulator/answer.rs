@@ -115,9 +115,9 @@ impl Body for AnswerBody {
                         return self.data(Bytes::from_static(filling));
                     }
                 }
-                Some(Step::Hold(gate)) => {
-                    let gate = gate.clone();
-                    let holding = self.holding.get_or_insert_with(|| Box::pin(gate.opened()));
+                Some(Step::Hold(latch)) => {
+                    let latch = latch.clone();
+                    let holding = self.holding.get_or_insert_with(|| Box::pin(latch.opened()));
                     ready!(holding.as_mut().poll(cx));
                     self.holding = None;
                     self.steps.pop_front();

@@ -9,7 +9,7 @@
 //! | `entra` | the token endpoint, its faults, the tokens it issued |
 //! | `business_central` | API, OData V4 and SOAP over one set of books |
 //! | `record` | what arrived, and what became of it |
-//! | `script`, `answer`, `gate` | scripted answers and the body that plays them |
+//! | `script`, `answer`, `latch` | scripted answers and the body that plays them |
 //!
 //! It shares no code with the rooms it is used to test.
 
@@ -17,7 +17,7 @@ mod answer;
 mod breakage;
 mod business_central;
 mod entra;
-mod gate;
+mod latch;
 mod listener;
 mod record;
 mod script;
@@ -37,10 +37,10 @@ pub use self::breakage::{Breakage, BreakageError};
 pub use self::business_central::BusinessCentral;
 use self::entra::Tokens;
 pub use self::entra::{API_READ_WRITE_ALL, Entra, Fault, FederatedCredential, IDENTITY_HEADER, IdentityService};
-pub use self::gate::Gate;
+pub use self::latch::Latch;
 pub use self::listener::Break;
 use self::listener::Door;
-pub use self::record::{KEPT_BODY, Outcome, Received};
+pub use self::record::{MAX_RECORDED_BODY_BYTES, Outcome, Received};
 pub use self::script::{Framing, Matcher, Script};
 pub use self::settings::{CompanySettings, Limits, Settings, TenantInLinks};
 pub use self::times::Times;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::business_central::Share;
 
 /// How much of a request body is kept, in bytes. All of it is read and counted.
-pub const KEPT_BODY: usize = 1 << 20;
+pub const MAX_RECORDED_BODY_BYTES: usize = 1 << 20;
 
 /// A request that reached Business Central, as it is known at this moment.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Received {
     pub target: String,
     pub version: Version,
     pub headers: HeaderMap,
-    /// The first [`KEPT_BODY`] bytes of the body; empty until the body has ended or was cut.
+    /// The first [`MAX_RECORDED_BODY_BYTES`] bytes of the body; empty until the body has ended or was cut.
     pub body: Bytes,
     /// How many bytes of the body have arrived.
     pub body_length: u64,
@@ -124,7 +124,7 @@ impl Recorder {
 impl Entry {
     /// Counts a piece of the body and keeps what there is room for.
     pub fn body_data(&mut self, data: &Bytes) {
-        let room = KEPT_BODY.saturating_sub(self.kept.len()).min(data.len());
+        let room = MAX_RECORDED_BODY_BYTES.saturating_sub(self.kept.len()).min(data.len());
         self.kept.extend_from_slice(data.get(..room).unwrap_or_default());
         self.update(|received| received.body_length += data.len() as u64);
     }

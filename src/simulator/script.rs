@@ -7,7 +7,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, header};
 
-use super::gate::Gate;
+use super::latch::Latch;
 use super::listener::Break;
 use super::sync::lock;
 use super::times::Times;
@@ -75,7 +75,7 @@ pub enum Framing {
 pub(super) enum Step {
     Send(Bytes),
     Fill(u64),
-    Hold(Gate),
+    Hold(Latch),
     /// So many bytes are announced that never come.
     Break(Break, u64),
 }
@@ -109,17 +109,17 @@ impl Scripted {
 /// A scripted answer. The methods that shape status, headers and body leave an [`ordinary`](Self::ordinary) one as it is.
 ///
 /// ```
-/// use bcproxy::simulator::{Framing, Gate, Script};
+/// use bcproxy::simulator::{Framing, Latch, Script};
 /// use hyper::StatusCode;
-/// let gate = Gate::closed();
-/// let slow_download = Script::answer(StatusCode::OK).framing(Framing::Chunked).send("first ").hold(&gate).fill(1 << 30).cut();
+/// let latch = Latch::closed();
+/// let slow_download = Script::response(StatusCode::OK).framing(Framing::Chunked).send("first ").hold(&latch).fill(1 << 30).cut();
 /// ```
 #[derive(Debug, Clone)]
 pub struct Script {
     /// What to answer with; `None` for what would have been answered without a script.
     pub(super) scripted: Option<Scripted>,
     pub(super) reads_request: bool,
-    pub(super) gate: Option<Gate>,
+    pub(super) latch: Option<Latch>,
     pub(super) breaks: Option<Break>,
     /// After how many bytes an ordinary answer's body is cut.
     pub(super) cut_after: Option<usize>,
@@ -127,7 +127,7 @@ pub struct Script {
 
 impl Script {
     /// An answer with this status, without headers and body so far.
-    pub fn answer(status: StatusCode) -> Self {
+    pub fn response(status: StatusCode) -> Self {
         Self::with(Some(Scripted {
             status,
             headers: HeaderMap::new(),
@@ -144,7 +144,7 @@ impl Script {
 
     /// A TCP reset instead of an answer, before the request takes effect.
     pub fn reset() -> Self {
-        Self::answer(StatusCode::OK).instead_of_answer(Break::Reset)
+        Self::response(StatusCode::OK).break_before_response(Break::Reset)
     }
 
     /// A 429 or 503 with the envelope of Business Central's limits; `Retry-After` in seconds.
@@ -166,16 +166,16 @@ impl Script {
     /// An error in Business Central's JSON envelope.
     pub fn error(status: StatusCode, code: &str, message: &str) -> Self {
         let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
-        Self::answer(status).header(header::CONTENT_TYPE, HeaderValue::from_static("application/json")).send(body)
+        Self::response(status).header(header::CONTENT_TYPE, HeaderValue::from_static("application/json")).send(body)
     }
 
     /// A 302 to another place.
     pub fn redirect(location: HeaderValue) -> Self {
-        Self::answer(StatusCode::FOUND).header(header::LOCATION, location)
+        Self::response(StatusCode::FOUND).header(header::LOCATION, location)
     }
 
     fn with(scripted: Option<Scripted>) -> Self {
-        Self { scripted, reads_request: true, gate: None, breaks: None, cut_after: None }
+        Self { scripted, reads_request: true, latch: None, breaks: None, cut_after: None }
     }
 
     /// Adds a header; the same name twice gives two lines.
@@ -199,9 +199,9 @@ impl Script {
         self.step(Step::Fill(length))
     }
 
-    /// Waits in the middle of the body until the gate is open. What stands before it has been sent.
-    pub fn hold(self, gate: &Gate) -> Self {
-        self.step(Step::Hold(gate.clone()))
+    /// Waits in the middle of the body until the latch is open. What stands before it has been sent.
+    pub fn hold(self, latch: &Latch) -> Self {
+        self.step(Step::Hold(latch.clone()))
     }
 
     /// Ends the connection here, in the middle of the body, after everything before it was sent.
@@ -223,9 +223,9 @@ impl Script {
         })
     }
 
-    /// Holds back everything, the head included, until the gate is open. An ordinary answer has taken effect by then.
-    pub fn hold_head(mut self, gate: &Gate) -> Self {
-        self.gate = Some(gate.clone());
+    /// Holds back everything, the head included, until the latch is open. An ordinary answer has taken effect by then.
+    pub fn hold_head(mut self, latch: &Latch) -> Self {
+        self.latch = Some(latch.clone());
         self
     }
 
@@ -236,7 +236,7 @@ impl Script {
     }
 
     /// Breaks the connection off where the answer would begin. After [`ordinary`](Self::ordinary) the request has taken effect.
-    pub fn instead_of_answer(mut self, how: Break) -> Self {
+    pub fn break_before_response(mut self, how: Break) -> Self {
         self.breaks = Some(how);
         self
     }

@@ -32,13 +32,13 @@ pub struct Settings {
     /// Whether absolute addresses in answers name the tenant.
     pub tenant_in_links: TenantInLinks,
     /// Whether answers are compressed with gzip for clients that ask for it; never for `Range`.
-    pub compress_answers: bool,
+    pub compress_responses: bool,
     /// Whether JSON is written with `\/` for `/`, as some serializers do.
     pub escape_slashes: bool,
     /// How much Business Central takes at a time; everything by default.
     pub limits: Option<Limits>,
     /// How many requests the record keeps at least; twice as many at most.
-    pub record_limit: usize,
+    pub request_log_limit: usize,
     /// The one thing that is wrong with the set-up.
     pub broken: Option<Breakage>,
     /// Port of the Entra listener; any free one by default.
@@ -93,10 +93,10 @@ impl Default for Settings {
             page_size: 20,
             customers: 50,
             tenant_in_links: TenantInLinks::AsRequested,
-            compress_answers: true,
+            compress_responses: true,
             escape_slashes: false,
             limits: None,
-            record_limit: 10_000,
+            request_log_limit: 10_000,
             broken: None,
             entra_port: None,
             business_central_port: None,

@@ -78,7 +78,7 @@ async fn addresses_in_headers_and_annotations_are_local_whatever_their_form() {
             ["context", "nextLink", "deltaLink", "id", "editLink", "readLink", "mediaReadLink", "mediaEditLink"];
         let annotations = names.iter().map(|name| (format!("@odata.{name}"), upstream.as_str().into()));
         let body = Value::Object(annotations.chain([("text".to_owned(), upstream.as_str().into())]).collect());
-        let mut script = Script::answer(StatusCode::OK)
+        let mut script = Script::response(StatusCode::OK)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .send(body.to_string());
         for name in [LOCATION, CONTENT_LOCATION, HeaderName::from_static("odata-entityid")] {
@@ -200,7 +200,7 @@ async fn compression_is_asked_for_and_undone() {
 async fn a_body_coded_in_a_way_nobody_asked_for_passes_untouched() {
     let rig = Rig::new().await;
     let body = r#"{"@odata.context":"not really brotli"}"#;
-    let script = Script::answer(StatusCode::OK)
+    let script = Script::response(StatusCode::OK)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(CONTENT_ENCODING, HeaderValue::from_static("br"))
         .send(body);
@@ -212,7 +212,7 @@ async fn a_body_coded_in_a_way_nobody_asked_for_passes_untouched() {
 #[tokio::test]
 async fn compression_that_breaks_off_is_no_whole_answer() {
     let rig = Rig::new().await;
-    let script = Script::answer(StatusCode::OK)
+    let script = Script::response(StatusCode::OK)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(CONTENT_ENCODING, HeaderValue::from_static("gzip"))
         .send(&b"\x1f\x8b\x08\0\0\0\0\0\0\x03"[..]);

@@ -110,7 +110,7 @@ async fn a_body_of_several_mebibytes_is_judged_too_and_replayed_with_a_new_token
     let rig = Rig::new().await;
     let large = json!({"requests": create("customers"), "note": "x".repeat(3 << 20)}).to_string();
     let batches = Matcher::any().path_ending("/$batch");
-    rig.simulator.business_central().script(batches, Times::Next(1), Script::answer(StatusCode::UNAUTHORIZED));
+    rig.simulator.business_central().script(batches, Times::Next(1), Script::response(StatusCode::UNAUTHORIZED));
     assert_eq!(rig.post_json("/api/$batch", &large).await.json()["responses"][0]["status"], 201);
     assert_eq!(rig.simulator.business_central().customers(CRONUS), Some(51));
     let other = large.replace("\"customers\"", "\"customers?company=My%20Company\"");

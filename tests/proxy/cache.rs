@@ -145,7 +145,7 @@ async fn a_client_that_has_the_answer_is_told_so() {
     let rig = rig().await;
     let version = "W/\"JzQ0O0E9Jw==\"";
     let json = HeaderValue::from_static("application/json");
-    let answer = Script::answer(StatusCode::OK).header(header::CONTENT_TYPE, json).send("{\"no\":1}");
+    let answer = Script::response(StatusCode::OK).header(header::CONTENT_TYPE, json).send("{\"no\":1}");
     rig.script(Times::Next(1), answer.header(header::ETAG, HeaderValue::from_static(version)));
     // Although it knows this version, all of the answer is asked for: others may need it.
     let known = [("if-none-match", version)];
@@ -188,13 +188,13 @@ async fn what_is_not_the_whole_answer_to_a_get_is_not_kept() {
 async fn errors_and_answers_for_one_are_not_kept() {
     let _clock = HeldClock::new();
     let rig = rig().await;
-    let ok = || Script::answer(StatusCode::OK).send("{}");
+    let ok = || Script::response(StatusCode::OK).send("{}");
     let with = |name: HeaderName, value| ok().header(name, HeaderValue::from_static(value));
     let error = |status| Script::error(status, "BadRequest", "No.");
     for (number, (script, status)) in [
         (error(StatusCode::NOT_FOUND), "bcproxy; fwd=miss"),
         (error(StatusCode::INTERNAL_SERVER_ERROR), "bcproxy; fwd=miss"),
-        (Script::answer(StatusCode::NO_CONTENT), "bcproxy; fwd=miss"),
+        (Script::response(StatusCode::NO_CONTENT), "bcproxy; fwd=miss"),
         (with(header::CACHE_CONTROL, "no-store"), "bcproxy; fwd=miss"),
         (with(header::SET_COOKIE, "session=1"), "bcproxy; fwd=miss"),
         (with(header::VARY, "User-Agent"), "bcproxy; fwd=miss"),
@@ -216,7 +216,7 @@ async fn errors_and_answers_for_one_are_not_kept() {
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_neither_kept_nor_taken_for_whole() {
     let rig = Plan::default().top(ROUTES).connector("limits: { wait: 1ms }").start().await;
-    rig.script(Times::Next(1), Script::answer(StatusCode::OK).send("begun").cut());
+    rig.script(Times::Next(1), Script::response(StatusCode::OK).send("begun").cut());
     let answer = rig.get("/api/items").await;
     assert_eq!(answer.refusal().code, "Proxy_AnswerBroken");
     assert_eq!(said(&rig.get("/api/items").await), STORED);
@@ -272,15 +272,15 @@ async fn an_answer_from_the_cache_waits_for_no_turn() {
     let plan = Plan::default().top(ROUTES).connector("limits: { concurrency: 1, queue: 1 }");
     let rig = shared(plan).await;
     rig.get("/api/customers").await;
-    let gate = bcproxy::simulator::Gate::closed();
-    rig.script(Times::Always, Script::answer(StatusCode::OK).hold_head(&gate));
+    let latch = bcproxy::simulator::Latch::closed();
+    rig.script(Times::Always, Script::response(StatusCode::OK).hold_head(&latch));
     let held = tokio::spawn({
         let rig = rig.clone();
         async move { rig.get("/plain/items").await.status }
     });
     rig.wait_for(|received| received.len() == 2).await;
     assert_eq!(said(&rig.get("/api/customers").await), HIT);
-    gate.open();
+    latch.open();
     assert_eq!(held.await.unwrap(), StatusCode::OK);
 }
 

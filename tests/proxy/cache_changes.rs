@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bcproxy::simulator::{Break, Gate, Matcher, Script, Times};
+use bcproxy::simulator::{Break, Latch, Matcher, Script, Times};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -174,9 +174,9 @@ async fn a_batch_forgets_what_is_kept_of_each_company_it_changes() {
 #[tokio::test]
 async fn a_read_that_began_before_a_change_ended_is_not_kept() {
     let rig = shared(plan()).await;
-    let (before, later) = (Gate::closed(), Gate::closed());
-    rig.script(Times::Next(1), Script::answer(StatusCode::OK).send("old").hold_head(&before));
-    rig.script(Times::Next(1), Script::answer(StatusCode::OK).send("new").hold_head(&later));
+    let (before, later) = (Latch::closed(), Latch::closed());
+    rig.script(Times::Next(1), Script::response(StatusCode::OK).send("old").hold_head(&before));
+    rig.script(Times::Next(1), Script::response(StatusCode::OK).send("new").hold_head(&later));
     let get = |rig: &Arc<Rig>| {
         let rig = rig.clone();
         tokio::spawn(async move { rig.get("/api/items").await })
@@ -199,9 +199,9 @@ async fn a_read_that_began_before_a_change_ended_is_not_kept() {
 #[tokio::test]
 async fn a_read_during_a_change_is_shared_and_not_kept() {
     let rig = shared(plan()).await;
-    let gate = Gate::closed();
+    let latch = Latch::closed();
     let posts = Matcher::any().method(Method::POST);
-    rig.simulator.business_central().script(posts, Times::Next(1), Script::ordinary().hold_head(&gate));
+    rig.simulator.business_central().script(posts, Times::Next(1), Script::ordinary().hold_head(&latch));
     let change = tokio::spawn({
         let rig = rig.clone();
         async move { rig.post_json("/plain/customers", r#"{"displayName":"New"}"#).await.status }
@@ -212,7 +212,7 @@ async fn a_read_during_a_change_is_shared_and_not_kept() {
     }
     // Of another company, nothing changes.
     assert_eq!(kept(&rig, &["/other/customers", "/other/customers"]).await, [false, true]);
-    gate.open();
+    latch.open();
     assert_eq!(within(change).await.unwrap(), StatusCode::CREATED);
     assert_eq!(kept(&rig, &["/api/items", "/api/items"]).await, [false, true]);
 }
@@ -220,15 +220,15 @@ async fn a_read_during_a_change_is_shared_and_not_kept() {
 #[tokio::test]
 async fn a_change_that_ends_during_another_is_seen_at_once() {
     let rig = shared(plan()).await;
-    let (long, before) = (Gate::closed(), Gate::closed());
+    let (long, before) = (Latch::closed(), Latch::closed());
     let posts = Matcher::any().method(Method::POST).path_ending("/vendors");
     rig.simulator.business_central().script(
         posts,
         Times::Next(1),
-        Script::answer(StatusCode::CREATED).hold_head(&long),
+        Script::response(StatusCode::CREATED).hold_head(&long),
     );
-    rig.script(Times::Next(1), Script::answer(StatusCode::OK).send("old").hold_head(&before));
-    rig.script(Times::Next(1), Script::answer(StatusCode::OK).send("new"));
+    rig.script(Times::Next(1), Script::response(StatusCode::OK).send("old").hold_head(&before));
+    rig.script(Times::Next(1), Script::response(StatusCode::OK).send("new"));
     let lasting = tokio::spawn({
         let rig = rig.clone();
         async move { rig.post_json("/plain/vendors", "{}").await.status }
@@ -250,8 +250,8 @@ async fn a_change_that_ends_during_another_is_seen_at_once() {
 #[tokio::test]
 async fn while_a_change_is_being_told_its_reads_go_alone() {
     let rig = shared(plan()).await;
-    let gate = Gate::closed();
-    let told = Script::answer(StatusCode::OK).send("first part").hold(&gate).send("second part");
+    let latch = Latch::closed();
+    let told = Script::response(StatusCode::OK).send("first part").hold(&latch).send("second part");
     let posts = Matcher::any().method(Method::POST);
     rig.simulator.business_central().script(posts, Times::Next(1), told);
     let mut client = Wire::connect(rig.address()).await;
@@ -268,7 +268,7 @@ async fn while_a_change_is_being_told_its_reads_go_alone() {
     for _ in 0..2 {
         assert_eq!(rig.get("/api/items").await.headers["cache-status"], "bcproxy; fwd=bypass; detail=change");
     }
-    gate.open();
+    latch.open();
     assert_eq!(client.bytes(11).await, b"second part");
     // The client may have it all a moment before we have seen its end.
     while !is_hit(&rig.get("/api/items").await) {}
@@ -278,7 +278,7 @@ async fn while_a_change_is_being_told_its_reads_go_alone() {
 async fn of_a_change_nobody_heard_of_the_effect_is_awaited_for_as_long_as_it_may_take() {
     let clock = HeldClock::new();
     for unheard in [
-        Script::ordinary().instead_of_answer(Break::Reset),
+        Script::ordinary().break_before_response(Break::Reset),
         Script::error(StatusCode::GATEWAY_TIMEOUT, "Timeout", "Too slow."),
         Script::ordinary().cut_after(10),
     ] {

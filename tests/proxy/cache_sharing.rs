@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bcproxy::simulator::{Framing, Gate, Outcome, Received, Script, Times};
+use bcproxy::simulator::{Framing, Latch, Outcome, Received, Script, Times};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use tokio::task::JoinHandle;
@@ -43,7 +43,7 @@ fn uses(answers: &[Answer], what: &str) -> usize {
 }
 
 fn json(body: &'static str) -> Script {
-    Script::answer(StatusCode::OK).header(CONTENT_TYPE, HeaderValue::from_static("application/json")).send(body)
+    Script::response(StatusCode::OK).header(CONTENT_TYPE, HeaderValue::from_static("application/json")).send(body)
 }
 
 fn pending(received: &[&Received]) -> usize {
@@ -61,12 +61,12 @@ fn ask_at_once(count: usize, rig: &Arc<Rig>) -> JoinHandle<Vec<Answer>> {
 
 #[tokio::test]
 async fn a_thousand_identical_reads_at_once_are_one_request() {
-    let (rig, gate) = (rig().await, Gate::closed());
-    rig.script(Times::Always, json("{\"value\":[]}").hold_head(&gate));
+    let (rig, latch) = (rig().await, Latch::closed());
+    rig.script(Times::Always, json("{\"value\":[]}").hold_head(&latch));
     let clients = ask_at_once(1000, &rig);
     rig.wait_for(|received| received.len() == 1).await;
     settled(&rig).await;
-    gate.open();
+    latch.open();
     let answers = within(clients).await.unwrap();
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.body == answers[0].body));
     assert_eq!(answers[0].text(), "{\"value\":[]}");
@@ -77,15 +77,15 @@ async fn a_thousand_identical_reads_at_once_are_one_request() {
 
 #[tokio::test]
 async fn who_leaves_takes_nothing_from_those_who_stay() {
-    let (rig, gate) = (rig().await, Gate::closed());
-    rig.script(Times::Always, json("{}").hold_head(&gate));
+    let (rig, latch) = (rig().await, Latch::closed());
+    rig.script(Times::Always, json("{}").hold_head(&latch));
     let first = asks(&rig).await;
     rig.wait_for(|received| received.len() == 1).await;
     let mut second = asks(&rig).await;
     settled(&rig).await;
     first.reset();
     settled(&rig).await;
-    gate.open();
+    latch.open();
     let (head, body) = second.answer().await;
     assert_eq!((head.status(), body.as_slice()), (StatusCode::OK, &b"{}"[..]));
     assert_eq!(rig.received().len(), 1);
@@ -94,8 +94,8 @@ async fn who_leaves_takes_nothing_from_those_who_stay() {
 
 #[tokio::test]
 async fn a_request_nobody_waits_for_any_more_is_given_up() {
-    let (rig, gate) = (rig().await, Gate::closed());
-    rig.script(Times::Next(1), json("{}").hold_head(&gate));
+    let (rig, latch) = (rig().await, Latch::closed());
+    rig.script(Times::Next(1), json("{}").hold_head(&latch));
     let (first, second) = (asks(&rig).await, asks(&rig).await);
     rig.wait_for(|received| received.len() == 1).await;
     first.reset();
@@ -114,12 +114,12 @@ async fn a_failure_is_the_same_for_all_and_is_not_multiplied() {
         json("{\"value\":").cut(),
     ] {
         let rig = shared(Plan::default().top(ROUTES).connector("limits: { wait: 1ms }")).await;
-        let gate = Gate::closed();
-        rig.script(Times::Always, fails.hold_head(&gate));
+        let latch = Latch::closed();
+        rig.script(Times::Always, fails.hold_head(&latch));
         let clients = ask_at_once(20, &rig);
         rig.wait_for(|received| received.len() == 1).await;
         settled(&rig).await;
-        gate.open();
+        latch.open();
         let answers = within(clients).await.unwrap();
         assert!(answers.iter().all(|answer| answer.status.is_server_error() && answer.status == answers[0].status));
         // Whoever came after the failure asked once more for himself.
@@ -131,8 +131,8 @@ async fn a_failure_is_the_same_for_all_and_is_not_multiplied() {
 async fn who_gets_no_turn_keeps_no_place_from_those_who_shared_it() {
     let clock = HeldClock::new();
     let plan = Plan::default().top(ROUTES).connector("limits: { concurrency: 1, wait: 20s }");
-    let (rig, gate) = (shared(plan).await, Gate::closed());
-    rig.script(Times::Next(1), json("{}").hold_head(&gate));
+    let (rig, latch) = (shared(plan).await, Latch::closed());
+    rig.script(Times::Next(1), json("{}").hold_head(&latch));
     let held = tokio::spawn({
         let rig = rig.clone();
         async move { rig.get("/plain/items").await.status }
@@ -145,15 +145,15 @@ async fn who_gets_no_turn_keeps_no_place_from_those_who_shared_it() {
     settled(&rig).await;
     clock.advance(std::time::Duration::from_secs(5)).await;
     assert_eq!(first.answer().await.0.status(), StatusCode::TOO_MANY_REQUESTS);
-    gate.open();
+    latch.open();
     assert_eq!(within(held).await.unwrap(), StatusCode::OK);
     assert_eq!(second.answer().await.0.status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn an_answer_that_is_too_large_to_be_shared_streams_to_one_and_the_others_ask_for_themselves() {
-    let (rig, head, rest) = (rig().await, Gate::closed(), Gate::closed());
-    let large = || Script::answer(StatusCode::OK).framing(Framing::Chunked).fill(3 << 19);
+    let (rig, head, rest) = (rig().await, Latch::closed(), Latch::closed());
+    let large = || Script::response(StatusCode::OK).framing(Framing::Chunked).fill(3 << 19);
     rig.script(Times::Next(1), large().hold(&rest).send("end").hold_head(&head));
     rig.script(Times::Always, large().send("end"));
     let mut clients = [asks(&rig).await, asks(&rig).await, asks(&rig).await];
@@ -176,13 +176,13 @@ async fn an_answer_that_is_too_large_to_be_shared_streams_to_one_and_the_others_
 #[tokio::test]
 async fn a_client_that_reads_nothing_holds_up_nobody() {
     let rig = shared(Plan::default().top(ROUTES).connector("limits: { concurrency: 1 }")).await;
-    let gate = Gate::closed();
-    let large = Script::answer(StatusCode::OK).fill(1 << 20);
-    rig.script(Times::Next(1), large.hold_head(&gate));
+    let latch = Latch::closed();
+    let large = Script::response(StatusCode::OK).fill(1 << 20);
+    rig.script(Times::Next(1), large.hold_head(&latch));
     let (mut slow, mut quick) = (asks(&rig).await, asks(&rig).await);
     rig.wait_for(|received| pending(received) == 1).await;
     settled(&rig).await;
-    gate.open();
+    latch.open();
     slow.head().await;
     quick.head().await;
     quick.count(1 << 20).await;
@@ -194,8 +194,8 @@ async fn a_client_that_reads_nothing_holds_up_nobody() {
 
 #[tokio::test]
 async fn whoever_shares_an_answer_gets_it_turned_for_himself() {
-    let (rig, gate) = (rig().await, Gate::closed());
-    rig.script(Times::Next(1), Script::ordinary().hold_head(&gate));
+    let (rig, latch) = (rig().await, Latch::closed());
+    rig.script(Times::Next(1), Script::ordinary().hold_head(&latch));
     let mut clients = Vec::new();
     for host in ["erp", "oldserver:7047"] {
         let mut client = Wire::connect(rig.address()).await;
@@ -204,7 +204,7 @@ async fn whoever_shares_an_answer_gets_it_turned_for_himself() {
     }
     rig.wait_for(|received| received.len() == 1).await;
     settled(&rig).await;
-    gate.open();
+    latch.open();
     for (host, mut client) in clients {
         let body = String::from_utf8(client.answer().await.1).unwrap();
         assert!(body.contains(&format!("\"http://{host}/api/$metadata#")), "{body}");

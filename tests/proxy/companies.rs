@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bcproxy::simulator::{Gate, Matcher, Received, Script, Times};
+use bcproxy::simulator::{Latch, Matcher, Received, Script, Times};
 use hyper::{Method, StatusCode};
 
 use crate::rig::{HeldClock, Plan, Rig, at_once, begin_soap_call, read_to_end, within};
@@ -19,15 +19,15 @@ fn look_ups(rig: &Rig) -> usize {
 #[tokio::test]
 async fn a_hundred_first_requests_look_the_company_up_once() {
     let _clock = HeldClock::new();
-    let gate = Gate::closed();
-    let hold = Script::ordinary().hold_head(&gate);
+    let latch = Latch::closed();
+    let hold = Script::ordinary().hold_head(&latch);
     let companies = Matcher::any().path_ending("/companies");
     let plan = Plan::default();
     let rig = plan.start_after(|simulator| simulator.business_central().script(companies, Times::Always, hold)).await;
     let address = rig.address();
     let clients = at_once(100, move |_| begin_soap_call(address)).await;
     within(rig.simulator.wait_for(|received| !received.is_empty())).await;
-    gate.open();
+    latch.open();
     for mut client in clients {
         let (answer, end) = read_to_end(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && end.is_ok(), "{answer}");
@@ -62,7 +62,7 @@ async fn a_company_that_is_created_later_is_found_without_a_restart() {
     let id = rig.simulator.settings().companies[0].id;
     let list = format!(r#"{{"value":[{{"id":"{id}","name":"Cronus"}}]}}"#);
     let companies = Matcher::any().path_ending("/companies");
-    rig.simulator.business_central().script(companies, Times::Always, Script::answer(StatusCode::OK).send(list));
+    rig.simulator.business_central().script(companies, Times::Always, Script::response(StatusCode::OK).send(list));
     clock.advance(Duration::from_secs(31)).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
 }
@@ -218,10 +218,10 @@ async fn a_look_up_that_failed_is_made_again() {
     assert_eq!(rig.get("/api/customers").await.status, 200);
 
     let rig =
-        Plan::default().start_after(|simulator| simulator.business_central().refuse_connections(Times::Always)).await;
+        Plan::default().start_after(|simulator| simulator.business_central().reject_connections(Times::Always)).await;
     let refusal = rig.get("/api/customers").await.refusal();
     assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_Unreachable"));
-    rig.simulator.business_central().refuse_connections(Times::Next(0));
+    rig.simulator.business_central().reject_connections(Times::Next(0));
     clock.advance(Duration::from_secs(1)).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
 }

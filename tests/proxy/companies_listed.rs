@@ -115,7 +115,7 @@ async fn an_answer_of_the_system_service_that_can_not_be_narrowed_is_not_passed_
     let large = format!("<a>{}</a>", "My Company".repeat(200_000));
     for (body, coding) in [(other.clone(), None), (large, None), (other, Some("br"))] {
         let mut script =
-            Script::answer(StatusCode::OK).header(CONTENT_TYPE, HeaderValue::from_static("text/xml")).send(body);
+            Script::response(StatusCode::OK).header(CONTENT_TYPE, HeaderValue::from_static("text/xml")).send(body);
         if let Some(coding) = coding {
             script = script.header(CONTENT_ENCODING, HeaderValue::from_static(coding));
         }
@@ -125,7 +125,7 @@ async fn an_answer_of_the_system_service_that_can_not_be_narrowed_is_not_passed_
     }
     let compressed = gzip(b"<a>My Company</a>");
     let script =
-        Script::answer(StatusCode::OK).header(CONTENT_ENCODING, HeaderValue::from_static("gzip")).send(compressed);
+        Script::response(StatusCode::OK).header(CONTENT_ENCODING, HeaderValue::from_static("gzip")).send(compressed);
     rig.simulator.business_central().script(Matcher::any().path_ending("/SystemService"), Times::Next(1), script);
     assert_eq!(ask(&rig, "/soap/SystemService", "gzip").await.refusal().status, 502);
 }

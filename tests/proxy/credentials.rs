@@ -108,7 +108,7 @@ async fn with_federated_token(token: &str) -> Rig {
         audience: "api://AzureADTokenExchange".to_owned(),
         public_key: Some(Key::First.public()),
     };
-    prepared.simulator.entra().federate(prepared.simulator.settings().client_id, credential);
+    prepared.simulator.entra().add_federated_credential(prepared.simulator.settings().client_id, credential);
     prepared.start().await
 }
 
@@ -185,7 +185,7 @@ async fn a_managed_identity_can_vouch_for_the_application() {
         audience: "api://AzureADTokenExchange".to_owned(),
         public_key: None,
     };
-    prepared.simulator.entra().federate(settings.client_id, credential);
+    prepared.simulator.entra().add_federated_credential(settings.client_id, credential);
     let service = prepared.simulator.identity_service(vec![identity]).await.unwrap();
     let mut process = on_azure(&prepared, &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", &service.imds())]).await;
     let address = within(process.address()).await;

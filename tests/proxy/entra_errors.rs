@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bcproxy::simulator::{Fault, Gate, Simulator, Times};
+use bcproxy::simulator::{Fault, Latch, Simulator, Times};
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
@@ -31,14 +31,14 @@ async fn assert_no_token(rig: &Rig, what: &str, side: Side, named: &[&str]) -> u
         assert!(refusal.message.contains(part), "{what} should name {part}: {}", refusal.message);
     }
     assert!(refusal.message.ends_with('.') && !refusal.message.contains(&rig.simulator.settings().client_secret));
-    let asked = (rig.simulator.token_requests(), rig.simulator.entra().refused_connections());
+    let asked = (rig.simulator.token_requests(), rig.simulator.entra().rejected_connections());
 
     let address = rig.address();
     for again in at_once(50, move |_| send(address, Method::GET, "/odata/Customer", &[], "")).await {
         assert_eq!(again.refusal(), refusal, "{what}");
     }
     assert_eq!(rig.call_soap("/soap/Codeunit/Tools").await.refusal(), refusal, "{what}");
-    let asked_now = (rig.simulator.token_requests(), rig.simulator.entra().refused_connections());
+    let asked_now = (rig.simulator.token_requests(), rig.simulator.entra().rejected_connections());
     assert_eq!(asked_now, asked, "{what}: Entra is left alone");
     assert!(rig.simulator.received().is_empty(), "{what}: nothing is sent without a token");
     answer.retry_after()
@@ -82,7 +82,7 @@ async fn a_fault_of_entra_or_of_the_way_to_it_is_named() {
     let html = |status| Fault::Html(StatusCode::from_u16(status).unwrap());
     let answer = |status: u16, header: (&'static str, &'static str), body: Bytes| {
         let header = (HeaderName::from_static(header.0), HeaderValue::from_static(header.1));
-        Fault::Answer { status: StatusCode::from_u16(status).unwrap(), headers: vec![header], body }
+        Fault::Response { status: StatusCode::from_u16(status).unwrap(), headers: vec![header], body }
     };
     let json = ("content-type", "application/json");
     let huge = Bytes::from(vec![b' '; 10 << 20]);
@@ -155,7 +155,7 @@ async fn an_authority_where_nothing_listens_is_named() {
 #[tokio::test]
 async fn an_entra_that_does_not_answer_is_given_up_after_the_connectors_time() {
     let clock = HeldClock::new();
-    let hold = Fault::Held(Gate::closed());
+    let hold = Fault::Held(Latch::closed());
     let plan = Plan::default().connector("timeouts: { token: 5s }");
     let rig = plan.start_after(|simulator| simulator.entra().fail(hold, Times::Next(1))).await;
     within(rig.simulator.entra().wait_for_token_requests(1)).await;

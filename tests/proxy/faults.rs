@@ -1,7 +1,7 @@
 //! Whatever goes wrong on the way to Business Central: what the client sees, how often the request was sent, and how often it was carried
 //! out. No change is ever carried out twice.
 
-use bcproxy::simulator::{Break, Gate, Matcher, Script, Times};
+use bcproxy::simulator::{Break, Latch, Matcher, Script, Times};
 use futures_util::future::join_all;
 use hyper::{Method, StatusCode};
 
@@ -140,8 +140,8 @@ async fn check_script(trouble: &str, script: Script, fate: impl Fn(Asked) -> Fat
 async fn a_connection_that_breaks_before_the_answer() {
     for how in [Break::Reset, Break::Cut] {
         for is_carried_out in [false, true] {
-            let script = if is_carried_out { Script::ordinary() } else { Script::answer(StatusCode::OK) };
-            check_script("no answer", script.instead_of_answer(how), |asked| match asked.only_reads() {
+            let script = if is_carried_out { Script::ordinary() } else { Script::response(StatusCode::OK) };
+            check_script("no answer", script.break_before_response(how), |asked| match asked.only_reads() {
                 true => asked.done_after(2),
                 false => asked.failed(502, is_carried_out),
             })
@@ -171,13 +171,13 @@ async fn a_pooled_connection_that_has_ended() {
 async fn no_connection_to_be_had_at_first() {
     let refuse = async |rig: &Rig, _| {
         rig.simulator.close_connections().await;
-        rig.simulator.business_central().refuse_connections(Times::Next(2));
+        rig.simulator.business_central().reject_connections(Times::Next(2));
     };
     check("refused connections", Plan::default, refuse, |asked| asked.done_after(1)).await;
     let refuse_all = async |rig: &Rig, _| {
         rig.simulator.close_connections().await;
         // The first attempt and three more.
-        rig.simulator.business_central().refuse_connections(Times::Next(4));
+        rig.simulator.business_central().reject_connections(Times::Next(4));
     };
     check("no connections", Plan::default, refuse_all, |_| (502, 0, 0)).await;
 }
@@ -227,7 +227,7 @@ async fn a_service_that_is_not_available() {
         false => asked.failed(503, false),
     })
     .await;
-    check_script("a 502", Script::answer(StatusCode::BAD_GATEWAY), |asked| match asked.only_reads() {
+    check_script("a 502", Script::response(StatusCode::BAD_GATEWAY), |asked| match asked.only_reads() {
         true => asked.done_after(2),
         false => asked.failed(502, false),
     })
@@ -237,12 +237,12 @@ async fn a_service_that_is_not_available() {
 #[tokio::test]
 async fn a_request_that_took_too_long() {
     for status in [StatusCode::GATEWAY_TIMEOUT, StatusCode::REQUEST_TIMEOUT] {
-        let script = Script::answer(status).header(hyper::header::RETRY_AFTER, 1.into());
+        let script = Script::response(status).header(hyper::header::RETRY_AFTER, 1.into());
         check_script("too late", script, |asked| asked.failed(status.as_u16(), false)).await;
     }
-    let gate = Gate::closed();
+    let latch = Latch::closed();
     let hold = async |rig: &Rig, asked: Asked| {
-        rig.simulator.business_central().script(asked.matcher(), Times::Next(1), Script::ordinary().hold_head(&gate));
+        rig.simulator.business_central().script(asked.matcher(), Times::Next(1), Script::ordinary().hold_head(&latch));
     };
     let impatient = || Plan::default().connector("timeouts: { head: 1s }");
     check("no answer in time", impatient, hold, |asked| asked.failed(504, true)).await;

@@ -84,7 +84,7 @@ async fn what_programs_and_business_central_tell_each_other_in_headers_passes_bo
         ("last-modified", "Wed, 25 Nov 2026 10:00:00 GMT"),
         ("content-disposition", "attachment; filename=\"a.pdf\""),
     ];
-    let script = told.iter().fold(Script::answer(StatusCode::OK), |script, (name, value)| {
+    let script = told.iter().fold(Script::response(StatusCode::OK), |script, (name, value)| {
         script.header(HeaderName::from_static(name), HeaderValue::from_static(value))
     });
     rig.script(Times::Always, script);

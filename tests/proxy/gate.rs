@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use bcproxy::simulator::{Gate, Matcher, Outcome, Received, Script, Times};
+use bcproxy::simulator::{Latch, Matcher, Outcome, Received, Script, Times};
 use hyper::{Method, StatusCode};
 
 use crate::rig::{HeldClock, Plan, Rig, at_once, shared, within};
 use crate::wire::Wire;
 
-/// Holds every request for items back until the gate opens.
-fn hold(rig: &Rig, gate: &Gate) {
-    rig.script(Times::Always, Script::answer(StatusCode::OK).hold_head(gate));
+/// Holds every request for items back until the latch opens.
+fn hold(rig: &Rig, latch: &Latch) {
+    rig.script(Times::Always, Script::response(StatusCode::OK).hold_head(latch));
 }
 
 fn in_work(received: &[&Received]) -> usize {
@@ -23,8 +23,8 @@ async fn get_items(rig: Arc<Rig>) -> StatusCode {
 
 #[tokio::test]
 async fn no_more_are_in_work_than_business_central_takes_and_all_are_answered() {
-    let (rig, gate) = (shared(Plan::default()).await, Gate::closed());
-    hold(&rig, &gate);
+    let (rig, latch) = (shared(Plan::default()).await, Latch::closed());
+    hold(&rig, &latch);
     let clients = tokio::spawn(at_once(30, {
         let rig = rig.clone();
         move |_| get_items(rig.clone())
@@ -45,7 +45,7 @@ async fn no_more_are_in_work_than_business_central_takes_and_all_are_answered() 
             most
         }
     });
-    gate.open();
+    latch.open();
     assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 30]);
     assert!(most.await.unwrap() <= 5);
 }
@@ -56,8 +56,8 @@ async fn connectors_of_one_application_share_its_places_and_the_tightest_limit_h
         .connector("limits: { concurrency: 3 }")
         .another_connector("other", &["limits: { concurrency: 2 }"])
         .top("routes: [ { path: /a, to: api/v2.0, connector: cronus }, { path: /b, to: api/v2.0, connector: other } ]");
-    let (rig, gate) = (shared(plan).await, Gate::closed());
-    hold(&rig, &gate);
+    let (rig, latch) = (shared(plan).await, Latch::closed());
+    hold(&rig, &latch);
     let clients = tokio::spawn(at_once(8, {
         let rig = rig.clone();
         move |number| {
@@ -66,20 +66,20 @@ async fn connectors_of_one_application_share_its_places_and_the_tightest_limit_h
         }
     }));
     rig.wait_for(|received| in_work(received) == 2).await;
-    gate.open();
+    latch.open();
     assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 8]);
 }
 
 #[tokio::test]
 async fn without_limits_nothing_waits() {
-    let (rig, gate) = (shared(Plan::default().connector("limits: off")).await, Gate::closed());
-    hold(&rig, &gate);
+    let (rig, latch) = (shared(Plan::default().connector("limits: off")).await, Latch::closed());
+    hold(&rig, &latch);
     let clients = tokio::spawn(at_once(12, {
         let rig = rig.clone();
         move |_| get_items(rig.clone())
     }));
     rig.wait_for(|received| in_work(received) == 12).await;
-    gate.open();
+    latch.open();
     assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 12]);
 }
 
@@ -87,8 +87,8 @@ async fn without_limits_nothing_waits() {
 async fn who_finds_no_place_is_told_when_to_come_back() {
     let clock = HeldClock::new();
     let plan = Plan::default().connector("limits: { concurrency: 1, queue: 1, wait: 20s }");
-    let (rig, gate) = (shared(plan).await, Gate::closed());
-    hold(&rig, &gate);
+    let (rig, latch) = (shared(plan).await, Latch::closed());
+    hold(&rig, &latch);
     let in_work = tokio::spawn(get_items(rig.clone()));
     rig.wait_for(|received| !received.is_empty()).await;
     let mut waiting = Wire::connect(rig.address()).await;
@@ -115,7 +115,7 @@ async fn who_finds_no_place_is_told_when_to_come_back() {
     let (head, body) = waiting.answer().await;
     assert_eq!(head.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(String::from_utf8_lossy(&body).contains("`wait`"));
-    gate.open();
+    latch.open();
     assert_eq!(within(in_work).await.unwrap(), StatusCode::OK);
     assert_eq!(rig.received().len(), 1);
 }
@@ -123,8 +123,8 @@ async fn who_finds_no_place_is_told_when_to_come_back() {
 #[tokio::test]
 async fn a_client_that_leaves_the_queue_is_not_carried_out() {
     let plan = Plan::default().connector("limits: { concurrency: 1, queue: 1 }");
-    let (rig, gate) = (shared(plan).await, Gate::closed());
-    hold(&rig, &gate);
+    let (rig, latch) = (shared(plan).await, Latch::closed());
+    hold(&rig, &latch);
     let in_work = tokio::spawn(get_items(rig.clone()));
     rig.wait_for(|received| !received.is_empty()).await;
     let mut leaves = Wire::connect(rig.address()).await;
@@ -137,7 +137,7 @@ async fn a_client_that_leaves_the_queue_is_not_carried_out() {
         ))
         .await;
     leaves.reset();
-    gate.open();
+    latch.open();
     assert_eq!(within(in_work).await.unwrap(), StatusCode::OK);
     // Its place is free again, for one who stays.
     assert_eq!(rig.get("/api/items").await.status, 200);
@@ -146,8 +146,8 @@ async fn a_client_that_leaves_the_queue_is_not_carried_out() {
 #[tokio::test]
 async fn a_slow_answer_keeps_its_place_to_its_last_byte_and_a_client_that_leaves_gives_it_back() {
     let plan = Plan::default().connector("limits: { concurrency: 1 }");
-    let (rig, gate) = (shared(plan).await, Gate::closed());
-    let slow = Script::answer(StatusCode::OK).send("begun").hold(&gate).fill(4 << 20);
+    let (rig, latch) = (shared(plan).await, Latch::closed());
+    let slow = Script::response(StatusCode::OK).send("begun").hold(&latch).fill(4 << 20);
     rig.script(Times::Next(1), slow.clone());
     rig.script(Times::Next(1), slow);
     let mut stays = Wire::connect(rig.address()).await;
@@ -160,7 +160,7 @@ async fn a_slow_answer_keeps_its_place_to_its_last_byte_and_a_client_that_leaves
         async move { rig.send(Method::GET, "/api/customers", &[], "").await.status }
     });
     assert_eq!(rig.received().len(), 1, "the first one's answer has not ended");
-    gate.open();
+    latch.open();
     stays.count(head.header("content-length").unwrap().parse().unwrap()).await;
     leaves.head().await;
     leaves.reset();

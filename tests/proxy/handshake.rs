@@ -193,7 +193,7 @@ async fn an_empty_soap_call_is_never_forwarded() {
     rig.simulator.business_central().script(
         Matcher::any().path_ending("/Microsoft.NAV.post"),
         Times::Always,
-        Script::answer(StatusCode::NO_CONTENT),
+        Script::response(StatusCode::NO_CONTENT),
     );
     for (token, status) in [(TYPE_1.to_owned(), 401), (STANDARD.encode(type_3()), 204)] {
         client

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bcproxy::simulator::{Break, Framing, Gate, Matcher, Outcome, Script, Times};
+use bcproxy::simulator::{Break, Framing, Latch, Matcher, Outcome, Script, Times};
 use hyper::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -114,7 +114,7 @@ async fn a_client_that_has_left_is_told_from_one_that_is_done_sending() {
     let rig = secured().await;
     for leave in [Wire::reset, Wire::vanish, |client: Wire| drop(client)] {
         let before = rig.received().len();
-        rig.script(Times::Next(1), Script::ordinary().hold_head(&Gate::closed()));
+        rig.script(Times::Next(1), Script::ordinary().hold_head(&Latch::closed()));
         let mut client = connect(&rig).await;
         client.send("GET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
         rig.wait_for(|received| received.len() > before).await;
@@ -123,8 +123,8 @@ async fn a_client_that_has_left_is_told_from_one_that_is_done_sending() {
     }
     // With and without a word in TLS.
     for orderly in [true, false] {
-        let gate = Gate::closed();
-        let (before, held) = (rig.received().len(), Script::ordinary().hold_head(&gate));
+        let latch = Latch::closed();
+        let (before, held) = (rig.received().len(), Script::ordinary().hold_head(&latch));
         rig.simulator.business_central().script(Matcher::any().method(Method::POST), Times::Next(1), held);
         let mut client = connect(&rig).await;
         client.send(post).await;
@@ -134,29 +134,29 @@ async fn a_client_that_has_left_is_told_from_one_that_is_done_sending() {
             client.finish_silently()
         }
         rig.wait_for(|received| received.len() > before && received[before].complete).await;
-        gate.open();
+        latch.open();
         let head = client.head().await;
         assert_eq!(head.status(), StatusCode::CREATED, "orderly: {orderly}");
         client.bytes(head.header("content-length").unwrap().parse().unwrap()).await;
         client.rest().await.1.unwrap();
     }
     // A POST outlives its client.
-    let gate = Gate::closed();
-    let (before, held) = (rig.received().len(), Script::ordinary().hold_head(&gate));
+    let latch = Latch::closed();
+    let (before, held) = (rig.received().len(), Script::ordinary().hold_head(&latch));
     rig.simulator.business_central().script(Matcher::any().method(Method::POST), Times::Next(1), held);
     let mut client = connect(&rig).await;
     client.send(post).await;
     rig.wait_for(|received| received.len() > before && received[before].complete).await;
     client.reset();
-    gate.open();
+    latch.open();
     rig.wait_for(|received| received[before].outcome == Outcome::Answered).await;
     assert_eq!(rig.simulator.business_central().writes(), 3);
 }
 
 #[tokio::test]
 async fn a_client_that_sends_the_next_request_early_has_not_left() {
-    let (rig, gate) = (secured().await, Gate::closed());
-    rig.script(Times::Next(1), Script::ordinary().hold_head(&gate));
+    let (rig, latch) = (secured().await, Latch::closed());
+    rig.script(Times::Next(1), Script::ordinary().hold_head(&latch));
     let mut client = connect(&rig).await;
     client.send("GET /api/items?$top=1 HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     rig.wait_for(|received| !received.is_empty()).await;
@@ -166,7 +166,7 @@ async fn a_client_that_sends_the_next_request_early_has_not_left() {
         other.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
         assert_eq!(other.answer().await.0.status(), StatusCode::OK);
     }
-    gate.open();
+    latch.open();
     for _ in 0..2 {
         assert_eq!(client.answer().await.0.status(), StatusCode::OK);
     }
@@ -177,8 +177,8 @@ async fn a_cut_answer_looks_cut_and_a_whole_one_does_not() {
     let rig = secured().await;
     for framing in [Framing::ContentLength, Framing::Chunked, Framing::Close] {
         for manner in ["HTTP/1.1\r\nHost: erp", "HTTP/1.0"] {
-            let gate = Gate::closed();
-            let begun = Script::answer(StatusCode::OK).framing(framing).send("begun").hold(&gate);
+            let latch = Latch::closed();
+            let begun = Script::response(StatusCode::OK).framing(framing).send("begun").hold(&latch);
             rig.script(Times::Next(1), begun.cut());
             let mut client = connect(&rig).await;
             client.send(format!("GET /api/items {manner}\r\n\r\n")).await;
@@ -186,7 +186,7 @@ async fn a_cut_answer_looks_cut_and_a_whole_one_does_not() {
             let begin =
                 if head.header("transfer-encoding").is_some() { client.chunk().await } else { client.bytes(5).await };
             assert_eq!(begin, b"begun");
-            gate.open();
+            latch.open();
             let (rest, end) = client.rest().await;
             assert!(rest.is_empty(), "{framing:?} {manner}: {rest:?}");
             let end = end.expect_err("no orderly end").kind();
@@ -194,7 +194,7 @@ async fn a_cut_answer_looks_cut_and_a_whole_one_does_not() {
                 assert_eq!(end, ErrorKind::ConnectionReset, "{framing:?}");
             }
 
-            let whole = Script::answer(StatusCode::OK).framing(framing).send("whole");
+            let whole = Script::response(StatusCode::OK).framing(framing).send("whole");
             rig.script(Times::Next(1), whole);
             let mut client = connect(&rig).await;
             client.send(format!("GET /api/items {manner}\r\nConnection: close\r\n\r\n")).await;
@@ -205,7 +205,7 @@ async fn a_cut_answer_looks_cut_and_a_whole_one_does_not() {
     rig.simulator.business_central().script(
         Matcher::any().method(Method::POST),
         Times::Always,
-        Script::ordinary().instead_of_answer(Break::Reset),
+        Script::ordinary().break_before_response(Break::Reset),
     );
     let mut client = connect(&rig).await;
     client.send("POST /api/items HTTP/1.1\r\nHost: erp\r\nContent-Length: 2\r\n\r\n{}").await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bcproxy::simulator::{Gate, Limits, Matcher, Outcome, Received, Script, Simulator, Times};
+use bcproxy::simulator::{Latch, Limits, Matcher, Outcome, Received, Script, Simulator, Times};
 use hyper::{Method, StatusCode};
 
 use crate::process::Process;
@@ -25,20 +25,20 @@ fn items() -> Matcher {
 }
 
 /// Holds the first few requests back until as many as Business Central takes are there at once.
-async fn meet(simulator: &Simulator, gate: &Gate) {
+async fn meet(simulator: &Simulator, latch: &Latch) {
     let in_work = |received: &[Received]| {
         received.iter().filter(|it| it.target.ends_with("/items") && it.outcome == Outcome::Pending).count()
     };
     within(simulator.wait_for(|received| in_work(received) == REAL.concurrency)).await;
-    gate.open();
+    latch.open();
 }
 
 #[tokio::test]
 async fn two_hundred_clients_and_five_thousand_requests_see_no_error() {
     let prepared = strict(Plan::default()).prepare().await;
     let business_central = prepared.simulator.business_central();
-    let (gate, done) = (Gate::closed(), Script::answer(StatusCode::OK).send("done"));
-    business_central.script(items(), Times::Next(5), done.clone().hold_head(&gate));
+    let (latch, done) = (Latch::closed(), Script::response(StatusCode::OK).send("done"));
+    business_central.script(items(), Times::Next(5), done.clone().hold_head(&latch));
     business_central.script(items(), Times::Always, done);
     let mut process = Process::run(&prepared.file);
     let address = process.address().await;
@@ -53,9 +53,9 @@ async fn two_hundred_clients_and_five_thousand_requests_see_no_error() {
         }
         answered
     }));
-    meet(&prepared.simulator, &gate).await;
+    meet(&prepared.simulator, &latch).await;
     assert_eq!(clients.await.unwrap().iter().sum::<u32>(), 5000);
-    assert_eq!(business_central.most_in_work(), 5, "what there is, is used");
+    assert_eq!(business_central.peak_concurrency(), 5, "what there is, is used");
     assert!(business_central.throttled() <= 5, "{}", business_central.throttled());
 }
 
@@ -63,9 +63,9 @@ async fn two_hundred_clients_and_five_thousand_requests_see_no_error() {
 async fn a_limit_that_is_tighter_than_ours_is_met_with_patience() {
     let limits = Limits { concurrency: 2, ..REAL };
     let rig = shared(Plan::default().settings(|settings| settings.limits = Some(limits))).await;
-    let gate = Gate::closed();
+    let latch = Latch::closed();
     let posts = Matcher::any().method(Method::POST);
-    rig.simulator.business_central().script(posts, Times::Always, Script::ordinary().hold_head(&gate));
+    rig.simulator.business_central().script(posts, Times::Always, Script::ordinary().hold_head(&latch));
     let clients = tokio::spawn(at_once(8, {
         let rig = rig.clone();
         move |number| {
@@ -74,7 +74,7 @@ async fn a_limit_that_is_tighter_than_ours_is_met_with_patience() {
         }
     }));
     rig.wait_for(|received| received.iter().any(|it| it.status == Some(StatusCode::TOO_MANY_REQUESTS))).await;
-    gate.open();
+    latch.open();
     assert_eq!(clients.await.unwrap(), [StatusCode::CREATED; 8]);
     assert_eq!(rig.simulator.business_central().writes(), 8);
 }
@@ -83,8 +83,8 @@ async fn a_limit_that_is_tighter_than_ours_is_met_with_patience() {
 async fn who_asks_one_thing_at_a_time_waits_one_turn_beside_who_asks_a_hundred_and_fifty() {
     let plan = strict(Plan::default()).top("log: { format: json }");
     let prepared = plan.prepare().await;
-    let gate = Gate::closed();
-    let hold = Script::answer(StatusCode::OK).hold_head(&gate);
+    let latch = Latch::closed();
+    let hold = Script::response(StatusCode::OK).hold_head(&latch);
     prepared.simulator.business_central().script(items(), Times::Always, hold);
     let mut process = Process::run(&prepared.file);
     let address = process.address().await;
@@ -95,7 +95,7 @@ async fn who_asks_one_thing_at_a_time_waits_one_turn_beside_who_asks_a_hundred_a
             assert_eq!(client.answer().await.0.status(), StatusCode::OK);
         }
     }));
-    meet(&prepared.simulator, &gate).await;
+    meet(&prepared.simulator, &latch).await;
     let mut till = Wire::connect(address).await;
     for _ in 0..20 {
         till.send(get("/api/items", "till")).await;
@@ -115,7 +115,7 @@ async fn a_client_that_reads_nothing_holds_its_place_no_longer_than_body_idle() 
     let clock = HeldClock::new();
     let plan = Plan::default().connector("limits: { concurrency: 1 }").connector("timeouts: { body_idle: 20s }");
     let rig = shared(plan).await;
-    rig.script(Times::Next(1), Script::answer(StatusCode::OK).fill(64 << 20));
+    rig.script(Times::Next(1), Script::response(StatusCode::OK).fill(64 << 20));
     let mut stalled = Wire::connect(rig.address()).await;
     stalled.send(get("/api/items", "asleep")).await;
     stalled.head().await;
@@ -140,7 +140,7 @@ async fn a_client_that_reads_nothing_holds_its_place_no_longer_than_body_idle() 
 #[tokio::test]
 async fn an_answer_that_fits_the_read_ahead_gives_its_place_back_although_nobody_reads_it() {
     let rig = shared(Plan::default().connector("limits: { concurrency: 1 }")).await;
-    rig.script(Times::Next(1), Script::answer(StatusCode::OK).fill(256 << 10));
+    rig.script(Times::Next(1), Script::response(StatusCode::OK).fill(256 << 10));
     let mut slow = Wire::connect(rig.address()).await;
     slow.send(get("/api/items", "slow")).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bcproxy::simulator::{Gate, Matcher, Script, Settings, Simulator, Times};
+use bcproxy::simulator::{Latch, Matcher, Script, Settings, Simulator, Times};
 use hyper::Method;
 
 use crate::rig::{HeldClock, Plan, Refusal, Rig, send};
@@ -198,10 +198,10 @@ async fn an_upstream_that_hangs_up_at_once_gives_a_bad_gateway() {
     let rig = Rig::new().await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
     rig.simulator.close_connections().await;
-    rig.simulator.business_central().refuse_connections(Times::Always);
+    rig.simulator.business_central().reject_connections(Times::Always);
     let answer = rig.post_json("/api/customers", r#"{"displayName":"x"}"#).await;
     assert_eq!(answer.refusal().status, 502, "{}", answer.text());
-    rig.simulator.business_central().refuse_connections(Times::Next(0));
+    rig.simulator.business_central().reject_connections(Times::Next(0));
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(rig.simulator.business_central().writes(), 0);
 }
@@ -216,8 +216,8 @@ async fn an_answer_that_does_not_come_is_given_up_after_the_routes_time() {
     );
     let rig = plan.start().await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
-    let (gate, address) = (Gate::closed(), rig.address());
-    rig.simulator.business_central().script(Matcher::any(), Times::Always, Script::ordinary().hold_head(&gate));
+    let (latch, address) = (Latch::closed(), rig.address());
+    rig.simulator.business_central().script(Matcher::any(), Times::Always, Script::ordinary().hold_head(&latch));
     for (path, seconds, soap) in [("/api/customers", 20, false), ("/soap/SystemService", 5, true)] {
         let before = rig.received().len();
         let answer = tokio::spawn(send(address, Method::GET, path, &[], ""));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bcproxy::simulator::{Gate, Limits, Matcher, Outcome, Received, Script, Simulator, Times};
+use bcproxy::simulator::{Latch, Limits, Matcher, Outcome, Received, Script, Simulator, Times};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
@@ -53,14 +53,14 @@ fn many(count: usize, rig: &Arc<Rig>) -> tokio::task::JoinHandle<Vec<StatusCode>
 
 #[tokio::test]
 async fn two_applications_do_twice_as_much_at_once() {
-    let gate = Gate::closed();
-    let rig = with_two(|rig| rig.script(Times::Always, Script::answer(StatusCode::OK).hold_head(&gate))).await;
+    let latch = Latch::closed();
+    let rig = with_two(|rig| rig.script(Times::Always, Script::response(StatusCode::OK).hold_head(&latch))).await;
     let clients = many(40, &rig);
     rig.wait_for(|received| in_work(received).len() == 10).await;
     let own = rig.simulator.settings().client_id;
     let busy = in_work(&rig.received().iter().collect::<Vec<_>>());
     assert_eq!(busy.iter().filter(|application| **application == own).count(), 5, "{busy:?}");
-    gate.open();
+    latch.open();
     assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 40]);
     assert_eq!(rig.simulator.business_central().throttled(), 0);
     // Each has done half of it, so as many turns were taken as half of the requests.
@@ -70,9 +70,9 @@ async fn two_applications_do_twice_as_much_at_once() {
 
 #[tokio::test]
 async fn soap_calls_share_the_environments_limits() {
-    let gate = Gate::closed();
+    let latch = Latch::closed();
     let rig = with_two(|rig| {
-        let script = Script::ordinary().hold_head(&gate);
+        let script = Script::ordinary().hold_head(&latch);
         rig.simulator.business_central().script(Matcher::any().path_containing("/WS/"), Times::Always, script);
     })
     .await;
@@ -84,7 +84,7 @@ async fn soap_calls_share_the_environments_limits() {
         }
     }));
     rig.wait_for(|received| in_work(received).len() == 5).await;
-    gate.open();
+    latch.open();
     assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 12]);
     assert_eq!(rig.simulator.business_central().throttled(), 0);
 }
@@ -92,12 +92,12 @@ async fn soap_calls_share_the_environments_limits() {
 #[tokio::test]
 async fn while_one_is_throttled_the_other_carries_on() {
     let _clock = HeldClock::new();
-    let gate = Gate::closed();
+    let latch = Latch::closed();
     let rig = with_two(|rig| {
         let business_central = rig.simulator.business_central();
-        let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(600)).hold_head(&gate);
+        let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(600)).hold_head(&latch);
         business_central.script(Matcher::any().method(Method::POST), Times::Next(1), busy);
-        rig.script(Times::Always, Script::answer(StatusCode::OK).hold_head(&gate));
+        rig.script(Times::Always, Script::response(StatusCode::OK).hold_head(&latch));
     })
     .await;
     let write = tokio::spawn({
@@ -109,7 +109,7 @@ async fn while_one_is_throttled_the_other_carries_on() {
     // Those that wait for it already are sent elsewhere too: the clock stands still, so none of them could wait for its pause to end.
     let clients = many(30, &rig);
     rig.wait_for(|received| in_work(received).len() == 10).await;
-    gate.open();
+    latch.open();
     assert_eq!(within(write).await.unwrap(), StatusCode::CREATED);
     assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 30]);
     assert_eq!(rig.simulator.business_central().writes(), 1);
@@ -122,7 +122,7 @@ async fn while_one_is_throttled_the_other_carries_on() {
 #[tokio::test]
 async fn one_that_is_disabled_under_load_fails_no_request_and_is_used_again_when_it_is_mended() {
     let clock = HeldClock::new();
-    let rig = with_two(|rig| rig.script(Times::Always, Script::answer(StatusCode::OK))).await;
+    let rig = with_two(|rig| rig.script(Times::Always, Script::response(StatusCode::OK))).await;
     let clients = tokio::spawn(at_once(20, {
         let rig = rig.clone();
         move |_| {
@@ -136,7 +136,7 @@ async fn one_that_is_disabled_under_load_fails_no_request_and_is_used_again_when
     }));
     let by_other = |received: &[&Received]| received.iter().filter(|it| it.application == Some(OTHER)).count();
     rig.wait_for(|received| by_other(received) > 20).await;
-    rig.simulator.business_central().set_enabled(OTHER, false);
+    rig.simulator.business_central().set_application_enabled(OTHER, false);
     within(clients).await.unwrap();
     let refused = |rig: &Rig| rig.received().iter().filter(|it| it.status == Some(StatusCode::UNAUTHORIZED)).count();
     assert!(refused(&rig) > 0);
@@ -150,7 +150,7 @@ async fn one_that_is_disabled_under_load_fails_no_request_and_is_used_again_when
     clock.advance(Duration::from_secs(301)).await;
     assert_eq!(within(many(4, &rig)).await.unwrap(), [StatusCode::OK; 4]);
     assert!(refused(&rig) > before);
-    rig.simulator.business_central().set_enabled(OTHER, true);
+    rig.simulator.business_central().set_application_enabled(OTHER, true);
     clock.advance(Duration::from_secs(301)).await;
     let before = refused(&rig);
     assert_eq!(within(many(10, &rig)).await.unwrap(), [StatusCode::OK; 10]);
@@ -167,7 +167,7 @@ async fn one_without_a_token_is_passed_over_and_with_none_left_the_reason_is_sai
     assert!(rig.received().iter().filter(|it| it.token_accepted()).all(|it| it.application != Some(OTHER)));
 
     for application in [OTHER, rig.simulator.settings().client_id] {
-        rig.simulator.business_central().set_enabled(application, false);
+        rig.simulator.business_central().set_application_enabled(application, false);
     }
     let refusal = rig.get("/odata/Customer").await.refusal();
     assert!(matches!(refusal.code.as_str(), "Proxy_CredentialsRefused" | "Proxy_NoToken"), "{refusal:?}");
@@ -197,7 +197,7 @@ async fn the_log_names_the_application_a_request_went_out_as_and_those_that_are_
     assert_eq!((&line["client_id"], &line["attempts"]), (&other.to_string().into(), &2.into()), "{line}");
 
     // Nobody is left to do it but the one that must not: where it waited in vain is told, too.
-    business_central.set_enabled(other, false);
+    business_central.set_application_enabled(other, false);
     assert_eq!(get().await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(process.log_line(is_warning).await["client_id"], other.to_string());
     let line = process.log_line(is_access).await;

@@ -27,7 +27,7 @@ async fn redirects_are_not_followed() {
 async fn other_answers_of_the_300s_pass() {
     for status in [StatusCode::NOT_MODIFIED, StatusCode::SEE_OTHER, StatusCode::TEMPORARY_REDIRECT] {
         let rig = Rig::new().await;
-        rig.script(Times::Always, Script::answer(status));
+        rig.script(Times::Always, Script::response(status));
         assert_eq!(rig.get("/api/items").await.status, status);
         assert_eq!(rig.received().len(), 1);
     }

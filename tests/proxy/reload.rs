@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bcproxy::config::Config;
 use bcproxy::proxy::Proxy;
-use bcproxy::simulator::{Gate, Script, Times};
+use bcproxy::simulator::{Latch, Script, Times};
 use hyper::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
@@ -39,17 +39,17 @@ async fn status(address: SocketAddr, path: &str) -> StatusCode {
     send(address, Method::GET, path, &[], "").await.status
 }
 
-/// A rig whose connector lets one request through at a time, its configuration, and a client whose answer waits for the gate.
-async fn with_its_only_place_taken() -> (Rig, String, Gate, Wire) {
+/// A rig whose connector lets one request through at a time, its configuration, and a client whose answer waits for the latch.
+async fn with_its_only_place_taken() -> (Rig, String, Latch, Wire) {
     let prepared = Plan::default().connector("limits: { concurrency: 1 }").top(ROUTE).prepare().await;
     let text = prepared.text();
     let rig = prepared.start().await;
-    let gate = Gate::closed();
-    rig.script(Times::Next(1), Script::ordinary().hold_head(&gate));
+    let latch = Latch::closed();
+    rig.script(Times::Next(1), Script::ordinary().hold_head(&latch));
     let mut first = Wire::connect(rig.address()).await;
     first.send("GET /one/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     rig.wait_for(|received| received.len() == 1).await;
-    (rig, text, gate, first)
+    (rig, text, latch, first)
 }
 
 /// Waits until so many requests are in work or wait for it.
@@ -120,7 +120,7 @@ async fn another_certificate_in_the_same_file_is_another_trust() {
 
 #[tokio::test]
 async fn a_request_under_way_ends_as_it_began_and_its_gate_counts_it_on() {
-    let (mut rig, text, gate, mut first) = with_its_only_place_taken().await;
+    let (mut rig, text, latch, mut first) = with_its_only_place_taken().await;
 
     reload(&mut rig, &text.replace("/one", "/two")).await;
     let mut second = Wire::connect(rig.address()).await;
@@ -129,7 +129,7 @@ async fn a_request_under_way_ends_as_it_began_and_its_gate_counts_it_on() {
     assert_eq!(rig.received().len(), 1);
     reload(&mut rig, &text.replace("/one", "/two").replace("concurrency: 1", "concurrency: 2")).await;
     assert_eq!(second.answer().await.0.status(), 200);
-    gate.open();
+    latch.open();
     let (head, body) = first.answer().await;
     assert_eq!(head.status(), 200);
     assert!(String::from_utf8(body).unwrap().contains("\"value\""));
@@ -139,14 +139,14 @@ async fn a_request_under_way_ends_as_it_began_and_its_gate_counts_it_on() {
 
 #[tokio::test]
 async fn who_waits_goes_on_when_the_limits_are_switched_off() {
-    let (mut rig, text, gate, mut first) = with_its_only_place_taken().await;
+    let (mut rig, text, latch, mut first) = with_its_only_place_taken().await;
     let mut second = Wire::connect(rig.address()).await;
     second.send("GET /one/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     until_load(&rig, 2).await;
 
     reload(&mut rig, &text.replace("limits: { concurrency: 1 }", "limits: off")).await;
     assert_eq!(second.answer().await.0.status(), 200);
-    gate.open();
+    latch.open();
     assert_eq!(first.answer().await.0.status(), 200);
 }
 
@@ -165,8 +165,8 @@ async fn addresses_come_and_go_and_those_that_stay_drop_nobody() {
     assert_eq!((addresses.len(), addresses[0]), (2, kept));
     let added = addresses[1];
     assert_eq!(status(added, "/api/customers").await, 200);
-    let gate = Gate::closed();
-    rig.script(Times::Next(1), Script::ordinary().hold_head(&gate));
+    let latch = Latch::closed();
+    rig.script(Times::Next(1), Script::ordinary().hold_head(&latch));
     let mut busy = Wire::connect(added).await;
     busy.send("GET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     rig.wait_for(|received| received.iter().any(|one| one.target.contains("/items"))).await;
@@ -177,7 +177,7 @@ async fn addresses_come_and_go_and_those_that_stay_drop_nobody() {
     reload(&mut rig, &text).await;
     assert_eq!(sockets(&rig), [kept]);
     idle.rest().await.1.unwrap();
-    gate.open();
+    latch.open();
     let (head, _) = busy.answer().await;
     assert_eq!((head.status(), head.header("connection")), (StatusCode::OK, Some("close")));
     while tokio::net::TcpStream::connect(added).await.is_ok() {

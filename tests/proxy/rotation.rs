@@ -130,7 +130,7 @@ async fn a_thousand_connectors_get_their_tokens_one_after_the_other_and_one_wron
     let ready = join_all(rig.proxy.connectors().iter().map(|connector| connector.ready())).await;
     assert_eq!(ready.iter().filter(|token| token.is_ok()).count(), 999);
     assert!(ready[999].as_ref().unwrap_err().message.contains("AADSTS7000215"));
-    let most = rig.simulator.entra().most_token_requests_at_once();
+    let most = rig.simulator.entra().peak_token_requests();
     assert!(most <= 16, "{most} token requests at the same time");
     assert_eq!(rig.get("/c998/companies").await.status, 200);
     assert_eq!(rig.get("/c999/companies").await.status, 503);

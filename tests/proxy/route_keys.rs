@@ -13,7 +13,7 @@ async fn rig(keys: &str) -> Rig {
 
 /// The `If-Match` headers Business Central got.
 async fn if_match(rig: &Rig, method: &str, headers: &[(&str, &str)]) -> Vec<String> {
-    rig.script(Times::Always, Script::answer(StatusCode::NO_CONTENT));
+    rig.script(Times::Always, Script::response(StatusCode::NO_CONTENT));
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     assert_eq!(rig.send(method, "/api/items", headers, "{}").await.status, 204);
     let received = rig.received().pop().unwrap();

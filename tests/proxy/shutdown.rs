@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
-use bcproxy::simulator::{Framing, Gate, Matcher, Outcome, Script, Times};
+use bcproxy::simulator::{Framing, Latch, Matcher, Outcome, Script, Times};
 use hyper::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,7 +18,7 @@ struct Scene {
     prepared: Prepared,
     process: Process,
     address: SocketAddr,
-    gate: Gate,
+    latch: Latch,
     busy: Wire,
     idle: Wire,
 }
@@ -26,8 +26,8 @@ struct Scene {
 impl Scene {
     async fn new(top: &str) -> Self {
         let prepared = Plan::default().top(top).prepare().await;
-        let gate = Gate::closed();
-        let held = Script::answer(StatusCode::OK).framing(Framing::Chunked).send("begun ").hold(&gate).send("whole");
+        let latch = Latch::closed();
+        let held = Script::response(StatusCode::OK).framing(Framing::Chunked).send("begun ").hold(&latch).send("whole");
         let business_central = prepared.simulator.business_central();
         business_central.script(Matcher::any().path_ending("/items"), Times::Always, held);
         let mut process = Process::run(&prepared.file);
@@ -39,7 +39,7 @@ impl Scene {
         busy.send("GET /api/items HTTP/1.0\r\n\r\n").await;
         assert_eq!(busy.head().await.status(), StatusCode::OK);
         assert_eq!(busy.bytes(6).await, b"begun ");
-        Self { prepared, process, address, gate, busy, idle }
+        Self { prepared, process, address, latch, busy, idle }
     }
 
     /// Sends the signal and waits until it takes effect.
@@ -68,7 +68,7 @@ async fn what_is_under_way_is_finished_and_nothing_new_begun() {
     assert!(rest.is_empty());
     end.unwrap();
     assert!(!is_served(scene.address).await);
-    scene.gate.open();
+    scene.latch.open();
     let (rest, end) = scene.busy.rest().await;
     assert_eq!(rest, b"whole");
     end.unwrap();
@@ -79,8 +79,8 @@ async fn what_is_under_way_is_finished_and_nothing_new_begun() {
 #[tokio::test]
 async fn a_connection_in_use_is_closed_after_its_answer() {
     let mut scene = Scene::new("").await;
-    let gate = Gate::closed();
-    let held = Script::ordinary().hold_head(&gate);
+    let latch = Latch::closed();
+    let held = Script::ordinary().hold_head(&latch);
     scene.prepared.simulator.business_central().script(Matcher::any().path_ending("/customers"), Times::Always, held);
     scene.idle.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     scene
@@ -91,8 +91,8 @@ async fn a_connection_in_use_is_closed_after_its_answer() {
         })
         .await;
     scene.stop().await;
-    gate.open();
-    scene.gate.open();
+    latch.open();
+    scene.latch.open();
     let (head, _) = scene.idle.answer().await;
     assert_eq!((head.status(), head.header("connection")), (StatusCode::OK, Some("close")));
     scene.idle.rest().await.1.unwrap();
@@ -191,6 +191,6 @@ async fn a_client_that_has_just_connected_may_still_ask() {
     fresh.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     let (head, _) = fresh.answer().await;
     assert_eq!((head.status(), head.header("connection")), (StatusCode::OK, Some("close")));
-    scene.gate.open();
+    scene.latch.open();
     assert_eq!(scene.process.end().await.code, Some(0));
 }

@@ -133,7 +133,7 @@ async fn connect(rig: &Rig, is_secured: bool) -> Wire {
 
 /// Has more asked for than any buffer holds, and takes the head of the answer.
 async fn ask_for_much(rig: &Rig, client: &mut Wire) {
-    rig.script(Times::Next(1), Script::answer(StatusCode::OK).fill(MUCH));
+    rig.script(Times::Next(1), Script::response(StatusCode::OK).fill(MUCH));
     client.take_in_little();
     client.send("GET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     assert_eq!(client.head().await.status(), 200);

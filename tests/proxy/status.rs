@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bcproxy::admin::{Admin, Desk, History, Orders, Status};
-use bcproxy::simulator::{Gate, Outcome, Script, Times};
+use bcproxy::simulator::{Latch, Outcome, Script, Times};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -145,8 +145,8 @@ async fn a_connector_that_is_not_ready_says_which_step_is_wrong() {
 #[tokio::test]
 async fn a_queue_is_seen_while_it_is_there() {
     let plan = Plan::default().connector("limits: { concurrency: 2, requests: 100 per 5m }");
-    let (rig, gate) = (shared(plan).await, Gate::closed());
-    rig.script(Times::Always, Script::answer(StatusCode::OK).hold_head(&gate));
+    let (rig, latch) = (shared(plan).await, Latch::closed());
+    rig.script(Times::Always, Script::response(StatusCode::OK).hold_head(&latch));
     let clients = tokio::spawn(at_once(5, {
         let rig = rig.clone();
         move |_| {
@@ -164,7 +164,7 @@ async fn a_queue_is_seen_while_it_is_there() {
     assert_eq!(told.metric(&gauge("in_work")).await, Some(2.0));
     assert_eq!(told.metric(&gauge("recent_limit")).await, Some(100.0));
     assert!(told.page().await.contains("2 of 2 in work, 3 waiting, 2 of 100 in the last 5 min"));
-    gate.open();
+    latch.open();
     assert_eq!(clients.await.unwrap(), [StatusCode::OK; 5]);
     told.wait_for(&gauge("in_work"), 0.0).await;
     assert_eq!(told.metric(&gauge("recent")).await, Some(5.0));

@@ -35,7 +35,7 @@ fn webhook(id: &str, resource: &str) -> Value {
 }
 
 fn answers(rig: &Rig, path_end: &str, body: &Value) {
-    let script = Script::answer(StatusCode::OK)
+    let script = Script::response(StatusCode::OK)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .send(body.to_string());
     rig.simulator.business_central().script(Matcher::any().path_ending(path_end), Times::Always, script);
@@ -113,7 +113,7 @@ async fn what_can_not_be_told_apart_is_refused() {
     // Where nothing is kept to a company, everything is.
     assert_eq!(rig.get("/open/subscriptions/$count").await.status, 200);
 
-    let script = Script::answer(StatusCode::OK).send("[]");
+    let script = Script::response(StatusCode::OK).send("[]");
     rig.simulator.business_central().script(Matcher::any().path_ending("/subscriptions"), Times::Next(1), script);
     let refusal = rig.get("/api/subscriptions").await.refusal();
     assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_AnswerBroken"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bcproxy::simulator::{Fault, Gate, Times};
+use bcproxy::simulator::{Fault, Latch, Times};
 use hyper::StatusCode;
 
 use crate::rig::{HeldClock, Plan, Rig, within};
@@ -54,15 +54,15 @@ async fn requests_go_on_with_the_old_token_while_entra_thinks() {
     let clock = HeldClock::new();
     let rig = Plan::default().settings(|settings| settings.token_lifetime = Duration::from_secs(1000)).start().await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
-    let gate = Gate::closed();
-    rig.simulator.entra().fail(Fault::Held(gate.clone()), Times::Always);
+    let latch = Latch::closed();
+    rig.simulator.entra().fail(Fault::Held(latch.clone()), Times::Always);
     clock.advance(Duration::from_secs(700)).await;
     within(rig.simulator.entra().wait_for_token_requests(2)).await;
     for _ in 0..20 {
         assert_eq!(rig.get("/api/customers").await.status, 200);
     }
     assert_eq!((rig.simulator.token_requests(), tokens_seen(&rig)), (2, 1));
-    gate.open();
+    latch.open();
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn ten_minutes_of_trouble_at_entra_go_unnoticed_and_cost_few_attempts() {
     for (what, fault, most) in [
         ("429 with Retry-After", retry_after, 600 / 60 + 1),
         ("500", Fault::aadsts(50000), 8 + 600 / 45),
-        ("time-outs", Fault::Held(Gate::closed()), 8 + 600 / 45),
+        ("time-outs", Fault::Held(Latch::closed()), 8 + 600 / 45),
     ] {
         let rig =
             Plan::default().settings(|settings| settings.token_lifetime = Duration::from_secs(3600)).start().await;

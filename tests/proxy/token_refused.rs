@@ -150,7 +150,7 @@ async fn a_large_write_that_is_refused_before_it_is_read_is_answered_just_the_sa
 async fn a_large_write_that_meets_a_refused_token_is_not_done_and_works_the_next_time() {
     let rig = Rig::new().await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
-    let stored = Script::answer(StatusCode::CREATED);
+    let stored = Script::response(StatusCode::CREATED);
     rig.simulator.business_central().script(Matcher::any().method(Method::POST), Times::Always, stored);
     let upload = async || rig.send(Method::POST, "/api/attachments", &[], vec![b'x'; 3 << 20]).await;
 
@@ -175,18 +175,18 @@ async fn a_claims_challenge_is_answered_with_a_token_that_meets_it() {
     let rig = Rig::new().await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
     let demanded = r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#;
-    rig.simulator.entra().demand_claims(Some(demanded));
+    rig.simulator.entra().require_claims(Some(demanded));
     let challenge = "Bearer realm=\"\", error=\"insufficient_claims\", \
          claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==\"";
     let refusal =
-        Script::answer(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        Script::response(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     let items = Matcher::any().path_ending("/customers");
     rig.simulator.business_central().script(items, Times::Next(1), refusal);
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(rig.simulator.token_requests(), 2);
 
     // The demand is not repeated for the tokens after it.
-    rig.simulator.entra().demand_claims(None);
+    rig.simulator.entra().require_claims(None);
     rig.simulator.revoke_tokens();
     assert_eq!(rig.get("/api/customers").await.status, 200);
 }
@@ -197,8 +197,8 @@ async fn a_claims_challenge_to_the_look_up_of_companies_is_answered_too() {
          claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==\"";
     let rig = Plan::default()
         .start_after(|simulator| {
-            let refusal =
-                Script::answer(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            let refusal = Script::response(StatusCode::UNAUTHORIZED)
+                .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             let companies = Matcher::any().path_ending("/companies");
             simulator.business_central().script(companies, Times::Next(1), refusal);
         })
@@ -210,7 +210,7 @@ async fn a_claims_challenge_to_the_look_up_of_companies_is_answered_too() {
         }
     })
     .await;
-    rig.simulator.entra().demand_claims(Some(r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#));
+    rig.simulator.entra().require_claims(Some(r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#));
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(rig.simulator.token_requests(), 2);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bcproxy::simulator::{Fault, Gate, Times};
+use bcproxy::simulator::{Fault, Latch, Times};
 use uuid::Uuid;
 
 use crate::rig::{HeldClock, Plan, Rig, at_once, begin_soap_call, read_to_end, send, within};
@@ -10,14 +10,14 @@ use crate::rig::{HeldClock, Plan, Rig, at_once, begin_soap_call, read_to_end, se
 #[tokio::test]
 async fn a_thousand_first_requests_cause_one_token_request_and_are_all_answered() {
     let _clock = HeldClock::new();
-    let gate = Gate::closed();
-    let hold = Fault::Held(gate.clone());
+    let latch = Latch::closed();
+    let hold = Fault::Held(latch.clone());
     let rig = Plan::default().start_after(|simulator| simulator.entra().fail(hold, Times::Always)).await;
     let address = rig.address();
     let clients = at_once(1000, move |_| begin_soap_call(address)).await;
     within(rig.simulator.entra().wait_for_token_requests(1)).await;
     assert!(rig.simulator.received().is_empty(), "nothing is sent without a token");
-    gate.open();
+    latch.open();
     for mut client in clients {
         let (answer, end) = read_to_end(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && end.is_ok(), "{answer}");
@@ -32,8 +32,8 @@ async fn many_requests_with_a_revoked_token_cause_one_token_request_and_are_all_
     let rig = Rig::new().await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
     rig.simulator.revoke_tokens();
-    let gate = Gate::closed();
-    rig.simulator.entra().fail(Fault::Held(gate.clone()), Times::Always);
+    let latch = Latch::closed();
+    rig.simulator.entra().fail(Fault::Held(latch.clone()), Times::Always);
 
     let address = rig.address();
     let clients =
@@ -43,7 +43,7 @@ async fn many_requests_with_a_revoked_token_cause_one_token_request_and_are_all_
     };
     rig.wait_for(|received| refused(received) == 200).await;
     within(rig.simulator.entra().wait_for_token_requests(2)).await;
-    gate.open();
+    latch.open();
     for answer in clients.await.unwrap() {
         assert_eq!(answer.status, 200);
     }

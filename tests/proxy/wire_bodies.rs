@@ -1,6 +1,6 @@
 //! Bodies in both directions: byte for byte, counted once, in bounded memory.
 
-use bcproxy::simulator::{Gate, Matcher, Outcome, Received, Script, Times};
+use bcproxy::simulator::{Latch, Matcher, Outcome, Received, Script, Times};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 
@@ -10,7 +10,7 @@ use crate::wire::{Wire, chunked};
 /// A rig whose Business Central takes any POST.
 async fn taking_posts() -> Rig {
     let rig = Rig::new().await;
-    let script = Script::answer(StatusCode::OK);
+    let script = Script::response(StatusCode::OK);
     rig.simulator.business_central().script(Matcher::any().method(Method::POST), Times::Always, script);
     rig
 }
@@ -122,7 +122,7 @@ async fn an_empty_post_says_so() {
 async fn trailers_are_dropped_both_ways() {
     let rig = Rig::new().await;
     let trailer = (HeaderName::from_static("x-checksum"), HeaderValue::from_static("1"));
-    let script = Script::answer(StatusCode::OK).send("body").trailer(trailer.0, trailer.1);
+    let script = Script::response(StatusCode::OK).send("body").trailer(trailer.0, trailer.1);
     rig.script(Times::Always, script);
     for filling in ["", &"x".repeat(2 << 20)] {
         let mut client = Wire::connect(rig.address()).await;
@@ -144,7 +144,7 @@ async fn trailers_are_dropped_both_ways() {
 async fn a_client_that_stops_reading_stops_business_central_until_it_goes_on() {
     let rig = Rig::new().await;
     let length = 64 << 20;
-    let script = Script::answer(StatusCode::OK).fill(length);
+    let script = Script::response(StatusCode::OK).fill(length);
     rig.script(Times::Always, script);
     let mut slow = Wire::connect(rig.address()).await;
     slow.send("GET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
@@ -161,8 +161,8 @@ async fn a_client_that_stops_reading_stops_business_central_until_it_goes_on() {
 #[tokio::test]
 async fn a_business_central_that_stops_reading_stops_its_client() {
     let rig = Rig::new().await;
-    let gate = Gate::closed();
-    let script = Script::answer(StatusCode::PAYLOAD_TOO_LARGE).leave_request_unread().hold_head(&gate);
+    let latch = Latch::closed();
+    let script = Script::response(StatusCode::PAYLOAD_TOO_LARGE).leave_request_unread().hold_head(&latch);
     rig.script(Times::Always, script);
     let mut fast = Wire::connect(rig.address()).await;
     fast.send("POST /api/items HTTP/1.1\r\nHost: erp\r\nContent-Length: 1000000000\r\n\r\n").await;
@@ -187,9 +187,9 @@ async fn a_gibibyte_down_and_300_mebibytes_up_pass_in_40_mebibytes_of_memory() {
 
     let prepared = Plan::default().prepare().await;
     let business_central = prepared.simulator.business_central();
-    let down = Script::answer(StatusCode::OK).framing(Framing::Chunked).fill(1 << 30);
+    let down = Script::response(StatusCode::OK).framing(Framing::Chunked).fill(1 << 30);
     business_central.script(Matcher::any().method(Method::GET).path_ending("/items"), Times::Always, down);
-    business_central.script(Matcher::any().method(Method::POST), Times::Always, Script::answer(StatusCode::OK));
+    business_central.script(Matcher::any().method(Method::POST), Times::Always, Script::response(StatusCode::OK));
     let mut process = Process::run(&prepared.file);
     let address = process.address().await;
 

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::process::Output;
 
-use bcproxy::simulator::{Break, Framing, Gate, Matcher, Outcome, Script, Times};
+use bcproxy::simulator::{Break, Framing, Latch, Matcher, Outcome, Script, Times};
 use hyper::{Method, StatusCode};
 use tokio::process::Command;
 
@@ -12,9 +12,9 @@ use crate::wire::Wire;
 
 const FRAMINGS: [Framing; 3] = [Framing::ContentLength, Framing::Chunked, Framing::Close];
 
-/// Begins an answer and breaks it off once the gate is open.
-fn begun(framing: Framing, how: Break, gate: &Gate) -> Script {
-    let begun = Script::answer(StatusCode::OK).framing(framing).send("begun").hold(gate);
+/// Begins an answer and breaks it off once the latch is open.
+fn begun(framing: Framing, how: Break, latch: &Latch) -> Script {
+    let begun = Script::response(StatusCode::OK).framing(framing).send("begun").hold(latch);
     match how {
         Break::Cut => begun.cut(),
         Break::Reset => begun.reset_here(),
@@ -23,8 +23,8 @@ fn begun(framing: Framing, how: Break, gate: &Gate) -> Script {
 
 /// A client that has read the beginning of an answer, and what it gets after Business Central broke that off.
 async fn cut_after_begin(framing: Framing, how: Break, manner: &str) -> (Vec<u8>, std::io::Result<()>) {
-    let (rig, gate) = (Rig::new().await, Gate::closed());
-    rig.script(Times::Always, begun(framing, how, &gate));
+    let (rig, latch) = (Rig::new().await, Latch::closed());
+    rig.script(Times::Always, begun(framing, how, &latch));
     let mut client = Wire::connect(rig.address()).await;
     client.send(format!("GET /api/items {manner}\r\n\r\n")).await;
     let head = client.head().await;
@@ -36,7 +36,7 @@ async fn cut_after_begin(framing: Framing, how: Break, manner: &str) -> (Vec<u8>
     if framing == Framing::ContentLength {
         assert_eq!(head.header("content-length"), Some("6"));
     }
-    gate.open();
+    latch.open();
     client.rest().await
 }
 
@@ -70,7 +70,7 @@ async fn a_client_that_waits_for_the_end_of_the_connection_gets_a_reset() {
 async fn a_body_that_stands_still_is_cut() {
     let rig = Plan::default().connector("timeouts: { body_idle: 50ms }").start().await;
     for framing in FRAMINGS {
-        let script = begun(framing, Break::Cut, &Gate::closed());
+        let script = begun(framing, Break::Cut, &Latch::closed());
         rig.script(Times::Next(1), script);
         let mut client = Wire::connect(rig.address()).await;
         client.send("GET /api/items HTTP/1.0\r\n\r\n").await;
@@ -101,7 +101,7 @@ async fn a_post_that_was_lost_is_a_502_and_sent_once() {
             if pooled {
                 assert_eq!(rig.get("/api/customers").await.status, 200);
             }
-            let lost = Script::ordinary().instead_of_answer(how);
+            let lost = Script::ordinary().break_before_response(how);
             let posts = Matcher::any().method(Method::POST);
             rig.simulator.business_central().script(posts, Times::Always, lost);
             let answer = rig.post_json("/api/customers", r#"{"displayName":"Lost Ltd."}"#).await;
@@ -123,13 +123,13 @@ async fn curl_notices_a_cut_answer() {
     for framing in FRAMINGS {
         for version in ["--http1.1", "--http1.0"] {
             let rig = Rig::new().await;
-            let open = Gate::closed();
+            let open = Latch::closed();
             open.open();
             let script = begun(framing, Break::Cut, &open);
             rig.script(Times::Next(1), script);
             let output = curl(&rig, version).await;
             assert!(!output.status.success(), "{framing:?} {version}: {output:?}");
-            let whole = Script::answer(StatusCode::OK).framing(framing).send("whole");
+            let whole = Script::response(StatusCode::OK).framing(framing).send("whole");
             rig.script(Times::Next(1), whole);
             let output = curl(&rig, version).await;
             assert!(output.status.success(), "{framing:?} {version}: {output:?}");

@@ -1,6 +1,6 @@
 //! Clients that ask before they send, and clients that send what nobody asked for.
 
-use bcproxy::simulator::{Fault, Gate, Matcher, Script, Times};
+use bcproxy::simulator::{Fault, Latch, Matcher, Script, Times};
 use hyper::{Method, StatusCode};
 
 use crate::rig::{Plan, Rig};
@@ -11,9 +11,9 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 #[tokio::test]
 async fn the_100_comes_at_once_whatever_else_is_waited_for() {
     let prepared = Plan::default().prepare().await;
-    let entra = Gate::closed();
+    let entra = Latch::closed();
     prepared.simulator.entra().fail(Fault::Held(entra.clone()), Times::Always);
-    let script = Script::answer(StatusCode::OK);
+    let script = Script::response(StatusCode::OK);
     prepared.simulator.business_central().script(Matcher::any().method(Method::POST), Times::Always, script);
     let rig = prepared.start().await;
     let mut waiting = Vec::new();

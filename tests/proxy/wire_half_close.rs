@@ -1,6 +1,6 @@
 //! A FIN may mean "I have sent everything" or "I am gone"; a reset always means the latter.
 
-use bcproxy::simulator::{Gate, Matcher, Outcome, Script, Times};
+use bcproxy::simulator::{Latch, Matcher, Outcome, Script, Times};
 use hyper::{Method, StatusCode};
 
 use crate::rig::Rig;
@@ -17,10 +17,10 @@ fn post(manner: &str) -> String {
     format!("POST /api/customers {manner}\r\n{kind}\r\nContent-Length: {length}\r\n\r\n{CUSTOMER}")
 }
 
-/// A rig whose Business Central answers after the gate is open, when the request has taken effect.
-async fn holding(gate: &Gate) -> Rig {
+/// A rig whose Business Central answers after the latch is open, when the request has taken effect.
+async fn holding(latch: &Latch) -> Rig {
     let rig = Rig::new().await;
-    let script = Script::ordinary().hold_head(gate);
+    let script = Script::ordinary().hold_head(latch);
     rig.simulator.business_central().script(Matcher::any().path_ending("/customers"), Times::Always, script);
     rig
 }
@@ -28,13 +28,13 @@ async fn holding(gate: &Gate) -> Rig {
 #[tokio::test]
 async fn a_post_whose_sender_is_done_is_carried_out_once_and_answered() {
     for manner in MANNERS {
-        let gate = Gate::closed();
-        let rig = holding(&gate).await;
+        let latch = Latch::closed();
+        let rig = holding(&latch).await;
         let mut client = Wire::connect(rig.address()).await;
         client.send(post(manner)).await;
         client.finish_sending().await;
         rig.wait_for(|received| received.iter().any(|received| received.complete)).await;
-        gate.open();
+        latch.open();
         let head = client.head().await;
         assert_eq!(head.status(), StatusCode::CREATED, "{manner}");
         let (body, end) = client.rest().await;
@@ -47,13 +47,13 @@ async fn a_post_whose_sender_is_done_is_carried_out_once_and_answered() {
 #[tokio::test]
 async fn a_get_whose_sender_is_done_is_answered_where_nothing_more_could_follow() {
     for manner in &MANNERS[1..] {
-        let gate = Gate::closed();
-        let rig = holding(&gate).await;
+        let latch = Latch::closed();
+        let rig = holding(&latch).await;
         let mut client = Wire::connect(rig.address()).await;
         client.send(format!("GET /api/customers {manner}\r\n\r\n")).await;
         client.finish_sending().await;
         rig.wait_for(|received| !received.is_empty()).await;
-        gate.open();
+        latch.open();
         assert_eq!(client.head().await.status(), StatusCode::OK, "{manner}");
         let (body, end) = client.rest().await;
         assert!(String::from_utf8_lossy(&body).contains("10000"), "{manner}");
@@ -64,7 +64,7 @@ async fn a_get_whose_sender_is_done_is_answered_where_nothing_more_could_follow(
 #[tokio::test]
 async fn a_get_ends_with_its_client() {
     for reset in [false, true] {
-        let rig = holding(&Gate::closed()).await;
+        let rig = holding(&Latch::closed()).await;
         let mut client = Wire::connect(rig.address()).await;
         client.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
         rig.wait_for(|received| !received.is_empty()).await;
@@ -81,8 +81,8 @@ async fn a_get_ends_with_its_client() {
 async fn a_post_outlives_its_client() {
     for manner in MANNERS {
         for reset in [false, true] {
-            let gate = Gate::closed();
-            let rig = holding(&gate).await;
+            let latch = Latch::closed();
+            let rig = holding(&latch).await;
             let mut client = Wire::connect(rig.address()).await;
             client.send(post(manner)).await;
             rig.wait_for(|received| received.iter().any(|received| received.complete)).await;
@@ -95,7 +95,7 @@ async fn a_post_outlives_its_client() {
             for _ in 0..3 {
                 assert_eq!(rig.get("/api/items").await.status, 200);
             }
-            gate.open();
+            latch.open();
             rig.wait_for(|received| received[0].outcome != Outcome::Pending).await;
             assert_eq!(rig.received()[0].outcome, Outcome::Answered, "{manner}, reset: {reset}");
             let posts = rig.received().iter().filter(|received| received.method == Method::POST).count();

@@ -11,7 +11,7 @@ use crate::wire::Wire;
 async fn http_1_0_never_sees_chunks() {
     let rig = Rig::new().await;
     for framing in [Framing::ContentLength, Framing::Chunked, Framing::Close] {
-        let script = Script::answer(StatusCode::OK).framing(framing).send("one ").send("two");
+        let script = Script::response(StatusCode::OK).framing(framing).send("one ").send("two");
         rig.script(Times::Always, script);
         for keep_alive in ["", "Connection: keep-alive\r\n"] {
             for request in ["GET /api/items", "POST /api/items"] {
@@ -46,7 +46,7 @@ async fn a_post_over_http_1_0_is_carried_out() {
 #[tokio::test]
 async fn a_head_has_the_length_of_the_get_and_no_body() {
     let rig = Rig::new().await;
-    let script = Script::answer(StatusCode::OK).send("12345");
+    let script = Script::response(StatusCode::OK).send("12345");
     rig.script(Times::Always, script);
     let mut client = Wire::connect(rig.address()).await;
     client.send("HEAD /api/items HTTP/1.1\r\nHost: erp\r\n\r\nGET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;

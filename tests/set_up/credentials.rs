@@ -88,7 +88,7 @@ async fn a_federated_token_is_called_one() {
         audience: "api://AzureADTokenExchange".to_owned(),
         public_key: Some(Key::First.public()),
     };
-    prepared.simulator.entra().federate(prepared.simulator.settings().client_id, credential);
+    prepared.simulator.entra().add_federated_credential(prepared.simulator.settings().client_id, credential);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let claims = json!({
         "iss": issuer, "sub": subject, "aud": "api://AzureADTokenExchange", "iat": now, "nbf": now, "exp": now + 600,
@@ -212,7 +212,7 @@ async fn a_claims_challenge_to_the_look_up_of_companies_is_answered() {
     for arguments in [&["doctor"] as &[&str], &["companies"]] {
         let before = prepared.simulator.token_requests();
         let refusal =
-            Script::answer(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            Script::response(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         let companies = Matcher::any().path_ending("/companies");
         prepared.simulator.business_central().script(companies, Times::Next(1), refusal);
         let ended = command(&prepared, arguments).await;

@@ -36,7 +36,7 @@ async fn answers_are_compressed_for_those_who_ask() {
     let ranged = world.client.get(world.customers()).bearer_auth(&token).header("range", "bytes=0-");
     let ranged = ranged.header("accept-encoding", "gzip").send().await.unwrap();
     assert!(!ranged.headers().contains_key("content-encoding"));
-    let never = World::with(Settings { compress_answers: false, ..Settings::default() }).await;
+    let never = World::with(Settings { compress_responses: false, ..Settings::default() }).await;
     let request = never.client.get(never.customers()).bearer_auth(never.token().await);
     let answer = request.header("accept-encoding", "gzip").send().await.unwrap();
     assert!(!answer.headers().contains_key("content-encoding"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::Engine;
-use bcproxy::simulator::{Fault, Gate, Received, Times};
+use bcproxy::simulator::{Fault, Latch, Received, Times};
 use hyper::StatusCode;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -101,14 +101,14 @@ async fn entras_faults_come_and_go() {
     assert!(request().await.is_err());
     let stranger = client_for(&world.simulator);
     assert!(stranger.get(world.simulator.authority()).send().await.is_err());
-    assert!(entra.refused_connections() > 0);
+    assert!(entra.rejected_connections() > 0);
 
-    let gate = Gate::closed();
-    entra.fail(Fault::Held(gate.clone()), Times::Next(1));
+    let latch = Latch::closed();
+    entra.fail(Fault::Held(latch.clone()), Times::Next(1));
     let before = world.simulator.token_requests();
     let release = async {
         entra.wait_for_token_requests(before + 1).await;
-        gate.open();
+        latch.open();
     };
     let (answer, ()) = tokio::join!(request(), release);
     assert_eq!(answer.unwrap().status(), StatusCode::OK);

@@ -1,8 +1,8 @@
-//! Scripted answers, cut connections, gates, crowds: what a test can make the wire do.
+//! Scripted answers, cut connections, latches, crowds: what a test can make the wire do.
 
 use std::collections::BTreeSet;
 
-use bcproxy::simulator::{Break, Framing, Gate, Matcher, Outcome, Script, Settings, Simulator, Times};
+use bcproxy::simulator::{Break, Framing, Latch, Matcher, Outcome, Script, Settings, Simulator, Times};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde_json::json;
@@ -14,12 +14,12 @@ use crate::{World, raw_connection};
 async fn a_cut_answer_looks_cut_in_every_framing() {
     let world = World::new().await;
     for framing in [Framing::ContentLength, Framing::Chunked, Framing::Close] {
-        let cut = Script::answer(StatusCode::OK).framing(framing).send("begun").cut();
+        let cut = Script::response(StatusCode::OK).framing(framing).send("begun").cut();
         world.simulator.business_central().script(Matcher::any(), Times::Next(1), cut);
         let mut response = world.get(&world.customers()).await;
         assert_eq!(response.chunk().await.unwrap().unwrap(), "begun", "{framing:?}");
         assert!(response.chunk().await.is_err(), "{framing:?}");
-        let whole = Script::answer(StatusCode::OK).framing(framing).send("who").send("le");
+        let whole = Script::response(StatusCode::OK).framing(framing).send("who").send("le");
         world.simulator.business_central().script(Matcher::any(), Times::Next(1), whole);
         assert_eq!(world.get(&world.customers()).await.text().await.unwrap(), "whole", "{framing:?}");
     }
@@ -52,7 +52,7 @@ async fn an_ordinary_answer_is_cut_at_any_offset() {
 #[tokio::test]
 async fn large_answers_stream() {
     let world = World::new().await;
-    let script = Script::answer(StatusCode::OK).framing(Framing::Chunked).fill(64 << 20);
+    let script = Script::response(StatusCode::OK).framing(Framing::Chunked).fill(64 << 20);
     world.simulator.business_central().script(Matcher::any(), Times::Always, script);
     let mut response = world.get(&world.customers()).await;
     let mut length = 0_u64;
@@ -66,7 +66,7 @@ async fn large_answers_stream() {
 #[tokio::test]
 async fn uploads_are_counted_to_their_end_and_kept_in_part() {
     let world = World::new().await;
-    let script = Script::answer(StatusCode::NO_CONTENT);
+    let script = Script::response(StatusCode::NO_CONTENT);
     world.simulator.business_central().script(Matcher::any().method(Method::PUT), Times::Always, script);
     let request = world.client.put(world.customers()).bearer_auth(world.token().await).body(vec![b'x'; 5 << 20]);
     assert_eq!(request.send().await.unwrap().status(), StatusCode::NO_CONTENT);
@@ -99,11 +99,11 @@ async fn scripts_are_used_up_and_matched_strictly() {
 }
 
 #[tokio::test]
-async fn answers_wait_at_gates() {
+async fn responses_wait_for_latches() {
     let world = World::new().await;
-    let (head, body) = (Gate::closed(), Gate::closed());
+    let (head, body) = (Latch::closed(), Latch::closed());
     let script =
-        Script::answer(StatusCode::OK).framing(Framing::Chunked).send("a").hold(&body).send("b").hold_head(&head);
+        Script::response(StatusCode::OK).framing(Framing::Chunked).send("a").hold(&body).send("b").hold_head(&head);
     world.simulator.business_central().script(Matcher::any(), Times::Next(1), script);
     let url = world.customers();
     let arrival = async {
@@ -128,7 +128,7 @@ async fn a_reset_comes_before_or_after_the_request_took_effect() {
     business_central.script(Matcher::any(), Times::Next(1), Script::reset());
     assert!(create().await.is_err());
     assert_eq!(business_central.writes(), 0);
-    business_central.script(Matcher::any(), Times::Next(1), Script::ordinary().instead_of_answer(Break::Reset));
+    business_central.script(Matcher::any(), Times::Next(1), Script::ordinary().break_before_response(Break::Reset));
     assert!(create().await.is_err());
     assert_eq!(business_central.writes(), 1);
 }
@@ -158,7 +158,7 @@ async fn a_request_that_is_cut_changes_nothing() {
 #[tokio::test]
 async fn an_early_answer_does_not_wait_for_the_request_and_trailers_follow_the_body() {
     let world = World::new().await;
-    let script = Script::answer(StatusCode::PAYLOAD_TOO_LARGE)
+    let script = Script::response(StatusCode::PAYLOAD_TOO_LARGE)
         .send("no")
         .trailer(HeaderName::from_static("x-check"), HeaderValue::from_static("sum"))
         .leave_request_unread();
@@ -179,8 +179,8 @@ async fn an_early_answer_does_not_wait_for_the_request_and_trailers_follow_the_b
 #[tokio::test]
 async fn a_thousand_clients_are_served_at_once_and_stopping_frees_the_ports() {
     let world = World::new().await;
-    let gate = Gate::closed();
-    world.simulator.business_central().script(Matcher::any(), Times::Always, Script::ordinary().hold_head(&gate));
+    let latch = Latch::closed();
+    world.simulator.business_central().script(Matcher::any(), Times::Always, Script::ordinary().hold_head(&latch));
     let token = world.token().await;
     let url = format!("{}?$top=1", world.customers());
     let mut requests = tokio::task::JoinSet::new();
@@ -189,7 +189,7 @@ async fn a_thousand_clients_are_served_at_once_and_stopping_frees_the_ports() {
         requests.spawn(async move { request.send().await.map(|response| response.status()) });
     }
     world.wait_for(|received| received.iter().filter(|request| request.complete).count() == 1000).await;
-    gate.open();
+    latch.open();
     while let Some(status) = requests.join_next().await {
         assert_eq!(status.unwrap().unwrap(), StatusCode::OK);
     }
@@ -210,7 +210,7 @@ async fn connections_can_be_refused_and_closed() {
     // A close without a TLS goodbye: an error or an end, never a byte.
     assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0);
     let token = world.token().await;
-    world.simulator.business_central().refuse_connections(Times::Next(1));
+    world.simulator.business_central().reject_connections(Times::Next(1));
     let request = || world.client.get(world.customers()).bearer_auth(&token).send();
     assert!(request().await.is_err());
     assert_eq!(request().await.unwrap().status(), StatusCode::OK);
@@ -220,7 +220,7 @@ async fn connections_can_be_refused_and_closed() {
 #[tokio::test]
 async fn a_reset_in_the_middle_of_an_answer_looks_cut() {
     let world = World::new().await;
-    let script = Script::answer(StatusCode::OK).framing(Framing::Close).fill(10).reset_here();
+    let script = Script::response(StatusCode::OK).framing(Framing::Close).fill(10).reset_here();
     world.simulator.business_central().script(Matcher::any(), Times::Next(1), script);
     let request = world.client.get(world.customers()).bearer_auth(world.token().await).send();
     // The reset may overtake even the head.
@@ -230,7 +230,7 @@ async fn a_reset_in_the_middle_of_an_answer_looks_cut() {
 
 #[tokio::test]
 async fn the_record_forgets_the_oldest_requests() {
-    let world = World::with(Settings { record_limit: 2, ..Settings::default() }).await;
+    let world = World::with(Settings { request_log_limit: 2, ..Settings::default() }).await;
     for index in 0..7 {
         world.get(&format!("{}?$top=1&index={index}", world.customers())).await;
     }

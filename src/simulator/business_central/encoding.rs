@@ -42,7 +42,7 @@ pub(super) fn encode(response: Response<Bytes>, head: &Parts, settings: &Setting
         // In JSON a slash stands inside strings only, and is never escaped by what wrote this.
         body = String::from_utf8_lossy(&body).replace('/', "\\/").into();
     }
-    let wanted = settings.compress_answers && is_text && !body.is_empty();
+    let wanted = settings.compress_responses && is_text && !body.is_empty();
     if wanted && accepts_gzip(head) && !head.headers.contains_key(RANGE) {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         // Writing to memory can't fail; if it did, the answer would stay as it is.

@@ -32,7 +32,7 @@ struct State {
 #[derive(Default)]
 struct Usage {
     in_work: usize,
-    most_in_work: usize,
+    peak_concurrency: usize,
     began: VecDeque<Instant>,
 }
 
@@ -63,7 +63,7 @@ impl Work {
             usage.began.push_back(now);
         }
         usage.in_work += 1;
-        usage.most_in_work = usage.most_in_work.max(usage.in_work);
+        usage.peak_concurrency = usage.peak_concurrency.max(usage.in_work);
         Some(Share { work: self.clone(), of })
     }
 
@@ -73,8 +73,8 @@ impl Work {
     }
 
     /// The most that were in work at once, of those for whom that was most.
-    pub fn most_in_work(&self) -> usize {
-        lock(&self.state).of.values().map(|usage| usage.most_in_work).max().unwrap_or_default()
+    pub fn peak_concurrency(&self) -> usize {
+        lock(&self.state).of.values().map(|usage| usage.peak_concurrency).max().unwrap_or_default()
     }
 }
 

@@ -75,7 +75,7 @@ impl BusinessCentral {
             host: base_url.trim_start_matches("https://").to_owned(),
             tokens,
             books: Mutex::new(seed::books(settings, base_url)),
-            recorder: Recorder::new(settings.record_limit),
+            recorder: Recorder::new(settings.request_log_limit),
             scripts: Scripts::default(),
             refusals: Mutex::new(Times::Next(0)),
             work: Arc::new(Work::new(settings.limits)),
@@ -95,12 +95,12 @@ impl BusinessCentral {
     }
 
     /// Closes so many of the connections to come at once, before a byte is exchanged; `Times::Next(0)` ends that.
-    pub fn refuse_connections(&self, times: Times) {
+    pub fn reject_connections(&self, times: Times) {
         *lock(&self.refusals) = times;
     }
 
     /// Sets the state of an application's card: all are enabled at first, and of a disabled one every token is refused.
-    pub fn set_enabled(&self, client_id: Uuid, is_enabled: bool) {
+    pub fn set_application_enabled(&self, client_id: Uuid, is_enabled: bool) {
         let mut disabled = lock(&self.disabled);
         if is_enabled {
             disabled.remove(&client_id)
@@ -125,8 +125,8 @@ impl BusinessCentral {
     }
 
     /// The most requests that were in work at once, of one application or over SOAP.
-    pub fn most_in_work(&self) -> usize {
-        self.work.most_in_work()
+    pub fn peak_concurrency(&self) -> usize {
+        self.work.peak_concurrency()
     }
 
     /// How many customers the company of this name has; `None` when there is no such company.
@@ -251,8 +251,8 @@ impl Service for BusinessCentral {
                 Scripted::ordinary(answer, script.cut_after)
             }
         };
-        if let Some(gate) = script.gate {
-            gate.opened().await;
+        if let Some(latch) = script.latch {
+            latch.opened().await;
         }
         if let Some(how) = script.breaks {
             return never(connection.break_off(how).await);

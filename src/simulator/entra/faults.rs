@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::simulator::gate::Gate;
+use crate::simulator::latch::Latch;
 use crate::simulator::sync::lock;
 use crate::simulator::times::Times;
 
@@ -23,9 +23,9 @@ pub enum Fault {
     /// The usual answer, if it grants a token, with its JSON changed.
     Changed(fn(&mut serde_json::Value)),
     /// Another answer altogether.
-    Answer { status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>, body: Bytes },
-    /// The request waits for the gate and is then answered as usual.
-    Held(Gate),
+    Response { status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>, body: Bytes },
+    /// The request waits for the latch and is then answered as usual.
+    Held(Latch),
 }
 
 impl Fault {

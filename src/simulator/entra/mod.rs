@@ -56,7 +56,7 @@ pub struct Entra {
     requests: watch::Sender<u64>,
     /// Under way, and the most there ever were.
     at_once: Mutex<(u64, u64)>,
-    refused_connections: AtomicU64,
+    rejected_connections: AtomicU64,
 }
 
 /// What the directory knows and a test can change.
@@ -99,7 +99,7 @@ impl Entra {
             }),
             requests: watch::Sender::new(0),
             at_once: Mutex::default(),
-            refused_connections: AtomicU64::new(0),
+            rejected_connections: AtomicU64::new(0),
         }
     }
 
@@ -108,7 +108,7 @@ impl Entra {
         self.faults.set(Some((fault, times)));
     }
 
-    /// Takes the fault away. Requests already held by a gate stay held.
+    /// Takes the fault away. Requests already held by a latch stay held.
     pub fn recover(&self) {
         self.faults.set(None);
     }
@@ -140,8 +140,8 @@ impl Entra {
     }
 
     /// Lets the application trust what somebody else says of it.
-    pub fn federate(&self, client_id: Uuid, credential: FederatedCredential) {
-        self.change(client_id, |registration| registration.federate(credential));
+    pub fn add_federated_credential(&self, client_id: Uuid, credential: FederatedCredential) {
+        self.change(client_id, |registration| registration.add_federated_credential(credential));
     }
 
     /// Sets Entra's clock: so many seconds ahead of this machine's, or behind it.
@@ -150,12 +150,12 @@ impl Entra {
     }
 
     /// Refuses token requests that do not ask for these claims, where they are set.
-    pub fn demand_claims(&self, claims: Option<&str>) {
+    pub fn require_claims(&self, claims: Option<&str>) {
         lock(&self.directory).demanded = claims.map(ToOwned::to_owned);
     }
 
     /// The most token requests there ever were at the same time.
-    pub fn most_token_requests_at_once(&self) -> u64 {
+    pub fn peak_token_requests(&self) -> u64 {
         lock(&self.at_once).1
     }
 
@@ -183,8 +183,8 @@ impl Entra {
     }
 
     /// Connections closed at once because Entra was unreachable.
-    pub fn refused_connections(&self) -> u64 {
-        self.refused_connections.load(Ordering::Relaxed)
+    pub fn rejected_connections(&self) -> u64 {
+        self.rejected_connections.load(Ordering::Relaxed)
     }
 
     fn set_state(&self, client_id: Uuid, secret: &str, state: SecretState) {
@@ -281,7 +281,7 @@ impl Service for Entra {
     fn admits_connection(&self) -> bool {
         let refused = self.faults.take(|fault| matches!(fault, Fault::Unreachable)).is_some();
         if refused {
-            self.refused_connections.fetch_add(1, Ordering::Relaxed);
+            self.rejected_connections.fetch_add(1, Ordering::Relaxed);
         }
         !refused
     }
@@ -300,14 +300,14 @@ impl Service for Entra {
         match self.faults.take(|_| true) {
             None => {}
             Some(Fault::Changed(how)) => change = Some(how),
-            Some(Fault::Answer { status, headers, body }) => {
+            Some(Fault::Response { status, headers, body }) => {
                 let mut other = Response::new(body);
                 *other.status_mut() = status;
                 other.headers_mut().extend(headers);
                 answer = Some(other);
             }
             Some(Fault::Unreachable) => return never(connection.break_off(Break::Cut).await),
-            Some(Fault::Held(gate)) => gate.opened().await,
+            Some(Fault::Held(latch)) => latch.opened().await,
             Some(Fault::Html(status)) => answer = Some(html_response(status)),
             Some(Fault::Error { status, error, code, retry_after }) => {
                 let message = "The service refuses on purpose.".to_owned();

@@ -112,7 +112,7 @@ impl Registration {
         self.certificates.clear();
     }
 
-    pub fn federate(&mut self, credential: FederatedCredential) {
+    pub fn add_federated_credential(&mut self, credential: FederatedCredential) {
         self.federated.push(credential);
     }
 
