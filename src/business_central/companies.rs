@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use serde::Deserialize;
 
-use crate::outbound::Client;
+use crate::outbound::HttpClient;
 
 use super::inquiry::{self, LookupError};
 use super::names::{CompanyId, CompanyName, CompanyRef};
@@ -35,7 +35,7 @@ pub enum MatchError {
 ///
 /// An environment has at most 300 companies (BC, "Operational limits"), fewer than one page.
 pub async fn look_up(
-    http: &Client,
+    http: &HttpClient,
     base: &str,
     authorization: &HeaderValue,
     timeout: Duration,

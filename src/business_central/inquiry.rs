@@ -8,7 +8,7 @@ use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 
 use crate::error_chain::root_cause;
 use crate::guide::{self, Trouble};
-use crate::outbound::{Answer, Client, RequestError, Unreachable};
+use crate::outbound::{HttpClient, HttpResponse, RequestError, Unreachable};
 
 use super::error_envelope::error_code;
 
@@ -65,7 +65,7 @@ fn explained(status: StatusCode, code: Option<&str>) -> String {
 
 /// The body of Business Central's answer 200; `what` it is, errors say.
 pub async fn get(
-    http: &Client,
+    http: &HttpClient,
     url: &str,
     what: &'static str,
     authorization: &HeaderValue,
@@ -85,7 +85,7 @@ pub async fn get(
     tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(LookupError::TimedOut { what, timeout }))
 }
 
-async fn read(url: &str, what: &'static str, answer: &mut Answer) -> Result<Vec<u8>, LookupError> {
+async fn read(url: &str, what: &'static str, answer: &mut HttpResponse) -> Result<Vec<u8>, LookupError> {
     let mut body = Vec::new();
     while let Some(piece) = answer.chunk().await.map_err(|error| failed(url, what, error))? {
         if body.len() + piece.len() > MAX_BYTES {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Failure, Output, drawn};
 use crate::config::{Config, Connector, Diagnostics, Severity};
-use crate::outbound::Way;
+use crate::outbound::ProxySelector;
 
 pub fn check(path: &Path, output: Output) -> Result<(), Failure> {
     let (findings, fine) = match Config::load(path) {
@@ -45,8 +45,8 @@ pub fn check(path: &Path, output: Output) -> Result<(), Failure> {
         );
     }
     for connector in &config.connectors {
-        if let Some(way) = way_out(connector) {
-            println!("  connector {}: {way}", connector.name);
+        if let Some(proxy) = way_out(connector) {
+            println!("  connector {}: {proxy}", connector.name);
         }
     }
     Ok(())
@@ -54,8 +54,8 @@ pub fn check(path: &Path, output: Output) -> Result<(), Failure> {
 
 /// Through which outbound proxy a connector's requests go; `None`: through none.
 fn way_out(connector: &Connector) -> Option<String> {
-    let way = Way::new(&connector.outbound_proxy).ok()?;
-    match (way.described(&connector.application.authority), way.described(&connector.base_url)) {
+    let proxies = ProxySelector::new(&connector.outbound_proxy).ok()?;
+    match (proxies.describe(&connector.application.authority), proxies.describe(&connector.base_url)) {
         (None, None) => None,
         (Some(proxy), Some(_)) => Some(format!("Entra and Business Central are reached through {proxy}")),
         (Some(proxy), None) => Some(format!("Entra is reached through {proxy}, Business Central straight")),

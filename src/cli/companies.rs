@@ -9,7 +9,7 @@ use crate::business_central::Company;
 use crate::business_central::address::EnvironmentAddress;
 use crate::config::Connector;
 use crate::doctor::{self, Wrong};
-use crate::outbound::Client;
+use crate::outbound::HttpClient;
 
 pub fn companies(path: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
     let config = load(path)?;
@@ -29,7 +29,7 @@ pub fn companies(path: &Path, connector: Option<&str>, output: Output) -> Result
 }
 
 async fn list(connector: &Connector) -> Result<Vec<Company>, Wrong> {
-    let http = Client::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connector.timeouts.connect)
+    let http = HttpClient::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connector.timeouts.connect)
         .map_err(|error| doctor::unusable(&error))?;
     let address =
         EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, &connector.environment);

@@ -12,7 +12,7 @@ use super::{Failure, Output, load, runtime, selected};
 use crate::config::Connector;
 use crate::entra::{Application, Claims, ClientId, IssuedToken, TokenEndpoint};
 use crate::guide;
-use crate::outbound::Client;
+use crate::outbound::HttpClient;
 
 /// `client_id`: of that application only; `reveal`: print the token itself, and in text nothing else.
 pub fn token(
@@ -70,7 +70,7 @@ fn name(connector: &Connector, application: &Application) -> String {
 }
 
 async fn request(connector: &Connector, application: &Application) -> Result<IssuedToken, String> {
-    let http = Client::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connector.timeouts.connect)
+    let http = HttpClient::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connector.timeouts.connect)
         .map_err(|error| error.to_string())?;
     let endpoint = TokenEndpoint::new(http, application.clone(), connector.timeouts.token);
     endpoint.request().await.map_err(|error| error.to_string())

@@ -14,7 +14,7 @@ use crate::config::{Connector, Route};
 use crate::entra::{ClaimsChallenge, ClientId};
 use crate::error_chain::root_cause;
 use crate::guide::{self, Step, Trouble};
-use crate::outbound::{Client, RequestError};
+use crate::outbound::{HttpClient, RequestError};
 
 /// An environment that a connector or its routes lead to.
 struct Place<'a> {
@@ -25,7 +25,7 @@ struct Place<'a> {
 
 /// Looks at every environment the connector and its routes lead to.
 pub async fn examine(
-    http: &Client,
+    http: &HttpClient,
     connector: &Connector,
     client: ClientId,
     routes: &[Route],
@@ -70,7 +70,7 @@ fn places<'a>(connector: &'a Connector, routes: &'a [Route]) -> Vec<Place<'a>> {
 }
 
 async fn examine_place(
-    http: &Client,
+    http: &HttpClient,
     connector: &Connector,
     client: ClientId,
     place: &Place<'_>,
@@ -140,7 +140,7 @@ impl Place<'_> {
 
 /// The companies the application sees, or the step that is wrong. Where Business Central demands more of the token, it becomes one that says it.
 pub async fn list_companies(
-    http: &Client,
+    http: &HttpClient,
     address: &EnvironmentAddress,
     token: &mut Token,
 ) -> Result<Vec<Company>, Wrong> {
@@ -179,7 +179,7 @@ pub fn find_company<'c>(list: &'c [Company], wanted: &CompanyRef) -> Result<&'c 
 
 /// Whether the application may read any of a company's ordinary data: one that may read none has no permission set.
 pub async fn may_read(
-    http: &Client,
+    http: &HttpClient,
     address: &EnvironmentAddress,
     company: &Company,
     authorization: &HeaderValue,
@@ -222,7 +222,7 @@ impl Probe {
     }
 }
 
-async fn probe(http: &Client, url: &str, authorization: &HeaderValue) -> Result<Probe, Wrong> {
+async fn probe(http: &HttpClient, url: &str, authorization: &HeaderValue) -> Result<Probe, Wrong> {
     let exchange = async {
         let mut answer = http.get(url, authorization).await?;
         let status = answer.status();

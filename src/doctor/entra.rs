@@ -15,8 +15,7 @@ use crate::entra::{
 };
 use crate::error_chain::root_cause;
 use crate::guide::{self, Step, Trouble};
-use crate::https_url::HttpsUrl;
-use crate::outbound::{Client, RequestError, Unreachable, form};
+use crate::outbound::{HttpClient, HttpsUrl, RequestError, Unreachable, form};
 
 /// A token, for the steps behind it.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ impl Token {
 }
 
 /// Looks at the clock and the tenant, both of which its OpenID discovery document tells; whether the tenant exists.
-pub async fn tenant(http: &Client, authority: &HttpsUrl, tenant: &TenantId, findings: &mut Findings<'_>) -> bool {
+pub async fn tenant(http: &HttpClient, authority: &HttpsUrl, tenant: &TenantId, findings: &mut Findings<'_>) -> bool {
     let started = Instant::now();
     let url = format!("{authority}/{tenant}/v2.0/.well-known/openid-configuration");
     let sent_at = SystemTime::now();
@@ -59,7 +58,7 @@ pub async fn tenant(http: &Client, authority: &HttpsUrl, tenant: &TenantId, find
 
 /// Whether the tenant knows the app, found out without its secret: Entra then misses only that. `None` when it can't be told.
 pub async fn application_known(
-    http: &Client,
+    http: &HttpClient,
     authority: &HttpsUrl,
     tenant: &TenantId,
     client: ClientId,
@@ -82,7 +81,7 @@ pub async fn application_known(
 
 /// Asks for a token, which tells of five steps at once.
 pub async fn token(
-    http: &Client,
+    http: &HttpClient,
     application: &Application,
     limit: Duration,
     findings: &mut Findings<'_>,
@@ -115,7 +114,7 @@ pub async fn token(
 }
 
 /// A token with everything it needs.
-pub async fn sign_in(http: &Client, application: &Application, limit: Duration) -> Result<Token, Wrong> {
+pub async fn sign_in(http: &HttpClient, application: &Application, limit: Duration) -> Result<Token, Wrong> {
     let mut ignore = |_: &Finding| {};
     let mut findings = Findings::new(&mut ignore);
     let token = token(http, application, limit, &mut findings).await;
@@ -196,7 +195,7 @@ fn refusal(error: &TokenError, application: &Application) -> Wrong {
 
 /// A request that found no connection.
 pub fn unreached(unreachable: &Unreachable) -> Wrong {
-    Wrong::new(unreachable.step.in_guide(), unreachable.problem(), unreachable.fix())
+    Wrong::new(unreachable.failure.guide_step(), unreachable.problem(), unreachable.fix())
 }
 
 struct Answer {
@@ -205,7 +204,7 @@ struct Answer {
     body: Vec<u8>,
 }
 
-async fn answer(http: &Client, authority: &HttpsUrl, request: Builder, body: Bytes) -> Result<Answer, Wrong> {
+async fn answer(http: &HttpClient, authority: &HttpsUrl, request: Builder, body: Bytes) -> Result<Answer, Wrong> {
     let exchange = async {
         let mut answer = http.send(request, body).await?;
         let (status, date) = (answer.status(), date_of(answer.headers()));

@@ -24,7 +24,7 @@ pub use network::{Endpoint, network};
 use crate::config::{Connector, Route};
 use crate::entra::Application;
 use crate::guide::{Step, Trouble};
-use crate::outbound::{Client, OutboundError, Way};
+use crate::outbound::{HttpClient, OutboundError, ProxySelector};
 
 /// What was found at a step.
 #[derive(Debug, Clone)]
@@ -130,14 +130,14 @@ pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Fin
     let endpoints =
         [Endpoint::entra(&connector.application.authority), Endpoint::business_central(&connector.base_url)];
     let connect = connector.timeouts.connect;
-    let way = match Way::new(&connector.outbound_proxy) {
-        Ok(way) => way,
+    let proxies = match ProxySelector::new(&connector.outbound_proxy) {
+        Ok(proxies) => proxies,
         Err(error) => return findings.failed(unusable(&error.into()), Duration::ZERO),
     };
-    if !network(&endpoints, connector.ca_file.as_deref(), &way, connect, findings).await {
+    if !network(&endpoints, connector.ca_file.as_deref(), &proxies, connect, findings).await {
         return;
     }
-    let http = match Client::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connect) {
+    let http = match HttpClient::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connect) {
         Ok(http) => http,
         Err(error) => return findings.failed(unusable(&error), Duration::ZERO),
     };

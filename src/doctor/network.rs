@@ -14,8 +14,7 @@ use tokio::net::TcpStream;
 
 use super::{Findings, Wrong, certificate, entra};
 use crate::guide::Step;
-use crate::https_url::HttpsUrl;
-use crate::outbound::{Tcp, Unreachable, Way};
+use crate::outbound::{HttpsUrl, ProxySelector, TcpConnector, Unreachable};
 use crate::shared_socket::SharedSocket;
 
 /// A service, and where the configuration says it is.
@@ -63,7 +62,7 @@ impl<'a> Endpoint<'a> {
 pub async fn network(
     endpoints: &[Endpoint<'_>],
     ca_file: Option<&Path>,
-    way: &Way,
+    proxies: &ProxySelector,
     limit: Duration,
     findings: &mut Findings<'_>,
 ) -> bool {
@@ -71,7 +70,7 @@ pub async fn network(
     let mut looked_up = Vec::with_capacity(endpoints.len());
     let mut shown: Vec<String> = Vec::new();
     for endpoint in endpoints {
-        match look_up(endpoint, way, limit).await {
+        match look_up(endpoint, proxies, limit).await {
             Ok(found) => {
                 let sentence = found.to_string();
                 shown.extend((!shown.contains(&sentence)).then_some(sentence));
@@ -86,7 +85,7 @@ pub async fn network(
     let mut streams = Vec::with_capacity(endpoints.len());
     let mut shown = Vec::with_capacity(endpoints.len());
     for (endpoint, looked_up) in endpoints.iter().zip(&looked_up) {
-        match connect(endpoint, looked_up, way, limit).await {
+        match connect(endpoint, looked_up, proxies, limit).await {
             Ok(stream) => streams.push(stream),
             Err(wrong) => return fail(findings, wrong, started),
         }
@@ -144,8 +143,8 @@ impl fmt::Display for LookedUp {
     }
 }
 
-async fn look_up(endpoint: &Endpoint<'_>, way: &Way, limit: Duration) -> Result<LookedUp, Wrong> {
-    if let Some((proxy, named_by)) = way.proxy_of(&endpoint.uri()) {
+async fn look_up(endpoint: &Endpoint<'_>, proxies: &ProxySelector, limit: Duration) -> Result<LookedUp, Wrong> {
+    if let Some((proxy, named_by)) = proxies.proxy_for(&endpoint.uri()) {
         let wrong = |cause: String| {
             let what = format!("the name of the outbound proxy, {}, can't be looked up ({cause})", proxy.host());
             Wrong::new(Step::Name, what, format!("check this machine's DNS, and that {named_by} is right"))
@@ -179,11 +178,11 @@ async fn addresses(host: &str, port: u16, limit: Duration) -> Result<(SocketAddr
 async fn connect(
     endpoint: &Endpoint<'_>,
     looked_up: &LookedUp,
-    way: &Way,
+    proxies: &ProxySelector,
     limit: Duration,
 ) -> Result<SharedSocket, Wrong> {
     let LookedUp::Service { addresses, .. } = looked_up else {
-        let through = Tcp::new(way.clone()).within(limit).connect(endpoint.uri()).await;
+        let through = TcpConnector::new(proxies.clone()).with_timeout(limit).connect(endpoint.uri()).await;
         return through
             .map(TokioIo::into_inner)
             .map_err(|error| entra::unreached(&endpoint.unreachable(error.as_ref())));

@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::credential::ManagedIdentity;
 use super::token_answer::{Body, Granted, TokenAnswer, TooLong};
 use crate::error_chain::root_cause;
-use crate::retry_after::retry_after;
+use crate::outbound::retry_after;
 use crate::secret::Secret;
 
 /// Azure's service for identities, as this machine has it.

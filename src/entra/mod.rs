@@ -25,7 +25,7 @@ pub use token_cache::{Expiry, Token, TokenAge, TokenCache, TokenState, Unavailab
 pub use token_endpoint::{IssuedToken, TokenEndpoint};
 pub use token_error::{EntraError, TokenError};
 
-use crate::https_url::HttpsUrl;
+use crate::outbound::HttpsUrl;
 
 /// A cloud of Microsoft's: each has tenants, and an Entra, of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::claims::Claims;
 use super::clock::ClockSkew;
 use super::token_error::EntraError;
-use crate::retry_after::retry_after;
+use crate::outbound::retry_after;
 
 /// An answer, read to its end.
 pub struct TokenAnswer {

@@ -16,14 +16,13 @@ use super::managed_identity::IdentityService;
 use super::token_answer::{Body, Granted, TokenAnswer, TooLong};
 use super::token_error::TokenError;
 use crate::error_chain::root_cause;
-use crate::outbound::{Client, RequestError, Unreachable, form};
-use crate::retry_after::retry_after;
+use crate::outbound::{HttpClient, RequestError, Unreachable, form, retry_after};
 use crate::secret::Secret;
 
 /// The token endpoint of one application's tenant.
 #[derive(Debug, Clone)]
 pub struct TokenEndpoint {
-    http: Client,
+    http: HttpClient,
     url: String,
     application: Application,
     timeout: Duration,
@@ -58,7 +57,7 @@ enum Proof<'s> {
 }
 
 impl TokenEndpoint {
-    pub fn new(http: Client, application: Application, timeout: Duration) -> Self {
+    pub fn new(http: HttpClient, application: Application, timeout: Duration) -> Self {
         let url = format!("{}/{}/oauth2/v2.0/token", application.authority, application.tenant_id);
         Self { http, url, application, timeout }
     }

@@ -79,7 +79,7 @@ impl TokenError {
         match self {
             Self::Secret(_) | Self::Certificate(_) | Self::NoRandomness | Self::Identity(_) => Some(Step::Credential),
             Self::Refused(error) => error.step(),
-            Self::Unreachable(unreachable) => Some(unreachable.step.in_guide()),
+            Self::Unreachable(unreachable) => Some(unreachable.failure.guide_step()),
             Self::Broken { .. } | Self::TimedOut { .. } | Self::NotEntra { .. } => Some(Step::Connection),
         }
     }

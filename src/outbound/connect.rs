@@ -1,4 +1,4 @@
-//! Connections: name, TCP, where there is an outbound proxy its tunnel, and verified TLS, within a time.
+//! Opens connections: DNS look-up, TCP, the tunnel of an outbound proxy if there is one, and TLS, within one time limit.
 
 use std::error::Error;
 use std::io;
@@ -16,43 +16,47 @@ use tokio::net::TcpStream;
 use tower::{Service, ServiceExt};
 
 use super::environment::EnvironmentError;
-use super::proxy::{OutboundProxy, Way};
+use super::proxy_selector::ProxySelector;
+use super::proxy_settings::OutboundProxy;
 use super::tunnel::{self, TunnelError};
 use crate::shared_socket::SharedSocket;
 use crate::tls::{self, TlsError};
 
-/// Makes connections that go the same way, trust the same roots and may take equally long.
+/// Opens TLS connections with one outbound proxy setting, one set of trusted roots and one time limit.
 #[derive(Debug, Clone)]
-pub struct Connector(Within<HttpsConnector<Tcp>>);
+pub struct OutboundConnector(WithTimeout<HttpsConnector<TcpConnector>>);
 
-/// Why connections can't be made at all.
+/// Why no connection can be opened at all: a mistake in the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboundError {
+    /// The trusted roots can't be loaded.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The environment names an unusable outbound proxy.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
 }
 
-/// A connection, ready to be spoken on.
+/// An open connection.
 pub type Stream = MaybeHttpsStream<TokioIo<SharedSocket>>;
 
+/// Why a connection was not opened. [`Unreachable`](super::Unreachable) explains it.
 pub type ConnectError = Box<dyn Error + Send + Sync>;
 
-impl Connector {
-    /// `limit`: everything together.
+impl OutboundConnector {
+    /// Creates a connector. `limit` bounds the whole attempt, from DNS look-up to TLS.
     pub fn new(ca_file: Option<&Path>, proxy: &OutboundProxy, limit: Duration) -> Result<Self, OutboundError> {
-        let way = Way::new(proxy)?;
+        let proxies = ProxySelector::new(proxy)?;
         let tls = HttpsConnectorBuilder::new()
             .with_tls_config(tls::client_config(ca_file)?)
             .https_only()
             .enable_http1()
-            .wrap_connector(Tcp::new(way.clone()));
-        Ok(Self(Within { inner: tls, way, limit }))
+            .wrap_connector(TcpConnector::new(proxies.clone()));
+        Ok(Self(WithTimeout { inner: tls, proxies, limit }))
     }
 }
 
-impl Service<Uri> for Connector {
+impl Service<Uri> for OutboundConnector {
     type Response = Stream;
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Stream, ConnectError>> + Send>>;
@@ -62,38 +66,39 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, address: Uri) -> Self::Future {
-        let within = self.0.clone();
-        Box::pin(async move { within.connect(address).await })
+        let connector = self.0.clone();
+        Box::pin(async move { connector.connect(address).await })
     }
 }
 
-/// What makes connections, within a time.
+/// A connector with a time limit.
 #[derive(Debug, Clone)]
-pub struct Within<C> {
+pub struct WithTimeout<C> {
     inner: C,
-    way: Way,
+    proxies: ProxySelector,
     limit: Duration,
 }
 
-impl<C> Within<C>
+impl<C> WithTimeout<C>
 where
     C: Service<Uri, Error = ConnectError> + Clone,
 {
+    /// Opens a connection.
     pub async fn connect(&self, address: Uri) -> Result<C::Response, ConnectError> {
         let limit = self.limit;
         let connecting = tokio::time::timeout(limit, self.inner.clone().oneshot(address.clone()));
-        connecting.await.unwrap_or_else(|_| match self.way.proxy_for(&address) {
-            Some(proxy) => Err(TunnelError::too_slow(proxy, &address, limit).into()),
+        connecting.await.unwrap_or_else(|_| match self.proxies.select(&address) {
+            Some(proxy) => Err(TunnelError::timed_out(proxy, &address, limit).into()),
             None => {
-                let too_slow = format!("no connection within {} s", limit.as_secs_f32());
-                Err(io::Error::new(io::ErrorKind::TimedOut, too_slow).into())
+                let message = format!("no connection within {} s", limit.as_secs_f32());
+                Err(io::Error::new(io::ErrorKind::TimedOut, message).into())
             }
         })
     }
 }
 
-/// The socket under a connection.
-pub fn socket(stream: &Stream) -> Arc<TcpStream> {
+/// The TCP socket of a connection.
+pub fn tcp_socket(stream: &Stream) -> Arc<TcpStream> {
     let socket = match stream {
         MaybeHttpsStream::Http(tcp) => tcp,
         MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner(),
@@ -101,29 +106,30 @@ pub fn socket(stream: &Stream) -> Arc<TcpStream> {
     socket.inner().0.clone()
 }
 
-/// TCP connections to services, whose sockets can be looked at: straight, or through the outbound proxy.
+/// Opens TCP connections, directly or through the outbound proxy, whose sockets can be inspected while in use.
 #[derive(Debug, Clone)]
-pub struct Tcp {
-    way: Way,
+pub struct TcpConnector {
+    proxies: ProxySelector,
     tcp: HttpConnector,
 }
 
-impl Tcp {
-    pub fn new(way: Way) -> Self {
+impl TcpConnector {
+    /// Creates a connector without a time limit.
+    pub fn new(proxies: ProxySelector) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEP_ALIVE));
-        Self { way, tcp }
+        Self { proxies, tcp }
     }
 
-    /// The same, for whom a connection may take only so long.
-    pub fn within(self, limit: Duration) -> Within<Self> {
-        Within { way: self.way.clone(), inner: self, limit }
+    /// Adds a time limit for each connection.
+    pub fn with_timeout(self, limit: Duration) -> WithTimeout<Self> {
+        WithTimeout { proxies: self.proxies.clone(), inner: self, limit }
     }
 }
 
-impl Service<Uri> for Tcp {
+impl Service<Uri> for TcpConnector {
     type Response = TokioIo<SharedSocket>;
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
@@ -134,7 +140,7 @@ impl Service<Uri> for Tcp {
 
     fn call(&mut self, target: Uri) -> Self::Future {
         let shared = |stream: TokioIo<TcpStream>| TokioIo::new(SharedSocket(Arc::new(stream.into_inner())));
-        let Some(proxy) = self.way.shared_proxy_for(&target) else {
+        let Some(proxy) = self.proxies.select_shared(&target) else {
             let connecting = self.tcp.call(target);
             return Box::pin(async move { Ok(shared(connecting.await?)) });
         };
@@ -152,5 +158,5 @@ impl Connection for SharedSocket {
     }
 }
 
-/// A firewall that forgets an idle connection silently is noticed before a request is sent into it.
+/// Reveals a firewall that has silently dropped an idle connection, before a request is sent on it.
 const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);

@@ -1,27 +1,30 @@
-//! The outbound proxy of the environment, in the variables other programs read too.
+//! The outbound proxy of the environment, from the variables that curl and others read too. They often hold a password.
 //!
-//! Source: curl, "Environment variables"; a password in them is usual.
+//! Source: curl, "Environment variables".
 
 use std::ffi::OsString;
 
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::proxy::{Password, Proxy, ProxyAddress, ProxyAddressError};
+use super::proxy::{Password, Proxy, ProxySource};
+use super::proxy_address::{ProxyAddress, ProxyAddressError};
 use crate::secret::Secret;
 
-/// Why the environment's proxy can't be used. Names the variable, never what is in it.
+/// Why the proxy of the environment can't be used. The message names the variable, never its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the environment variable {variable} names no outbound proxy that can be used: {problem}; or set `outbound_proxy` in proxy.yaml, which \
-     goes before it (`off`: no proxy)"
+    "the environment variable {variable} holds no usable outbound proxy: {problem}. \
+     Or set `outbound_proxy` in proxy.yaml, which overrides the variable (`off`: no proxy)"
 )]
 pub struct EnvironmentError {
+    /// The variable's name.
     pub variable: &'static str,
+    /// What is wrong with its value.
     pub problem: ProxyAddressError,
 }
 
-/// The proxy for https, and what is reached without it. An empty variable is none.
+/// The proxy for https, and the list of hosts that bypass it. An empty variable counts as unset.
 pub(super) fn proxy(read: impl Fn(&str) -> Option<OsString>) -> Result<Option<(Proxy, String)>, EnvironmentError> {
     let first = |names: &'static [&'static str]| {
         let value = |name: &'static str| Some((name, Zeroizing::new(read(name)?.into_string().unwrap_or_default())));
@@ -29,29 +32,29 @@ pub(super) fn proxy(read: impl Fn(&str) -> Option<OsString>) -> Result<Option<(P
     };
     let Some((variable, value)) = first(&PROXY) else { return Ok(None) };
     let proxy = parse(variable, value.trim()).map_err(|problem| EnvironmentError { variable, problem })?;
-    let except = first(&EXCEPT).map_or_else(String::new, |(_, value)| value.to_string());
+    let except = first(&NO_PROXY).map_or_else(String::new, |(_, value)| value.to_string());
     Ok(Some((proxy, except)))
 }
 
 fn parse(variable: &'static str, text: &str) -> Result<Proxy, ProxyAddressError> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-    // The last one: a password may hold one that was not encoded.
-    let (login, place) = match rest.rsplit_once('@') {
-        Some((login, place)) => (Some(login), place),
+    // The last `@`: a password may hold one that is not encoded.
+    let (login, host) = match rest.rsplit_once('@') {
+        Some((login, host)) => (Some(login), host),
         None => (None, rest),
     };
-    let address: ProxyAddress = format!("{scheme}://{place}").parse()?;
+    let address: ProxyAddress = format!("{scheme}://{host}").parse()?;
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let user = login.map(|login| {
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        (decoded(user), Password::Given(Secret::new(decoded(password))))
+        (decoded(user), Password::Literal(Secret::new(decoded(password))))
     });
-    Ok(Proxy::new(address, variable, user))
+    Ok(Proxy::new(address, ProxySource::Variable(variable), user))
 }
 
 const PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-const EXCEPT: [&str; 2] = ["NO_PROXY", "no_proxy"];
+const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 #[cfg(test)]
 mod tests {
@@ -62,14 +65,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_variable_that_says_something_counts() {
+    async fn the_first_variable_with_a_value_counts() {
         let shown = |variables: &[(&str, &str)]| {
-            of(variables).unwrap().map(|(proxy, _)| (proxy.address.to_string(), proxy.named_by.to_string()))
+            of(variables).unwrap().map(|(proxy, _)| (proxy.address.to_string(), proxy.source.to_string()))
         };
         assert_eq!(shown(&[]), None);
         assert_eq!(shown(&[("HTTPS_PROXY", " "), ("http_proxy", "http://other:1")]), None);
-        let (address, named_by) = shown(&[("ALL_PROXY", "http://all:1"), ("https_proxy", "proxy.corp:3128")]).unwrap();
-        assert_eq!((address.as_str(), named_by.as_str()), ("proxy.corp:3128", "the environment variable https_proxy"));
+        let (address, source) = shown(&[("ALL_PROXY", "http://all:1"), ("https_proxy", "proxy.corp:3128")]).unwrap();
+        assert_eq!((address.as_str(), source.as_str()), ("proxy.corp:3128", "the environment variable https_proxy"));
         let (proxy, except) =
             of(&[("HTTPS_PROXY", "http://a%40b:p%3A@1@proxy.corp:3128/"), ("no_proxy", "x, .y")]).unwrap().unwrap();
         assert_eq!((proxy.address.to_string().as_str(), except.as_str()), ("proxy.corp:3128", "x, .y"));
@@ -78,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_used_is_an_error_that_says_nothing_of_it() {
+    fn an_unusable_value_is_an_error_that_does_not_repeat_it() {
         for value in
             ["socks5://a:hunter2@proxy:1080", "https://proxy", "http://a:hunter2@proxy:x", "http://proxy/pac?hunter2"]
         {

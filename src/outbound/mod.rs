@@ -1,21 +1,32 @@
-//! The way out of this machine, to Entra and Business Central: straight or through an outbound proxy, over verified TLS only.
+//! Outgoing connections to Entra and Business Central: direct or through an outbound proxy, always over verified TLS.
 //!
 //! | file | job |
 //! |---|---|
-//! | `proxy`, `environment` | which connections go through which proxy, as the configuration or else the environment says |
-//! | `connect`, `tunnel` | name, TCP, the proxy's tunnel (`CONNECT`), TLS, within a time |
-//! | `unreachable` | where the way ends, and what to do about that |
-//! | `client` | the plain HTTP client, for the little there is besides the data path |
+//! | `https_url`, `retry_after` | the base URL of a service; the `Retry-After` header of a response |
+//! | `proxy_settings`, `environment` | the outbound proxy named in `proxy.yaml` or in environment variables |
+//! | `proxy_address`, `proxy`, `proxy_selector` | the proxy's address, the credentials for it, and which connections use it |
+//! | `connect`, `tunnel` | DNS look-up, TCP, the `CONNECT` tunnel and TLS, within one time limit |
+//! | `unreachable` | at which stage a connection failed, and how to fix it |
+//! | `http_client` | the HTTP client for everything except the data path |
 
-mod client;
 mod connect;
 mod environment;
+mod http_client;
+mod https_url;
 mod proxy;
+mod proxy_address;
+mod proxy_selector;
+mod proxy_settings;
+mod retry_after;
 mod tunnel;
 mod unreachable;
 
-pub use client::{Answer, Client, RequestError, form};
-pub use connect::{ConnectError, Connector, OutboundError, Stream, Tcp, socket};
+pub use connect::{ConnectError, OutboundConnector, OutboundError, Stream, TcpConnector, tcp_socket};
 pub use environment::EnvironmentError;
-pub use proxy::{Login, OutboundProxy, ProxyAddress, ProxyAddressError, ProxyServer, Way};
-pub use unreachable::{Step, Unreachable};
+pub use http_client::{HttpClient, HttpResponse, RequestError, form};
+pub use https_url::{HttpsUrl, HttpsUrlError};
+pub use proxy_address::{ProxyAddress, ProxyAddressError};
+pub use proxy_selector::ProxySelector;
+pub use proxy_settings::{OutboundProxy, ProxyLogin, ProxyServer};
+pub use retry_after::retry_after;
+pub use unreachable::{ConnectFailure, Unreachable};

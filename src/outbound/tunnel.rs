@@ -10,41 +10,41 @@ use hyper::header::{HOST, HeaderMap, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTH
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 
-use super::proxy::{NamedBy, Proxy};
+use super::proxy::{Proxy, ProxySource};
 use crate::error_chain::root_cause;
 use crate::secret::SecretError;
 use crate::shared_socket::SharedSocket;
 
-/// Why there is no tunnel: what the proxy did, without what to do about it. Never holds a password.
+/// Why no tunnel was opened: what the proxy did. [`fix`](Self::fix) says what to do about it. Never holds a password.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", self.what())]
+#[error("{}", self.problem())]
 pub struct TunnelError {
     /// `host:port` of the proxy.
     proxy: String,
-    named_by: NamedBy,
+    configured_in: ProxySource,
     has_login: bool,
-    /// `host:port` it was to lead to.
+    /// `host:port` of the service.
     target: String,
-    fault: Fault,
+    fault: TunnelFault,
 }
 
 #[derive(Debug)]
-enum Fault {
+enum TunnelFault {
     /// No connection to the proxy itself.
     Unreachable(String),
     Password(SecretError),
-    /// It wants to know who we are, by one of these schemes.
-    SignIn(Vec<String>),
-    /// It does not want to.
-    Denied(StatusCode),
-    /// It wants to, and could not.
-    Failed(StatusCode),
+    /// The proxy demands one of these authentication schemes.
+    AuthenticationRequired(Vec<String>),
+    /// The proxy rejects the target.
+    Rejected(StatusCode),
+    /// The proxy failed to connect to the target.
+    ServerError(StatusCode),
     Closed,
-    Strange(&'static str),
-    TooSlow(Duration),
+    NotAProxy(&'static str),
+    TimedOut(Duration),
 }
 
-/// Has the proxy at the other end of the socket connect to `target`, and hands the socket back when it leads there.
+/// Asks the proxy at the other end of the socket for a tunnel to `target`. Returns the socket once the tunnel is open.
 pub async fn open(
     proxy: &Proxy,
     socket: TokioIo<SharedSocket>,
@@ -52,41 +52,44 @@ pub async fn open(
 ) -> Result<TokioIo<SharedSocket>, TunnelError> {
     let failed = |fault| TunnelError::new(proxy, target, fault);
     let broken = |error: hyper::Error| {
-        failed(if error.is_parse() { Fault::Strange("it speaks no HTTP") } else { Fault::Closed })
+        failed(if error.is_parse() { TunnelFault::NotAProxy("it does not speak HTTP") } else { TunnelFault::Closed })
     };
-    let authorization = proxy.authorization().await.map_err(|error| failed(Fault::Password(error)))?;
+    let not_a_proxy = || failed(TunnelFault::NotAProxy("no outbound proxy responds like this"));
+    let authorization = proxy.authorization().await.map_err(|error| failed(TunnelFault::Password(error)))?;
     let (mut sender, connection) = http1::handshake(socket).await.map_err(broken)?;
-    // How it ends, its request is told.
+    // Errors of the connection also reach its request, which reports them.
     tokio::spawn(connection.with_upgrades());
-    let place = target_of(target);
+    let host = host_and_port(target);
     let mut request = Request::new(Empty::<Bytes>::new());
     *request.method_mut() = Method::CONNECT;
-    *request.uri_mut() = place.parse().map_err(|_| failed(Fault::Strange("there is no such address")))?;
+    *request.uri_mut() =
+        host.parse().map_err(|_| failed(TunnelFault::NotAProxy("the target is not a valid address")))?;
     let headers = request.headers_mut();
-    headers.extend(HeaderValue::from_str(&place).ok().map(|host| (HOST, host)));
+    headers.extend(HeaderValue::from_str(&host).ok().map(|host| (HOST, host)));
     headers.extend(authorization.map(|value| (PROXY_AUTHORIZATION, value)));
 
-    let answer = sender.send_request(request).await.map_err(broken)?;
-    match answer.status() {
+    let response = sender.send_request(request).await.map_err(broken)?;
+    match response.status() {
         StatusCode::OK => {}
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED => return Err(failed(Fault::SignIn(schemes(answer.headers())))),
-        status if status.is_client_error() => return Err(failed(Fault::Denied(status))),
-        status if status.is_server_error() => return Err(failed(Fault::Failed(status))),
-        _ => return Err(failed(Fault::Strange("it answers as no proxy does"))),
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            return Err(failed(TunnelFault::AuthenticationRequired(schemes(response.headers()))));
+        }
+        status if status.is_client_error() => return Err(failed(TunnelFault::Rejected(status))),
+        status if status.is_server_error() => return Err(failed(TunnelFault::ServerError(status))),
+        _ => return Err(not_a_proxy()),
     }
-    let upgraded = hyper::upgrade::on(answer).await.map_err(broken)?;
-    let parts = upgraded.downcast::<TokioIo<SharedSocket>>();
-    let parts = parts.map_err(|_| failed(Fault::Strange("it answers as no proxy does")))?;
-    // Behind it speaks TLS, where the client begins.
-    if parts.read_buf.is_empty() { Ok(parts.io) } else { Err(failed(Fault::Strange("it answers as no proxy does"))) }
+    let upgraded = hyper::upgrade::on(response).await.map_err(broken)?;
+    let parts = upgraded.downcast::<TokioIo<SharedSocket>>().map_err(|_| not_a_proxy())?;
+    // In TLS the client speaks first: bytes that are already there can't come from the target.
+    if parts.read_buf.is_empty() { Ok(parts.io) } else { Err(not_a_proxy()) }
 }
 
 /// `host:port`.
-fn target_of(target: &Uri) -> String {
+fn host_and_port(target: &Uri) -> String {
     format!("{}:{}", target.host().unwrap_or_default(), target.port_u16().unwrap_or(443))
 }
 
-/// The names of the schemes a challenge offers; nothing of what stands behind them.
+/// The names of the authentication schemes a proxy offers. Their parameters are never repeated.
 fn schemes(headers: &HeaderMap) -> Vec<String> {
     let known = ["Basic", "Digest", "NTLM", "Negotiate", "Kerberos", "Bearer"];
     let values = headers.get_all(PROXY_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
@@ -97,69 +100,77 @@ fn schemes(headers: &HeaderMap) -> Vec<String> {
 
 impl TunnelError {
     pub fn unreachable(proxy: &Proxy, target: &Uri, error: &(dyn Error + 'static)) -> Self {
-        Self::new(proxy, target, Fault::Unreachable(root_cause(error)))
+        Self::new(proxy, target, TunnelFault::Unreachable(root_cause(error)))
     }
 
-    pub fn too_slow(proxy: &Proxy, target: &Uri, limit: Duration) -> Self {
-        Self::new(proxy, target, Fault::TooSlow(limit))
+    pub fn timed_out(proxy: &Proxy, target: &Uri, limit: Duration) -> Self {
+        Self::new(proxy, target, TunnelFault::TimedOut(limit))
     }
 
-    fn new(proxy: &Proxy, target: &Uri, fault: Fault) -> Self {
+    fn new(proxy: &Proxy, target: &Uri, fault: TunnelFault) -> Self {
         Self {
             proxy: proxy.address.to_string(),
-            named_by: proxy.named_by,
+            configured_in: proxy.source,
             has_login: proxy.has_login(),
-            target: target_of(target),
+            target: host_and_port(target),
             fault,
         }
     }
 
-    fn what(&self) -> String {
+    fn problem(&self) -> String {
         let Self { proxy, target, fault, .. } = self;
         match fault {
-            Fault::Unreachable(cause) => format!("the outbound proxy {proxy} can't be reached: {cause}"),
-            Fault::Password(error) => error.to_string(),
-            Fault::SignIn(_) => format!("the outbound proxy {proxy} answers 407 Proxy Authentication Required"),
-            Fault::Denied(status) | Fault::Failed(status) => {
-                format!("the outbound proxy {proxy}, asked for {target}, answers {status}")
+            TunnelFault::Unreachable(cause) => format!("the outbound proxy {proxy} can't be reached: {cause}"),
+            TunnelFault::Password(error) => error.to_string(),
+            TunnelFault::AuthenticationRequired(_) => {
+                format!("the outbound proxy {proxy} answered 407 Proxy Authentication Required")
             }
-            Fault::Closed => format!("the outbound proxy {proxy} closed the connection without an answer"),
-            Fault::Strange(how) => format!("what answers at the outbound proxy's address {proxy} is none: {how}"),
-            Fault::TooSlow(limit) => {
+            TunnelFault::Rejected(status) | TunnelFault::ServerError(status) => {
+                format!("the outbound proxy {proxy} answered {status} to CONNECT {target}")
+            }
+            TunnelFault::Closed => format!("the outbound proxy {proxy} closed the connection without a response"),
+            TunnelFault::NotAProxy(reason) => format!("the server at {proxy} is not an outbound proxy: {reason}"),
+            TunnelFault::TimedOut(limit) => {
                 format!("no connection through the outbound proxy {proxy} within {} s", limit.as_secs_f32())
             }
         }
     }
 
-    /// What to do about it: a part of a sentence.
-    pub fn advice(&self) -> String {
-        let Self { proxy, named_by, target, .. } = self;
+    /// What to do about it: an imperative clause without a full stop.
+    pub fn fix(&self) -> String {
+        let Self { proxy, configured_in, target, .. } = self;
         match &self.fault {
-            Fault::Unreachable(_) | Fault::Closed | Fault::Strange(_) => {
-                format!("check {named_by}, and that this machine may connect to {proxy}")
+            TunnelFault::Unreachable(_) | TunnelFault::Closed | TunnelFault::NotAProxy(_) => {
+                format!("check {configured_in}, and that this machine may connect to {proxy}")
             }
-            Fault::Password(_) => "put the password where `password` of `outbound_proxy` says".to_owned(),
-            Fault::SignIn(schemes) if !schemes.is_empty() && !schemes.iter().any(|scheme| scheme == "Basic") => {
+            TunnelFault::Password(_) => {
+                "store the password in the place that `password` of `outbound_proxy` names".to_owned()
+            }
+            TunnelFault::AuthenticationRequired(schemes)
+                if !schemes.is_empty() && !schemes.iter().any(|scheme| scheme == "Basic") =>
+            {
                 format!(
-                    "it offers {}, bcproxy knows Basic only: ask who keeps the outbound proxy to let this machine through to {target} without",
+                    "the outbound proxy offers {}, but bcproxy supports only Basic: ask its administrator to allow this machine to reach \
+                     {target} without authentication",
                     schemes.join(" and ")
                 )
             }
-            Fault::SignIn(_) if self.has_login => {
-                format!("it does not take the user name and password in {named_by}: correct them")
+            TunnelFault::AuthenticationRequired(_) if self.has_login => {
+                format!("the outbound proxy rejects the user name and password in {configured_in}: correct them")
             }
-            Fault::SignIn(_) => format!(
-                "it wants a user name and a password: outbound_proxy: {{ url: http://{proxy}, user: NAME, password: {{ env: PROXY_PASSWORD }} }}"
+            TunnelFault::AuthenticationRequired(_) => format!(
+                "the outbound proxy requires a user name and password: \
+                 outbound_proxy: {{ url: http://{proxy}, user: NAME, password: {{ env: PROXY_PASSWORD }} }}"
             ),
-            Fault::Denied(_) => format!("ask who keeps the outbound proxy to let this machine through to {target}"),
-            Fault::Failed(_) => {
-                format!("the outbound proxy can't reach {target}: ask who keeps it, and check that the name is right")
+            TunnelFault::Rejected(_) => {
+                format!("ask the administrator of the outbound proxy to allow this machine to reach {target}")
             }
-            Fault::TooSlow(_) => {
-                format!(
-                    "check {named_by}, and ask who keeps the outbound proxy whether it lets this machine through to {target}"
-                )
+            TunnelFault::ServerError(_) => {
+                format!("the outbound proxy can't reach {target}: check the name, and ask the proxy's administrator")
             }
+            TunnelFault::TimedOut(_) => format!(
+                "check {configured_in}, and ask the administrator of the outbound proxy whether this machine may reach {target}"
+            ),
         }
     }
 }
@@ -169,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_names_of_schemes_are_repeated() {
+    fn only_names_of_schemes_are_repeated() {
         let headers = HeaderMap::from_iter([
             (PROXY_AUTHENTICATE, HeaderValue::from_static("Negotiate")),
             (PROXY_AUTHENTICATE, HeaderValue::from_static("basic realm=\"hunter2\", evil")),

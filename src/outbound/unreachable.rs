@@ -1,4 +1,4 @@
-//! A service no connection can be made to: at which step the way to it ends, and what to do about that.
+//! A service that can't be reached: at which stage connecting failed, and how to fix it.
 
 use std::error::Error;
 use std::io;
@@ -7,69 +7,77 @@ use super::tunnel::TunnelError;
 use crate::error_chain::{causes, root_cause};
 use crate::guide;
 
-/// Why no connection can be made, as a sentence.
+/// Why a service can't be reached, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{service} at {host} can't be reached: {advice} ({cause}); see {}", .step.in_guide())]
+#[error("{service} at {host} can't be reached: {fix} ({cause}); see {}", .failure.guide_step())]
 pub struct Unreachable {
     /// Business Central or Entra.
     service: &'static str,
     host: String,
-    pub step: Step,
+    /// The stage at which connecting failed.
+    pub failure: ConnectFailure,
     cause: String,
-    advice: String,
+    fix: String,
 }
 
-/// The step at which making a connection failed.
+/// The stage at which opening a connection failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum ConnectFailure {
+    /// The DNS look-up failed.
     Name,
-    Refused,
+    /// The host rejected the TCP connection.
+    ConnectionRefused,
+    /// The host did not respond in time.
     Timeout,
-    /// The outbound proxy has not connected us.
+    /// The outbound proxy did not open a tunnel.
     Proxy,
+    /// The TLS handshake failed.
     Tls,
+    /// Any other network error.
     Other,
 }
 
 impl Unreachable {
+    /// An Entra host that can't be reached.
     pub fn entra(host: &str, error: &(dyn Error + 'static)) -> Self {
         Self::new("Entra", host, "authority", error)
     }
 
+    /// A Business Central host that can't be reached.
     pub fn business_central(host: &str, error: &(dyn Error + 'static)) -> Self {
         Self::new("Business Central", host, "base_url", error)
     }
 
-    /// What is the matter, without what to do about it.
+    /// What happened, without the fix.
     pub fn problem(&self) -> String {
         format!("{} at {} can't be reached ({})", self.service, self.host, self.cause)
     }
 
+    /// What to do about it: an imperative clause without a full stop.
     pub fn fix(&self) -> String {
-        self.advice.clone()
+        self.fix.clone()
     }
 
-    /// `key`: that of proxy.yaml which says where the service is.
+    /// Explains a connect error. `key` is the key of `proxy.yaml` that holds the service's URL.
     pub fn new(service: &'static str, host: &str, key: &'static str, error: &(dyn Error + 'static)) -> Self {
         let host = host.to_owned();
-        match tunnel_error(error) {
-            Some(error) => Self { service, host, step: Step::Proxy, cause: error.to_string(), advice: error.advice() },
+        let tunnel_error = causes(error).find_map(|cause| cause.downcast_ref::<TunnelError>());
+        match tunnel_error {
+            Some(error) => {
+                let (cause, fix) = (error.to_string(), error.fix());
+                Self { service, host, failure: ConnectFailure::Proxy, cause, fix }
+            }
             None => {
-                let step = Step::of(error);
-                Self { service, host, step, cause: root_cause(error), advice: step.advice(key) }
+                let failure = ConnectFailure::from_error(error);
+                Self { service, host, failure, cause: root_cause(error), fix: failure.fix(key) }
             }
         }
     }
 }
 
-/// What the outbound proxy did, where it is to blame.
-fn tunnel_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e TunnelError> {
-    causes(error).find_map(|cause| cause.downcast_ref())
-}
-
-impl Step {
-    fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut step = Self::Other;
+impl ConnectFailure {
+    fn from_error(error: &(dyn Error + 'static)) -> Self {
+        let mut failure = Self::Other;
         for cause in causes(error) {
             if cause.is::<rustls::Error>() {
                 return Self::Tls;
@@ -77,34 +85,35 @@ impl Step {
             if cause.to_string() == HYPER_UTIL_DNS_ERROR {
                 return Self::Name;
             }
-            step = match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
-                Some(io::ErrorKind::ConnectionRefused) => Self::Refused,
+            failure = match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+                Some(io::ErrorKind::ConnectionRefused) => Self::ConnectionRefused,
                 Some(io::ErrorKind::TimedOut) => Self::Timeout,
-                _ => step,
+                _ => failure,
             };
         }
-        step
+        failure
     }
 
-    /// The step of the set-up guide to look at.
-    pub fn in_guide(self) -> guide::Step {
+    /// The step of the set-up guide that covers this failure.
+    pub fn guide_step(self) -> guide::Step {
         match self {
             Self::Name => guide::Step::Name,
-            Self::Refused | Self::Timeout | Self::Proxy | Self::Other => guide::Step::Connection,
+            Self::ConnectionRefused | Self::Timeout | Self::Proxy | Self::Other => guide::Step::Connection,
             Self::Tls => guide::Step::Tls,
         }
     }
 
-    fn advice(self, key: &str) -> String {
+    fn fix(self, key: &str) -> String {
         match self {
             Self::Name => format!("its name can't be looked up; check this machine's DNS and `{key}`"),
-            Self::Refused => format!("nothing listens there; check `{key}`"),
+            Self::ConnectionRefused => format!("nothing listens there; check `{key}`"),
             Self::Timeout => {
-                "it does not answer; check that a firewall lets this machine connect to port 443".to_owned()
+                "it does not respond; check that the firewall lets this machine connect to port 443".to_owned()
             }
-            Self::Tls => "its certificate is not trusted; if a TLS-inspecting firewall stands between, name its CA with `ca_file`"
-                .to_owned(),
-            Self::Proxy | Self::Other => "check the network between this machine and it".to_owned(),
+            Self::Tls => {
+                "its certificate is not trusted; if a firewall inspects TLS, name its CA with `ca_file`".to_owned()
+            }
+            Self::Proxy | Self::Other => "check the network between this machine and the host".to_owned(),
         }
     }
 }
@@ -121,13 +130,13 @@ mod tests {
     use tower::ServiceExt;
 
     #[tokio::test]
-    async fn a_failed_name_look_up_is_known_by_hyper_utils_words_for_it() {
+    async fn a_failed_name_look_up_is_recognized_by_hyper_utils_text() {
         let nowhere =
             tower::service_fn(async |_| Err::<std::vec::IntoIter<SocketAddr>, _>(io::Error::other("no such name")));
         let connector = HttpConnector::new_with_resolver(nowhere);
         let error = connector.oneshot(hyper::Uri::from_static("http://name.invalid")).await.unwrap_err();
         let unreachable = Unreachable::business_central("name.invalid", &error);
-        assert_eq!(unreachable.step, Step::Name);
+        assert_eq!(unreachable.failure, ConnectFailure::Name);
         assert!(
             unreachable.to_string().ends_with(
                 "check this machine's DNS and `base_url` (no such name); see step 2 of the set-up guide (Name look-up)"
@@ -137,15 +146,18 @@ mod tests {
     }
 
     #[test]
-    fn what_an_io_error_wraps_is_seen() {
+    fn errors_wrapped_in_an_io_error_are_found() {
         let wrapped = io::Error::other(io::Error::new(io::ErrorKind::ConnectionRefused, "no"));
-        assert_eq!(Step::of(&wrapped), Step::Refused);
-        assert_eq!(Step::of(&io::Error::other(rustls::Error::DecryptError)), Step::Tls);
-        assert_eq!(Step::of(&io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 s")), Step::Timeout);
+        assert_eq!(ConnectFailure::from_error(&wrapped), ConnectFailure::ConnectionRefused);
+        assert_eq!(ConnectFailure::from_error(&io::Error::other(rustls::Error::DecryptError)), ConnectFailure::Tls);
+        assert_eq!(
+            ConnectFailure::from_error(&io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 s")),
+            ConnectFailure::Timeout
+        );
         let text = Unreachable::entra("login.example", &io::Error::other("odd")).to_string();
         assert_eq!(
             text,
-            "Entra at login.example can't be reached: check the network between this machine and it (odd); \
+            "Entra at login.example can't be reached: check the network between this machine and the host (odd); \
              see step 3 of the set-up guide (Connection)"
         );
     }

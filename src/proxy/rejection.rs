@@ -49,7 +49,7 @@ pub enum Kind {
     /// More requests than Business Central takes.
     Busy,
     CredentialsRefused,
-    Unreachable(outbound::Step),
+    Unreachable(outbound::ConnectFailure),
     AnswerBroken,
     AnswerTimeout,
     ClientGone,
@@ -101,13 +101,13 @@ impl Kind {
     }
 }
 
-fn proxy_status(step: outbound::Step) -> &'static str {
+fn proxy_status(step: outbound::ConnectFailure) -> &'static str {
     match step {
-        outbound::Step::Name => "dns_error",
-        outbound::Step::Refused => "connection_refused",
-        outbound::Step::Timeout => "connection_timeout",
-        outbound::Step::Tls => "tls_certificate_error",
-        outbound::Step::Proxy | outbound::Step::Other => "destination_unavailable",
+        outbound::ConnectFailure::Name => "dns_error",
+        outbound::ConnectFailure::ConnectionRefused => "connection_refused",
+        outbound::ConnectFailure::Timeout => "connection_timeout",
+        outbound::ConnectFailure::Tls => "tls_certificate_error",
+        outbound::ConnectFailure::Proxy | outbound::ConnectFailure::Other => "destination_unavailable",
     }
 }
 
@@ -191,7 +191,7 @@ impl From<LookupError> for Refusal {
             LookupError::Refused { .. } | LookupError::Broken { .. } | LookupError::Unreadable { .. } => {
                 Kind::AnswerBroken
             }
-            LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.step),
+            LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.failure),
             LookupError::TimedOut { .. } => Kind::AnswerTimeout,
         };
         Self::new(kind, capitalised(&error.to_string()))

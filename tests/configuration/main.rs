@@ -8,7 +8,7 @@ use bcproxy::config::{
     Browsers, Config, Diagnostics, HostName, Limits, Listener, Loaded, LogFormat, Rate, reference, schema,
 };
 use bcproxy::entra::Credential;
-use bcproxy::outbound::{Login, OutboundProxy, ProxyServer};
+use bcproxy::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
 use bcproxy::secret::SecretSource;
 
 mod mistakes;
@@ -170,14 +170,15 @@ shutdown: { grace: 1m }
     );
     let hosts: Vec<&str> = config.access.hosts.iter().map(HostName::as_str).collect();
     assert_eq!((hosts, config.access.browsers), (vec!["oldserver", "erp-gw.contoso.local"], Browsers::Allow));
-    let login = Login { user: "CORP\\svc".to_owned(), password: SecretSource::File(Path::new("conf").join("p.txt")) };
+    let login =
+        ProxyLogin { user: "CORP\\svc".to_owned(), password: SecretSource::File(Path::new("conf").join("p.txt")) };
     let server = ProxyServer {
         address: "http://proxy.corp:3128".parse().unwrap(),
         login: Some(login),
         except: vec![".corp".to_owned(), "10.0.0.0/8".to_owned()],
     };
     assert_eq!(config.connectors[0].outbound_proxy, OutboundProxy::Server(server));
-    assert_eq!(config.connectors[1].outbound_proxy, OutboundProxy::OfEnvironment);
+    assert_eq!(config.connectors[1].outbound_proxy, OutboundProxy::FromEnvironment);
     assert_eq!(config.connectors[0].ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
     let requests = Rate { count: 50_000, per: Duration::from_secs(90) };
     let limits = Limits { concurrency: 40, requests, queue: 5, wait: Duration::from_secs(10) };

@@ -79,7 +79,7 @@ async fn a_password_is_read_anew_for_each_connection() {
     proxy.close_connections().await;
     let refusal = change(&rig).await.refusal();
     assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_Unreachable"));
-    assert!(refusal.message.contains("does not take the user name and password in `outbound_proxy`: correct them"));
+    assert!(refusal.message.contains("rejects the user name and password in `outbound_proxy`: correct them"));
 
     std::fs::remove_file(&password).unwrap();
     change_until(&rig, |answer| {
@@ -96,11 +96,11 @@ async fn a_password_is_read_anew_for_each_connection() {
 fn misconducts(proxy: &ConnectProxy) -> [(Conduct, String, String); 9] {
     let address = proxy.address;
     let answer = |answer: &str| Conduct::Answer(answer.to_owned());
-    let ask = "ask who keeps the outbound proxy to let this machine through to HOST".to_owned();
-    let answers = |status: &str| format!("the outbound proxy {address}, asked for HOST, answers {status}");
-    let refused = || format!("the outbound proxy {address} answers 407 Proxy Authentication Required");
+    let ask = "ask the administrator of the outbound proxy to allow this machine to reach HOST".to_owned();
+    let answers = |status: &str| format!("the outbound proxy {address} answered {status} to CONNECT HOST");
+    let refused = || format!("the outbound proxy {address} answered 407 Proxy Authentication Required");
     let check = format!("check `outbound_proxy`, and that this machine may connect to {address}");
-    let none = |how: &str| format!("what answers at the outbound proxy's address {address} is none: {how}");
+    let none = |how: &str| format!("the server at {address} is not an outbound proxy: {how}");
     [
         (
             Conduct::Answer(unauthorized("Basic realm=\"hunter2\"")),
@@ -110,7 +110,7 @@ fn misconducts(proxy: &ConnectProxy) -> [(Conduct, String, String); 9] {
         (
             Conduct::Answer(unauthorized("NTLM\r\nProxy-Authenticate: Negotiate")),
             refused(),
-            "it offers NTLM and Negotiate, bcproxy knows Basic only".to_owned(),
+            "the outbound proxy offers NTLM and Negotiate, but bcproxy supports only Basic".to_owned(),
         ),
         (answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nhunter2"), answers("403 Forbidden"), ask.clone()),
         (
@@ -120,16 +120,16 @@ fn misconducts(proxy: &ConnectProxy) -> [(Conduct, String, String); 9] {
         ),
         (
             answer("HTTP/1.1 302 Found\r\nLocation: http://x/\r\n\r\n"),
-            none("it answers as no proxy does"),
+            none("no outbound proxy responds like this"),
             check.clone(),
         ),
-        (answer("SSH-2.0-hunter2\r\n"), none("it speaks no HTTP"), check.clone()),
-        (answer("HTTP/1.1 200 OK\r\n\r\nhunter2"), none("it answers as no proxy does"), check.clone()),
-        (Conduct::Close, format!("the outbound proxy {address} closed the connection without an answer"), check),
+        (answer("SSH-2.0-hunter2\r\n"), none("it does not speak HTTP"), check.clone()),
+        (answer("HTTP/1.1 200 OK\r\n\r\nhunter2"), none("no outbound proxy responds like this"), check.clone()),
+        (Conduct::Close, format!("the outbound proxy {address} closed the connection without a response"), check),
         (
             Conduct::Hang,
             format!("no connection through the outbound proxy {address} within 1 s"),
-            "ask who keeps the outbound proxy whether it lets this machine through to HOST".to_owned(),
+            "ask the administrator of the outbound proxy whether this machine may reach HOST".to_owned(),
         ),
     ]
 }

@@ -236,8 +236,10 @@ async fn behind_an_outbound_proxy_every_step_goes_through_it_and_doctor_says_so(
     assert_eq!(ended.code, Some(1));
     for part in [
         "✗  3. Connection                     Entra at login.simulator.test:",
-        &format!("(the outbound proxy {address} answers 407 Proxy Authentication Required)."),
-        &format!("→ It wants a user name and a password: outbound_proxy: {{ url: http://{address}, user: NAME"),
+        &format!("(the outbound proxy {address} answered 407 Proxy Authentication Required)."),
+        &format!(
+            "→ The outbound proxy requires a user name and password: outbound_proxy: {{ url: http://{address}, user: NAME"
+        ),
     ] {
         assert!(ended.output.contains(part), "{part}\n{}", ended.output);
     }

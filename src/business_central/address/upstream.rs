@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::super::path::{SafePath, Segment, encode_segment, fit};
 use super::super::surface::{ApiPath, Surface};
 use super::super::{Company, EnvironmentName};
-use super::place::Understood;
+use super::place::{self, Understood};
 use super::query::Query;
-use super::{AddressError, Family, Listing, Place, Resource, place};
+use super::{AddressError, Family, Listing, Place, Resource};
 use crate::entra::TenantId;
-use crate::https_url::HttpsUrl;
+use crate::outbound::HttpsUrl;
 
 /// The address of one environment: `{base_url}/v2.0/{tenant}/{environment}`.
 #[derive(Debug, Clone)]

@@ -17,7 +17,7 @@ use self::write::Proof;
 use super::{Failure, runtime};
 use crate::business_central::{CompanyRef, EnvironmentName, PUBLIC_BASE_URL};
 use crate::entra::{CertificateFiles, ClientId, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId};
-use crate::https_url::HttpsUrl;
+use crate::outbound::HttpsUrl;
 use crate::secret::SecretSource;
 
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::write;
 use crate::cli::Failure;
-use crate::outbound::{Login, OutboundProxy, ProxyAddressError, ProxyServer};
+use crate::outbound::{OutboundProxy, ProxyAddressError, ProxyLogin, ProxyServer};
 use crate::secret::SecretSource;
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,7 @@ impl ProxyOptions {
     /// What the options say.
     pub fn setting(&self) -> Result<OutboundProxy, Failure> {
         let url = match self.outbound_proxy.as_deref() {
-            None => return Ok(OutboundProxy::OfEnvironment),
+            None => return Ok(OutboundProxy::FromEnvironment),
             Some("off") => return Ok(OutboundProxy::Off),
             Some(url) => url,
         };
@@ -46,7 +46,7 @@ impl ProxyOptions {
         };
         let login = match (self.outbound_proxy_user.clone(), password) {
             (None, _) => None,
-            (Some(user), Some(password)) => Some(Login { user, password }),
+            (Some(user), Some(password)) => Some(ProxyLogin { user, password }),
             (Some(_), None) => {
                 let text =
                     "Say where the password is, with --outbound-proxy-password-env or --outbound-proxy-password-file.";

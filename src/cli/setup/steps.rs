@@ -19,19 +19,18 @@ use crate::cli::Failure;
 use crate::doctor::{self, Endpoint, Finding, Findings, Token, Wrong};
 use crate::entra::{Application, CertificateFiles, ClientId, TenantId};
 use crate::guide::Step;
-use crate::https_url::HttpsUrl;
-use crate::outbound::{Client, OutboundError, Way};
+use crate::outbound::{HttpClient, HttpsUrl, OutboundError, ProxySelector};
 
 /// What all steps need.
 pub struct Steps<'r> {
     pub ask: Ask,
     runtime: &'r Runtime,
-    http: Client,
+    http: HttpClient,
     authority: HttpsUrl,
     base_url: HttpsUrl,
     scope: String,
     ca_file: Option<PathBuf>,
-    way: Way,
+    proxies: ProxySelector,
     /// Whether the way to both services was found open.
     is_reachable: bool,
     stop: Stop,
@@ -69,8 +68,8 @@ impl<'r> Steps<'r> {
     pub fn new(runtime: &'r Runtime, ask: Ask, arguments: &Arguments) -> Result<Self, Failure> {
         let unusable = |error: OutboundError| Failure::Configuration(doctor::unusable(&error).to_string());
         let (ca_file, proxy) = (arguments.ca_file.clone(), arguments.outbound_proxy.setting()?);
-        let http = Client::new(ca_file.as_deref(), &proxy, PATIENCE).map_err(unusable)?;
-        let way = Way::new(&proxy).map_err(|error| unusable(error.into()))?;
+        let http = HttpClient::new(ca_file.as_deref(), &proxy, PATIENCE).map_err(unusable)?;
+        let proxies = ProxySelector::new(&proxy).map_err(|error| unusable(error.into()))?;
         Ok(Self {
             ask,
             runtime,
@@ -79,7 +78,7 @@ impl<'r> Steps<'r> {
             base_url: arguments.base_url.clone(),
             scope: arguments.scope.clone(),
             ca_file,
-            way,
+            proxies,
             is_reachable: false,
             stop: Stop::listen(runtime),
         })
@@ -112,7 +111,7 @@ impl<'r> Steps<'r> {
         self.runtime.block_on(async {
             if !self.is_reachable {
                 let ca_file = self.ca_file.as_deref();
-                self.is_reachable = doctor::network(&endpoints, ca_file, &self.way, PATIENCE, &mut findings).await;
+                self.is_reachable = doctor::network(&endpoints, ca_file, &self.proxies, PATIENCE, &mut findings).await;
             }
             if self.is_reachable {
                 doctor::tenant(&self.http, &self.authority, tenant, &mut findings).await;

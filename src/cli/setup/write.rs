@@ -15,8 +15,7 @@ use crate::entra::{
     CertificateFiles, ClientId, Credential, KeptSecret, PUBLIC_AUTHORITY, PUBLIC_SCOPE, SecretSources, TenantId,
 };
 use crate::guide::Step;
-use crate::https_url::HttpsUrl;
-use crate::outbound::{Login, OutboundProxy, ProxyServer};
+use crate::outbound::{HttpsUrl, OutboundProxy, ProxyLogin, ProxyServer};
 use crate::secret::SecretSource;
 use crate::small_file;
 
@@ -148,12 +147,12 @@ fn yaml(settings: &Settings) -> Result<String, Failure> {
         lines.push(format!("    ca_file: {}", quoted(text(path)?)));
     }
     match &settings.outbound_proxy {
-        OutboundProxy::OfEnvironment => {}
+        OutboundProxy::FromEnvironment => {}
         OutboundProxy::Off => lines.push("    outbound_proxy: off".to_owned()),
         OutboundProxy::Server(ProxyServer { address, login: None, .. }) => {
             lines.push(format!("    outbound_proxy: {}", quoted(&address.url())));
         }
-        OutboundProxy::Server(ProxyServer { address, login: Some(Login { user, password }), .. }) => {
+        OutboundProxy::Server(ProxyServer { address, login: Some(ProxyLogin { user, password }), .. }) => {
             let (url, user, password) = (quoted(&address.url()), quoted(user), place(password)?);
             lines.push(format!("    outbound_proxy: {{ url: {url}, user: {user}, password: {password} }}"));
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::limits::Limits;
 use crate::business_central::{CompanyRef, EnvironmentName};
 use crate::entra::Application;
-use crate::https_url::HttpsUrl;
+use crate::outbound::HttpsUrl;
 use crate::outbound::OutboundProxy;
 
 /// One Business Central connection: the "Connector Settings" of the set-up guide.

@@ -6,7 +6,7 @@ use super::locations::secret_source;
 use crate::config::shape::read::At;
 use crate::config::vocabulary::outbound_proxy::OutboundProxyKey;
 use crate::config::yaml::report::Report;
-use crate::outbound::{Login, OutboundProxy, ProxyServer};
+use crate::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
 
 /// What it means. `None` when something is missing or wrong.
 pub fn outbound_proxy(
@@ -15,13 +15,13 @@ pub fn outbound_proxy(
     report: &mut Report,
 ) -> Option<OutboundProxy> {
     let server = match wanted.map(|wanted| &wanted.value) {
-        None => return Some(OutboundProxy::OfEnvironment),
+        None => return Some(OutboundProxy::FromEnvironment),
         Some(OutboundProxyKey::Off) => return Some(OutboundProxy::Off),
         Some(OutboundProxyKey::Server(server)) => server,
     };
     let login = match (&server.user, &server.password) {
         (Some(user), Some(password)) => {
-            Some(Login { user: user.value.0.clone(), password: secret_source(password.value.0.as_ref()?, folder) })
+            Some(ProxyLogin { user: user.value.0.clone(), password: secret_source(password.value.0.as_ref()?, folder) })
         }
         (None, None) => None,
         (Some(At { label, .. }), None) => {

@@ -21,7 +21,7 @@ use crate::config::vocabulary::top_level::TopLevelKeys;
 use crate::config::yaml::report::Report;
 use crate::config::yaml::source::Span;
 use crate::entra::{CertificateProblem, Expiry};
-use crate::outbound::{self, EnvironmentError, Way};
+use crate::outbound::{self, EnvironmentError, ProxySelector};
 use crate::small_file;
 use crate::tls::{Identity, Part};
 
@@ -83,7 +83,8 @@ fn check_environment(file: &TopLevelKeys, report: &mut Report) {
     let mut by_environment = connectors
         .filter(|(_, connector)| connector.as_ref().is_some_and(|connector| connector.outbound_proxy.is_none()));
     if let Some((name, _)) = by_environment.next()
-        && let Err(EnvironmentError { variable, problem }) = Way::new(&outbound::OutboundProxy::OfEnvironment)
+        && let Err(EnvironmentError { variable, problem }) =
+            ProxySelector::new(&outbound::OutboundProxy::FromEnvironment)
     {
         let message = format!(
             "this connector goes by the environment's outbound proxy, and {variable} names none that can be used"

@@ -9,7 +9,7 @@ use crate::config::vocabulary::route::RouteKeys;
 use crate::config::vocabulary::top_level::TopLevelKeys;
 use crate::config::yaml::report::Report;
 use crate::entra::Cloud;
-use crate::https_url::HttpsUrl;
+use crate::outbound::HttpsUrl;
 
 /// Warns of keys that change nothing, or less than they seem to.
 pub fn unused(file: &TopLevelKeys, connectors: &[NamedConnector<'_>], report: &mut Report) {

@@ -13,7 +13,7 @@ use crate::config::shape::collections::{Named, OneOrMore, OrOff};
 use crate::config::shape::mapping::mapping;
 use crate::config::shape::read::At;
 use crate::entra::{ClientId, Cloud, TenantId};
-use crate::https_url::HttpsUrl;
+use crate::outbound::HttpsUrl;
 
 mapping! {
     /// One connection to Business Central: tenant, application, environment, company.

@@ -22,7 +22,7 @@ use crate::config::shape::read::text_at;
 use crate::config::yaml::node::Node;
 use crate::config::yaml::report::Report;
 use crate::entra::{ClientId, TenantId};
-use crate::https_url::HttpsUrl;
+use crate::outbound::HttpsUrl;
 
 /// Any text that is not empty, such as an argument of a command.
 #[derive(Debug, Clone)]

@@ -15,6 +15,7 @@ use super::limiter::{Client, Coming, Permit, Refused};
 use super::retry::{self, Again};
 use super::upstream::UpstreamBody;
 use crate::entra::{ClaimsChallenge, ClientId, Token};
+use crate::outbound::retry_after;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::environment::application_pool::Member;
 use crate::proxy::rejection::{Kind, Refusal};
@@ -23,7 +24,6 @@ use crate::proxy::response::body_plan::Treatment;
 use crate::proxy::response::diagnosis;
 use crate::proxy::response::respond::MEASURED_BYTES;
 use crate::proxy::step::{Drafted, Outbound};
-use crate::retry_after::retry_after;
 
 /// The step that sees a request through to its answer.
 #[derive(Debug, Clone)]

@@ -103,7 +103,7 @@ impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Unreachable(unreachable) => {
-                Self::new(Kind::Unreachable(unreachable.step), format!("{unreachable}. Nothing was carried out."))
+                Self::new(Kind::Unreachable(unreachable.failure), format!("{unreachable}. Nothing was carried out."))
             }
             Fault::Unsent(error) => {
                 let cause = root_cause(&error);

@@ -17,8 +17,7 @@ use super::connector::{Destination, Route};
 use crate::business_central::EnvironmentName;
 use crate::config::{Config, Connector, Limits, Timeouts};
 use crate::entra::{Application, ClientId, TenantId, TokenCache, TokenEndpoint};
-use crate::https_url::HttpsUrl;
-use crate::outbound::{Client, OutboundError, OutboundProxy};
+use crate::outbound::{HttpClient, HttpsUrl, OutboundError, OutboundProxy};
 use crate::proxy::cache::Changes;
 use crate::proxy::dispatch::limiter::Gate;
 use crate::proxy::dispatch::upstream::Upstream;
@@ -49,7 +48,7 @@ pub struct Assembled {
 #[derive(Default)]
 struct Shared {
     token_turns: TokenTurns,
-    plain_clients: HashMap<(CaFile, OutboundProxy, Duration), Client>,
+    plain_clients: HashMap<(CaFile, OutboundProxy, Duration), HttpClient>,
     upstreams: HashMap<(String, CaFile, OutboundProxy, Duration, Duration), Upstream>,
     gates: HashMap<GateKey, (Gate, Limits)>,
     /// Gates from before, through which nobody is led any more because their limits are off.
@@ -198,11 +197,11 @@ impl Assembly<'_> {
         Some((path.clone(), self.ca_files.entry(path.clone()).or_insert_with(read).clone()))
     }
 
-    fn plain_client(&mut self, connector: &Connector, ca_file: &CaFile) -> Result<Client, AssemblyError> {
+    fn plain_client(&mut self, connector: &Connector, ca_file: &CaFile) -> Result<HttpClient, AssemblyError> {
         let (connect, proxy) = (connector.timeouts.connect, &connector.outbound_proxy);
         let key = (ca_file.clone(), proxy.clone(), connect);
         kept(&self.before.plain_clients, &mut self.now.plain_clients, key, || {
-            Client::new(connector.ca_file.as_deref(), proxy, connect)
+            HttpClient::new(connector.ca_file.as_deref(), proxy, connect)
                 .map_err(|reason| AssemblyError::Outbound { connector: connector.name.clone(), reason })
         })
     }
@@ -247,7 +246,7 @@ impl Assembly<'_> {
         connector: &Connector,
         application: &Application,
         ca_file: CaFile,
-        http: Client,
+        http: HttpClient,
     ) -> Arc<TokenCache> {
         let timeout = connector.timeouts.token;
         let key = (application.clone(), ca_file, connector.outbound_proxy.clone(), timeout);

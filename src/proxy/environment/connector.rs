@@ -19,7 +19,7 @@ use crate::business_central::inquiry::{self, LookupError};
 use crate::business_central::subscriptions::Kept;
 use crate::business_central::{Company, CompanyRef};
 use crate::entra::{ClaimsChallenge, ClientId, Expiry, Token, TokenState};
-use crate::outbound::Client;
+use crate::outbound::HttpClient;
 use crate::proxy::cache::Changes;
 use crate::proxy::dispatch::limiter::Gate;
 use crate::proxy::dispatch::retry::Budget;
@@ -57,7 +57,7 @@ pub struct Destination {
     /// What is being changed in the environment, whichever connector leads there.
     pub changes: Arc<Changes>,
     pub address: EnvironmentAddress,
-    http: Client,
+    http: HttpClient,
     actions: Actions,
     companies: ArcSwapOption<Companies>,
     /// Held while companies are looked up: one look-up serves all who wait.
@@ -184,7 +184,7 @@ impl Destination {
         upstream: Upstream,
         soap_gate: Option<Gate>,
         changes: Arc<Changes>,
-        http: Client,
+        http: HttpClient,
     ) -> Self {
         let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, environment);
         Self {

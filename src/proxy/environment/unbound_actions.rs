@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::business_central::metadata::ActionImports;
-use crate::outbound::Client;
+use crate::outbound::HttpClient;
 
 /// The names of an environment's unbound actions, looked up once in a while.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ struct Known {
 
 impl Actions {
     /// Whether there is an action of this name. A metadata document that can't be had holds none.
-    pub async fn has(&self, name: &str, http: &Client, url: &str, authorization: &HeaderValue) -> bool {
+    pub async fn has(&self, name: &str, http: &HttpClient, url: &str, authorization: &HeaderValue) -> bool {
         if let Some(known) = self.known(name) {
             return known;
         }
@@ -57,7 +57,7 @@ impl Actions {
     }
 }
 
-async fn look_up(http: &Client, url: &str, authorization: &HeaderValue) -> Option<HashSet<String>> {
+async fn look_up(http: &HttpClient, url: &str, authorization: &HeaderValue) -> Option<HashSet<String>> {
     let mut answer = http.get(url, authorization).await.ok()?;
     if answer.status() != StatusCode::OK {
         return None;

@@ -23,7 +23,7 @@ use suppose::{Noted, Supposed, Supposition};
 use crate::business_central::Dialect;
 use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::config::{self, Config};
-use crate::outbound::Way;
+use crate::outbound::ProxySelector;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::dispatch::upstream;
 use crate::proxy::downstream::bind::LocalAddress;
@@ -283,8 +283,8 @@ impl Explained<'_> {
             company,
             method: head.method.to_string(),
             url: address.to_string(),
-            through: match Way::new(&settings.connector.outbound_proxy) {
-                Ok(way) => way.described(&settings.connector.base_url),
+            through: match ProxySelector::new(&settings.connector.outbound_proxy) {
+                Ok(proxies) => proxies.describe(&settings.connector.base_url),
                 Err(error) => Some(error.to_string()),
             },
             headers: self.changes(headers, settings),

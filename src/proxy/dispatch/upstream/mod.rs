@@ -20,8 +20,7 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 use wire::{Touched, Wire};
 
-use crate::https_url::HttpsUrl;
-use crate::outbound::{self, ConnectError, Connector, OutboundError, OutboundProxy, Unreachable};
+use crate::outbound::{self, ConnectError, HttpsUrl, OutboundConnector, OutboundError, OutboundProxy, Unreachable};
 use crate::proxy::body::request_body::RequestBody;
 use crate::shared_socket;
 
@@ -36,7 +35,7 @@ pub fn host(authority: &str) -> HeaderValue {
 pub struct Upstream(Arc<Shared>);
 
 struct Shared {
-    connector: Connector,
+    connector: OutboundConnector,
     breaker: Breaker,
     /// Where to connect.
     address: Uri,
@@ -94,7 +93,7 @@ impl Upstream {
         // An HttpsUrl's authority is one of an address.
         let address = Uri::builder().scheme("https").authority(authority.as_str()).path_and_query("/").build();
         Ok(Self(Arc::new(Shared {
-            connector: Connector::new(ca_file, proxy, connect)?,
+            connector: OutboundConnector::new(ca_file, proxy, connect)?,
             breaker: Breaker::default(),
             address: address.unwrap_or_default(),
             authority,
@@ -159,7 +158,7 @@ impl Upstream {
                 Reason::Unreachable(unreachable)
             })?;
         shared.breaker.succeeded();
-        let socket = outbound::socket(&stream);
+        let socket = outbound::tcp_socket(&stream);
         let (wire, touched) = Wire::new(stream);
         let mut http = http1::Builder::new();
         let (sender, connection) = http.max_buf_size(LARGEST_PIECE).handshake(wire).await.map_err(Reason::Unsent)?;

@@ -1,10 +1,12 @@
-//! `Retry-After`, as seconds or as a date (RFC 9110, section 10.2.3).
+//! The `Retry-After` header (RFC 9110, section 10.2.3).
 
 use std::time::{Duration, SystemTime};
 
 use hyper::header::{HeaderMap, RETRY_AFTER};
 
-/// How long a service asks to be left alone; at most an hour, whatever it says. `None` when it says nothing that can be read.
+/// How long a service asks us to wait, given in seconds or as a date; capped at one hour.
+///
+/// `None` when the header is missing or malformed.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let pause = match value.parse() {
@@ -14,10 +16,10 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
             date.duration_since(SystemTime::now()).unwrap_or_default()
         }
     };
-    Some(pause.min(LONGEST))
+    Some(pause.min(MAX_PAUSE))
 }
 
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -30,7 +32,7 @@ mod tests {
         let of =
             |value: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_str(value).unwrap())]));
         assert_eq!(of("7"), Some(Duration::from_secs(7)));
-        assert_eq!(of("99999999999"), Some(LONGEST));
+        assert_eq!(of("99999999999"), Some(MAX_PAUSE));
         assert_eq!(of("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
         assert!(of(&date).is_some_and(|pause| (80..=90).contains(&pause.as_secs())));

@@ -1,34 +1,38 @@
-//! An address of a service that is only ever spoken to over verified TLS.
+//! The base URL of a service, which is only reached over verified TLS.
 
 use std::fmt;
 use std::str::FromStr;
 
 use hyper::http::uri::{Scheme, Uri};
 
-/// An absolute `https` address without query, fragment or user name: origin plus an optional path prefix.
+/// An absolute `https` URL without query, fragment or user name: an origin plus an optional path prefix.
 ///
-/// The path prefix never ends in a slash, so a path that starts with one can be appended as it is.
+/// The prefix never ends in a slash, so that a path starting with one can be appended.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HttpsUrl {
     text: String,
     origin_length: usize,
 }
 
-/// Why a text is no [`HttpsUrl`].
+/// Why a text is not an [`HttpsUrl`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpsUrlError {
+    /// Not an absolute URL.
     #[error("this is not an address of the form https://host/path")]
     Malformed,
+    /// Another scheme than `https`.
     #[error("the address must start with https:// (tokens and secrets never travel unencrypted)")]
     NotHttps,
+    /// A user name or password in the URL.
     #[error("the address must not hold a user name or password")]
     UserInfo,
+    /// A query or fragment.
     #[error("the address must not have a query (?…) or fragment (#…)")]
     Query,
 }
 
 impl HttpsUrl {
-    /// The whole address, without a trailing slash: `https://host:port/prefix`.
+    /// The whole URL, without a trailing slash: `https://host:port/prefix`.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -38,12 +42,12 @@ impl HttpsUrl {
         self.text.get(..self.origin_length).unwrap_or(&self.text)
     }
 
-    /// Host and, where given, port: `host:port`.
+    /// The host, and the port if given: `host:port`.
     pub fn authority(&self) -> &str {
         self.origin().trim_start_matches("https://")
     }
 
-    /// The path prefix, empty or starting with a slash and not ending in one.
+    /// The path prefix: empty, or starting with a slash and not ending in one.
     pub fn path(&self) -> &str {
         self.text.get(self.origin_length..).unwrap_or_default()
     }
@@ -89,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_split_into_origin_and_prefix() {
+    fn a_url_is_split_into_origin_and_prefix() {
         let url: HttpsUrl = "https://Gateway.example:8443/bc/".parse().unwrap();
         assert_eq!(url.as_str(), "https://gateway.example:8443/bc");
         assert_eq!(url.origin(), "https://gateway.example:8443");
@@ -98,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_leak_a_token_or_hide_a_target_is_refused() {
+    fn urls_that_could_leak_a_token_or_hide_the_target_are_rejected() {
         assert_eq!("http://host".parse::<HttpsUrl>(), Err(HttpsUrlError::NotHttps));
         assert_eq!("https://user@host".parse::<HttpsUrl>(), Err(HttpsUrlError::UserInfo));
         assert_eq!("https://host/?a=b".parse::<HttpsUrl>(), Err(HttpsUrlError::Query));
