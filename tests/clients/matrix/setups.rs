@@ -38,8 +38,7 @@ pub const SETUPS: &[Setup] = &[
     http("curl `--ntlm`", "curl.sh --ntlm"),
     http("curl `--anyauth`", "curl.sh --anyauth"),
     http("curl `--negotiate`, without a ticket", "curl.sh --negotiate"),
-    http("curl `--digest`", "curl.sh --digest")
-        .fails("sends empty requests and waits to be challenged; NAV never offered Digest"),
+    http("curl `--digest`", "curl.sh --digest").fails("sends an empty request and waits for a challenge"),
     http("wget `--user`", "wget.sh"),
     http("wget `--auth-no-challenge`", "wget.sh --auth-no-challenge"),
     http("ab", "ab.sh").shows_beginnings(),
