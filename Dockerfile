@@ -1,4 +1,4 @@
-# Builds bcproxy, then puts the one program into a small image and runs it without root.
+# Builds bcproxy, copies the binary into a small image, and runs it without root.
 FROM rust:1-slim-bookworm AS build
 RUN apt-get update && apt-get install --no-install-recommends --yes gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
