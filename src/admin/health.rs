@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use percent_encoding::percent_decode_str;
 
 use super::desk::Status;
-use crate::proxy::Destination;
+use crate::proxy::Connector;
 
 /// The answer to a question below `/livez` and `/readyz`.
 pub async fn health(path: &str, status: &Status) -> (StatusCode, String) {
@@ -42,20 +42,20 @@ pub async fn health(path: &str, status: &Status) -> (StatusCode, String) {
                 .to_owned(),
         );
     };
-    match connectors.iter().find(|destination| destination.connector.name == name) {
+    match connectors.iter().find(|destination| destination.settings.name == name) {
         Some(destination) => match ready(destination).await {
             Ok(text) => (StatusCode::OK, text),
             Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
         },
         None => {
-            let names: Vec<&str> = connectors.iter().map(|destination| destination.connector.name.as_str()).collect();
+            let names: Vec<&str> = connectors.iter().map(|destination| destination.settings.name.as_str()).collect();
             (StatusCode::NOT_FOUND, format!("There is no such connector; there are: {}.", names.join(", ")))
         }
     }
 }
 
 /// The first connector that is ready decides; only if none is, all are waited for.
-async fn any_ready(connectors: &[Arc<Destination>]) -> (StatusCode, String) {
+async fn any_ready(connectors: &[Arc<Connector>]) -> (StatusCode, String) {
     let mut asked: FuturesUnordered<_> = connectors.iter().map(|destination| ready(destination)).collect();
     let mut reasons = Vec::new();
     while let Some(answer) = asked.next().await {
@@ -67,8 +67,8 @@ async fn any_ready(connectors: &[Arc<Destination>]) -> (StatusCode, String) {
     (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n"))
 }
 
-async fn ready(destination: &Destination) -> Result<String, String> {
-    let name = &destination.connector.name;
+async fn ready(destination: &Connector) -> Result<String, String> {
+    let name = &destination.settings.name;
     match tokio::time::timeout(PATIENCE, destination.ready()).await {
         Ok(Ok(ready)) => {
             let company = match ready.company {

@@ -73,7 +73,7 @@ impl Metrics {
             self.0.routes.iter().map(|route| (route.path.as_str(), &route.requests)).chain(unrouted)
         };
         let answers = routes().flat_map(|(route, requests)| {
-            requests.counts.answers.iter().map(move |((status, outcome), count)| {
+            requests.counts.responses.iter().map(move |((status, outcome), count)| {
                 (vec![("route", route), ("status", status.as_str()), ("outcome", outcome.as_str())], *count)
             })
         });

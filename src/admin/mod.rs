@@ -107,7 +107,7 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, _) = request.into_parts();
     // A web page in a browser on this machine could stop us, or read what we tell.
-    let Answer { status, kind, text } = match guard.judge(&head) {
+    let Answer { status, kind, text } = match guard.check(&head) {
         Ok(()) => asked(&head, &desk).await,
         Err(reason) => (reason.status(), FOREIGN.to_owned()).into(),
     };

@@ -9,7 +9,7 @@ use time::{Date, OffsetDateTime};
 
 use super::desk::Status;
 use crate::entra::TokenState;
-use crate::proxy::{Business, Condition, Counts, Destination, Gate, Member, Outcome, Problem, Route};
+use crate::proxy::{self, Condition, Counts, Limiter, LimiterState, Member, Outcome, Problem, Route};
 
 /// All of it. Times are RFC 3339 in UTC, durations seconds.
 #[derive(Debug, Serialize)]
@@ -54,7 +54,7 @@ pub struct Connector {
     pub environment: String,
     #[serde(flatten)]
     pub state: State,
-    /// Why nobody tries to connect to Business Central at the moment.
+    /// Why nobody tries to connect to LimiterState Central at the moment.
     pub cut_off: Option<String>,
     pub applications: Vec<Application>,
     /// What SOAP calls have to share; `None` with `limits: off`.
@@ -118,7 +118,7 @@ pub struct GateReport {
     pub recent: usize,
     pub most_recent: usize,
     pub period: f64,
-    /// How long Business Central wants to be left alone yet.
+    /// How long LimiterState Central wants to be left alone yet.
     pub paused_for: Option<f64>,
 }
 
@@ -167,7 +167,7 @@ pub struct ProblemReport {
 impl Report {
     pub fn of(status: &Status) -> Self {
         let Status { view, history, is_stopping } = status;
-        let (open, most) = view.places.taken();
+        let (open, most) = view.connection_limit.connections();
         Self {
             version: env!("CARGO_PKG_VERSION"),
             started: written(history.started),
@@ -181,7 +181,7 @@ impl Report {
                 reloads_refused: history.refused,
             },
             listening: view.addresses.iter().map(ToString::to_string).collect(),
-            connections: Connections { open, most, refused: view.places.refused() },
+            connections: Connections { open, most, refused: view.connection_limit.rejected() },
             connectors: view.connectors.iter().map(|connector| Connector::of(connector)).collect(),
             routes: view.routes.iter().map(|route| RouteReport::of(route)).collect(),
             unrouted: Requests::of(view.unrouted.counts()),
@@ -191,7 +191,7 @@ impl Report {
 }
 
 impl Connector {
-    fn of(destination: &Destination) -> Self {
+    fn of(destination: &proxy::Connector) -> Self {
         let application = |member: &Member| {
             let TokenState { token, failure, last_day, received, failed } = member.tokens.state();
             Application {
@@ -208,11 +208,11 @@ impl Connector {
                 ends_soon: member.tokens.expiry().map(|expiry| expiry.to_string()),
                 tokens_received: received,
                 tokens_failed: failed,
-                gate: member.gate.as_ref().map(GateReport::of),
+                gate: member.limiter.as_ref().map(GateReport::of),
             }
         };
         Self {
-            name: destination.connector.name.clone(),
+            name: destination.settings.name.clone(),
             tenant: destination.address.tenant().to_string(),
             environment: destination.address.environment().to_string(),
             state: match destination.condition() {
@@ -225,14 +225,14 @@ impl Connector {
             },
             cut_off: destination.upstream.is_cut_off_because().map(|because| because.to_string()),
             applications: destination.pool.members().map(|member| application(member)).collect(),
-            soap: destination.soap_gate.as_ref().map(GateReport::of),
+            soap: destination.soap_limiter.as_ref().map(GateReport::of),
         }
     }
 }
 
 impl GateReport {
-    fn of(gate: &Gate) -> Self {
-        let Business { limits, in_work, waiting, recent, paused_for } = gate.business();
+    fn of(gate: &Limiter) -> Self {
+        let LimiterState { limits, in_flight: in_work, waiting, recent, paused_for } = gate.state();
         Self {
             in_work,
             most_in_work: limits.concurrency,
@@ -262,7 +262,7 @@ impl RouteReport {
 impl Requests {
     fn of(counts: Counts) -> Self {
         let (mut by_status, mut unfinished) = (BTreeMap::new(), BTreeMap::new());
-        for ((status, outcome), count) in &counts.answers {
+        for ((status, outcome), count) in &counts.responses {
             *by_status.entry(status.as_u16()).or_default() += count;
             if !matches!(outcome, Outcome::Complete | Outcome::Handshake) {
                 *unfinished.entry(outcome.as_str()).or_default() += count;
@@ -273,7 +273,7 @@ impl Requests {
             by_status,
             unfinished,
             bytes: counts.bytes,
-            sent_again: counts.sent_again,
+            sent_again: counts.retries,
             mean_duration: counts.total.mean().map(|mean| mean.as_secs_f64()),
             mean_upstream: counts.upstream.mean().map(|mean| mean.as_secs_f64()),
             mean_queue: counts.queue.mean().map(|mean| mean.as_secs_f64()),

@@ -11,7 +11,7 @@ use super::run::signals;
 use super::{Failure, drawn, runtime, start_log};
 use crate::config::Config;
 use crate::daemon::{Service, StartError};
-use crate::proxy::{self, DoorError, HeldSockets};
+use crate::proxy::{self, InheritedSockets, ListenerError};
 use crate::simulator::{Breakage, Settings, Simulator};
 
 /// `broken`: what of the set-up is wrong.
@@ -33,7 +33,7 @@ async fn show(broken: Option<Breakage>) -> Result<(), Failure> {
     let mut config = Config::load(&file).map_err(|mistakes| Failure::Failed(drawn(&mistakes)))?.config;
     let log = start_log(&config.log)?;
     let service = loop {
-        match Service::start(&file, &config, HeldSockets::default(), log.filter()).await {
+        match Service::start(&file, &config, InheritedSockets::default(), log.filter()).await {
             Ok(service) => break service,
             Err(error) => avoid(&error, &mut config).ok_or_else(|| failed("proxy can't start", &error))?,
         }
@@ -49,7 +49,7 @@ async fn show(broken: Option<Breakage>) -> Result<(), Failure> {
 /// Has the system choose another port in place of one that is taken; `None` when that is not what is wrong.
 fn avoid(error: &StartError, config: &mut Config) -> Option<()> {
     match error {
-        StartError::Proxy(proxy::StartError::Door(DoorError::Bind(taken))) if taken.is_taken() => {
+        StartError::Proxy(proxy::StartError::Listener(ListenerError::Bind(taken))) if taken.is_taken() => {
             println!("Port {} is taken by another program; the proxy uses another one.", taken.address.port());
             config.listen.iter_mut().for_each(|listener| listener.address.set_port(0));
         }

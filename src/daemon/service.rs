@@ -11,7 +11,7 @@ use super::signals::{Signal, Signals};
 use super::watch::Watch;
 use crate::admin::{Admin, Desk, History, Order, Orders, Status};
 use crate::config::{Config, Loaded};
-use crate::proxy::{self, BindError, HeldSockets, LocalAddress, Proxy};
+use crate::proxy::{self, BindError, InheritedSockets, LocalAddress, Proxy};
 use crate::telemetry::LogFilter;
 
 /// Everything that runs.
@@ -37,7 +37,12 @@ pub enum StartError {
 
 impl Service {
     /// Opens all doors and begins to fetch tokens; `file` is where `config` comes from.
-    pub async fn start(file: &Path, config: &Config, held: HeldSockets, log: LogFilter) -> Result<Self, StartError> {
+    pub async fn start(
+        file: &Path,
+        config: &Config,
+        held: InheritedSockets,
+        log: LogFilter,
+    ) -> Result<Self, StartError> {
         for address in held.unwanted(&config.listen) {
             tracing::warn!(
                 "the service manager holds {address} for us, which is no address of `listen`: nobody answers there"

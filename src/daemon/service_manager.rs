@@ -8,14 +8,14 @@ mod systemd {
     use listenfd::ListenFd;
     use sd_notify::{NotifyState, notify};
 
-    use crate::proxy::HeldSockets;
+    use crate::proxy::InheritedSockets;
 
     /// The TCP sockets the service manager has opened for us. Call it once, before any other thread runs: it takes them off the environment.
-    pub fn held_sockets() -> HeldSockets {
+    pub fn held_sockets() -> InheritedSockets {
         let mut sockets = ListenFd::from_env();
         let tcp: Vec<TcpListener> =
             (0..sockets.len()).filter_map(|index| sockets.take_tcp_listener(index).ok().flatten()).collect();
-        HeldSockets::new(tcp)
+        InheritedSockets::new(tcp)
     }
 
     /// We serve; `status` is what `systemctl status` shows.
@@ -54,10 +54,10 @@ mod systemd {
 
 #[cfg(not(unix))]
 mod systemd {
-    use crate::proxy::HeldSockets;
+    use crate::proxy::InheritedSockets;
 
-    pub fn held_sockets() -> HeldSockets {
-        HeldSockets::default()
+    pub fn held_sockets() -> InheritedSockets {
+        InheritedSockets::default()
     }
 
     pub fn ready(_status: &str) {}

@@ -8,6 +8,7 @@ use hyper::header::{
 };
 use uuid::Uuid;
 
+use super::methods::methods;
 use crate::config;
 
 /// A client's headers as Business Central gets them on this route; only the token is missing.
@@ -19,13 +20,6 @@ pub fn towards_business_central(headers: HeaderMap, method: &Method, route: &con
         headers.insert(IF_MATCH, HeaderValue::from_static("*"));
     }
     headers
-}
-
-/// The methods a request can count as: its own, and those that old OData clients hide behind a POST.
-pub fn methods(own: &Method, headers: &HeaderMap) -> impl Iterator<Item = Method> {
-    let hidden = METHOD_HEADERS.iter().flat_map(|name| headers.get_all(*name));
-    let hidden = hidden.filter_map(|value| Method::from_bytes(value.as_bytes().to_ascii_uppercase().as_slice()).ok());
-    std::iter::once(own.clone()).chain(hidden)
 }
 
 /// A client's headers as Business Central may see them.
@@ -121,11 +115,14 @@ pub const KEPT_FROM_CLIENTS: [HeaderName; 5] =
 pub const OLD_VERSIONS: [HeaderName; 2] =
     [HeaderName::from_static("dataserviceversion"), HeaderName::from_static("maxdataserviceversion")];
 
-/// Headers that hide a method behind another one.
-pub const METHOD_HEADERS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
-
 /// The methods that change something that is there, and so must say which version of it they mean.
 const CHANGES: [&str; 4] = ["PATCH", "PUT", "MERGE", "DELETE"];
+
+/// Carries the id of a request to the client.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Says what bcproxy made of a request (RFC 9209).
+pub const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// Recorded in Business Central's telemetry (BC, "Analyzing web service telemetry").
 const CLIENT_REQUEST_ID: &str = "client-request-id";

@@ -13,11 +13,10 @@ use crate::business_central::{Dialect, PathError};
 use crate::entra::Unavailable;
 use crate::guide::{Step, Trouble};
 use crate::outbound;
-use crate::proxy::request::guard::Unwelcome;
 
 /// An answer of our own: what kind, and a message that says what to do now.
 #[derive(Debug, Clone)]
-pub struct Refusal {
+pub struct Rejection {
     pub kind: Kind,
     pub message: String,
     /// When it makes sense to try again.
@@ -48,10 +47,10 @@ pub enum Kind {
     TokenRenewed,
     /// More requests than Business Central takes.
     Busy,
-    CredentialsRefused,
+    CredentialsRejected,
     Unreachable(outbound::ConnectFailure),
-    AnswerBroken,
-    AnswerTimeout,
+    ResponseBroken,
+    ResponseTimeout,
     ClientGone,
     Internal,
 }
@@ -81,10 +80,10 @@ impl Kind {
             }
             Self::TokenRenewed => (S::SERVICE_UNAVAILABLE, "Proxy_TokenRenewed", "destination_unavailable"),
             Self::Busy => (S::TOO_MANY_REQUESTS, "Proxy_Busy", "connection_limit_reached"),
-            Self::CredentialsRefused => (S::BAD_GATEWAY, "Proxy_CredentialsRefused", "proxy_configuration_error"),
+            Self::CredentialsRejected => (S::BAD_GATEWAY, "Proxy_CredentialsRejected", "proxy_configuration_error"),
             Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", proxy_status(step)),
-            Self::AnswerBroken => (S::BAD_GATEWAY, "Proxy_AnswerBroken", "http_response_incomplete"),
-            Self::AnswerTimeout => (S::GATEWAY_TIMEOUT, "Proxy_AnswerTimeout", "http_response_timeout"),
+            Self::ResponseBroken => (S::BAD_GATEWAY, "Proxy_ResponseBroken", "http_response_incomplete"),
+            Self::ResponseTimeout => (S::GATEWAY_TIMEOUT, "Proxy_ResponseTimeout", "http_response_timeout"),
             Self::ClientGone => (S::BAD_REQUEST, "Proxy_ClientGone", "http_request_error"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "Proxy_Internal", "proxy_internal_error"),
         }
@@ -111,7 +110,7 @@ fn proxy_status(step: outbound::ConnectFailure) -> &'static str {
     }
 }
 
-impl Refusal {
+impl Rejection {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), retry_after: None }
     }
@@ -125,12 +124,12 @@ impl Refusal {
     }
 
     /// Business Central's answer failed before its first byte was handed on.
-    pub fn broken_answer(error: impl Display) -> Self {
+    pub fn broken_response(error: impl Display) -> Self {
         let message = format!(
             "Business Central's answer broke off ({error}). The request reached it; whether it was carried out is not known: look before \
              you repeat it."
         );
-        Self::new(Kind::AnswerBroken, message)
+        Self::new(Kind::ResponseBroken, message)
     }
 
     pub fn retry_after(self, pause: Duration) -> Self {
@@ -138,19 +137,13 @@ impl Refusal {
     }
 }
 
-impl From<Unwelcome> for Refusal {
-    fn from(reason: Unwelcome) -> Self {
-        Self::new(reason.kind(), reason.to_string())
-    }
-}
-
-impl From<PathError> for Refusal {
+impl From<PathError> for Rejection {
     fn from(error: PathError) -> Self {
         Self::new(Kind::BadRequest, capitalised(&error.to_string()))
     }
 }
 
-impl From<AddressError> for Refusal {
+impl From<AddressError> for Rejection {
     fn from(error: AddressError) -> Self {
         let kind = match &error {
             AddressError::Path(_)
@@ -170,35 +163,35 @@ impl From<AddressError> for Refusal {
     }
 }
 
-impl From<BatchError> for Refusal {
+impl From<BatchError> for Rejection {
     fn from(error: BatchError) -> Self {
         Self::new(Kind::BadRequest, capitalised(&error.to_string()))
     }
 }
 
-impl From<MatchError> for Refusal {
+impl From<MatchError> for Rejection {
     fn from(error: MatchError) -> Self {
         Self::new(Kind::UnknownCompany, capitalised(&format!("{error}; see {}", Step::Company)))
     }
 }
 
-impl From<LookupError> for Refusal {
+impl From<LookupError> for Rejection {
     fn from(error: LookupError) -> Self {
         let kind = match &error {
             LookupError::Refused { .. } if error.trouble().is_some_and(Trouble::needs_setup) => {
-                Kind::CredentialsRefused
+                Kind::CredentialsRejected
             }
             LookupError::Refused { .. } | LookupError::Broken { .. } | LookupError::Unreadable { .. } => {
-                Kind::AnswerBroken
+                Kind::ResponseBroken
             }
             LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.failure),
-            LookupError::TimedOut { .. } => Kind::AnswerTimeout,
+            LookupError::TimedOut { .. } => Kind::ResponseTimeout,
         };
         Self::new(kind, capitalised(&error.to_string()))
     }
 }
 
-impl From<Unavailable> for Refusal {
+impl From<Unavailable> for Rejection {
     fn from(unavailable: Unavailable) -> Self {
         let setup = unavailable.error.needs_setup();
         Self::new(Kind::NoToken { setup }, capitalised(&unavailable.to_string())).retry_after(unavailable.retry_after())

@@ -8,12 +8,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::downstream::accept::{self, Stop};
-use super::downstream::bind::{DoorError, LocalAddress};
-use super::downstream::client::AnswerRoom;
-use super::downstream::connection_limit::Places;
-use super::downstream::listeners::{Doors, HeldSockets};
+use super::downstream::bind::{ListenerError, LocalAddress};
+use super::downstream::client::BacklogBudget;
+use super::downstream::connection_limit::ConnectionLimit;
+use super::downstream::listeners::{InheritedSockets, Listeners};
 use super::environment::assembly::{Assembled, AssemblyError};
-use super::environment::connector::{Destination, Ready, Route};
+use super::environment::connector::Connector;
+use super::environment::readiness::Ready;
+use super::environment::route::Route;
 use super::observe::problems::Problems;
 use super::observe::tally::Tally;
 use super::service;
@@ -24,8 +26,8 @@ use crate::config::Config;
 pub struct Proxy {
     assembled: Assembled,
     current: Current,
-    places: Places,
-    doors: Doors,
+    connection_limit: ConnectionLimit,
+    listeners: Listeners,
     stop: Stop,
 }
 
@@ -35,20 +37,20 @@ pub struct View {
     /// Where it listens, in the order of `listen`.
     pub addresses: Vec<LocalAddress>,
     /// Each connector in its own environment, in the order of the file.
-    pub connectors: Vec<Arc<Destination>>,
+    pub connectors: Vec<Arc<Connector>>,
     /// In the order of the file.
     pub routes: Vec<Arc<Route>>,
     /// Counts the requests no route is for.
     pub unrouted: Arc<Tally>,
     pub problems: Arc<Problems>,
-    pub places: Places,
+    pub connection_limit: ConnectionLimit,
 }
 
 /// Why the proxy can't start, or can't change.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
-    Door(#[from] DoorError),
+    Listener(#[from] ListenerError),
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
 }
@@ -56,28 +58,29 @@ pub enum StartError {
 impl Proxy {
     /// Opens all doors, starts fetching tokens, and serves. Entra and Business Central need not be reachable yet.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
-        Self::start_on(config, HeldSockets::default()).await
+        Self::start_on(config, InheritedSockets::default()).await
     }
 
     /// The same, on sockets that are open already where there are any for an address of `listen`.
-    pub async fn start_on(config: &Config, held: HeldSockets) -> Result<Self, StartError> {
+    pub async fn start_on(config: &Config, held: InheritedSockets) -> Result<Self, StartError> {
         let assembled = Assembled::new(config, &Assembled::default())?;
         assembled.take_effect();
         let current = Current::new(Snapshot::new(config, &assembled));
-        let places = Places::new(config.max_connections);
+        let connection_limit = ConnectionLimit::new(config.max_connections);
         let stop = Stop::default();
-        let doors = {
-            let (steps, current, places) = (service::steps(current.clone()), current.clone(), places.clone());
-            let room = AnswerRoom::default();
-            Doors::new(held, stop.clone(), move |listener, tls, accepting, stop| {
+        let listeners = {
+            let (steps, current, connection_limit) =
+                (service::steps(current.clone()), current.clone(), connection_limit.clone());
+            let room = BacklogBudget::default();
+            Listeners::new(held, stop.clone(), move |listener, tls, accepting, stop| {
                 let service =
                     accept::Service { steps: steps.clone(), current: current.clone(), room: room.clone(), stop };
-                tokio::spawn(accept::accept(listener, tls, accepting, places.clone(), service))
+                tokio::spawn(accept::accept(listener, tls, accepting, connection_limit.clone(), service))
             })
         };
-        let mut proxy = Self { assembled, current, places, doors, stop };
-        let prepared = proxy.doors.prepare(&config.listen).await?;
-        proxy.doors.take_effect(prepared);
+        let mut proxy = Self { assembled, current, connection_limit, listeners, stop };
+        let prepared = proxy.listeners.prepare(&config.listen).await?;
+        proxy.listeners.take_effect(prepared);
         Ok(proxy)
     }
 
@@ -87,18 +90,18 @@ impl Proxy {
     /// that are in both stay open.
     pub async fn reload(&mut self, config: &Config) -> Result<(), StartError> {
         let assembled = Assembled::new(config, &self.assembled)?;
-        let prepared = self.doors.prepare(&config.listen).await?;
+        let prepared = self.listeners.prepare(&config.listen).await?;
         assembled.take_effect();
         self.current.replace(Snapshot::new(config, &assembled));
-        self.places.limit(config.max_connections);
+        self.connection_limit.limit(config.max_connections);
         self.assembled = assembled;
-        self.doors.take_effect(prepared);
+        self.listeners.take_effect(prepared);
         Ok(())
     }
 
     /// Where it listens, in the order of `listen`.
     pub fn addresses(&self) -> Vec<LocalAddress> {
-        self.doors.addresses().collect()
+        self.listeners.addresses().collect()
     }
 
     pub fn view(&self) -> View {
@@ -108,12 +111,12 @@ impl Proxy {
             routes: self.assembled.routes.clone(),
             unrouted: self.assembled.unrouted.clone(),
             problems: self.assembled.problems.clone(),
-            places: self.places.clone(),
+            connection_limit: self.connection_limit.clone(),
         }
     }
 
     /// Each connector in its own environment, in the order of the file.
-    pub fn connectors(&self) -> &[Arc<Destination>] {
+    pub fn connectors(&self) -> &[Arc<Connector>] {
         &self.assembled.connectors
     }
 
@@ -121,21 +124,23 @@ impl Proxy {
     /// are `known` already.
     ///
     /// Requests need not wait for it: they fetch what they need themselves, together with it.
-    pub fn warm_up(&self, known: &[Arc<Destination>]) {
-        let places = Arc::new(Semaphore::new(WARM_UPS_AT_ONCE));
-        let known: HashSet<*const Destination> = known.iter().map(Arc::as_ptr).collect();
-        for destination in self.connectors().iter().filter(|one| !known.contains(&Arc::as_ptr(one))).cloned() {
-            let (places, stop) = (places.clone(), self.stop.draining.clone());
+    pub fn warm_up(&self, known: &[Arc<Connector>]) {
+        let permits = Arc::new(Semaphore::new(MAX_WARM_UPS));
+        let known: HashSet<*const Connector> = known.iter().map(Arc::as_ptr).collect();
+        for connector in self.connectors().iter().filter(|one| !known.contains(&Arc::as_ptr(one))).cloned() {
+            let (permits, stop) = (permits.clone(), self.stop.draining.clone());
             tokio::spawn(async move {
                 let warm_up = async {
-                    let Ok(_place) = places.acquire().await else { return };
-                    let connector = destination.connector.name.as_str();
-                    match destination.ready().await {
+                    let Ok(_permit) = permits.acquire().await else { return };
+                    let name = connector.settings.name.as_str();
+                    match connector.ready().await {
                         Ok(Ready { company: Some(company), .. }) => {
-                            tracing::info!(connector, company = company.name.as_str(), id = %company.id, "connector is ready");
+                            tracing::info!(connector = name, company = company.name.as_str(), id = %company.id, "connector is ready");
                         }
-                        Ok(Ready { company: None, .. }) => tracing::info!(connector, "connector is ready"),
-                        Err(refusal) => tracing::warn!(connector, "connector is not ready: {}", refusal.message),
+                        Ok(Ready { company: None, .. }) => tracing::info!(connector = name, "connector is ready"),
+                        Err(rejection) => {
+                            tracing::warn!(connector = name, "connector is not ready: {}", rejection.message)
+                        }
                     }
                 };
                 tokio::select! {
@@ -168,4 +173,4 @@ impl Drop for Proxy {
 }
 
 /// Enough to be quick with a thousand connectors, few enough not to be taken for an attack.
-const WARM_UPS_AT_ONCE: usize = 16;
+const MAX_WARM_UPS: usize = 16;

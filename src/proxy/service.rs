@@ -5,21 +5,24 @@ use std::sync::Arc;
 
 use hyper::Response;
 use tokio::sync::Semaphore;
-use tower::{Service, ServiceBuilder};
+use tower::{Service, ServiceBuilder, service_fn};
 
-use crate::proxy::body::request_body::ReadAheadRoom;
-use crate::proxy::cache::{Answers, Cache};
-use crate::proxy::dispatch::attempts::Attempts;
-use crate::proxy::dispatch::forward::Forward;
-use crate::proxy::request::admission::Admission;
-use crate::proxy::request::authorize::Authorize;
-use crate::proxy::request::credentials::refuse_broken;
-use crate::proxy::request::guard::guard;
-use crate::proxy::request::inspect::step::{Inspect, LARGE_BODIES};
-use crate::proxy::request::route::Routes;
-use crate::proxy::response::respond::{Respond, ResponseBody};
-use crate::proxy::snapshot::Current;
-use crate::proxy::step::{Arrived, judge};
+use super::body::read_ahead::ReadAheadBudget;
+use super::cache::read_cache::Cache;
+use super::cache::store::Answers;
+use super::dispatch::attempts::Attempts;
+use super::dispatch::forward::forward;
+use super::filter::{filter, filter_async};
+use super::rejection::Rejection;
+use super::request::admission::admit;
+use super::request::authorize::authorize;
+use super::request::handshake::{LocalResponse, handshake};
+use super::request::inspect::step::{MAX_LARGE_BODIES, inspect_request};
+use super::request::route::choose_route;
+use super::response::body::ResponseBody;
+use super::response::respond::Respond;
+use super::snapshot::Current;
+use super::step::{Arrived, Inbound};
 
 /// A service that answers whatever a client's connection brings.
 pub trait Steps:
@@ -36,20 +39,26 @@ impl<S> Steps for S where
 {
 }
 
-/// The way of a request through the proxy. An answer, ours or Business Central's, comes back through `Respond`.
+/// The path of a request through the proxy. A response, ours or Business Central's, comes back through `Respond`.
 pub fn steps(current: Current) -> impl Steps {
-    let room = ReadAheadRoom::default();
-    let large_bodies = Arc::new(Semaphore::new(LARGE_BODIES));
+    let read_ahead = ReadAheadBudget::default();
+    let large_bodies = Arc::new(Semaphore::new(MAX_LARGE_BODIES));
     let answers = Answers::default();
     ServiceBuilder::new()
         .layer_fn(|inner| Respond::new(current.clone(), inner))
-        .layer(judge(guard))
-        .layer(judge(refuse_broken))
-        .layer(judge(Routes::choose))
-        .layer_fn(move |inner| Admission::new(room.clone(), inner))
-        .layer_fn(move |inner| Inspect::new(large_bodies.clone(), inner))
-        .layer_fn(Authorize::new)
+        .layer(filter(guard))
+        .layer(filter(choose_route))
+        .layer(filter(handshake))
+        .layer(filter_async(move |routed| admit(routed, &read_ahead)))
+        .layer(filter_async(move |routed| inspect_request(routed, &large_bodies)))
+        .layer(filter_async(authorize))
         .layer_fn(move |inner| Cache::new(answers.clone(), inner))
         .layer_fn(Attempts::new)
-        .service(Forward)
+        .service(service_fn(forward))
+}
+
+/// The step that rejects what is no honest HTTP request for this proxy.
+fn guard(inbound: Inbound) -> Result<Inbound, LocalResponse> {
+    inbound.exchange.snapshot.guard.check(&inbound.head).map_err(Rejection::from)?;
+    Ok(inbound)
 }

@@ -7,10 +7,10 @@ use arc_swap::ArcSwap;
 
 use crate::config::{Config, PublicUrl};
 use crate::proxy::environment::assembly::Assembled;
+use crate::proxy::environment::routes::Routes;
 use crate::proxy::observe::problems::Problems;
 use crate::proxy::observe::tally::Tally;
 use crate::proxy::request::guard::Guard;
-use crate::proxy::request::route::Routes;
 
 /// What the data path needs of one configuration.
 #[derive(Debug)]

@@ -1,108 +1,75 @@
-//! What a request is between the steps, and the layer for steps that only judge or translate it.
+//! What a request is between the steps: each type holds what the steps before it found out.
 
-use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures_util::future::Either;
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
-use tower::{Layer, Service};
+use hyper::{Request, Response};
 
+use super::body::client_body::ClientBody;
+use super::body::request_body::RequestBody;
+use super::dispatch::upstream::UpstreamBody;
+use super::downstream::client::ClientConnection;
+use super::environment::changes::Extent;
+use super::environment::route::Route;
+use super::exchange::Exchange;
+use super::request::target::Target;
+use crate::business_central::Dialect;
 use crate::business_central::address::Resource;
-use crate::proxy::body::request_body::{ClientBody, RequestBody};
-use crate::proxy::downstream::client::ClientConnection;
-use crate::proxy::environment::connector::Route;
-use crate::proxy::exchange::Exchange;
-use crate::proxy::rejection::Refusal;
-use crate::proxy::request::authorize::Draft;
 
 /// A request as hyper hands it over.
 #[derive(Debug)]
 pub struct Arrived {
+    /// The connection it came on.
     pub client: Arc<ClientConnection>,
-    /// Of the request on its connection, from 1.
+    /// Number of the request on its connection, from 1.
     pub number: u32,
+    /// Head and body.
     pub request: Request<Incoming>,
 }
 
 /// A request as it came in.
 #[derive(Debug)]
 pub struct Inbound {
+    /// The facts about it.
     pub exchange: Arc<Exchange>,
+    /// Its head.
     pub head: Parts,
+    /// Its body, still to be read.
     pub body: ClientBody,
 }
 
-/// A request whose route and resource are known.
+/// A request whose route is chosen and whose address is understood.
 #[derive(Debug)]
 pub struct Routed<B> {
+    /// The facts about it.
     pub exchange: Arc<Exchange>,
+    /// Its route.
     pub route: Arc<Route>,
+    /// What it asks for, as far as its address says.
     pub resource: Resource,
+    /// The form in which its client reads errors.
+    pub dialect: Dialect,
+    /// Its head.
     pub head: Parts,
+    /// Its body.
     pub body: B,
 }
 
-/// A request whose place at Business Central is known; only the token is missing.
+/// A request whose body was checked.
 #[derive(Debug)]
-pub struct Drafted {
-    pub draft: Draft,
-    pub body: RequestBody,
+pub struct Inspected {
+    /// The request, its body as it may be sent.
+    pub routed: Routed<RequestBody>,
+    /// What it may change, if it is a batch.
+    pub batch_changes: Option<Extent>,
 }
 
-/// A request as it goes to Business Central.
+/// A response of Business Central, and what was asked for.
 #[derive(Debug)]
-pub struct Outbound {
-    pub exchange: Arc<Exchange>,
-    pub route: Arc<Route>,
-    pub request: Request<RequestBody>,
-    /// Whether it is given up when its client goes away.
-    pub ends_with_its_client: bool,
-}
-
-/// The layer of a step that turns a request into the next step's, or refuses it, without waiting for anything.
-pub fn judge<F: Clone>(verdict: F) -> JudgeLayer<F> {
-    JudgeLayer { verdict }
-}
-
-#[derive(Debug, Clone)]
-pub struct JudgeLayer<F> {
-    verdict: F,
-}
-
-#[derive(Debug, Clone)]
-pub struct Judge<F, S> {
-    verdict: F,
-    inner: S,
-}
-
-impl<F: Clone, S> Layer<S> for JudgeLayer<F> {
-    type Service = Judge<F, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Judge { verdict: self.verdict.clone(), inner }
-    }
-}
-
-impl<F, S, Before, After> Service<Before> for Judge<F, S>
-where
-    F: Fn(Before) -> Result<After, Refusal>,
-    S: Service<After, Error = Refusal>,
-{
-    type Response = S::Response;
-    type Error = Refusal;
-    type Future = Either<S::Future, Ready<Result<S::Response, Refusal>>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Before) -> Self::Future {
-        match (self.verdict)(request) {
-            Ok(request) => Either::Left(self.inner.call(request)),
-            Err(refusal) => Either::Right(ready(Err(refusal))),
-        }
-    }
+pub struct Received {
+    /// What the request asked for.
+    pub target: Arc<Target>,
+    /// Business Central's response.
+    pub response: Response<UpstreamBody>,
 }

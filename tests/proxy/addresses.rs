@@ -218,7 +218,7 @@ async fn compression_that_breaks_off_is_no_whole_answer() {
         .send(&b"\x1f\x8b\x08\0\0\0\0\0\0\x03"[..]);
     rig.simulator.business_central().script(Matcher::any().path_ending("/customers"), Times::Always, script);
     let refusal = rig.get("/api/customers").await.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_AnswerBroken"));
+    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_ResponseBroken"));
 }
 
 #[tokio::test]

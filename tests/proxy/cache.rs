@@ -218,7 +218,7 @@ async fn an_answer_that_breaks_off_is_neither_kept_nor_taken_for_whole() {
     let rig = Plan::default().top(ROUTES).connector("limits: { wait: 1ms }").start().await;
     rig.script(Times::Next(1), Script::response(StatusCode::OK).send("begun").cut());
     let answer = rig.get("/api/items").await;
-    assert_eq!(answer.refusal().code, "Proxy_AnswerBroken");
+    assert_eq!(answer.refusal().code, "Proxy_ResponseBroken");
     assert_eq!(said(&rig.get("/api/items").await), STORED);
 }
 

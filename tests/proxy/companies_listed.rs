@@ -121,7 +121,7 @@ async fn an_answer_of_the_system_service_that_can_not_be_narrowed_is_not_passed_
         }
         rig.simulator.business_central().script(Matcher::any().path_ending("/SystemService"), Times::Next(1), script);
         let refusal = ask(&rig, "/soap/SystemService", "gzip").await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_AnswerBroken"));
+        assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_ResponseBroken"));
     }
     let compressed = gzip(b"<a>My Company</a>");
     let script =

@@ -170,7 +170,7 @@ async fn one_without_a_token_is_passed_over_and_with_none_left_the_reason_is_sai
         rig.simulator.business_central().set_application_enabled(application, false);
     }
     let refusal = rig.get("/odata/Customer").await.refusal();
-    assert!(matches!(refusal.code.as_str(), "Proxy_CredentialsRefused" | "Proxy_NoToken"), "{refusal:?}");
+    assert!(matches!(refusal.code.as_str(), "Proxy_CredentialsRejected" | "Proxy_NoToken"), "{refusal:?}");
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ async fn with_its_only_place_taken() -> (Rig, String, Latch, Wire) {
 /// Waits until so many requests are in work or wait for it.
 async fn until_load(rig: &Rig, count: usize) {
     let connector = &rig.proxy.connectors()[0];
-    let gate = connector.pool.members().next().unwrap().gate.clone().unwrap();
+    let gate = connector.pool.members().next().unwrap().limiter.clone().unwrap();
     within(async {
         while gate.load() < count {
             tokio::task::yield_now().await;

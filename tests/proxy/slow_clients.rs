@@ -172,7 +172,7 @@ async fn drip(clock: &HeldClock, is_secured: bool, bytes_a_second: usize, anothe
     assert_eq!(within(next).await.unwrap(), StatusCode::OK);
     let (_, end) = dripping.rest().await;
     assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset, "a cut answer looks cut");
-    let cut = view.routes.iter().map(|route| route.tally.counts().answers);
+    let cut = view.routes.iter().map(|route| route.tally.counts().responses);
     let cut = cut.flatten().filter(|((_, outcome), _)| *outcome == Outcome::ClientStalled);
     assert_eq!(cut.map(|(_, count)| count).sum::<u64>(), 1);
     (passed, view.problems.latest()[0].reason.clone())

@@ -116,7 +116,7 @@ async fn what_can_not_be_told_apart_is_refused() {
     let script = Script::response(StatusCode::OK).send("[]");
     rig.simulator.business_central().script(Matcher::any().path_ending("/subscriptions"), Times::Next(1), script);
     let refusal = rig.get("/api/subscriptions").await.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_AnswerBroken"));
+    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_ResponseBroken"));
 }
 
 #[tokio::test]

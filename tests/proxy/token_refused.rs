@@ -43,7 +43,7 @@ async fn a_refusal_that_stays_names_the_application_card_and_costs_one_token() {
 
     let answer = rig.get("/odata/Customer").await;
     let refusal = answer.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_CredentialsRefused"));
+    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_CredentialsRejected"));
     assert_eq!(answer.headers["proxy-status"], "bcproxy; error=proxy_configuration_error");
     let client_id = rig.simulator.settings().client_id.to_string();
     for part in [
@@ -111,7 +111,7 @@ async fn a_missing_permission_is_named_with_the_click_that_grants_it() {
     let rig = Plan::default().start_after(|simulator| simulator.entra().set_roles(&[])).await;
     for round in 0..30 {
         let refusal = rig.get("/api/customers").await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_CredentialsRefused"));
+        assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_CredentialsRejected"));
         assert!(refusal.message.contains("API.ReadWrite.All"), "{}", refusal.message);
         assert!(refusal.message.contains("Grant admin consent"), "{}", refusal.message);
         assert_eq!(rig.simulator.token_requests(), 2, "round {round}: consent is missing, not a token");
@@ -132,7 +132,7 @@ async fn a_soap_client_reads_the_refusal_as_a_fault() {
     assert_eq!(answer.status, 500);
     assert!(answer.text().contains("<status>502</status>"), "{}", answer.text());
     let refusal = answer.refusal();
-    assert_eq!(refusal.code, "Proxy_CredentialsRefused");
+    assert_eq!(refusal.code, "Proxy_CredentialsRejected");
     assert!(refusal.message.contains("Microsoft Entra Applications"));
 }
 

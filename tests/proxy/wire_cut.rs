@@ -105,7 +105,7 @@ async fn a_post_that_was_lost_is_a_502_and_sent_once() {
             let posts = Matcher::any().method(Method::POST);
             rig.simulator.business_central().script(posts, Times::Always, lost);
             let answer = rig.post_json("/api/customers", r#"{"displayName":"Lost Ltd."}"#).await;
-            assert_eq!((answer.status, answer.error().0.as_str()), (StatusCode::BAD_GATEWAY, "Proxy_AnswerBroken"));
+            assert_eq!((answer.status, answer.error().0.as_str()), (StatusCode::BAD_GATEWAY, "Proxy_ResponseBroken"));
             let posts = rig.received().iter().filter(|received| received.method == Method::POST).count();
             assert_eq!((posts, rig.simulator.business_central().writes()), (1, 1), "{how:?}, pooled: {pooled}");
         }

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use flate2::{Decompress, FlushDecompress, Status};
 use http_body::{Body, Frame, SizeHint};
 
-use super::idle_timeout::BodyError;
+use super::error::BodyError;
 
 /// A body with its gzip coding undone, in fixed memory: however well a body is compressed, at most [`PIECE_BYTES`] are decoded ahead.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use crate::proxy::downstream::client::min_rate::LEAST_RATE;
+use super::error::BodyError;
 use crate::proxy::timer::Timer;
 
 /// A body that fails when nothing comes for too long while somebody wants more of it.
@@ -17,19 +17,6 @@ pub struct IdleTimeout<B> {
     idle: Duration,
     waiting_since: Option<Instant>,
     timer: Timer,
-}
-
-/// Why a body ended before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    #[error("nothing came for {} s", .0.as_secs_f32())]
-    Idle(Duration),
-    #[error("less than {LEAST_RATE} bytes a second came")]
-    TooSlow,
-    #[error("its compression can't be undone: it is cut or broken")]
-    Undecodable,
-    #[error(transparent)]
-    Broken(#[from] hyper::Error),
 }
 
 impl<B> IdleTimeout<B> {

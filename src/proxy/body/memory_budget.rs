@@ -6,9 +6,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Room for so many KiB. Clones are the same room.
 #[derive(Debug, Clone)]
-pub struct Room(Arc<Semaphore>);
+pub struct MemoryBudget(Arc<Semaphore>);
 
-impl Room {
+impl MemoryBudget {
     pub fn of_kib(kib: usize) -> Self {
         Self(Arc::new(Semaphore::new(kib)))
     }

@@ -7,26 +7,26 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::idle_timeout::BodyError;
-use crate::proxy::downstream::client::min_rate::Pace;
+use super::error::BodyError;
+use crate::proxy::downstream::client::min_rate::MinRate;
 
-/// A body that fails when it comes too slowly for its [`Pace`].
+/// A body that fails when it comes too slowly for its [`MinRate`].
 #[derive(Debug)]
-pub struct Paced<B> {
+pub struct MinRateBody<B> {
     body: B,
-    pace: Pace,
+    min_rate: MinRate,
     longest_pause: Duration,
 }
 
-impl<B> Paced<B> {
+impl<B> MinRateBody<B> {
     /// `idle`: how long nothing may come at all, if that is shorter than [`LONGEST_PAUSE`].
     pub fn new(body: B, idle: Duration) -> Self {
         let longest_pause = idle.min(LONGEST_PAUSE);
-        Self { body, pace: Pace::new(longest_pause), longest_pause }
+        Self { body, min_rate: MinRate::new(longest_pause), longest_pause }
     }
 }
 
-impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Paced<B> {
+impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for MinRateBody<B> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -37,11 +37,11 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Paced<B> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
             let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
-            this.pace.moved(data.map_or(0, Bytes::len));
+            this.min_rate.moved(data.map_or(0, Bytes::len));
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
         }
-        ready!(this.pace.poll_overdue(context));
-        let was_fast = this.pace.was_fast();
+        ready!(this.min_rate.poll_overdue(context));
+        let was_fast = this.min_rate.was_fast();
         Poll::Ready(Some(Err(if was_fast { BodyError::Idle(this.longest_pause) } else { BodyError::TooSlow })))
     }
 
@@ -92,7 +92,7 @@ mod tests {
             }
         });
         let started = Instant::now();
-        let mut body = Paced::new(Drip(receiver), idle);
+        let mut body = MinRateBody::new(Drip(receiver), idle);
         let mut read = 0;
         let result = loop {
             match body.frame().await {

@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::kept::Kept;
 use crate::proxy::dispatch::upstream::UpstreamBody;
-use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::rejection::{Kind, Rejection};
 
 /// A request under way. When nobody has it any more, it is given up.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub enum Landed {
     /// An answer that is no good for sharing.
     ForOne(ForOne),
     /// It failed, and so it does for all: sending it once more for each would make an outage worse.
-    Refused(Refusal),
+    Refused(Rejection),
 }
 
 /// An answer that one of those who waited can have.
@@ -57,7 +57,7 @@ impl Flight {
         let mut landed = self.landed.clone();
         match landed.wait_for(Option::is_some).await.map(|landed| landed.clone()) {
             Ok(Some(landed)) => landed,
-            Ok(None) | Err(_) => Landed::Refused(Refusal::new(Kind::Internal, FAILED)),
+            Ok(None) | Err(_) => Landed::Refused(Rejection::new(Kind::Internal, FAILED)),
         }
     }
 }

@@ -6,7 +6,7 @@ use hyper::header::{AGE, HeaderMap, HeaderName, HeaderValue};
 
 /// What a route's cache did for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum CacheUse {
     /// It was answered with what was kept.
     Hit { age: Duration, left: Duration },
     /// It shares the answer to another request, which was under way already.
@@ -45,7 +45,7 @@ pub enum Alone {
     Answer,
 }
 
-impl Use {
+impl CacheUse {
     /// The word in the log.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -122,12 +122,12 @@ mod tests {
     fn each_use_has_its_words() {
         let second = Duration::from_millis(1500);
         for (use_, status, log) in [
-            (Use::Hit { age: second, left: second }, "bcproxy; hit; ttl=1", "hit"),
-            (Use::Coalesced, "bcproxy; fwd=miss; collapsed", "coalesced"),
-            (Use::Asked { why: Asked::Missing, kept: Some(second) }, "bcproxy; fwd=miss; stored; ttl=1", "miss"),
-            (Use::Asked { why: Asked::Wish, kept: None }, "bcproxy; fwd=request", "miss"),
-            (Use::Alone(Alone::Method), "bcproxy; fwd=method", "bypass"),
-            (Use::Alone(Alone::Range), "bcproxy; fwd=bypass; detail=range", "bypass"),
+            (CacheUse::Hit { age: second, left: second }, "bcproxy; hit; ttl=1", "hit"),
+            (CacheUse::Coalesced, "bcproxy; fwd=miss; collapsed", "coalesced"),
+            (CacheUse::Asked { why: Asked::Missing, kept: Some(second) }, "bcproxy; fwd=miss; stored; ttl=1", "miss"),
+            (CacheUse::Asked { why: Asked::Wish, kept: None }, "bcproxy; fwd=request", "miss"),
+            (CacheUse::Alone(Alone::Method), "bcproxy; fwd=method", "bypass"),
+            (CacheUse::Alone(Alone::Range), "bcproxy; fwd=bypass; detail=range", "bypass"),
         ] {
             let mut headers = HeaderMap::from_iter([(CACHE_STATUS, HeaderValue::from_static("gateway; hit"))]);
             use_.tell(&mut headers);

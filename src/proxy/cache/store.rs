@@ -8,13 +8,13 @@ use lru::LruCache;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::changes::{Moment, Stage};
 use super::flight::Flight;
 use super::kept::Kept;
 use super::key::Key;
 use super::status::Alone;
 use super::terms::Wishes;
-use crate::proxy::body::memory_budget::Room;
+use crate::proxy::body::memory_budget::MemoryBudget;
+use crate::proxy::environment::changes::{Moment, Stage};
 
 /// All answers that are kept. Clones are the same.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Answers(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     /// What answers take, those that somebody is still reading among them, and those that are just coming.
-    room: Room,
+    room: MemoryBudget,
     state: Mutex<State>,
 }
 
@@ -95,7 +95,7 @@ impl Default for Answers {
 impl Answers {
     fn of_kib(kib: usize) -> Self {
         let state = State { kept: LruCache::unbounded(), aloft: HashMap::new(), flights: 0, is_tended: false };
-        Self(Arc::new(Shared { room: Room::of_kib(kib), state: Mutex::new(state) }))
+        Self(Arc::new(Shared { room: MemoryBudget::of_kib(kib), state: Mutex::new(state) }))
     }
 
     /// Where the answer is to be had at this moment; if nowhere, `start` starts a request for it.
@@ -244,10 +244,10 @@ mod tests {
     use hyper::{HeaderMap, Response, Uri};
 
     use super::*;
-    use crate::proxy::cache::changes::Changes;
     use crate::proxy::cache::flight::Landed;
+    use crate::proxy::environment::changes::Changes;
     use crate::proxy::rejection::Kind;
-    use crate::proxy::rejection::Refusal;
+    use crate::proxy::rejection::Rejection;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -272,7 +272,7 @@ mod tests {
             let kept = kept.clone();
             Flight::start(async move {
                 ticket.keep(&kept, MINUTE);
-                Landed::Refused(Refusal::new(Kind::Internal, "not looked at"))
+                Landed::Refused(Rejection::new(Kind::Internal, "not looked at"))
             })
         });
         let Found::Started(flight) = found else { panic!("{found:?}") };

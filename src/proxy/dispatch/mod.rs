@@ -1,6 +1,7 @@
 //! Getting a request to Business Central: attempts, retries, limits, and the connections it is sent on.
 
 pub mod attempts;
+pub mod fault;
 pub mod forward;
 pub mod limiter;
 pub mod retry;

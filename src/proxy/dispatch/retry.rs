@@ -1,11 +1,10 @@
 //! What may be sent again: what only reads, and what was certainly not carried out.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use hyper::StatusCode;
 
-use super::forward::Fault;
+use super::fault::Fault;
 
 /// Why a request is sent again, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub fn after_fault(only_reads: impl FnOnce() -> bool, fault: &Fault) -> Option<A
     let may = match fault {
         Fault::Unreachable(_) | Fault::Unsent(_) => true,
         Fault::Broken(_) | Fault::CutShort(_) => only_reads(),
-        Fault::TooLate(_) | Fault::ClientGone | Fault::BodyBroken => false,
+        Fault::TimedOut(_) | Fault::ClientGone | Fault::BodyBroken => false,
     };
     may.then_some(Again::AfterBackOff)
 }
@@ -64,34 +63,6 @@ pub fn pause(attempt: u32) -> Duration {
     bound.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// How many more requests than asked for are sent: a tenth, and a few in any case. In an outage, repeating everything would make it worse.
-#[derive(Debug)]
-pub struct Budget(AtomicI64);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(AtomicI64::new(FULL))
-    }
-}
-
-impl Budget {
-    /// A request is sent for the first time.
-    pub fn earn(&self) {
-        if self.0.load(Ordering::Relaxed) < FULL {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether one may be sent again.
-    pub fn spend(&self) -> bool {
-        let before = self.0.fetch_sub(COST, Ordering::Relaxed);
-        if before < COST {
-            self.0.fetch_add(COST, Ordering::Relaxed);
-        }
-        before >= COST
-    }
-}
-
 /// Sent again so often because something failed, and no more.
 pub const MOST_FAILURES: u32 = 3;
 
@@ -103,12 +74,6 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
 
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// What sending again costs, in requests sent once.
-const COST: i64 = 10;
-
-/// Enough for twenty.
-const FULL: i64 = 20 * COST;
 
 #[cfg(test)]
 mod tests {
@@ -142,19 +107,5 @@ mod tests {
             assert_eq!(after_answer(true, answer), read, "{answer:?}");
             assert_eq!(after_answer(false, answer), change, "{answer:?}");
         }
-    }
-
-    #[test]
-    fn the_budget_is_a_tenth() {
-        let budget = Budget::default();
-        assert_eq!((0..100).filter(|_| budget.spend()).count(), 20);
-        for _ in 0..95 {
-            budget.earn();
-        }
-        assert_eq!((0..100).filter(|_| budget.spend()).count(), 9);
-        for _ in 0..10_000 {
-            budget.earn();
-        }
-        assert_eq!((0..100).filter(|_| budget.spend()).count(), 20);
     }
 }

@@ -21,8 +21,8 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::bind::{MOST_WAITING, Tls};
-use super::client::{AnswerRoom, ClientConnection, Readable, RequestStream, SecuredSocket, Socket, raw_answer};
-use super::connection_limit::{Full, Places, Why};
+use super::client::{BacklogBudget, ClientConnection, Readable, RequestStream, SecuredSocket, Socket, raw_answer};
+use super::connection_limit::{ConnectionLimit, LimitExceeded, LimitReached};
 use crate::business_central::Dialect;
 use crate::proxy::service::Steps;
 use crate::proxy::snapshot::Current;
@@ -43,7 +43,7 @@ pub struct Stop {
 pub struct Service<S> {
     pub steps: S,
     pub current: Current,
-    pub room: AnswerRoom,
+    pub room: BacklogBudget,
     pub stop: Stop,
 }
 
@@ -52,13 +52,13 @@ pub async fn accept(
     listener: TcpListener,
     tls: Tls,
     accepting: CancellationToken,
-    places: Places,
+    connection_limit: ConnectionLimit,
     service: Service<impl Steps>,
 ) {
     let turned_away = Arc::new(Semaphore::new(TOLD_AT_ONCE));
     let welcome = |(socket, peer): (TcpStream, SocketAddr)| {
         let client = peer.ip().to_canonical();
-        match places.take(client) {
+        match connection_limit.take(client) {
             Ok(place) => {
                 let (service, connections) = (service.clone(), service.stop.connections.clone());
                 match tls.acceptor() {
@@ -66,8 +66,8 @@ pub async fn accept(
                     Some(tls) => connections.spawn(place.held_by(serve_secured(socket, peer, tls, service))),
                 };
             }
-            Err(Full { why, is_news }) => {
-                if is_news {
+            Err(LimitExceeded { why, should_log }) => {
+                if should_log {
                     tracing::warn!(%client, "a connection was turned away: {why}");
                 }
                 // Through TLS it could be said only after a handshake, which costs more than the connection.
@@ -110,7 +110,7 @@ pub async fn accept(
 }
 
 /// Says why there is no place, and waits a little for the client to have read it.
-async fn turn_away(mut socket: TcpStream, why: Why) {
+async fn turn_away(mut socket: TcpStream, why: LimitReached) {
     let message = format!("bcproxy takes no connection now: {why}.");
     let answer = raw_answer(StatusCode::SERVICE_UNAVAILABLE, Dialect::OData, "Proxy_TooManyConnections", &message);
     let told = async {

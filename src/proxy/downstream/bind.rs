@@ -60,7 +60,7 @@ impl Tls {
 
 /// Why a door can't be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum DoorError {
+pub enum ListenerError {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error("listen: the {file} of {address}, {}, {reason}; {}", path.display(), reason.help())]
@@ -70,7 +70,7 @@ pub enum DoorError {
 }
 
 /// What makes a listener speak HTTPS, its files read now; `None` for plain HTTP.
-pub fn acceptor(listener: &config::Listener) -> Result<Option<TlsAcceptor>, DoorError> {
+pub fn acceptor(listener: &config::Listener) -> Result<Option<TlsAcceptor>, ListenerError> {
     listener.tls.as_ref().map(|files| acceptor_of(listener.address, files)).transpose()
 }
 
@@ -87,15 +87,15 @@ impl fmt::Display for LocalAddress {
     }
 }
 
-fn acceptor_of(address: SocketAddr, files: &config::TlsFiles) -> Result<TlsAcceptor, DoorError> {
+fn acceptor_of(address: SocketAddr, files: &config::TlsFiles) -> Result<TlsAcceptor, ListenerError> {
     let identity = Identity::read(&files.certificate, &files.private_key).map_err(|reason| {
         let (file, path) = match reason.part() {
             Part::Certificate => ("certificate", &files.certificate),
             Part::PrivateKey => ("private key", &files.private_key),
         };
-        DoorError::Identity { address, file, path: path.clone(), reason }
+        ListenerError::Identity { address, file, path: path.clone(), reason }
     })?;
-    let config = identity.server_config().map_err(|reason| DoorError::Tls { address, reason })?;
+    let config = identity.server_config().map_err(|reason| ListenerError::Tls { address, reason })?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

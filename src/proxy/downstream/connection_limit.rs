@@ -15,89 +15,95 @@ use crate::config::MaxConnections;
 
 /// The places there are. Clones are the same.
 #[derive(Debug, Clone)]
-pub struct Places(Arc<Mutex<Taken>>);
+pub struct ConnectionLimit(Arc<Mutex<Connections>>);
 
 #[derive(Debug)]
-struct Taken {
-    most: MaxConnections,
+struct Connections {
+    limits: MaxConnections,
     total: usize,
     by_client: HashMap<IpAddr, usize>,
-    refused: u64,
+    rejected: u64,
     /// When somebody was last told that there is none.
-    told: Option<Instant>,
+    last_logged: Option<Instant>,
 }
 
 /// One connection's place. It is free again when this is dropped.
 #[derive(Debug)]
-pub struct Place {
-    places: Places,
+pub struct ConnectionSlot {
+    connection_limit: ConnectionLimit,
     client: IpAddr,
 }
 
 /// There is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full {
-    pub why: Why,
+pub struct LimitExceeded {
+    pub why: LimitReached,
     /// Whether it has not been said for a while.
-    pub is_news: bool,
+    pub should_log: bool,
 }
 
 /// Who has all places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum LimitReached {
     /// This client has all it may have.
     Client(usize),
     All(usize),
 }
 
-impl Places {
-    pub fn new(most: MaxConnections) -> Self {
-        Self(Arc::new(Mutex::new(Taken { most, total: 0, by_client: HashMap::new(), refused: 0, told: None })))
+impl ConnectionLimit {
+    pub fn new(limits: MaxConnections) -> Self {
+        Self(Arc::new(Mutex::new(Connections {
+            limits,
+            total: 0,
+            by_client: HashMap::new(),
+            rejected: 0,
+            last_logged: None,
+        })))
     }
 
     /// Has other numbers hold from now on; nobody loses a place.
-    pub fn limit(&self, most: MaxConnections) {
-        self.lock().most = most;
+    pub fn limit(&self, limits: MaxConnections) {
+        self.lock().limits = limits;
     }
 
     /// How many are taken, of how many.
-    pub fn taken(&self) -> (usize, usize) {
-        let taken = self.lock();
-        (taken.total, taken.most.total)
+    pub fn connections(&self) -> (usize, usize) {
+        let connections = self.lock();
+        (connections.total, connections.limits.total)
     }
 
     /// How many connections there was no place for.
-    pub fn refused(&self) -> u64 {
-        self.lock().refused
+    pub fn rejected(&self) -> u64 {
+        self.lock().rejected
     }
 
-    pub fn take(&self, client: IpAddr) -> Result<Place, Full> {
-        let mut taken = self.lock();
-        let MaxConnections { total, per_client } = taken.most;
-        let own = taken.by_client.get(&client).copied().unwrap_or(0);
+    pub fn take(&self, client: IpAddr) -> Result<ConnectionSlot, LimitExceeded> {
+        let mut connections = self.lock();
+        let MaxConnections { total, per_client } = connections.limits;
+        let own = connections.by_client.get(&client).copied().unwrap_or(0);
         let why = match () {
-            () if own >= per_client => Why::Client(per_client),
-            () if taken.total >= total => Why::All(total),
+            () if own >= per_client => LimitReached::Client(per_client),
+            () if connections.total >= total => LimitReached::All(total),
             () => {
-                taken.total += 1;
-                taken.by_client.insert(client, own + 1);
-                return Ok(Place { places: self.clone(), client });
+                connections.total += 1;
+                connections.by_client.insert(client, own + 1);
+                return Ok(ConnectionSlot { connection_limit: self.clone(), client });
             }
         };
-        taken.refused += 1;
-        let is_news = taken.told.is_none_or(|told| told.elapsed() > SILENCE);
-        if is_news {
-            taken.told = Some(Instant::now());
+        connections.rejected += 1;
+        let should_log = connections.last_logged.is_none_or(|last_logged| last_logged.elapsed() > SILENCE);
+        if should_log {
+            connections.last_logged = Some(Instant::now());
         }
-        Err(Full { why, is_news })
+        Err(LimitExceeded { why, should_log })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Taken> {
+    fn lock(&self) -> MutexGuard<'_, Connections> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// Keeps the place for as long as this takes.
     pub async fn held_by<T>(self, served: impl Future<Output = T>) -> T {
         let result = served.await;
@@ -106,11 +112,11 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut taken = self.places.lock();
-        taken.total -= 1;
-        if let Entry::Occupied(mut own) = taken.by_client.entry(self.client) {
+        let mut connections = self.connection_limit.lock();
+        connections.total -= 1;
+        if let Entry::Occupied(mut own) = connections.by_client.entry(self.client) {
             *own.get_mut() -= 1;
             if *own.get() == 0 {
                 own.remove();
@@ -119,17 +125,17 @@ impl Drop for Place {
     }
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for LimitReached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Client(most) => write!(
+            Self::Client(limits) => write!(
                 f,
-                "this client has {most} connections open already, and no more are allowed: it should close those it is done with, or raise \
+                "this client has {limits} connections open already, and no more are allowed: it should close those it is done with, or raise \
                  `per_client` of `max_connections` in proxy.yaml"
             ),
-            Self::All(most) => write!(
+            Self::All(limits) => write!(
                 f,
-                "{most} connections are open already, and no more are allowed: see who holds them, or raise `total` of `max_connections` in \
+                "{limits} connections are open already, and no more are allowed: see who holds them, or raise `total` of `max_connections` in \
                  proxy.yaml"
             ),
         }
@@ -145,19 +151,25 @@ mod tests {
 
     #[test]
     fn a_place_that_is_left_is_free_again_and_nobody_takes_all() {
-        let places = Places::new(MaxConnections { total: 3, per_client: 2 });
+        let connection_limit = ConnectionLimit::new(MaxConnections { total: 3, per_client: 2 });
         let [one, other, third] = [1, 2, 3].map(|last| IpAddr::from([192, 0, 2, last]));
-        let first = places.take(one).unwrap();
-        let _second = places.take(one).unwrap();
-        assert_eq!(places.take(one).unwrap_err(), Full { why: Why::Client(2), is_news: true });
-        let _third = places.take(other).unwrap();
-        assert_eq!(places.take(third).unwrap_err(), Full { why: Why::All(3), is_news: false });
+        let first = connection_limit.take(one).unwrap();
+        let _second = connection_limit.take(one).unwrap();
+        assert_eq!(
+            connection_limit.take(one).unwrap_err(),
+            LimitExceeded { why: LimitReached::Client(2), should_log: true }
+        );
+        let _third = connection_limit.take(other).unwrap();
+        assert_eq!(
+            connection_limit.take(third).unwrap_err(),
+            LimitExceeded { why: LimitReached::All(3), should_log: false }
+        );
         drop(first);
-        let _again = places.take(third).unwrap();
-        places.limit(MaxConnections { total: 10, per_client: 3 });
-        let _more = [places.take(one).unwrap(), places.take(one).unwrap()];
-        assert_eq!(places.take(one).unwrap_err().why, Why::Client(3));
+        let _again = connection_limit.take(third).unwrap();
+        connection_limit.limit(MaxConnections { total: 10, per_client: 3 });
+        let _more = [connection_limit.take(one).unwrap(), connection_limit.take(one).unwrap()];
+        assert_eq!(connection_limit.take(one).unwrap_err().why, LimitReached::Client(3));
         drop(_more);
-        assert_eq!(places.lock().by_client.len(), 3);
+        assert_eq!(connection_limit.lock().by_client.len(), 3);
     }
 }

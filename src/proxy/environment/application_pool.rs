@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::rejected_tokens::{Case, Suspicion};
+use super::rejected_tokens::{Case, RejectedTokens};
 use crate::business_central::CompanyId;
 use crate::entra::{ClientId, Expiry, TokenCache};
-use crate::proxy::dispatch::limiter::Gate;
+use crate::proxy::dispatch::limiter::Limiter;
 
 /// The applications a connector can use: one, mostly.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Member {
     pub client_id: ClientId,
     pub tokens: Arc<TokenCache>,
     /// What lets its api and OData requests through to Business Central; `None`: it limits nothing that we know of.
-    pub gate: Option<Gate>,
+    pub limiter: Option<Limiter>,
 }
 
 /// How fit a member is for a request; the smaller, the fitter.
@@ -45,10 +45,10 @@ impl Pool {
 
     /// The fittest one with the least to do, of those that are not excluded; `None` when all are.
     ///
-    /// `suspicion` and `company` tell whom Business Central refuses.
+    /// `rejected_tokens` and `company` tell whom Business Central refuses.
     pub fn choose(
         &self,
-        suspicion: &Suspicion,
+        rejected_tokens: &RejectedTokens,
         company: Option<CompanyId>,
         excluded: &[ClientId],
     ) -> Option<Arc<Member>> {
@@ -58,7 +58,7 @@ impl Pool {
         let start = self.next.fetch_add(1, Ordering::Relaxed) % (self.others.len() + 1);
         let members = self.members().cycle().skip(start).take(self.others.len() + 1);
         let candidates = members.filter(|member| !excluded.contains(&member.client_id));
-        candidates.min_by_key(|member| (member.fitness(suspicion, company), member.load())).cloned()
+        candidates.min_by_key(|member| (member.fitness(rejected_tokens, company), member.load())).cloned()
     }
 
     /// The end of the credential that ends first, if that is soon.
@@ -84,20 +84,20 @@ impl Pool {
 }
 
 impl Member {
-    fn fitness(&self, suspicion: &Suspicion, company: Option<CompanyId>) -> Fitness {
+    fn fitness(&self, rejected_tokens: &RejectedTokens, company: Option<CompanyId>) -> Fitness {
         let case = Case { application: self.client_id, company };
-        if suspicion.rests_on(case) || self.tokens.is_failing() {
+        if rejected_tokens.rejects(case) || self.tokens.is_failing() {
             return Fitness::Broken;
         }
         if self.is_paused() { Fitness::Throttled } else { Fitness::Fit }
     }
 
     fn is_paused(&self) -> bool {
-        self.gate.as_ref().is_some_and(Gate::is_paused)
+        self.limiter.as_ref().is_some_and(Limiter::is_paused)
     }
 
     fn load(&self) -> usize {
-        self.gate.as_ref().map_or(0, Gate::load)
+        self.limiter.as_ref().map_or(0, Limiter::load)
     }
 }
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use crate::business_central::address::{Resource, Subscription};
 use crate::business_central::{Company, CompanyRef};
-use crate::proxy::rejection::Refusal;
-use crate::proxy::request::company_choice::Companies;
+use crate::proxy::rejection::Rejection;
 
 /// Answers what the configuration leaves open.
 pub trait LookUp: Sync {
@@ -14,16 +13,17 @@ pub trait LookUp: Sync {
         &self,
         wanted: &CompanyRef,
         resource: &Resource,
-    ) -> impl Future<Output = Result<Arc<Company>, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Arc<Company>, Rejection>> + Send;
 
     /// Whether OData knows an unbound action of this name.
-    fn has_action(&self, name: &str) -> impl Future<Output = Result<bool, Refusal>> + Send;
+    fn has_action(&self, name: &str) -> impl Future<Output = Result<bool, Rejection>> + Send;
 
-    /// Whether the subscription at this address is about one of these companies. One that does not exist is nobody else's.
+    /// Whether the subscription at this address, in this company, is about one of `companies`; also when it does not exist.
     fn is_subscribed_in(
         &self,
         subscription: Subscription,
         at: &Resource,
-        companies: &Companies,
-    ) -> impl Future<Output = Result<bool, Refusal>> + Send;
+        company: Option<&Company>,
+        companies: &[Arc<Company>],
+    ) -> impl Future<Output = Result<bool, Rejection>> + Send;
 }

@@ -2,8 +2,15 @@
 
 pub mod application_pool;
 pub mod assembly;
+pub mod changes;
+pub mod company_list;
 pub mod connector;
 pub mod look_up;
+mod look_ups;
+pub mod readiness;
 pub mod rejected_tokens;
+pub mod retry_budget;
+pub mod route;
 pub mod route_table;
+pub mod routes;
 pub mod unbound_actions;

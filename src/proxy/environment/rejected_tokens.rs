@@ -16,7 +16,7 @@ use crate::entra::{ClientId, Token};
 
 /// The cases in which a fresh token was refused.
 #[derive(Debug, Default)]
-pub struct Suspicion {
+pub struct RejectedTokens {
     refused: Mutex<HashMap<Case, Refused>>,
     /// Whether there is any: an answer that was not refused has nothing to take a lock for.
     is_any: AtomicBool,
@@ -37,9 +37,9 @@ struct Refused {
     secret_generation: u64,
 }
 
-impl Suspicion {
+impl RejectedTokens {
     /// Whether a refused token may be at fault, so that a new one is worth asking for.
-    pub fn falls_on(&self, token: &Token, case: Case) -> bool {
+    pub fn is_worth_a_refresh(&self, token: &Token, case: Case) -> bool {
         let Ok(refused) = self.refused.lock() else { return false };
         refused
             .get(&case)
@@ -47,7 +47,7 @@ impl Suspicion {
     }
 
     /// Notes that a fresh token was refused too.
-    pub fn clear_of(&self, token: &Token, case: Case) {
+    pub fn record(&self, token: &Token, case: Case) {
         if let Ok(mut refused) = self.refused.lock() {
             refused.insert(case, Refused { at: Instant::now(), secret_generation: token.secret_generation });
             self.is_any.store(true, Ordering::Relaxed);
@@ -55,7 +55,7 @@ impl Suspicion {
     }
 
     /// Whether a request of this kind is likely to be refused again.
-    pub fn rests_on(&self, case: Case) -> bool {
+    pub fn rejects(&self, case: Case) -> bool {
         self.is_any.load(Ordering::Relaxed)
             && self
                 .refused
@@ -64,7 +64,7 @@ impl Suspicion {
     }
 
     /// Notes that a token was taken: the set-up is mended, and the next refusal may be the token's fault again.
-    pub fn lift(&self, case: Case) {
+    pub fn clear(&self, case: Case) {
         if self.is_any.load(Ordering::Relaxed)
             && let Ok(mut refused) = self.refused.lock()
         {

@@ -16,7 +16,7 @@ use crate::outbound::HttpClient;
 
 /// The names of an environment's unbound actions, looked up once in a while.
 #[derive(Debug, Default)]
-pub struct Actions {
+pub struct UnboundActions {
     known: ArcSwapOption<Known>,
     /// Held while they are looked up: one look-up serves all who wait.
     look_up: Mutex<()>,
@@ -28,7 +28,7 @@ struct Known {
     looked_up_at: Instant,
 }
 
-impl Actions {
+impl UnboundActions {
     /// Whether there is an action of this name. A metadata document that can't be had holds none.
     pub async fn has(&self, name: &str, http: &HttpClient, url: &str, authorization: &HeaderValue) -> bool {
         if let Some(known) = self.known(name) {

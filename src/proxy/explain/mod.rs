@@ -25,24 +25,26 @@ use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::config::{self, Config};
 use crate::outbound::ProxySelector;
 use crate::proxy::body::request_body::RequestBody;
+use crate::proxy::cache::terms::forbidden;
+use crate::proxy::dialect::{dialect, looks_like_soap, reads_atom};
 use crate::proxy::dispatch::upstream;
 use crate::proxy::downstream::bind::LocalAddress;
 use crate::proxy::downstream::client::offline::{self, Unreadable};
 use crate::proxy::environment::assembly::Assembled;
 use crate::proxy::environment::route_table::RouteTable;
-use crate::proxy::exchange::{Exchange, dialect, looks_like_soap, only_reads};
-use crate::proxy::rejection::Refusal;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::headers;
+use crate::proxy::methods::{methods, only_reads};
+use crate::proxy::rejection::Rejection;
 use crate::proxy::request::authorize::{Directed, direct};
 use crate::proxy::request::company_choice::{CompanyChoice, reach};
-use crate::proxy::request::inspect::body_address::Inside;
-use crate::proxy::request::inspect::step::{Inspected, Subject, inspect};
-use crate::proxy::request::odata_v3::reads_atom;
-use crate::proxy::request::{credentials, route};
+use crate::proxy::request::inspect::body_address::BodyContext;
+use crate::proxy::request::inspect::step::{Checked, Subject, inspect};
+use crate::proxy::request::{handshake, route};
 use crate::proxy::response::body_plan::{List, document_of, narrowed_list};
 use crate::proxy::response::links::ADDRESS_HEADERS;
 use crate::proxy::rewrite::Document;
 use crate::proxy::snapshot::Snapshot;
-use crate::proxy::{cache, headers};
 
 /// A request that is asked about.
 #[derive(Debug)]
@@ -96,6 +98,10 @@ pub async fn explain(config: &Config, question: &Question) -> Account {
         to: found.settings.surface.to_string(),
         environment: found.settings.environment.to_string(),
     });
+    if let Some(outcome) = explained.handshake(&found) {
+        account.cases.push(Case { condition: None, outcome });
+        return account;
+    }
     let noted;
     (account.cases, noted) = explained.cases(&found).await;
     // What is refused in any case needs no look-up to tell.
@@ -149,30 +155,37 @@ struct Found<'a> {
     settings: &'a config::Route,
     environment: EnvironmentAddress,
     /// What the client asks for, or why it may not.
-    asked: Result<Resource, Refusal>,
+    asked: Result<Resource, Rejection>,
 }
 
 impl Explained<'_> {
     /// Up to the step that chooses the route.
     fn found<'r>(&self, routes: &RouteTable<&'r config::Route>) -> Result<Found<'r>, Outcome> {
-        if let Some(challenge) = self.exchange.credentials.challenge() {
-            let scheme = challenge.to_str().unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
-            return Err(Outcome::Challenged(Challenged { status: StatusCode::UNAUTHORIZED.as_u16(), scheme }));
-        }
-        let routeless = |refusal| {
+        let routeless = |rejection| {
             Outcome::Refused(refused(
-                &refusal,
+                &rejection,
                 dialect(None, looks_like_soap(&self.head.headers), reads_atom(&self.head.headers)),
             ))
         };
-        self.exchange.snapshot.guard.judge(self.head).map_err(|reason| routeless(reason.into()))?;
-        credentials::check(self.exchange.credentials).map_err(routeless)?;
+        self.exchange.snapshot.guard.check(self.head).map_err(|reason| routeless(reason.into()))?;
         let (&settings, remainder) = route::find(routes, self.head.uri.path()).map_err(routeless)?;
         let connector = &settings.connector;
         let environment =
             EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, &settings.environment);
         let asked = route::admit(settings, &environment, self.head, remainder, self.exchange.client.ip());
         Ok(Found { settings, environment, asked })
+    }
+
+    /// The step that answers handshakes; `None`: the request passes it.
+    fn handshake(&self, found: &Found<'_>) -> Option<Outcome> {
+        found.asked.as_ref().ok()?;
+        let credentials = self.exchange.credentials;
+        if let Err(rejection) = handshake::check(credentials) {
+            return Some(Outcome::Refused(refused(&rejection, self.dialect(found))));
+        }
+        let challenge = credentials.challenge()?;
+        let scheme = challenge.to_str().unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
+        Some(Outcome::Challenged(Challenged { status: StatusCode::UNAUTHORIZED.as_u16(), scheme }))
     }
 
     fn dialect(&self, found: &Found<'_>) -> Dialect {
@@ -226,7 +239,7 @@ impl Explained<'_> {
     async fn supposing(&self, found: &Found<'_>, supposition: Supposition) -> (Outcome, Noted) {
         let supposed = Supposed::new(supposition);
         let outcome = match &found.asked {
-            Err(refusal) => Err(refusal.clone()),
+            Err(rejection) => Err(rejection.clone()),
             Ok(resource) => self.sent(found, resource, &supposed).await,
         };
         let noted = supposed.noted();
@@ -236,8 +249,8 @@ impl Explained<'_> {
                 sent.body = sent.body.map(|body| noted.readable(&body));
                 Outcome::Sent(Box::new(sent))
             }
-            Err(refusal) => {
-                let mut refused = refused(&refusal, self.dialect(found));
+            Err(rejection) => {
+                let mut refused = refused(&rejection, self.dialect(found));
                 refused.message = noted.readable(&refused.message);
                 Outcome::Refused(refused)
             }
@@ -246,23 +259,26 @@ impl Explained<'_> {
     }
 
     /// The steps behind the route.
-    async fn sent(&self, found: &Found<'_>, resource: &Resource, supposed: &Supposed) -> Result<Sent, Refusal> {
+    async fn sent(&self, found: &Found<'_>, resource: &Resource, supposed: &Supposed) -> Result<Sent, Rejection> {
         let Found { settings, environment, .. } = found;
         let mut head = self.head.clone();
         let mut body = None;
         if let Some(given) = self.body {
-            let inside =
-                Inside { settings, environment, look_up: supposed, base: self.exchange.base(), request: resource };
-            let as_sent = RequestBody::whole(given.clone(), None);
+            let inside = BodyContext {
+                settings,
+                environment,
+                look_up: supposed,
+                base_url: &self.exchange.base_url,
+                request: resource,
+            };
+            let as_sent = RequestBody::buffered(given.clone(), None);
             let room = Arc::new(Semaphore::new(1));
-            let Inspected { body: judged, .. } =
-                inspect(&inside, self.dialect(found), &mut head, as_sent, room).await?;
-            body =
-                judged.at_hand().filter(|judged| *judged != given).map(|it| String::from_utf8_lossy(it).into_owned());
+            let Checked { body: judged, .. } = inspect(&inside, self.dialect(found), &mut head, as_sent, room).await?;
+            body = judged.bytes().filter(|judged| *judged != given).map(|it| String::from_utf8_lossy(it).into_owned());
         } else {
             Subject::by_head(settings, resource, &head)?;
         }
-        let methods: Vec<Method> = headers::methods(&head.method, &head.headers).collect();
+        let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
         let company = origin(&CompanyChoice::of(settings, resource), settings, resource);
         let Directed { resource, address, .. } =
             direct(settings, environment, supposed, resource.clone(), &methods).await?;
@@ -271,7 +287,7 @@ impl Explained<'_> {
             false => {
                 "what may change something is sent each time, and what is kept of its company is forgotten".to_owned()
             }
-            true => match cache::forbidden(&head.method, &headers, resource.is_media(), self.body.is_some()) {
+            true => match forbidden(&head.method, &headers, resource.is_media(), self.body.is_some()) {
                 Some(why) => format!("sent each time, because {}", why.reason()),
                 None => format!(
                     "sent unless an identical request is under way, or was answered in the last {} s",
@@ -330,7 +346,7 @@ impl Explained<'_> {
         let rules = &settings.headers.response;
         let removed = headers::KEPT_FROM_CLIENTS.iter().chain(&rules.remove);
         Answer {
-            addresses_begin_with: self.exchange.base().to_owned(),
+            addresses_begin_with: self.exchange.base_url.clone(),
             headers: ADDRESS_HEADERS.iter().map(ToString::to_string).collect(),
             bodies: bodies.chain(list).collect(),
             removed: removed.map(ToString::to_string).collect(),
@@ -375,10 +391,10 @@ fn is_new(cases: &[Case], outcome: &Outcome) -> bool {
     cases.iter().all(|case| case.outcome != *outcome)
 }
 
-fn refused(refusal: &Refusal, dialect: Dialect) -> Refused {
-    let (meant, code, _) = refusal.kind.describe();
-    let status = refusal.kind.status(dialect);
-    Refused { status: status.as_u16(), meant: meant.as_u16(), code, message: refusal.message.clone() }
+fn refused(rejection: &Rejection, dialect: Dialect) -> Refused {
+    let (meant, code, _) = rejection.kind.describe();
+    let status = rejection.kind.status(dialect);
+    Refused { status: status.as_u16(), meant: meant.as_u16(), code, message: rejection.message.clone() }
 }
 
 /// Where the company comes from, in words.

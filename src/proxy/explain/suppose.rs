@@ -7,8 +7,7 @@ use uuid::Uuid;
 use crate::business_central::address::{Resource, Subscription};
 use crate::business_central::{Company, CompanyName, CompanyRef};
 use crate::proxy::environment::look_up::LookUp;
-use crate::proxy::rejection::Refusal;
-use crate::proxy::request::company_choice::Companies;
+use crate::proxy::rejection::Rejection;
 
 /// What is supposed where only Business Central knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +63,7 @@ impl Supposed {
 }
 
 impl LookUp for Supposed {
-    async fn company(&self, wanted: &CompanyRef, resource: &Resource) -> Result<Arc<Company>, Refusal> {
+    async fn company(&self, wanted: &CompanyRef, resource: &Resource) -> Result<Arc<Company>, Rejection> {
         self.note(|noted| {
             let known = noted.companies.iter().position(|known| known.wanted == *wanted);
             let index = known.unwrap_or_else(|| {
@@ -79,7 +78,7 @@ impl LookUp for Supposed {
         })
     }
 
-    async fn has_action(&self, name: &str) -> Result<bool, Refusal> {
+    async fn has_action(&self, name: &str) -> Result<bool, Rejection> {
         self.note(|noted| {
             if !noted.actions.iter().any(|known| known == name) {
                 noted.actions.push(name.to_owned());
@@ -88,7 +87,13 @@ impl LookUp for Supposed {
         Ok(self.supposition.is_action)
     }
 
-    async fn is_subscribed_in(&self, _: Subscription, _: &Resource, _: &Companies) -> Result<bool, Refusal> {
+    async fn is_subscribed_in(
+        &self,
+        _: Subscription,
+        _: &Resource,
+        _: Option<&Company>,
+        _: &[Arc<Company>],
+    ) -> Result<bool, Rejection> {
         self.note(|noted| noted.asks_for_subscription = true);
         Ok(self.supposition.is_subscribed_in)
     }

@@ -1,10 +1,15 @@
 //! The record of a request whose answer is done with: it is counted and written to the access log, one line each.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::{StatusCode, Version};
+use time::OffsetDateTime;
 
-use crate::proxy::downstream::client::min_rate::LEAST_RATE;
+use super::outcome::Outcome;
+use super::problems::Problem;
+use super::tally::Counted;
+use crate::proxy::downstream::client::min_rate::MIN_BYTES_PER_SECOND;
 use crate::proxy::downstream::client::{PATIENCE_OF_OTHERS, Stall};
 use crate::proxy::exchange::Exchange;
 use crate::telemetry;
@@ -20,39 +25,6 @@ pub struct AccessRecord {
     reason: Option<String>,
 }
 
-/// How an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    /// The client did not take all of it.
-    ClientLeft,
-    /// The client took so little, for so long, that it was cut off.
-    ClientStalled,
-    Complete,
-    /// It was a step of the client's handshake; the request itself is still to come.
-    Handshake,
-    /// Business Central broke off; the client was cut off too.
-    BrokenUpstream,
-}
-
-impl Outcome {
-    /// Complete, unless something is known that says otherwise.
-    pub fn complete_if_unfinished(&mut self) {
-        if *self == Self::ClientLeft {
-            *self = Self::Complete;
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientLeft => "client left",
-            Self::ClientStalled => "client stalled",
-            Self::Complete => "complete",
-            Self::Handshake => "handshake",
-            Self::BrokenUpstream => "broken upstream",
-        }
-    }
-}
-
 impl AccessRecord {
     /// `reason` is why an answer is our own, or what Business Central's says about the set-up.
     pub fn new(exchange: Arc<Exchange>, status: StatusCode, reason: Option<String>) -> Self {
@@ -60,14 +32,14 @@ impl AccessRecord {
     }
 
     /// The client was cut off because it took too little.
-    pub fn stalled(&mut self, stall: Stall) {
+    pub fn stalled(&mut self, stall: Stall, idle: Duration) {
         self.outcome = Outcome::ClientStalled;
         let (longest_pause, why) = match stall {
-            Stall::Overdue => (self.exchange.body_idle(), "`body_idle`"),
+            Stall::Overdue => (idle, "`body_idle`"),
             Stall::InTheWay => (PATIENCE_OF_OTHERS, "while others waited for what it kept"),
         };
         self.reason = Some(format!(
-            "The program took nothing of its answer for {} s ({why}), or less than {LEAST_RATE} bytes a second for longer, and was cut off: its \
+            "The program took nothing of its answer for {} s ({why}), or less than {MIN_BYTES_PER_SECOND} bytes a second for longer, and was cut off: its \
              place at Business Central is for others. Have it read an answer to its end before it works on it, or ask for less at once.",
             longest_pause.as_secs_f32()
         ));
@@ -76,10 +48,29 @@ impl AccessRecord {
     fn count(&self) {
         let Self { exchange, outcome, bytes, status, reason } = self;
         let snapshot = &exchange.snapshot;
-        let tally = exchange.route().map_or(&snapshot.unrouted, |route| &route.tally);
-        tally.count(exchange, *status, *outcome, *bytes);
+        let tally = exchange.notes.route().map_or(&snapshot.unrouted, |route| &route.tally);
+        let notes = &exchange.notes;
+        tally.count(&Counted {
+            status: *status,
+            outcome: *outcome,
+            bytes: *bytes,
+            retries: notes.attempts().saturating_sub(1),
+            total: exchange.started.elapsed(),
+            upstream: notes.upstream(),
+            queued: notes.queued().map(|queued| queued.waited),
+        });
         if let Some(reason) = reason {
-            snapshot.problems.note(exchange, *status, reason);
+            snapshot.problems.push(Problem {
+                at: OffsetDateTime::now_utc(),
+                id: exchange.id,
+                client: exchange.client.ip(),
+                route: notes.route().map(|route| route.settings.path.to_string()),
+                method: exchange.method.clone(),
+                path: exchange.uri.path().to_owned(),
+                status: *status,
+                application: notes.application(),
+                reason: reason.clone(),
+            });
         }
     }
 }
@@ -91,8 +82,8 @@ impl Drop for AccessRecord {
             return;
         }
         let Self { exchange, outcome, bytes, status, reason } = self;
-        let route = exchange.route().map(|route| route.settings.path.to_string());
-        let milliseconds = |duration: std::time::Duration| duration.as_micros() as f64 / 1000.0;
+        let route = exchange.notes.route().map(|route| route.settings.path.to_string());
+        let milliseconds = |duration: Duration| duration.as_micros() as f64 / 1000.0;
         // What a client wrote goes in as a string, never through Display: the log escapes strings. Query values stay out of it.
         tracing::info!(
             target: telemetry::ACCESS,
@@ -103,14 +94,14 @@ impl Drop for AccessRecord {
             path = exchange.uri.path(),
             status = status.as_u16(),
             bytes,
-            queue_ms = exchange.queue().map(|(waited, _)| milliseconds(waited)),
-            queue_before = exchange.queue().map(|(_, before)| before),
-            attempts = Some(exchange.attempts()).filter(|attempts| *attempts > 0),
-            client_id = exchange.application().map(tracing::field::display),
-            upstream_ms = exchange.upstream().map(milliseconds),
+            queue_ms = exchange.notes.queued().map(|queued| milliseconds(queued.waited)),
+            queue_before = exchange.notes.queued().map(|queued| queued.ahead),
+            attempts = Some(exchange.notes.attempts()).filter(|attempts| *attempts > 0),
+            client_id = exchange.notes.application().map(tracing::field::display),
+            upstream_ms = exchange.notes.upstream().map(milliseconds),
             total_ms = milliseconds(exchange.started.elapsed()),
-            token_age_s = exchange.token_age().map(|age| age.as_secs()),
-            cache = exchange.cache().map(|use_| use_.as_str()),
+            token_age_s = exchange.notes.token_age().map(|age| age.as_secs()),
+            cache = exchange.notes.cache().map(|use_| use_.as_str()),
             outcome = outcome.as_str(),
             credentials = exchange.credentials.as_str(),
             http = if exchange.version == Version::HTTP_10 { "1.0" } else { "1.1" },

@@ -9,7 +9,6 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::entra::ClientId;
-use crate::proxy::exchange::Exchange;
 
 /// The latest problems, of all routes.
 #[derive(Debug, Default)]
@@ -35,21 +34,11 @@ pub struct Problem {
 }
 
 impl Problems {
-    /// Remembers one and forgets the oldest if there are many.
-    pub fn note(&self, exchange: &Exchange, status: StatusCode, reason: &str) {
-        let problem = Problem {
-            at: OffsetDateTime::now_utc(),
-            id: exchange.id,
-            client: exchange.client.ip(),
-            route: exchange.route().map(|route| route.settings.path.to_string()),
-            method: exchange.method.clone(),
-            path: shortened(exchange.uri.path()),
-            status,
-            application: exchange.application(),
-            reason: shortened(reason),
-        };
+    /// Adds a problem; the oldest beyond [`MAX_PROBLEMS`] is dropped. Path and reason are cut short where they are long.
+    pub fn push(&self, problem: Problem) {
+        let problem = Problem { path: shortened(&problem.path), reason: shortened(&problem.reason), ..problem };
         let mut problems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        problems.truncate(KEPT - 1);
+        problems.truncate(MAX_PROBLEMS - 1);
         problems.push_front(problem);
     }
 
@@ -61,13 +50,13 @@ impl Problems {
 
 /// The beginning of a long text: clients choose what stands in paths and, in part, in reasons.
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MOST_CHARACTERS) {
+    match text.char_indices().nth(MAX_CHARACTERS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }
 }
 
 /// Enough to see what is going on.
-const KEPT: usize = 50;
+const MAX_PROBLEMS: usize = 50;
 
-const MOST_CHARACTERS: usize = 600;
+const MAX_CHARACTERS: usize = 600;

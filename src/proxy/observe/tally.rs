@@ -6,22 +6,40 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use super::access_log::Outcome;
-use crate::proxy::exchange::Exchange;
+use super::outcome::Outcome;
 
 /// The counts of one route's requests, or of those without a route.
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Counts>);
 
+/// A request that has ended, as it is counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    /// The status the client got.
+    pub status: StatusCode,
+    /// How the response ended.
+    pub outcome: Outcome,
+    /// Bytes of the response's body handed to the client.
+    pub bytes: u64,
+    /// Attempts beyond the first.
+    pub retries: u32,
+    /// From the request's head to the end of the response.
+    pub total: Duration,
+    /// From sending the request to Business Central to the head of its response, if it was sent.
+    pub upstream: Option<Duration>,
+    /// Time in the limiter's queue, if it came that far.
+    pub queued: Option<Duration>,
+}
+
 /// What was counted since the start.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
     /// How often each status was answered, and how the answer ended.
-    pub answers: BTreeMap<(StatusCode, Outcome), u64>,
+    pub responses: BTreeMap<(StatusCode, Outcome), u64>,
     /// Of the answers' bodies, as handed to clients.
     pub bytes: u64,
     /// How often a request was sent to Business Central once more.
-    pub sent_again: u64,
+    pub retries: u64,
     /// From a request's head to its answer's end.
     pub total: Times,
     /// From handing a request to Business Central to the head of its answer.
@@ -39,21 +57,22 @@ pub struct Times {
 }
 
 impl Tally {
-    /// Counts a request whose answer is done with.
-    pub fn count(&self, exchange: &Exchange, status: StatusCode, outcome: Outcome, bytes: u64) {
+    /// Counts a request that has ended.
+    pub fn count(&self, counted: &Counted) {
         let mut counts = self.lock();
-        *counts.answers.entry((status, outcome)).or_default() += 1;
-        counts.bytes += bytes;
-        counts.sent_again += u64::from(exchange.attempts().saturating_sub(1));
-        counts.total.add(exchange.started.elapsed());
-        if let Some(took) = exchange.upstream() {
+        *counts.responses.entry((counted.status, counted.outcome)).or_default() += 1;
+        counts.bytes += counted.bytes;
+        counts.retries += u64::from(counted.retries);
+        counts.total.add(counted.total);
+        if let Some(took) = counted.upstream {
             counts.upstream.add(took);
         }
-        if let Some((waited, _)) = exchange.queue() {
+        if let Some(waited) = counted.queued {
             counts.queue.add(waited);
         }
     }
 
+    /// What was counted so far.
     pub fn counts(&self) -> Counts {
         self.lock().clone()
     }
@@ -65,7 +84,7 @@ impl Tally {
 
 impl Counts {
     pub fn requests(&self) -> u64 {
-        self.answers.values().sum()
+        self.responses.values().sum()
     }
 }
 

@@ -1,66 +1,37 @@
-//! Admission: a small body is taken in before the request waits for anything else.
+//! Admission: a small body is read into memory before the request waits for anything else.
 //!
-//! The client gets its `100 Continue` at once, a client that breaks off half-way has sent nothing to Business Central, and a request whose
-//! body is at hand can be sent again with a new token.
-
-use std::pin::Pin;
-use std::task::{Context, Poll};
+//! The client gets its `100 Continue` at once, a client that aborts its upload has sent nothing to Business Central, and a request whose
+//! body is in memory can be retried with a new token.
 
 use futures_util::future::Either;
 use http_body::Body;
-use tower::Service;
 
-use crate::proxy::body::idle_timeout::BodyError;
-use crate::proxy::body::request_body::{ClientBody, ReadAheadRoom, RequestBody};
-use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::body::client_body::ClientBody;
+use crate::proxy::body::error::BodyError;
+use crate::proxy::body::read_ahead::{ReadAheadBudget, read_ahead};
+use crate::proxy::body::request_body::RequestBody;
+use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::step::Routed;
 
-/// The step that takes in bodies.
-#[derive(Debug, Clone)]
-pub struct Admission<S> {
-    room: ReadAheadRoom,
-    inner: S,
+/// The step that reads small bodies ahead.
+pub fn admit(
+    routed: Routed<ClientBody>,
+    budget: &ReadAheadBudget,
+) -> Either<Routed<RequestBody>, impl Future<Output = Result<Routed<RequestBody>, Rejection>> + Send + use<>> {
+    let Routed { exchange, route, resource, dialect, head, body } = routed;
+    if body.is_end_stream() {
+        let body = RequestBody::default();
+        return Either::Left(Routed { exchange, route, resource, dialect, head, body });
+    }
+    let budget = budget.clone();
+    Either::Right(async move {
+        let body = read_ahead(body, route.settings.timeouts.body_idle, &budget).await?;
+        Ok(Routed { exchange, route, resource, dialect, head, body })
+    })
 }
 
-impl<S> Admission<S> {
-    pub fn new(room: ReadAheadRoom, inner: S) -> Self {
-        Self { room, inner }
-    }
-}
-
-impl<S> Service<Routed<ClientBody>> for Admission<S>
-where
-    S: Service<Routed<RequestBody>, Error = Refusal, Future: Send> + Clone + Send + 'static,
-{
-    type Response = S::Response;
-    type Error = Refusal;
-    type Future = Either<S::Future, Pin<Box<dyn Future<Output = Result<S::Response, Refusal>> + Send>>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, routed: Routed<ClientBody>) -> Self::Future {
-        let Routed { exchange, route, resource, head, body } = routed;
-        if body.is_end_stream() {
-            return Either::Left(self.inner.call(Routed {
-                exchange,
-                route,
-                resource,
-                head,
-                body: RequestBody::default(),
-            }));
-        }
-        let (room, mut inner) = (self.room.clone(), self.inner.clone());
-        Either::Right(Box::pin(async move {
-            let body = RequestBody::take_in(body, route.settings.timeouts.body_idle, &room).await?;
-            inner.call(Routed { exchange, route, resource, head, body }).await
-        }))
-    }
-}
-
-impl From<BodyError> for Refusal {
-    /// A request's body that did not arrive.
+impl From<BodyError> for Rejection {
+    /// The rejection of a request whose body did not arrive.
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::Idle(_) | BodyError::TooSlow => Self::new(

@@ -6,7 +6,7 @@ use crate::business_central::address::{Resource, is_named};
 use crate::business_central::{Company, CompanyRef, Surface};
 use crate::config;
 use crate::proxy::environment::look_up::LookUp;
-use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::rejection::{Kind, Rejection};
 
 /// The companies a request is about, as Business Central knows them.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +29,7 @@ pub async fn companies_of(
     settings: &config::Route,
     look_up: &impl LookUp,
     resource: &mut Resource,
-) -> Result<Companies, Refusal> {
+) -> Result<Companies, Rejection> {
     match CompanyChoice::of(settings, resource) {
         CompanyChoice::NotNeeded | CompanyChoice::Clients => Ok(Companies::default()),
         CompanyChoice::Routes(wanted) => Ok(Companies::one(look_up.company(wanted, resource).await?)),
@@ -57,7 +57,7 @@ pub async fn within(
     settings: &config::Route,
     look_up: &impl LookUp,
     about: &Resource,
-) -> Result<Option<Vec<Arc<Company>>>, Refusal> {
+) -> Result<Option<Vec<Arc<Company>>>, Rejection> {
     match reach(settings) {
         any if any.is_empty() => Ok(None),
         some => known(&some, look_up, about).await.map(Some),
@@ -69,17 +69,17 @@ async fn known(
     wanted: &[&CompanyRef],
     look_up: &impl LookUp,
     resource: &Resource,
-) -> Result<Vec<Arc<Company>>, Refusal> {
+) -> Result<Vec<Arc<Company>>, Rejection> {
     let (mut known, mut gone) = (Vec::new(), None);
     for wanted in wanted {
         match look_up.company(wanted, resource).await {
             Ok(company) => known.push(company),
-            Err(refusal) if refusal.kind == Kind::UnknownCompany => gone = Some(refusal),
-            Err(refusal) => return Err(refusal),
+            Err(rejection) if rejection.kind == Kind::UnknownCompany => gone = Some(rejection),
+            Err(rejection) => return Err(rejection),
         }
     }
     match gone {
-        Some(refusal) if known.is_empty() => Err(refusal),
+        Some(rejection) if known.is_empty() => Err(rejection),
         _ => Ok(known),
     }
 }
@@ -138,11 +138,11 @@ impl<'c> CompanyChoice<'c> {
     }
 }
 
-fn untranslated(settings: &config::Route, old: &str) -> Refusal {
+fn untranslated(settings: &config::Route, old: &str) -> Rejection {
     let message = format!(
         "The program asks for the company `{old}`, which connector `{}` does not translate. To allow it, add the line\n    companies: {{ \
          {old:?}: \"name or id of the company at Business Central\" }}\nto the connector in proxy.yaml.",
         settings.connector.name
     );
-    Refusal::new(Kind::NotAllowed, message)
+    Rejection::new(Kind::NotAllowed, message)
 }

@@ -1,7 +1,4 @@
-//! What a client shows of who it is. Nothing of it goes further; a handshake it begins is answered here.
-//!
-//! The rule that lets all kinds of old programs in: never challenge unasked, answer a type 1, drop everything else. Checking passwords would
-//! go here too; until then any answer to any challenge is accepted, on any connection.
+//! The credentials a client sends. Nothing of them is forwarded.
 
 use std::time::SystemTime;
 
@@ -9,8 +6,6 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use uuid::Uuid;
 
 use crate::ntlm::{self, Message, MessageError, Wrapping};
-use crate::proxy::rejection::{Kind, Refusal};
-use crate::proxy::step::Inbound;
 
 /// What stands in a request's `Authorization`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +64,11 @@ impl Credentials {
         }
     }
 
+    /// Whether the request begins a handshake, and wants a challenge.
+    pub fn begin_handshake(self) -> bool {
+        matches!(self, Self::Windows(_, Message::Negotiate(_)))
+    }
+
     /// The one `WWW-Authenticate` of the answer to a request that begins a handshake; `None` for every other request.
     pub fn challenge(self) -> Option<HeaderValue> {
         let Self::Windows(scheme, Message::Negotiate(wrapping)) = self else { return None };
@@ -96,26 +96,6 @@ impl Scheme {
         }
     }
 }
-
-/// Refuses a handshake no honest client holds, so that it is not taken for one without credentials.
-pub fn refuse_broken(inbound: Inbound) -> Result<Inbound, Refusal> {
-    check(inbound.exchange.credentials)?;
-    Ok(inbound)
-}
-
-/// The same, of the credentials alone.
-pub fn check(credentials: Credentials) -> Result<(), Refusal> {
-    match credentials {
-        Credentials::Broken(error) => {
-            let message = format!("The Authorization header holds no NTLM message that can be read: {error}.");
-            Err(Refusal::new(Kind::BrokenHandshake, message))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A client that begins this many handshakes in a row on a connection, and never ends one, is in a loop.
-pub const HANDSHAKES_IN_A_ROW: u32 = 16;
 
 #[cfg(test)]
 mod tests {

@@ -10,16 +10,9 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode};
 
 use crate::config::{Browsers, Config, HostName};
-use crate::proxy::rejection::{Kind, Refusal};
-use crate::proxy::step::Inbound;
+use crate::proxy::rejection::{Kind, Rejection};
 use crate::small_file;
 use crate::tls::host_names_of;
-
-/// The step.
-pub fn guard(inbound: Inbound) -> Result<Inbound, Refusal> {
-    inbound.exchange.snapshot.guard.judge(&inbound.head)?;
-    Ok(inbound)
-}
 
 /// What a guard goes by.
 #[derive(Debug, Clone)]
@@ -31,7 +24,7 @@ pub struct Guard {
 
 /// Why a request goes no further.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unwelcome {
+pub enum GuardError {
     #[error("The request has more than one Host header; send one.")]
     ManyHosts,
     #[error("The method {0} is not forwarded.")]
@@ -72,17 +65,17 @@ impl Guard {
     /// Refuses what could mean one thing to us and another to somebody else on the way (RFC 9112, section 3.2), and what a web page sends.
     ///
     /// A request with a length and chunks does not get here as such: hyper drops the length and closes the connection after the answer.
-    pub fn judge(&self, head: &Parts) -> Result<(), Unwelcome> {
+    pub fn check(&self, head: &Parts) -> Result<(), GuardError> {
         let mut hosts = head.headers.get_all(HOST).iter();
         let host = hosts.next();
         if hosts.next().is_some() {
-            return Err(Unwelcome::ManyHosts);
+            return Err(GuardError::ManyHosts);
         }
         if matches!(head.method, Method::CONNECT | Method::TRACE) {
-            return Err(Unwelcome::Method(head.method.clone()));
+            return Err(GuardError::Method(head.method.clone()));
         }
         if let Some(host) = host {
-            self.recognise(host.to_str().map_err(|_| Unwelcome::NoHostName)?)?;
+            self.recognise(host.to_str().map_err(|_| GuardError::NoHostName)?)?;
         }
         // A target may name the host as well; what is addressed to a proxy does.
         if let Some(authority) = head.uri.authority() {
@@ -95,7 +88,7 @@ impl Guard {
     }
 
     /// Whether this is a name of ours. None at all is what programs of HTTP/1.0 send, and no browser.
-    fn recognise(&self, authority: &str) -> Result<(), Unwelcome> {
+    fn recognise(&self, authority: &str) -> Result<(), GuardError> {
         let host = host_of(authority);
         if authority.is_empty() || is_address(host) {
             return Ok(());
@@ -110,11 +103,11 @@ impl Guard {
         if top.eq_ignore_ascii_case("localhost") || self.names.iter().any(is_ours) {
             return Ok(());
         }
-        Err(host.parse().map_or(Unwelcome::NoHostName, Unwelcome::UnknownHost))
+        Err(host.parse().map_or(GuardError::NoHostName, GuardError::UnknownHost))
     }
 }
 
-impl Unwelcome {
+impl GuardError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::ManyHosts | Self::NoHostName => Kind::BadRequest,
@@ -126,6 +119,12 @@ impl Unwelcome {
 
     pub fn status(&self) -> StatusCode {
         self.kind().describe().0
+    }
+}
+
+impl From<GuardError> for Rejection {
+    fn from(error: GuardError) -> Self {
+        Self::new(error.kind(), error.to_string())
     }
 }
 
@@ -155,15 +154,15 @@ fn is_address(host: &str) -> bool {
 
 /// Programs say nothing of where they come from. A browser does when a page makes it ask, and of a page of ours or an address that was typed
 /// in, it says so.
-fn comes_from_no_page(headers: &HeaderMap) -> Result<(), Unwelcome> {
+fn comes_from_no_page(headers: &HeaderMap) -> Result<(), GuardError> {
     if headers.contains_key(ORIGIN) {
-        return Err(Unwelcome::Browser("Origin"));
+        return Err(GuardError::Browser("Origin"));
     }
     let mut sites = headers.get_all("sec-fetch-site").iter();
     if sites.all(|site| matches!(site.as_bytes(), b"none" | b"same-origin")) {
         return Ok(());
     }
-    Err(Unwelcome::Browser("Sec-Fetch-Site"))
+    Err(GuardError::Browser("Sec-Fetch-Site"))
 }
 
 #[cfg(test)]
@@ -210,10 +209,10 @@ mod tests {
         for other in
             ["contoso.local", "a.b.contoso.local", "xerp", "erp.example", "localhost.example", "1.2.3.4.example"]
         {
-            assert_eq!(guard.recognise(other), Err(Unwelcome::UnknownHost(other.parse().unwrap())), "{other}");
+            assert_eq!(guard.recognise(other), Err(GuardError::UnknownHost(other.parse().unwrap())), "{other}");
         }
         for wrong in ["u@erp", "erp:x", ":80", "[::1]x", "a b", "."] {
-            assert_eq!(guard.recognise(wrong), Err(Unwelcome::NoHostName), "{wrong}");
+            assert_eq!(guard.recognise(wrong), Err(GuardError::NoHostName), "{wrong}");
         }
     }
 }

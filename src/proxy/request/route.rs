@@ -2,57 +2,37 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use hyper::Method;
 use hyper::http::request::Parts;
 
+use super::handshake::LocalResponse;
 use super::odata_v3;
 use crate::business_central::SafePath;
 use crate::business_central::address::{Asked, EnvironmentAddress, Resource};
 use crate::config::{self, UNROUTED_PREFIX};
-use crate::proxy::body::request_body::ClientBody;
-use crate::proxy::environment::connector::Route;
+use crate::proxy::body::client_body::ClientBody;
+use crate::proxy::dialect::dialect;
 use crate::proxy::environment::route_table::RouteTable;
-use crate::proxy::headers;
-use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::methods::methods;
+use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::step::{Inbound, Routed};
 
-/// The routes in service.
-#[derive(Debug, Clone)]
-pub struct Routes(Arc<RouteTable<Arc<Route>>>);
-
-impl Routes {
-    pub fn new(routes: Vec<Arc<Route>>) -> Self {
-        let by_path = routes.into_iter().map(|route| (route.settings.path.as_str().to_owned(), route));
-        Self(Arc::new(RouteTable::new(by_path)))
-    }
-
-    /// The step: finds the route, asks whether this client and method may take it, and understands the address.
-    pub fn choose(inbound: Inbound) -> Result<Routed<ClientBody>, Refusal> {
-        let Inbound { exchange, head, body } = inbound;
-        let (route, remainder) = find(&exchange.snapshot.routes.0, head.uri.path())?;
-        exchange.on_route(route);
-        let resource = admit(&route.settings, &route.destination.address, &head, remainder, exchange.client.ip())?;
-        if resource.is_soap() {
-            exchange.is_soap();
-        }
-        let route = route.clone();
-        Ok(Routed { exchange, route, resource, head, body })
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.0.values()
-    }
-
-    /// The route a path takes.
-    pub fn taken_by(&self, path: SafePath<'_>) -> Option<&Arc<Route>> {
-        self.0.find(path).map(|(route, _)| route)
-    }
+/// The step: finds the route, checks whether this client and method may use it, and reads the address.
+pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalResponse> {
+    let Inbound { exchange, head, body } = inbound;
+    let (route, remainder) = find(exchange.snapshot.routes.table(), head.uri.path())?;
+    let route = route.clone();
+    let admitted = admit(&route.settings, &route.connector.address, &head, remainder, exchange.client.ip());
+    let speaks_soap = admitted.as_ref().is_ok_and(Resource::is_soap) || exchange.looks_like_soap;
+    let dialect = dialect(Some(&route.settings.surface), speaks_soap, exchange.reads_atom);
+    exchange.notes.set_route(route.clone(), dialect);
+    let resource = admitted?;
+    Ok(Routed { exchange, route, resource, dialect, head, body })
 }
 
 /// The route a raw path takes, and what of the path follows its prefix.
-pub fn find<'t, 'r, T>(routes: &'t RouteTable<T>, path: &'r str) -> Result<(&'t T, SafePath<'r>), Refusal> {
+pub fn find<'t, 'r, T>(routes: &'t RouteTable<T>, path: &'r str) -> Result<(&'t T, SafePath<'r>), Rejection> {
     let path = SafePath::check(path)?;
     if let Some(unrouted) = path.below(UNROUTED_PREFIX) {
         return Err(no_route_back(unrouted));
@@ -67,16 +47,16 @@ pub fn admit(
     head: &Parts,
     remainder: SafePath<'_>,
     client: IpAddr,
-) -> Result<Resource, Refusal> {
+) -> Result<Resource, Rejection> {
     if !settings.allow_from.contains(client) {
         let message = format!(
             "Route `{}` is not open to {client}; if it should be, add the address to `allow_from` of the route in proxy.yaml.",
             settings.path
         );
-        return Err(Refusal::new(Kind::NotAllowed, message));
+        return Err(Rejection::new(Kind::NotAllowed, message));
     }
     // The method that counts: old OData clients hide theirs behind a POST.
-    allows(settings, headers::methods(&head.method, &head.headers))?;
+    allows(settings, methods(&head.method, &head.headers))?;
 
     let company_headers = head.headers.get_all("company").iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
@@ -84,12 +64,12 @@ pub fn admit(
     let resource = Resource::understand(&settings.surface, asked, environment)
         .map_err(|error| odata_v3::below_route(error, settings))?;
     if !resource.is_soap() {
-        odata_v3::refuse(settings, head)?;
+        odata_v3::check(settings, head)?;
     }
     Ok(resource)
 }
 
-fn no_route<T>(routes: &RouteTable<T>) -> Refusal {
+fn no_route<T>(routes: &RouteTable<T>) -> Rejection {
     let mut known: Vec<&str> = routes.prefixes().map(|prefix| if prefix.is_empty() { "/" } else { prefix }).collect();
     known.sort_unstable();
     let more = if known.len() > SHOWN_ROUTES { ", …" } else { "" };
@@ -98,22 +78,22 @@ fn no_route<T>(routes: &RouteTable<T>) -> Refusal {
         "No route covers this path. Routes there are: {}{more}. Correct the program's base address or add a route to proxy.yaml.",
         known.join(", ")
     );
-    Refusal::new(Kind::NoRoute, message)
+    Rejection::new(Kind::NoRoute, message)
 }
 
 /// The answer to an address of Business Central that was in an answer and that no route covers.
-fn no_route_back(path: SafePath<'_>) -> Refusal {
+fn no_route_back(path: SafePath<'_>) -> Rejection {
     let message = format!(
         "Business Central's answer named the address `{}`, and no route of this connector leads there. If programs need it, add a route to \
          proxy.yaml: {{ path: /NAME, to: {} }}.",
         path.as_str(),
         Resource::surface_of(path)
     );
-    Refusal::new(Kind::NoRoute, message)
+    Rejection::new(Kind::NoRoute, message)
 }
 
 /// Refuses a method that is not among the route's.
-pub fn allows(settings: &config::Route, methods: impl IntoIterator<Item = Method>) -> Result<(), Refusal> {
+pub fn allows(settings: &config::Route, methods: impl IntoIterator<Item = Method>) -> Result<(), Rejection> {
     let Some(allowed) = &settings.methods else { return Ok(()) };
     match methods.into_iter().find(|method| !allowed.contains(method)) {
         None => Ok(()),
@@ -124,7 +104,7 @@ pub fn allows(settings: &config::Route, methods: impl IntoIterator<Item = Method
                 settings.path,
                 allowed.join(", ")
             );
-            Err(Refusal::new(Kind::MethodNotAllowed, message))
+            Err(Rejection::new(Kind::MethodNotAllowed, message))
         }
     }
 }

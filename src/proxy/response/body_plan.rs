@@ -4,12 +4,14 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use crate::business_central::address::{Portion, Resource, Subscription};
-use crate::proxy::exchange::{Exchange, only_reads};
+use crate::proxy::exchange::Exchange;
+use crate::proxy::methods::only_reads;
+use crate::proxy::request::target::Target;
 use crate::proxy::rewrite::Document;
 
 /// What is done with a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Treatment {
+pub struct BodyPlan {
     /// Where addresses that are to be turned can stand in it.
     pub document: Option<Document>,
     /// What of it is narrowed down to the companies of the route.
@@ -18,20 +20,21 @@ pub struct Treatment {
     pub is_decoded: bool,
 }
 
-impl Treatment {
-    pub fn of(exchange: &Exchange, status: StatusCode, headers: &HeaderMap) -> Self {
+impl BodyPlan {
+    pub fn of(exchange: &Exchange, target: &Target, status: StatusCode, headers: &HeaderMap) -> Self {
         let coding = Coding::of(headers);
         // What is coded in a way nobody asked for can't be looked into.
-        let document = document(exchange, status, headers).filter(|_| coding != Coding::Other);
-        let narrowed = exchange.asked().filter(|(_, companies)| status.is_success() && companies.within.is_some());
-        let narrowed = narrowed.and_then(|(asked, _)| narrowed_list(asked, &exchange.method));
-        let is_decoded =
-            coding == Coding::Gzip && (document.is_some() || narrowed.is_some() || !exchange.accepts_gzip());
+        let document =
+            document(&target.resource, &exchange.method, status, headers).filter(|_| coding != Coding::Other);
+        let narrowed = (status.is_success() && target.companies.within.is_some())
+            .then(|| narrowed_list(&target.resource, &exchange.method))
+            .flatten();
+        let is_decoded = coding == Coding::Gzip && (document.is_some() || narrowed.is_some() || !exchange.accepts_gzip);
         Self { document, narrowed, is_decoded }
     }
 
     /// Whether the client gets another body than Business Central sent; the beginning of such a one is read ahead.
-    pub fn changes_it(self) -> bool {
+    pub fn changes_body(self) -> bool {
         self.is_decoded || self.narrowed.is_some() || self.document.is_some()
     }
 }
@@ -74,11 +77,10 @@ pub fn narrowed_list(asked: &Resource, method: &Method) -> Option<List> {
 }
 
 /// Where addresses can stand in an answer; `None` for one that holds none or must not be touched.
-fn document(exchange: &Exchange, status: StatusCode, headers: &HeaderMap) -> Option<Document> {
-    let (asked, _) = exchange.asked()?;
+fn document(asked: &Resource, method: &Method, status: StatusCode, headers: &HeaderMap) -> Option<Document> {
     let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT);
     let kind = headers.get(CONTENT_TYPE).filter(|_| has_body)?.to_str().ok()?;
-    document_of(asked, &exchange.method, kind)
+    document_of(asked, method, kind)
 }
 
 /// Where addresses can stand in an answer of this media type to a request for this resource.

@@ -12,7 +12,7 @@ use crate::guide::{self, Trouble};
 use crate::proxy::dispatch::upstream::UpstreamBody;
 
 /// What to look at, if it may be the set-up that is wrong. The body stays to be read.
-pub async fn hint(answer: &mut Response<UpstreamBody>) -> Result<Option<&'static Trouble>, hyper::Error> {
+pub async fn diagnose(answer: &mut Response<UpstreamBody>) -> Result<Option<&'static Trouble>, hyper::Error> {
     let status = answer.status();
     let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let code = match status {

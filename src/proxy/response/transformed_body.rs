@@ -8,15 +8,17 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::links::{LinkTurner, Links};
+use super::link_rewriter::LinkRewriter;
+use super::links::Links;
+use crate::proxy::body::error::BodyError;
 use crate::proxy::body::gunzip::Gunzip;
-use crate::proxy::body::idle_timeout::{BodyError, IdleTimeout};
+use crate::proxy::body::idle_timeout::IdleTimeout;
 use crate::proxy::dispatch::upstream::UpstreamBody;
 use crate::proxy::rewrite::{Document, Output, Rewriter};
 
 /// A body from Business Central as the client gets it; data only, trailers end here: no legacy client expects any.
 #[derive(Debug)]
-pub struct AnswerBody {
+pub struct TransformedBody {
     source: Source,
     turning: Option<Turning>,
     output: Output,
@@ -45,9 +47,9 @@ enum Source {
 }
 
 /// What turns addresses.
-struct Turning(Box<Rewriter<LinkTurner>>);
+struct Turning(Box<Rewriter<LinkRewriter>>);
 
-impl AnswerBody {
+impl TransformedBody {
     /// `is_coded`: whether gzip is to be undone.
     pub fn new(body: IdleTimeout<UpstreamBody>, is_coded: bool) -> Self {
         let source = if is_coded { Source::Decoded(Box::new(Gunzip::new(body))) } else { Source::AsSent(body) };
@@ -66,7 +68,7 @@ impl AnswerBody {
     pub fn with_links(mut self, document: Document, links: Links) -> Self {
         let authorities: Vec<String> = links.authorities().into_iter().map(str::to_owned).collect();
         let authorities: Vec<&str> = authorities.iter().map(String::as_str).collect();
-        let rewriter = Rewriter::new(document, &authorities, LinkTurner::new(links));
+        let rewriter = Rewriter::new(document, &authorities, LinkRewriter::new(links));
         self.turning = Some(Turning(Box::new(rewriter)));
         self
     }
@@ -193,7 +195,7 @@ impl fmt::Debug for Turning {
     }
 }
 
-impl Body for AnswerBody {
+impl Body for TransformedBody {
     type Data = Bytes;
     type Error = BodyError;
 

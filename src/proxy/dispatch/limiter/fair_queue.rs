@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
-use super::Place;
+use super::Waiter;
 
 /// Whose turn it is: one program on one machine, as far as that can be told.
 ///
@@ -31,79 +31,79 @@ impl Client {
 #[derive(Debug, Default)]
 pub struct FairQueue {
     /// They had a turn that came to nothing, and go first.
-    again: VecDeque<Place>,
-    clients: HashMap<Client, VecDeque<Place>>,
+    again: VecDeque<Waiter>,
+    clients: HashMap<Client, VecDeque<Waiter>>,
     /// Each client that waits, once.
     turns: VecDeque<Client>,
     /// With those who have left and are still in here.
-    pub(super) places: usize,
+    pub(super) connection_limit: usize,
 }
 
 impl FairQueue {
-    pub fn push(&mut self, client: Client, place: Place) {
-        self.places += 1;
+    pub fn push(&mut self, client: Client, waiter: Waiter) {
+        self.connection_limit += 1;
         let waiting = self.clients.entry(client).or_default();
         if waiting.is_empty() {
             self.turns.push_back(client);
         }
-        waiting.push_back(place);
+        waiting.push_back(waiter);
     }
 
     /// Before all others.
-    pub fn push_again(&mut self, place: Place) {
-        self.places += 1;
-        self.again.push_back(place);
+    pub fn push_again(&mut self, waiter: Waiter) {
+        self.connection_limit += 1;
+        self.again.push_back(waiter);
     }
 
     /// The next in turn.
-    pub fn pop(&mut self) -> Option<Place> {
-        if let Some(place) = self.again.pop_front() {
-            self.places -= 1;
-            return Some(place);
+    pub fn pop(&mut self) -> Option<Waiter> {
+        if let Some(waiter) = self.again.pop_front() {
+            self.connection_limit -= 1;
+            return Some(waiter);
         }
         let client = self.turns.pop_front()?;
         let waiting = self.clients.get_mut(&client)?;
-        let place = waiting.pop_front()?;
-        self.places -= 1;
+        let waiter = waiting.pop_front()?;
+        self.connection_limit -= 1;
         if waiting.is_empty() {
             self.clients.remove(&client);
         } else {
             self.turns.push_back(client);
         }
-        Some(place)
+        Some(waiter)
     }
 
     /// The last one of the client with the most places, if those are more than this client would have with one more.
-    pub fn displace_for(&mut self, client: Client) -> Option<Place> {
+    pub fn displace_for(&mut self, client: Client) -> Option<Waiter> {
         self.forget_those_who_left();
         let own = self.clients.get(&client).map_or(0, VecDeque::len);
         let waiting = self.clients.values_mut().max_by_key(|waiting| waiting.len())?;
         if waiting.len() <= own + 1 {
             return None;
         }
-        self.places -= 1;
+        self.connection_limit -= 1;
         waiting.pop_back()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.places == 0
+        self.connection_limit == 0
     }
 
     /// Forgets those who have left, when they have become many; `waiting` is how many have not.
     pub fn tidy(&mut self, waiting: usize) {
-        if self.places > 2 * waiting + TIDY_FROM {
+        if self.connection_limit > 2 * waiting + TIDY_FROM {
             self.forget_those_who_left();
         }
     }
 
     fn forget_those_who_left(&mut self) {
-        self.again.retain(Place::is_taken);
+        self.again.retain(Waiter::is_waiting);
         for waiting in self.clients.values_mut() {
-            waiting.retain(Place::is_taken);
+            waiting.retain(Waiter::is_waiting);
         }
         self.clients.retain(|_, waiting| !waiting.is_empty());
         self.turns.retain(|client| self.clients.contains_key(client));
-        self.places = self.again.len() + self.clients.values().map(VecDeque::len).sum::<usize>();
+        self.connection_limit = self.again.len() + self.clients.values().map(VecDeque::len).sum::<usize>();
     }
 }
 

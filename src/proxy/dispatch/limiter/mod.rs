@@ -16,11 +16,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use window::Window;
 
+use super::upstream::HeldUntilEnd;
 use crate::config::{Limits, Rate};
+use crate::proxy::downstream::client::Contended;
 
 /// One gate. Clones lead through the same.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<Shared>);
+pub struct Limiter(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -30,7 +32,7 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     limits: Limits,
-    in_work: usize,
+    in_flight: usize,
     waiting: usize,
     /// So many went through so far.
     through: u64,
@@ -42,14 +44,14 @@ struct State {
     alarm: Option<Instant>,
     /// Since when nobody has got through, if somebody waits.
     still_since: Instant,
-    pace: Pace,
+    dequeue_rate: DequeueRate,
 }
 
 /// How much goes on at a gate.
 #[derive(Debug, Clone, Copy)]
-pub struct Business {
+pub struct LimiterState {
     pub limits: Limits,
-    pub in_work: usize,
+    pub in_flight: usize,
     pub waiting: usize,
     /// Begun within the time that `limits.requests` is about.
     pub recent: usize,
@@ -59,15 +61,15 @@ pub struct Business {
 
 /// How fast the queue moves.
 #[derive(Debug, Default)]
-struct Pace {
+struct DequeueRate {
     last: Option<Instant>,
     between: Option<Duration>,
 }
 
 /// A place in the queue.
 #[derive(Debug)]
-struct Place {
-    answer: oneshot::Sender<Result<Permit, Refused>>,
+struct Waiter {
+    answer: oneshot::Sender<Result<Permit, AcquireError>>,
     /// So many had gone through when it was taken.
     since: u64,
 }
@@ -75,7 +77,7 @@ struct Place {
 /// The right to have one request in work. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Permit {
-    gate: Weak<Shared>,
+    limiter: Weak<Shared>,
     /// How long it was waited for, and how many went through in that time.
     pub waited: Duration,
     pub before: u64,
@@ -83,38 +85,38 @@ pub struct Permit {
 
 /// In which way a request comes to a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coming {
+pub enum Priority {
     /// For the first time.
     New,
     /// Sent away from another one where it waited: it has a place, however full the queue is.
-    Moved,
+    Requeued,
     /// It was through before and Business Central sent it back: it goes before all others.
-    Again,
+    Retry,
 }
 
 /// Why a request does not get through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum AcquireError {
     /// The gate is closed for a while, and another one may be open.
-    SentAway,
+    Evicted,
     /// Too many wait already, and none of them has more places than this client.
     Full { retry_after: Duration },
     /// Its turn did not come in time.
     TooLate { retry_after: Duration },
 }
 
-impl Place {
+impl Waiter {
     /// Whether somebody still waits at it.
-    fn is_taken(&self) -> bool {
+    fn is_waiting(&self) -> bool {
         !self.answer.is_closed()
     }
 }
 
-impl Gate {
+impl Limiter {
     pub fn new(limits: Limits) -> Self {
         let state = State {
             limits,
-            in_work: 0,
+            in_flight: 0,
             waiting: 0,
             through: 0,
             window: Window::default(),
@@ -122,7 +124,7 @@ impl Gate {
             paused_until: None,
             alarm: None,
             still_since: Instant::now(),
-            pace: Pace::default(),
+            dequeue_rate: DequeueRate::default(),
         };
         Self(Arc::new(Shared { state: Mutex::new(state) }))
     }
@@ -144,47 +146,47 @@ impl Gate {
     /// Goes through, or waits in turn until `deadline`.
     ///
     /// When it is known that none will come until then, it is refused at once. Dropping the future leaves the queue.
-    pub async fn enter(&self, client: Client, deadline: Instant, coming: Coming) -> Result<Permit, Refused> {
+    pub async fn acquire(&self, client: Client, deadline: Instant, priority: Priority) -> Result<Permit, AcquireError> {
         let now = Instant::now();
-        let mut place = {
+        let mut waiter = {
             let mut state = self.0.lock();
             if state.queue.is_empty() && state.closed_until(now) == Opening::Now {
                 state.begin(now);
-                return Ok(Permit { gate: Arc::downgrade(&self.0), waited: Duration::ZERO, before: 0 });
+                return Ok(Permit { limiter: Arc::downgrade(&self.0), waited: Duration::ZERO, before: 0 });
             }
             if state.paused_until.is_some_and(|until| until > deadline) {
-                return Err(Refused::TooLate { retry_after: state.estimate(now) });
+                return Err(AcquireError::TooLate { retry_after: state.estimate(now) });
             }
-            let full = state.waiting >= state.limits.queue && coming == Coming::New;
-            if full && let Some(place) = state.queue.displace_for(client) {
-                state.refuse(place, |retry_after| Refused::Full { retry_after }, now);
+            let full = state.waiting >= state.limits.queue && priority == Priority::New;
+            if full && let Some(waiter) = state.queue.displace_for(client) {
+                state.reject(waiter, |retry_after| AcquireError::Full { retry_after }, now);
             } else if full {
-                return Err(Refused::Full { retry_after: state.estimate(now) });
+                return Err(AcquireError::Full { retry_after: state.estimate(now) });
             }
             let (answer, receiver) = oneshot::channel();
-            let place = Place { answer, since: state.through };
+            let waiter = Waiter { answer, since: state.through };
             if state.waiting == 0 {
                 state.still_since = now;
             }
             state.waiting += 1;
-            match coming {
-                Coming::Again => state.queue.push_again(place),
-                Coming::New | Coming::Moved => state.queue.push(client, place),
+            match priority {
+                Priority::Retry => state.queue.push_again(waiter),
+                Priority::New | Priority::Requeued => state.queue.push(client, waiter),
             }
             self.0.admit(&mut state, now);
-            Waiting { gate: self, receiver, is_over: false }
+            Waiting { limiter: self, receiver, is_over: false }
         };
-        let answer = tokio::time::timeout_at(deadline, &mut place.receiver).await;
-        place.is_over = matches!(answer, Ok(Ok(_)));
+        let answer = tokio::time::timeout_at(deadline, &mut waiter.receiver).await;
+        waiter.is_over = matches!(answer, Ok(Ok(_)));
         match answer {
             Ok(Ok(Ok(mut permit))) => {
                 permit.waited = now.elapsed();
                 Ok(permit)
             }
-            Ok(Ok(Err(refused))) => Err(refused),
+            Ok(Ok(Err(rejected))) => Err(rejected),
             Ok(Err(_)) | Err(_) => {
                 let retry_after = self.0.lock().estimate(Instant::now());
-                Err(Refused::TooLate { retry_after })
+                Err(AcquireError::TooLate { retry_after })
             }
         }
     }
@@ -200,14 +202,14 @@ impl Gate {
     }
 
     /// Sends away everybody who waits: another gate is open.
-    pub fn send_away(&self) {
+    pub fn evict(&self) {
         let mut state = self.0.lock();
-        while let Some(place) = state.queue.pop() {
-            if place.answer.send(Err(Refused::SentAway)).is_ok() {
+        while let Some(waiter) = state.queue.pop() {
+            if waiter.answer.send(Err(AcquireError::Evicted)).is_ok() {
                 state.waiting -= 1;
             }
         }
-        state.pace.rests();
+        state.dequeue_rate.queue_emptied();
     }
 
     /// Whether Business Central asked for a pause that is not over.
@@ -216,19 +218,19 @@ impl Gate {
     }
 
     /// What goes on now.
-    pub fn business(&self) -> Business {
+    pub fn state(&self) -> LimiterState {
         let now = Instant::now();
         let mut state = self.0.lock();
-        let State { limits, in_work, waiting, paused_until, .. } = *state;
+        let State { limits, in_flight, waiting, paused_until, .. } = *state;
         let recent = state.window.recent(now, limits.requests.per);
         let paused_for = paused_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero());
-        Business { limits, in_work, waiting, recent, paused_for }
+        LimiterState { limits, in_flight, waiting, recent, paused_for }
     }
 
     /// How many requests are in work or wait for it.
     pub fn load(&self) -> usize {
         let state = self.0.lock();
-        state.in_work + state.waiting
+        state.in_flight + state.waiting
     }
 }
 
@@ -247,7 +249,7 @@ impl State {
             return Opening::At(until);
         }
         self.paused_until = None;
-        if self.in_work >= self.limits.concurrency {
+        if self.in_flight >= self.limits.concurrency {
             return Opening::WhenFree;
         }
         let (most, per) = (self.limits.requests.count, self.limits.requests.per);
@@ -255,14 +257,14 @@ impl State {
     }
 
     fn begin(&mut self, now: Instant) {
-        self.in_work += 1;
+        self.in_flight += 1;
         self.through += 1;
         self.window.begins(now, self.limits.requests.per);
     }
 
-    fn refuse(&mut self, place: Place, reason: impl FnOnce(Duration) -> Refused, now: Instant) {
+    fn reject(&mut self, waiter: Waiter, reason: impl FnOnce(Duration) -> AcquireError, now: Instant) {
         let estimate = self.estimate(now);
-        if place.answer.send(Err(reason(estimate))).is_ok() {
+        if waiter.answer.send(Err(reason(estimate))).is_ok() {
             self.waiting -= 1;
         }
     }
@@ -273,14 +275,14 @@ impl State {
             Opening::At(time) => time.saturating_duration_since(now),
             Opening::Now | Opening::WhenFree => Duration::ZERO,
         };
-        let each = self.pace.between.unwrap_or(UNKNOWN_PACE);
+        let each = self.dequeue_rate.between.unwrap_or(UNKNOWN_PACE);
         let queue = each.saturating_mul(u32::try_from(self.waiting + 1).unwrap_or(u32::MAX));
         pause.saturating_add(queue).clamp(SHORTEST_RETRY, LONGEST_RETRY)
     }
 }
 
-impl Pace {
-    fn moves(&mut self, now: Instant) {
+impl DequeueRate {
+    fn permit_granted(&mut self, now: Instant) {
         if let Some(last) = self.last.replace(now) {
             let between = now - last;
             self.between = Some(self.between.map_or(between, |known| (known * 7 + between) / 8));
@@ -288,7 +290,7 @@ impl Pace {
     }
 
     /// Nobody waits: what passes until somebody does says nothing.
-    fn rests(&mut self) {
+    fn queue_emptied(&mut self) {
         self.last = None;
     }
 }
@@ -306,22 +308,22 @@ impl Shared {
                 Opening::At(time) => return self.look_again(state, time),
                 Opening::WhenFree => return,
             }
-            let Some(place) = state.queue.pop() else { break };
-            let before = state.through - place.since;
-            let permit = Permit { gate: Arc::downgrade(self), waited: Duration::ZERO, before };
-            match place.answer.send(Ok(permit)) {
+            let Some(waiter) = state.queue.pop() else { break };
+            let before = state.through - waiter.since;
+            let permit = Permit { limiter: Arc::downgrade(self), waited: Duration::ZERO, before };
+            match waiter.answer.send(Ok(permit)) {
                 Ok(()) => {
                     state.waiting -= 1;
                     state.begin(now);
                     state.still_since = now;
-                    state.pace.moves(now);
+                    state.dequeue_rate.permit_granted(now);
                 }
                 // It left.
                 Err(Ok(permit)) => permit.forget(),
                 Err(Err(_)) => {}
             }
         }
-        state.pace.rests();
+        state.dequeue_rate.queue_emptied();
     }
 
     fn look_again(self: &Arc<Self>, state: &mut State, time: Instant) {
@@ -329,50 +331,54 @@ impl Shared {
             return;
         }
         state.alarm = Some(time);
-        let gate = Arc::downgrade(self);
+        let limiter = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep_until(time).await;
-            let Some(gate) = gate.upgrade() else { return };
-            let mut state = gate.lock();
+            let Some(limiter) = limiter.upgrade() else { return };
+            let mut state = limiter.lock();
             // A later alarm has been overtaken by an earlier one.
             if state.alarm == Some(time) {
                 state.alarm = None;
             }
-            gate.admit(&mut state, Instant::now());
+            limiter.admit(&mut state, Instant::now());
         });
     }
 }
 
 impl Permit {
-    /// Whether its end is what others wait for: all places are taken, and nobody has got through for [`STANDSTILL`].
-    pub fn is_missed(&self) -> bool {
-        let Some(gate) = self.gate.upgrade() else { return false };
-        let now = Instant::now();
-        let mut state = gate.lock();
-        let stands_still = state.waiting > 0 && now - state.still_since >= STANDSTILL;
-        stands_still && state.closed_until(now) == Opening::WhenFree
-    }
-
     /// Ends it without having been used.
     fn forget(mut self) {
-        self.gate = Weak::new();
+        self.limiter = Weak::new();
+    }
+}
+
+impl HeldUntilEnd for Arc<Permit> {}
+
+impl Contended for Permit {
+    /// Whether all permits are held, and the queue has stood still for [`STALL`].
+    fn is_contended(&self) -> bool {
+        let Some(limiter) = self.limiter.upgrade() else { return false };
+        let now = Instant::now();
+        let mut state = limiter.lock();
+        let is_stalled = state.waiting > 0 && now - state.still_since >= STALL;
+        is_stalled && state.closed_until(now) == Opening::WhenFree
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(gate) = self.gate.upgrade() {
-            let mut state = gate.lock();
-            state.in_work -= 1;
-            gate.admit(&mut state, Instant::now());
+        if let Some(limiter) = self.limiter.upgrade() {
+            let mut state = limiter.lock();
+            state.in_flight -= 1;
+            limiter.admit(&mut state, Instant::now());
         }
     }
 }
 
 /// Leaves the queue when it is dropped.
 struct Waiting<'g> {
-    gate: &'g Gate,
-    receiver: oneshot::Receiver<Result<Permit, Refused>>,
+    limiter: &'g Limiter,
+    receiver: oneshot::Receiver<Result<Permit, AcquireError>>,
     is_over: bool,
 }
 
@@ -386,7 +392,7 @@ impl Drop for Waiting<'_> {
         match self.receiver.try_recv() {
             Ok(given) => drop(given),
             Err(_) => {
-                let mut state = self.gate.0.lock();
+                let mut state = self.limiter.0.lock();
                 state.waiting -= 1;
                 let waiting = state.waiting;
                 state.queue.tidy(waiting);
@@ -396,7 +402,7 @@ impl Drop for Waiting<'_> {
 }
 
 /// A queue that moves slower than this is one at which programs give up.
-const STANDSTILL: Duration = Duration::from_secs(10);
+const STALL: Duration = Duration::from_secs(10);
 
 /// Said to a client that finds the queue full before it has moved at all.
 const UNKNOWN_PACE: Duration = Duration::from_millis(100);

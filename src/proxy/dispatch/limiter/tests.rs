@@ -23,8 +23,8 @@ fn in_a_minute() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-async fn enter(gate: &Gate, number: u8) -> Result<Permit, Refused> {
-    gate.enter(client(number), in_a_minute(), Coming::New).await
+async fn acquire(limiter: &Limiter, number: u8) -> Result<Permit, AcquireError> {
+    limiter.acquire(client(number), in_a_minute(), Priority::New).await
 }
 
 /// Lets tasks and woken futures run, without the clock going on.
@@ -36,12 +36,12 @@ async fn settle() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_are_in_work_than_allowed() {
-    let gate = Gate::new(limits(5, 1000, 300, 1000));
+    let limiter = Limiter::new(limits(5, 1000, 300, 1000));
     let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let requests = (0..200).map(|number| {
-        let (gate, now, most) = (&gate, &now, &most);
+        let (limiter, now, most) = (&limiter, &now, &most);
         async move {
-            let permit = enter(gate, number % 7).await.unwrap();
+            let permit = acquire(limiter, number % 7).await.unwrap();
             most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(10)).await;
             now.fetch_sub(1, Ordering::Relaxed);
@@ -50,14 +50,14 @@ async fn no_more_are_in_work_than_allowed() {
     });
     join_all(requests).await;
     assert_eq!(most.into_inner(), 5);
-    assert_eq!(gate.load(), 0);
+    assert_eq!(limiter.load(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn within_any_window_no_more_begin_than_allowed() {
-    let gate = Gate::new(limits(100, 10, 5, 1000));
+    let limiter = Limiter::new(limits(100, 10, 5, 1000));
     let began: Vec<Instant> = join_all((0..35).map(|_| async {
-        let _permit = enter(&gate, 1).await.unwrap();
+        let _permit = acquire(&limiter, 1).await.unwrap();
         Instant::now()
     }))
     .await;
@@ -71,13 +71,13 @@ async fn within_any_window_no_more_begin_than_allowed() {
 
 #[tokio::test(start_paused = true)]
 async fn who_has_one_waits_one_turn_beside_who_has_many() {
-    let gate = Gate::new(limits(1, 10_000, 300, 1000));
-    let first = enter(&gate, 1).await.unwrap();
+    let limiter = Limiter::new(limits(1, 10_000, 300, 1000));
+    let first = acquire(&limiter, 1).await.unwrap();
     let order = Mutex::new(Vec::new());
     let wait = |number: u8| {
-        let (gate, order) = (&gate, &order);
+        let (limiter, order) = (&limiter, &order);
         async move {
-            let permit = enter(gate, number).await.unwrap();
+            let permit = acquire(limiter, number).await.unwrap();
             order.lock().unwrap().push(number);
             drop(permit);
         }
@@ -100,17 +100,17 @@ async fn who_has_one_waits_one_turn_beside_who_has_many() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_refuses_who_has_most() {
-    let gate = Gate::new(limits(1, 1000, 300, 3));
-    let held = enter(&gate, 1).await.unwrap();
-    let mut flood: Vec<_> = (0..3).map(|_| Box::pin(enter(&gate, 1))).collect();
+    let limiter = Limiter::new(limits(1, 1000, 300, 3));
+    let held = acquire(&limiter, 1).await.unwrap();
+    let mut flood: Vec<_> = (0..3).map(|_| Box::pin(acquire(&limiter, 1))).collect();
     for waiting in &mut flood {
         assert!(waiting.as_mut().now_or_never().is_none());
     }
-    assert!(matches!(enter(&gate, 1).await, Err(Refused::Full { .. })), "the flood itself finds no place");
-    let mut till = Box::pin(enter(&gate, 2));
+    assert!(matches!(acquire(&limiter, 1).await, Err(AcquireError::Full { .. })), "the flood itself finds no place");
+    let mut till = Box::pin(acquire(&limiter, 2));
     assert!(till.as_mut().now_or_never().is_none(), "one of the flood has to make room");
     let displaced = flood.pop().unwrap().await;
-    assert!(matches!(displaced, Err(Refused::Full { .. })), "{displaced:?}");
+    assert!(matches!(displaced, Err(AcquireError::Full { .. })), "{displaced:?}");
     drop(held);
     flood.push(till);
     let through = join_all(flood.into_iter().map(|waiting| async { waiting.await.map(drop) })).await;
@@ -119,68 +119,68 @@ async fn a_full_queue_refuses_who_has_most() {
 
 #[tokio::test(start_paused = true)]
 async fn who_leaves_is_not_waited_for() {
-    let gate = Gate::new(limits(1, 1000, 300, 10_000));
-    let held = enter(&gate, 1).await.unwrap();
+    let limiter = Limiter::new(limits(1, 1000, 300, 10_000));
+    let held = acquire(&limiter, 1).await.unwrap();
     for _ in 0..100_000 {
-        let mut gone = Box::pin(enter(&gate, 2));
+        let mut gone = Box::pin(acquire(&limiter, 2));
         assert!(gone.as_mut().now_or_never().is_none());
     }
-    assert_eq!(gate.load(), 1);
-    assert!(gate.0.lock().queue.places < 200, "those who left are forgotten");
-    let mut waiting = Box::pin(enter(&gate, 3));
+    assert_eq!(limiter.load(), 1);
+    assert!(limiter.0.lock().queue.connection_limit < 200, "those who left are forgotten");
+    let mut waiting = Box::pin(acquire(&limiter, 3));
     assert!(waiting.as_mut().now_or_never().is_none());
     drop(held);
     waiting.now_or_never().unwrap().unwrap();
-    assert_eq!(gate.load(), 0);
+    assert_eq!(limiter.load(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_permit_that_came_too_late_goes_to_the_next() {
-    let gate = Gate::new(limits(1, 1000, 300, 10));
-    let held = enter(&gate, 1).await.unwrap();
-    let mut leaves = Box::pin(enter(&gate, 2));
-    let mut stays = Box::pin(enter(&gate, 3));
+    let limiter = Limiter::new(limits(1, 1000, 300, 10));
+    let held = acquire(&limiter, 1).await.unwrap();
+    let mut leaves = Box::pin(acquire(&limiter, 2));
+    let mut stays = Box::pin(acquire(&limiter, 3));
     assert!(leaves.as_mut().now_or_never().is_none() && stays.as_mut().now_or_never().is_none());
     drop(held);
     // Its permit is there already when it goes.
     drop(leaves);
     stays.now_or_never().unwrap().unwrap();
-    assert_eq!(gate.load(), 0);
+    assert_eq!(limiter.load(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_does_not_come_in_time_is_given_up() {
-    let gate = Gate::new(limits(1, 1000, 300, 10));
-    let _held = enter(&gate, 1).await.unwrap();
+    let limiter = Limiter::new(limits(1, 1000, 300, 10));
+    let _held = acquire(&limiter, 1).await.unwrap();
     let began = Instant::now();
-    let refused = enter(&gate, 1).await;
-    assert!(matches!(refused, Err(Refused::TooLate { .. })), "{refused:?}");
+    let rejected = acquire(&limiter, 1).await;
+    assert!(matches!(rejected, Err(AcquireError::TooLate { .. })), "{rejected:?}");
     assert_eq!(began.elapsed().as_secs(), 60);
-    assert_eq!(gate.load(), 1);
+    assert_eq!(limiter.load(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_holds_everybody_and_who_was_sent_back_goes_first() {
-    let gate = Gate::new(limits(5, 1000, 300, 10));
-    gate.pause(Duration::from_secs(7));
-    gate.pause(Duration::from_secs(3));
+    let limiter = Limiter::new(limits(5, 1000, 300, 10));
+    limiter.pause(Duration::from_secs(7));
+    limiter.pause(Duration::from_secs(3));
     let began = Instant::now();
     let order = Mutex::new(Vec::new());
-    let wait = |number: u8, coming: Coming| {
-        let (gate, order) = (&gate, &order);
+    let wait = |number: u8, priority: Priority| {
+        let (limiter, order) = (&limiter, &order);
         async move {
-            let permit = gate.enter(client(number), in_a_minute(), coming).await.unwrap();
+            let permit = limiter.acquire(client(number), in_a_minute(), priority).await.unwrap();
             order.lock().unwrap().push(number);
             assert_eq!(permit.waited.as_secs(), 7);
         }
     };
-    tokio::join!(wait(1, Coming::New), wait(2, Coming::New), wait(3, Coming::Again));
+    tokio::join!(wait(1, Priority::New), wait(2, Priority::New), wait(3, Priority::Retry));
     assert_eq!(began.elapsed().as_secs(), 7);
     assert_eq!(order.into_inner().unwrap().len(), 3);
-    let permits = join_all((0..5).map(|_| enter(&gate, 1))).await;
-    gate.pause(Duration::from_secs(1));
-    let mut newcomer = Box::pin(enter(&gate, 1));
-    let mut again = Box::pin(gate.enter(client(1), in_a_minute(), Coming::Again));
+    let permits = join_all((0..5).map(|_| acquire(&limiter, 1))).await;
+    limiter.pause(Duration::from_secs(1));
+    let mut newcomer = Box::pin(acquire(&limiter, 1));
+    let mut again = Box::pin(limiter.acquire(client(1), in_a_minute(), Priority::Retry));
     assert!(newcomer.as_mut().now_or_never().is_none() && again.as_mut().now_or_never().is_none());
     let mut permits = permits.into_iter();
     drop(permits.next());
@@ -192,21 +192,21 @@ async fn a_pause_holds_everybody_and_who_was_sent_back_goes_first() {
 
 #[tokio::test(start_paused = true)]
 async fn it_says_honestly_when_to_come_back() {
-    let gate = Gate::new(limits(1, 1000, 300, 20));
+    let limiter = Limiter::new(limits(1, 1000, 300, 20));
     let work = async {
         for _ in 0..10 {
-            let _permit = enter(&gate, 1).await.unwrap();
+            let _permit = acquire(&limiter, 1).await.unwrap();
             tokio::time::sleep(Duration::from_secs(3)).await;
         }
     };
     let others = join_all((0..12).map(|_| async {
-        let permit = gate.enter(client(2), in_a_minute(), Coming::New).await;
+        let permit = limiter.acquire(client(2), in_a_minute(), Priority::New).await;
         tokio::time::sleep(Duration::from_secs(3)).await;
         drop(permit);
     }));
     let asks = async {
         tokio::time::sleep(Duration::from_secs(30)).await;
-        gate.0.lock().estimate(Instant::now())
+        limiter.0.lock().estimate(Instant::now())
     };
     let (_, _, estimate) = tokio::join!(work, others, asks);
     assert!((20..60).contains(&estimate.as_secs()), "{estimate:?}");
@@ -214,17 +214,17 @@ async fn it_says_honestly_when_to_come_back() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_sent_away_finds_a_place_in_another_gate_however_full() {
-    let (closed, other) = (Gate::new(limits(1, 1000, 300, 5)), Gate::new(limits(1, 1000, 300, 1)));
-    let held = [enter(&closed, 1).await.unwrap(), enter(&other, 1).await.unwrap()];
-    let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(enter(&closed, 1))).collect();
+    let (closed, other) = (Limiter::new(limits(1, 1000, 300, 5)), Limiter::new(limits(1, 1000, 300, 1)));
+    let held = [acquire(&closed, 1).await.unwrap(), acquire(&other, 1).await.unwrap()];
+    let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(acquire(&closed, 1))).collect();
     assert!(waiting.iter_mut().all(|waiting| waiting.as_mut().now_or_never().is_none()));
     closed.pause(Duration::from_secs(600));
     assert!(closed.is_paused() && !other.is_paused());
-    closed.send_away();
+    closed.evict();
     assert_eq!(closed.load(), 1);
-    let moved = join_all(waiting).await.into_iter().map(|refused| {
-        assert!(matches!(refused, Err(Refused::SentAway)), "{refused:?}");
-        other.enter(client(1), in_a_minute(), Coming::Moved)
+    let moved = join_all(waiting).await.into_iter().map(|rejected| {
+        assert!(matches!(rejected, Err(AcquireError::Evicted)), "{rejected:?}");
+        other.acquire(client(1), in_a_minute(), Priority::Requeued)
     });
     let mut moved: Vec<_> = moved.map(Box::pin).collect();
     assert!(moved.iter_mut().all(|moved| moved.as_mut().now_or_never().is_none()));
@@ -236,59 +236,59 @@ async fn who_is_sent_away_finds_a_place_in_another_gate_however_full() {
 #[tokio::test(start_paused = true)]
 async fn a_permit_is_missed_when_others_wait_and_nobody_gets_through() {
     let second = Duration::from_secs(1);
-    let gate = Gate::new(limits(2, 1000, 300, 1000));
-    let (kept, other) = (enter(&gate, 1).await.unwrap(), enter(&gate, 1).await.unwrap());
+    let limiter = Limiter::new(limits(2, 1000, 300, 1000));
+    let (kept, other) = (acquire(&limiter, 1).await.unwrap(), acquire(&limiter, 1).await.unwrap());
     tokio::time::advance(60 * second).await;
-    assert!(!kept.is_missed(), "nobody waits");
+    assert!(!kept.is_contended(), "nobody waits");
 
     let waiting = [(); 2].map(|()| {
         tokio::spawn({
-            let gate = gate.clone();
-            async move { enter(&gate, 2).await }
+            let limiter = limiter.clone();
+            async move { acquire(&limiter, 2).await }
         })
     });
     settle().await;
     tokio::time::advance(9 * second).await;
-    assert!(!kept.is_missed());
+    assert!(!kept.is_contended());
     drop(other);
     settle().await;
     tokio::time::advance(9 * second).await;
-    assert!(!kept.is_missed(), "one got through");
+    assert!(!kept.is_contended(), "one got through");
     tokio::time::advance(2 * second).await;
-    assert!(kept.is_missed());
-    gate.pause(30 * second);
-    assert!(!kept.is_missed(), "it is not the places that are waited for");
+    assert!(kept.is_contended());
+    limiter.pause(30 * second);
+    assert!(!kept.is_contended(), "it is not the places that are waited for");
     tokio::time::advance(31 * second).await;
-    assert!(kept.is_missed());
+    assert!(kept.is_contended());
 
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
     settle().await;
-    assert!(!kept.is_missed(), "they left");
+    assert!(!kept.is_contended(), "they left");
     tokio::time::advance(60 * second).await;
     let _waiting = tokio::spawn({
-        let gate = gate.clone();
-        async move { enter(&gate, 3).await }
+        let limiter = limiter.clone();
+        async move { acquire(&limiter, 3).await }
     });
     settle().await;
-    assert!(!kept.is_missed(), "this one has only come");
+    assert!(!kept.is_contended(), "this one has only come");
 }
 
 #[tokio::test(start_paused = true)]
 async fn where_limits_are_lifted_nobody_waits() {
-    let gate = Gate::new(limits(1, 2, 300, 10));
-    let _first = enter(&gate, 1).await.unwrap();
+    let limiter = Limiter::new(limits(1, 2, 300, 10));
+    let _first = acquire(&limiter, 1).await.unwrap();
     let waiting: Vec<_> = (0..5)
         .map(|number| {
             tokio::spawn({
-                let gate = gate.clone();
-                async move { enter(&gate, number).await.map(|permit| permit.before) }
+                let limiter = limiter.clone();
+                async move { acquire(&limiter, number).await.map(|permit| permit.before) }
             })
         })
         .collect();
     settle().await;
-    assert_eq!(gate.load(), 6);
-    gate.lift();
+    assert_eq!(limiter.load(), 6);
+    limiter.lift();
     let through: Vec<_> = join_all(waiting).await.into_iter().map(Result::unwrap).collect();
     assert!(through.iter().all(Result::is_ok), "{through:?}");
-    assert_eq!(gate.load(), 1);
+    assert_eq!(limiter.load(), 1);
 }

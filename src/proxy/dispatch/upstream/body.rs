@@ -14,18 +14,21 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::{Connection, Shared};
-use crate::proxy::cache::Change;
-use crate::proxy::dispatch::limiter::Permit;
 
-/// The body, and what is given back at its end.
+/// Something a request holds until the last byte of its response has arrived. It is dropped when the body ends, in whatever way.
+pub trait HeldUntilEnd: Send + Sync + 'static {
+    /// The body has arrived in full.
+    fn completed(&mut self) {}
+}
+
+/// The body, and what is released at its end.
 pub struct UpstreamBody {
     /// `None` when all of it is ahead.
     body: Option<Incoming>,
     connection: Option<Connection>,
     pool: Weak<Shared>,
-    permit: Option<Arc<Permit>>,
-    /// What the request may have changed.
-    change: Option<Box<Change>>,
+    /// What the request holds until the last byte has arrived: a limiter's permit, a change.
+    held: Vec<Box<dyn HeldUntilEnd>>,
     /// Read before somebody asked for it.
     ahead: VecDeque<Bytes>,
 }
@@ -36,30 +39,23 @@ impl UpstreamBody {
             body: Some(body),
             connection: Some(connection),
             pool: Arc::downgrade(pool),
-            permit: None,
-            change: None,
+            held: Vec::new(),
             ahead: VecDeque::new(),
         };
-        body.give_back_at_end();
+        body.release_at_end();
         body
     }
 
     /// A body that is at hand.
     pub fn whole(bytes: Bytes) -> Self {
         let ahead = Some(bytes).filter(|bytes| !bytes.is_empty()).into_iter().collect();
-        Self { body: None, connection: None, pool: Weak::new(), permit: None, change: None, ahead }
+        Self { body: None, connection: None, pool: Weak::new(), held: Vec::new(), ahead }
     }
 
-    /// Keeps the request's place until the last byte has come. The place, if there is one that is kept.
-    pub fn hold(&mut self, permit: Option<Permit>) -> Weak<Permit> {
-        self.permit = permit.filter(|_| !self.has_come()).map(Arc::new);
-        self.permit.as_ref().map_or_else(Weak::new, Arc::downgrade)
-    }
-
-    /// The change is over when the last byte has come.
-    pub fn settles(&mut self, change: Change) {
-        self.change = Some(Box::new(change));
-        self.give_back_at_end();
+    /// Holds something until the last byte has arrived; a body that has arrived releases it at once.
+    pub fn hold(&mut self, held: impl HeldUntilEnd) {
+        self.held.push(Box::new(held));
+        self.release_at_end();
     }
 
     /// Reads ahead, at most `limit` bytes and a piece more, for at most so long a time; whether that is the whole body.
@@ -90,20 +86,19 @@ impl UpstreamBody {
     }
 
     /// Whether nothing more comes.
-    fn has_come(&self) -> bool {
+    fn has_arrived(&self) -> bool {
         self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
-    fn give_back_at_end(&mut self) {
-        if self.has_come() {
-            self.give_back();
+    fn release_at_end(&mut self) {
+        if self.has_arrived() {
+            self.release();
         }
     }
 
-    fn give_back(&mut self) {
-        self.permit = None;
-        if let Some(mut change) = self.change.take() {
-            change.known();
+    fn release(&mut self) {
+        for mut held in self.held.drain(..) {
+            held.completed();
         }
         if let (Some(connection), Some(pool)) = (self.connection.take(), self.pool.upgrade()) {
             pool.put_back(connection);
@@ -125,16 +120,19 @@ impl Body for UpstreamBody {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(body).poll_frame(context));
         match &frame {
-            Some(Ok(_)) => self.give_back_at_end(),
+            Some(Ok(_)) => self.release_at_end(),
             // A broken connection is of no use to anybody.
-            Some(Err(_)) => (self.permit, self.connection, self.change) = (None, None, None),
-            None => self.give_back(),
+            Some(Err(_)) => {
+                self.held.clear();
+                self.connection = None;
+            }
+            None => self.release(),
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.has_come()
+        self.ahead.is_empty() && self.has_arrived()
     }
 
     fn size_hint(&self) -> SizeHint {

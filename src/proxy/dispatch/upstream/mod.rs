@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-pub use body::UpstreamBody;
+pub use body::{HeldUntilEnd, UpstreamBody};
 use breaker::Breaker;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::HeaderValue;

@@ -12,9 +12,8 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::secured::{Ahead, Session};
-use super::untaken::{AnswerRoom, Untaken};
+use super::write_backlog::{BacklogBudget, WriteBacklog};
 use crate::config::Timeouts;
-use crate::proxy::dispatch::limiter::Permit;
 
 /// One accepted connection, as the steps of the data path see it.
 ///
@@ -41,11 +40,17 @@ pub struct ClientConnection {
     /// How long the client may take nothing of an answer, in milliseconds.
     patience: AtomicU64,
     /// What it keeps from others while it takes an answer.
-    place: Mutex<Weak<Permit>>,
+    contended: Mutex<Option<Weak<dyn Contended>>>,
     stall: OnceLock<Stall>,
     /// What the client has not taken yet of its answers.
-    pub untaken: Untaken,
+    pub write_backlog: WriteBacklog,
     unreadable: OnceLock<&'static str>,
+}
+
+/// Something that others may be waiting for while a response holds it.
+pub trait Contended: Send + Sync {
+    /// Whether others are waiting for it.
+    fn is_contended(&self) -> bool;
 }
 
 /// How far the body of the latest request goes.
@@ -92,7 +97,7 @@ impl ClientConnection {
         local: Option<SocketAddr>,
         scheme: Scheme,
         socket: Weak<TcpStream>,
-        room: AnswerRoom,
+        room: BacklogBudget,
     ) -> Self {
         Self {
             peer,
@@ -108,9 +113,9 @@ impl ClientConnection {
             is_resting: AtomicBool::new(false),
             handshakes: AtomicU32::new(0),
             patience: AtomicU64::new(millis(Timeouts::default().body_idle)),
-            place: Mutex::default(),
+            contended: Mutex::default(),
             stall: OnceLock::new(),
-            untaken: Untaken::new(room),
+            write_backlog: WriteBacklog::new(room),
             unreadable: OnceLock::new(),
         }
     }
@@ -201,15 +206,15 @@ impl ClientConnection {
         Terms { number: self.requests(), patience }
     }
 
-    /// Until the answer that begins has come from Business Central, it takes this place there.
-    pub fn keeps(&self, place: Weak<Permit>) {
-        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    /// The response that begins holds this until its last byte has arrived from Business Central.
+    pub fn set_contended(&self, held: Weak<impl Contended + 'static>) {
+        *self.contended.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
     }
 
-    /// Whether others wait for what it keeps: its place at Business Central, or room in memory.
+    /// Whether others wait for what this client's response holds: a limiter's permit, or memory.
     pub(super) fn is_in_the_way(&self) -> bool {
-        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-        place.is_some_and(|place| place.is_missed()) || self.untaken.is_in_the_way()
+        let held = self.contended.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Weak::upgrade);
+        held.is_some_and(|held| held.is_contended()) || self.write_backlog.is_in_the_way()
     }
 
     /// It took nothing for longer than it may, or too little, and is cut off: with a reset, since it would take the rest just as slowly.

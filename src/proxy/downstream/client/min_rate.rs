@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::proxy::timer::Timer;
 
-/// How long one body may be waited for: waiting spends credit, and what moves at [`LEAST_RATE`] earns as much as it takes.
+/// How long one body may be waited for: waiting spends credit, and what moves at [`MIN_BYTES_PER_SECOND`] earns as much as it takes.
 #[derive(Debug)]
-pub struct Pace {
+pub struct MinRate {
     credit: Duration,
     most: Duration,
     /// When the credit is spent, while it is waited for.
@@ -20,7 +20,7 @@ pub struct Pace {
     timer: Timer,
 }
 
-impl Pace {
+impl MinRate {
     /// `most`: how long nothing may move at all, after it was fast enough until then.
     pub fn new(most: Duration) -> Self {
         Self { credit: most, most, deadline: None, timer: Timer::default() }
@@ -37,7 +37,7 @@ impl Pace {
             self.credit = deadline.saturating_duration_since(Instant::now());
         }
         if self.credit < self.most {
-            let earned = Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / LEAST_RATE);
+            let earned = Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / MIN_BYTES_PER_SECOND);
             self.credit = self.credit.saturating_add(earned).min(self.most);
         }
     }
@@ -57,39 +57,39 @@ impl Pace {
 /// Bytes a second. Windows' HTTP.sys, behind which these programs have lived with NAV and IIS, asks for as many in both directions unless told otherwise
 /// (IIS, `MinFileBytesPerSec`), and so does Kestrel. A modem of 1994 moves ten times as many, the slowest DSL line a hundred times; a program that works on
 /// each record while it reads the answer stays above it with one record a second.
-pub const LEAST_RATE: u64 = 240;
+pub const MIN_BYTES_PER_SECOND: u64 = 240;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// After how many seconds of waiting it is overdue.
-    async fn overdue(pace: &mut Pace) -> u64 {
+    async fn overdue(min_rate: &mut MinRate) -> u64 {
         let started = Instant::now();
-        std::future::poll_fn(|context| pace.poll_overdue(context)).await;
+        std::future::poll_fn(|context| min_rate.poll_overdue(context)).await;
         started.elapsed().as_secs()
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_waiting_costs_credit_and_what_moves_earns_it() {
-        let mut pace = Pace::new(Duration::from_secs(60));
-        pace.moved(1);
+        let mut min_rate = MinRate::new(Duration::from_secs(60));
+        min_rate.moved(1);
         tokio::time::advance(Duration::from_secs(3600)).await;
-        assert!(pace.was_fast());
-        assert_eq!(overdue(&mut pace).await, 60);
-        pace.moved(10 * 240);
-        assert!(!pace.was_fast());
-        assert_eq!(overdue(&mut pace).await, 10);
-        pace.moved(1000 * 240);
-        assert_eq!(overdue(&mut pace).await, 60, "no more than there was at first");
+        assert!(min_rate.was_fast());
+        assert_eq!(overdue(&mut min_rate).await, 60);
+        min_rate.moved(10 * 240);
+        assert!(!min_rate.was_fast());
+        assert_eq!(overdue(&mut min_rate).await, 10);
+        min_rate.moved(1000 * 240);
+        assert_eq!(overdue(&mut min_rate).await, 60, "no more than there was at first");
     }
 
     #[tokio::test(start_paused = true)]
     async fn another_body_begins_with_full_credit() {
-        let mut pace = Pace::new(Duration::from_secs(600));
-        let waiting = tokio::time::timeout(Duration::from_secs(590), overdue(&mut pace)).await;
+        let mut min_rate = MinRate::new(Duration::from_secs(600));
+        let waiting = tokio::time::timeout(Duration::from_secs(590), overdue(&mut min_rate)).await;
         assert!(waiting.is_err());
-        pace.begin_anew(Duration::from_secs(20));
-        assert_eq!(overdue(&mut pace).await, 20);
+        min_rate.begin_anew(Duration::from_secs(20));
+        assert_eq!(overdue(&mut min_rate).await, 20);
     }
 }

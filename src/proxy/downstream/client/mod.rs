@@ -17,11 +17,11 @@ mod request_stream;
 mod secured;
 mod socket;
 mod unreadable;
-mod untaken;
+mod write_backlog;
 
-pub use connection::{ClientConnection, PATIENCE_OF_OTHERS, Stall};
+pub use connection::{ClientConnection, Contended, PATIENCE_OF_OTHERS, Stall};
 pub use raw_answer::raw_answer;
 pub use request_stream::RequestStream;
 pub use secured::SecuredSocket;
 pub use socket::{Readable, Socket};
-pub use untaken::AnswerRoom;
+pub use write_backlog::BacklogBudget;

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::connection::ClientConnection;
 use super::request_stream::RequestStream;
 use super::unreadable;
-use super::untaken::AnswerRoom;
+use super::write_backlog::BacklogBudget;
 use crate::proxy::downstream::bind::LocalAddress;
 
 /// The answer to a head that no parser takes.
@@ -41,7 +41,7 @@ pub async fn read(
         Some(local.socket),
         local.scheme.clone(),
         Weak::new(),
-        AnswerRoom::default(),
+        BacklogBudget::default(),
     ));
     let (mut client, server) = tokio::io::duplex(head.len().max(ANSWER_BYTES));
     let read = Mutex::new(None);

@@ -329,7 +329,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RequestStream<S> {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
         let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, slices))?;
-        self.connection.untaken.take(written);
+        self.connection.write_backlog.take(written);
         Poll::Ready(Ok(written))
     }
 
@@ -341,7 +341,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RequestStream<S> {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.inner).poll_flush(context))?;
         self.is_writing = false;
-        self.connection.untaken.take_all();
+        self.connection.write_backlog.take_all();
         self.connection.is_written();
         Poll::Ready(Ok(()))
     }

@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::request_stream::end_of_head;
 use super::socket::{Readable, Socket};
 use super::unreadable;
-use super::untaken::AnswerRoom;
+use super::write_backlog::BacklogBudget;
 
 /// One accepted connection's bytes in both directions, without their encryption.
 pub struct SecuredSocket(Arc<Mutex<TlsStream<Socket>>>);
@@ -71,7 +71,7 @@ impl SecuredSocket {
         socket: TcpStream,
         peer: SocketAddr,
         tls: TlsAcceptor,
-        room: AnswerRoom,
+        room: BacklogBudget,
     ) -> Result<Self, NotSecured> {
         let handshake = async {
             let mut first = [0];

@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::connection::{ClientConnection, PATIENCE_OF_OTHERS, Stall, Terms};
-use super::min_rate::Pace;
-use super::untaken::AnswerRoom;
+use super::min_rate::MinRate;
+use super::write_backlog::BacklogBudget;
 use crate::proxy::timer::Timer;
 use crate::shared_socket::SharedSocket;
 
@@ -25,10 +25,10 @@ pub struct Socket {
     socket: SharedSocket,
     connection: Arc<ClientConnection>,
     /// How fast the client takes the answer; the terms are those of the last one that was waited for.
-    pace: Pace,
+    min_rate: MinRate,
     terms: Terms,
     /// The same, while others wait for what it keeps.
-    strict: Pace,
+    strict: MinRate,
     /// When to see again whether they do.
     next_look: Option<Instant>,
     timer: Timer,
@@ -42,20 +42,20 @@ pub trait Readable {
 }
 
 impl Socket {
-    pub fn new(socket: TcpStream, peer: SocketAddr, scheme: Scheme, room: AnswerRoom) -> Self {
+    pub fn new(socket: TcpStream, peer: SocketAddr, scheme: Scheme, room: BacklogBudget) -> Self {
         // An answer's last piece must not wait for more; fails only on a connection that is gone.
         let _ = socket.set_nodelay(true);
         let local = socket.local_addr().ok();
         let socket = Arc::new(socket);
         let connection = ClientConnection::new(peer, local, scheme, Arc::downgrade(&socket), room);
         let terms = connection.terms();
-        let pace = Pace::new(terms.patience);
+        let min_rate = MinRate::new(terms.patience);
         Self {
             socket: SharedSocket(socket),
             connection: Arc::new(connection),
-            pace,
+            min_rate,
             terms,
-            strict: Pace::new(PATIENCE_OF_OTHERS),
+            strict: MinRate::new(PATIENCE_OF_OTHERS),
             next_look: None,
             timer: Timer::default(),
             hearing_out: None,
@@ -88,7 +88,7 @@ impl Socket {
             }
         };
         if let Ok(bytes) = &written {
-            self.pace.moved(*bytes);
+            self.min_rate.moved(*bytes);
             self.strict.moved(*bytes);
         }
         Poll::Ready(written)
@@ -99,10 +99,10 @@ impl Socket {
         let terms = self.connection.terms();
         if self.terms != terms {
             self.terms = terms;
-            self.pace.begin_anew(terms.patience);
+            self.min_rate.begin_anew(terms.patience);
             self.strict.begin_anew(PATIENCE_OF_OTHERS);
         }
-        if self.pace.poll_overdue(context).is_ready() {
+        if self.min_rate.poll_overdue(context).is_ready() {
             return Poll::Ready(Stall::Overdue);
         }
         ready!(self.strict.poll_overdue(context));

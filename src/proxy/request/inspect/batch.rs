@@ -3,33 +3,32 @@
 use hyper::Method;
 
 use super::addresses::{elsewhere, judge_addresses};
-use super::body_address::{Inside, Understood};
-use super::subscriptions::{creates, judge_subscription};
+use super::body_address::{BodyContext, Understood};
+use super::subscriptions::judge_subscription;
 use crate::business_central::address::{Portion, Resource, Subscription};
 use crate::business_central::batch::{Batch, Operation};
-use crate::proxy::cache::Extent;
+use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::look_up::LookUp;
-use crate::proxy::exchange::only_reads;
-use crate::proxy::headers::METHOD_HEADERS;
-use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::methods::{METHOD_HEADERS, creates, only_reads};
+use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::authorize::settle;
 use crate::proxy::request::company_choice::companies_of;
 use crate::proxy::request::route::allows;
 
 /// The batch as it may be sent: every address one at Business Central, and every request in the company it may be in. And what it may
 /// change.
-pub async fn judge_batch(text: &str, inside: &Inside<'_, impl LookUp>) -> Result<(String, Extent), Refusal> {
+pub async fn judge_batch(text: &str, context: &BodyContext<'_, impl LookUp>) -> Result<(String, Extent), Rejection> {
     let mut batch = Batch::parse(text)?;
     let mut judged: Vec<Judged> = Vec::with_capacity(batch.operations.len());
     let mut changes = Extent::Nothing;
     for index in 0..batch.operations.len() {
         let Some((earlier, [operation, ..])) = batch.operations.split_at_mut_checked(index) else { continue };
-        let (about, may_change) = judge_operation(operation, earlier, &judged, inside).await.map_err(|refusal| {
+        let (about, may_change) = judge_operation(operation, earlier, &judged, context).await.map_err(|rejection| {
             let message = format!(
                 "Request `{}` of the batch was refused, and nothing of it sent. {}",
-                operation.id, refusal.message
+                operation.id, rejection.message
             );
-            Refusal { message, ..refusal }
+            Rejection { message, ..rejection }
         })?;
         judged.push(Judged { id: operation.id.clone(), about });
         changes = changes.and(may_change);
@@ -66,38 +65,38 @@ async fn judge_operation(
     operation: &mut Operation<'_>,
     earlier: &[Operation<'_>],
     judged: &[Judged],
-    inside: &Inside<'_, impl LookUp>,
-) -> Result<(About, Extent), Refusal> {
+    context: &BodyContext<'_, impl LookUp>,
+) -> Result<(About, Extent), Rejection> {
     let methods = methods(operation)?;
-    allows(inside.settings, methods.iter().cloned())?;
+    allows(context.settings, methods.iter().cloned())?;
     let named: Vec<String> = operation.header(COMPANY).into_iter().collect();
     let referred = operation.refers_to(earlier).map(|(to, rest)| (to.id.clone(), rest.to_owned()));
     let (about, at, companies) = if let Some((to, rest)) = referred {
-        inside.judge_reference(&rest, &named).await?;
+        context.judge_reference(&rest, &named).await?;
         let about = judged.iter().find(|judged| judged.id == to).map_or(About::Anything, |judged| judged.about);
         if about == About::Companies && !rest.is_empty() {
-            return Err(Refusal::new(Kind::BadRequest, NO_REFERENCE));
+            return Err(Rejection::new(Kind::BadRequest, NO_REFERENCE));
         }
-        let mut at = inside.request.clone();
-        let companies = companies_of(inside.settings, inside.look_up, &mut at).await?;
+        let mut at = context.request.clone();
+        let companies = companies_of(context.settings, context.look_up, &mut at).await?;
         // Where the earlier one fails, the reference leads to the set of all.
         if matches!(about, About::Subscriptions(_)) && companies.within.is_some() && methods.iter().any(only_reads) {
-            return Err(Refusal::new(Kind::NotAllowed, NO_REFERENCE_TO_READ));
+            return Err(Rejection::new(Kind::NotAllowed, NO_REFERENCE_TO_READ));
         }
         (about, at, companies)
     } else {
-        let Some(Understood { resource, companies, .. }) = inside.understand(&operation.url, &named).await? else {
+        let Some(Understood { resource, companies, .. }) = context.understand(&operation.url, &named).await? else {
             return Err(elsewhere(&operation.url));
         };
         if resource.is_batch() {
-            return Err(Refusal::new(Kind::BadRequest, "A batch can't hold a batch."));
+            return Err(Rejection::new(Kind::BadRequest, "A batch can't hold a batch."));
         }
-        if !resource.is_served_with(inside.request) {
+        if !resource.is_served_with(context.request) {
             return Err(elsewhere(&operation.url));
         }
-        let at = settle(resource, &companies, &methods, inside.look_up).await?;
+        let at = settle(resource, &companies, &methods, context.look_up).await?;
         if companies.within.is_some() && matches!(at.subscriptions(), Some((_, Portion::All))) && !creates(&methods) {
-            return Err(Refusal::new(Kind::NotAllowed, NO_LIST));
+            return Err(Rejection::new(Kind::NotAllowed, NO_LIST));
         }
         operation.url = at.in_batch(companies.company.as_deref())?;
         (About::of(&at), at, companies)
@@ -113,9 +112,9 @@ async fn judge_operation(
     let body = operation.body.take();
     let changed = match (&body, about) {
         (Some(body), About::Subscriptions(subscription)) => {
-            judge_subscription(subscription, creates(&methods), &at, body, inside).await.map(|()| None)?
+            judge_subscription(subscription, creates(&methods), &at, body, context).await.map(|()| None)?
         }
-        (Some(body), _) => judge_addresses(body, inside).await?,
+        (Some(body), _) => judge_addresses(body, context).await?,
         (None, _) => None,
     };
     operation.body = changed.map(Into::into).or(body);
@@ -123,11 +122,11 @@ async fn judge_operation(
 }
 
 /// All that the request can count as.
-fn methods(operation: &Operation<'_>) -> Result<Vec<Method>, Refusal> {
+fn methods(operation: &Operation<'_>) -> Result<Vec<Method>, Rejection> {
     let hidden = METHOD_HEADERS.iter().filter_map(|name| operation.header(name));
     let method = |name: String| {
         Method::from_bytes(name.to_ascii_uppercase().as_bytes())
-            .map_err(|_| Refusal::new(Kind::BadRequest, format!("`{name}` is no method.")))
+            .map_err(|_| Rejection::new(Kind::BadRequest, format!("`{name}` is no method.")))
     };
     std::iter::once(operation.method.clone()).chain(hidden).map(method).collect()
 }

@@ -4,17 +4,17 @@ use crate::business_central::address::{Asked, EnvironmentAddress, Resource, spli
 use crate::business_central::{SafePath, Surface};
 use crate::config;
 use crate::proxy::environment::look_up::LookUp;
-use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::company_choice::{Companies, companies_of};
 
 /// What the addresses in one body are read against.
 #[derive(Debug)]
-pub struct Inside<'a, L> {
+pub struct BodyContext<'a, L> {
     pub settings: &'a config::Route,
     pub environment: &'a EnvironmentAddress,
     pub look_up: &'a L,
     /// Scheme and authority by which the client reached us.
-    pub base: &'a str,
+    pub base_url: &'a str,
     /// What the request itself asks for.
     pub request: &'a Resource,
 }
@@ -27,9 +27,9 @@ pub struct Understood {
     pub is_relative: bool,
 }
 
-impl<L: LookUp> Inside<'_, L> {
+impl<L: LookUp> BodyContext<'_, L> {
     /// What an address asks for; `None` when it belongs to another server.
-    pub async fn understand(&self, address: &str, company_headers: &[String]) -> Result<Option<Understood>, Refusal> {
+    pub async fn understand(&self, address: &str, company_headers: &[String]) -> Result<Option<Understood>, Rejection> {
         // In an address it would begin what no server sees; old clients write it into names.
         let address = address.replace('#', "%23");
         let (path, query) = split_query(&address);
@@ -60,7 +60,7 @@ impl<L: LookUp> Inside<'_, L> {
     }
 
     /// What follows the reference to another part of the same batch: it can't lead out of what that part asks for.
-    pub async fn judge_reference(&self, rest: &str, company_headers: &[String]) -> Result<(), Refusal> {
+    pub async fn judge_reference(&self, rest: &str, company_headers: &[String]) -> Result<(), Rejection> {
         let address = format!("{}/reference{}", self.root(), rest.replace('#', "%23"));
         let (path, query) = split_query(&address);
         let understood = self.in_company(self.local(path, query, company_headers)?, true).await?;
@@ -72,19 +72,19 @@ impl<L: LookUp> Inside<'_, L> {
         self.request.local_root(&self.settings.surface).unwrap_or_default()
     }
 
-    fn local(&self, remainder: &str, query: Option<&str>, company_headers: &[String]) -> Result<Resource, Refusal> {
+    fn local(&self, remainder: &str, query: Option<&str>, company_headers: &[String]) -> Result<Resource, Rejection> {
         let asked = Asked { remainder: SafePath::check(remainder)?, query, company_headers };
         Ok(Resource::understand(&self.settings.surface, asked, self.environment)?)
     }
 
-    async fn in_company(&self, mut resource: Resource, is_relative: bool) -> Result<Understood, Refusal> {
+    async fn in_company(&self, mut resource: Resource, is_relative: bool) -> Result<Understood, Rejection> {
         let companies = companies_of(self.settings, self.look_up, &mut resource).await?;
         Ok(Understood { resource, companies, is_relative })
     }
 
     /// The path of an address that begins as the client's own base address does.
     fn path_at_base<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let authority = self.base.split_once("://").map_or(self.base, |(_, authority)| authority);
+        let authority = self.base_url.split_once("://").map_or(self.base_url, |(_, authority)| authority);
         let (scheme, rest) = path.split_once("://")?;
         let (head, rest) = rest.split_at_checked(authority.len())?;
         let is_ours = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
@@ -92,13 +92,13 @@ impl<L: LookUp> Inside<'_, L> {
         (is_ours && (rest.is_empty() || rest.starts_with('/'))).then_some(rest)
     }
 
-    fn not_ours(&self, address: &str) -> Refusal {
+    fn not_ours(&self, address: &str) -> Rejection {
         let message = format!(
             "The address `{address}` inside the body is not below the route `{}`; write it relative to the service's root, such as \
              customers(…).",
             self.settings.path
         );
-        Refusal::new(Kind::BadRequest, message)
+        Rejection::new(Kind::BadRequest, message)
     }
 }
 

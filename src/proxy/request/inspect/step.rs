@@ -2,9 +2,7 @@
 //!
 //! Only JSON that can hold addresses is looked into; every other body passes as it came, however large.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::Either;
@@ -13,31 +11,47 @@ use hyper::Method;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use hyper::http::request::Parts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::Service;
 
 use super::addresses::judge_addresses;
 use super::batch::judge_batch;
-use super::body_address::Inside;
-use super::subscriptions::{creates, judge_subscription};
+use super::body_address::BodyContext;
+use super::subscriptions::judge_subscription;
 use crate::business_central::Dialect;
 use crate::business_central::address::{self, Resource};
 use crate::business_central::body_addresses::may_hold_addresses;
 use crate::config;
 use crate::proxy::body::gunzip::Gunzip;
-use crate::proxy::body::request_body::{RequestBody, gather};
-use crate::proxy::cache::Extent;
+use crate::proxy::body::read_ahead::{is_large, read_all};
+use crate::proxy::body::request_body::RequestBody;
+use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::look_up::LookUp;
-use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::headers;
+use crate::proxy::methods::{creates, methods, only_reads};
+use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::company_choice::reach;
-use crate::proxy::step::Routed;
-use crate::proxy::{exchange, headers};
+use crate::proxy::step::{Inspected, Routed};
 
-/// The step that looks into bodies.
-#[derive(Debug, Clone)]
-pub struct Inspect<S> {
-    /// How many large bodies may be at hand at once.
-    room: Arc<Semaphore>,
-    inner: S,
+/// The step that inspects bodies. `large_bodies` has [`MAX_LARGE_BODIES`] permits, shared by all requests.
+pub fn inspect_request(
+    routed: Routed<RequestBody>,
+    large_bodies: &Arc<Semaphore>,
+) -> Either<Inspected, impl Future<Output = Result<Inspected, Rejection>> + Send + use<>> {
+    if needs_no_inspection(&routed) {
+        return Either::Left(Inspected { routed, batch_changes: None });
+    }
+    let large_bodies = large_bodies.clone();
+    Either::Right(async move {
+        let Routed { exchange, route, resource, dialect, mut head, body } = routed;
+        let context = BodyContext {
+            settings: &route.settings,
+            environment: &route.connector.address,
+            look_up: &*route,
+            base_url: &exchange.base_url,
+            request: &resource,
+        };
+        let Checked { body, batch_changes } = inspect(&context, dialect, &mut head, body, large_bodies).await?;
+        Ok(Inspected { routed: Routed { exchange, route, resource, dialect, head, body }, batch_changes })
+    })
 }
 
 /// What a body is looked into for.
@@ -52,101 +66,59 @@ pub enum Subject {
     Addresses,
 }
 
-impl<S> Inspect<S> {
-    /// `room` has [`LARGE_BODIES`] permits, shared by all requests.
-    pub fn new(room: Arc<Semaphore>, inner: S) -> Self {
-        Self { room, inner }
-    }
-}
-
-impl<S> Service<Routed<RequestBody>> for Inspect<S>
-where
-    S: Service<Routed<RequestBody>, Error = Refusal, Future: Send> + Clone + Send + 'static,
-{
-    type Response = S::Response;
-    type Error = Refusal;
-    type Future = Either<S::Future, Pin<Box<dyn Future<Output = Result<S::Response, Refusal>> + Send>>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, routed: Routed<RequestBody>) -> Self::Future {
-        if has_nothing_to_judge(&routed) {
-            return Either::Left(self.inner.call(routed));
-        }
-        let (room, mut inner) = (self.room.clone(), self.inner.clone());
-        Either::Right(Box::pin(async move {
-            let Routed { exchange, route, resource, mut head, body } = routed;
-            let inside = Inside {
-                settings: &route.settings,
-                environment: &route.destination.address,
-                look_up: &*route,
-                base: exchange.base(),
-                request: &resource,
-            };
-            let Inspected { body, batch } = inspect(&inside, exchange.dialect(), &mut head, body, room).await?;
-            if let Some(changes) = batch {
-                exchange.batch_judged(changes);
-            }
-            inner.call(Routed { exchange, route, resource, head, body }).await
-        }))
-    }
-}
-
 /// Whether it is one of the many that just read.
-fn has_nothing_to_judge(Routed { route, resource, head, body, .. }: &Routed<RequestBody>) -> bool {
-    exchange::only_reads(&head.method)
+fn needs_no_inspection(Routed { route, resource, head, body, .. }: &Routed<RequestBody>) -> bool {
+    only_reads(&head.method)
         && body.is_end_stream()
         && matches!(Subject::by_head(&route.settings, resource, head), Ok(None))
 }
 
-/// What was looked into.
+/// A body that was checked.
 #[derive(Debug)]
-pub struct Inspected {
-    /// As it may be sent.
+pub struct Checked {
+    /// The body as it may be sent.
     pub body: RequestBody,
-    /// What a batch may change.
-    pub batch: Option<Extent>,
+    /// What it may change, if it is a batch.
+    pub batch_changes: Option<Extent>,
 }
 
-impl From<RequestBody> for Inspected {
+impl From<RequestBody> for Checked {
     fn from(body: RequestBody) -> Self {
-        Self { body, batch: None }
+        Self { body, batch_changes: None }
     }
 }
 
 /// The body as it may be sent; its headers change with it.
 pub async fn inspect(
-    inside: &Inside<'_, impl LookUp>,
+    context: &BodyContext<'_, impl LookUp>,
     dialect: Dialect,
     head: &mut Parts,
     mut body: RequestBody,
-    room: Arc<Semaphore>,
-) -> Result<Inspected, Refusal> {
-    let is_soap = inside.request.is_soap() || dialect == Dialect::Soap;
+    large_bodies: Arc<Semaphore>,
+) -> Result<Checked, Rejection> {
+    let is_soap = context.request.is_soap() || dialect == Dialect::Soap;
     if is_soap && head.method == Method::POST && body.is_end_stream() {
-        return Err(Refusal::new(Kind::BadRequest, EMPTY_SOAP_CALL));
+        return Err(Rejection::new(Kind::BadRequest, EMPTY_SOAP_CALL));
     }
-    let Some(subject) = Subject::by_head(inside.settings, inside.request, head)? else { return Ok(body.into()) };
-    if subject.passes(&body, inside.settings) {
+    let Some(subject) = Subject::by_head(context.settings, context.request, head)? else { return Ok(body.into()) };
+    if subject.passes(&body, context.settings) {
         return Ok(body.into());
     }
     let is_gzip = match is_gzip(&head.headers) {
-        Err(_) if subject == Subject::Addresses && !is_confined(inside.settings) => return Ok(body.into()),
+        Err(_) if subject == Subject::Addresses && !is_confined(context.settings) => return Ok(body.into()),
         known => known?,
     };
-    let as_sent = body.again();
-    let (bytes, permit) = at_hand(std::mem::take(&mut body), is_gzip, room).await?;
-    let Judged { text, batch } = subject.judge(&bytes, inside).await?;
+    let as_sent = body.replay();
+    let (bytes, permit) = in_memory(std::mem::take(&mut body), is_gzip, large_bodies).await?;
+    let Judged { text, batch } = subject.judge(&bytes, context).await?;
     let body = match (text, as_sent) {
         (None, Some(as_sent)) => as_sent,
         (judged, _) => {
             headers::of_changed_body(&mut head.headers);
-            RequestBody::whole(judged.map_or(bytes, Bytes::from), permit)
+            RequestBody::buffered(judged.map_or(bytes, Bytes::from), permit)
         }
     };
-    Ok(Inspected { body, batch })
+    Ok(Checked { body, batch_changes: batch })
 }
 
 /// What came of a judgement.
@@ -158,23 +130,23 @@ struct Judged {
 }
 
 /// The whole body, decoded.
-async fn at_hand(
+async fn in_memory(
     body: RequestBody,
     is_gzip: bool,
-    room: Arc<Semaphore>,
-) -> Result<(Bytes, Option<Arc<OwnedSemaphorePermit>>), Refusal> {
-    if let (RequestBody::Whole { bytes, _room: room }, false) = (&body, is_gzip)
+    large_bodies: Arc<Semaphore>,
+) -> Result<(Bytes, Option<Arc<OwnedSemaphorePermit>>), Rejection> {
+    if let (RequestBody::Buffered { bytes, _permit }, false) = (&body, is_gzip)
         && bytes.len() <= BODY_LIMIT
     {
-        return Ok((bytes.clone(), room.clone()));
+        return Ok((bytes.clone(), _permit.clone()));
     }
     // Never closed, so it is only the wait that counts.
-    let permit = room.acquire_owned().await.ok().map(Arc::new);
+    let permit = large_bodies.acquire_owned().await.ok().map(Arc::new);
     let gathered = match is_gzip {
-        true => gather(Gunzip::new(body), BODY_LIMIT).await?,
-        false => gather(body, BODY_LIMIT).await?,
+        true => read_all(Gunzip::new(body), BODY_LIMIT).await?,
+        false => read_all(body, BODY_LIMIT).await?,
     };
-    gathered.map(|bytes| (bytes, permit)).ok_or_else(|| Refusal::new(Kind::TooLarge, TOO_LARGE))
+    gathered.map(|bytes| (bytes, permit)).ok_or_else(|| Rejection::new(Kind::TooLarge, TOO_LARGE))
 }
 
 impl Subject {
@@ -184,27 +156,27 @@ impl Subject {
             Self::Batch => false,
             Self::Subscription { .. } => body.is_end_stream(),
             // Without a company of its own a route has nothing to guard: what is too large to be at hand streams on.
-            Self::Addresses => body.is_end_stream() || body.is_large() && !is_confined(settings),
+            Self::Addresses => body.is_end_stream() || is_large(body) && !is_confined(settings),
         }
     }
 
     /// What a body that comes with this head has to be looked into for.
-    pub fn by_head(settings: &config::Route, resource: &Resource, head: &Parts) -> Result<Option<Self>, Refusal> {
+    pub fn by_head(settings: &config::Route, resource: &Resource, head: &Parts) -> Result<Option<Self>, Rejection> {
         let is_json = is_json(&head.headers);
         if is_json && !is_like_ascii(&head.headers) {
-            return Err(Refusal::new(Kind::UnsupportedMediaType, UNKNOWN_CHARSET));
+            return Err(Rejection::new(Kind::UnsupportedMediaType, UNKNOWN_CHARSET));
         }
         if resource.is_batch() {
             return match (is_json, &head.method) {
                 (true, &Method::POST) => Ok(Some(Self::Batch)),
-                (false, &Method::POST) => Err(Refusal::new(Kind::UnsupportedMediaType, NOT_JSON)),
-                _ => Err(Refusal::new(Kind::BadRequest, "A batch is sent with POST.")),
+                (false, &Method::POST) => Err(Rejection::new(Kind::UnsupportedMediaType, NOT_JSON)),
+                _ => Err(Rejection::new(Kind::BadRequest, "A batch is sent with POST.")),
             };
         }
         Ok(match resource.subscription() {
             _ if !resource.takes_json() => None,
             Some(kind) if is_confined(settings) => {
-                let methods: Vec<Method> = headers::methods(&head.method, &head.headers).collect();
+                let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
                 Some(Self::Subscription { kind, creates: creates(&methods) })
             }
             None if is_json => Some(Self::Addresses),
@@ -212,8 +184,8 @@ impl Subject {
         })
     }
 
-    async fn judge(self, body: &[u8], inside: &Inside<'_, impl LookUp>) -> Result<Judged, Refusal> {
-        let no_utf8 = || Refusal::new(Kind::BadRequest, NO_UTF8);
+    async fn judge(self, body: &[u8], context: &BodyContext<'_, impl LookUp>) -> Result<Judged, Rejection> {
+        let no_utf8 = || Rejection::new(Kind::BadRequest, NO_UTF8);
         // In UTF-16 every other byte of a name is one: it would be read there, and not be found here.
         if memchr::memchr(0, body).is_some() {
             return Err(no_utf8());
@@ -224,14 +196,14 @@ impl Subject {
         let text = std::str::from_utf8(body).map_err(|_| no_utf8())?;
         match self {
             Self::Batch => {
-                let (text, changes) = judge_batch(text, inside).await?;
+                let (text, changes) = judge_batch(text, context).await?;
                 Ok(Judged { text: Some(text), batch: Some(changes) })
             }
             Self::Subscription { kind, creates } => {
-                judge_subscription(kind, creates, inside.request, text, inside).await?;
+                judge_subscription(kind, creates, context.request, text, context).await?;
                 Ok(Judged::default())
             }
-            Self::Addresses => Ok(Judged { text: judge_addresses(text, inside).await?, batch: None }),
+            Self::Addresses => Ok(Judged { text: judge_addresses(text, context).await?, batch: None }),
         }
     }
 }
@@ -260,7 +232,7 @@ fn is_like_ascii(headers: &HeaderMap) -> bool {
     })
 }
 
-fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
+fn is_gzip(headers: &HeaderMap) -> Result<bool, Rejection> {
     let codings =
         headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
     let codings = codings.map(|coding| coding.trim_ascii().to_ascii_lowercase());
@@ -268,7 +240,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
     match (codings.next().as_deref(), codings.next()) {
         (None, _) => Ok(false),
         (Some(b"gzip" | b"x-gzip"), None) => Ok(true),
-        _ => Err(Refusal::new(Kind::UnsupportedMediaType, UNKNOWN_CODING)),
+        _ => Err(Rejection::new(Kind::UnsupportedMediaType, UNKNOWN_CODING)),
     }
 }
 
@@ -276,7 +248,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
 const BODY_LIMIT: usize = 16 << 20;
 
 /// How many bodies that are larger than what is read ahead, or compressed, are at hand at once.
-pub const LARGE_BODIES: usize = 8;
+pub const MAX_LARGE_BODIES: usize = 8;
 
 const TOO_LARGE: &str = "The body is larger than 16 MiB, too large to look for addresses that leave the route's company; send it in parts, \
      or through a route without `company`.";

@@ -4,33 +4,35 @@
 use hyper::Method;
 
 use super::addresses::unreadable;
-use super::body_address::Inside;
+use super::body_address::BodyContext;
 use crate::business_central::Members;
 use crate::business_central::address::{AddressError, Portion, Resource, Subscription, names};
 use crate::proxy::environment::look_up::LookUp;
-use crate::proxy::exchange::only_reads;
-use crate::proxy::rejection::{Kind, Refusal};
+use crate::proxy::methods::{creates, only_reads};
+use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::company_choice::{Companies, within};
 
 /// Refuses what would show or change a subscription of another company than the request's.
 ///
 /// All subscriptions of an environment stand in one set. Of a list, those of other companies are left out when it is answered; a single one is
 /// looked at first.
-pub async fn judge_access(
+pub async fn check_access(
     resource: &Resource,
     companies: &Companies,
     methods: &[Method],
     look_up: &impl LookUp,
-) -> Result<(), Refusal> {
+) -> Result<(), Rejection> {
     let (Some(within), Some((subscription, portion))) = (&companies.within, resource.subscriptions()) else {
         return Ok(());
     };
     let only = format!("this route leads to the company `{}` only", names(within));
     let message = match portion {
-        Portion::One(one) => match look_up.is_subscribed_in(subscription, &one, companies).await? {
-            true => return Ok(()),
-            false => format!("The subscription is about another company, and {only}."),
-        },
+        Portion::One(one) => {
+            match look_up.is_subscribed_in(subscription, &one, companies.company.as_deref(), within).await? {
+                true => return Ok(()),
+                false => format!("The subscription is about another company, and {only}."),
+            }
+        }
         Portion::All if creates(methods) => return Ok(()),
         Portion::All if methods.iter().all(|method| only_reads(method) || method == Method::OPTIONS) => {
             match resource.obscures(subscription) {
@@ -52,12 +54,7 @@ pub async fn judge_access(
             )
         }
     };
-    Err(Refusal::new(Kind::NotAllowed, message))
-}
-
-/// Whether a request with these methods makes something new.
-pub fn creates(methods: &[Method]) -> bool {
-    methods.iter().all(|method| method == Method::POST)
+    Err(Rejection::new(Kind::NotAllowed, message))
 }
 
 /// Refuses a subscription to another company than the route's. Its addresses are not ours to change: Business Central calls the receiver
@@ -69,20 +66,24 @@ pub async fn judge_subscription(
     creates: bool,
     at: &Resource,
     body: &str,
-    inside: &Inside<'_, impl LookUp>,
-) -> Result<(), Refusal> {
+    context: &BodyContext<'_, impl LookUp>,
+) -> Result<(), Rejection> {
     let members: Members<'_> = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
     match subscription {
-        Subscription::Webhook => judge_webhook(at, &members, inside).await,
-        Subscription::Event => judge_event(creates, at, &members, inside).await,
+        Subscription::Webhook => judge_webhook(at, &members, context).await,
+        Subscription::Event => judge_event(creates, at, &members, context).await,
     }
 }
 
-async fn judge_webhook(at: &Resource, members: &Members<'_>, inside: &Inside<'_, impl LookUp>) -> Result<(), Refusal> {
+async fn judge_webhook(
+    at: &Resource,
+    members: &Members<'_>,
+    context: &BodyContext<'_, impl LookUp>,
+) -> Result<(), Rejection> {
     let Some(asked) = text(members, "resource")? else { return Ok(()) };
-    let watched = Resource::watched(&asked, inside.environment)?;
+    let watched = Resource::watched(&asked, context.environment)?;
     let about = watched.as_ref().unwrap_or(at);
-    let Some(within) = within(inside.settings, inside.look_up, about).await? else { return Ok(()) };
+    let Some(within) = within(context.settings, context.look_up, about).await? else { return Ok(()) };
     if let Some(mut watched) = watched {
         if within.iter().any(|company| watched.is_in(company)) {
             return Ok(());
@@ -97,28 +98,28 @@ async fn judge_event(
     creates: bool,
     at: &Resource,
     members: &Members<'_>,
-    inside: &Inside<'_, impl LookUp>,
-) -> Result<(), Refusal> {
+    context: &BodyContext<'_, impl LookUp>,
+) -> Result<(), Rejection> {
     let mut named = Vec::new();
     for member in Subscription::Event.telling_members() {
         named.extend(text(members, member)?.filter(|named| !named.is_empty()));
     }
     // As in a header: judged together with what the address names.
     let mut about = at.clone().named_by(&named)?;
-    let Some(within) = within(inside.settings, inside.look_up, &about).await? else { return Ok(()) };
+    let Some(within) = within(context.settings, context.look_up, &about).await? else { return Ok(()) };
     about.keep_to(&within)?;
     if creates && named.is_empty() && !about.names_its_company() {
         let company = within.first().map_or("", |company| company.name.as_str());
         let message = format!(
             "The subscription names no company, and Business Central would take its own default; add \"companyName\": \"{company}\" to it."
         );
-        return Err(Refusal::new(Kind::BadRequest, message));
+        return Err(Rejection::new(Kind::BadRequest, message));
     }
     Ok(())
 }
 
 /// A member that has to be a text; `None` where it is missing or null.
-fn text(members: &Members<'_>, name: &str) -> Result<Option<String>, Refusal> {
+fn text(members: &Members<'_>, name: &str) -> Result<Option<String>, Rejection> {
     let Some(value) = members.get(name) else { return Ok(None) };
     serde_json::from_str(value.get()).map_err(|error| unreadable(&error))
 }

@@ -16,19 +16,19 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::proxy::downstream::client::AnswerRoom;
+use crate::proxy::downstream::client::BacklogBudget;
 
 /// Target and body of a request, as the service got them.
 type Seen = (String, Vec<u8>);
 
-fn connection(room: &AnswerRoom) -> Arc<ClientConnection> {
+fn connection(room: &BacklogBudget) -> Arc<ClientConnection> {
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), room.clone()))
 }
 
 /// What a service behind the stream gets when a client sends these pieces, and all that the client reads.
 async fn seen(pieces: &[&[u8]]) -> (Vec<Seen>, String) {
-    let connection = connection(&AnswerRoom::default());
+    let connection = connection(&BacklogBudget::default());
     let (mut client, server) = tokio::io::duplex(1 << 20);
     let seen = Mutex::new(Vec::new());
     let service = service_fn(|request: Request<Incoming>| {
@@ -111,9 +111,9 @@ async fn a_refusal_says_why() {
         // What was answered before stays as it was.
         let (seen, answers) = seen(&[b"GET /before HTTP/1.1\r\n\r\n", head.as_bytes()]).await;
         assert_eq!(seen.len(), 1);
-        let (_, refusal) = answers.split_once("\r\n\r\n").unwrap();
-        assert!(refusal.starts_with(&format!("HTTP/1.1 {status} ")) && refusal.contains(reason), "{refusal}");
-        assert_eq!(refusal.matches("HTTP/1.1 ").count(), 1, "{refusal}");
+        let (_, rejection) = answers.split_once("\r\n\r\n").unwrap();
+        assert!(rejection.starts_with(&format!("HTTP/1.1 {status} ")) && rejection.contains(reason), "{rejection}");
+        assert_eq!(rejection.matches("HTTP/1.1 ").count(), 1, "{rejection}");
     }
 }
 
@@ -176,13 +176,13 @@ impl Body for Pieces {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        ready!(self.connection.untaken.poll_room(context));
+        ready!(self.connection.write_backlog.poll_room(context));
         if self.left == 0 {
             return Poll::Ready(None);
         }
         self.left -= 1;
         self.given.fetch_add(1, Ordering::Relaxed);
-        self.connection.untaken.hold(PIECE.len());
+        self.connection.write_backlog.hold(PIECE.len());
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&PIECE)))))
     }
 }
@@ -192,10 +192,10 @@ static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 #[tokio::test(start_paused = true)]
 async fn without_room_an_answer_goes_on_as_its_client_takes_it() {
     for (is_full, most_given) in [(false, 2..8), (true, 1..2)] {
-        let room = AnswerRoom::default();
+        let room = BacklogBudget::default();
         let others = connection(&room);
         if is_full {
-            others.untaken.hold(1 << 30);
+            others.write_backlog.hold(1 << 30);
         }
         let connection = connection(&room);
         let given = Arc::new(AtomicUsize::new(0));

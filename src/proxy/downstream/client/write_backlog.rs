@@ -12,19 +12,19 @@ use futures_util::task::AtomicWaker;
 
 /// The room all clients' answers share. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct AnswerRoom(Arc<AtomicUsize>);
+pub struct BacklogBudget(Arc<AtomicUsize>);
 
 /// What one client has not taken yet; hyper holds it.
 #[derive(Debug)]
-pub struct Untaken {
-    room: AnswerRoom,
+pub struct WriteBacklog {
+    room: BacklogBudget,
     bytes: AtomicUsize,
     /// The client's task, if its answer waits for room.
     waiting: AtomicWaker,
 }
 
-impl Untaken {
-    pub fn new(room: AnswerRoom) -> Self {
+impl WriteBacklog {
+    pub fn new(room: BacklogBudget) -> Self {
         Self { room, bytes: AtomicUsize::new(0), waiting: AtomicWaker::new() }
     }
 
@@ -71,7 +71,7 @@ impl Untaken {
     }
 }
 
-impl Drop for Untaken {
+impl Drop for WriteBacklog {
     fn drop(&mut self) {
         self.take_all();
     }
@@ -106,8 +106,8 @@ mod tests {
 
     #[test]
     fn without_room_a_client_gets_its_next_piece_once_it_has_taken_the_last() {
-        let room = AnswerRoom::default();
-        let [greedy, other] = [(); 2].map(|()| Untaken::new(room.clone()));
+        let room = BacklogBudget::default();
+        let [greedy, other] = [(); 2].map(|()| WriteBacklog::new(room.clone()));
         let woken = Arc::new(Woken::default());
         let waker = woken.clone().into();
         let mut context = Context::from_waker(&waker);

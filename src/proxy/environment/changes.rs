@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::business_central::CompanyId;
+use crate::proxy::dispatch::upstream::HeldUntilEnd;
 
 /// How far a request's changes can reach in its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,6 +175,12 @@ impl Change {
     /// It was carried out or it was not; nothing more comes of it. Without this it may go on when it is over for us.
     pub fn known(&mut self) {
         self.is_known = true;
+    }
+}
+
+impl HeldUntilEnd for Change {
+    fn completed(&mut self) {
+        self.known();
     }
 }
 

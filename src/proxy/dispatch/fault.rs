@@ -1,0 +1,82 @@
+//! Why an attempt has no response.
+
+use std::time::Duration;
+
+use crate::error_chain::root_cause;
+use crate::outbound::Unreachable;
+use crate::proxy::body::request_body::RequestBody;
+use crate::proxy::rejection::{Kind, Rejection};
+
+/// Why an attempt has no response.
+#[derive(Debug)]
+pub enum Fault {
+    /// No connection could be made.
+    Unreachable(Unreachable),
+    /// The connection broke before a byte of the request was written.
+    Unsent(hyper::Error),
+    /// The connection broke later.
+    Broken(hyper::Error),
+    /// The connection broke in the middle of the response, of which nothing was forwarded.
+    CutShort(hyper::Error),
+    /// The response did not come within this time.
+    TimedOut(Duration),
+    /// The client left.
+    ClientGone,
+    /// The client did not send all of the body.
+    BodyBroken,
+}
+
+/// An attempt without a response.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// Why.
+    pub fault: Fault,
+    /// The body, if nothing of it was sent.
+    pub body: Option<RequestBody>,
+}
+
+impl From<Fault> for Unanswered {
+    fn from(fault: Fault) -> Self {
+        Self { fault, body: None }
+    }
+}
+
+impl From<Fault> for Rejection {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Unreachable(unreachable) => {
+                Self::new(Kind::Unreachable(unreachable.failure), format!("{unreachable}. Nothing was carried out."))
+            }
+            Fault::Unsent(error) => {
+                let cause = root_cause(&error);
+                let message = format!(
+                    "The connection to Business Central broke before anything of the request was sent ({cause}). Nothing was carried out."
+                );
+                Self::new(Kind::ResponseBroken, message)
+            }
+            Fault::Broken(error) => {
+                let cause = root_cause(&error);
+                let message = format!(
+                    "The connection to Business Central broke before it answered ({cause}). Whether it carried the request out is not known: \
+                     look before you repeat it."
+                );
+                Self::new(Kind::ResponseBroken, message)
+            }
+            Fault::CutShort(error) => Self::broken_response(root_cause(&error)),
+            Fault::TimedOut(limit) => {
+                let message = format!(
+                    "Business Central did not answer within {} s. Whether it carried the request out is not known: look before you repeat it.",
+                    limit.as_secs_f32()
+                );
+                Self::new(Kind::ResponseTimeout, message)
+            }
+            Fault::ClientGone => {
+                Self::new(Kind::ClientGone, "The client closed the connection before it was answered.")
+            }
+            Fault::BodyBroken => {
+                let message = "The request's body broke off while it was being forwarded; Business Central got only a part and discards it.";
+                Self::new(Kind::ClientGone, message)
+            }
+        }
+    }
+}

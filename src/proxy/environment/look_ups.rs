@@ -1,0 +1,111 @@
+//! What a connector asks Business Central on its own behalf: companies, unbound actions, subscriptions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use tokio::time::Instant;
+
+use super::company_list;
+use super::connector::Connector;
+use super::rejected_tokens::Case;
+use crate::business_central::inquiry::{self, LookupError};
+use crate::business_central::{Company, CompanyRef, companies};
+use crate::entra::{ClaimsChallenge, Token};
+use crate::guide;
+use crate::proxy::rejection::{Kind, Rejection};
+
+impl Connector {
+    /// The company, from the list at hand or from one that is looked up now.
+    pub async fn company(&self, wanted: &CompanyRef) -> Result<Arc<Company>, Rejection> {
+        let asked_at = Instant::now();
+        if let Some(found) = self.companies.find(wanted, asked_at) {
+            return found;
+        }
+        let guard = self.companies.lock().await;
+        if let Some(found) = self.companies.find(wanted, asked_at) {
+            return found;
+        }
+        if let Some(failure) = guard.recent_failure(asked_at) {
+            return Err(failure);
+        }
+        guard.store(self.list_companies().await)?;
+        self.companies.find(wanted, asked_at).unwrap_or_else(|| Err(company_list::unknown(wanted)))
+    }
+
+    /// The company, from a fresh list: `Some(None)` if it is not in there, `None` if the list can't be fetched.
+    pub async fn refresh_company(&self, wanted: &CompanyRef) -> Option<Option<Arc<Company>>> {
+        let guard = self.companies.lock().await;
+        let list = self.list_companies().await.ok()?;
+        let company = companies::find(&list, wanted).ok().cloned().map(Arc::new);
+        guard.store(Ok(list)).ok()?;
+        Some(company)
+    }
+
+    async fn list_companies(&self) -> Result<Vec<Company>, Rejection> {
+        let listed = self.get(&companies::list_url(&self.address.url()), companies::ITS_COMPANIES).await?;
+        listed.and_then(|body| companies::read_list(&body)).map_err(|error| match error {
+            LookupError::Refused { status: StatusCode::NOT_FOUND, .. } => Rejection::new(
+                Kind::UnknownEnvironment,
+                format!(
+                    "Business Central knows no environment `{}` in tenant {}: compare `environment` with the name in the Business Central \
+                     admin center. See {}.",
+                    self.address.environment(), self.address.tenant(), guide::Step::Environment
+                ),
+            ),
+            other => other.into(),
+        })
+    }
+
+    /// Whether OData has an unbound action of this name.
+    pub async fn has_action(&self, name: &str) -> Result<bool, Rejection> {
+        let (_, token) = self.token(&[]).await?;
+        let url = format!("{}/ODataV4/$metadata", self.address.url());
+        Ok(self.unbound_actions.has(name, &self.http, &url, &token.authorization).await)
+    }
+
+    /// The subscription at this path as Business Central has it; `None` if there is none, or none can have this key.
+    pub async fn subscription(&self, path: &str) -> Result<Option<Vec<u8>>, Rejection> {
+        match self.get(&format!("{}{path}", self.address.origin()), "a subscription").await? {
+            Ok(subscription) => Ok(Some(subscription)),
+            Err(LookupError::Refused { status: StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST, .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The response to a GET of our own, with whichever application's token Business Central accepts.
+    async fn get(&self, url: &str, what: &'static str) -> Result<Result<Vec<u8>, LookupError>, Rejection> {
+        let get = async |token: &Token| inquiry::get(&self.http, url, what, &token.authorization, TIMEOUT).await;
+        let mut rejected = Vec::new();
+        loop {
+            let (member, token) = self.token(&rejected).await?;
+            let case = Case { application: member.client_id, company: None };
+            let mut response = get(&token).await;
+            if let Err(error) = response.as_ref()
+                && error.is_unauthorized()
+            {
+                rejected.push(member.client_id);
+                let mut latest = token;
+                if let Some(challenge) = ClaimsChallenge::among(error.challenges()) {
+                    member.tokens.answer_challenge(&latest, challenge);
+                }
+                if self.rejected_tokens.is_worth_a_refresh(&latest, case) {
+                    latest = member.tokens.token_after(&latest).await?;
+                    response = get(&latest).await;
+                }
+                if response.as_ref().is_err_and(LookupError::is_unauthorized) {
+                    self.rejected_tokens.record(&latest, case);
+                    if self.pool.members().count() > rejected.len() {
+                        continue;
+                    }
+                    return Err(self.credentials_rejected(&member, &latest));
+                }
+            }
+            self.rejected_tokens.clear(case);
+            return Ok(response);
+        }
+    }
+}
+
+/// A small response from a service that is up takes a second at most.
+const TIMEOUT: Duration = Duration::from_secs(30);

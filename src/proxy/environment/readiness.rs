@@ -1,0 +1,58 @@
+//! Whether a connector can serve requests now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connector::Connector;
+use crate::business_central::Company;
+use crate::entra::{Expiry, TokenState};
+use crate::proxy::rejection::Rejection;
+
+/// What a connector that is ready has.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// Age of the token at hand.
+    pub token_age: Duration,
+    /// Set when the credential expires soon.
+    pub expiry: Option<Expiry>,
+    /// `None` when clients name the company.
+    pub company: Option<Arc<Company>>,
+}
+
+/// What is known of a connector without asking Entra or Business Central.
+#[derive(Debug, Clone)]
+pub enum Condition {
+    /// A request could be served now; in this company, unless clients name it.
+    Ready(Option<Arc<Company>>),
+    /// Entra or Business Central has not answered yet.
+    Waiting,
+    /// A request would be rejected, for this reason.
+    NotReady(Rejection),
+}
+
+impl Connector {
+    /// Fetches what a request needs: a token and, where one is set, the connector's company.
+    pub async fn ready(&self) -> Result<Ready, Rejection> {
+        let (_, token) = self.token(&[]).await?;
+        let company = match &self.settings.company {
+            Some(wanted) => Some(self.company(wanted).await?),
+            None => None,
+        };
+        Ok(Ready { token_age: token.age(), expiry: self.pool.expiry(), company })
+    }
+
+    /// Whether a request could be served now, as far as that is known.
+    pub fn condition(&self) -> Condition {
+        let states: Vec<TokenState> = self.pool.members().map(|member| member.tokens.state()).collect();
+        if states.iter().all(|state| state.token.is_none()) {
+            let failure = states.into_iter().find_map(|state| state.failure);
+            return failure.map_or(Condition::Waiting, |failure| Condition::NotReady(failure.into()));
+        }
+        let Some(wanted) = &self.settings.company else { return Condition::Ready(None) };
+        match self.companies.last_known(wanted) {
+            Some(Ok(company)) => Condition::Ready(Some(company)),
+            Some(Err(rejection)) => Condition::NotReady(rejection),
+            None => Condition::Waiting,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What the steps note about a request for its log line and its counts; no step reads what another one noted.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::cache::status::CacheUse;
+use super::environment::route::Route;
+use crate::business_central::Dialect;
+use crate::entra::ClientId;
+
+/// How far a request came, and how long the stages took. A value that is missing belongs to a stage that was not reached.
+#[derive(Debug, Default)]
+pub struct Notes {
+    route: OnceLock<(Arc<Route>, Dialect)>,
+    application: Mutex<Option<ClientId>>,
+    token_age: OnceLock<Duration>,
+    upstream: OnceLock<Duration>,
+    queued: OnceLock<Queued>,
+    attempts: AtomicU32,
+    cache: OnceLock<CacheUse>,
+}
+
+/// How a request was queued by the limiter.
+#[derive(Debug, Clone, Copy)]
+pub struct Queued {
+    /// Time in the queue.
+    pub waited: Duration,
+    /// Requests that got a permit in that time.
+    pub ahead: u64,
+}
+
+impl Notes {
+    /// Notes the route that was chosen, and the form in which its client reads errors.
+    pub fn set_route(&self, route: Arc<Route>, dialect: Dialect) {
+        let _ = self.route.set((route, dialect));
+    }
+
+    /// The route; `None` when no route covers the request.
+    pub fn route(&self) -> Option<&Arc<Route>> {
+        self.route.get().map(|(route, _)| route)
+    }
+
+    /// The form in which a client of the route reads errors.
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.route.get().map(|(_, dialect)| *dialect)
+    }
+
+    /// Notes the application of the next attempt.
+    pub fn set_application(&self, application: ClientId) {
+        *self.application.lock().unwrap_or_else(PoisonError::into_inner) = Some(application);
+    }
+
+    /// The application of the latest attempt.
+    pub fn application(&self) -> Option<ClientId> {
+        *self.application.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the age of the token of the first attempt.
+    pub fn set_token_age(&self, age: Duration) {
+        let _ = self.token_age.set(age);
+    }
+
+    /// The age of the token of the first attempt.
+    pub fn token_age(&self) -> Option<Duration> {
+        self.token_age.get().copied()
+    }
+
+    /// Notes the time from sending the first attempt to the head of its response, or to its failure.
+    pub fn set_upstream(&self, took: Duration) {
+        let _ = self.upstream.set(took);
+    }
+
+    /// The time from sending the first attempt to the head of its response, or to its failure.
+    pub fn upstream(&self) -> Option<Duration> {
+        self.upstream.get().copied()
+    }
+
+    /// Notes how the first attempt was queued.
+    pub fn set_queued(&self, queued: Queued) {
+        let _ = self.queued.set(queued);
+    }
+
+    /// How the first attempt was queued.
+    pub fn queued(&self) -> Option<Queued> {
+        self.queued.get().copied()
+    }
+
+    /// Counts an attempt.
+    pub fn count_attempt(&self) {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number of attempts.
+    pub fn attempts(&self) -> u32 {
+        self.attempts.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the route's cache did.
+    pub fn set_cache(&self, cache: CacheUse) {
+        let _ = self.cache.set(cache);
+    }
+
+    /// What the route's cache did; `None` on a route without one.
+    pub fn cache(&self) -> Option<CacheUse> {
+        self.cache.get().copied()
+    }
+}

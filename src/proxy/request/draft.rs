@@ -1,0 +1,170 @@
+//! A request as it goes to Business Central, but for its token and body: what each attempt is made from.
+
+use std::sync::Arc;
+
+use hyper::body::Body;
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Uri};
+
+use super::target::Target;
+use crate::business_central::{CompanyId, soap};
+use crate::entra::Token;
+use crate::proxy::body::request_body::RequestBody;
+use crate::proxy::dispatch::limiter::Limiter;
+use crate::proxy::environment::application_pool::Member;
+use crate::proxy::environment::changes::Extent;
+use crate::proxy::environment::connector::Connector;
+use crate::proxy::environment::rejected_tokens::Case;
+use crate::proxy::environment::route::Route;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::headers;
+use crate::proxy::methods::only_reads;
+
+/// A request that only lacks its token.
+#[derive(Debug)]
+pub struct Drafted {
+    /// All but the body.
+    pub draft: Draft,
+    /// The body.
+    pub body: RequestBody,
+}
+
+/// A request without token and body.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The facts about the client's request.
+    pub exchange: Arc<Exchange>,
+    /// What it asks for.
+    pub target: Arc<Target>,
+    /// The company it is in, if it is in one that is known.
+    pub company: Option<CompanyId>,
+    /// The method that is sent.
+    pub method: Method,
+    /// Path and query at Business Central.
+    pub uri: Uri,
+    /// The headers that are sent, without `Authorization`.
+    pub headers: HeaderMap,
+    /// What the request may change, if it is a batch.
+    pub batch_changes: Option<Extent>,
+    is_shared: bool,
+    /// As far as its methods tell.
+    only_reads: bool,
+}
+
+impl Draft {
+    /// The draft of a request to this address.
+    pub fn new(
+        exchange: Arc<Exchange>,
+        target: Arc<Target>,
+        head: Parts,
+        methods: &[Method],
+        address: Uri,
+        batch_changes: Option<Extent>,
+    ) -> Self {
+        let Target { route, companies, .. } = &*target;
+        let mut headers = headers::towards_business_central(head.headers, &head.method, &route.settings, exchange.id);
+        headers.insert(HOST, route.connector.upstream.host());
+        Self {
+            company: companies.company.as_ref().map(|company| company.id),
+            method: head.method,
+            uri: address.into_parts().path_and_query.map_or_else(Uri::default, Uri::from),
+            headers,
+            batch_changes,
+            is_shared: false,
+            only_reads: methods.iter().all(only_reads),
+            exchange,
+            target,
+        }
+    }
+
+    /// The route it takes.
+    pub fn route(&self) -> &Arc<Route> {
+        &self.target.route
+    }
+
+    /// The connector it goes through.
+    pub fn connector(&self) -> &Connector {
+        &self.target.route.connector
+    }
+
+    /// The limiter for this request as one of this application's; `None` when limits are off.
+    pub fn limiter<'a>(&'a self, member: &'a Member) -> Option<&'a Limiter> {
+        if self.target.resource.is_soap() { self.connector().soap_limiter.as_ref() } else { member.limiter.as_ref() }
+    }
+
+    /// Whether another application could serve it now.
+    pub fn can_do_without(&self, member: &Member) -> bool {
+        !self.target.resource.is_soap() && self.connector().pool.can_do_without(member)
+    }
+
+    /// Whom a pause of its limiter keeps waiting, in words.
+    pub fn who_waits(&self, goes_on_elsewhere: bool) -> &'static str {
+        match (self.target.resource.is_soap(), goes_on_elsewhere) {
+            (true, _) => "all SOAP calls to this environment wait",
+            (false, true) => "other applications of the connector take over meanwhile",
+            (false, false) => "this application's requests wait",
+        }
+    }
+
+    /// What Business Central judges when it accepts or rejects this application's token.
+    pub fn case(&self, member: &Member) -> Case {
+        Case { application: member.client_id, company: self.company }
+    }
+
+    /// Whether carrying it out twice makes no difference. `body`: as far as it is in memory.
+    pub fn only_reads(&self, body: Option<&RequestBody>) -> bool {
+        let is_read_call = || match body.and_then(RequestBody::bytes) {
+            Some(bytes) => self.method == Method::POST && soap::only_reads(bytes),
+            None => false,
+        };
+        self.only_reads || self.target.resource.is_soap_page() && is_read_call()
+    }
+
+    /// Whose data it may change.
+    pub fn changes(&self, body: &RequestBody) -> Extent {
+        if let Some(changes) = &self.batch_changes {
+            return changes.clone();
+        }
+        // Reading an envelope takes time: where nothing is cached, nothing is lost by taking it for a change.
+        let body = self.connector().changes.matter().then_some(body);
+        if self.only_reads(body) { Extent::Nothing } else { Extent::of(self.company) }
+    }
+
+    /// The same request, made for several clients: it goes on when its own client leaves.
+    pub fn shared(&self) -> Self {
+        Self { is_shared: true, ..self.clone() }
+    }
+
+    /// Completes when the client has left and nobody else waits for the response.
+    ///
+    /// Only for the time before anything is sent. A client that announced `Connection: close` may only mean that it has no more to send.
+    pub async fn abandoned(&self) {
+        if self.exchange.keeps_connection && !self.is_shared {
+            self.exchange.client.closed_by_client().await;
+        } else {
+            std::future::pending().await
+        }
+    }
+
+    /// Whether the request is cancelled when its client disconnects, even after it was sent.
+    pub fn cancel_on_disconnect(&self) -> bool {
+        self.exchange.cancel_on_disconnect() && !self.is_shared
+    }
+
+    /// The request with its token, ready to be sent.
+    pub fn with(&self, token: &Token, body: RequestBody) -> Request<RequestBody> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        let authorization: HeaderValue = token.authorization.clone();
+        request.headers_mut().insert(AUTHORIZATION, authorization);
+        // hyper writes no length for an empty body; IIS answers such a POST with 411.
+        if request.body().is_end_stream() && matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        self.exchange.notes.set_token_age(token.age());
+        request
+    }
+}

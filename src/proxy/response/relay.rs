@@ -1,0 +1,98 @@
+//! Relaying: Business Central's response is made fit for this client.
+
+use std::sync::Arc;
+
+use hyper::header::{CONTENT_LENGTH, HeaderValue, WWW_AUTHENTICATE};
+use hyper::{Method, Response, Version};
+
+use super::body::ResponseBody;
+use super::body_plan::{BodyPlan, List};
+use super::diagnosis;
+use super::links::Links;
+use super::transformed_body::TransformedBody;
+use crate::business_central::subscriptions::Kept;
+use crate::business_central::system_service;
+use crate::error_chain::root_cause;
+use crate::proxy::body::idle_timeout::IdleTimeout;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::headers::{self, PROXY_STATUS, REQUEST_ID};
+use crate::proxy::observe::access_log::AccessRecord;
+use crate::proxy::rejection::{Kind, Rejection};
+use crate::proxy::request::target::Target;
+use crate::proxy::step::Received;
+
+/// Business Central's answer, its addresses turned, in a coding and framing this client knows.
+pub async fn relay(
+    exchange: &Arc<Exchange>,
+    Received { target, mut response }: Received,
+) -> Result<Response<ResponseBody>, Rejection> {
+    let diagnosis =
+        diagnosis::diagnose(&mut response).await.map_err(|error| Rejection::broken_response(root_cause(&error)))?;
+    let (mut head, body) = response.into_parts();
+    headers::towards_client(&mut head.headers);
+    head.headers.insert(REQUEST_ID, headers::header_of(exchange.id));
+    // Ours again from here: hyper writes the version the client can read.
+    head.version = Version::HTTP_11;
+    let idle = target.route.settings.timeouts.body_idle;
+    let treatment @ BodyPlan { document, narrowed, is_decoded } =
+        BodyPlan::of(exchange, &target, head.status, &head.headers);
+    exchange.client.may_stall(idle);
+    let links = Links::new(exchange.clone(), target.clone());
+
+    let mut body = TransformedBody::new(IdleTimeout::new(body, idle), is_decoded);
+    links.in_headers(&mut head.headers);
+    if let Some(document) = document {
+        body = body.with_links(document, links);
+    }
+    if let Some(list) = narrowed {
+        headers::of_changed_body(&mut head.headers);
+        let length = filter_list(list, &target, &mut body).await?;
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    } else if treatment.changes_body() {
+        headers::of_changed_body(&mut head.headers);
+        let limit = if exchange.version == Version::HTTP_10 { MEASURED_BYTES_HTTP_10 } else { MEASURED_BYTES };
+        // The length of HEAD's answer would be that of GET's, which is not known here.
+        if exchange.method != Method::HEAD
+            && let Some(length) = body.measure(limit).await.map_err(Rejection::broken_response)?
+        {
+            head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+    }
+    target.route.settings.headers.response.apply(&mut head.headers);
+    if let Some(completion) = exchange.credentials.completion() {
+        head.headers.insert(WWW_AUTHENTICATE, completion);
+    }
+    if let Some(field) = diagnosis.and_then(|trouble| diagnosis::proxy_status(head.status, trouble)) {
+        head.headers.append(PROXY_STATUS, field);
+    }
+    let record = AccessRecord::new(exchange.clone(), head.status, diagnosis.map(ToString::to_string));
+    Ok(Response::from_parts(head, ResponseBody::upstream(body, idle, record)))
+}
+
+/// Has a list hold what is of the route's companies only; how long it is then.
+async fn filter_list(list: List, target: &Target, body: &mut TransformedBody) -> Result<usize, Rejection> {
+    let narrowed = |answer: &[u8]| {
+        let companies = target.companies.within.as_deref()?;
+        match list {
+            List::Companies => system_service::narrowed(answer, companies),
+            List::Subscriptions(subscription) => {
+                let environment = &target.route.connector.address;
+                Kept { subscription, companies, environment }.narrowed(answer)
+            }
+        }
+    };
+    let length = body.replace(FILTERED_BYTES, narrowed).await.map_err(Rejection::broken_response)?;
+    length.ok_or_else(|| Rejection::new(Kind::ResponseBroken, NO_LIST))
+}
+
+/// A changed body is read ahead up to this size, so that its length can be sent.
+pub const MEASURED_BYTES: usize = 64 * 1024;
+
+/// The same for HTTP/1.0 clients, which would otherwise have to take the connection's end for the body's.
+const MEASURED_BYTES_HTTP_10: usize = 1024 * 1024;
+
+/// The largest list that is filtered: 300 companies or 200 subscriptions take less.
+const FILTERED_BYTES: usize = 4 * 1024 * 1024;
+
+const NO_LIST: &str =
+    "Business Central's answer is no list that could be narrowed down to the route's company; it is not passed on.";
