@@ -80,7 +80,7 @@ async fn requests_are_counted_by_route_and_problems_are_told_with_their_reason()
     told.wait_for("bcproxy_requests_total{route=\"/api\",status=\"200\",outcome=\"complete\"}", 4.0).await;
     for (line, value) in [
         ("bcproxy_requests_total{route=\"/odata\",status=\"403\",outcome=\"complete\"}", 1.0),
-        ("bcproxy_requests_total{route=\"\",status=\"401\",outcome=\"handshake\"}", 1.0),
+        ("bcproxy_requests_total{route=\"/api\",status=\"401\",outcome=\"handshake\"}", 1.0),
         ("bcproxy_requests_sent_again_total{route=\"/api\"}", 1.0),
         ("bcproxy_upstream_duration_seconds_count{route=\"/api\"}", 4.0),
         ("bcproxy_request_duration_seconds_bucket{route=\"/api\",le=\"+Inf\"}", 4.0),
