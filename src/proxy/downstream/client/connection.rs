@@ -11,7 +11,7 @@ use hyper::http::uri::Scheme;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use super::secured::{Ahead, Session};
+use super::look_ahead::{LookAhead, Lookahead};
 use super::write_backlog::{BacklogBudget, WriteBacklog};
 use crate::config::Timeouts;
 
@@ -26,7 +26,7 @@ pub struct ClientConnection {
     scheme: Scheme,
     socket: Weak<TcpStream>,
     /// What lies between the socket and us, if the client speaks TLS.
-    session: OnceLock<Session>,
+    session: OnceLock<Box<dyn LookAhead>>,
     answer: AtomicU8,
     is_still_sending: AtomicBool,
     /// How many requests hyper has understood.
@@ -135,8 +135,8 @@ impl ClientConnection {
         &self.scheme
     }
 
-    /// The client has begun TLS.
-    pub(super) fn is_secured(&self, session: Session) {
+    /// The client speaks TLS: this is its session.
+    pub(super) fn set_session(&self, session: Box<dyn LookAhead>) {
         let _ = self.session.set(session);
     }
 
@@ -276,10 +276,10 @@ impl ClientConnection {
         };
         loop {
             match session.look_ahead(&socket) {
-                Ahead::End => return,
-                Ahead::Bytes => std::future::pending().await,
-                Ahead::Nothing if socket.readable().await.is_err() => return,
-                Ahead::Nothing => {}
+                Lookahead::End => return,
+                Lookahead::Bytes => std::future::pending().await,
+                Lookahead::Nothing if socket.readable().await.is_err() => return,
+                Lookahead::Nothing => {}
             }
         }
     }

@@ -9,9 +9,12 @@
 //! a request line of 2009 holds spaces: the streams know which is which, and [`ClientConnection`] tells the steps.
 
 mod connection;
+mod head;
+mod look_ahead;
 pub mod min_rate;
 pub mod offline;
 mod raw_answer;
+mod readable;
 mod request_line;
 mod request_stream;
 mod secured;
@@ -21,7 +24,8 @@ mod write_backlog;
 
 pub use connection::{ClientConnection, Contended, PATIENCE_OF_OTHERS, Stall};
 pub use raw_answer::raw_answer;
+pub use readable::Readable;
 pub use request_stream::RequestStream;
 pub use secured::SecuredSocket;
-pub use socket::{Readable, Socket};
+pub use socket::Socket;
 pub use write_backlog::BacklogBudget;

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use super::connection::{ClientConnection, Extent};
-use super::socket::Readable;
+use super::head::end_of_head;
+use super::readable::Readable;
 use super::{request_line, unreadable};
 use crate::proxy::timer::Timer;
 
@@ -349,18 +350,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RequestStream<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(context)
     }
-}
-
-/// Behind the empty line that ends a head (RFC 9112, section 2.2: a line may end without its CR).
-pub(super) fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
-    memchr::memchr_iter(b'\n', bytes.get(from..)?).find_map(|at| {
-        let next = from + at + 1;
-        match bytes.get(next..)? {
-            [b'\n', ..] => Some(next + 1),
-            [b'\r', b'\n', ..] => Some(next + 2),
-            _ => None,
-        }
-    })
 }
 
 impl ChunkedEnd {

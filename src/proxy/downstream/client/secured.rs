@@ -15,8 +15,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::request_stream::end_of_head;
-use super::socket::{Readable, Socket};
+use super::connection::ClientConnection;
+use super::head::end_of_head;
+use super::look_ahead::{LookAhead, Lookahead};
+use super::readable::Readable;
+use super::socket::Socket;
 use super::unreadable;
 use super::write_backlog::BacklogBudget;
 
@@ -25,16 +28,7 @@ pub struct SecuredSocket(Arc<Mutex<TlsStream<Socket>>>);
 
 /// What lies between us and a client that speaks TLS, for those who do not read from it. It does not keep the connection open.
 #[derive(Debug)]
-pub struct Session(Weak<Mutex<TlsStream<Socket>>>);
-
-/// What a client has sent beyond what was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ahead {
-    Nothing,
-    Bytes,
-    /// It has closed its side, or broken off.
-    End,
-}
+struct Session(Weak<Mutex<TlsStream<Socket>>>);
 
 /// Why a connection could not be secured, in words for whoever looks after the client.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +85,7 @@ impl SecuredSocket {
         let stream = tokio::time::timeout(HANDSHAKE_TIME, handshake).await.map_err(|_| NotSecured::TooSlow)??;
         let connection = stream.get_ref().0.connection();
         let stream = Arc::new(Mutex::new(stream));
-        connection.is_secured(Session(Arc::downgrade(&stream)));
+        connection.set_session(Box::new(Session(Arc::downgrade(&stream))));
         Ok(Self(stream))
     }
 
@@ -99,29 +93,28 @@ impl SecuredSocket {
         lock(&self.0)
     }
 
-    pub fn connection(&self) -> Arc<super::ClientConnection> {
+    pub fn connection(&self) -> Arc<ClientConnection> {
         self.lock().get_ref().0.connection()
     }
 }
 
-impl Session {
-    /// Takes in what has come, without waiting and without taking it from whoever reads.
-    pub fn look_ahead(&self, socket: &TcpStream) -> Ahead {
-        let Some(stream) = self.0.upgrade() else { return Ahead::End };
+impl LookAhead for Session {
+    fn look_ahead(&self, socket: &TcpStream) -> Lookahead {
+        let Some(stream) = self.0.upgrade() else { return Lookahead::End };
         let mut stream = lock(&stream);
         let (_, session) = stream.get_mut();
         while session.wants_read() {
             match session.read_tls(&mut Available(socket)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Ok(0) | Err(_) => return Ahead::End,
-                Ok(_) if session.process_new_packets().is_err() => return Ahead::End,
+                Ok(0) | Err(_) => return Lookahead::End,
+                Ok(_) if session.process_new_packets().is_err() => return Lookahead::End,
                 Ok(_) => {}
             }
         }
         match session.process_new_packets() {
-            Ok(state) if state.plaintext_bytes_to_read() > 0 => Ahead::Bytes,
-            Ok(state) if !state.peer_has_closed() => Ahead::Nothing,
-            _ => Ahead::End,
+            Ok(state) if state.plaintext_bytes_to_read() > 0 => Lookahead::Bytes,
+            Ok(state) if !state.peer_has_closed() => Lookahead::Nothing,
+            _ => Lookahead::End,
         }
     }
 }

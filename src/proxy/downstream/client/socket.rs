@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::connection::{ClientConnection, PATIENCE_OF_OTHERS, Stall, Terms};
 use super::min_rate::MinRate;
+use super::readable::Readable;
 use super::write_backlog::BacklogBudget;
 use crate::proxy::timer::Timer;
 use crate::shared_socket::SharedSocket;
@@ -34,11 +35,6 @@ pub struct Socket {
     timer: Timer,
     /// Runs once we have closed our half on a client that still sends.
     hearing_out: Option<Pin<Box<Sleep>>>,
-}
-
-/// A stream that can say that there is something to read without a buffer to read it into.
-pub trait Readable {
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
 impl Socket {
