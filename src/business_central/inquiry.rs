@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 
 use crate::error_chain::root_cause;
-use crate::guide::{self, Trouble};
+use crate::guide::{self, KnownError};
 use crate::outbound::{HttpClient, HttpResponse, RequestError, Unreachable};
 
 use super::error_envelope::error_code;
@@ -38,9 +38,9 @@ pub enum LookupError {
 
 impl LookupError {
     /// What a refusal says about the set-up, if anything.
-    pub fn trouble(&self) -> Option<&'static Trouble> {
+    pub fn trouble(&self) -> Option<&'static KnownError> {
         match self {
-            Self::Refused { status, code, .. } => guide::refusal(*status, code.as_deref()),
+            Self::Refused { status, code, .. } => guide::business_central_error(*status, code.as_deref()),
             Self::Unreachable(_) | Self::Broken { .. } | Self::TimedOut { .. } | Self::Unreadable { .. } => None,
         }
     }
@@ -60,7 +60,7 @@ impl LookupError {
 }
 
 fn explained(status: StatusCode, code: Option<&str>) -> String {
-    guide::refusal(status, code).map_or_else(String::new, |trouble| format!(". {trouble}"))
+    guide::business_central_error(status, code).map_or_else(String::new, |trouble| format!(". {trouble}"))
 }
 
 /// The body of Business Central's answer 200; `what` it is, errors say.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Failure, Output};
-use crate::guide::{self, Trouble};
+use crate::guide::{self, KnownError};
 
 /// `wanted`: an AADSTS number, with or without `AADSTS`, or an `error.code` of Business Central's.
 pub fn errors(wanted: Option<&str>, markdown: bool, output: Output) -> Result<(), Failure> {
@@ -44,7 +44,7 @@ fn unknown(wanted: &str) -> String {
     )
 }
 
-fn as_json(codes: &[String], trouble: &Trouble) -> Value {
+fn as_json(codes: &[String], trouble: &KnownError) -> Value {
     json!({
         "codes": codes,
         "step": trouble.step.map(guide::Step::name),

@@ -13,7 +13,7 @@ use crate::business_central::{Company, CompanyRef, EnvironmentName, Surface, enc
 use crate::config::{Connector, Route};
 use crate::entra::{ClaimsChallenge, ClientId};
 use crate::error_chain::root_cause;
-use crate::guide::{self, Step, Trouble};
+use crate::guide::{self, KnownError, Step};
 use crate::outbound::{HttpClient, RequestError};
 
 /// An environment that a connector or its routes lead to.
@@ -215,8 +215,8 @@ impl Probe {
             Some(code) => format!("Business Central answered {} ({})", self.status, printable(code)),
             None => format!("Business Central answered {}", self.status),
         };
-        Err(match guide::refusal(self.status, code) {
-            Some(trouble @ Trouble { step: Some(_), .. }) => Wrong::meaning(&said, trouble, Step::Route),
+        Err(match guide::business_central_error(self.status, code) {
+            Some(trouble @ KnownError { step: Some(_), .. }) => Wrong::meaning(&said, trouble, Step::Route),
             _ => Wrong::at(Step::Route, said),
         })
     }

@@ -14,7 +14,7 @@ use crate::entra::{
     date_of,
 };
 use crate::error_chain::root_cause;
-use crate::guide::{self, Step, Trouble};
+use crate::guide::{self, KnownError, Step};
 use crate::outbound::{HttpClient, HttpsUrl, RequestError, Unreachable, form};
 
 /// A token, for the steps behind it.
@@ -71,8 +71,8 @@ pub async fn application_known(
     let answer = answer(http, authority, request, form(&fields)).await.ok()?;
     let refused: Refused = serde_json::from_slice(&answer.body).ok()?;
     match refused.trouble()? {
-        Trouble { step: Some(Step::Credential), .. } => Some(Ok(())),
-        trouble @ Trouble { step: Some(Step::Application), .. } => {
+        KnownError { step: Some(Step::Credential), .. } => Some(Ok(())),
+        trouble @ KnownError { step: Some(Step::Application), .. } => {
             Some(Err(Wrong::new(Step::Application, trouble.meaning, trouble.fix)))
         }
         _ => None,
@@ -294,7 +294,7 @@ struct Refused {
 }
 
 impl Refused {
-    fn trouble(&self) -> Option<&'static Trouble> {
+    fn trouble(&self) -> Option<&'static KnownError> {
         self.error_codes.first().copied().and_then(guide::aadsts)
     }
 }

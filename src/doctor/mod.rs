@@ -23,7 +23,7 @@ pub use network::{Endpoint, network};
 
 use crate::config::{Connector, Route};
 use crate::entra::Application;
-use crate::guide::{Step, Trouble};
+use crate::guide::{KnownError, Step};
 use crate::outbound::{HttpClient, OutboundError, ProxySelector};
 
 /// What was found at a step.
@@ -70,7 +70,7 @@ impl Wrong {
     }
 
     /// What a service said, and what that means. `otherwise` is the step where the trouble names none.
-    fn meaning(said: &str, trouble: &Trouble, otherwise: Step) -> Self {
+    fn meaning(said: &str, trouble: &KnownError, otherwise: Step) -> Self {
         Self::new(trouble.step.unwrap_or(otherwise), format!("{said}. {}", trouble.meaning), trouble.fix)
     }
 }

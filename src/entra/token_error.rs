@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use super::clock::ClockSkew;
 use super::credential::CertificateError;
 use super::managed_identity::IdentityError;
-use crate::guide::{self, Step, Trouble};
+use crate::guide::{self, KnownError, Step};
 use crate::outbound::Unreachable;
 use crate::secret::SecretError;
 
@@ -105,7 +105,7 @@ impl TokenError {
 
 impl EntraError {
     /// What is known of its code.
-    pub fn trouble(&self) -> Option<&'static Trouble> {
+    pub fn trouble(&self) -> Option<&'static KnownError> {
         self.code.and_then(guide::aadsts)
     }
 

@@ -6,7 +6,7 @@
 
 use hyper::StatusCode;
 
-use super::{Retry, Step, Trouble};
+use super::{KnownError, Retry, Step};
 
 /// One kind of refusal.
 pub struct Known {
@@ -14,11 +14,11 @@ pub struct Known {
     pub status: Option<StatusCode>,
     /// `error.code`, or the class of a fault's exception; `None`: any.
     pub code: Option<&'static str>,
-    pub trouble: Trouble,
+    pub trouble: KnownError,
 }
 
 /// A token was issued, but without the permission that Business Central's data needs; it is answered with 401.
-pub const MISSING_ROLE: Trouble = Trouble {
+pub const MISSING_ROLE: KnownError = KnownError {
     step: Some(Step::Consent),
     meaning: "The token carries no API.ReadWrite.All",
     fix: "in Entra, App registrations → the app → API permissions, add Dynamics 365 Business Central → Application permissions → \
@@ -27,7 +27,7 @@ pub const MISSING_ROLE: Trouble = Trouble {
 };
 
 /// A token with all it needs is not taken.
-pub const APPLICATION_REFUSED: Trouble = Trouble {
+pub const APPLICATION_REJECTED: KnownError = KnownError {
     step: Some(Step::Card),
     meaning: "Business Central does not know the application, or it is switched off there",
     fix: "in Business Central, in this environment, open the page \"Microsoft Entra Applications\": there must be a card with this client \
@@ -36,7 +36,7 @@ pub const APPLICATION_REFUSED: Trouble = Trouble {
 };
 
 /// The application is known, but may not do what was asked for.
-pub const NO_PERMISSION: Trouble = Trouble {
+pub const NO_PERMISSION: KnownError = KnownError {
     step: Some(Step::PermissionSet),
     meaning: "The application's permission sets do not cover this",
     fix: "in Business Central, in this environment, open the page \"Microsoft Entra Applications\", the card with this client ID, and add \
@@ -46,7 +46,7 @@ pub const NO_PERMISSION: Trouble = Trouble {
 
 /// What a refusal says about the set-up, if anything. `code` is `error.code` of its body, or the class of a fault's
 /// exception.
-pub fn refusal(status: StatusCode, code: Option<&str>) -> Option<&'static Trouble> {
+pub fn business_central_error(status: StatusCode, code: Option<&str>) -> Option<&'static KnownError> {
     let fits = |known: &&Known| {
         known.status.is_none_or(|known| known == status) && known.code.is_none_or(|known| Some(known) == code)
     };
@@ -60,7 +60,7 @@ pub fn all() -> impl Iterator<Item = &'static Known> {
 
 /// The first one that fits counts.
 const TABLE: &[Known] = &[
-    Known { status: Some(StatusCode::UNAUTHORIZED), code: None, trouble: APPLICATION_REFUSED },
+    Known { status: Some(StatusCode::UNAUTHORIZED), code: None, trouble: APPLICATION_REJECTED },
     Known { status: Some(StatusCode::FORBIDDEN), code: None, trouble: NO_PERMISSION },
     Known {
         status: Some(StatusCode::INTERNAL_SERVER_ERROR),
@@ -70,7 +70,7 @@ const TABLE: &[Known] = &[
     Known {
         status: Some(StatusCode::BAD_REQUEST),
         code: Some("Internal_ServerError"),
-        trouble: Trouble {
+        trouble: KnownError {
             meaning: "Business Central could not do this, most often because the application's permission sets do not cover it",
             ..NO_PERMISSION
         },
@@ -78,7 +78,7 @@ const TABLE: &[Known] = &[
     Known {
         status: Some(StatusCode::NOT_FOUND),
         code: Some("NoEnvironment"),
-        trouble: Trouble {
+        trouble: KnownError {
             step: Some(Step::Environment),
             meaning: "The tenant has no environment of this name",
             fix: "compare `environment` with the names in the Business Central admin center \
@@ -89,7 +89,7 @@ const TABLE: &[Known] = &[
     Known {
         status: None,
         code: Some("Internal_TenantUnavailable"),
-        trouble: Trouble {
+        trouble: KnownError {
             step: Some(Step::Environment),
             meaning: "The environment is not running: it is being updated or restored, or it was removed",
             fix: "look at its state in the Business Central admin center (https://businesscentral.dynamics.com/admin → Environments).",
@@ -99,7 +99,7 @@ const TABLE: &[Known] = &[
     Known {
         status: None,
         code: Some("Internal_CompanyNotFound"),
-        trouble: Trouble {
+        trouble: KnownError {
             step: Some(Step::Company),
             meaning: "The environment has no company of this name",
             fix: "compare it with the page \"Companies\" in Business Central, column Name, capitals and spaces included; \
@@ -110,7 +110,7 @@ const TABLE: &[Known] = &[
     Known {
         status: Some(StatusCode::NOT_FOUND),
         code: Some("BadRequest_ResourceNotFound"),
-        trouble: Trouble {
+        trouble: KnownError {
             step: Some(Step::Route),
             meaning: "The environment offers nothing at this address",
             fix: "check its spelling; for OData and SOAP, the page \"Web Services\" in Business Central must list the service as published; \
@@ -121,7 +121,7 @@ const TABLE: &[Known] = &[
     Known {
         status: Some(StatusCode::TOO_MANY_REQUESTS),
         code: None,
-        trouble: Trouble {
+        trouble: KnownError {
             step: None,
             meaning: "Business Central has more requests from this application than it takes",
             fix: "if the connector says `limits: off`, remove it, and requests wait in bcproxy instead of being refused. If it does not, something \
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(step(404, Some("NoEnvironment")), Some(Step::Environment));
         assert_eq!(step(404, Some("Internal_CompanyNotFound")), Some(Step::Company));
         assert_eq!(step(404, Some("BadRequest_ResourceNotFound")), Some(Step::Route));
-        let busy = refusal(StatusCode::TOO_MANY_REQUESTS, Some("Application_TooManyRequests")).unwrap();
+        let busy = business_central_error(StatusCode::TOO_MANY_REQUESTS, Some("Application_TooManyRequests")).unwrap();
         assert_eq!((busy.step, busy.retry), (None, Retry::ByItself));
         assert_eq!(step(404, Some("Internal_RecordNotFound")), None);
         assert_eq!(step(404, None), None);

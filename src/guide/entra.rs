@@ -4,27 +4,27 @@
 
 use super::Retry::{AfterFix, ByItself, WhileSpreading};
 use super::Step::{Application, Clock, Configuration, Connection, Consent, Credential, Policy, Subscription, Tenant};
-use super::{Retry, Step, Trouble};
+use super::{KnownError, Retry, Step};
 
 /// The meaning of an AADSTS code, if it is one that a program with client credentials is known to meet.
-pub fn aadsts(code: u32) -> Option<&'static Trouble> {
+pub fn aadsts(code: u32) -> Option<&'static KnownError> {
     all().find(|(codes, _)| codes.contains(&code)).map(|(_, trouble)| trouble)
 }
 
 /// The whole table: codes, and what they mean.
-pub fn all() -> impl Iterator<Item = (&'static [u32], &'static Trouble)> {
+pub fn all() -> impl Iterator<Item = (&'static [u32], &'static KnownError)> {
     TABLE.iter().map(|(codes, trouble)| (*codes, trouble))
 }
 
-const fn at(step: Step, retry: Retry, meaning: &'static str, fix: &'static str) -> Trouble {
-    Trouble { step: Some(step), meaning, fix, retry }
+const fn at(step: Step, retry: Retry, meaning: &'static str, fix: &'static str) -> KnownError {
+    KnownError { step: Some(step), meaning, fix, retry }
 }
 
-const fn microsofts(meaning: &'static str, fix: &'static str) -> Trouble {
-    Trouble { step: None, meaning, fix, retry: ByItself }
+const fn microsofts(meaning: &'static str, fix: &'static str) -> KnownError {
+    KnownError { step: None, meaning, fix, retry: ByItself }
 }
 
-const TABLE: &[(&[u32], Trouble)] = &[
+const TABLE: &[(&[u32], KnownError)] = &[
     (
         &[90002],
         at(

@@ -9,14 +9,14 @@ mod step;
 
 use std::fmt;
 
-pub use business_central::{APPLICATION_REFUSED, MISSING_ROLE, NO_PERMISSION, refusal};
+pub use business_central::{APPLICATION_REJECTED, MISSING_ROLE, NO_PERMISSION, business_central_error};
 pub use entra::aadsts;
 pub use reference::{known, reference};
 pub use step::Step;
 
 /// What an error means for somebody who sets up bcproxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trouble {
+pub struct KnownError {
     /// Where in the set-up it is to be mended; `None`: not there.
     pub step: Option<Step>,
     /// What is the matter: a sentence without its full stop.
@@ -37,14 +37,14 @@ pub enum Retry {
     ByItself,
 }
 
-impl Trouble {
+impl KnownError {
     /// Whether somebody has to change something.
     pub fn needs_setup(&self) -> bool {
         self.retry != Retry::ByItself
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for KnownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.meaning, self.fix)?;
         match self.step {

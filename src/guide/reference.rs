@@ -1,6 +1,6 @@
 //! All that is known of errors, as the page `docs/errors.md`.
 
-use super::{Retry, Step, Trouble, business_central, entra};
+use super::{KnownError, Retry, Step, business_central, entra};
 
 /// The reference of errors, in Markdown: one section for each step of the guide, in its order.
 pub fn reference() -> String {
@@ -29,7 +29,7 @@ pub fn reference() -> String {
 }
 
 /// Each trouble with what it is known by: `AADSTS7000215`, `404 NoEnvironment`.
-pub fn known() -> impl Iterator<Item = (Vec<String>, &'static Trouble)> {
+pub fn known() -> impl Iterator<Item = (Vec<String>, &'static KnownError)> {
     let entras = entra::all()
         .map(|(codes, trouble)| (codes.iter().map(|code| format!("AADSTS{code}")).collect::<Vec<_>>(), trouble));
     let business_centrals = business_central::all().map(|known| {
@@ -42,7 +42,7 @@ pub fn known() -> impl Iterator<Item = (Vec<String>, &'static Trouble)> {
     entras.chain([missing_role]).chain(business_centrals)
 }
 
-fn row(codes: &[String], trouble: &Trouble) -> String {
+fn row(codes: &[String], trouble: &KnownError) -> String {
     let again = match trouble.retry {
         Retry::AfterFix => "after the fix",
         Retry::WhileSpreading => "after the fix, which may need some minutes",

@@ -11,7 +11,7 @@ use crate::business_central::companies::MatchError;
 use crate::business_central::inquiry::LookupError;
 use crate::business_central::{Dialect, PathError};
 use crate::entra::Unavailable;
-use crate::guide::{Step, Trouble};
+use crate::guide::{KnownError, Step};
 use crate::outbound;
 
 /// An answer of our own: what kind, and a message that says what to do now.
@@ -178,7 +178,7 @@ impl From<MatchError> for Rejection {
 impl From<LookupError> for Rejection {
     fn from(error: LookupError) -> Self {
         let kind = match &error {
-            LookupError::Refused { .. } if error.trouble().is_some_and(Trouble::needs_setup) => {
+            LookupError::Refused { .. } if error.trouble().is_some_and(KnownError::needs_setup) => {
                 Kind::CredentialsRejected
             }
             LookupError::Refused { .. } | LookupError::Broken { .. } | LookupError::Unreadable { .. } => {

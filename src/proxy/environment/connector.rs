@@ -104,7 +104,7 @@ impl Connector {
     /// The rejection of a request whose fresh token Business Central rejected; names the set-up step that is wrong.
     pub fn credentials_rejected(&self, member: &Member, token: &Token) -> Rejection {
         let lacks_role = token.claims.as_ref().is_some_and(|claims| !claims.has_data_role());
-        let trouble = if lacks_role { guide::MISSING_ROLE } else { guide::APPLICATION_REFUSED };
+        let trouble = if lacks_role { guide::MISSING_ROLE } else { guide::APPLICATION_REJECTED };
         let message = format!(
             "Business Central refuses the token of connector `{}` (environment {}, client ID {}). {trouble}",
             self.settings.name,

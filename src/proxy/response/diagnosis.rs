@@ -8,11 +8,11 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use crate::business_central::{error_code, soap};
-use crate::guide::{self, Trouble};
+use crate::guide::{self, KnownError};
 use crate::proxy::dispatch::upstream::UpstreamBody;
 
 /// What to look at, if it may be the set-up that is wrong. The body stays to be read.
-pub async fn diagnose(answer: &mut Response<UpstreamBody>) -> Result<Option<&'static Trouble>, hyper::Error> {
+pub async fn diagnose(answer: &mut Response<UpstreamBody>) -> Result<Option<&'static KnownError>, hyper::Error> {
     let status = answer.status();
     let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let code = match status {
@@ -28,11 +28,11 @@ pub async fn diagnose(answer: &mut Response<UpstreamBody>) -> Result<Option<&'st
         StatusCode::TOO_MANY_REQUESTS => None,
         _ => return Ok(None),
     };
-    Ok(guide::refusal(status, code.as_deref()))
+    Ok(guide::business_central_error(status, code.as_deref()))
 }
 
 /// The field of `Proxy-Status` that tells it.
-pub fn proxy_status(received: StatusCode, trouble: &Trouble) -> Option<HeaderValue> {
+pub fn proxy_status(received: StatusCode, trouble: &KnownError) -> Option<HeaderValue> {
     // A string of a structured field is plain ASCII.
     let text: String = trouble.to_string().replace('→', ">").chars().filter(|c| matches!(c, ' '..='~')).collect();
     let text = text.replace('\\', "\\\\").replace('"', "\\\"");
