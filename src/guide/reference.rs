@@ -1,54 +1,119 @@
-//! All that is known of errors, as the page `docs/errors.md`.
+//! All known errors, and the page `docs/errors.md` made from them.
 
 use super::{KnownError, Retry, Step, business_central, entra};
 
-/// The reference of errors, in Markdown: one section for each step of the guide, in its order.
+/// The reference of errors in Markdown: one section for each step of the guide, in its order.
 pub fn reference() -> String {
-    let mut text = String::from(
-        "# Errors and what they mean\n\n\
-         What Microsoft Entra and Business Central answer when a step of [the set-up](setup.md) is missing or wrong, and what to do then. \
-         `bcproxy doctor` finds the step by itself; the answers bcproxy gives to programs and its log use the same words. \
-         This page is made from the program itself by `bcproxy errors --markdown`.\n",
-    );
+    let mut page = String::from(INTRODUCTION);
     for step in Step::ALL.map(Some).into_iter().chain([None]) {
-        let rows: Vec<String> =
-            known().filter(|(_, trouble)| trouble.step == step).map(|(codes, trouble)| row(&codes, trouble)).collect();
-        if rows.is_empty() {
+        let errors = of_step(step);
+        if errors.is_empty() {
             continue;
         }
         let heading = match step {
             Some(step) => format!("[{}. {}](setup.md#{})", step.number(), step.title(), step.anchor()),
-            None => "Not in your set-up".to_owned(),
+            None => "Not caused by the set-up".to_owned(),
         };
-        text += &format!(
-            "\n## {heading}\n\n| code | what it means | what to do | trying again |\n|---|---|---|---|\n{}",
-            rows.concat()
-        );
+        page += &format!("\n## {heading}\n");
+        page.extend(errors.iter().map(|(codes, error)| section(codes, error)));
     }
-    text
+    page
 }
 
-/// Each trouble with what it is known by: `AADSTS7000215`, `404 NoEnvironment`.
+/// All known errors with the codes they are known by: `AADSTS7000215`, `404 NoEnvironment`.
 pub fn known() -> impl Iterator<Item = (Vec<String>, &'static KnownError)> {
-    let entras = entra::all()
-        .map(|(codes, trouble)| (codes.iter().map(|code| format!("AADSTS{code}")).collect::<Vec<_>>(), trouble));
-    let business_centrals = business_central::all().map(|known| {
-        let status = known.status.map(|status| status.as_u16().to_string());
-        let code = known.code.map(ToOwned::to_owned);
-        let both: Vec<String> = status.into_iter().chain(code).collect();
-        (vec![both.join(" ")], &known.trouble)
-    });
+    let entra_errors = entra::all()
+        .map(|(codes, error)| (codes.iter().map(|code| format!("AADSTS{code}")).collect::<Vec<_>>(), error));
     let missing_role = (vec!["401 (and no roles in the token)".to_owned()], &business_central::MISSING_ROLE);
-    entras.chain([missing_role]).chain(business_centrals)
+    let business_central_errors = business_central::all().map(|entry| {
+        let status = entry.status.map(|status| status.as_u16().to_string());
+        let code = entry.code.map(ToOwned::to_owned);
+        let both: Vec<String> = status.into_iter().chain(code).collect();
+        (vec![both.join(" ")], &entry.error)
+    });
+    entra_errors.chain([missing_role]).chain(business_central_errors)
 }
 
-fn row(codes: &[String], trouble: &KnownError) -> String {
-    let again = match trouble.retry {
-        Retry::AfterFix => "after the fix",
-        Retry::WhileSpreading => "after the fix, which may need some minutes",
-        Retry::ByItself => "bcproxy does",
+/// The errors of one step. An error that has several codes appears once.
+fn of_step(step: Option<Step>) -> Vec<(Vec<String>, &'static KnownError)> {
+    let mut errors: Vec<(Vec<String>, &KnownError)> = Vec::new();
+    for (codes, error) in known().filter(|(_, error)| error.step == step) {
+        match errors.iter_mut().find(|(_, known)| *known == error) {
+            Some((known_codes, _)) => known_codes.extend(codes),
+            None => errors.push((codes, error)),
+        }
+    }
+    errors
+}
+
+fn section(codes: &[String], error: &KnownError) -> String {
+    let retry = match error.retry {
+        Retry::AfterFix => "after the fix.",
+        Retry::AfterPropagation => "after the fix. Microsoft may need some minutes to apply it.",
+        Retry::Automatic => "bcproxy retries automatically.",
     };
-    let mut fix = trouble.fix.chars();
-    let first = fix.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("| {} | {} | {first}{} | {again} |\n", codes.join(", "), trouble.meaning, fix.as_str())
+    let label = if codes.len() == 1 { "Code" } else { "Codes" };
+    let codes = wrapped(&format!("{label}: {}", codes.join(", ")));
+    format!("\n### {}\n\n{codes}\n\n{}\n\nRetry: {retry}\n", error.meaning, wrapped(error.fix))
+}
+
+/// Broken at spaces into lines of at most [`LINE_WIDTH`] characters; a longer word stays whole.
+fn wrapped(text: &str) -> String {
+    let (mut lines, mut width) = (String::new(), 0);
+    for word in text.split(' ') {
+        let word_width = word.chars().count();
+        if width > 0 && width + 1 + word_width > LINE_WIDTH {
+            lines.push('\n');
+            width = 0;
+        } else if width > 0 {
+            lines.push(' ');
+            width += 1;
+        }
+        lines += word;
+        width += word_width;
+    }
+    lines
+}
+
+const LINE_WIDTH: usize = 120;
+
+const INTRODUCTION: &str = "# Errors and what they mean
+
+Microsoft Entra and Business Central return these errors when a step of [the set-up](setup.md) is missing or wrong.
+`bcproxy doctor` finds the step for you. bcproxy's error responses and its log use the same texts. `bcproxy errors CODE`
+explains one code. This page is generated by `bcproxy errors --markdown`.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_consists_of_short_sentences() {
+        for (_, error) in known() {
+            let text = error.to_string();
+            assert!(error.meaning.starts_with(|first: char| first.is_uppercase() || first == '`'), "{text}");
+            assert!(!error.meaning.ends_with('.'), "{text}");
+            assert!(error.fix.starts_with(char::is_uppercase) && error.fix.ends_with('.'), "{text}");
+            assert!(!text.contains("  "), "{text}");
+            for sentence in text.split(". ") {
+                assert!(sentence.split_whitespace().count() <= 25, "{sentence}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_has_every_code_once_and_no_long_line() {
+        let page = reference();
+        assert!(page.lines().all(|line| line.chars().count() <= LINE_WIDTH), "{page}");
+        let codes: Vec<String> = known().flat_map(|(codes, _)| codes).collect();
+        let listed: Vec<&str> = page
+            .split("\n\n")
+            .filter_map(|paragraph| paragraph.split_once(": ").filter(|(label, _)| ["Code", "Codes"].contains(label)))
+            .flat_map(|(_, codes)| codes.split([',', '\n']).map(str::trim))
+            .collect();
+        for code in codes {
+            assert_eq!(listed.iter().filter(|one| **one == code).count(), 1, "{code}");
+        }
+    }
 }

@@ -2,29 +2,45 @@
 
 use std::fmt;
 
-/// A step of the set-up guide. The order is the guide's, and the one in which `bcproxy doctor` looks at them.
+/// A step of the set-up guide. The order is that of the guide and of `bcproxy doctor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
+    /// The configuration file.
     Configuration,
+    /// The look-up of host names.
     Name,
+    /// The connection to Microsoft's services.
     Connection,
+    /// The certificates of Microsoft's services.
     Tls,
+    /// This machine's clock.
     Clock,
+    /// The Entra tenant.
     Tenant,
+    /// The app registration.
     Application,
+    /// The secret, certificate or other proof of identity.
     Credential,
+    /// Conditional Access and other sign-in policies.
     Policy,
+    /// The subscription for Business Central.
     Subscription,
+    /// The API permission and admin consent.
     Consent,
+    /// The Business Central environment.
     Environment,
+    /// The card on the page "Microsoft Entra Applications".
     Card,
+    /// The card's permission sets.
     PermissionSet,
+    /// The company.
     Company,
+    /// The routes and the surfaces that they lead to.
     Route,
 }
 
 impl Step {
-    /// All of them, in the guide's order.
+    /// All steps, in the order of the guide.
     pub const ALL: [Self; 16] = [
         Self::Configuration,
         Self::Name,
@@ -44,12 +60,12 @@ impl Step {
         Self::Route,
     ];
 
-    /// Its number in the guide, from 1.
+    /// The number in the guide, from 1.
     pub fn number(self) -> usize {
         self as usize + 1
     }
 
-    /// Its heading in the guide.
+    /// The heading in the guide.
     pub fn title(self) -> &'static str {
         match self {
             Self::Configuration => "Configuration file",
@@ -71,7 +87,7 @@ impl Step {
         }
     }
 
-    /// Its name for programs: lower case, with hyphens.
+    /// The name in JSON: lower case, with hyphens.
     pub fn name(self) -> &'static str {
         match self {
             Self::Configuration => "configuration",
@@ -93,50 +109,53 @@ impl Step {
         }
     }
 
-    /// What to do when nothing more is known than that this step failed: a sentence.
+    /// What to do when only the step is known: complete sentences.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Configuration => {
-                "Mend the line of the configuration file that is named, or let `bcproxy setup` write the file."
+                "Correct the line of the configuration file that is named, or let `bcproxy setup` write the file."
             }
-            Self::Name => "Check this machine's DNS, and that `authority` and `base_url` are spelled right.",
+            Self::Name => "Check this machine's DNS and the spelling of `authority` and `base_url`.",
             Self::Connection => {
-                "Let this machine connect to port 443 of Entra and Business Central: ask who keeps the firewall or the web proxy."
+                "Let this machine connect to port 443 of Entra and Business Central. \
+                 Ask the administrator of the firewall or the web proxy."
             }
             Self::Tls => {
-                "If a firewall inspects TLS here, get its CA certificate as a PEM file and name it with `ca_file`."
+                "If a firewall inspects TLS, get its CA certificate as a PEM file and name the file with `ca_file`."
             }
-            Self::Clock => "Set this machine's clock: switch on its time service (NTP).",
+            Self::Clock => "Set this machine's clock: turn on its time service (NTP).",
             Self::Tenant => {
-                "Compare `tenant_id` with the Directory (tenant) ID on the app registration's overview page."
+                "Compare `tenant_id` with the Directory (tenant) ID on the app registration's Overview page."
             }
             Self::Application => {
-                "Compare `client_id` with the Application (client) ID on the app registration's overview page in this tenant."
+                "Compare `client_id` with the Application (client) ID on the app registration's Overview page in this \
+                 tenant."
             }
             Self::Credential => {
-                "Put the secret's Value where `client_secret` says, and let the account bcproxy runs under read it there."
+                "Put the secret's Value where `client_secret` points. Check that bcproxy's account can read it there."
             }
             Self::Policy => {
-                "Ask who keeps Entra's Conditional Access policies to let the application sign in from here."
+                "Ask the administrator of Conditional Access in Entra to let the application sign in from this machine."
             }
             Self::Subscription => "Activate Business Central in this tenant (Microsoft 365 admin center → Billing).",
-            Self::Consent => "In Entra, App registrations → the app → API permissions, click Grant admin consent.",
+            Self::Consent => "In Entra, open App registrations → the app → API permissions. Click Grant admin consent.",
             Self::Environment => {
                 "Compare `environment` with the names in the Business Central admin center \
                  (https://businesscentral.dynamics.com/admin → Environments)."
             }
             Self::Card => {
-                "In Business Central, open the page \"Microsoft Entra Applications\" and enable the card with this client ID."
+                "In Business Central, open the page \"Microsoft Entra Applications\" and enable the card with this \
+                 client ID."
             }
             Self::PermissionSet => {
-                "On the card in \"Microsoft Entra Applications\", add a permission set that covers what the programs do."
+                "On the card in \"Microsoft Entra Applications\", add a permission set that covers what the clients do."
             }
-            Self::Company => "Compare `company` with the page \"Companies\" in Business Central, column Name.",
+            Self::Company => "Compare `company` with the column Name of the page \"Companies\" in Business Central.",
             Self::Route => "Compare the route's `to` with what the environment offers.",
         }
     }
 
-    /// Where its section begins on the guide's page: what GitHub makes of its heading.
+    /// The anchor of its section on the page of the guide, as GitHub derives it from the heading.
     pub fn anchor(self) -> String {
         let title = self.title().to_lowercase().replace(' ', "-");
         format!("{}-{title}", self.number())
@@ -154,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_steps_are_counted_in_their_order() {
+    fn steps_are_numbered_in_order() {
         for (number, step) in (1..).zip(Step::ALL) {
             assert_eq!(step.number(), number);
         }

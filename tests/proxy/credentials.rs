@@ -73,7 +73,7 @@ async fn a_certificate_entra_does_not_know_is_named() {
     let prepared = with_certificate(&Key::First.pkcs8()).await;
     prepared.simulator.entra().remove_certificates(prepared.simulator.settings().client_id);
     let message = no_token(&prepared.start().await).await;
-    for part in ["AADSTS700027", "upload the public part", "thumbprints"] {
+    for part in ["AADSTS700027", "Upload the public part", "thumbprints"] {
         assert!(message.contains(part), "{message}");
     }
 }

@@ -63,8 +63,8 @@ async fn a_wrong_set_up_is_named_and_entra_is_asked_once() {
             as_it_is,
             &["AADSTS700016", "compare `client_id`", "Application (client) ID"],
         ),
-        ("wrong tenant", &other_tenant, as_it_is, &["AADSTS90002", "compare `tenant_id`", "Directory (tenant) ID"]),
-        ("wrong scope", "scope: https://example.com/.default", as_it_is, &["AADSTS70011", "leave `scope` out"]),
+        ("wrong tenant", &other_tenant, as_it_is, &["AADSTS90002", "Compare `tenant_id`", "Directory (tenant) ID"]),
+        ("wrong scope", "scope: https://example.com/.default", as_it_is, &["AADSTS70011", "Remove `scope`"]),
     ];
     let _clock = HeldClock::new();
     for (what, line, prepare, named) in cases {
@@ -106,7 +106,7 @@ async fn a_fault_of_entra_or_of_the_way_to_it_is_named() {
         ),
         ("no lifetime", Fault::Changed(|json| json["expires_in"] = 0.into()), &["(a lifetime that makes no sense)"]),
         ("unreachable", Fault::Unreachable, &["can't be reached", "localhost", "check the network"]),
-        ("unavailable", unavailable, &["temporarily_unavailable", "AADSTS90033", "tries again by itself"]),
+        ("unavailable", unavailable, &["temporarily_unavailable", "AADSTS90033", "retries automatically"]),
         ("a web page", html(200), &["200 OK", "not Entra's (a web page)", "intercepting web proxy"]),
         ("a web page with an error", html(502), &["502 Bad Gateway", "intercepting web proxy"]),
     ];

@@ -40,7 +40,7 @@ async fn a_token_is_described_and_shown_only_when_that_is_asked_for() {
 
     prepared.simulator.entra().set_roles(&[]);
     let ended = command(&prepared, &["token"]).await;
-    assert!(ended.output.contains("none. The token carries no API.ReadWrite.All"), "{}", ended.output);
+    assert!(ended.output.contains("none. The token lacks the role API.ReadWrite.All"), "{}", ended.output);
     let ended = command(&prepared, &["companies"]).await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.errors.contains("Grant admin consent"), "{}", ended.errors);

@@ -92,7 +92,7 @@ async fn setup_without_questions_ends_at_the_first_thing_that_is_wrong_and_write
     };
     for (options, part) in [
         (with(other, &client, "right.txt", "Production", "My Company"), "AADSTS90002"),
-        (with(&tenant, other, "right.txt", "Production", "My Company"), "does not know the app"),
+        (with(&tenant, other, "right.txt", "Production", "My Company"), "does not exist in this tenant"),
         (with(&tenant, &client, "wrong.txt", "Production", "My Company"), "AADSTS7000215"),
         (with(&tenant, &client, "right.txt", "Sandbox", "My Company"), "NoEnvironment"),
         (with(&tenant, &client, "right.txt", "Production", "Nobody's"), "this environment has:"),

@@ -171,11 +171,11 @@ async fn what_is_wrong_in_the_file_or_on_this_machine_is_found_too() {
     let no_scope = "scope: https://example.com/.default".to_owned();
     let mistake = "tenat_id: x".to_owned();
     for (line, step, fix) in [
-        (nowhere, Step::Name, "spelled right"),
-        (no_secret, Step::Credential, "`client_secret` says"),
+        (nowhere, Step::Name, "spelling of"),
+        (no_secret, Step::Credential, "`client_secret` points"),
         (no_roots, Step::Tls, "`ca_file`"),
-        (no_scope, Step::Configuration, "leave `scope` out"),
-        (mistake, Step::Configuration, "Mend the line"),
+        (no_scope, Step::Configuration, "remove `scope`"),
+        (mistake, Step::Configuration, "Correct the line"),
     ] {
         let prepared = Plan::default().connector(&line).prepare().await;
         let (code, said) = doctor(&prepared).await;
@@ -261,7 +261,7 @@ async fn the_first_wrong_step_is_shown_with_its_fix_and_what_could_not_be_looked
         "✓  7. Application",
         "✗  8. Credential",
         "AADSTS7000215",
-        "→ In Entra, App registrations → Certificates & secrets",
+        "→ In Entra, open App registrations → the app → Certificates & secrets",
         "docs/setup.md#8-credential",
         "not checked after it: Sign-in policies, Business Central in the tenant",
     ] {

@@ -73,7 +73,9 @@ mod tests {
 
     #[test]
     fn the_field_is_a_structured_one() {
-        let field = proxy_status(StatusCode::FORBIDDEN, &guide::NO_PERMISSION).unwrap();
+        let field =
+            proxy_status(StatusCode::FORBIDDEN, guide::business_central_error(StatusCode::FORBIDDEN, None).unwrap())
+                .unwrap();
         let field = field.to_str().unwrap();
         assert!(
             field.starts_with("bcproxy; received-status=403; details=\"The application's permission sets"),
