@@ -12,7 +12,7 @@ use tower::Service;
 
 use super::fault::{Fault, Unanswered};
 use super::forward::Outbound;
-use super::limiter::{AcquireError, Client, Permit, Priority};
+use super::limiter::{AcquireError, ClientKey, Permit, Priority};
 use super::retry::{self, Again};
 use super::upstream::UpstreamBody;
 use crate::entra::{ClaimsChallenge, ClientId, Token};
@@ -156,7 +156,7 @@ impl Dispatch {
                 Err(AcquireError::Full { retry_after }) => {
                     return Err(self.busy("as many as `queue` of its `limits` allows wait already", retry_after));
                 }
-                Err(AcquireError::TooLate { retry_after }) => {
+                Err(AcquireError::TimedOut { retry_after }) => {
                     let why = "it did not have its turn within the time `wait` of its `limits` allows";
                     return Err(self.busy(why, retry_after));
                 }
@@ -189,11 +189,11 @@ impl Dispatch {
         let Some(limiter) = self.draft.limiter(member) else { return Ok(Ok(None)) };
         let exchange = &self.draft.exchange;
         let program = (self.draft.route().settings.path.as_str(), exchange.user_agent.as_ref());
-        let client = Client::new(exchange.client.ip(), program);
+        let client = ClientKey::new(exchange.client.ip(), program);
         tokio::select! {
             biased;
             permit = limiter.acquire(client, self.deadline, self.priority) => Ok(permit.map(|permit| {
-                exchange.notes.set_queued(Queued { waited: permit.waited, ahead: permit.before });
+                exchange.notes.set_queued(Queued { waited: permit.waited, ahead: permit.ahead });
                 Some(permit)
             })),
             () = self.draft.abandoned() => Err(Fault::ClientGone.into()),

@@ -135,10 +135,10 @@ impl Assembled {
     /// Sets the limits of gates that were there before or lifts them, and has changes matter where a route keeps answers.
     pub fn take_effect(&self) {
         for (limiter, limits) in self.shared.limiters.values() {
-            limiter.limit(*limits);
+            limiter.set_limits(*limits);
         }
         for (_, limiter) in self.shared.unlimited.iter().filter(|(key, _)| !self.shared.limiters.contains_key(key)) {
-            limiter.lift();
+            limiter.remove_limits();
         }
         let keeping = self.routes.iter().filter(|route| route.settings.cache.is_some());
         let kept_of: HashSet<*const Changes> = keeping.map(|route| Arc::as_ptr(&route.connector.changes)).collect();

@@ -1,25 +1,41 @@
-//! A queue that serves its clients in turn: who has many waiting gets no more turns than who has one.
+//! A queue that is fair between clients: one with many requests waiting gets no more permits than one with a single request.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
-use super::Waiter;
-
-/// Whose turn it is: one program on one machine, as far as that can be told.
+/// What the queue is fair between: one program on one machine, as far as that can be told.
 ///
-/// An address alone would make one client of all programs on this machine, or behind one router: a report would keep a till waiting. Each
-/// connection a client of its own would give the most turns to whoever opens most. So it is the address, the route and what the program
-/// calls itself; within a client it goes by arrival, which is fair to its connections, since each has one request at a time.
+/// The address alone would make one client of all programs on this machine, or behind one router: a report would delay a till. One client
+/// per connection would favor whoever opens the most. So the key is address, route and `User-Agent`. Within a client, requests are served
+/// in order of arrival, which is fair to its connections, since each has one request at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Client {
+pub struct ClientKey {
     ip: IpAddr,
-    /// Two programs that share one by chance take turns as one.
+    /// A hash. Two programs whose hashes collide share one place in the rotation.
     program: u64,
 }
 
-impl Client {
-    /// `program`: whatever tells programs apart.
+/// Something that is queued and may leave before it is served.
+pub trait Queued {
+    /// Whether it still waits.
+    fn is_waiting(&self) -> bool;
+}
+
+/// Waiting requests, by client.
+#[derive(Debug)]
+pub struct FairQueue<T> {
+    /// Retries, which are served first.
+    retries: VecDeque<T>,
+    clients: HashMap<ClientKey, VecDeque<T>>,
+    /// Each client that waits, once.
+    rotation: VecDeque<ClientKey>,
+    /// All entries, with those that have left and were not removed yet.
+    len: usize,
+}
+
+impl ClientKey {
+    /// `program`: whatever tells programs at one address apart.
     pub fn new(ip: IpAddr, program: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         program.hash(&mut hasher);
@@ -27,84 +43,86 @@ impl Client {
     }
 }
 
-/// Who waits, by client.
-#[derive(Debug, Default)]
-pub struct FairQueue {
-    /// They had a turn that came to nothing, and go first.
-    again: VecDeque<Waiter>,
-    clients: HashMap<Client, VecDeque<Waiter>>,
-    /// Each client that waits, once.
-    turns: VecDeque<Client>,
-    /// With those who have left and are still in here.
-    pub(super) connection_limit: usize,
+impl<T> Default for FairQueue<T> {
+    fn default() -> Self {
+        Self { retries: VecDeque::new(), clients: HashMap::new(), rotation: VecDeque::new(), len: 0 }
+    }
 }
 
-impl FairQueue {
-    pub fn push(&mut self, client: Client, waiter: Waiter) {
-        self.connection_limit += 1;
+impl<T: Queued> FairQueue<T> {
+    /// Queues a client's request behind its earlier ones.
+    pub fn push(&mut self, client: ClientKey, entry: T) {
+        self.len += 1;
         let waiting = self.clients.entry(client).or_default();
         if waiting.is_empty() {
-            self.turns.push_back(client);
+            self.rotation.push_back(client);
         }
-        waiting.push_back(waiter);
+        waiting.push_back(entry);
     }
 
-    /// Before all others.
-    pub fn push_again(&mut self, waiter: Waiter) {
-        self.connection_limit += 1;
-        self.again.push_back(waiter);
+    /// Queues a request before all that are no retries.
+    pub fn push_retry(&mut self, entry: T) {
+        self.len += 1;
+        self.retries.push_back(entry);
     }
 
-    /// The next in turn.
-    pub fn pop(&mut self) -> Option<Waiter> {
-        if let Some(waiter) = self.again.pop_front() {
-            self.connection_limit -= 1;
-            return Some(waiter);
+    /// The next request to serve.
+    pub fn pop(&mut self) -> Option<T> {
+        if let Some(entry) = self.retries.pop_front() {
+            self.len -= 1;
+            return Some(entry);
         }
-        let client = self.turns.pop_front()?;
+        let client = self.rotation.pop_front()?;
         let waiting = self.clients.get_mut(&client)?;
-        let waiter = waiting.pop_front()?;
-        self.connection_limit -= 1;
+        let entry = waiting.pop_front()?;
+        self.len -= 1;
         if waiting.is_empty() {
             self.clients.remove(&client);
         } else {
-            self.turns.push_back(client);
+            self.rotation.push_back(client);
         }
-        Some(waiter)
+        Some(entry)
     }
 
-    /// The last one of the client with the most places, if those are more than this client would have with one more.
-    pub fn displace_for(&mut self, client: Client) -> Option<Waiter> {
-        self.forget_those_who_left();
+    /// Removes the last request of the client with the most, if it has more than `client` would have with one more.
+    pub fn evict_for(&mut self, client: ClientKey) -> Option<T> {
+        self.remove_departed();
         let own = self.clients.get(&client).map_or(0, VecDeque::len);
         let waiting = self.clients.values_mut().max_by_key(|waiting| waiting.len())?;
         if waiting.len() <= own + 1 {
             return None;
         }
-        self.connection_limit -= 1;
+        self.len -= 1;
         waiting.pop_back()
     }
 
+    /// Whether nothing is queued.
     pub fn is_empty(&self) -> bool {
-        self.connection_limit == 0
+        self.len == 0
     }
 
-    /// Forgets those who have left, when they have become many; `waiting` is how many have not.
-    pub fn tidy(&mut self, waiting: usize) {
-        if self.connection_limit > 2 * waiting + TIDY_FROM {
-            self.forget_those_who_left();
+    /// All entries, with those that have left and were not removed yet.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Removes the entries that have left, once they outnumber the `waiting` ones: amortized, a departure costs constant time.
+    pub fn compact(&mut self, waiting: usize) {
+        if self.len > 2 * waiting + COMPACT_FROM {
+            self.remove_departed();
         }
     }
 
-    fn forget_those_who_left(&mut self) {
-        self.again.retain(Waiter::is_waiting);
+    fn remove_departed(&mut self) {
+        self.retries.retain(Queued::is_waiting);
         for waiting in self.clients.values_mut() {
-            waiting.retain(Waiter::is_waiting);
+            waiting.retain(Queued::is_waiting);
         }
         self.clients.retain(|_, waiting| !waiting.is_empty());
-        self.turns.retain(|client| self.clients.contains_key(client));
-        self.connection_limit = self.again.len() + self.clients.values().map(VecDeque::len).sum::<usize>();
+        self.rotation.retain(|client| self.clients.contains_key(client));
+        self.len = self.retries.len() + self.clients.values().map(VecDeque::len).sum::<usize>();
     }
 }
 
-const TIDY_FROM: usize = 64;
+const COMPACT_FROM: usize = 64;

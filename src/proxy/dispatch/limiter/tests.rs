@@ -1,10 +1,16 @@
 use std::net::Ipv4Addr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
+use tokio::time::Instant;
+
 use super::*;
+use crate::config::{Limits, Rate};
+use crate::proxy::downstream::client::Contended;
 
 fn limits(concurrency: usize, count: usize, per: u64, queue: usize) -> Limits {
     Limits {
@@ -15,8 +21,8 @@ fn limits(concurrency: usize, count: usize, per: u64, queue: usize) -> Limits {
     }
 }
 
-fn client(number: u8) -> Client {
-    Client::new(Ipv4Addr::LOCALHOST.into(), number)
+fn client(number: u8) -> ClientKey {
+    ClientKey::new(Ipv4Addr::LOCALHOST.into(), number)
 }
 
 fn in_a_minute() -> Instant {
@@ -27,7 +33,7 @@ async fn acquire(limiter: &Limiter, number: u8) -> Result<Permit, AcquireError> 
     limiter.acquire(client(number), in_a_minute(), Priority::New).await
 }
 
-/// Lets tasks and woken futures run, without the clock going on.
+/// Lets tasks and woken futures run while the clock stands still.
 async fn settle() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
@@ -35,7 +41,7 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_are_in_work_than_allowed() {
+async fn no_more_are_in_flight_than_allowed() {
     let limiter = Limiter::new(limits(5, 1000, 300, 1000));
     let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let requests = (0..200).map(|number| {
@@ -66,11 +72,11 @@ async fn within_any_window_no_more_begin_than_allowed() {
     for pair in began.windows(11) {
         assert!(pair[10] - pair[0] > Duration::from_secs(5), "{:?}", pair[10] - pair[0]);
     }
-    assert!(began[34] - began[0] < Duration::from_secs(20), "it does not wait longer than it must");
+    assert!(began[34] - began[0] < Duration::from_secs(20), "no request waits longer than the window");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_one_waits_one_turn_beside_who_has_many() {
+async fn a_client_with_one_request_is_served_after_one_of_a_client_with_many() {
     let limiter = Limiter::new(limits(1, 10_000, 300, 1000));
     let first = acquire(&limiter, 1).await.unwrap();
     let order = Mutex::new(Vec::new());
@@ -99,16 +105,19 @@ async fn who_has_one_waits_one_turn_beside_who_has_many() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_queue_refuses_who_has_most() {
+async fn a_full_queue_evicts_from_the_client_with_the_most_requests() {
     let limiter = Limiter::new(limits(1, 1000, 300, 3));
     let held = acquire(&limiter, 1).await.unwrap();
     let mut flood: Vec<_> = (0..3).map(|_| Box::pin(acquire(&limiter, 1))).collect();
     for waiting in &mut flood {
         assert!(waiting.as_mut().now_or_never().is_none());
     }
-    assert!(matches!(acquire(&limiter, 1).await, Err(AcquireError::Full { .. })), "the flood itself finds no place");
+    assert!(
+        matches!(acquire(&limiter, 1).await, Err(AcquireError::Full { .. })),
+        "the flooding client finds the queue full"
+    );
     let mut till = Box::pin(acquire(&limiter, 2));
-    assert!(till.as_mut().now_or_never().is_none(), "one of the flood has to make room");
+    assert!(till.as_mut().now_or_never().is_none(), "one request of the flood is evicted");
     let displaced = flood.pop().unwrap().await;
     assert!(matches!(displaced, Err(AcquireError::Full { .. })), "{displaced:?}");
     drop(held);
@@ -118,7 +127,7 @@ async fn a_full_queue_refuses_who_has_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_is_not_waited_for() {
+async fn a_client_that_left_is_not_waited_for() {
     let limiter = Limiter::new(limits(1, 1000, 300, 10_000));
     let held = acquire(&limiter, 1).await.unwrap();
     for _ in 0..100_000 {
@@ -126,7 +135,7 @@ async fn who_leaves_is_not_waited_for() {
         assert!(gone.as_mut().now_or_never().is_none());
     }
     assert_eq!(limiter.load(), 1);
-    assert!(limiter.0.lock().queue.connection_limit < 200, "those who left are forgotten");
+    assert!(limiter.shared().lock().queue.len() < 200, "requests that left are removed");
     let mut waiting = Box::pin(acquire(&limiter, 3));
     assert!(waiting.as_mut().now_or_never().is_none());
     drop(held);
@@ -135,7 +144,7 @@ async fn who_leaves_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permit_that_came_too_late_goes_to_the_next() {
+async fn a_permit_granted_to_a_client_that_leaves_goes_to_the_next() {
     let limiter = Limiter::new(limits(1, 1000, 300, 10));
     let held = acquire(&limiter, 1).await.unwrap();
     let mut leaves = Box::pin(acquire(&limiter, 2));
@@ -149,18 +158,18 @@ async fn a_permit_that_came_too_late_goes_to_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_does_not_come_in_time_is_given_up() {
+async fn a_request_whose_deadline_passes_leaves_the_queue() {
     let limiter = Limiter::new(limits(1, 1000, 300, 10));
     let _held = acquire(&limiter, 1).await.unwrap();
     let began = Instant::now();
     let rejected = acquire(&limiter, 1).await;
-    assert!(matches!(rejected, Err(AcquireError::TooLate { .. })), "{rejected:?}");
+    assert!(matches!(rejected, Err(AcquireError::TimedOut { .. })), "{rejected:?}");
     assert_eq!(began.elapsed().as_secs(), 60);
     assert_eq!(limiter.load(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_holds_everybody_and_who_was_sent_back_goes_first() {
+async fn a_pause_holds_all_requests_and_retries_go_first() {
     let limiter = Limiter::new(limits(5, 1000, 300, 10));
     limiter.pause(Duration::from_secs(7));
     limiter.pause(Duration::from_secs(3));
@@ -191,7 +200,7 @@ async fn a_pause_holds_everybody_and_who_was_sent_back_goes_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_says_honestly_when_to_come_back() {
+async fn retry_after_is_an_honest_estimate() {
     let limiter = Limiter::new(limits(1, 1000, 300, 20));
     let work = async {
         for _ in 0..10 {
@@ -206,14 +215,14 @@ async fn it_says_honestly_when_to_come_back() {
     }));
     let asks = async {
         tokio::time::sleep(Duration::from_secs(30)).await;
-        limiter.0.lock().estimate(Instant::now())
+        limiter.shared().lock().estimate(Instant::now())
     };
     let (_, _, estimate) = tokio::join!(work, others, asks);
     assert!((20..60).contains(&estimate.as_secs()), "{estimate:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_sent_away_finds_a_place_in_another_gate_however_full() {
+async fn an_evicted_request_is_queued_by_another_limiter_even_if_that_is_full() {
     let (closed, other) = (Limiter::new(limits(1, 1000, 300, 5)), Limiter::new(limits(1, 1000, 300, 1)));
     let held = [acquire(&closed, 1).await.unwrap(), acquire(&other, 1).await.unwrap()];
     let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(acquire(&closed, 1))).collect();
@@ -234,7 +243,7 @@ async fn who_is_sent_away_finds_a_place_in_another_gate_however_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permit_is_missed_when_others_wait_and_nobody_gets_through() {
+async fn a_permit_is_contended_when_others_wait_and_none_is_granted() {
     let second = Duration::from_secs(1);
     let limiter = Limiter::new(limits(2, 1000, 300, 1000));
     let (kept, other) = (acquire(&limiter, 1).await.unwrap(), acquire(&limiter, 1).await.unwrap());
@@ -253,11 +262,11 @@ async fn a_permit_is_missed_when_others_wait_and_nobody_gets_through() {
     drop(other);
     settle().await;
     tokio::time::advance(9 * second).await;
-    assert!(!kept.is_contended(), "one got through");
+    assert!(!kept.is_contended(), "one was granted");
     tokio::time::advance(2 * second).await;
     assert!(kept.is_contended());
     limiter.pause(30 * second);
-    assert!(!kept.is_contended(), "it is not the places that are waited for");
+    assert!(!kept.is_contended(), "the queue waits for the pause, not for a permit");
     tokio::time::advance(31 * second).await;
     assert!(kept.is_contended());
 
@@ -270,24 +279,24 @@ async fn a_permit_is_missed_when_others_wait_and_nobody_gets_through() {
         async move { acquire(&limiter, 3).await }
     });
     settle().await;
-    assert!(!kept.is_contended(), "this one has only come");
+    assert!(!kept.is_contended(), "this one has just been queued");
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_limits_are_lifted_nobody_waits() {
+async fn removing_the_limits_releases_the_queue() {
     let limiter = Limiter::new(limits(1, 2, 300, 10));
     let _first = acquire(&limiter, 1).await.unwrap();
     let waiting: Vec<_> = (0..5)
         .map(|number| {
             tokio::spawn({
                 let limiter = limiter.clone();
-                async move { acquire(&limiter, number).await.map(|permit| permit.before) }
+                async move { acquire(&limiter, number).await.map(|permit| permit.ahead) }
             })
         })
         .collect();
     settle().await;
     assert_eq!(limiter.load(), 6);
-    limiter.lift();
+    limiter.remove_limits();
     let through: Vec<_> = join_all(waiting).await.into_iter().map(Result::unwrap).collect();
     assert!(through.iter().all(Result::is_ok), "{through:?}");
     assert_eq!(limiter.load(), 1);

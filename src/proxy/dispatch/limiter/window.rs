@@ -1,11 +1,11 @@
-//! The sliding window: how many requests began within the last minutes.
+//! The sliding window of the rate limit: requests begun within the last minutes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The beginnings that still count, gathered in slices: a fixed amount of memory however many there are.
+/// Requests that still count, gathered in slices: a fixed amount of memory however many there are.
 #[derive(Debug, Default)]
 pub struct Window {
     slices: VecDeque<Slice>,
@@ -13,7 +13,7 @@ pub struct Window {
     count: usize,
 }
 
-/// Requests that began soon after each other; they stop counting together, when the last of them does.
+/// Requests that began shortly after each other. They expire together, with the last of them.
 #[derive(Debug)]
 struct Slice {
     first: Instant,
@@ -22,11 +22,11 @@ struct Slice {
 }
 
 impl Window {
-    /// When another one may begin; `None`: now. `per` is the window's length, `most` how many may begin within it.
-    pub fn next(&mut self, now: Instant, most: usize, per: Duration) -> Option<Instant> {
+    /// When the next request may begin; `None`: now. At most `count` begin within `per`.
+    pub fn next(&mut self, now: Instant, count: usize, per: Duration) -> Option<Instant> {
         let per = per + SLACK;
-        self.forget(now, per);
-        let mut excess = (self.count + 1).saturating_sub(most);
+        self.expire(now, per);
+        let mut excess = (self.count + 1).saturating_sub(count);
         for slice in &self.slices {
             match excess.checked_sub(slice.count) {
                 _ if excess == 0 => return None,
@@ -37,19 +37,20 @@ impl Window {
         None
     }
 
-    /// How many began within the last `per`.
+    /// Requests begun within the last `per`.
     pub fn recent(&mut self, now: Instant, per: Duration) -> usize {
-        self.forget(now, per + SLACK);
+        self.expire(now, per + SLACK);
         self.count
     }
 
-    fn forget(&mut self, now: Instant, per: Duration) {
+    fn expire(&mut self, now: Instant, per: Duration) {
         while let Some(oldest) = self.slices.front().filter(|slice| slice.last + per <= now) {
             self.count -= oldest.count;
             self.slices.pop_front();
         }
     }
 
+    /// Counts a request that begins now.
     pub fn begins(&mut self, now: Instant, per: Duration) {
         self.count += 1;
         match self.slices.back_mut() {
@@ -62,7 +63,7 @@ impl Window {
     }
 }
 
-/// Requests don't take equally long to get there: one that began early may count late.
+/// Requests take different times to reach Business Central, where one that began early may count late.
 const SLACK: Duration = Duration::from_secs(1);
 
 const SLICES: u32 = 256;
@@ -74,7 +75,7 @@ mod tests {
     const PER: Duration = Duration::from_secs(300);
 
     #[test]
-    fn a_place_is_free_when_enough_beginnings_are_too_old_to_count() {
+    fn a_request_may_begin_when_enough_earlier_ones_have_expired() {
         let (start, mut window) = (Instant::now(), Window::default());
         let at = |seconds| start + Duration::from_secs(seconds);
         for second in 0..10 {
