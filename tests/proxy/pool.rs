@@ -191,7 +191,7 @@ async fn the_log_names_the_application_a_request_went_out_as_and_those_that_are_
     assert_ne!(throttled, other);
     let warning = process.log_line(is_warning).await;
     assert_eq!((&warning["client_id"], &warning["connector"]), (&throttled.to_string().into(), &"cronus".into()));
-    let message = "Business Central answered 429 and is left alone for 600 s: other applications of the connector take over meanwhile";
+    let message = "Business Central answered 429; the limiter is paused for 600 s: other applications of the connector take over meanwhile";
     assert_eq!(warning["message"], message);
     let line = process.log_line(is_access).await;
     assert_eq!((&line["client_id"], &line["attempts"]), (&other.to_string().into(), &2.into()), "{line}");

@@ -67,7 +67,7 @@ impl Pool {
     }
 
     /// Whether another member could do what waits for this one.
-    pub fn can_do_without(&self, member: &Member) -> bool {
+    pub fn has_alternative(&self, member: &Member) -> bool {
         let is_open = |other: &Member| !other.tokens.is_failing() && !other.is_paused();
         self.members().any(|other| other.client_id != member.client_id && is_open(other))
     }

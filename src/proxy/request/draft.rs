@@ -94,13 +94,13 @@ impl Draft {
     }
 
     /// Whether another application could serve it now.
-    pub fn can_do_without(&self, member: &Member) -> bool {
-        !self.target.resource.is_soap() && self.connector().pool.can_do_without(member)
+    pub fn has_alternative(&self, member: &Member) -> bool {
+        !self.target.resource.is_soap() && self.connector().pool.has_alternative(member)
     }
 
     /// Whom a pause of its limiter keeps waiting, in words.
-    pub fn who_waits(&self, goes_on_elsewhere: bool) -> &'static str {
-        match (self.target.resource.is_soap(), goes_on_elsewhere) {
+    pub fn throttle_effect(&self, others_take_over: bool) -> &'static str {
+        match (self.target.resource.is_soap(), others_take_over) {
             (true, _) => "all SOAP calls to this environment wait",
             (false, true) => "other applications of the connector take over meanwhile",
             (false, false) => "this application's requests wait",

@@ -1,0 +1,85 @@
+//! What an attempt needs: an application, its token, and a permit of its limiter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::attempts::{Attempt, Dispatch};
+use super::fault::Fault;
+use super::limiter::{AcquireError, ClientKey, Permit, Priority};
+use crate::proxy::environment::application_pool::Member;
+use crate::proxy::notes::Queued;
+use crate::proxy::rejection::{Kind, Rejection};
+
+impl Dispatch {
+    /// Waits until one of the applications has a token and a permit.
+    pub(super) async fn acquire(&mut self) -> Result<Attempt, Rejection> {
+        loop {
+            let member = self.choose_application()?;
+            self.draft.exchange.notes.set_application(member.client_id);
+            // The token comes first: a permit must not be held while waiting for Entra.
+            let token = match &self.rejected {
+                Some((_, rejected)) => member.tokens.token_after(rejected).await,
+                None => member.tokens.token().await,
+            };
+            match token {
+                Ok(_) => {}
+                Err(_) if self.exclude(&member) => continue,
+                Err(unavailable) => return Err(unavailable.into()),
+            }
+            match self.acquire_permit(&member).await? {
+                Ok(permit) => {
+                    // It may have been refreshed while the request was queued.
+                    let token = member.tokens.token().await?;
+                    return Ok(Attempt { member, token, permit });
+                }
+                Err(AcquireError::Evicted) if self.priority == Priority::New => self.priority = Priority::Requeued,
+                Err(AcquireError::Evicted) => {}
+                Err(AcquireError::Full { retry_after }) => {
+                    return Err(self.busy("the queue is full (`queue` of the connector's `limits`)", retry_after));
+                }
+                Err(AcquireError::TimedOut { retry_after }) => {
+                    let why = "no permit was free within `wait` of the connector's `limits`";
+                    return Err(self.busy(why, retry_after));
+                }
+            }
+        }
+    }
+
+    /// The application of the next attempt.
+    fn choose_application(&self) -> Result<Arc<Member>, Rejection> {
+        let (route, company) = (self.draft.route(), self.draft.company);
+        match &self.rejected {
+            Some((member, _)) => Ok(member.clone()),
+            None => route
+                .connector
+                .pool
+                .choose(&route.rejected_tokens, company, &self.excluded)
+                .ok_or_else(Rejection::no_application),
+        }
+    }
+
+    /// A permit; none where limits are off. Nothing was sent yet, so a client that leaves takes its request along.
+    async fn acquire_permit(&self, member: &Member) -> Result<Result<Option<Permit>, AcquireError>, Rejection> {
+        let Some(limiter) = self.draft.limiter(member) else { return Ok(Ok(None)) };
+        let exchange = &self.draft.exchange;
+        let program = (self.draft.route().settings.path.as_str(), exchange.user_agent.as_ref());
+        let client = ClientKey::new(exchange.client.ip(), program);
+        tokio::select! {
+            biased;
+            permit = limiter.acquire(client, self.deadline, self.priority) => Ok(permit.map(|permit| {
+                exchange.notes.set_queued(Queued { waited: permit.waited, ahead: permit.ahead });
+                Some(permit)
+            })),
+            () = self.draft.abandoned() => Err(Fault::ClientGone.into()),
+        }
+    }
+
+    fn busy(&self, why: &str, retry_after: Duration) -> Rejection {
+        let connector = &self.draft.connector().settings.name;
+        let message = format!(
+            "Too many requests for connector `{connector}`: Business Central limits what one application may send, and {why}. \
+             Nothing was carried out. Send the request again later."
+        );
+        Rejection::new(Kind::Busy, message).retry_after(retry_after)
+    }
+}

@@ -1,0 +1,183 @@
+//! What follows from an attempt: the response is the client's, or there is another attempt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::{HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use tokio::time::Instant;
+
+use super::attempts::{Attempt, AttemptOutcome, Dispatch};
+use super::fault::Fault;
+use super::retry::{self, Retry};
+use super::upstream::UpstreamBody;
+use crate::entra::{ClaimsChallenge, Token};
+use crate::outbound::retry_after;
+use crate::proxy::body::request_body::RequestBody;
+use crate::proxy::environment::application_pool::Member;
+use crate::proxy::rejection::{Kind, Rejection};
+use crate::proxy::request::draft::Draft;
+use crate::proxy::response::body_plan::BodyPlan;
+use crate::proxy::response::diagnosis;
+use crate::proxy::response::relay::MEASURED_BYTES;
+
+impl Dispatch {
+    /// What follows from a response. `replay`: the request's body, if all of it is in memory.
+    pub(super) async fn after_response(
+        &mut self,
+        mut response: Response<UpstreamBody>,
+        Attempt { member, token, permit }: Attempt,
+        replay: Option<RequestBody>,
+    ) -> Result<AttemptOutcome, Rejection> {
+        if response.status() == StatusCode::UNAUTHORIZED {
+            if let Some(challenge) = ClaimsChallenge::of(response.headers()) {
+                member.tokens.answer_challenge(&token, challenge);
+            }
+            // Connection and permit are free for others before Entra is asked.
+            drop((response, permit));
+            return self.after_unauthorized(member, token, replay).map(AttemptOutcome::Retry);
+        }
+        let (route, company) = (self.draft.route(), self.draft.company);
+        route.rejected_tokens.clear(self.draft.case(&member));
+        if response.status() == StatusCode::NOT_FOUND && company.is_some() {
+            route.recheck_company();
+        }
+        let retry = match response.status() {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => {
+                self.retry(&mut response, replay.as_ref()).await?
+            }
+            _ => None,
+        };
+        if retry.is_none()
+            && let Err(error) = self.read_ahead(&mut response).await
+        {
+            drop((response, permit));
+            return Box::pin(self.after_fault(Fault::CutShort(error), replay)).await.map(AttemptOutcome::Retry);
+        }
+        let client = self.draft.exchange.client.clone();
+        let hold = |mut response: Response<UpstreamBody>| {
+            if let Some(permit) = permit.map(Arc::new) {
+                client.set_contended(Arc::downgrade(&permit));
+                response.body_mut().hold(permit);
+            }
+            Ok(AttemptOutcome::Response(response))
+        };
+        match (retry, replay) {
+            (Some(Retry::AfterPause(pause)), replay) => {
+                let pause = pause.unwrap_or_else(|| retry::throttle_pause(self.throttled));
+                self.throttled += 1;
+                let mut others_take_over = false;
+                if let Some(limiter) = self.draft.limiter(&member) {
+                    others_take_over = self.draft.has_alternative(&member);
+                    if limiter.pause(pause) {
+                        tracing::warn!(
+                            connector = self.draft.connector().settings.name, client_id = %member.client_id,
+                            "Business Central answered {}; the limiter is paused for {} s: {}",
+                            response.status().as_u16(), pause.as_secs_f32().ceil(), self.draft.throttle_effect(others_take_over)
+                        );
+                    }
+                    if others_take_over {
+                        limiter.evict();
+                    }
+                }
+                let is_within_deadline = others_take_over || Instant::now() + pause < self.deadline;
+                let Some(body) = replay.filter(|_| is_within_deadline) else {
+                    let seconds = pause.as_millis().div_ceil(1000).max(1);
+                    if let Ok(seconds) = HeaderValue::try_from(seconds.to_string()) {
+                        response.headers_mut().entry(RETRY_AFTER).or_insert(seconds);
+                    }
+                    return hold(response);
+                };
+                drop((response, hold));
+                if self.draft.limiter(&member).is_none() {
+                    // Without a limiter, nothing else keeps the retries from arriving all at once.
+                    self.sleep(pause + retry::back_off(self.throttled)).await?;
+                }
+                Ok(AttemptOutcome::Retry(body))
+            }
+            (Some(Retry::AfterBackOff), Some(body)) if self.may_retry() => {
+                drop((response, hold));
+                self.sleep(retry::back_off(self.faults)).await?;
+                Ok(AttemptOutcome::Retry(body))
+            }
+            _ => hold(response),
+        }
+    }
+
+    /// Reads the beginning of a body that is changed on its way: until it has arrived, nothing was forwarded and a retry is possible.
+    async fn read_ahead(&self, response: &mut Response<UpstreamBody>) -> Result<(), hyper::Error> {
+        let Draft { exchange, target, .. } = &self.draft;
+        if BodyPlan::of(exchange, target, response.status(), response.headers()).changes_body() {
+            response.body_mut().read_ahead(MEASURED_BYTES, target.route.settings.timeouts.body_idle).await?;
+        }
+        Ok(())
+    }
+
+    async fn retry(
+        &self,
+        response: &mut Response<UpstreamBody>,
+        replay: Option<&RequestBody>,
+    ) -> Result<Option<Retry>, Rejection> {
+        let only_reads = self.draft.only_reads(replay);
+        let retry_after = retry_after(response.headers());
+        let status = response.status();
+        let code = match !only_reads && status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some() {
+            true => diagnosis::code_of(response).await.map_err(Fault::CutShort)?,
+            false => None,
+        };
+        Ok(retry::after_response(only_reads, retry::Answered { status, retry_after, code: code.as_deref() }))
+    }
+
+    /// The body for another attempt, where a new token or another application may be accepted.
+    fn after_unauthorized(
+        &mut self,
+        member: Arc<Member>,
+        token: Arc<Token>,
+        replay: Option<RequestBody>,
+    ) -> Result<RequestBody, Rejection> {
+        let route = self.draft.route();
+        let case = self.draft.case(&member);
+        let is_fresh = self.rejected.is_some();
+        if is_fresh {
+            route.rejected_tokens.record(&token, case);
+        }
+        if is_fresh || !route.rejected_tokens.is_worth_a_refresh(&token, case) {
+            let rejection = route.connector.credentials_rejected(&member, &token);
+            let (true, Some(body)) = (self.exclude(&member), replay) else { return Err(rejection) };
+            tracing::warn!(client_id = %member.client_id, "another application takes over: {}", rejection.message);
+            return Ok(body);
+        }
+        let Some(body) = replay else {
+            member.tokens.suspect(&token);
+            return Err(Rejection::new(Kind::TokenRenewed, TOKEN_RENEWED).retry_after(Duration::from_secs(1)));
+        };
+        self.rejected = Some((member, token));
+        Ok(body)
+    }
+
+    /// The body for another attempt after a fault, where a retry is safe and the budget allows it.
+    pub(super) async fn after_fault(
+        &mut self,
+        fault: Fault,
+        replay: Option<RequestBody>,
+    ) -> Result<RequestBody, Rejection> {
+        let retry = retry::after_fault(|| self.draft.only_reads(replay.as_ref()), &fault);
+        match replay {
+            Some(body) if retry.is_some() && self.may_retry() => {
+                self.sleep(retry::back_off(self.faults)).await?;
+                Ok(body)
+            }
+            _ => Err(fault.into()),
+        }
+    }
+
+    /// Counts a fault. Whether another attempt is allowed.
+    fn may_retry(&mut self) -> bool {
+        self.faults += 1;
+        let connector = self.draft.connector();
+        self.faults <= retry::MAX_RETRIES && Instant::now() < self.deadline && connector.retry_budget.spend()
+    }
+}
+
+const TOKEN_RENEWED: &str = "Business Central rejected the token that was current when this large request began. \
+     Nothing was carried out. The token is being refreshed: send the request again.";
