@@ -54,7 +54,7 @@ pub struct Connector {
     pub environment: String,
     #[serde(flatten)]
     pub state: State,
-    /// Why nobody tries to connect to LimiterState Central at the moment.
+    /// Why nobody tries to connect to Business Central at the moment.
     pub cut_off: Option<String>,
     pub applications: Vec<Application>,
     /// What SOAP calls have to share; `None` with `limits: off`.
@@ -118,7 +118,7 @@ pub struct GateReport {
     pub recent: usize,
     pub most_recent: usize,
     pub period: f64,
-    /// How long LimiterState Central wants to be left alone yet.
+    /// How long Business Central wants to be left alone yet.
     pub paused_for: Option<f64>,
 }
 
@@ -223,7 +223,7 @@ impl Connector {
                 Condition::Waiting => State::Waiting,
                 Condition::NotReady(refusal) => State::NotReady { reason: refusal.message },
             },
-            cut_off: destination.upstream.is_cut_off_because().map(|because| because.to_string()),
+            cut_off: destination.upstream.open_circuit().map(|because| because.to_string()),
             applications: destination.pool.members().map(|member| application(member)).collect(),
             soap: destination.soap_limiter.as_ref().map(GateReport::of),
         }

@@ -69,7 +69,7 @@ impl Kept {
 
     /// The whole of it.
     pub fn answer(&self) -> Response<UpstreamBody> {
-        let mut answer = Response::new(UpstreamBody::whole(self.body.clone()));
+        let mut answer = Response::new(UpstreamBody::buffered(self.body.clone()));
         *answer.status_mut() = self.status;
         *answer.headers_mut() = self.headers.clone();
         answer
@@ -77,7 +77,7 @@ impl Kept {
 
     /// Its head, for a client that has the rest (RFC 9110, section 15.4.5).
     pub fn not_modified(&self) -> Response<UpstreamBody> {
-        let mut answer = Response::new(UpstreamBody::whole(Bytes::new()));
+        let mut answer = Response::new(UpstreamBody::buffered(Bytes::new()));
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
         let headers = answer.headers_mut();
         *headers = self.headers.clone();

@@ -7,7 +7,7 @@ use hyper::{Request, Response};
 use tokio::time::Instant;
 
 use super::fault::{Fault, Unanswered};
-use super::upstream::{self, Reason, UpstreamBody};
+use super::upstream::{SendError, SendFailure, UpstreamBody};
 use crate::proxy::body::progress::Progress;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::environment::route::Route;
@@ -38,12 +38,12 @@ pub async fn forward(outbound: Outbound) -> Result<Response<UpstreamBody>, Unans
         () = exchange.client.closed_by_client(), if cancel_on_disconnect => return Err(Fault::ClientGone.into()),
     };
     exchange.notes.set_upstream(sent_at.elapsed());
-    result.map_err(|upstream::Unanswered { reason, unsent }| Unanswered {
+    result.map_err(|SendError { reason, unsent }| Unanswered {
         fault: match reason {
             _ if progress.is_some_and(|progress| progress.failed()) => Fault::BodyBroken,
-            Reason::Unreachable(unreachable) => Fault::Unreachable(unreachable),
-            Reason::Unsent(error) => Fault::Unsent(error),
-            Reason::Broken(error) => Fault::Broken(error),
+            SendFailure::Unreachable(unreachable) => Fault::Unreachable(unreachable),
+            SendFailure::Unsent(error) => Fault::Unsent(error),
+            SendFailure::Broken(error) => Fault::Broken(error),
         },
         body: unsent.map(|request| request.into_body()),
     })

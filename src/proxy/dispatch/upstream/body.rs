@@ -1,5 +1,4 @@
-//! An answer's body as it comes from Business Central, or came from there before; when it has ended, its connection and its place in the gate
-//! are free again.
+//! A response's body as it comes from Business Central, or from the cache. Its end releases the connection and whatever the request holds.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::{Connection, Shared};
+use super::pool::{Connection, Pool};
 
 /// Something a request holds until the last byte of its response has arrived. It is dropped when the body ends, in whatever way.
 pub trait HeldUntilEnd: Send + Sync + 'static {
@@ -23,18 +22,18 @@ pub trait HeldUntilEnd: Send + Sync + 'static {
 
 /// The body, and what is released at its end.
 pub struct UpstreamBody {
-    /// `None` when all of it is ahead.
+    /// `None` when all of it is in `ahead`.
     body: Option<Incoming>,
     connection: Option<Connection>,
-    pool: Weak<Shared>,
+    pool: Weak<Pool>,
     /// What the request holds until the last byte has arrived: a limiter's permit, a change.
     held: Vec<Box<dyn HeldUntilEnd>>,
-    /// Read before somebody asked for it.
+    /// Read ahead of the client.
     ahead: VecDeque<Bytes>,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(body: Incoming, connection: Connection, pool: &Arc<Shared>) -> Self {
+    pub(super) fn new(body: Incoming, connection: Connection, pool: &Arc<Pool>) -> Self {
         let mut body = Self {
             body: Some(body),
             connection: Some(connection),
@@ -46,8 +45,8 @@ impl UpstreamBody {
         body
     }
 
-    /// A body that is at hand.
-    pub fn whole(bytes: Bytes) -> Self {
+    /// A body in memory.
+    pub fn buffered(bytes: Bytes) -> Self {
         let ahead = Some(bytes).filter(|bytes| !bytes.is_empty()).into_iter().collect();
         Self { body: None, connection: None, pool: Weak::new(), held: Vec::new(), ahead }
     }
@@ -58,7 +57,7 @@ impl UpstreamBody {
         self.release_at_end();
     }
 
-    /// Reads ahead, at most `limit` bytes and a piece more, for at most so long a time; whether that is the whole body.
+    /// Reads ahead, up to `limit` bytes and the rest of a piece, for at most `time`. Whether that is the whole body.
     pub async fn read_ahead(&mut self, limit: usize, time: Duration) -> Result<bool, hyper::Error> {
         let mut ahead = VecDeque::new();
         let read = async {
@@ -80,12 +79,12 @@ impl UpstreamBody {
         is_whole
     }
 
-    /// What was read ahead, which stays to be read.
+    /// What was read ahead and is still to be read.
     pub fn ahead(&self) -> impl Iterator<Item = &Bytes> {
         self.ahead.iter()
     }
 
-    /// Whether nothing more comes.
+    /// Whether the last byte has arrived.
     fn has_arrived(&self) -> bool {
         self.body.as_ref().is_none_or(Body::is_end_stream)
     }

@@ -1,4 +1,4 @@
-//! The circuit breaker: a host nobody can connect to is not tried by every request.
+//! The circuit breaker: a host that cannot be reached is not tried by every request.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,17 +7,17 @@ use tokio::time::Instant;
 
 use crate::outbound::Unreachable;
 
-/// What is known of the way to one host.
+/// The circuit breaker of one host.
 #[derive(Debug, Default)]
 pub struct Breaker(Mutex<State>);
 
 #[derive(Debug)]
 enum State {
-    /// So many attempts failed since the last one that did not.
+    /// Connecting works, but for this many failures in a row.
     Closed { failures: u32 },
-    /// Nobody tries, for this long a pause, until a probe may.
+    /// No attempt is made until then; `pause` is how long this lasts.
     Open { because: Unreachable, until: Instant, pause: Duration },
-    /// One tries; the others wait for its outcome, or for the next probe.
+    /// One attempt is made; all others fail until its outcome is known, or until the next probe.
     Probing { because: Unreachable, until: Instant, pause: Duration },
 }
 
@@ -28,8 +28,8 @@ impl Default for State {
 }
 
 impl Breaker {
-    /// Whether an attempt makes sense; if not, why the last ones failed.
-    pub fn allows(&self, now: Instant) -> Result<(), Unreachable> {
+    /// Fails with the reason of the last failure while the circuit is open.
+    pub fn check(&self, now: Instant) -> Result<(), Unreachable> {
         let mut state = self.lock();
         match &*state {
             State::Closed { .. } => Ok(()),
@@ -37,34 +37,36 @@ impl Breaker {
                 Err(because.clone())
             }
             State::Open { because, pause, .. } | State::Probing { because, pause, .. } => {
-                *state = State::Probing { because: because.clone(), until: now + SHORTEST, pause: *pause };
+                *state = State::Probing { because: because.clone(), until: now + MIN_PAUSE, pause: *pause };
                 Ok(())
             }
         }
     }
 
-    /// Why nobody tries at the moment, or one only.
-    pub fn is_open_because(&self) -> Option<Unreachable> {
+    /// The reason of the last failure, unless the circuit is closed.
+    pub fn open_because(&self) -> Option<Unreachable> {
         match &*self.lock() {
             State::Closed { .. } => None,
             State::Open { because, .. } | State::Probing { because, .. } => Some(because.clone()),
         }
     }
 
-    pub fn succeeded(&self) {
+    /// Closes the circuit: a connection was made.
+    pub fn record_success(&self) {
         *self.lock() = State::default();
     }
 
-    pub fn failed(&self, because: &Unreachable, now: Instant) {
+    /// Counts a failure to connect.
+    pub fn record_failure(&self, because: &Unreachable, now: Instant) {
         let open = |pause| State::Open { because: because.clone(), until: now + pause, pause };
         let mut state = self.lock();
         match &mut *state {
-            State::Closed { failures } if *failures + 1 < TOLERATED => *failures += 1,
-            State::Closed { .. } => *state = open(SHORTEST),
-            // It began before the others failed: one outage, not another.
+            State::Closed { failures } if *failures + 1 < FAILURE_THRESHOLD => *failures += 1,
+            State::Closed { .. } => *state = open(MIN_PAUSE),
+            // The attempt began before the circuit opened: this is the same outage.
             State::Open { .. } => {}
             State::Probing { pause, .. } => {
-                let pause = pause.saturating_mul(2).min(LONGEST);
+                let pause = pause.saturating_mul(2).min(MAX_PAUSE);
                 *state = open(pause);
             }
         }
@@ -75,12 +77,12 @@ impl Breaker {
     }
 }
 
-/// So many failures in a row are no accident.
-const TOLERATED: u32 = 5;
+/// Failures in a row that open the circuit.
+const FAILURE_THRESHOLD: u32 = 5;
 
-const SHORTEST: Duration = Duration::from_secs(1);
+const MIN_PAUSE: Duration = Duration::from_secs(1);
 
-const LONGEST: Duration = Duration::from_secs(15);
+const MAX_PAUSE: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests {
@@ -91,26 +93,26 @@ mod tests {
         let breaker = Breaker::default();
         let because = Unreachable::business_central("bc", &std::io::Error::other("gone"));
         let mut now = Instant::now();
-        for _ in 0..TOLERATED {
-            assert_eq!(breaker.allows(now), Ok(()));
-            breaker.failed(&because, now);
+        for _ in 0..FAILURE_THRESHOLD {
+            assert_eq!(breaker.check(now), Ok(()));
+            breaker.record_failure(&because, now);
         }
-        assert_eq!(breaker.allows(now), Err(because.clone()));
+        assert_eq!(breaker.check(now), Err(because.clone()));
         for _ in 0..100 {
-            breaker.failed(&because, now);
+            breaker.record_failure(&because, now);
         }
         for pause in [1, 2, 4, 8, 15, 15] {
             now += Duration::from_secs(pause);
-            assert_eq!(breaker.allows(now), Ok(()), "after {pause} s");
-            assert_eq!(breaker.allows(now), Err(because.clone()));
-            breaker.failed(&because, now);
-            assert_eq!(breaker.allows(now + Duration::from_millis(999)), Err(because.clone()));
+            assert_eq!(breaker.check(now), Ok(()), "after {pause} s");
+            assert_eq!(breaker.check(now), Err(because.clone()));
+            breaker.record_failure(&because, now);
+            assert_eq!(breaker.check(now + Duration::from_millis(999)), Err(because.clone()));
         }
-        now += LONGEST;
-        assert_eq!(breaker.allows(now), Ok(()));
-        breaker.succeeded();
-        assert_eq!(breaker.allows(now), Ok(()));
-        breaker.failed(&because, now);
-        assert_eq!(breaker.allows(now), Ok(()));
+        now += MAX_PAUSE;
+        assert_eq!(breaker.check(now), Ok(()));
+        breaker.record_success();
+        assert_eq!(breaker.check(now), Ok(()));
+        breaker.record_failure(&because, now);
+        assert_eq!(breaker.check(now), Ok(()));
     }
 }

@@ -1,4 +1,4 @@
-//! A connection that knows whether any of a request went out on it.
+//! A connection that tells whether any of a request was written to it.
 
 use std::io;
 use std::pin::Pin;
@@ -8,36 +8,39 @@ use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-/// Bytes in both directions, and a note of the first one written.
+/// A stream that sets a flag with the first byte written.
 #[derive(Debug)]
 pub struct Wire<S> {
     stream: S,
-    touched: Touched,
+    written: WriteFlag,
 }
 
-/// Whether a byte was written since it was last asked to forget.
+/// Whether a byte was written since the flag was last cleared.
 #[derive(Debug, Clone, Default)]
-pub struct Touched(Arc<AtomicBool>);
+pub struct WriteFlag(Arc<AtomicBool>);
 
-impl Touched {
-    pub fn forget(&self) {
+impl WriteFlag {
+    /// Clears the flag.
+    pub fn clear(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 
-    pub fn is_touched(&self) -> bool {
+    /// Whether a byte was written.
+    pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 impl<S> Wire<S> {
-    pub fn new(stream: S) -> (Self, Touched) {
-        let touched = Touched::default();
-        (Self { stream, touched: touched.clone() }, touched)
+    /// The stream with its flag.
+    pub fn new(stream: S) -> (Self, WriteFlag) {
+        let written = WriteFlag::default();
+        (Self { stream, written: written.clone() }, written)
     }
 
-    /// What was written to a TLS session may have gone out, even if the socket under it failed.
-    fn note(&self) {
-        self.touched.0.store(true, Ordering::Relaxed);
+    /// Set before the write: what a TLS session accepted may have been sent, even if the socket below it failed.
+    fn set_written(&self) {
+        self.written.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -53,7 +56,7 @@ impl<S: Read + Unpin> Read for Wire<S> {
 
 impl<S: Write + Unpin> Write for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.note();
+        self.set_written();
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -62,7 +65,7 @@ impl<S: Write + Unpin> Write for Wire<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.note();
+        self.set_written();
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 

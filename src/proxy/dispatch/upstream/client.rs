@@ -1,0 +1,156 @@
+//! The client of one host.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::client::conn::http1;
+use hyper::header::HeaderValue;
+use hyper::{Request, Response, Uri};
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use super::body::UpstreamBody;
+use super::breaker::Breaker;
+use super::pool::{Connection, Pool};
+use super::wire::Wire;
+use crate::outbound::{self, ConnectError, HttpsUrl, OutboundConnector, OutboundError, OutboundProxy, Unreachable};
+use crate::proxy::body::request_body::RequestBody;
+
+/// An authority as `Host` names it.
+pub fn host(authority: &str) -> HeaderValue {
+    let host = authority.strip_suffix(":443").unwrap_or(authority);
+    HeaderValue::from_str(host).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// A client of one host. Clones share its connections.
+#[derive(Clone)]
+pub struct Upstream(Arc<Shared>);
+
+struct Shared {
+    connector: OutboundConnector,
+    breaker: Breaker,
+    /// Where to connect.
+    address: Uri,
+    /// For messages: host, and port if it is not 443.
+    authority: String,
+    pool: Arc<Pool>,
+}
+
+/// A request that was not answered.
+#[derive(Debug)]
+pub struct SendError {
+    /// Why.
+    pub reason: SendFailure,
+    /// The request, if nothing of it was touched.
+    pub unsent: Option<Box<Request<RequestBody>>>,
+}
+
+/// Why a request was not answered.
+#[derive(Debug)]
+pub enum SendFailure {
+    /// No connection could be made.
+    Unreachable(Unreachable),
+    /// The connection ended before any of the request was written: it was not carried out.
+    Unsent(hyper::Error),
+    /// The connection ended later: whether the request was carried out is not known.
+    Broken(hyper::Error),
+}
+
+impl Upstream {
+    /// `connect`: the limit for name look-up, TCP and TLS together; `pool_idle`: how long an idle connection is kept.
+    pub fn new(
+        base_url: &HttpsUrl,
+        ca_file: Option<&Path>,
+        proxy: &OutboundProxy,
+        connect: Duration,
+        pool_idle: Duration,
+    ) -> Result<Self, OutboundError> {
+        let authority = base_url.authority().to_owned();
+        // An HttpsUrl's authority is one of an address.
+        let address = Uri::builder().scheme("https").authority(authority.as_str()).path_and_query("/").build();
+        Ok(Self(Arc::new(Shared {
+            connector: OutboundConnector::new(ca_file, proxy, connect)?,
+            breaker: Breaker::default(),
+            address: address.unwrap_or_default(),
+            authority,
+            pool: Arc::new(Pool::new(pool_idle)),
+        })))
+    }
+
+    /// Whether the two share their connections.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Why the circuit breaker is open, if it is.
+    pub fn open_circuit(&self) -> Option<Unreachable> {
+        self.0.breaker.open_because()
+    }
+
+    /// The host, as `Host` names it.
+    pub fn host(&self) -> HeaderValue {
+        host(&self.0.authority)
+    }
+
+    /// Sends a request, whose URI is path and query only, and waits for the head of the response.
+    pub async fn send(&self, mut request: Request<RequestBody>) -> Result<Response<UpstreamBody>, SendError> {
+        loop {
+            let (mut connection, is_new) = match self.0.pool.take() {
+                Some(connection) => (connection, false),
+                // Boxed because it is rare: otherwise every request's future would be larger by it.
+                None => match Box::pin(self.connect()).await {
+                    Ok(connection) => (connection, true),
+                    Err(reason) => return Err(SendError { reason, unsent: Some(Box::new(request)) }),
+                },
+            };
+            connection.written.clear();
+            let mut error = match connection.sender.try_send_request(request).await {
+                Ok(response) => return Ok(response.map(|body| UpstreamBody::new(body, connection, &self.0.pool))),
+                Err(error) => error,
+            };
+            request = match error.take_message() {
+                // It ended while it was idle: try the next one.
+                Some(unsent) if !is_new => unsent,
+                unsent => {
+                    let reason = match connection.written.is_set() {
+                        true => SendFailure::Broken(error.into_error()),
+                        false => SendFailure::Unsent(error.into_error()),
+                    };
+                    return Err(SendError { reason, unsent: unsent.map(Box::new) });
+                }
+            };
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, SendFailure> {
+        let shared = &self.0;
+        shared.breaker.check(Instant::now()).map_err(SendFailure::Unreachable)?;
+        let stream =
+            shared.connector.clone().oneshot(shared.address.clone()).await.map_err(|error: ConnectError| {
+                let unreachable = Unreachable::business_central(&shared.authority, error.as_ref());
+                shared.breaker.record_failure(&unreachable, Instant::now());
+                SendFailure::Unreachable(unreachable)
+            })?;
+        shared.breaker.record_success();
+        let socket = outbound::tcp_socket(&stream);
+        let (wire, written) = Wire::new(stream);
+        let mut http = http1::Builder::new();
+        let (sender, connection) =
+            http.max_buf_size(MAX_READ_BYTES).handshake(wire).await.map_err(SendFailure::Unsent)?;
+        // Its requests are told how it ends.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(Connection { sender, socket, written })
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").field("authority", &self.0.authority).finish_non_exhaustive()
+    }
+}
+
+/// The most bytes read at once, which also bounds a response's head. hyper's default of 408 KiB costs no less CPU, but in a burst of large
+/// responses each keeps the small ones waiting for longer, and a slow reader holds more.
+const MAX_READ_BYTES: usize = 256 * 1024;
