@@ -10,7 +10,9 @@ use bytes::Bytes;
 use clap::Args;
 
 use super::{Failure, Output, load_shape, runtime};
-use crate::proxy::explain::{Account, Case, Changes, Header, Outcome, Question, Refused, Sent, explain};
+use crate::proxy::explain::{
+    Case, Explanation, Header, HeaderChanges, Outcome, Question, Rejected, SentRequest, explain,
+};
 
 /// The request that is asked about.
 #[derive(Debug, Args)]
@@ -42,11 +44,11 @@ pub fn print(config: &Path, arguments: Arguments) -> Result<(), Failure> {
         client: arguments.from,
         body: arguments.body.as_deref().map(read).transpose()?,
     };
-    let account = runtime()?.block_on(explain(&config, &question));
+    let explanation = runtime()?.block_on(explain(&config, &question));
     match output {
-        Output::Text => print!("{}", drawn(&account)),
+        Output::Text => print!("{}", drawn(&explanation)),
         Output::Json => {
-            let json = serde_json::to_string_pretty(&account);
+            let json = serde_json::to_string_pretty(&explanation);
             println!("{}", json.map_err(|error| Failure::Failed(format!("the account can't be written: {error}")))?);
         }
     }
@@ -70,40 +72,44 @@ fn read(file: &Path) -> Result<Bytes, Failure> {
 
 // A String takes everything that is written to it, so the results of `write!` below say nothing.
 
-fn drawn(account: &Account) -> String {
+fn drawn(explanation: &Explanation) -> String {
     let mut text = String::new();
-    let request = &account.request;
+    let request = &explanation.request;
     let repaired = if request.is_repaired { " (repaired)" } else { "" };
     let _ = writeln!(text, "{} {}{repaired}, from {}", request.method, request.target, request.client);
-    if let Some(route) = &account.route {
+    if let Some(route) = &explanation.route {
         let place = format!("connector {}, environment {}", route.connector, route.environment);
         line(&mut text, "route", &format!("{} → {}, {place}", route.path, route.to));
     }
-    for Case { condition, outcome } in &account.cases {
+    for Case { condition, outcome } in &explanation.cases {
         if let Some(condition) = condition {
             let _ = writeln!(text, "\nif {condition}:");
         }
         match outcome {
             Outcome::Sent(sent) => draw_sent(&mut text, sent),
-            Outcome::Refused(refused) => draw_refused(&mut text, refused),
+            Outcome::Rejected(rejected) => draw_refused(&mut text, rejected),
             Outcome::Challenged(challenged) => {
-                let answer = format!("{} with a challenge in {}", challenged.status, challenged.scheme);
-                line(&mut text, "answer", &format!("{answer}: a Windows handshake begins, the request comes after it"));
+                let response = format!("{} with a challenge in {}", challenged.status, challenged.scheme);
+                line(
+                    &mut text,
+                    "answer",
+                    &format!("{response}: a Windows handshake begins, the request comes after it"),
+                );
             }
         }
     }
-    if !account.notes.is_empty() {
+    if !explanation.notes.is_empty() {
         text.push_str("\nNot known without asking, or without the body:\n");
-        account.notes.iter().for_each(|note| line(&mut text, "", note));
+        explanation.notes.iter().for_each(|note| line(&mut text, "", note));
     }
     text
 }
 
-fn draw_sent(text: &mut String, sent: &Sent) {
+fn draw_sent(text: &mut String, sent: &SentRequest) {
     line(text, "company", &sent.company);
     line(text, "sent to", &format!("{} {}", sent.method, sent.url));
     block(text, "through", sent.through.iter().cloned());
-    let Changes { added, changed, removed } = &sent.headers;
+    let HeaderChanges { added, changed, removed } = &sent.headers;
     let written = |sign: &str, header: &Header| {
         let by = header.by.map_or_else(String::new, |key| format!("   ({key})"));
         format!("{sign} {}: {}{by}", header.name, header.value)
@@ -114,20 +120,20 @@ fn draw_sent(text: &mut String, sent: &Sent) {
     block(text, "body", sent.body.iter().cloned());
     block(text, "cache", sent.cache.iter().cloned());
 
-    let answer = &sent.answer;
-    let headers = format!("headers {}", answer.headers.join(", "));
-    let bodies = answer.bodies.iter().map(|body| format!("{}: {}", body.content_type, body.changed));
-    line(text, "answer", &format!("addresses to be followed begin with {}, in", answer.addresses_begin_with));
+    let response = &sent.response;
+    let headers = format!("headers {}", response.headers.join(", "));
+    let bodies = response.bodies.iter().map(|body| format!("{}: {}", body.content_type, body.changed));
+    line(text, "answer", &format!("addresses to be followed begin with {}, in", response.addresses_begin_with));
     block(text, "", std::iter::once(headers).chain(bodies).map(|place| format!("  {place}")));
-    if answer.bodies.is_empty() {
+    if response.bodies.is_empty() {
         line(text, "", "  (its body passes as it is)");
     }
-    block(text, "", answer.set.iter().map(|header| written("+", header)));
-    line(text, "", &format!("- {}", answer.removed.join(", ")));
+    block(text, "", response.set.iter().map(|header| written("+", header)));
+    line(text, "", &format!("- {}", response.removed.join(", ")));
 }
 
-fn draw_refused(text: &mut String, refused: &Refused) {
-    let Refused { status, meant, code, message } = refused;
+fn draw_refused(text: &mut String, rejected: &Rejected) {
+    let Rejected { status, meant, code, message } = rejected;
     let what = if status == meant {
         format!("{status} {code}")
     } else {

@@ -125,7 +125,7 @@ fn compare(rig: &Rig, asked: &Asked<'_>, account: &Value, sent: &Value, answer: 
         body => assert_eq!(known(body).as_bytes(), received.body),
     }
 
-    let told = &sent["answer"];
+    let told = &sent["response"];
     let base = told["addresses_begin_with"].as_str().unwrap();
     assert_eq!(base, format!("http://{}", rig.address()));
     let kind = answer.headers.get("content-type").map_or("", |kind| kind.to_str().unwrap().split(';').next().unwrap());
@@ -166,7 +166,7 @@ async fn check(rig: &Rig, asked: Asked<'_>, case: usize, cases: usize) -> Value 
     if told["sent"].is_object() {
         compare(rig, &asked, &account, &told["sent"], &answer);
     } else {
-        let (told, refusal) = (&told["refused"], answer.refusal());
+        let (told, refusal) = (&told["rejected"], answer.refusal());
         let said = json!({"status": answer.status.as_u16(), "meant": refusal.status, "code": refusal.code, "message": refusal.message});
         assert_eq!(*told, said, "{account:#}");
         assert!(rig.received().into_iter().skip(before).all(|received| received.target.ends_with("/$metadata")));
@@ -283,7 +283,7 @@ async fn what_is_told_of_a_request_that_is_sent_happens() {
     let account = asked("DELETE", "/api/subscriptions('x')", &["If-Match: *"]).explained(&rig).await;
     assert!(account["cases"][0]["sent"]["url"].as_str().unwrap().ends_with("/subscriptions('x')"), "{account:#}");
     assert_eq!(account["cases"][1]["if"], "the subscription is about another company");
-    assert_eq!(account["cases"][1]["refused"]["meant"], 403);
+    assert_eq!(account["cases"][1]["rejected"]["meant"], 403);
 }
 
 #[tokio::test]
@@ -324,7 +324,7 @@ async fn what_is_told_of_a_request_that_is_refused_is_its_answer() {
         (asked("POST", "/api/salesOrders", &[JSON]).with(r#"{"x@odata.bind":"customers(1)?tenant=y"}"#), 403),
     ] {
         let account = check(&rig, asked, 0, 1).await;
-        assert_eq!(account["cases"][0]["refused"]["meant"], meant, "{account:#}");
+        assert_eq!(account["cases"][0]["rejected"]["meant"], meant, "{account:#}");
         assert_eq!(account["notes"], json!([]), "what is refused needs no look-up to tell");
     }
     // Refused in the one case, and that is the one.
@@ -347,7 +347,7 @@ async fn what_is_no_http_is_told_as_it_is_answered() {
         let asked = asked(method, target, &headers);
         let account = asked.explained(&rig).await;
         let answer = asked.sent(&rig).await;
-        let refused = &account["cases"][0]["refused"];
+        let refused = &account["cases"][0]["rejected"];
         assert_eq!(
             (refused["status"].as_u64(), &refused["code"]),
             (Some(answer.status.as_u16().into()), &json!("Proxy_Unreadable"))

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 /// What would become of a request.
 #[derive(Debug, Serialize)]
-pub struct Account {
-    pub request: Understood,
+pub struct Explanation {
+    pub request: ParsedRequest,
     /// `None` when no route was found.
-    pub route: Option<Chosen>,
+    pub route: Option<ChosenRoute>,
     /// One; more where it depends on what only Business Central knows.
     pub cases: Vec<Case>,
     /// What was supposed, and what would be looked up first.
@@ -19,7 +19,7 @@ pub struct Account {
 
 /// The request as the steps of the data path get it.
 #[derive(Debug, Serialize)]
-pub struct Understood {
+pub struct ParsedRequest {
     pub method: String,
     /// Path and query, or a whole address, after the repair of what old programs write raw.
     pub target: String,
@@ -29,7 +29,7 @@ pub struct Understood {
 
 /// The route a request takes.
 #[derive(Debug, Serialize)]
-pub struct Chosen {
+pub struct ChosenRoute {
     pub path: String,
     pub connector: String,
     /// The surface.
@@ -51,33 +51,33 @@ pub struct Case {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    Sent(Box<Sent>),
-    Refused(Refused),
+    Sent(Box<SentRequest>),
+    Rejected(Rejected),
     /// It begins a Windows handshake, which is answered here; the request itself comes after it.
     Challenged(Challenged),
 }
 
 /// What Business Central gets, and what becomes of its answer.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Sent {
+pub struct SentRequest {
     /// Where the company comes from.
     pub company: String,
     pub method: String,
     pub url: String,
     /// The outbound proxy it goes through; `None`: straight.
     pub through: Option<String>,
-    pub headers: Changes,
+    pub headers: HeaderChanges,
     /// The body, where it was given and is not sent as it came.
     pub body: Option<String>,
     /// What the route's cache does, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<String>,
-    pub answer: Answer,
+    pub response: ResponseChanges,
 }
 
 /// How headers change.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Changes {
+pub struct HeaderChanges {
     pub added: Vec<Header>,
     pub changed: Vec<Header>,
     /// Names only: what a client shows of who it is stays with it.
@@ -95,27 +95,27 @@ pub struct Header {
 
 /// What becomes of the answer.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Answer {
+pub struct ResponseChanges {
     /// What addresses that are there to be followed begin with.
     pub addresses_begin_with: String,
     /// Headers that hold such addresses.
     pub headers: Vec<String>,
     /// Bodies that hold such addresses; every other one passes as it is.
-    pub bodies: Vec<Body>,
+    pub bodies: Vec<BodyChange>,
     pub removed: Vec<String>,
     /// By the route's rules.
     pub set: Vec<Header>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Body {
+pub struct BodyChange {
     pub content_type: &'static str,
     pub changed: &'static str,
 }
 
 /// An answer of the proxy's own.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Refused {
+pub struct Rejected {
     /// As the client gets it.
     pub status: u16,
     /// What it means: a SOAP fault is always sent with 500.
@@ -131,7 +131,7 @@ pub struct Challenged {
     pub scheme: String,
 }
 
-impl Changes {
+impl HeaderChanges {
     /// From what a client sent to what is sent on. How long a body is, each side says for itself.
     pub fn between(before: &HeaderMap, after: &HeaderMap) -> Self {
         let is_framing = |name: &str| matches!(name, "content-length" | "transfer-encoding");

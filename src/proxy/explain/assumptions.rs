@@ -11,7 +11,7 @@ use crate::proxy::rejection::Rejection;
 
 /// What is supposed where only Business Central knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Supposition {
+pub struct Assumption {
     /// Whether an id (or a name) in the request is that of the company which the configuration gives by name (or by id).
     pub is_same_company: bool,
     /// Whether what looks like an unbound action is one.
@@ -22,24 +22,24 @@ pub struct Supposition {
 
 /// Answers by a supposition. What the configuration does not say stands in for itself and is given a readable form at the end.
 #[derive(Debug)]
-pub struct Supposed {
-    supposition: Supposition,
-    noted: Mutex<Noted>,
+pub struct AssumedLookUps {
+    assumption: Assumption,
+    look_ups: Mutex<LookUps>,
 }
 
 /// What was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Noted {
-    pub companies: Vec<SupposedCompany>,
+pub struct LookUps {
+    pub companies: Vec<AssumedCompany>,
     /// Names that may be those of unbound actions.
     pub actions: Vec<String>,
     /// Whether it depends on what a subscription is about.
-    pub asks_for_subscription: bool,
+    pub subscription: bool,
 }
 
 /// A company of which the configuration says the name or the id only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SupposedCompany {
+pub struct AssumedCompany {
     pub wanted: CompanyRef,
     /// What the request holds that may be the other half.
     pub maybe: Option<String>,
@@ -48,43 +48,43 @@ pub struct SupposedCompany {
     stand_in: String,
 }
 
-impl Supposed {
-    pub fn new(supposition: Supposition) -> Self {
-        Self { supposition, noted: Mutex::default() }
+impl AssumedLookUps {
+    pub fn new(assumption: Assumption) -> Self {
+        Self { assumption, look_ups: Mutex::default() }
     }
 
-    pub fn noted(self) -> Noted {
-        self.noted.into_inner().unwrap_or_else(PoisonError::into_inner)
+    pub fn look_ups(self) -> LookUps {
+        self.look_ups.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note<T>(&self, note: impl FnOnce(&mut Noted) -> T) -> T {
-        note(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    fn note<T>(&self, note: impl FnOnce(&mut LookUps) -> T) -> T {
+        note(&mut self.look_ups.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl LookUp for Supposed {
+impl LookUp for AssumedLookUps {
     async fn company(&self, wanted: &CompanyRef, resource: &Resource) -> Result<Arc<Company>, Rejection> {
-        self.note(|noted| {
-            let known = noted.companies.iter().position(|known| known.wanted == *wanted);
+        self.note(|look_ups| {
+            let known = look_ups.companies.iter().position(|known| known.wanted == *wanted);
             let index = known.unwrap_or_else(|| {
-                noted.companies.push(SupposedCompany::new(wanted));
-                noted.companies.len() - 1
+                look_ups.companies.push(AssumedCompany::new(wanted));
+                look_ups.companies.len() - 1
             });
-            let company = noted.companies.get_mut(index).map(|known| {
-                known.meet(resource, self.supposition.is_same_company);
+            let company = look_ups.companies.get_mut(index).map(|known| {
+                known.meet(resource, self.assumption.is_same_company);
                 known.company.clone()
             });
-            Ok(Arc::new(company.unwrap_or_else(|| SupposedCompany::new(wanted).company)))
+            Ok(Arc::new(company.unwrap_or_else(|| AssumedCompany::new(wanted).company)))
         })
     }
 
     async fn has_action(&self, name: &str) -> Result<bool, Rejection> {
-        self.note(|noted| {
-            if !noted.actions.iter().any(|known| known == name) {
-                noted.actions.push(name.to_owned());
+        self.note(|look_ups| {
+            if !look_ups.actions.iter().any(|known| known == name) {
+                look_ups.actions.push(name.to_owned());
             }
         });
-        Ok(self.supposition.is_action)
+        Ok(self.assumption.is_action)
     }
 
     async fn is_subscribed_in(
@@ -94,12 +94,12 @@ impl LookUp for Supposed {
         _: Option<&Company>,
         _: &[Arc<Company>],
     ) -> Result<bool, Rejection> {
-        self.note(|noted| noted.asks_for_subscription = true);
-        Ok(self.supposition.is_subscribed_in)
+        self.note(|look_ups| look_ups.subscription = true);
+        Ok(self.assumption.is_subscribed_in)
     }
 }
 
-impl SupposedCompany {
+impl AssumedCompany {
     fn new(wanted: &CompanyRef) -> Self {
         let stand_in = Uuid::new_v4();
         let (company, stand_in) = match wanted {
@@ -148,7 +148,7 @@ impl SupposedCompany {
     }
 }
 
-impl Noted {
+impl LookUps {
     /// A text with what stands in for something unknown named as such.
     pub fn readable(&self, text: &str) -> String {
         self.companies.iter().fold(text.to_owned(), |text, company| {
