@@ -1,4 +1,4 @@
-//! A secret, and the places it may be kept in.
+//! Secrets, and the sources they are read from.
 
 use std::fmt;
 use std::io;
@@ -14,76 +14,77 @@ use zeroize::Zeroizing;
 
 use crate::small_file;
 
-/// Where a secret is kept. It is read again before every token request, so a rotated one needs no restart.
+/// Where a secret is stored. It is read again before each use, so a rotation needs no restart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SecretSource {
-    /// An environment variable's name.
+    /// The environment variable of this name.
     Env(String),
-    /// A file; surrounding white space is trimmed.
+    /// A file. White space around the secret is ignored.
     File(PathBuf),
-    /// A program and its arguments, run without a shell; its standard output, trimmed, is the secret. Never empty.
+    /// A program and its arguments, run without a shell. Its standard output, trimmed, is the secret. Never empty.
     Command(Vec<String>),
 }
 
-/// A secret's value: zeroed on drop, printable nowhere.
+/// The value of a secret. It is zeroed on drop and never printed.
 #[derive(Clone)]
 pub struct Secret {
     value: SecretString,
     is_trimmed: bool,
 }
 
-/// Why a secret can't be had from its source. Names the source, never a value.
+/// Why a secret can't be read. The message names the source, never a value.
 #[derive(Debug, thiserror::Error)]
-#[error("the {what} can't be had from the {place}: {problem}")]
+#[error("the {what} can't be read from the {source_name}: {problem}")]
 pub struct SecretError {
     what: &'static str,
-    place: String,
+    source_name: String,
     problem: SecretProblem,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum SecretProblem {
-    #[error("it is not set; set it for the user that runs bcproxy")]
+    #[error("it is not set; set it for the account bcproxy runs under")]
     NotSet,
-    #[error("it can't be read ({0}); check the path and that the user who runs bcproxy may read it")]
+    #[error("it can't be read ({0}); check the path, and that the account bcproxy runs under may read it")]
     Unreadable(io::Error),
-    #[error("it is empty; put the value there")]
+    #[error("it is empty; store the value there")]
     Empty,
-    #[error("it printed nothing; run it by hand as the user who runs bcproxy")]
-    Silent,
-    #[error("it is no text (UTF-8) of at most {MAX_SECRET_BYTES} bytes; put only the value there")]
+    #[error("it printed nothing; run it by hand under bcproxy's account")]
+    NoOutput,
+    #[error("it is not UTF-8 text of at most {MAX_SECRET_BYTES} bytes; store only the value there")]
     NotText,
     #[error("it can't be started ({0}); check the program's path")]
     NotStarted(io::Error),
-    #[error("it failed ({0}); run it by hand as the user who runs bcproxy")]
+    #[error("it failed ({0}); run it by hand under bcproxy's account")]
     Failed(ExitStatus),
-    #[error("it did not end within {} s; run it by hand as the user who runs bcproxy", COMMAND_TIME.as_secs())]
-    TooSlow,
+    #[error("it did not finish within {} s; run it by hand under bcproxy's account", COMMAND_TIMEOUT.as_secs())]
+    TimedOut,
 }
 
 impl Secret {
+    /// Wraps a value.
     pub fn new(value: String) -> Self {
         Self { value: SecretString::from(value), is_trimmed: false }
     }
 
-    /// The value itself. Only for putting it into the request that needs it.
+    /// The value. Use it only to build the request that needs it.
     pub fn expose(&self) -> &str {
         self.value.expose_secret()
     }
 
-    /// Whether white space around it was left out.
+    /// Whether white space around the value was ignored.
     pub fn is_trimmed(&self) -> bool {
         self.is_trimmed
     }
 
-    /// Whether it has the form of a GUID, as the ID of a secret has, which is often taken for its value.
-    pub fn looks_like_an_id(&self) -> bool {
+    /// Whether the value is a GUID. A GUID is a secret's ID, which people often copy instead of its value.
+    pub fn is_guid(&self) -> bool {
         Uuid::try_parse(self.expose()).is_ok()
     }
 }
 
 impl SecretSource {
-    /// Reads the secret from where it is kept now. `what`: its name in messages.
+    /// Reads the secret. `what` names it in messages.
     pub async fn read(&self, what: &'static str) -> Result<Secret, SecretError> {
         let bytes = match self {
             Self::Env(name) => std::env::var_os(name)
@@ -93,10 +94,10 @@ impl SecretSource {
             Self::Command(argv) => run(argv).await,
         };
         let secret = bytes.and_then(|bytes| parse(&bytes)).map_err(|problem| match (self, problem) {
-            (Self::Command(_), SecretProblem::Empty) => SecretProblem::Silent,
+            (Self::Command(_), SecretProblem::Empty) => SecretProblem::NoOutput,
             (_, problem) => problem,
         });
-        secret.map_err(|problem| SecretError { what, place: self.to_string(), problem })
+        secret.map_err(|problem| SecretError { what, source_name: self.to_string(), problem })
     }
 }
 
@@ -107,7 +108,7 @@ impl fmt::Debug for Secret {
 }
 
 impl fmt::Display for SecretSource {
-    /// A command's arguments are left out: they may hold what must not be shown.
+    /// Leaves out the arguments of a command, which may be confidential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Env(name) => write!(f, "environment variable {name}"),
@@ -117,7 +118,7 @@ impl fmt::Display for SecretSource {
     }
 }
 
-/// Reads a file that holds a secret, as far as one byte more than a secret may have; [in UTF-8](small_file::in_utf8).
+/// Reads a file that holds a secret, up to one byte beyond the size limit; [converted to UTF-8](small_file::to_utf8).
 pub async fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     read_bounded(tokio::fs::File::open(path).await?).await
 }
@@ -133,31 +134,31 @@ async fn run(argv: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
         let status = child.wait().await.map_err(SecretProblem::Unreadable)?;
         if status.success() { Ok(bytes) } else { Err(SecretProblem::Failed(status)) }
     };
-    tokio::time::timeout(COMMAND_TIME, finish).await.unwrap_or(Err(SecretProblem::TooSlow))
+    tokio::time::timeout(COMMAND_TIMEOUT, finish).await.unwrap_or(Err(SecretProblem::TimedOut))
 }
 
 fn start(argv: &[String]) -> io::Result<Child> {
-    let program = argv.first().map_or("", String::as_str);
-    let spawn = |program: &str| {
-        let mut command = Command::new(program);
+    let executable = argv.first().map_or("", String::as_str);
+    let spawn = |executable: &str| {
+        let mut command = Command::new(executable);
         command.args(argv.iter().skip(1)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.kill_on_drop(true).spawn()
     };
-    match spawn(program) {
-        // There much is a batch file, as `az` is, which a terminal finds by half its name.
+    match spawn(executable) {
+        // Many Windows tools, such as `az`, are batch files, which a terminal finds without their extension.
         Err(error) if cfg!(windows) && error.kind() == io::ErrorKind::NotFound => {
-            spawn(&format!("{program}.cmd")).or_else(|_| spawn(&format!("{program}.bat"))).map_err(|_| error)
+            spawn(&format!("{executable}.cmd")).or_else(|_| spawn(&format!("{executable}.bat"))).map_err(|_| error)
         }
         started => started,
     }
 }
 
-/// Reads one byte more than a secret may have, so that a longer one is noticed; [in UTF-8](small_file::in_utf8).
+/// Reads up to one byte beyond the size limit, to detect a longer secret; [converted to UTF-8](small_file::to_utf8).
 async fn read_bounded(source: impl tokio::io::AsyncRead + Unpin) -> io::Result<Zeroizing<Vec<u8>>> {
-    // The whole room at once: growing would leave copies of the secret behind.
+    // Allocated in full: growing would leave copies of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 1));
     source.take(MAX_SECRET_BYTES as u64 + 1).read_to_end(&mut bytes).await?;
-    Ok(small_file::in_utf8(bytes))
+    Ok(small_file::to_utf8(bytes))
 }
 
 fn parse(bytes: &[u8]) -> Result<Secret, SecretProblem> {
@@ -172,18 +173,18 @@ fn parse(bytes: &[u8]) -> Result<Secret, SecretProblem> {
     }
 }
 
-/// Entra's own secrets have 40 characters; tokens, certificates with their chain, and keys have some thousand.
+/// Entra's secrets have 40 characters. Tokens, keys and certificates with their chain have some thousand.
 const MAX_SECRET_BYTES: usize = 64 * 1024;
 
-/// A vault's command line may have to ask over the network.
-const COMMAND_TIME: Duration = Duration::from_secs(30);
+/// A vault's command may need the network.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_file_is_read_without_what_an_editor_added() {
+    async fn a_file_is_read_without_what_an_editor_adds() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "\u{feff}s3cret~\r\n").unwrap();
         let source = SecretSource::File(file.path().to_owned());
@@ -196,7 +197,7 @@ mod tests {
 
         std::fs::write(file.path(), " \n").unwrap();
         assert!(
-            source.read("client secret").await.unwrap_err().to_string().ends_with("it is empty; put the value there")
+            source.read("client secret").await.unwrap_err().to_string().ends_with("it is empty; store the value there")
         );
 
         std::fs::write(file.path(), "x".repeat(MAX_SECRET_BYTES + 1)).unwrap();
@@ -208,10 +209,10 @@ mod tests {
     async fn a_commands_output_is_the_secret() {
         let command = |argv: &[&str]| SecretSource::Command(argv.iter().map(|&word| word.to_owned()).collect());
         assert_eq!(command(&["printf", "%s\n", "s3cret"]).read("client secret").await.unwrap().expose(), "s3cret");
-        let silent = command(&["true"]).read("client secret").await.unwrap_err().to_string();
+        let no_output = command(&["true"]).read("client secret").await.unwrap_err().to_string();
         assert_eq!(
-            silent,
-            "the client secret can't be had from the command true: it printed nothing; run it by hand as the user who runs bcproxy"
+            no_output,
+            "the client secret can't be read from the command true: it printed nothing; run it by hand under bcproxy's account"
         );
         assert!(matches!(
             command(&["false"]).read("client secret").await.unwrap_err().problem,
@@ -225,7 +226,7 @@ mod tests {
 
     #[cfg(windows)]
     #[tokio::test]
-    async fn a_batch_file_is_started_by_half_its_name_as_in_a_terminal() {
+    async fn a_batch_file_is_found_without_its_extension_as_in_a_terminal() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("vault.cmd"), "@echo s3cret\r\n").unwrap();
         let command = SecretSource::Command(vec![folder.path().join("vault").display().to_string()]);
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_prints_nothing_of_itself() {
+    fn a_secret_is_never_printed() {
         assert_eq!(format!("{:?}", Secret::new("hunter2".into())), "Secret(…)");
     }
 }

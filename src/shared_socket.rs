@@ -1,4 +1,4 @@
-//! A TCP socket that can be looked at while somebody else reads and writes it.
+//! A TCP socket that can be inspected while another task reads and writes it.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -10,7 +10,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The socket, for the one who reads and writes; the others keep clones of its [`Arc`].
+/// The reading and writing end of a socket. Inspectors hold clones of its [`Arc`].
 #[derive(Debug)]
 pub struct SharedSocket(pub Arc<TcpStream>);
 
@@ -30,9 +30,9 @@ impl SharedSocket {
     }
 }
 
-/// Whether there is anything to read on a socket on which nothing should be: its other side has closed or reset it, or speaks out of turn.
+/// Whether an idle socket has anything to read: the peer has closed or reset it, or sent unexpected data.
 ///
-/// Asks the operating system at once: what the runtime knows of a socket may be older than the other side's end.
+/// Asks the operating system, because the runtime may not have noticed a recent close yet.
 pub fn is_stale(socket: &TcpStream) -> bool {
     match SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]) {
         Err(error) => error.kind() != io::ErrorKind::WouldBlock,

@@ -1,4 +1,4 @@
-//! Files people write or copy by hand: read whole, up to a bound, as whatever editor or shell wrote them.
+//! Small files that people write or copy by hand, in any encoding that editors and shells produce.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,28 +6,28 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-/// The largest file that is read, in bytes: room for some thousand connectors, and more than any secret or bundle of certificates has.
-pub const LARGEST: usize = 1024 * 1024;
+/// The size limit for files, in bytes. It suffices for some thousand connectors, and for any secret or CA bundle.
+pub const MAX_FILE_BYTES: usize = 1024 * 1024;
 
-/// Reads a whole file of at most [`LARGEST`] bytes, [in UTF-8](in_utf8).
+/// Reads a file of at most [`MAX_FILE_BYTES`], [converted to UTF-8](to_utf8).
 pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::new());
     let file = File::open(path).map_err(|error| match error.kind() {
-        // So does Windows refuse to open a folder.
+        // Windows reports this for a folder.
         io::ErrorKind::PermissionDenied if path.is_dir() => io::ErrorKind::IsADirectory.into(),
         _ => error,
     })?;
-    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > LARGEST {
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_FILE_BYTES {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    Ok(in_utf8(bytes))
+    Ok(to_utf8(bytes))
 }
 
-/// A text that begins with a byte-order mark, in UTF-8 and without the mark; other bytes stay what they are.
+/// Converts text with a byte-order mark to UTF-8 without the mark. Other bytes stay unchanged.
 ///
-/// Windows PowerShell's `>` and `Out-File` write UTF-16, and so does Notepad where it is asked for "Unicode"; both may mark UTF-8, too.
-pub fn in_utf8(bytes: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
+/// Windows PowerShell's `>` and `Out-File` write UTF-16, as does Notepad for "Unicode". Both may also mark UTF-8.
+pub fn to_utf8(bytes: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     let decoded = match *bytes.as_slice() {
         [0xEF, 0xBB, 0xBF, ref text @ ..] => Some(Zeroizing::new(text.to_vec())),
         [0xFF, 0xFE, ref text @ ..] => from_utf16(text, u16::from_le_bytes),
@@ -37,14 +37,14 @@ pub fn in_utf8(bytes: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     decoded.unwrap_or(bytes)
 }
 
-/// The text in a file, if it is one. Text without a mark that holds a NUL is UTF-16, or none at all.
+/// The bytes as text, unless they are binary. A NUL means UTF-16 without a mark, or no text.
 pub fn text(bytes: &[u8]) -> Option<&str> {
     str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
 fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<Vec<u8>>> {
     let (units, rest) = bytes.as_chunks::<2>();
-    // The whole room at once, three bytes for a unit at most: growing would leave copies of a secret behind.
+    // Allocated in full, at most three bytes for a unit: growing would leave copies of a secret behind.
     let mut text = Zeroizing::new(Vec::with_capacity(units.len() * 3));
     for character in char::decode_utf16(units.iter().copied().map(unit)) {
         text.extend_from_slice(character.ok()?.encode_utf8(&mut [0; 4]).as_bytes());
@@ -52,12 +52,12 @@ fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<Vec<u8
     rest.is_empty().then_some(text)
 }
 
-/// The folder a file is in, as a path that can be opened: `.` for a name alone.
+/// The folder of a file, as a path that can be opened: `.` for a bare file name.
 pub fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Why a file can't be read, in a sentence that fits behind a colon.
+/// Why a file can't be read: a clause to follow a colon.
 pub fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it does not exist".to_owned(),
@@ -65,15 +65,18 @@ pub fn reason(error: &io::Error) -> String {
         io::ErrorKind::FileTooLarge => "it is larger than 1 MiB".to_owned(),
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
         io::ErrorKind::InvalidFilename if cfg!(windows) => {
-            "no file has such a name (within double quotes, YAML takes backslashes for something else; single quotes leave them alone)".to_owned()
+            "the file name is not valid; in YAML write paths with backslashes in single quotes, not in double quotes"
+                .to_owned()
         }
-        _ if cfg!(windows) && error.raw_os_error() == Some(SHARING_VIOLATION) => "another program has it open".to_owned(),
-        // The kind's own words are fixed; those of the error may hold more.
+        _ if cfg!(windows) && error.raw_os_error() == Some(SHARING_VIOLATION) => {
+            "another program has it open".to_owned()
+        }
+        // The text of the kind is fixed; that of the error may hold more.
         kind => kind.to_string(),
     }
 }
 
-/// ERROR_SHARING_VIOLATION, for which [`io::ErrorKind`] has no word.
+/// ERROR_SHARING_VIOLATION, which has no [`io::ErrorKind`].
 const SHARING_VIOLATION: i32 = 32;
 
 #[cfg(test)]
@@ -81,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_marked_text_is_read_in_whatever_encoding_it_is() {
+    fn text_with_a_mark_is_read_in_any_encoding() {
         const TEXT: &str = "company: Überseehandel €😀\r\n";
         let marked = || std::iter::once(0xFEFF).chain(TEXT.encode_utf16());
         for bytes in [
@@ -98,15 +101,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_stays_what_it_is() {
+    fn binary_content_stays_unchanged() {
         for bytes in [&b"\xFF\xFEa\0b"[..], b"\xFF\xFE\x00\xD8", b"a\0b\0", b"\xDCbersee", b"\xFE"] {
-            let read = in_utf8(bytes.to_vec().into());
+            let read = to_utf8(bytes.to_vec().into());
             assert_eq!((read.as_slice(), text(&read)), (bytes, None));
         }
     }
 
     #[test]
-    fn a_folder_is_called_one() {
+    fn a_folder_is_reported_as_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(reason(&read(folder.path()).unwrap_err()), "it is a folder");
     }

@@ -10,7 +10,7 @@ mod wire;
 use std::path::Path;
 use std::process::Output;
 
-use bcproxy::tls::{Authority, Identity, host_names_of};
+use bcproxy::tls::{CertificateAuthority, ServerCertificate, host_names_of};
 use process::{Ended, Process};
 use rig::{Plan, Prepared, within};
 use rustls::pki_types::CertificateDer;
@@ -78,7 +78,8 @@ async fn what_it_makes_and_says_is_all_a_listener_needs() {
     let names = host_names_of(&read(folder.path(), "server.pem")).unwrap();
     assert!(names.ends_with(&["localhost", "127.0.0.1", "::1"].map(str::to_owned)), "{names:?}");
     let identity =
-        Identity::from_pem(&read(folder.path(), "server.pem"), &read(folder.path(), "server-key.pem")).unwrap();
+        ServerCertificate::from_pem(&read(folder.path(), "server.pem"), &read(folder.path(), "server-key.pem"))
+            .unwrap();
     let left = identity.expires - OffsetDateTime::now_utc();
     assert!(left > Duration::days(820) && left < Duration::days(825), "{left}");
 
@@ -127,7 +128,7 @@ async fn it_is_for_the_names_given_and_stays_for_them() {
     assert_eq!((&said["server"]["names"], &said["authority"]["new"]), (&serde_json::json!(names), &Value::Bool(false)));
     let after = contents(folder);
     assert!(before[..2] == after[..2] && before[2] != after[2] && before[3] != after[3]);
-    Identity::from_pem(&read(folder, "server.pem"), &read(folder, "server-key.pem")).unwrap();
+    ServerCertificate::from_pem(&read(folder, "server.pem"), &read(folder, "server-key.pem")).unwrap();
     assert_eq!(host_names_of(after[2].as_ref().unwrap()).unwrap(), names);
     made(folder, &["other", "--renew"]).await;
     assert_eq!(host_names_of(&read(folder, "server.pem")).unwrap(), ["other"]);
@@ -155,21 +156,21 @@ async fn what_can_not_be_done_is_said_and_changes_nothing() {
         assert!(said.starts_with(&format!("{there} is there, but not {missing}: bring it back")), "{said}");
         std::fs::write(folder.join(missing), kept).unwrap();
     }
-    let other = Authority::new("other", Duration::days(10)).unwrap();
+    let other = CertificateAuthority::new("other", Duration::days(10)).unwrap();
     let (certificate, key) = (read(folder, "bcproxy-ca.crt"), read(folder, "bcproxy-ca-key.pem"));
     std::fs::write(folder.join("bcproxy-ca-key.pem"), other.private_key().as_bytes()).unwrap();
-    assert!(refused(folder, &["--renew"], 1).await.contains("does not hold the private key of the authority's"));
+    assert!(refused(folder, &["--renew"], 1).await.contains("does not hold the authority's private key"));
     // A server's certificate vouches for nobody.
     std::fs::write(folder.join("bcproxy-ca.crt"), read(folder, "server.pem")).unwrap();
     std::fs::write(folder.join("bcproxy-ca-key.pem"), read(folder, "server-key.pem")).unwrap();
-    assert!(refused(folder, &["--renew"], 1).await.contains("holds no certificate of an authority"));
+    assert!(refused(folder, &["--renew"], 1).await.contains("holds no PEM certificate of an authority"));
     // No certificate outlives the authority.
     std::fs::write(folder.join("bcproxy-ca.crt"), other.certificate()).unwrap();
     std::fs::write(folder.join("bcproxy-ca-key.pem"), other.private_key().as_bytes()).unwrap();
     made(folder, &["--renew"]).await;
-    let identity = Identity::from_pem(&read(folder, "server.pem"), &read(folder, "server-key.pem")).unwrap();
+    let identity = ServerCertificate::from_pem(&read(folder, "server.pem"), &read(folder, "server-key.pem")).unwrap();
     assert!(identity.expires <= other.expires());
-    let past = Authority::new("past", Duration::hours(1)).unwrap();
+    let past = CertificateAuthority::new("past", Duration::hours(1)).unwrap();
     std::fs::write(folder.join("bcproxy-ca.crt"), past.certificate()).unwrap();
     std::fs::write(folder.join("bcproxy-ca-key.pem"), past.private_key().as_bytes()).unwrap();
     assert!(refused(folder, &["--renew"], 1).await.contains("has expired on"));

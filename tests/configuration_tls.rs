@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bcproxy::config::Config;
-use bcproxy::tls::Authority;
+use bcproxy::tls::CertificateAuthority;
 use time::Duration;
 
 const CONNECTOR: &str = "\
@@ -34,8 +34,8 @@ fn a_certificate_and_its_key_are_looked_at() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
-    let authority = Authority::new("CA", Duration::days(3000)).unwrap();
-    let certify = |days: i64| authority.certify(vec!["localhost".to_owned()], Duration::days(days)).unwrap();
+    let authority = CertificateAuthority::new("CA", Duration::days(3000)).unwrap();
+    let certify = |days: i64| authority.issue(vec!["localhost".to_owned()], Duration::days(days)).unwrap();
     let (server, other) = (certify(800), certify(800));
     write("server.pem", &server.certificate);
     write("key.pem", &server.private_key);
@@ -87,9 +87,15 @@ fn a_certificate_and_its_key_are_looked_at() {
         ("server.pem", "server.pem", KEY, "holds no private key", "-nodes"),
         ("server.pem", "encrypted.pem", KEY, "encrypted with a password", "openssl pkey"),
         ("server.pem", "old-encrypted.pem", KEY, "encrypted with a password", "openssl pkey"),
-        ("server.pem", "no-key.pem", KEY, "can't be used", "RSA key of 2048 bits"),
-        ("server.pem", "other-key.pem", KEY, "private key of another certificate", "together with the certificate"),
-        ("wrong-order.pem", "key.pem", CERTIFICATE, "certificate of an authority", "own certificate first"),
+        ("server.pem", "no-key.pem", KEY, "a private key of an unsupported kind", "RSA key of 2048 bits"),
+        ("server.pem", "other-key.pem", KEY, "private key of another certificate", "created with this certificate"),
+        (
+            "wrong-order.pem",
+            "key.pem",
+            CERTIFICATE,
+            "certificate of an authority",
+            "put the server's certificate first",
+        ),
         ("soon.pem", "soon-key.pem", CERTIFICATE, "this certificate expires on 20", "renew it"),
         ("past.pem", "past-key.pem", CERTIFICATE, "this certificate has expired on 20", "renew it"),
     ] {

@@ -12,7 +12,7 @@ use time::{Duration, OffsetDateTime};
 use super::{Failure, Output, private_file};
 use crate::config::HostName;
 use crate::small_file;
-use crate::tls::{Authority, AuthorityError, Certified, host_names_of};
+use crate::tls::{AuthorityError, CertificateAuthority, IssuedCertificate, host_names_of};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ pub fn certificate(wish: &Arguments, config: &Path) -> Result<(), Failure> {
     let (authority, is_new) = authority(&files, &names)?;
     let now = OffsetDateTime::now_utc();
     let lifetime = SERVER_LIFETIME.min(authority.expires() - now + Duration::DAY);
-    let server = authority.certify(names.clone(), lifetime).map_err(|error| failed("the certificate", &error))?;
+    let server = authority.issue(names.clone(), lifetime).map_err(|error| failed("the certificate", &error))?;
 
     let made = Made { files, names, is_new, authority_expires: authority.expires(), server_expires: server.expires };
     made.write(&authority, &server)?;
@@ -122,14 +122,14 @@ fn host_name(text: &str) -> Result<String, Failure> {
 }
 
 /// The authority of the folder; a new one, where there is none.
-fn authority(files: &Files, names: &[String]) -> Result<(Authority, bool), Failure> {
+fn authority(files: &Files, names: &[String]) -> Result<(CertificateAuthority, bool), Failure> {
     match (files.authority.exists(), files.authority_key.exists()) {
         (false, false) => {
             let first = names.first().map_or("", String::as_str);
             // Each has a name of its own: one that looks like another but signs with another key is refused in odd words.
             let name = format!("bcproxy CA for {first}, made {}", OffsetDateTime::now_utc().date());
-            let authority =
-                Authority::new(&name, AUTHORITY_LIFETIME).map_err(|error| failed("the authority", &error))?;
+            let authority = CertificateAuthority::new(&name, AUTHORITY_LIFETIME)
+                .map_err(|error| failed("the authority", &error))?;
             return Ok((authority, true));
         }
         (true, true) => {}
@@ -151,16 +151,17 @@ fn authority(files: &Files, names: &[String]) -> Result<(Authority, bool), Failu
             Failure::Failed(format!("{} can't be read: {}", path.display(), small_file::reason(&error)))
         })
     };
-    let authority = Authority::from_pem(&read(&files.authority)?, &read(&files.authority_key)?).map_err(|error| {
-        let file = match error {
-            AuthorityError::Certificate => &files.authority,
-            AuthorityError::Key => &files.authority_key,
-        };
-        Failure::Failed(format!(
-            "{}: {error}. Bring the right file back, or use --folder to make a new authority elsewhere.",
-            file.display()
-        ))
-    })?;
+    let authority =
+        CertificateAuthority::from_pem(&read(&files.authority)?, &read(&files.authority_key)?).map_err(|error| {
+            let file = match error {
+                AuthorityError::Certificate => &files.authority,
+                AuthorityError::Key => &files.authority_key,
+            };
+            Failure::Failed(format!(
+                "{}: {error}. Bring the right file back, or use --folder to make a new authority elsewhere.",
+                file.display()
+            ))
+        })?;
     if authority.expires() <= OffsetDateTime::now_utc() {
         return Err(Failure::Failed(format!(
             "The authority in {} has expired on {}. Use --folder to make a new one elsewhere, and let the machines trust that.",
@@ -173,7 +174,7 @@ fn authority(files: &Files, names: &[String]) -> Result<(Authority, bool), Failu
 
 impl Made {
     /// Keys first: a certificate without its key is of no use.
-    fn write(&self, authority: &Authority, server: &Certified) -> Result<(), Failure> {
+    fn write(&self, authority: &CertificateAuthority, server: &IssuedCertificate) -> Result<(), Failure> {
         let files = &self.files;
         if self.is_new {
             write(&files.authority_key, &authority.private_key(), Kind::Key, false)?;

@@ -77,18 +77,18 @@ async fn request(connector: &Connector, application: &Application) -> Result<Iss
 }
 
 fn text(issued: &IssuedToken) -> Zeroizing<String> {
-    let text = issued.granted.authorization.to_str().unwrap_or_default();
+    let text = issued.grant.authorization.to_str().unwrap_or_default();
     Zeroizing::new(text.strip_prefix("Bearer ").unwrap_or(text).to_owned())
 }
 
 fn claims(issued: &IssuedToken) -> Option<Map<String, Value>> {
-    Claims::decode(&text(issued))
+    Claims::decode_payload(&text(issued))
 }
 
 fn print(connector: &Connector, application: &Application, issued: &IssuedToken) {
     println!("{}", name(connector, application));
     let row = |name: &str, value: &str| println!("  {name:<12}{value}");
-    row("expires", &expiry(issued.granted.lifetime));
+    row("expires", &expiry(issued.grant.lifetime));
     let Some(claims) = claims(issued) else {
         return row("claims", "it can't be looked into");
     };
@@ -146,9 +146,9 @@ fn as_json(connector: &Connector, application: &Application, issued: &IssuedToke
         "connector": connector.name,
         "client_id": application.client_id.to_string(),
         "credential": application.credential.kind(),
-        "expires": end(issued.granted.lifetime),
-        "expires_in": issued.granted.lifetime.as_secs(),
-        "roles": issued.granted.claims.as_ref().map(|claims| &claims.roles),
+        "expires": end(issued.grant.lifetime),
+        "expires_in": issued.grant.lifetime.as_secs(),
+        "roles": issued.grant.claims.as_ref().map(|claims| &claims.roles),
         "claims": claims(issued),
     });
     if reveal {

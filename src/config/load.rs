@@ -61,7 +61,7 @@ impl Config {
 }
 
 fn read(text: &str, file: &Path, look_outside: bool) -> Result<Loaded, Diagnostics> {
-    if text.len() > small_file::LARGEST {
+    if text.len() > small_file::MAX_FILE_BYTES {
         let message = "the configuration file is larger than 1 MiB".to_owned();
         return Err(Diagnostics::about_file(
             file,

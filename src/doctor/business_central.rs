@@ -147,7 +147,7 @@ pub async fn list_companies(
     let (environment, tenant) = (address.environment(), address.tenant());
     let mut listed = companies::look_up(http, &address.url(), &token.authorization, PATIENCE).await;
     if let Err(error) = &listed
-        && let Some(challenge) = ClaimsChallenge::among(error.challenges())
+        && let Some(challenge) = ClaimsChallenge::from_values(error.challenges())
     {
         token.answer(&challenge).await?;
         listed = companies::look_up(http, &address.url(), &token.authorization, PATIENCE).await;

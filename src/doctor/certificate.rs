@@ -26,7 +26,7 @@ pub async fn examine(
 ) -> Result<String, Wrong> {
     let unusable = |error: tls::TlsError| Wrong::at(Step::Tls, error.to_string());
     let witness = Arc::new(Witness { judge: tls::verifier(ca_file).map_err(unusable)?, issuer: Mutex::default() });
-    let config = tls::config_with(witness.clone()).map_err(unusable)?;
+    let config = tls::client_config_with(witness.clone()).map_err(unusable)?;
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| Wrong::at(Step::Configuration, format!("{host} is no name a certificate could have")))?;
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);

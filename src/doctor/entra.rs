@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Finding, Findings, Wrong};
 use crate::entra::{
     Application, Claims, ClaimsChallenge, ClientId, Credential, IssuedToken, TenantId, TokenEndpoint, TokenError,
-    date_of,
+    response_date,
 };
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError, Step};
@@ -31,7 +31,7 @@ impl Token {
     pub async fn answer(&mut self, challenge: &ClaimsChallenge) -> Result<(), Wrong> {
         let issued = self.endpoint.request_with(Some(challenge.as_str())).await;
         let issued = issued.map_err(|error| refusal(&error, self.endpoint.application()))?;
-        self.authorization = issued.granted.authorization;
+        self.authorization = issued.grant.authorization;
         Ok(())
     }
 }
@@ -70,7 +70,7 @@ pub async fn application_known(
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     let answer = answer(http, authority, request, form(&fields)).await.ok()?;
     let refused: Refused = serde_json::from_slice(&answer.body).ok()?;
-    match refused.trouble()? {
+    match refused.known_error()? {
         KnownError { step: Some(Step::Credential), .. } => Some(Ok(())),
         trouble @ KnownError { step: Some(Step::Application), .. } => {
             Some(Err(Wrong::new(Step::Application, trouble.meaning, trouble.fix)))
@@ -94,8 +94,8 @@ pub async fn token(
         Ok(issued) => issued,
         Err(error) => {
             // Whether a secret is the right one is judged only for an app that is known.
-            let knows_application = matches!(&error, TokenError::Refused(refused)
-                if refused.trouble().is_some_and(|trouble| trouble.step == Some(Step::Credential)));
+            let knows_application = matches!(&error, TokenError::Rejected(refused)
+                if refused.known_error().is_some_and(|trouble| trouble.step == Some(Step::Credential)));
             if knows_application {
                 findings.passed(Step::Application, known(application), took);
             }
@@ -107,10 +107,10 @@ pub async fn token(
     findings.passed(Step::Credential, taken(application, &issued), Duration::ZERO);
     findings.passed(Step::Policy, "none blocks this application here", Duration::ZERO);
     findings.passed(Step::Subscription, "it is there", Duration::ZERO);
-    let consent = consent(issued.granted.claims.as_ref());
+    let consent = consent(issued.grant.claims.as_ref());
     let has_role = consent.is_ok();
     findings.add(Step::Consent, None, consent, Duration::ZERO);
-    Some(Token { authorization: issued.granted.authorization, has_role, endpoint })
+    Some(Token { authorization: issued.grant.authorization, has_role, endpoint })
 }
 
 /// A token with everything it needs.
@@ -130,9 +130,9 @@ fn known(application: &Application) -> String {
 }
 
 fn taken(application: &Application, issued: &IssuedToken) -> String {
-    let until = issued.accepted.last_day.map_or_else(String::new, |day| format!(", which ends on {day}"));
+    let until = issued.credential.last_day.map_or_else(String::new, |day| format!(", which ends on {day}"));
     match &application.credential {
-        Credential::ManagedIdentity(identity) if identity.is(application.client_id) => {
+        Credential::ManagedIdentity(identity) if identity.is_application(application.client_id) => {
             "Azure gives this machine a token of the managed identity".to_owned()
         }
         other => format!("Entra takes the {}{until}", other.kind()),
@@ -173,7 +173,7 @@ fn refusal(error: &TokenError, application: &Application) -> Wrong {
         other => other.advice(),
     };
     match error {
-        TokenError::Refused(refused) => match refused.trouble() {
+        TokenError::Rejected(refused) => match refused.known_error() {
             Some(trouble) => Wrong::meaning(&refused.summary(), trouble, Step::Application),
             None => {
                 let page = refused.code.map_or_else(String::new, |code| {
@@ -207,7 +207,7 @@ struct Answer {
 async fn answer(http: &HttpClient, authority: &HttpsUrl, request: Builder, body: Bytes) -> Result<Answer, Wrong> {
     let exchange = async {
         let mut answer = http.send(request, body).await?;
-        let (status, date) = (answer.status(), date_of(answer.headers()));
+        let (status, date) = (answer.status(), response_date(answer.headers()));
         let mut read = Vec::new();
         while let Some(piece) = answer.chunk().await? {
             read.extend_from_slice(&piece);
@@ -274,7 +274,7 @@ fn document(authority: &HttpsUrl, tenant: &TenantId, answer: &Answer) -> Result<
         Some(code) => format!("Entra refuses the tenant {tenant} (AADSTS{code})"),
         None => format!("Entra refuses the tenant {tenant} ({})", answer.status),
     };
-    Err(match refused.trouble() {
+    Err(match refused.known_error() {
         Some(trouble) => Wrong::meaning(&said, trouble, Step::Tenant),
         None => Wrong::at(Step::Tenant, said),
     })
@@ -294,7 +294,7 @@ struct Refused {
 }
 
 impl Refused {
-    fn trouble(&self) -> Option<&'static KnownError> {
+    fn known_error(&self) -> Option<&'static KnownError> {
         self.error_codes.first().copied().and_then(guide::aadsts)
     }
 }

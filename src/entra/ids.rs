@@ -1,4 +1,4 @@
-//! The two ids of the set-up guide: directory (tenant) ID and application (client) ID.
+//! The two IDs of the set-up guide: directory (tenant) ID and application (client) ID.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 /// A directory (tenant) ID: a GUID or a verified domain of the directory, in lower case.
 ///
-/// Safe to put into a path as it is. `common`, `organizations` and `consumers` are refused: client credentials need one tenant
-/// (Entra, "client credentials flow").
+/// It needs no encoding in a path. `common`, `organizations` and `consumers` are rejected, because client credentials
+/// need a single tenant (Entra, "client credentials flow").
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantId(String);
 
@@ -16,18 +16,21 @@ pub struct TenantId(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(Uuid);
 
-/// Why a text is no id; the sentence tells an administrator where the right one stands.
+/// Why a text is not an ID. The message says where Entra shows the right one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
+    /// Neither a GUID nor a domain.
     #[error(
         "a tenant is a GUID or a domain such as contoso.onmicrosoft.com; \
          it is shown as \"Directory (tenant) ID\" on the app registration's overview page"
     )]
     Tenant,
+    /// A name for all tenants.
     #[error(
-        "`{0}` is not one tenant; use the GUID shown as \"Directory (tenant) ID\" on the app registration's overview page"
+        "`{0}` is not a single tenant; use the GUID shown as \"Directory (tenant) ID\" on the app registration's overview page"
     )]
     SharedTenant(String),
+    /// Not a GUID.
     #[error(
         "a client ID is a GUID such as 3f2504e0-4f89-41d3-9a0c-0305e82c3301; \
          it is shown as \"Application (client) ID\" on the app registration's overview page"
@@ -36,6 +39,7 @@ pub enum IdError {
 }
 
 impl TenantId {
+    /// The GUID or domain, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }

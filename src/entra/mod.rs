@@ -1,69 +1,32 @@
-//! Who bcproxy is towards Microsoft Entra: credentials, the token endpoint, the token cache.
+//! How bcproxy signs in to Microsoft Entra: applications, their credentials, token requests and tokens.
+//!
+//! | file or folder | job |
+//! |---|---|
+//! | `application`, `ids`, `cloud` | the app registration a connector uses, and the endpoint that issues its tokens |
+//! | `credentials` | what proves that we are this application, and when it expires |
+//! | `token_request` | one token request: its response, its errors, and Azure's managed identities |
+//! | `tokens` | the token in use, refreshed ahead of time |
+//! | `claims`, `claims_challenge`, `clock` | what tokens and responses reveal: roles, demanded claims, clock skew |
 
-mod challenge;
+mod application;
 mod claims;
+mod claims_challenge;
 mod clock;
-mod credential;
+mod cloud;
+mod credentials;
 mod ids;
-mod keeper;
-mod managed_identity;
-mod token_answer;
-mod token_cache;
-mod token_endpoint;
-mod token_error;
+mod token_request;
+mod tokens;
 
-pub use challenge::ClaimsChallenge;
+pub use application::Application;
 pub use claims::{Claims, DATA_ROLE};
-pub use clock::{ClockSkew, date_of};
-pub use credential::{
-    CertificateError, CertificateFiles, CertificateProblem, Credential, KeptSecret, ManagedIdentity, SecretSources,
-    SigningCertificate,
+pub use claims_challenge::ClaimsChallenge;
+pub use clock::{ClockSkew, response_date};
+pub use cloud::{Cloud, PUBLIC_AUTHORITY, PUBLIC_SCOPE};
+pub use credentials::{
+    CertificateError, CertificateFiles, CertificateProblem, ClientSecret, ClientSecrets, Credential, CredentialExpiry,
+    ManagedIdentity, SigningCertificate,
 };
 pub use ids::{ClientId, IdError, TenantId};
-pub use managed_identity::IdentityError;
-pub use token_cache::{Expiry, Token, TokenAge, TokenCache, TokenState, Unavailable};
-pub use token_endpoint::{IssuedToken, TokenEndpoint};
-pub use token_error::{EntraError, TokenError};
-
-use crate::outbound::HttpsUrl;
-
-/// A cloud of Microsoft's: each has tenants, and an Entra, of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cloud {
-    Public,
-    UsGovernment,
-    /// Run by 21Vianet.
-    China,
-}
-
-impl Cloud {
-    /// Where its tokens are issued (Entra, "National clouds").
-    pub fn authority(self) -> &'static str {
-        match self {
-            Self::Public => PUBLIC_AUTHORITY,
-            Self::UsGovernment => "https://login.microsoftonline.us",
-            Self::China => "https://login.partner.microsoftonline.cn",
-        }
-    }
-}
-
-/// The Entra endpoint of the global cloud that issues tokens.
-pub const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";
-
-/// The scope of Business Central's application permissions in the global cloud.
-pub const PUBLIC_SCOPE: &str = "https://api.businesscentral.dynamics.com/.default";
-
-/// One Entra app registration as seen from one tenant: everything a token depends on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Application {
-    /// Where tokens are issued: `https://login.microsoftonline.com`.
-    pub authority: HttpsUrl,
-    /// Directory (tenant) ID.
-    pub tenant_id: TenantId,
-    /// Application (client) ID.
-    pub client_id: ClientId,
-    /// What proves that we are this application.
-    pub credential: Credential,
-    /// What the token is for; one resource, ending in `/.default`.
-    pub scope: String,
-}
+pub use token_request::{EntraError, IssuedToken, ManagedIdentityError, TokenEndpoint, TokenError, TokenGrant};
+pub use tokens::{Token, TokenAge, TokenCache, TokenState, TokenUnavailable};

@@ -1,15 +1,16 @@
-//! The server's part of a handshake.
+//! The server's message in the handshake: the challenge.
 
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{SIGNATURE, Wrapping};
+use super::message::Wrapping;
+use super::signature::SIGNATURE;
 
-/// A type 2, in base64, wrapped as the client's type 1 was ([MS-NLMP], section 2.2.1.2).
+/// Builds a type 2 message in base64, wrapped like the client's type 1 message ([MS-NLMP], section 2.2.1.2).
 ///
-/// `nonce` has to be unpredictable where the answer is going to be checked; `now` is what the client puts into its answer.
+/// `nonce` must be unpredictable if the client's response is checked. The client copies `now` into its response.
 pub fn challenge(wrapping: Wrapping, nonce: [u8; 8], now: SystemTime) -> String {
     let message = message(nonce, now);
     STANDARD.encode(match wrapping {
@@ -18,10 +19,10 @@ pub fn challenge(wrapping: Wrapping, nonce: [u8; 8], now: SystemTime) -> String 
     })
 }
 
-/// What a client that speaks SPNEGO wants to read beside its answer: a NegTokenResp that says accept-completed.
+/// The token that ends a SPNEGO handshake: a NegTokenResp with accept-completed, in base64.
 pub const ACCEPT_COMPLETED: &str = "oQcwBaADCgEA";
 
-/// The full form: smaller ones crash some clients.
+/// Builds the full form, because shorter ones crash some clients.
 fn message(nonce: [u8; 8], now: SystemTime) -> Vec<u8> {
     let name = utf16("BCPROXY");
     let host = utf16("bcproxy.local");
@@ -46,14 +47,14 @@ fn message(nonce: [u8; 8], now: SystemTime) -> Vec<u8> {
     message
 }
 
-/// A NegTokenResp: accept-incomplete, NTLM, and the message (RFC 4178, section 4.2.2).
+/// Wraps the message in a NegTokenResp with accept-incomplete and the NTLM mechanism (RFC 4178, section 4.2.2).
 fn wrapped(message: &[u8]) -> Vec<u8> {
-    let answer = element(0xA2, &element(0x04, message));
-    let content = [&[0xA0, 0x03, 0x0A, 0x01, 0x01][..], &element(0xA1, &NTLM_MECHANISM), &answer].concat();
+    let response = element(0xA2, &element(0x04, message));
+    let content = [&[0xA0, 0x03, 0x0A, 0x01, 0x01][..], &element(0xA1, &NTLM_MECHANISM), &response].concat();
     element(0xA1, &element(0x30, &content))
 }
 
-/// An element in DER.
+/// Encodes an element in DER.
 fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut element = vec![tag];
     match u8::try_from(content.len()) {
@@ -68,14 +69,14 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     element
 }
 
-/// Length, room and offset of a value.
+/// Describes a value by length, allocated length and offset.
 fn field(value: &[u8], offset: u32) -> [u8; 8] {
     let [low, high] = length(value).to_le_bytes();
     let [a, b, c, d] = offset.to_le_bytes();
     [low, high, low, high, a, b, c, d]
 }
 
-/// Of something of ours, which is far shorter than 64 KiB.
+/// Our values are far shorter than 64 KiB.
 fn length(value: &[u8]) -> u16 {
     u16::try_from(value.len()).unwrap_or(u16::MAX)
 }
@@ -84,21 +85,22 @@ fn utf16(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// Windows' count of 100 ns since 1601.
+/// Converts to Windows' file time: units of 100 ns since 1601.
 fn filetime(now: SystemTime) -> u64 {
     let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since_1970.as_nanos() / 100).unwrap_or(u64::MAX).saturating_add(FROM_1601_TO_1970)
 }
 
-/// UNICODE, REQUEST_TARGET, NTLM, ALWAYS_SIGN, TARGET_TYPE_DOMAIN, EXTENDED_SESSIONSECURITY, TARGET_INFO, VERSION, 128 and 56.
+/// UNICODE, REQUEST_TARGET, NTLM, ALWAYS_SIGN, TARGET_TYPE_DOMAIN, EXTENDED_SESSIONSECURITY, TARGET_INFO, VERSION,
+/// 128 and 56.
 ///
-/// Neither SIGN nor SEAL nor KEY_EXCH: no key has to be agreed on for HTTP.
+/// Without SIGN, SEAL and KEY_EXCH: HTTP needs no session key.
 const FLAGS: u32 = 0xA289_8205;
 
 /// Windows 10, whose NTLM has revision 15.
 const VERSION: [u8; 8] = [0x0A, 0x00, 0x61, 0x4A, 0x00, 0x00, 0x00, 0x0F];
 
-/// Where the names begin.
+/// The offset of the names.
 const PAYLOAD: u32 = 56;
 
 const END_OF_LIST: u16 = 0;
@@ -113,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_has_the_layout_clients_know() {
+    fn the_challenge_has_the_layout_clients_expect() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
         let message = message([1, 2, 3, 4, 5, 6, 7, 8], now);
         assert_eq!(message.len(), 56 + 14 + 112);
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn spnego_gets_it_wrapped() {
+    fn the_challenge_is_wrapped_for_spnego() {
         let token = STANDARD.decode(challenge(Wrapping::Spnego, [7; 8], SystemTime::UNIX_EPOCH)).unwrap();
         let raw = STANDARD.decode(challenge(Wrapping::Raw, [7; 8], SystemTime::UNIX_EPOCH)).unwrap();
         assert_eq!(raw.len(), 182);

@@ -1,13 +1,13 @@
-//! NTLM as far as a server must speak it: reads a client's messages, writes the challenge ([MS-NLMP]; RFC 4559 for HTTP, RFC 4178 for SPNEGO).
+//! The server's side of NTLM: parses a client's messages and builds the challenge.
 //!
-//! Programs written for on-premises servers begin with a handshake and keep their request's body back until it is answered. So it is
-//! answered; what a client then proves is not checked. Pure: no I/O, and nothing is remembered between two messages.
+//! Legacy programs written for on-premises servers start with a handshake, and withhold the body of their request until
+//! it ends. bcproxy completes the handshake without checking the client's proof. The code does no I/O and has no state.
+//!
+//! Sources: [MS-NLMP]; RFC 4559 (HTTP); RFC 4178 (SPNEGO).
 
 mod challenge;
 mod message;
+mod signature;
 
 pub use challenge::{ACCEPT_COMPLETED, challenge};
 pub use message::{Message, MessageError, Wrapping};
-
-/// The first bytes of every message ([MS-NLMP], section 2.2.1).
-const SIGNATURE: &[u8; 8] = b"NTLMSSP\0";

@@ -1,4 +1,4 @@
-//! Opens connections: DNS look-up, TCP, the tunnel of an outbound proxy if there is one, and TLS, within one time limit.
+//! Opens connections: DNS look-up, TCP, the tunnel of an outbound proxy if any, and TLS, within one time limit.
 
 use std::error::Error;
 use std::io;

@@ -7,7 +7,7 @@ use hyper::http::uri::{Scheme, Uri};
 
 /// An absolute `https` URL without query, fragment or user name: an origin plus an optional path prefix.
 ///
-/// The prefix never ends in a slash, so that a path starting with one can be appended.
+/// The prefix never ends in a slash, which allows appending a path that starts with one.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HttpsUrl {
     text: String,

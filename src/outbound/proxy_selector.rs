@@ -23,7 +23,7 @@ struct Rule {
 }
 
 impl ProxySelector {
-    /// Applies a connector's setting. Reads the environment variables if the setting says so; fails if they are unusable.
+    /// Applies a connector's setting. Fails if the environment decides and its variables are unusable.
     pub fn new(setting: &OutboundProxy) -> Result<Self, EnvironmentError> {
         match setting {
             OutboundProxy::Off => Ok(Self(None)),

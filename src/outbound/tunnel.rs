@@ -143,9 +143,7 @@ impl TunnelError {
             TunnelFault::Unreachable(_) | TunnelFault::Closed | TunnelFault::NotAProxy(_) => {
                 format!("check {configured_in}, and that this machine may connect to {proxy}")
             }
-            TunnelFault::Password(_) => {
-                "store the password in the place that `password` of `outbound_proxy` names".to_owned()
-            }
+            TunnelFault::Password(_) => "store the password where `password` of `outbound_proxy` points".to_owned(),
             TunnelFault::AuthenticationRequired(schemes)
                 if !schemes.is_empty() && !schemes.iter().any(|scheme| scheme == "Basic") =>
             {

@@ -25,8 +25,8 @@ pub struct Unreachable {
 pub enum ConnectFailure {
     /// The DNS look-up failed.
     Name,
-    /// The host rejected the TCP connection.
-    ConnectionRefused,
+    /// No process listens on the port of the host.
+    NotListening,
     /// The host did not respond in time.
     Timeout,
     /// The outbound proxy did not open a tunnel.
@@ -86,7 +86,7 @@ impl ConnectFailure {
                 return Self::Name;
             }
             failure = match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
-                Some(io::ErrorKind::ConnectionRefused) => Self::ConnectionRefused,
+                Some(io::ErrorKind::ConnectionRefused) => Self::NotListening,
                 Some(io::ErrorKind::TimedOut) => Self::Timeout,
                 _ => failure,
             };
@@ -98,7 +98,7 @@ impl ConnectFailure {
     pub fn guide_step(self) -> guide::Step {
         match self {
             Self::Name => guide::Step::Name,
-            Self::ConnectionRefused | Self::Timeout | Self::Proxy | Self::Other => guide::Step::Connection,
+            Self::NotListening | Self::Timeout | Self::Proxy | Self::Other => guide::Step::Connection,
             Self::Tls => guide::Step::Tls,
         }
     }
@@ -106,7 +106,7 @@ impl ConnectFailure {
     fn fix(self, key: &str) -> String {
         match self {
             Self::Name => format!("its name can't be looked up; check this machine's DNS and `{key}`"),
-            Self::ConnectionRefused => format!("nothing listens there; check `{key}`"),
+            Self::NotListening => format!("nothing listens there; check `{key}`"),
             Self::Timeout => {
                 "it does not respond; check that the firewall lets this machine connect to port 443".to_owned()
             }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn errors_wrapped_in_an_io_error_are_found() {
         let wrapped = io::Error::other(io::Error::new(io::ErrorKind::ConnectionRefused, "no"));
-        assert_eq!(ConnectFailure::from_error(&wrapped), ConnectFailure::ConnectionRefused);
+        assert_eq!(ConnectFailure::from_error(&wrapped), ConnectFailure::NotListening);
         assert_eq!(ConnectFailure::from_error(&io::Error::other(rustls::Error::DecryptError)), ConnectFailure::Tls);
         assert_eq!(
             ConnectFailure::from_error(&io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 s")),

@@ -10,7 +10,7 @@ use crate::business_central::batch::BatchError;
 use crate::business_central::companies::MatchError;
 use crate::business_central::inquiry::LookupError;
 use crate::business_central::{Dialect, PathError};
-use crate::entra::Unavailable;
+use crate::entra::TokenUnavailable;
 use crate::guide::{KnownError, Step};
 use crate::outbound;
 
@@ -103,7 +103,7 @@ impl Kind {
 fn proxy_status(step: outbound::ConnectFailure) -> &'static str {
     match step {
         outbound::ConnectFailure::Name => "dns_error",
-        outbound::ConnectFailure::ConnectionRefused => "connection_refused",
+        outbound::ConnectFailure::NotListening => "connection_refused",
         outbound::ConnectFailure::Timeout => "connection_timeout",
         outbound::ConnectFailure::Tls => "tls_certificate_error",
         outbound::ConnectFailure::Proxy | outbound::ConnectFailure::Other => "destination_unavailable",
@@ -191,8 +191,8 @@ impl From<LookupError> for Rejection {
     }
 }
 
-impl From<Unavailable> for Rejection {
-    fn from(unavailable: Unavailable) -> Self {
+impl From<TokenUnavailable> for Rejection {
+    fn from(unavailable: TokenUnavailable) -> Self {
         let setup = unavailable.error.needs_setup();
         Self::new(Kind::NoToken { setup }, capitalised(&unavailable.to_string())).retry_after(unavailable.retry_after())
     }

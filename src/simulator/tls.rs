@@ -6,7 +6,7 @@ use std::sync::Arc;
 use time::Duration;
 use tokio_rustls::TlsAcceptor;
 
-use crate::tls::{self, Authority};
+use crate::tls::{self, CertificateAuthority};
 
 /// What the listeners speak TLS with, and what a client needs to believe them.
 pub(super) struct Identity {
@@ -19,10 +19,11 @@ impl Identity {
     /// A new authority of this name and a certificate of it for `localhost`, `127.0.0.1` and every name below `simulator.test`, valid from
     /// yesterday for thirty days.
     pub fn generate(authority_name: &str) -> io::Result<Self> {
-        let authority = Authority::new(authority_name, LIFETIME).map_err(io::Error::other)?;
+        let authority = CertificateAuthority::new(authority_name, LIFETIME).map_err(io::Error::other)?;
         let names = ["localhost", "127.0.0.1", "*.simulator.test"].map(str::to_owned).to_vec();
-        let certified = authority.certify(names, LIFETIME).map_err(io::Error::other)?;
-        let identity = tls::Identity::from_pem(certified.certificate.as_bytes(), certified.private_key.as_bytes());
+        let certified = authority.issue(names, LIFETIME).map_err(io::Error::other)?;
+        let identity =
+            tls::ServerCertificate::from_pem(certified.certificate.as_bytes(), certified.private_key.as_bytes());
         let config = identity.map_err(io::Error::other)?.server_config().map_err(io::Error::other)?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), ca_pem: authority.certificate().to_owned() })
     }

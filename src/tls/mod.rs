@@ -1,17 +1,11 @@
-//! TLS on both sides: whom we believe, and who we say we are.
+//! TLS: the certificates of our listeners, and the verification of the servers we connect to.
 
-mod authority;
-mod identity;
-mod trust;
+mod certificate_authority;
+mod crypto_provider;
+mod server_certificate;
+mod server_verification;
 
-use std::sync::Arc;
-
-pub use authority::{Authority, AuthorityError, Certified, host_names_of};
-pub use identity::{Identity, IdentityError, Part};
-use rustls::crypto::CryptoProvider;
-pub use trust::{TlsError, client_config, config_with, read_certificates, verifier};
-
-/// The one cryptography provider of this process.
-pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
+pub use certificate_authority::{AuthorityError, CertificateAuthority, IssuedCertificate, host_names_of};
+pub use crypto_provider::provider;
+pub use server_certificate::{CertificatePart, ServerCertificate, ServerCertificateError};
+pub use server_verification::{TlsError, client_config, client_config_with, read_certificates, verifier};

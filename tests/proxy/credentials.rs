@@ -241,20 +241,20 @@ async fn a_certificate_that_can_not_sign_is_named_before_the_proxy_starts() {
         ("no key", &good, None, "can't be read: it does not exist"),
         ("not a key", &good, Some(good.as_str()), "holds no private key"),
         ("another's key", &good, Some(&other), "holds the key of another certificate"),
-        ("a locked key", &good, Some(locked), "locked with a passphrase"),
-        ("an old locked key", &good, Some(locked_of_old), "locked with a passphrase"),
-        ("an elliptic key", &good, Some(&elliptic), "Entra takes RSA keys"),
+        ("a locked key", &good, Some(locked), "encrypted with a passphrase"),
+        ("an old locked key", &good, Some(locked_of_old), "encrypted with a passphrase"),
+        ("an elliptic key", &good, Some(&elliptic), "use an RSA key"),
         ("no certificate", &key, Some(&key), "holds no certificate in PEM form"),
-        ("PKCS#12", "0\u{82}", Some(&key), "PKCS#12 or DER file; write it as PEM: openssl pkcs12"),
+        ("PKCS#12", "0\u{82}", Some(&key), "PKCS#12 or DER file; convert it to PEM: openssl pkcs12"),
         (
             "damaged",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
             Some(&key),
             "damaged certificate",
         ),
-        ("ended", &Key::First.certificate(-10, -2), Some(&key), "holds a certificate that ended on"),
+        ("ended", &Key::First.certificate(-10, -2), Some(&key), "holds a certificate that expired on"),
         ("not yet valid", &Key::First.certificate(2, 10), Some(&key), "that is not valid before"),
-        ("ends soon", &Key::First.certificate(-10, 12), Some(&key), "in 12 days; make a new one"),
+        ("ends soon", &Key::First.certificate(-10, 12), Some(&key), "in 12 days; create a new one"),
     ] {
         let said = said_of(certificate, key).await;
         match named {
@@ -273,7 +273,7 @@ async fn a_certificate_that_goes_bad_while_the_proxy_runs_is_named_and_mended_wi
     let good = std::fs::read_to_string(rig.folder.path().join("app.pem")).unwrap();
     for (file, content, named) in [
         ("app.key", Key::Second.pkcs8(), "app.key holds the key of another certificate"),
-        ("app.pem", Key::First.certificate(-10, -2), "app.pem holds a certificate that ended on"),
+        ("app.pem", Key::First.certificate(-10, -2), "app.pem holds a certificate that expired on"),
         ("app.pem", Key::First.certificate(2, 10), "app.pem holds a certificate that is not valid before"),
     ] {
         write(&rig.folder, file, &content);
@@ -320,7 +320,7 @@ async fn a_list_of_secrets_is_tried_in_order_and_what_entra_said_is_told() {
 async fn a_secret_that_is_an_id_or_ends_soon_is_warned_of() {
     for (line, content, named) in [
         ("client_secret: { file: s.txt }", "8f2c9b1e-3a4d-4f6e-9b7a-1c2d3e4f5a6b\n", "has the form of a Secret ID"),
-        ("client_secret: { file: s.txt, expires: 2020-01-31 }", "x", "the credential ended on 2020-01-31"),
+        ("client_secret: { file: s.txt, expires: 2020-01-31 }", "x", "the credential expired on 2020-01-31"),
         ("client_secret: { file: s.txt, expires: 2099-01-31 }", "x\n", ""),
     ] {
         let prepared = Plan::default().connector(line).prepare().await;
@@ -338,7 +338,7 @@ async fn a_secret_that_is_an_id_or_ends_soon_is_warned_of() {
 async fn a_command_that_hangs_fails_or_prints_nothing_is_named() {
     let clock = HeldClock::new();
     for (argv, named) in [
-        ("[ sleep, '1000' ]", "command sleep: it did not end within 30 s"),
+        ("[ sleep, '1000' ]", "command sleep: it did not finish within 30 s"),
         ("[ 'false' ]", "command false: it failed (exit status: 1)"),
         ("[ 'true' ]", "command true: it printed nothing"),
         ("[ /no/such/vault, read ]", "command /no/such/vault: it can't be started"),

@@ -87,27 +87,27 @@ async fn a_fault_of_entra_or_of_the_way_to_it_is_named() {
     let json = ("content-type", "application/json");
     let huge = Bytes::from(vec![b' '; 10 << 20]);
     let cases: [(&str, Fault, &[&str]); 10] = [
-        (
-            "an empty answer",
-            answer(200, json, Bytes::new()),
-            &["200 OK", "(an empty answer)", "intercepting web proxy"],
-        ),
-        ("10 MB", answer(200, json, huge.clone()), &["200 OK", "(far too long)"]),
-        ("10 MB with an error", answer(400, json, huge), &["400 Bad Request", "(far too long)"]),
+        ("an empty answer", answer(200, json, Bytes::new()), &["200 OK", "(an empty body)", "intercepting web proxy"]),
+        ("10 MB", answer(200, json, huge.clone()), &["200 OK", "(the body exceeds 64 KiB)"]),
+        ("10 MB with an error", answer(400, json, huge), &["400 Bad Request", "(the body exceeds 64 KiB)"]),
         (
             "a redirect",
             answer(302, ("location", "https://elsewhere.example/"), Bytes::from_static(b"<html>")),
-            &["302 Found", "(a redirect, which is not followed with a credential)"],
+            &["302 Found", "(a redirect, which bcproxy does not follow with a credential)"],
         ),
         (
             "no token",
             Fault::Changed(|json| json["access_token"].take().as_str().map_or((), drop)),
-            &["(no token in it)"],
+            &["(no token in the body)"],
         ),
-        ("no lifetime", Fault::Changed(|json| json["expires_in"] = 0.into()), &["(a lifetime that makes no sense)"]),
+        (
+            "no lifetime",
+            Fault::Changed(|json| json["expires_in"] = 0.into()),
+            &["(the lifetime of the token is invalid)"],
+        ),
         ("unreachable", Fault::Unreachable, &["can't be reached", "localhost", "check the network"]),
         ("unavailable", unavailable, &["temporarily_unavailable", "AADSTS90033", "retries automatically"]),
-        ("a web page", html(200), &["200 OK", "not Entra's (a web page)", "intercepting web proxy"]),
+        ("a web page", html(200), &["200 OK", "not as Entra does (a web page)", "intercepting web proxy"]),
         ("a web page with an error", html(502), &["502 Bad Gateway", "intercepting web proxy"]),
     ];
     let clock = HeldClock::new();
@@ -161,7 +161,7 @@ async fn an_entra_that_does_not_answer_is_given_up_after_the_connectors_time() {
     within(rig.simulator.entra().wait_for_token_requests(1)).await;
     clock.advance(Duration::from_secs(5)).await;
     let retry_after =
-        assert_no_token(&rig, "held", Side::Theirs, &["did not answer within 5 s", "check the network"]).await;
+        assert_no_token(&rig, "held", Side::Theirs, &["did not respond within 5 s", "check the network"]).await;
     clock.advance(Duration::from_secs(retry_after)).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
 }
@@ -263,7 +263,7 @@ async fn every_error_of_entra_that_is_known_is_told_with_its_number() {
         while !message.contains(&named) {
             message = rig.get("/api/customers").await.refusal().message;
         }
-        assert!(!message.contains("What it means stands at"), "{named} is known: {message}");
+        assert!(!message.contains("https://login.microsoftonline.com/error?code="), "{named} is known: {message}");
         assert_eq!(rig.simulator.token_requests(), asked + 1);
         if let Some(&next) = CODES.get(asked as usize + 1) {
             rig.simulator.entra().fail(Fault::aadsts(next), Times::Always);

@@ -167,9 +167,9 @@ async fn the_names_in_a_listeners_certificate_are_known() {
     let plan = Plan::default().secured().top("access: { browsers: deny }");
     let prepared = plan.prepare().await;
     let lifetime = time::Duration::days(30);
-    let authority = bcproxy::tls::Authority::new("test CA", lifetime).unwrap();
+    let authority = bcproxy::tls::CertificateAuthority::new("test CA", lifetime).unwrap();
     let names = ["secure.contoso.local", "*.nav.contoso.local", "192.0.2.7"].map(str::to_owned);
-    let certified = authority.certify(names.to_vec(), lifetime).unwrap();
+    let certified = authority.issue(names.to_vec(), lifetime).unwrap();
     std::fs::write(prepared.folder.path().join("server.pem"), &certified.certificate).unwrap();
     std::fs::write(prepared.folder.path().join("server-key.pem"), certified.private_key.as_bytes()).unwrap();
     // A second door, without TLS, is called by the same names.

@@ -84,7 +84,7 @@ async fn a_password_is_read_anew_for_each_connection() {
     std::fs::remove_file(&password).unwrap();
     change_until(&rig, |answer| {
         answer.status == 502
-            && answer.refusal().message.contains("the password of the outbound proxy can't be had from the file")
+            && answer.refusal().message.contains("the password of the outbound proxy can't be read from the file")
     })
     .await;
 

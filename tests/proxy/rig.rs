@@ -9,7 +9,7 @@ use std::time::Duration;
 use bcproxy::config::Config;
 use bcproxy::proxy::Proxy;
 use bcproxy::simulator::{Matcher, Received, Script, Settings, Simulator, Times};
-use bcproxy::tls::Authority;
+use bcproxy::tls::CertificateAuthority;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode};
@@ -147,8 +147,8 @@ impl Prepared {
 /// Puts into a folder what [`SECURED`] names, and the authority that vouches for it.
 pub fn certify(folder: &Path) {
     let lifetime = time::Duration::days(30);
-    let authority = Authority::new("test CA", lifetime).unwrap();
-    let certified = authority.certify(vec!["localhost".to_owned()], lifetime).unwrap();
+    let authority = CertificateAuthority::new("test CA", lifetime).unwrap();
+    let certified = authority.issue(vec!["localhost".to_owned()], lifetime).unwrap();
     std::fs::write(folder.join("local-ca.pem"), authority.certificate()).unwrap();
     std::fs::write(folder.join("server.pem"), &certified.certificate).unwrap();
     std::fs::write(folder.join("server-key.pem"), certified.private_key.as_bytes()).unwrap();

@@ -206,8 +206,8 @@ async fn a_credential_that_ends_soon_is_told_everywhere() {
     assert_eq!(told.metric(&line).await, Some(end as f64));
     let application = &told.json().await["connectors"][0]["applications"][0];
     assert_eq!(application["last_day"], last_day.to_string());
-    assert!(application["ends_soon"].as_str().unwrap().contains("make a new one"));
-    assert!(told.page().await.contains(&format!("the credential ends on {last_day}")));
+    assert!(application["ends_soon"].as_str().unwrap().contains("create a new one"));
+    assert!(told.page().await.contains(&format!("the credential expires on {last_day}")));
 }
 
 #[tokio::test]

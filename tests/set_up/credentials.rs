@@ -98,7 +98,7 @@ async fn a_federated_token_is_called_one() {
 
     std::fs::remove_file(prepared.folder.path().join("token.txt")).unwrap();
     let said = command(&prepared, &["doctor"]).await.output;
-    for part in ["✗  8. Credential", "the federated token can't be had", "whatever keeps the token fresh"] {
+    for part in ["✗  8. Credential", "the federated token can't be read", "whatever keeps the token fresh"] {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
@@ -114,7 +114,7 @@ async fn a_managed_identity_is_called_one() {
 
     let nowhere = [("IDENTITY_ENDPOINT", "http://127.0.0.1:9/x"), ("IDENTITY_HEADER", "x")];
     let said = command_with(&prepared, &["doctor"], &nowhere).await.output;
-    for part in ["✗  8. Credential", "`managed_identity` works on Azure only", "Azure portal"] {
+    for part in ["✗  8. Credential", "use `managed_identity` only on an Azure machine", "Azure portal"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!said.contains("secret"), "{said}");
@@ -163,7 +163,7 @@ async fn each_application_of_several_is_looked_at_by_name() {
     assert!(ended.output.contains(&format!("application {OTHER}, /api: api/v2.0 answers")), "{}", ended.output);
     let ended = command(&prepared, &["token"]).await;
     assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains(&format!("application {own}: Entra issues no token")), "{}", ended.errors);
+    assert!(ended.errors.contains(&format!("application {own}: Entra issued no token")), "{}", ended.errors);
     assert!(ended.output.contains(&format!("application {OTHER}")), "{}", ended.output);
     assert_eq!(command(&prepared, &["companies"]).await.code, Some(0));
 }

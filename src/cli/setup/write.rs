@@ -12,7 +12,7 @@ use crate::cli::{Failure, drawn, private_file};
 use crate::config::Config;
 use crate::doctor::Wrong;
 use crate::entra::{
-    CertificateFiles, ClientId, Credential, KeptSecret, PUBLIC_AUTHORITY, PUBLIC_SCOPE, SecretSources, TenantId,
+    CertificateFiles, ClientId, ClientSecret, ClientSecrets, Credential, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId,
 };
 use crate::guide::Step;
 use crate::outbound::{HttpsUrl, OutboundProxy, ProxyLogin, ProxyServer};
@@ -57,8 +57,8 @@ impl Proof {
                 (SecretSource::File(file.path().to_owned()), Some(file))
             }
         };
-        let first = KeptSecret { source, expires: None };
-        Ok((Credential::ClientSecret(SecretSources { first, others: Vec::new() }), file))
+        let first = ClientSecret { source, expires: None };
+        Ok((Credential::ClientSecret(ClientSecrets { first, others: Vec::new() }), file))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::config::vocabulary::connector::ConnectorKeys;
 use crate::config::vocabulary::credentials::{ClientCertificateKeys, FederatedTokenKeys, ManagedIdentityKeys};
 use crate::config::vocabulary::secret::Secret;
 use crate::config::yaml::report::Report;
-use crate::entra::{Application, ClientId, Credential, KeptSecret, ManagedIdentity, SecretSources};
+use crate::entra::{Application, ClientId, ClientSecret, ClientSecrets, Credential, ManagedIdentity};
 
 /// The connector's applications, in the order of the file. `None` when there are none or one can't be read.
 pub fn applications(
@@ -92,10 +92,10 @@ impl Keys<'_> {
             let client_id = identity.value.client_id.as_ref().map(|client_id| client_id.value);
             return Some(Credential::ManagedIdentity(ManagedIdentity { client_id }));
         }
-        let mut sources = self.client_secret?.value.0.iter().map(|At { value: secret, .. }| KeptSecret {
+        let mut sources = self.client_secret?.value.0.iter().map(|At { value: secret, .. }| ClientSecret {
             source: secret_source(&secret.location, folder),
             expires: secret.expires.as_ref().map(|day| day.value),
         });
-        Some(Credential::ClientSecret(SecretSources { first: sources.next()?, others: sources.collect() }))
+        Some(Credential::ClientSecret(ClientSecrets { first: sources.next()?, others: sources.collect() }))
     }
 }

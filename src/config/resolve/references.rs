@@ -20,10 +20,10 @@ use crate::config::vocabulary::secret::{Secret, SecretLocation};
 use crate::config::vocabulary::top_level::TopLevelKeys;
 use crate::config::yaml::report::Report;
 use crate::config::yaml::source::Span;
-use crate::entra::{CertificateProblem, Expiry};
+use crate::entra::{CertificateProblem, CredentialExpiry};
 use crate::outbound::{self, EnvironmentError, ProxySelector};
 use crate::small_file;
-use crate::tls::{Identity, Part};
+use crate::tls::{CertificatePart, ServerCertificate};
 
 /// Looks at every variable and file that is named. Commands are not run.
 pub fn check(file: &TopLevelKeys, folder: &Path, report: &mut Report) {
@@ -151,7 +151,7 @@ fn warn_of_id(value: &[u8], span: Span, report: &mut Report) {
 }
 
 fn warn_of_end(last_day: time::Date, span: Span, report: &mut Report) {
-    if let Some(expiry) = Expiry::soon(last_day, OffsetDateTime::now_utc().date()) {
+    if let Some(expiry) = CredentialExpiry::soon(last_day, OffsetDateTime::now_utc().date()) {
         report.warning(span, expiry.to_string(), "until then everything works");
     }
 }
@@ -174,7 +174,7 @@ fn check_pair(files: &ClientCertificateKeys, folder: &Path, report: &mut Report)
     match paths.pair(&first, second.as_ref().map(|key| key.as_slice())) {
         Err(error) => report.error(span_of(&error.problem), format!("the file named here {}", error.problem), help),
         Ok(pair) => {
-            if let Err(error) = paths.check_time(&pair, OffsetDateTime::now_utc()) {
+            if let Err(error) = paths.check_validity(&pair, OffsetDateTime::now_utc()) {
                 report.warning(
                     certificate.span,
                     format!("the file named here {}", error.problem),
@@ -189,12 +189,12 @@ fn check_pair(files: &ClientCertificateKeys, folder: &Path, report: &mut Report)
 
 fn check_identity(tls: &ListenerTlsKeys, folder: &Path, report: &mut Report) {
     let (Some(certificate), Some(private_key)) = (&tls.certificate, &tls.private_key) else { return };
-    let identity = match Identity::read(&folder.join(&certificate.value), &folder.join(&private_key.value)) {
+    let identity = match ServerCertificate::read(&folder.join(&certificate.value), &folder.join(&private_key.value)) {
         Ok(identity) => identity,
         Err(error) => {
             let span = match error.part() {
-                Part::Certificate => certificate.span,
-                Part::PrivateKey => private_key.span,
+                CertificatePart::Certificate => certificate.span,
+                CertificatePart::PrivateKey => private_key.span,
             };
             return report.error(span, format!("the file named here {error}"), error.help());
         }

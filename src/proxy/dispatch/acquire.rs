@@ -18,7 +18,7 @@ impl Dispatch {
             self.draft.exchange.notes.set_application(member.client_id);
             // The token comes first: a permit must not be held while waiting for Entra.
             let token = match &self.rejected {
-                Some((_, rejected)) => member.tokens.token_after(rejected).await,
+                Some((_, rejected)) => member.tokens.token_replacing(rejected).await,
                 None => member.tokens.token().await,
             };
             match token {

@@ -30,8 +30,8 @@ impl Dispatch {
         replay: Option<RequestBody>,
     ) -> Result<AttemptOutcome, Rejection> {
         if response.status() == StatusCode::UNAUTHORIZED {
-            if let Some(challenge) = ClaimsChallenge::of(response.headers()) {
-                member.tokens.answer_challenge(&token, challenge);
+            if let Some(challenge) = ClaimsChallenge::from_headers(response.headers()) {
+                member.tokens.set_challenge(&token, challenge);
             }
             // Connection and permit are free for others before Entra is asked.
             drop((response, permit));
@@ -148,7 +148,7 @@ impl Dispatch {
             return Ok(body);
         }
         let Some(body) = replay else {
-            member.tokens.suspect(&token);
+            member.tokens.replace(&token);
             return Err(Rejection::new(Kind::TokenRenewed, TOKEN_RENEWED).retry_after(Duration::from_secs(1)));
         };
         self.rejected = Some((member, token));

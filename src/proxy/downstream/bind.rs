@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config;
-use crate::tls::{Identity, IdentityError, Part};
+use crate::tls::{CertificatePart, ServerCertificate, ServerCertificateError};
 
 /// An address that can't be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ pub enum ListenerError {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error("listen: the {file} of {address}, {}, {reason}; {}", path.display(), reason.help())]
-    Identity { address: SocketAddr, file: &'static str, path: PathBuf, reason: IdentityError },
+    ServerCertificate { address: SocketAddr, file: &'static str, path: PathBuf, reason: ServerCertificateError },
     #[error("listen: {address} can't speak TLS ({reason})")]
     Tls { address: SocketAddr, reason: rustls::Error },
 }
@@ -88,12 +88,12 @@ impl fmt::Display for LocalAddress {
 }
 
 fn acceptor_of(address: SocketAddr, files: &config::TlsFiles) -> Result<TlsAcceptor, ListenerError> {
-    let identity = Identity::read(&files.certificate, &files.private_key).map_err(|reason| {
+    let identity = ServerCertificate::read(&files.certificate, &files.private_key).map_err(|reason| {
         let (file, path) = match reason.part() {
-            Part::Certificate => ("certificate", &files.certificate),
-            Part::PrivateKey => ("private key", &files.private_key),
+            CertificatePart::Certificate => ("certificate", &files.certificate),
+            CertificatePart::PrivateKey => ("private key", &files.private_key),
         };
-        ListenerError::Identity { address, file, path: path.clone(), reason }
+        ListenerError::ServerCertificate { address, file, path: path.clone(), reason }
     })?;
     let config = identity.server_config().map_err(|reason| ListenerError::Tls { address, reason })?;
     Ok(TlsAcceptor::from(Arc::new(config)))

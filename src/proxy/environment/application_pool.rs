@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::rejected_tokens::{Case, RejectedTokens};
 use crate::business_central::CompanyId;
-use crate::entra::{ClientId, Expiry, TokenCache};
+use crate::entra::{ClientId, CredentialExpiry, TokenCache};
 use crate::proxy::dispatch::limiter::Limiter;
 
 /// The applications a connector can use: one, mostly.
@@ -62,7 +62,7 @@ impl Pool {
     }
 
     /// The end of the credential that ends first, if that is soon.
-    pub fn expiry(&self) -> Option<Expiry> {
+    pub fn expiry(&self) -> Option<CredentialExpiry> {
         self.members().filter_map(|member| member.tokens.expiry()).min_by_key(|expiry| expiry.last_day)
     }
 

@@ -86,11 +86,11 @@ impl Connector {
             {
                 rejected.push(member.client_id);
                 let mut latest = token;
-                if let Some(challenge) = ClaimsChallenge::among(error.challenges()) {
-                    member.tokens.answer_challenge(&latest, challenge);
+                if let Some(challenge) = ClaimsChallenge::from_values(error.challenges()) {
+                    member.tokens.set_challenge(&latest, challenge);
                 }
                 if self.rejected_tokens.is_worth_a_refresh(&latest, case) {
-                    latest = member.tokens.token_after(&latest).await?;
+                    latest = member.tokens.token_replacing(&latest).await?;
                     response = get(&latest).await;
                 }
                 if response.as_ref().is_err_and(LookupError::is_unauthorized) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::connector::Connector;
 use crate::business_central::Company;
-use crate::entra::{Expiry, TokenState};
+use crate::entra::{CredentialExpiry, TokenState};
 use crate::proxy::rejection::Rejection;
 
 /// What a connector that is ready has.
@@ -14,7 +14,7 @@ pub struct Ready {
     /// Age of the token at hand.
     pub token_age: Duration,
     /// Set when the credential expires soon.
-    pub expiry: Option<Expiry>,
+    pub expiry: Option<CredentialExpiry>,
     /// `None` when clients name the company.
     pub company: Option<Arc<Company>>,
 }

@@ -34,22 +34,22 @@ pub struct Case {
 struct Refused {
     at: Instant,
     /// Another secret may belong to an application that is set up.
-    secret_generation: u64,
+    credential_generation: u64,
 }
 
 impl RejectedTokens {
     /// Whether a refused token may be at fault, so that a new one is worth asking for.
     pub fn is_worth_a_refresh(&self, token: &Token, case: Case) -> bool {
         let Ok(refused) = self.refused.lock() else { return false };
-        refused
-            .get(&case)
-            .is_none_or(|refused| refused.secret_generation != token.secret_generation || refused.at.elapsed() > QUIET)
+        refused.get(&case).is_none_or(|refused| {
+            refused.credential_generation != token.credential_generation || refused.at.elapsed() > QUIET
+        })
     }
 
     /// Notes that a fresh token was refused too.
     pub fn record(&self, token: &Token, case: Case) {
         if let Ok(mut refused) = self.refused.lock() {
-            refused.insert(case, Refused { at: Instant::now(), secret_generation: token.secret_generation });
+            refused.insert(case, Refused { at: Instant::now(), credential_generation: token.credential_generation });
             self.is_any.store(true, Ordering::Relaxed);
         }
     }

@@ -42,9 +42,9 @@ impl Credentials {
         if token.is_empty() {
             return Self::Other;
         }
-        match (scheme, Message::read(token)) {
+        match (scheme, Message::parse(token)) {
             (_, Err(error)) => Self::Broken(error),
-            (Scheme::Ntlm, Ok(Message::Foreign)) => Self::Broken(MessageError::NotNtlm),
+            (Scheme::Ntlm, Ok(Message::NotNtlm)) => Self::Broken(MessageError::NoSignature),
             (scheme, Ok(message)) => Self::Windows(scheme, message),
         }
     }
@@ -58,7 +58,7 @@ impl Credentials {
             Self::Windows(_, Message::Negotiate(Wrapping::Spnego) | Message::Authenticate(Wrapping::Spnego)) => {
                 "spnego"
             }
-            Self::Windows(_, Message::Foreign) => "kerberos",
+            Self::Windows(_, Message::NotNtlm) => "kerberos",
             Self::Broken(_) => "broken",
             Self::Other => "other",
         }
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(of("Digest username=\"u\"").as_str(), "other");
         assert_eq!(of("Negotiate").as_str(), "other");
         assert_eq!(of("Negotiate YIIFSgYGKwYBBQUCoIIFPjCC").as_str(), "kerberos");
-        assert_eq!(of("NTLM YIIFSgYGKwYBBQUCoIIFPjCC"), Credentials::Broken(MessageError::NotNtlm));
+        assert_eq!(of("NTLM YIIFSgYGKwYBBQUCoIIFPjCC"), Credentials::Broken(MessageError::NoSignature));
     }
 
     #[test]

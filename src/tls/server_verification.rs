@@ -1,4 +1,4 @@
-//! Whom we trust when we speak TLS.
+//! Verification of the servers that bcproxy connects to.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,32 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 
-use super::provider;
+use super::crypto_provider::provider;
 use crate::small_file;
 
-/// Why no TLS client could be set up.
+/// Why TLS connections can't be verified: the trusted roots can't be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("the CA file {} can't be read ({}); give the path of a PEM file this user may read", .path.display(), small_file::reason(.reason))]
-    Unreadable { path: PathBuf, reason: io::Error },
-    #[error("the CA file {} holds no usable certificate; it must be PEM: -----BEGIN CERTIFICATE----- …", .path.display())]
-    NoCertificate { path: PathBuf },
+    /// `ca_file` can't be read.
+    #[error(
+        "the CA file {} can't be read ({}); name a PEM file that the account bcproxy runs under may read",
+        .path.display(), small_file::reason(.reason)
+    )]
+    Unreadable {
+        /// The file's path.
+        path: PathBuf,
+        /// The error of the operating system.
+        reason: io::Error,
+    },
+    /// `ca_file` holds no certificate in PEM form.
+    #[error(
+        "the CA file {} holds no usable certificate; convert it to PEM: -----BEGIN CERTIFICATE----- …", .path.display()
+    )]
+    NoCertificate {
+        /// The file's path.
+        path: PathBuf,
+    },
+    /// The platform's roots can't be loaded.
     #[error(
         "the operating system's certificate store can't be used ({0}); install it (Debian: the package ca-certificates) \
          or name a PEM file with `ca_file`"
@@ -29,10 +45,10 @@ pub enum TlsError {
 
 /// A client configuration that verifies servers against the platform's roots and those of `ca_file`.
 pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
-    config_with(verifier(ca_file)?)
+    client_config_with(verifier(ca_file)?)
 }
 
-/// What judges the certificates of servers, by the platform's roots and those of `ca_file`.
+/// A verifier of servers' certificates, with the platform's roots and those of `ca_file`.
 pub fn verifier(ca_file: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     let Some(path) = ca_file else {
         return Ok(Arc::new(Verifier::new(provider()).map_err(TlsError::Store)?));
@@ -45,18 +61,18 @@ pub fn verifier(ca_file: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, T
     Ok(Arc::new(verifier))
 }
 
-/// A client configuration with a verifier of its own. It must judge as [`verifier`] does.
-pub fn config_with(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, TlsError> {
+/// A client configuration with this verifier, which must reject whatever [`verifier`] rejects.
+pub fn client_config_with(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, TlsError> {
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Store)?
-        .dangerous() // rustls' word for any verifier but its own; this one is the platform's.
+        .dangerous() // rustls calls any verifier but its own dangerous; this one is the platform's.
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     Ok(config)
 }
 
-/// The certificates of a PEM file; at least one.
+/// Reads the certificates of a PEM file; at least one.
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let unreadable = |reason| TlsError::Unreadable { path: path.to_owned(), reason };
     let no_certificate = || TlsError::NoCertificate { path: path.to_owned() };

@@ -1,4 +1,4 @@
-//! A certificate authority of our own: it vouches for servers whose clients were told to believe it.
+//! A private certificate authority, for servers whose clients have been configured to trust it.
 
 use std::net::IpAddr;
 
@@ -12,38 +12,42 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::extensions::GeneralName;
 use zeroize::Zeroizing;
 
-use super::{Identity, Part};
+use super::server_certificate::{CertificatePart, ServerCertificate};
 
 /// A certificate authority: its certificate, which clients trust, and its private key, which signs.
 ///
-/// All keys are of ECDSA P-256: old Windows has no cipher for RSA in common with us.
-pub struct Authority {
+/// All keys are ECDSA P-256: old Windows versions and bcproxy have no RSA cipher in common.
+pub struct CertificateAuthority {
     certificate: String,
     expires: OffsetDateTime,
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// A certificate and its private key, as PEM.
-pub struct Certified {
+/// A server's certificate that the authority has issued.
+pub struct IssuedCertificate {
+    /// The certificate, as PEM.
     pub certificate: String,
+    /// Its private key, as PEM.
     pub private_key: Zeroizing<String>,
-    /// When clients cease to accept it.
+    /// When it expires.
     pub expires: OffsetDateTime,
 }
 
-/// Why two files are no [`Authority`].
+/// Why two files make no [`CertificateAuthority`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityError {
-    #[error("it holds no certificate of an authority, as PEM")]
+    /// The certificate's file is wrong.
+    #[error("it holds no PEM certificate of an authority")]
     Certificate,
-    #[error("it does not hold the private key of the authority's certificate, as PEM")]
+    /// The key's file is wrong.
+    #[error("it does not hold the authority's private key in PEM form")]
     Key,
 }
 
-impl Authority {
-    /// A new one, valid from yesterday for so long.
+impl CertificateAuthority {
+    /// Creates an authority, valid from yesterday.
     pub fn new(name: &str, lifetime: Duration) -> Result<Self, rcgen::Error> {
-        let mut params = valid(CertificateParams::new(Vec::<String>::new())?, lifetime);
+        let mut params = with_validity(CertificateParams::new(Vec::<String>::new())?, lifetime);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name.push(DnType::CommonName, name);
@@ -52,11 +56,11 @@ impl Authority {
         Ok(Self { certificate, expires, issuer: Issuer::new(params, key) })
     }
 
-    /// One that was made before.
+    /// Loads an authority from the contents of its files.
     pub fn from_pem(certificate: &[u8], private_key: &[u8]) -> Result<Self, AuthorityError> {
-        let identity = Identity::from_pem(certificate, private_key).map_err(|error| match error.part() {
-            Part::Certificate => AuthorityError::Certificate,
-            Part::PrivateKey => AuthorityError::Key,
+        let identity = ServerCertificate::from_pem(certificate, private_key).map_err(|error| match error.part() {
+            CertificatePart::Certificate => AuthorityError::Certificate,
+            CertificatePart::PrivateKey => AuthorityError::Key,
         })?;
         let certificate = str::from_utf8(certificate).map_err(|_| AuthorityError::Certificate)?;
         let der = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| AuthorityError::Certificate)?;
@@ -69,7 +73,7 @@ impl Authority {
         Ok(Self { certificate: certificate.to_owned(), expires: identity.expires, issuer })
     }
 
-    /// When clients cease to accept it, and all it vouches for.
+    /// When the authority expires, and with it all certificates it has issued.
     pub fn expires(&self) -> OffsetDateTime {
         self.expires
     }
@@ -84,25 +88,31 @@ impl Authority {
         Zeroizing::new(self.issuer.key().serialize_pem())
     }
 
-    /// A certificate for a server with these host names and addresses, the first of which it is called by; valid from yesterday for so long.
-    pub fn certify(&self, names: Vec<String>, lifetime: Duration) -> Result<Certified, rcgen::Error> {
+    /// Issues a certificate for a server with these host names and IP addresses, valid from yesterday.
+    ///
+    /// The first name becomes the common name.
+    pub fn issue(&self, names: Vec<String>, lifetime: Duration) -> Result<IssuedCertificate, rcgen::Error> {
         let first = names.first().cloned().unwrap_or_default();
-        let mut params = valid(CertificateParams::new(names)?, lifetime);
+        let mut params = with_validity(CertificateParams::new(names)?, lifetime);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         params.distinguished_name = DistinguishedName::new();
-        // RFC 5280, appendix A: no longer than that; nobody but people reads it.
-        if first.len() <= LONGEST_COMMON_NAME {
+        // RFC 5280, appendix A, limits its length. Only people read it.
+        if first.len() <= MAX_COMMON_NAME_BYTES {
             params.distinguished_name.push(DnType::CommonName, first);
         }
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?.pem();
-        Ok(Certified { certificate, private_key: Zeroizing::new(key.serialize_pem()), expires: params.not_after })
+        Ok(IssuedCertificate {
+            certificate,
+            private_key: Zeroizing::new(key.serialize_pem()),
+            expires: params.not_after,
+        })
     }
 }
 
-/// The host names and addresses a certificate is for, of the first one in a PEM file.
+/// The host names and IP addresses of the first certificate in a PEM file.
 pub fn host_names_of(pem: &[u8]) -> Option<Vec<String>> {
     let der = CertificateDer::from_pem_slice(pem).ok()?;
     let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
@@ -118,12 +128,12 @@ pub fn host_names_of(pem: &[u8]) -> Option<Vec<String>> {
     Some(names.value.general_names.iter().filter_map(text).collect())
 }
 
-/// The yesterday allows for clocks that disagree.
-fn valid(mut params: CertificateParams, lifetime: Duration) -> CertificateParams {
+/// Starts the validity yesterday, because clocks disagree.
+fn with_validity(mut params: CertificateParams, lifetime: Duration) -> CertificateParams {
     let yesterday = OffsetDateTime::now_utc().saturating_sub(Duration::DAY);
     params.not_before = yesterday;
     params.not_after = yesterday.saturating_add(lifetime);
     params
 }
 
-const LONGEST_COMMON_NAME: usize = 64;
+const MAX_COMMON_NAME_BYTES: usize = 64;

@@ -1,4 +1,4 @@
-//! A certificate and its private key: read, and checked to be a pair that can sign now.
+//! A certificate and its private key, checked to belong together.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,77 +11,92 @@ use time::{Date, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::fingerprint::{Fingerprint, Gathering};
+use super::fingerprint::{Fingerprint, FingerprintBuilder};
 use crate::secret::read_file;
 
-/// The files of a certificate and its key, both in PEM.
+/// The PEM files of a certificate and its private key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CertificateFiles {
-    /// The application's certificate comes first; those that vouch for it may follow.
+    /// The application's certificate comes first; its chain may follow.
     pub certificate: PathBuf,
-    /// `None`: the key is in the certificate's file.
+    /// `None` if the certificate's file holds the key.
     pub private_key: Option<PathBuf>,
 }
 
-/// A certificate that can sign for the application. Its key is in memory for as long as one token request takes.
+/// A certificate with its private key, which signs for the application. It stays in memory for one token request only.
 #[derive(Debug)]
 pub struct SigningCertificate {
     pub(super) key: RsaKeyPair,
-    /// SHA-256 of its DER form.
+    /// SHA-256 of the certificate in DER form.
     pub(super) thumbprint: [u8; 32],
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
 }
 
-/// Why a certificate can't be used. Names the file, never what is in it.
+/// Why a certificate can't be used. The message names the file, never its contents.
 #[derive(Debug, thiserror::Error)]
 #[error("the client certificate can't be used: the file {} {problem}", .path.display())]
 pub struct CertificateError {
     path: PathBuf,
+    /// What is wrong with the file.
     pub problem: CertificateProblem,
 }
 
-/// What is wrong with the file of a certificate or a key; completes "the file …".
+/// What is wrong with the file of a certificate or key. The message completes "the file …".
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateProblem {
-    #[error("can't be read ({0}); check the path and that the user who runs bcproxy may read it")]
+    /// The file can't be read.
+    #[error("can't be read ({0}); check the path, and that the account bcproxy runs under may read it")]
     Unreadable(io::Error),
-    #[error("is a PKCS#12 or DER file; write it as PEM: openssl pkcs12 -in FILE -nodes -out FILE.pem")]
+    /// The file is in a binary format.
+    #[error("is a PKCS#12 or DER file; convert it to PEM: openssl pkcs12 -in FILE -nodes -out FILE.pem")]
     NotPem,
+    /// The file holds no certificate.
     #[error("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
     NoCertificate,
+    /// The certificate can't be parsed.
     #[error("holds a damaged certificate; export it again")]
     Damaged,
-    #[error("holds no private key; name the file that does with `private_key`")]
+    /// The file holds no private key.
+    #[error("holds no private key; name the file that holds the key with `private_key`")]
     NoKey,
+    /// The key is encrypted.
     #[error(
-        "holds a key that is locked with a passphrase; write it without: openssl pkcs8 -in FILE -out NEW, and keep that file safe"
+        "holds a key that is encrypted with a passphrase; remove the passphrase: openssl pkcs8 -in FILE -out NEW, \
+         and protect the new file"
     )]
     Encrypted,
-    #[error("holds a key bcproxy can't sign with; Entra takes RSA keys of 2048 to 8192 bits")]
+    /// The key has another algorithm or size.
+    #[error("holds a key that can't sign for Entra; use an RSA key of 2048 to 8192 bits")]
     UnusableKey,
-    #[error("holds the key of another certificate; name the one that was made together with this certificate")]
+    /// The key does not match the certificate.
+    #[error("holds the key of another certificate; name the key that was created with this certificate")]
     OtherKey,
-    #[error("holds a certificate that ended on {}; make a new one and upload it in Entra, App registrations → Certificates & secrets", .0.date())]
-    Ended(OffsetDateTime),
+    /// The certificate has expired.
+    #[error(
+        "holds a certificate that expired on {}; create a new one and upload it in Entra, \
+         App registrations → Certificates & secrets", .0.date()
+    )]
+    Expired(OffsetDateTime),
+    /// The certificate's validity has not begun.
     #[error("holds a certificate that is not valid before {} UTC; check this machine's clock and the certificate", .0.date())]
     NotYetValid(OffsetDateTime),
 }
 
 impl CertificateProblem {
-    /// Whether it is the key's file that has to be mended.
+    /// Whether the problem is in the private key's file.
     pub fn is_about_the_key(&self) -> bool {
         matches!(self, Self::NoKey | Self::Encrypted | Self::UnusableKey | Self::OtherKey)
     }
 }
 
 impl CertificateFiles {
-    /// One or two files.
+    /// The one or two files.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         std::iter::once(self.certificate.as_path()).chain(self.private_key.as_deref())
     }
 
-    /// Reads both files as they are now, and checks that they belong together; not, whether this is the time of the certificate.
+    /// Reads both files and checks that they belong together. Does not check the certificate's validity period.
     pub async fn read(&self) -> Result<SigningCertificate, CertificateError> {
         let certificate = read(&self.certificate).await?;
         let key = match &self.private_key {
@@ -91,7 +106,7 @@ impl CertificateFiles {
         self.pair(&certificate, key.as_ref().map(|key| key.as_slice()))
     }
 
-    /// Makes a pair of what the files hold. `key`: of the private key's file, where it has one of its own.
+    /// Parses the contents of the files. `key` is that of the private key's file, if it is a separate one.
     pub fn pair(&self, certificate: &[u8], key: Option<&[u8]>) -> Result<SigningCertificate, CertificateError> {
         let key_path = self.private_key.as_ref().unwrap_or(&self.certificate);
         let of = |path: &Path| {
@@ -120,10 +135,10 @@ impl CertificateFiles {
         })
     }
 
-    /// Whether this is the certificate's time.
-    pub fn check_time(&self, pair: &SigningCertificate, now: OffsetDateTime) -> Result<(), CertificateError> {
+    /// Checks that `now` is within the certificate's validity period.
+    pub fn check_validity(&self, pair: &SigningCertificate, now: OffsetDateTime) -> Result<(), CertificateError> {
         let problem = match now {
-            now if now >= pair.not_after => CertificateProblem::Ended(pair.not_after),
+            now if now >= pair.not_after => CertificateProblem::Expired(pair.not_after),
             now if now < pair.not_before => CertificateProblem::NotYetValid(pair.not_before),
             _ => return Ok(()),
         };
@@ -132,16 +147,16 @@ impl CertificateFiles {
 }
 
 impl SigningCertificate {
-    /// The last day on which it is good all day long or for a part.
+    /// The day on which it expires.
     pub fn last_day(&self) -> Date {
         self.not_after.date()
     }
 
-    /// Changes with the certificate.
+    /// A fingerprint that changes with the certificate.
     pub fn fingerprint(&self) -> Fingerprint {
-        let mut all = Gathering::default();
-        all.add(Some(&self.thumbprint));
-        all.finish()
+        let mut builder = FingerprintBuilder::default();
+        builder.add(Some(&self.thumbprint));
+        builder.finish()
     }
 }
 
@@ -159,7 +174,7 @@ fn first_certificate(text: &[u8]) -> Result<CertificateDer<'static>, Certificate
     }
 }
 
-/// A key in the PKCS#8 or PKCS#1 form.
+/// Parses a key in PKCS#8 or PKCS#1 form.
 fn private_key(text: &[u8]) -> Result<RsaKeyPair, CertificateProblem> {
     let key = match PrivateKeyDer::from_pem_slice(text) {
         Ok(PrivateKeyDer::Pkcs1(key)) => RsaKeyPair::from_der(key.secret_pkcs1_der()),
@@ -174,13 +189,13 @@ fn private_key(text: &[u8]) -> Result<RsaKeyPair, CertificateProblem> {
     })
 }
 
-/// A passphrase shows in the block's name (PKCS#8) or in a header of it (OpenSSL's old form of PKCS#1).
+/// An encrypted key is marked in the block's name (PKCS#8) or in one of its headers (OpenSSL's old form of PKCS#1).
 fn is_encrypted(text: &[u8]) -> bool {
     let has = |words: &[u8]| memchr::memmem::find(text, words).is_some();
     has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED")
 }
 
-/// DER, and so PKCS#12, begins with a sequence.
+/// DER, and so PKCS#12, starts with the tag of a sequence.
 fn not_pem_or(text: &[u8], otherwise: CertificateProblem) -> CertificateProblem {
     if text.first() == Some(&0x30) { CertificateProblem::NotPem } else { otherwise }
 }

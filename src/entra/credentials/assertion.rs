@@ -1,4 +1,4 @@
-//! The signed statement that proves to Entra that we hold the application's certificate.
+//! The signed JWT that proves to Entra that we hold the application's certificate.
 //!
 //! Source: Entra, "Microsoft identity platform application authentication certificate credentials"; RFC 7523.
 
@@ -12,12 +12,14 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::SigningCertificate;
-use crate::entra::ClientId;
+use super::certificate::SigningCertificate;
+use crate::entra::ids::ClientId;
 use crate::secret::Secret;
 
 impl SigningCertificate {
-    /// A statement for one token request at `token_endpoint`, good for [`LIFETIME`]. `None` when the system has no randomness.
+    /// Signs an assertion for one token request at `token_endpoint`, valid for five minutes.
+    ///
+    /// `None` if the operating system provides no random numbers.
     pub fn assertion(&self, client_id: ClientId, token_endpoint: &str, now: OffsetDateTime) -> Option<Secret> {
         let header =
             json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": URL_SAFE_NO_PAD.encode(self.thumbprint) }).to_string();
@@ -31,15 +33,15 @@ impl SigningCertificate {
             "nbf": now.unix_timestamp(),
             "exp": (now + LIFETIME).unix_timestamp(),
         });
-        let mut statement =
+        let mut assertion =
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()));
         let mut signature = vec![0; self.key.public_key().modulus_len()];
-        self.key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), statement.as_bytes(), &mut signature).ok()?;
-        statement.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut statement);
-        Some(Secret::new(statement))
+        self.key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), assertion.as_bytes(), &mut signature).ok()?;
+        assertion.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut assertion);
+        Some(Secret::new(assertion))
     }
 }
 
-/// Entra takes up to ten minutes; a request is sent at once.
+/// Entra accepts up to ten minutes.
 const LIFETIME: Duration = Duration::from_secs(300);

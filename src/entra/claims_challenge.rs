@@ -1,4 +1,4 @@
-//! A service's demand for a token that says more than the one it was shown.
+//! A service's demand for additional claims in the token.
 //!
 //! Source: Entra, "Claims challenges, claims requests, and client capabilities".
 
@@ -8,30 +8,31 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hyper::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 
-/// The claims a service demands: a JSON object, to be sent as `claims` in the next token request.
+/// The claims a service demands: a JSON object for the parameter `claims` of the next token request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimsChallenge(String);
 
 impl ClaimsChallenge {
-    /// Of the headers of a 401: `Bearer error="insufficient_claims", claims="…"`, where the claims are JSON in base64.
-    pub fn of(answer: &HeaderMap) -> Option<Self> {
-        Self::among(answer.get_all(WWW_AUTHENTICATE))
+    /// Finds the challenge in the headers of a 401: `Bearer error="insufficient_claims", claims="…"` (JSON in base64).
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        Self::from_values(headers.get_all(WWW_AUTHENTICATE))
     }
 
-    /// The same, of the values of `WWW-Authenticate`.
-    pub fn among<'h>(challenges: impl IntoIterator<Item = &'h HeaderValue>) -> Option<Self> {
-        challenges.into_iter().filter_map(|value| value.to_str().ok()).find_map(Self::read)
+    /// Finds the challenge in the values of `WWW-Authenticate`.
+    pub fn from_values<'h>(values: impl IntoIterator<Item = &'h HeaderValue>) -> Option<Self> {
+        values.into_iter().filter_map(|value| value.to_str().ok()).find_map(Self::parse)
     }
 
+    /// The JSON object.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    fn read(challenge: &str) -> Option<Self> {
+    fn parse(challenge: &str) -> Option<Self> {
         if parameter(challenge, "error")? != "insufficient_claims" {
             return None;
         }
-        // Both alphabets are seen, with and without padding.
+        // Services use both base64 alphabets, with and without padding.
         let plain: String = parameter(challenge, "claims")?
             .chars()
             .map(|letter| match letter {
@@ -66,11 +67,11 @@ mod tests {
     use super::*;
 
     fn of(value: &'static str) -> Option<ClaimsChallenge> {
-        ClaimsChallenge::of(&HeaderMap::from_iter([(WWW_AUTHENTICATE, HeaderValue::from_static(value))]))
+        ClaimsChallenge::from_headers(&HeaderMap::from_iter([(WWW_AUTHENTICATE, HeaderValue::from_static(value))]))
     }
 
     #[test]
-    fn the_claims_are_read_from_a_challenge_and_nothing_from_any_other() {
+    fn claims_are_read_from_a_challenge_for_insufficient_claims_only() {
         let claims = r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#;
         for value in [
             "Bearer realm=\"\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==\"",

@@ -1,0 +1,13 @@
+//! One token request: to Entra's token endpoint, or to Azure's service for managed identities.
+
+mod entra_error;
+mod managed_identity_service;
+mod token_endpoint;
+mod token_error;
+mod token_response;
+
+pub use entra_error::EntraError;
+pub use managed_identity_service::ManagedIdentityError;
+pub use token_endpoint::{AcceptedCredential, IssuedToken, TokenEndpoint};
+pub use token_error::TokenError;
+pub use token_response::TokenGrant;

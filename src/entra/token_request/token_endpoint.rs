@@ -1,0 +1,221 @@
+//! The token endpoint of Entra.
+//!
+//! Source: Entra, "OAuth 2.0 client credentials flow on the Microsoft identity platform".
+
+use std::time::{Duration, SystemTime};
+
+use hyper::header::CONTENT_TYPE;
+use hyper::{Request, StatusCode};
+use time::{Date, OffsetDateTime};
+use uuid::Uuid;
+
+use super::managed_identity_service::ManagedIdentityService;
+use super::token_error::TokenError;
+use super::token_response::{BodyBuffer, BodyTooLong, TokenGrant, TokenResponse};
+use crate::entra::application::Application;
+use crate::entra::clock::ClockSkew;
+use crate::entra::credentials::{
+    CertificateFiles, ClientSecret, Credential, Fingerprint, ManagedIdentity, federated_token,
+};
+use crate::error_chain::root_cause;
+use crate::outbound::{HttpClient, RequestError, Unreachable, form, retry_after};
+use crate::secret::Secret;
+
+/// The token endpoint of an application's tenant.
+#[derive(Debug, Clone)]
+pub struct TokenEndpoint {
+    http: HttpClient,
+    url: String,
+    application: Application,
+    timeout: Duration,
+}
+
+/// A token that was just issued.
+#[derive(Debug)]
+pub struct IssuedToken {
+    /// The token and its lifetime.
+    pub grant: TokenGrant,
+    /// The credential that Entra accepted.
+    pub credential: AcceptedCredential,
+    /// The error of this machine's clock, measured on the response.
+    pub clock_skew: Option<ClockSkew>,
+}
+
+/// The credential that Entra accepted.
+#[derive(Debug)]
+pub struct AcceptedCredential {
+    /// Changes with the credential.
+    pub fingerprint: Fingerprint,
+    /// The last day it is valid, if known.
+    pub last_day: Option<Date>,
+    /// Whether white space around it was ignored.
+    pub is_trimmed: bool,
+}
+
+/// What authenticates a request.
+#[derive(Clone, Copy)]
+enum Proof<'s> {
+    Secret(&'s Secret),
+    /// A signed JWT (RFC 7523).
+    Assertion(&'s Secret),
+}
+
+impl TokenEndpoint {
+    /// Creates the endpoint. `timeout` limits each request.
+    pub fn new(http: HttpClient, application: Application, timeout: Duration) -> Self {
+        let url = format!("{}/{}/oauth2/v2.0/token", application.authority, application.tenant_id);
+        Self { http, url, application, timeout }
+    }
+
+    /// The application that tokens are issued to.
+    pub fn application(&self) -> &Application {
+        &self.application
+    }
+
+    /// Requests a token, without a retry.
+    pub async fn request(&self) -> Result<IssuedToken, TokenError> {
+        self.request_with(None).await
+    }
+
+    /// Requests a token with the claims that a service demanded, in JSON.
+    pub async fn request_with(&self, claims: Option<&str>) -> Result<IssuedToken, TokenError> {
+        match &self.application.credential {
+            Credential::ClientSecret(secrets) => {
+                let mut outcome = self.with_secret(&secrets.first, claims).await;
+                for next in &secrets.others {
+                    match outcome {
+                        Err(error) if error.is_about_the_secret() => {
+                            outcome = prefer_rejection(error, self.with_secret(next, claims).await);
+                        }
+                        _ => break,
+                    }
+                }
+                outcome
+            }
+            Credential::ClientCertificate(files) => self.with_certificate(files, claims).await,
+            Credential::FederatedToken(path) => {
+                let token = federated_token(path).await?;
+                self.request_token(Proof::Assertion(&token), claims, None).await
+            }
+            Credential::ManagedIdentity(identity) => self.with_identity(*identity, claims).await,
+        }
+    }
+
+    async fn with_secret(&self, stored: &ClientSecret, claims: Option<&str>) -> Result<IssuedToken, TokenError> {
+        let secret = stored.source.read("client secret").await?;
+        if secret.is_guid() {
+            tracing::warn!(
+                client_id = %self.application.client_id,
+                "the value in the {} has the form of a Secret ID; store the secret's Value instead, \
+                 which Entra shows only once after creating it",
+                stored.source
+            );
+        }
+        self.request_token(Proof::Secret(&secret), claims, stored.expires).await
+    }
+
+    async fn with_certificate(
+        &self,
+        files: &CertificateFiles,
+        claims: Option<&str>,
+    ) -> Result<IssuedToken, TokenError> {
+        let pair = files.read().await?;
+        let now = OffsetDateTime::now_utc();
+        files.check_validity(&pair, now)?;
+        let assertion = pair.assertion(self.application.client_id, &self.url, now).ok_or(TokenError::NoRandomness)?;
+        let mut issued = self.request_token(Proof::Assertion(&assertion), claims, Some(pair.last_day())).await?;
+        // Each assertion is different; the credential is the certificate.
+        issued.credential.fingerprint = pair.fingerprint();
+        Ok(issued)
+    }
+
+    async fn with_identity(&self, identity: ManagedIdentity, claims: Option<&str>) -> Result<IssuedToken, TokenError> {
+        let service = ManagedIdentityService::of_this_machine()?;
+        if !identity.is_application(self.application.client_id) {
+            let assertion = service.assertion(identity, self.timeout).await?;
+            return self.request_token(Proof::Assertion(&assertion), claims, None).await;
+        }
+        let scope = self.application.scope.as_str();
+        let resource = scope.strip_suffix("/.default").unwrap_or(scope);
+        let grant = service.token(identity, resource, self.timeout).await?;
+        let credential = AcceptedCredential { fingerprint: Fingerprint::of(""), last_day: None, is_trimmed: false };
+        Ok(IssuedToken { grant, credential, clock_skew: None })
+    }
+
+    async fn request_token(
+        &self,
+        proof: Proof<'_>,
+        claims: Option<&str>,
+        last_day: Option<Date>,
+    ) -> Result<IssuedToken, TokenError> {
+        let response = tokio::time::timeout(self.timeout, self.exchange(proof, claims)).await;
+        let response =
+            response.unwrap_or_else(|_| Err(TokenError::TimedOut { host: self.host(), after: self.timeout }))?;
+        if response.status != StatusCode::OK {
+            let error = response.entra_error().map_err(|problem| self.not_entra(&response, problem))?;
+            return Err(TokenError::Rejected(error));
+        }
+        let grant = response.grant().map_err(|problem| self.not_entra(&response, problem))?;
+        let (Proof::Secret(value) | Proof::Assertion(value)) = proof;
+        let fingerprint = Fingerprint::of(value.expose());
+        Ok(IssuedToken {
+            grant,
+            credential: AcceptedCredential { fingerprint, last_day, is_trimmed: value.is_trimmed() },
+            clock_skew: ClockSkew::measure(&response.headers, SystemTime::now()),
+        })
+    }
+
+    async fn exchange(&self, proof: Proof<'_>, claims: Option<&str>) -> Result<TokenResponse, TokenError> {
+        let client_id = self.application.client_id.to_string();
+        let mut fields =
+            vec![("grant_type", "client_credentials"), ("client_id", &client_id), ("scope", &self.application.scope)];
+        match proof {
+            Proof::Secret(secret) => fields.push(("client_secret", secret.expose())),
+            Proof::Assertion(assertion) => {
+                fields.push(("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
+                fields.push(("client_assertion", assertion.expose()));
+            }
+        }
+        fields.extend(claims.map(|claims| ("claims", claims)));
+        let request = Request::post(&self.url)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("client-request-id", Uuid::new_v4().to_string());
+        let mut response = self.http.send(request, form(&fields)).await.map_err(|error| self.failed(&error))?;
+
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = BodyBuffer::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(&error))? {
+            body.add(&chunk).map_err(|BodyTooLong| TokenError::NotEntra {
+                host: self.host(),
+                status,
+                problem: BodyTooLong::PROBLEM,
+                retry_after: retry_after(&headers),
+            })?;
+        }
+        Ok(TokenResponse { status, headers, body: body.finish() })
+    }
+
+    fn host(&self) -> String {
+        self.application.authority.authority().to_owned()
+    }
+
+    fn failed(&self, error: &RequestError) -> TokenError {
+        match error {
+            RequestError::Connect(error) => Unreachable::entra(&self.host(), error).into(),
+            _ => TokenError::ConnectionLost { host: self.host(), reason: root_cause(error) },
+        }
+    }
+
+    fn not_entra(&self, response: &TokenResponse, problem: &'static str) -> TokenError {
+        let retry_after = retry_after(&response.headers);
+        TokenError::NotEntra { host: self.host(), status: response.status, problem, retry_after }
+    }
+}
+
+/// Combines the outcomes of two secrets: Entra's rejection of one explains more than that the next one is missing.
+fn prefer_rejection(before: TokenError, next: Result<IssuedToken, TokenError>) -> Result<IssuedToken, TokenError> {
+    match (before, next) {
+        (rejected @ TokenError::Rejected(_), Err(TokenError::Secret(_))) => Err(rejected),
+        (_, next) => next,
+    }
+}

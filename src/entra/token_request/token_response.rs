@@ -1,0 +1,251 @@
+//! The response of a token endpoint: Entra's, or that of Azure's service for managed identities.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::entra_error::EntraError;
+use crate::entra::claims::Claims;
+use crate::entra::clock::ClockSkew;
+use crate::outbound::retry_after;
+
+/// A complete response.
+pub struct TokenResponse {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// What a successful response grants.
+#[derive(Debug)]
+pub struct TokenGrant {
+    /// `Bearer …`, marked sensitive.
+    pub authorization: HeaderValue,
+    /// Counted from the moment the request was sent.
+    pub lifetime: Duration,
+    /// When to refresh the token, if the response says so.
+    pub refresh_in: Option<Duration>,
+    /// `None` if the token is opaque.
+    pub claims: Option<Claims>,
+}
+
+/// Collects a body of at most [`MAX_RESPONSE_BYTES`].
+pub struct BodyBuffer(Zeroizing<Vec<u8>>);
+
+/// The body exceeds [`MAX_RESPONSE_BYTES`].
+#[derive(Debug)]
+pub struct BodyTooLong;
+
+impl BodyTooLong {
+    /// The phrase for error messages.
+    pub const PROBLEM: &str = "the body exceeds 64 KiB";
+}
+
+impl BodyBuffer {
+    pub fn new() -> Self {
+        // Allocated in full: growing would leave copies of the token behind.
+        Self(Zeroizing::new(Vec::with_capacity(MAX_RESPONSE_BYTES)))
+    }
+
+    pub fn add(&mut self, chunk: &[u8]) -> Result<(), BodyTooLong> {
+        if self.0.len() + chunk.len() > MAX_RESPONSE_BYTES {
+            return Err(BodyTooLong);
+        }
+        self.0.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    pub fn finish(self) -> Zeroizing<Vec<u8>> {
+        self.0
+    }
+}
+
+impl TokenResponse {
+    /// Parses a successful response. The error is a phrase that says what the response is instead.
+    pub fn grant(&self) -> Result<TokenGrant, &'static str> {
+        let success: SuccessJson =
+            serde_json::from_slice(&self.body).map_err(|_| self.unexpected_content("no token in the body"))?;
+        success.into_grant(SystemTime::now())
+    }
+
+    /// Parses Entra's error response. The error is a phrase that says what the response is instead.
+    pub fn entra_error(&self) -> Result<EntraError, &'static str> {
+        let error: ErrorJson =
+            serde_json::from_slice(&self.body).map_err(|_| self.unexpected_content("no error code in the body"))?;
+        let clock_skew = ClockSkew::measure(&self.headers, SystemTime::now());
+        Ok(error.into_error(self.status, retry_after(&self.headers), clock_skew))
+    }
+
+    /// `json` is the phrase for a body in JSON.
+    fn unexpected_content(&self, json: &'static str) -> &'static str {
+        let content_type = self.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let first = self.body.trim_ascii_start().first();
+        match () {
+            () if self.status.is_redirection() => "a redirect, which bcproxy does not follow with a credential",
+            () if self.body.is_empty() => "an empty body",
+            () if content_type.starts_with(b"text/html") || first == Some(&b'<') => "a web page",
+            () if content_type.starts_with(b"application/json") => json,
+            () => "the body is not JSON",
+        }
+    }
+}
+
+/// A success. Numbers may be strings.
+#[derive(Deserialize)]
+struct SuccessJson {
+    access_token: Zeroizing<String>,
+    token_type: String,
+    #[serde(default)]
+    expires_in: Option<Number>,
+    /// Seconds since 1970; App Service sends this instead.
+    #[serde(default)]
+    expires_on: Option<Number>,
+    #[serde(default)]
+    refresh_in: Option<Number>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Number(u64),
+    Text(String),
+}
+
+impl Number {
+    fn value(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.trim().parse().ok(),
+        }
+    }
+}
+
+/// `None` outside the range of plausible lifetimes.
+fn plausible_lifetime(seconds: Option<u64>) -> Option<Duration> {
+    seconds.filter(|seconds| (1..=MAX_LIFETIME_SECONDS).contains(seconds)).map(Duration::from_secs)
+}
+
+impl SuccessJson {
+    fn into_grant(self, now: SystemTime) -> Result<TokenGrant, &'static str> {
+        if !self.token_type.eq_ignore_ascii_case("Bearer") {
+            return Err("the token is not a bearer token");
+        }
+        let text = Zeroizing::new(format!("Bearer {}", self.access_token.as_str()));
+        let mut authorization =
+            HeaderValue::try_from(text.as_str()).map_err(|_| "the token contains invalid characters")?;
+        authorization.set_sensitive(true);
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let until = |end: &Number| end.value().and_then(|end| end.checked_sub(now));
+        let lifetime = match (&self.expires_in, &self.expires_on) {
+            (Some(seconds), _) => plausible_lifetime(seconds.value()).ok_or("the lifetime of the token is invalid")?,
+            (None, Some(end)) => plausible_lifetime(until(end))
+                .ok_or("the expiry time of the token is invalid, or this machine's clock is wrong")?,
+            (None, None) => DEFAULT_LIFETIME,
+        };
+        let refresh_in = self.refresh_in.as_ref().and_then(|seconds| plausible_lifetime(seconds.value()));
+        Ok(TokenGrant {
+            authorization,
+            lifetime,
+            refresh_in: refresh_in.filter(|&refresh| refresh < lifetime),
+            claims: Claims::parse(&self.access_token),
+        })
+    }
+}
+
+/// Entra's error response.
+#[derive(Deserialize)]
+struct ErrorJson {
+    error: String,
+    #[serde(default)]
+    error_codes: Vec<u32>,
+    #[serde(default)]
+    correlation_id: Option<Uuid>,
+}
+
+impl ErrorJson {
+    fn into_error(
+        self,
+        status: StatusCode,
+        retry_after: Option<Duration>,
+        clock_skew: Option<ClockSkew>,
+    ) -> EntraError {
+        let is_code_char = |c: char| c.is_ascii_lowercase() || c == '_';
+        let is_oauth_code = (1..=40).contains(&self.error.len()) && self.error.chars().all(is_code_char);
+        EntraError {
+            status,
+            error: if is_oauth_code { self.error } else { "an unknown error".to_owned() },
+            code: self.error_codes.first().copied(),
+            correlation_id: self.correlation_id.map(|id| id.to_string()),
+            retry_after,
+            clock_skew,
+        }
+    }
+}
+
+/// Real responses have 2 to 4 KiB.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
+
+/// Entra's longest-lived tokens are valid for 28 hours.
+const MAX_LIFETIME_SECONDS: u64 = 48 * 3600;
+
+/// MSAL assumes the same when Entra sends no lifetime.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(body: &str) -> EntraError {
+        serde_json::from_str::<ErrorJson>(body).unwrap().into_error(StatusCode::UNAUTHORIZED, None, None)
+    }
+
+    #[test]
+    fn an_error_keeps_its_code_and_names_the_fix() {
+        let error = error(
+            r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret hunter2.","error_codes":[7000215]}"#,
+        );
+        assert_eq!(error.code, Some(7000215));
+        assert!(error.needs_setup());
+        let text = error.to_string();
+        assert!(text.starts_with("Entra issued no token (invalid_client, AADSTS7000215). The client secret is wrong"));
+        assert!(!text.contains("hunter2"), "the description repeats parts of the request");
+    }
+
+    #[test]
+    fn an_unknown_code_links_to_microsofts_page() {
+        let error = error(r#"{"error":"interaction_required","error_codes":[123]}"#);
+        assert!(error.to_string().contains("https://login.microsoftonline.com/error?code=123"));
+    }
+
+    #[test]
+    fn only_oauth_codes_are_repeated() {
+        assert_eq!(error(r#"{"error":"<script>hunter2"}"#).error, "an unknown error");
+    }
+
+    #[test]
+    fn numbers_may_be_strings_and_must_be_plausible() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let grant = |text: &str| serde_json::from_str::<SuccessJson>(text).unwrap().into_grant(now);
+        let token =
+            grant(r#"{"token_type":"Bearer","access_token":"a","expires_in":"3599","refresh_in":1800}"#).unwrap();
+        assert_eq!(token.lifetime, Duration::from_secs(3599));
+        assert_eq!(token.refresh_in, Some(Duration::from_secs(1800)));
+        assert!(token.authorization.is_sensitive());
+        let without = grant(r#"{"token_type":"Bearer","access_token":"a"}"#).unwrap();
+        assert_eq!(without.lifetime, DEFAULT_LIFETIME);
+        let until = grant(r#"{"token_type":"Bearer","access_token":"a","expires_on":"1003600"}"#).unwrap();
+        assert_eq!(until.lifetime, Duration::from_secs(3600));
+        for wrong in [
+            r#"{"token_type":"Bearer","access_token":"a","expires_in":0}"#,
+            r#"{"token_type":"Bearer","access_token":"a","expires_on":"999999"}"#,
+            r#"{"token_type":"Bearer","access_token":"a\r\nX: y","expires_in":9}"#,
+            r#"{"token_type":"mac","access_token":"a","expires_in":9}"#,
+        ] {
+            assert!(grant(wrong).is_err(), "{wrong}");
+        }
+    }
+}
