@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use bcproxy::business_central::address::{Asked, EnvironmentAddress, Resource};
+use bcproxy::business_central::address::{EnvironmentAddress, LocalAddress, Resource};
 use bcproxy::business_central::{Company, SafePath, Surface};
 use bcproxy::proxy::RouteTable;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -37,8 +37,8 @@ fn rewriting(criterion: &mut Criterion) {
     ] {
         let surface: Surface = to.parse().expect("a surface");
         let rewrite = |path, query| {
-            let asked = Asked { remainder: SafePath::check(path)?, query, company_headers: &[] };
-            Resource::understand(&surface, asked, &environment)?.path_and_query(environment.path(), Some(&company))
+            let asked = LocalAddress { remainder: SafePath::check(path)?, query, company_headers: &[] };
+            Resource::from_local(&surface, asked, &environment)?.path_and_query(environment.path(), Some(&company))
         };
         assert!(rewrite(path, query).is_ok(), "{name}: {:?}", rewrite(path, query));
         group.bench_function(name, |bencher| bencher.iter(|| rewrite(black_box(path), black_box(query))));
@@ -46,7 +46,7 @@ fn rewriting(criterion: &mut Criterion) {
     let link =
         format!("{}/api/v2.0/companies({})/items(0d6b6c5e-2f5d-ee11-8df1-000d3a000001)", environment.url(), company.id);
     let surface = "api/v2.0".parse().expect("a surface");
-    let back = |link: &str| environment.recognise(link, None)?.local(&surface, Some(&company), None);
+    let back = |link: &str| environment.recognize(link, None)?.to_local(&surface, Some(&company), None);
     assert!(back(&link).is_some());
     group.bench_function("back from a link", |bencher| bencher.iter(|| back(black_box(&link))));
     group.finish();

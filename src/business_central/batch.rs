@@ -1,4 +1,6 @@
-//! `$batch` in JSON (OData 4.01): many requests in one body, read strictly and written anew, so that what is sent is what was judged.
+//! `$batch` in JSON (OData JSON Format 4.01, "Batch Requests and Responses"): many requests in one body.
+//!
+//! The body is parsed strictly and serialized again, so Business Central receives exactly what bcproxy checked.
 
 use std::borrow::Cow;
 
@@ -7,10 +9,11 @@ use serde_json::value::RawValue;
 
 use super::members::{Members, is_named};
 
-/// A batch.
+/// A batch request.
 #[derive(Debug)]
 pub struct Batch<'t> {
     members: Members<'t>,
+    /// The requests in it, at most 100.
     pub operations: Vec<Operation<'t>>,
 }
 
@@ -19,34 +22,53 @@ pub struct Batch<'t> {
 pub struct Operation<'t> {
     members: Members<'t>,
     headers: Option<Members<'t>>,
-    /// The headers that are not written again.
-    dropped: Option<&'static str>,
+    /// A header to leave out of the JSON.
+    dropped_header: Option<&'static str>,
+    /// Unique in the batch.
     pub id: String,
+    /// As the client wrote it.
     pub method: String,
-    /// As the client wrote it, until it is replaced.
+    /// As the client wrote it, until bcproxy replaces it.
     pub url: String,
-    /// JSON as it was written, until it is replaced.
+    /// The client's JSON, until bcproxy replaces it.
     pub body: Option<Cow<'t, str>>,
 }
 
-/// Why a batch can't be judged.
+/// Why a batch is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    #[error("the batch can't be read ({0}); it is {{\"requests\": [ … ]}} in JSON, no name twice")]
+    /// The body is not a JSON object, or has a duplicate name.
+    #[error("the batch is invalid ({0}); send {{\"requests\": [ … ]}} in JSON, without duplicate names")]
     NotJson(#[from] serde_json::Error),
-    #[error("the batch has no `requests`")]
+    /// The object has no `requests`.
+    #[error("the batch has no `requests`; put its requests there, as an array")]
     NoRequests,
-    #[error("the batch holds {0} requests, Business Central takes {LIMIT}; send them in several batches")]
+    /// The batch exceeds Business Central's limit.
+    #[error("the batch contains {0} requests, but Business Central accepts {LIMIT}; send them in several batches")]
     TooMany(usize),
-    #[error("request {number} of the batch can't be read ({reason})")]
-    Malformed { number: usize, reason: serde_json::Error },
+    /// A request, counted from 1, is not an object of the right types.
+    #[error("request {number} of the batch is invalid ({reason})")]
+    Malformed {
+        /// The position of the request, from 1.
+        number: usize,
+        /// The parser's reason.
+        reason: serde_json::Error,
+    },
+    /// A request lacks a required member.
     #[error("request {number} of the batch has no `{member}`")]
-    Missing { number: usize, member: &'static str },
-    #[error("the id `{0}` stands twice in the batch")]
-    SameId(String),
+    Missing {
+        /// The position of the request, from 1.
+        number: usize,
+        /// `id`, `method` or `url`.
+        member: &'static str,
+    },
+    /// Two requests have the same id.
+    #[error("two requests of the batch have the id `{0}`; give each its own")]
+    DuplicateId(String),
 }
 
 impl<'t> Batch<'t> {
+    /// Parses a batch strictly: any JSON that two parsers could read differently is an error.
     pub fn parse(text: &'t str) -> Result<Self, BatchError> {
         let members: Members<'t> = serde_json::from_str(text.trim_start_matches(BYTE_ORDER_MARK))?;
         let requests = members.get(REQUESTS).ok_or(BatchError::NoRequests)?;
@@ -58,14 +80,14 @@ impl<'t> Batch<'t> {
         for (request, number) in requests.iter().zip(1..) {
             let operation = Operation::parse(request, number)?;
             if operations.iter().any(|known| known.id == operation.id) {
-                return Err(BatchError::SameId(operation.id));
+                return Err(BatchError::DuplicateId(operation.id));
             }
             operations.push(operation);
         }
         Ok(Self { members, operations })
     }
 
-    /// The batch in JSON; the members that were judged by their documented names.
+    /// The batch in JSON; the members that bcproxy checked have their documented names.
     pub fn to_json(&self) -> String {
         let operations: Vec<String> = self.operations.iter().map(Operation::to_json).collect();
         object(self.members.iter().map(|(name, value)| match name {
@@ -91,25 +113,25 @@ impl<'t> Operation<'t> {
             read::<String>(value).map_err(malformed)?;
         }
         let body = members.get(BODY).map(RawValue::get).filter(|body| *body != "null").map(Cow::Borrowed);
-        Ok(Self { members, headers, dropped: None, id, method, url, body })
+        Ok(Self { members, headers, dropped_header: None, id, method, url, body })
     }
 
-    /// The value of a header, its name in any case.
+    /// The value of a header; the name's case is irrelevant.
     pub fn header(&self, name: &str) -> Option<String> {
         read(self.headers.as_ref()?.get(name)?).ok()
     }
 
-    /// Leaves a header out.
+    /// Leaves this header out of the JSON.
     pub fn drop_header(&mut self, name: &'static str) {
-        self.dropped = Some(name);
+        self.dropped_header = Some(name);
     }
 
-    /// What follows the reference to an earlier request of the batch, and that request: `$1/contacts`.
-    pub fn refers_to<'o>(&self, earlier: &'o [Operation<'t>]) -> Option<(&'o Operation<'t>, &str)> {
+    /// The earlier request that a URL such as `$1/contacts` refers to, and the rest of the URL.
+    pub fn resolve_reference<'o>(&self, earlier: &'o [Operation<'t>]) -> Option<(&'o Operation<'t>, &str)> {
         let reference = self.url.strip_prefix('$')?;
         let end = reference.find(['/', '?']).unwrap_or(reference.len());
         let (id, rest) = reference.split_at_checked(end)?;
-        // That would be a batch of its own, whatever an id is.
+        // `$batch` is a nested batch, even if a request has the id `batch`.
         if is_named(id, "batch") {
             return None;
         }
@@ -128,8 +150,8 @@ impl<'t> Operation<'t> {
     }
 
     fn headers_to_json(&self) -> String {
-        let is_kept = |name: &str| self.dropped.is_none_or(|dropped| !is_named(name, dropped));
-        let headers = self.headers.iter().flat_map(Members::iter).filter(|(name, _)| is_kept(name));
+        let is_sent = |name: &str| self.dropped_header.is_none_or(|dropped| !is_named(name, dropped));
+        let headers = self.headers.iter().flat_map(Members::iter).filter(|(name, _)| is_sent(name));
         object(headers.map(|(name, value)| (name, Cow::Borrowed(value.get()))))
     }
 }
@@ -147,10 +169,10 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// How many requests a batch may hold (BC, "Operational limits").
+/// The most requests in a batch (BC, "Operational limits").
 const LIMIT: usize = 100;
 
-/// .NET Framework writes one before JSON.
+/// .NET Framework writes one before the JSON.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 const REQUESTS: &str = "requests";
@@ -168,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_is_written_with_the_names_it_was_read_by() {
+    fn a_batch_is_written_with_the_documented_names() {
         let text = "\u{feff}{\"Requests\": [{\"ID\":\"1\",\"Method\":\"Post\",\"URL\":\"a\",\"HEADERS\":{\"COMPANY\":\"x\",\
                     \"if-Match\":\"*\"},\"Body\":{\"x\": 1.50,\"x\":2},\"atomicityGroup\":\"g\"}], \"more\": [ ]}";
         let mut batch = Batch::parse(text).unwrap();
@@ -182,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn ambiguous_batches_are_rejected() {
         for wrong in [
             "",
             "[]",
@@ -203,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_as_good_as_nothing() {
+    fn null_means_absent() {
         let text = r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":null,"body":null}]}"#;
         let batch = Batch::parse(text).unwrap();
         assert_eq!((batch.operations[0].header("company"), &batch.operations[0].body), (None, &None));
@@ -211,14 +233,15 @@ mod tests {
     }
 
     #[test]
-    fn only_an_earlier_request_is_referred_to() {
+    fn a_reference_resolves_to_an_earlier_request_only() {
         let text = json!({"requests": [
             {"id": "1", "method": "GET", "url": "a"}, {"id": "batch", "method": "GET", "url": "$1/b?c"},
             {"id": "3", "method": "GET", "url": "$batch"}, {"id": "4", "method": "GET", "url": "$4"},
         ]})
         .to_string();
         let operations = Batch::parse(&text).unwrap().operations;
-        let refers = |index: usize| operations[index].refers_to(&operations[..index]).map(|(to, rest)| (&*to.id, rest));
+        let refers =
+            |index: usize| operations[index].resolve_reference(&operations[..index]).map(|(to, rest)| (&*to.id, rest));
         assert_eq!(refers(1), Some(("1", "/b?c")));
         assert_eq!((refers(0), refers(2), refers(3)), (None, None, None));
     }
@@ -237,7 +260,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_as_what_was_judged(
+        fn the_written_batch_parses_to_what_was_checked(
             parts in prop::collection::vec(("\\PC{0,12}", "[A-Za-z]{1,6}", "\\PC{0,20}", any_json(), any::<bool>()), 0..6),
             more in any_json(),
         ) {
@@ -250,17 +273,17 @@ mod tests {
                 }
             }).collect();
             let text = json!({"requests": requests, "x": more}).to_string();
-            let mut judged = Batch::parse(&text).unwrap();
-            for operation in &mut judged.operations {
+            let mut checked = Batch::parse(&text).unwrap();
+            for operation in &mut checked.operations {
                 operation.url.push('\u{1F512}');
                 operation.drop_header("company");
             }
-            let sent = judged.to_json();
+            let sent = checked.to_json();
             let read = Batch::parse(&sent).unwrap();
-            prop_assert_eq!(read.operations.len(), judged.operations.len());
-            for (read, judged) in read.operations.iter().zip(&judged.operations) {
-                prop_assert_eq!((&read.id, &read.method, &read.url), (&judged.id, &judged.method, &judged.url));
-                prop_assert_eq!(&read.body, &judged.body);
+            prop_assert_eq!(read.operations.len(), checked.operations.len());
+            for (read, checked) in read.operations.iter().zip(&checked.operations) {
+                prop_assert_eq!((&read.id, &read.method, &read.url), (&checked.id, &checked.method, &checked.url));
+                prop_assert_eq!(&read.body, &checked.body);
                 prop_assert_eq!(read.header("company"), None);
             }
             prop_assert_eq!(Batch::parse(&sent).unwrap().to_json(), sent);

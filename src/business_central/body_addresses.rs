@@ -1,4 +1,6 @@
 //! The addresses in a JSON body that Business Central follows: `…@odata.bind` and `@odata.id`.
+//!
+//! Source: OData JSON Format 4.0, "Bind Operation" and "Entity Reference".
 
 use std::fmt;
 
@@ -6,15 +8,15 @@ use memchr::{memchr_iter, memmem};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The addresses of a body, in their order.
+/// The addresses in a body, in their order.
 #[derive(Debug)]
 pub struct BodyAddresses<'t> {
     body: &'t str,
     found: Vec<&'t RawValue>,
 }
 
-/// Whether a body may hold such an address at all. An escaped letter may be one of the name's.
-pub fn may_hold_addresses(body: &[u8]) -> bool {
+/// A quick check for such addresses. An escape counts as one, since it may be part of the name.
+pub fn may_contain_addresses(body: &[u8]) -> bool {
     let begins = |position: usize, name: &str| {
         let rest = body.get(position + 1..).and_then(|rest| rest.get(..name.len()));
         rest.is_some_and(|rest| rest.eq_ignore_ascii_case(name.as_bytes()))
@@ -24,19 +26,21 @@ pub fn may_hold_addresses(body: &[u8]) -> bool {
 }
 
 impl<'t> BodyAddresses<'t> {
+    /// Parses a body and finds its addresses.
     pub fn find(body: &'t str) -> Result<Self, serde_json::Error> {
         let mut found = Vec::new();
         let mut reader = serde_json::Deserializer::from_str(body);
-        Inside(&mut found).deserialize(&mut reader)?;
+        Collector(&mut found).deserialize(&mut reader)?;
         reader.end()?;
         Ok(Self { body, found })
     }
 
+    /// The addresses, unescaped.
     pub fn iter(&self) -> impl Iterator<Item = Result<String, serde_json::Error>> {
         self.found.iter().map(|raw| serde_json::from_str(raw.get()))
     }
 
-    /// The body with some of them replaced, everything else byte for byte; `replacements` are in the order of [`iter`](Self::iter).
+    /// The body with some addresses replaced and all else unchanged. `replacements` has the order of [`iter`](Self::iter).
     pub fn replaced(&self, replacements: &[Option<String>]) -> String {
         let (mut written, mut rest, mut position) = (String::with_capacity(self.body.len() + 64), self.body, 0);
         for (raw, replacement) in self.found.iter().zip(replacements) {
@@ -53,16 +57,16 @@ impl<'t> BodyAddresses<'t> {
     }
 }
 
-/// Whether a member of this name holds an address. OData 4.01 leaves `odata.` out.
+/// Whether a member of this name contains an address. OData 4.01 leaves `odata.` out.
 fn names_address(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.rsplit_once('@').is_some_and(|(_, annotation)| matches!(annotation, "odata.bind" | "odata.id" | "bind" | "id"))
 }
 
-/// Looks into a value for members that hold addresses.
-struct Inside<'f, 't>(&'f mut Vec<&'t RawValue>);
+/// Collects the addresses inside a value.
+struct Collector<'f, 't>(&'f mut Vec<&'t RawValue>);
 
-impl<'t> DeserializeSeed<'t> for Inside<'_, 't> {
+impl<'t> DeserializeSeed<'t> for Collector<'_, 't> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'t>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -70,7 +74,7 @@ impl<'t> DeserializeSeed<'t> for Inside<'_, 't> {
     }
 }
 
-impl<'t> Visitor<'t> for Inside<'_, 't> {
+impl<'t> Visitor<'t> for Collector<'_, 't> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
@@ -87,14 +91,14 @@ impl<'t> Visitor<'t> for Inside<'_, 't> {
                     self.0.extend(list.into_iter().filter(|item| item.get().starts_with('"')));
                 }
             } else {
-                map.next_value_seed(Inside(self.0))?;
+                map.next_value_seed(Collector(self.0))?;
             }
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'t>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Inside(self.0))?.is_some() {}
+        while list.next_element_seed(Collector(self.0))?.is_some() {}
         Ok(())
     }
 
@@ -128,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_without_such_a_name_is_not_looked_into() {
+    fn a_body_without_such_a_name_is_not_parsed() {
         for (body, may) in [
             (r#"{"x@odata.bind":"#, true),
             (r#"{"x@ODATA.id":"#, true),
@@ -137,12 +141,12 @@ mod tests {
             (r#"{"mail":"a@example.com","@odata.etag":"x"}@"#, false),
             ("", false),
         ] {
-            assert_eq!(may_hold_addresses(body.as_bytes()), may, "{body}");
+            assert_eq!(may_contain_addresses(body.as_bytes()), may, "{body}");
         }
     }
 
     #[test]
-    fn only_annotations_that_are_followed_hold_addresses() {
+    fn only_annotations_that_are_followed_contain_addresses() {
         let body = r##" {"a@odata.bind" : "1", "b@odata.type":"#x", "id":"no", "list":[{"@odata.id":"2"},
             {"c@Odata.Bind":["\u0033", null, "4"]}], "d\u0040odata.bind":"5", "@odata.bind":{"x@odata.bind":"6"},"n":1.50} "##;
         let addresses = BodyAddresses::find(body).unwrap();

@@ -1,7 +1,8 @@
-//! The companies of an environment: look-up and matching.
+//! The companies of an environment: looking them up and finding the configured one.
 //!
 //! Source: Business Central, "API endpoint structure" and "Get companies".
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
@@ -9,52 +10,81 @@ use serde::Deserialize;
 
 use crate::outbound::HttpClient;
 
-use super::inquiry::{self, LookupError};
+use super::lookup::{self, LookupError};
 use super::names::{CompanyId, CompanyName, CompanyRef};
 
-/// A company as Business Central knows it.
+/// A company of Business Central.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Company {
+    /// Immutable; API addresses contain it.
     pub id: CompanyId,
-    /// The technical name: what ODataV4 and SOAP addresses hold.
+    /// The technical name; ODataV4 and SOAP addresses contain it.
     pub name: CompanyName,
-    /// What is printed on documents; may differ from the name.
+    /// The name on documents, which may differ.
     pub display_name: String,
 }
 
-/// Why a company reference leads to no company.
+/// Why a configured company can't be found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MatchError {
+    /// No company has this name or id.
     #[error("there is no company `{wanted}`; this environment has: {}", list(.existing))]
-    Unknown { wanted: CompanyRef, existing: Vec<Company> },
-    #[error("`{wanted}` could be any of these companies: {}; give the id instead", list(.candidates))]
-    Ambiguous { wanted: CompanyRef, candidates: Vec<Company> },
+    Unknown {
+        /// The company in the configuration or the request.
+        wanted: CompanyRef,
+        /// All companies of the environment.
+        existing: Vec<Company>,
+    },
+    /// The name fits several companies.
+    #[error("`{wanted}` matches more than one company: {}; use the id instead", list(.candidates))]
+    Ambiguous {
+        /// The company in the configuration or the request.
+        wanted: CompanyRef,
+        /// The companies it matches.
+        candidates: Vec<Company>,
+    },
 }
 
-/// Asks for the companies of the environment at `base` (`{base_url}/v2.0/{tenant}/{environment}`).
+impl Company {
+    /// Whether a text is this company's id, or its name in any case.
+    ///
+    /// Business Central distinguishes names by case. But bcproxy builds each address with Business Central's own spelling.
+    pub fn is_named(&self, text: &str) -> bool {
+        let name = self.name.as_str();
+        name == text || text.parse() == Ok(self.id) || name.to_lowercase() == text.to_lowercase()
+    }
+}
+
+/// The names of these companies, for a message that puts backticks around the whole.
+pub fn join_names(companies: &[Arc<Company>]) -> String {
+    let names: Vec<&str> = companies.iter().map(|company| company.name.as_str()).collect();
+    names.join("`, `")
+}
+
+/// Looks up the companies of the environment at `base` (`{base_url}/v2.0/{tenant}/{environment}`).
 ///
-/// An environment has at most 300 companies (BC, "Operational limits"), fewer than one page.
+/// An environment has at most 300 companies (BC, "Operational limits"), which fit on one page.
 pub async fn look_up(
     http: &HttpClient,
     base: &str,
     authorization: &HeaderValue,
     timeout: Duration,
 ) -> Result<Vec<Company>, LookupError> {
-    read_list(&inquiry::get(http, &list_url(base), ITS_COMPANIES, authorization, timeout).await?)
+    parse_list(&lookup::get(http, &list_url(base), COMPANY_LIST, authorization, timeout).await?)
 }
 
-/// Where the companies of the environment at `base` are listed.
+/// The URL of the list of companies of the environment at `base`.
 pub fn list_url(base: &str) -> String {
     format!("{base}/api/v2.0/companies")
 }
 
-/// The companies in Business Central's answer.
-pub fn read_list(body: &[u8]) -> Result<Vec<Company>, LookupError> {
-    let list: List = serde_json::from_slice(body).map_err(|_| LookupError::Unreadable { what: ITS_COMPANIES })?;
+/// Parses Business Central's response; entries without a valid id and name are skipped.
+pub fn parse_list(body: &[u8]) -> Result<Vec<Company>, LookupError> {
+    let list: List = serde_json::from_slice(body).map_err(|_| LookupError::Unreadable { what: COMPANY_LIST })?;
     Ok(list.value.into_iter().filter_map(Entry::into_company).collect())
 }
 
-/// The one company meant: by id; by exact name; by name in any case if only one fits; by display name if only one fits.
+/// Finds a company by id, exact name, name in any case, or display name, in this order; the last two must match only one.
 pub fn find<'c>(companies: &'c [Company], wanted: &CompanyRef) -> Result<&'c Company, MatchError> {
     let name = match wanted {
         CompanyRef::Id(id) => {
@@ -91,11 +121,11 @@ fn unknown(companies: &[Company], wanted: &CompanyRef) -> MatchError {
     MatchError::Unknown { wanted: wanted.clone(), existing: companies.to_vec() }
 }
 
-/// At most 40 names: an error is to be read.
+/// A readable list: at most 40 names.
 fn list(companies: &[Company]) -> String {
     const SHOWN: usize = 40;
     if companies.is_empty() {
-        return "none that this application may see".to_owned();
+        return "none that this application can see".to_owned();
     }
     let names: Vec<String> =
         companies.iter().take(SHOWN).map(|company| format!("`{}` ({})", company.name, company.id)).collect();
@@ -108,7 +138,7 @@ struct List {
     value: Vec<Entry>,
 }
 
-/// An entry as Business Central writes it; older versions leave fields out.
+/// An entry as Business Central writes it; older versions leave out the display name.
 #[derive(Deserialize)]
 struct Entry {
     id: String,
@@ -123,8 +153,8 @@ impl Entry {
     }
 }
 
-/// What is asked for, as errors name it.
-pub const ITS_COMPANIES: &str = "its companies";
+/// The subject of the look-up, for errors.
+pub const COMPANY_LIST: &str = "its companies";
 
 #[cfg(test)]
 mod tests {
@@ -151,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_company_is_answered_with_those_that_exist() {
+    fn the_error_for_an_unknown_company_lists_the_existing_ones() {
         let all = [company(1, "CRONUS", "CRONUS")];
         let text = find(&all, &"Cornus".parse().unwrap()).unwrap_err().to_string();
         assert!(text.contains("no company `Cornus`; this environment has: `CRONUS` (00000000-"), "{text}");

@@ -1,22 +1,22 @@
-//! Errors in the form a client of a surface can read.
+//! Error responses in the format that a client of each surface can parse.
 
 use std::fmt::Write;
 
 use hyper::StatusCode;
 
-/// How a client expects an error to look.
+/// The format of an error response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// `{"error":{"code":…,"message":…}}` (OData JSON Format 4.0, "Error Response").
     OData,
-    /// An XML document, as the services of OData V3 sent with Atom (OData Atom Format 3.0, "Error Response").
+    /// An XML document, as in the Atom format of OData V3 (OData Atom Format 3.0, "Error Response").
     Atom,
-    /// A SOAP 1.1 fault; old clients read one only from a 500 with `text/xml`.
+    /// A SOAP 1.1 fault; old clients parse one only in a 500 with `text/xml`.
     Soap,
 }
 
 impl Dialect {
-    /// The status an error is sent with: a fault is always a 500 (SOAP 1.1, "SOAP HTTP Response").
+    /// The status to send: for a SOAP fault always 500 (SOAP 1.1, "SOAP HTTP Response").
     pub fn status(self, intended: StatusCode) -> StatusCode {
         match self {
             Self::OData | Self::Atom => intended,
@@ -24,6 +24,7 @@ impl Dialect {
         }
     }
 
+    /// The value of `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::OData => "application/json; charset=utf-8",
@@ -32,7 +33,7 @@ impl Dialect {
         }
     }
 
-    /// The error's body; the intended status stands in a fault's `detail`.
+    /// The body of the response; a fault has the intended status in its `detail`.
     pub fn body(self, intended: StatusCode, code: &str, message: &str) -> String {
         match self {
             Self::OData => serde_json::json!({ "error": { "code": code, "message": message } }).to_string(),
@@ -54,13 +55,13 @@ impl Dialect {
     }
 }
 
-/// `error.code` of an error as Business Central writes it (BC, "Troubleshooting REST API/OData calls").
+/// The `error.code` in an error response of Business Central (BC, "Troubleshooting REST API/OData calls").
 pub fn error_code(body: &[u8]) -> Option<String> {
     let error: serde_json::Value = serde_json::from_slice(body).ok()?;
     Some(error.get("error")?.get("code")?.as_str()?.to_owned())
 }
 
-/// A text as XML character data; what XML 1.0 can't hold becomes the replacement character.
+/// Escapes a text as XML character data; characters that XML 1.0 forbids become the replacement character.
 fn escape_xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     for character in text.chars() {
@@ -69,7 +70,7 @@ fn escape_xml(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '\t' | '\n' | '\r' => {
-                // A String takes everything that is written to it.
+                // Writing to a String can't fail.
                 let _ = write!(escaped, "&#{};", u32::from(character));
             }
             '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_odata_error_is_json_whatever_the_message_holds() {
+    fn an_odata_error_is_json_for_any_message() {
         let body = Dialect::OData.body(StatusCode::NOT_FOUND, "Proxy_X", "no `a\"b\\c` \u{1}");
         let value: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(value["error"]["code"], "Proxy_X");
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_for_atom_is_xml_whatever_the_message_holds() {
+    fn an_atom_error_is_xml_for_any_message() {
         let body = Dialect::Atom.body(StatusCode::NOT_IMPLEMENTED, "Proxy_X", "<a> & 'b'");
         let document = roxmltree::Document::parse(&body).unwrap();
         let texts: Vec<_> = document.root_element().children().filter_map(|part| part.text()).collect();
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_a_500_that_keeps_the_intended_status() {
+    fn a_fault_is_a_500_with_the_intended_status_inside() {
         assert_eq!(Dialect::Soap.status(StatusCode::NOT_FOUND), 500);
         let body = Dialect::Soap.body(StatusCode::NOT_FOUND, "Proxy_X", "<Müller & Söhne>\u{0}");
         assert!(body.contains("<faultcode>s:Client</faultcode>"));

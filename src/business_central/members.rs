@@ -1,31 +1,32 @@
-//! The members of a JSON object as Business Central reads them: names in any case, none of them twice, values untouched.
+//! The members of a JSON object, with names in any case as in Business Central. Values stay raw, and duplicates are errors.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The members of an object in their order, with their values as they were written.
+/// The members of a JSON object, in their order, with raw values.
 #[derive(Debug, Clone, Default)]
 pub struct Members<'t>(Vec<(String, &'t RawValue)>);
 
 impl<'t> Members<'t> {
-    /// The value of the member of this name, in any case.
+    /// The value of the member with this name, in any case.
     pub fn get(&self, name: &str) -> Option<&'t RawValue> {
         self.0.iter().find(|(known, _)| is_named(known, name)).map(|(_, value)| *value)
     }
 
+    /// The names and raw values, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'t RawValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))
     }
 }
 
-/// Whether a member's name is this one in any case.
+/// Whether two names are equal in any case.
 pub fn is_named(name: &str, wanted: &str) -> bool {
     folded(name) == folded(wanted)
 }
 
-/// The name in which all its spellings agree, those with letters that only look foreign too: `ſ` is an `S`, `K` (Kelvin) is a `k`.
+/// The case-folded name. Folding maps look-alikes too: `ſ` becomes `s`, and `K` (Kelvin) becomes `k`.
 fn folded(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }
@@ -50,7 +51,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
         let mut names = std::collections::HashSet::new();
         while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
             if !names.insert(folded(&name)) {
-                return Err(A::Error::custom(format!("the member `{name}` stands twice")));
+                return Err(A::Error::custom(format!("the member `{name}` appears twice")));
             }
             members.push((name, value));
         }
@@ -63,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_in_every_case_and_escape() {
+    fn case_and_escapes_do_not_distinguish_names() {
         let members: Members<'_> = serde_json::from_str(r#"{"U\u0052L": 1.50, "x": {"a":1,"a":2}}"#).unwrap();
         assert_eq!(members.get("url").unwrap().get(), "1.50");
         assert_eq!(members.get("X").unwrap().get(), r#"{"a":1,"a":2}"#);

@@ -1,18 +1,19 @@
-//! What of a `$metadata` document matters to a proxy: the names of the unbound actions.
+//! The names of the unbound actions in a `$metadata` document.
 //!
 //! Source: OData CSDL XML 4.0, "Element edm:ActionImport"; Business Central, "Creating and interacting with an OData V4 unbound action".
 
 use std::collections::HashSet;
 
-/// Collects the names of action imports from a document that comes in pieces, in fixed memory but for the names.
+/// Collects the names of action imports from a document that arrives in pieces; memory grows only with the names.
 #[derive(Debug, Default)]
 pub struct ActionImports {
     names: HashSet<String>,
-    /// The tag that is not complete yet, or what may become one.
+    /// The incomplete tag.
     tag: Vec<u8>,
 }
 
 impl ActionImports {
+    /// Reads the next piece of the document.
     pub fn push(&mut self, piece: &[u8]) {
         for &byte in piece {
             match byte {
@@ -24,18 +25,19 @@ impl ActionImports {
                     self.names.extend(import_in(&self.tag));
                     self.tag.clear();
                 }
-                _ if self.tag.is_empty() || self.tag.len() >= LONGEST_TAG => {}
+                _ if self.tag.is_empty() || self.tag.len() >= MAX_TAG_BYTES => {}
                 _ => self.tag.push(byte),
             }
         }
     }
 
+    /// The names found so far.
     pub fn names(self) -> HashSet<String> {
         self.names
     }
 }
 
-/// The `Name` of an `ActionImport` tag. Names are plain identifiers: they hold nothing that XML escapes.
+/// The `Name` of an `ActionImport` tag. Names are plain identifiers, without XML escapes.
 fn import_in(tag: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(tag).ok()?.strip_prefix("<ActionImport")?;
     let value = text.split_once(" Name=").or_else(|| text.split_once("\tName="))?.1;
@@ -45,7 +47,7 @@ fn import_in(tag: &[u8]) -> Option<String> {
 }
 
 /// Far longer than the tags that matter.
-const LONGEST_TAG: usize = 4096;
+const MAX_TAG_BYTES: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -56,7 +58,7 @@ mod tests {
         <ActionImport Action='NAV.Tools_Post' Name='Tools_Post' /></EntityContainer></Schema></edmx:Edmx>"#;
 
     #[test]
-    fn imports_are_found_wherever_the_document_is_cut() {
+    fn imports_are_found_however_the_document_is_split() {
         for size in 1..DOCUMENT.len() {
             let mut imports = ActionImports::default();
             DOCUMENT.as_bytes().chunks(size).for_each(|piece| imports.push(piece));
@@ -66,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_is_none_holds_none() {
+    fn malformed_documents_contain_no_imports() {
         for text in ["", "<", "<ActionImport", "<ActionImport Name=>", "<ActionImport Name=\"x", "{}"] {
             let mut imports = ActionImports::default();
             imports.push(text.as_bytes());

@@ -1,11 +1,11 @@
-//! What Business Central is: its names, its address grammar, its companies, its error envelopes.
+//! Business Central's side of the proxy: names, the address grammar, companies, subscriptions and error formats.
 
 pub mod address;
 pub mod batch;
 pub mod body_addresses;
 pub mod companies;
 mod error_envelope;
-pub mod inquiry;
+pub mod lookup;
 mod members;
 pub mod metadata;
 mod names;
@@ -15,7 +15,7 @@ pub mod subscriptions;
 mod surface;
 pub mod system_service;
 
-pub use companies::Company;
+pub use companies::{Company, join_names};
 pub use error_envelope::{Dialect, error_code};
 pub use members::Members;
 pub use names::{CompanyId, CompanyName, CompanyRef, EnvironmentName, NameError};

@@ -1,48 +1,51 @@
-//! Names of environments and companies.
+//! The names of environments and companies.
 
 use std::fmt;
 use std::str::FromStr;
 
 use uuid::Uuid;
 
-/// The name of an environment: starts with a letter; letters, digits, `_` and `-`; fewer than 30 characters.
+/// The name of an environment: a letter, then letters, digits, `_` and `-`; at most 29 characters.
 ///
-/// Safe to put into a path as it is. Business Central takes it in any case (BC, "Business Central Administration Center API").
+/// It needs no encoding in a path. Business Central accepts it in any case (BC, "Business Central Administration Center API").
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EnvironmentName(String);
 
-/// The technical name of a company: 1 to 30 characters, case-sensitive, none of them a control character.
+/// The technical name of a company: 1 to 30 characters except control characters, case-sensitive.
 ///
-/// It may hold spaces, apostrophes, slashes and any letter: it must be percent-encoded before it goes into a path.
+/// It may contain spaces, apostrophes, slashes and any letter, so a path needs it percent-encoded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CompanyName(String);
 
-/// The id of a company: immutable, while the name can be changed by an administrator.
+/// The id of a company; unlike the name, it never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CompanyId(Uuid);
 
-/// A company as an administrator writes it: by name or by id.
+/// A reference to a company in the configuration or a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CompanyRef {
+    /// By id.
     Id(CompanyId),
+    /// By technical or display name.
     Name(CompanyName),
 }
 
-/// Why a text is no name of an environment or company.
+/// Why a text is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
+    /// Not the name of an environment.
     #[error(
-        "an environment name starts with a letter and holds letters, digits, _ and - only, fewer than 30 of them; \
-         it is shown in the Business Central admin center"
+        "an environment name starts with a letter and contains only letters, digits, _ and -, at most 29 characters; \
+         look it up in the Business Central admin center"
     )]
     Environment,
-    #[error(
-        "a company name has 1 to 30 characters, none of them a control character; it is shown on the page \"Companies\""
-    )]
+    /// Not the name of a company.
+    #[error("a company name has 1 to 30 characters and no control character; look it up on the page \"Companies\"")]
     Company,
 }
 
 impl EnvironmentName {
+    /// The name as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -63,12 +66,13 @@ impl FromStr for EnvironmentName {
 }
 
 impl CompanyName {
+    /// The name, in Business Central's spelling if it comes from there.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A name nobody gives a company, for one whose name is not known: digits of a GUID.
-    pub fn standing_for(company: Uuid) -> Self {
+    /// A placeholder for the unknown name of a company: the first 30 digits of its id.
+    pub fn placeholder_for(company: Uuid) -> Self {
         Self(company.simple().to_string().chars().take(30).collect())
     }
 }
@@ -103,7 +107,7 @@ impl FromStr for CompanyId {
 impl FromStr for CompanyRef {
     type Err = NameError;
 
-    /// A GUID is an id; everything else a name.
+    /// Parses a GUID as an id, and any other text as a name.
     fn from_str(text: &str) -> Result<Self, NameError> {
         match text.parse() {
             Ok(id) => Ok(Self::Id(id)),

@@ -1,40 +1,46 @@
-//! A request's raw path: checked, cut into segments, never re-encoded.
+//! The raw path of a request: checked, split into segments, never re-encoded.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// Why a path is refused before anything is sent.
+/// Why a path is rejected before a request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    #[error("the path holds a % that is not followed by two hexadecimal digits; a percent sign itself is written %25")]
-    Undecodable,
-    #[error("the path holds a control character")]
+    /// A percent sign doesn't start a valid escape.
+    #[error("the path has a % without two hexadecimal digits after it; write a percent sign as %25")]
+    InvalidPercentEncoding,
+    /// A control character, raw or encoded.
+    #[error("the path contains a control character; remove it")]
     ControlCharacter,
-    #[error("the path holds the segment `.` or `..`; write the address without it")]
+    /// A segment that could climb out of the route.
+    #[error("the path contains the segment `.` or `..`; write the address without it")]
     DotSegment,
-    #[error("the path holds a \\ or an encoded / outside a quoted key; separate segments with a plain /")]
-    HiddenSeparator,
-    #[error("a quote (') in the path is not closed; an apostrophe inside a quoted name is written twice")]
-    OpenQuote,
+    /// A separator that only a decoder sees.
+    #[error("the path contains a \\ or an encoded / outside a quoted key; separate segments with a plain /")]
+    EncodedSeparator,
+    /// An odd number of quotes.
+    #[error("the path has an unclosed quote ('); double each apostrophe inside a quoted name")]
+    UnclosedQuote,
 }
 
-/// A path that passed the rules every request must pass, on whichever surface.
+/// A path that satisfies the rules for every request, on any surface.
 ///
-/// Decoded once, no piece between separators (`/` and `\`, encoded and quoted ones too) is `.` or `..`, and nothing is a control
-/// character. The raw text is kept as it came.
+/// After decoding once, it contains no control character and no segment `.` or `..`. Segments end at `/` and `\`, even encoded
+/// or quoted. The raw text is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SafePath<'r>(&'r str);
 
 impl<'r> SafePath<'r> {
+    /// Checks a raw path, without its query.
     pub fn check(raw: &'r str) -> Result<Self, PathError> {
         let mut rest = raw.bytes();
         while let Some(byte) = rest.next() {
             if byte == b'%' {
                 let digits = (rest.next(), rest.next());
-                let (Some(high), Some(low)) = digits else { return Err(PathError::Undecodable) };
+                let (Some(high), Some(low)) = digits else { return Err(PathError::InvalidPercentEncoding) };
                 if !high.is_ascii_hexdigit() || !low.is_ascii_hexdigit() {
-                    return Err(PathError::Undecodable);
+                    return Err(PathError::InvalidPercentEncoding);
                 }
             }
         }
@@ -48,18 +54,19 @@ impl<'r> SafePath<'r> {
         Ok(Self(raw))
     }
 
+    /// The raw path.
     pub fn as_str(&self) -> &'r str {
         self.0
     }
 
-    /// What follows a prefix that ends on a segment boundary; `None` when the path is not below it.
+    /// The path after a prefix that ends on a segment boundary; `None` if the path is not below it.
     pub fn below(&self, prefix: &str) -> Option<SafePath<'r>> {
         let rest = self.0.strip_prefix(prefix)?;
         (rest.is_empty() || rest.starts_with('/')).then_some(SafePath(rest))
     }
 
-    /// What follows the first so many plain segments: empty or starting with a slash.
-    pub fn behind(&self, segments: usize) -> SafePath<'r> {
+    /// The path after this many plain segments: empty or starting with a slash.
+    pub fn skip_segments(&self, segments: usize) -> SafePath<'r> {
         let rest = (0..segments).fold(self.0, |rest, _| {
             let segment = rest.trim_start_matches('/');
             segment.find('/').and_then(|end| segment.get(end..)).unwrap_or_default()
@@ -67,8 +74,10 @@ impl<'r> SafePath<'r> {
         SafePath(rest)
     }
 
-    /// The non-empty raw segments of an OData address: a `/` inside quotes belongs to its segment, and a separator that only a
-    /// decoder would see may stand inside quotes only.
+    /// The non-empty raw segments of an OData address, in which a `/` inside quotes belongs to its segment.
+    ///
+    /// # Errors
+    /// If a quote is unclosed, or a separator that only a decoder sees is outside quotes.
     pub fn odata_segments(&self) -> Result<Vec<Segment<'r>>, PathError> {
         let mut segments = Vec::with_capacity(4);
         let (mut start, mut in_quotes) = (0, false);
@@ -79,18 +88,18 @@ impl<'r> SafePath<'r> {
                     segments.extend(self.segment(start, position));
                     start = position + 1;
                 }
-                b'/' | b'\\' if !in_quotes => return Err(PathError::HiddenSeparator),
+                b'/' | b'\\' if !in_quotes => return Err(PathError::EncodedSeparator),
                 _ => {}
             }
         }
         if in_quotes {
-            return Err(PathError::OpenQuote);
+            return Err(PathError::UnclosedQuote);
         }
         segments.extend(self.segment(start, self.0.len()));
         Ok(segments)
     }
 
-    /// The non-empty raw segments of an address without quoting, where an apostrophe is a letter like any other.
+    /// The non-empty raw segments of an address without quoting, in which an apostrophe is a plain character.
     pub fn plain_segments(&self) -> Vec<Segment<'r>> {
         self.0.split('/').filter(|raw| !raw.is_empty()).map(Segment).collect()
     }
@@ -99,7 +108,7 @@ impl<'r> SafePath<'r> {
         self.0.get(start..end).filter(|raw| !raw.is_empty()).map(Segment)
     }
 
-    /// The byte that is encoded at this position, if one is.
+    /// The byte encoded at this position, if any.
     fn encoded(&self, position: usize) -> Option<u8> {
         let digits = self.0.get(position..)?.strip_prefix('%')?.get(..2)?;
         u8::from_str_radix(digits, 16).ok()
@@ -111,39 +120,39 @@ impl<'r> SafePath<'r> {
 pub struct Segment<'r>(&'r str);
 
 impl<'r> Segment<'r> {
+    /// The segment as written.
     pub fn raw(&self) -> &'r str {
         self.0
     }
 
-    /// The segment with its percent-encoding undone; bytes that are no UTF-8 become the replacement character.
+    /// The percent-decoded segment; invalid UTF-8 becomes the replacement character.
     pub fn decoded(&self) -> Cow<'r, str> {
         percent_decode_str(self.0).decode_utf8_lossy()
     }
 
-    /// Whether the decoded segment is this fixed word, in any case.
+    /// Whether the decoded segment is this word, in any case.
     pub fn is(&self, word: &str) -> bool {
         self.decoded().eq_ignore_ascii_case(word)
     }
 
-    /// Refuses a separator that only a decoder would see.
-    pub fn without_hidden_separator(self) -> Result<Self, PathError> {
-        if self.decoded().contains(['/', '\\']) { Err(PathError::HiddenSeparator) } else { Ok(self) }
+    /// Rejects a separator that only a decoder sees.
+    pub fn reject_encoded_separator(self) -> Result<Self, PathError> {
+        if self.decoded().contains(['/', '\\']) { Err(PathError::EncodedSeparator) } else { Ok(self) }
     }
 }
 
-/// A text as one segment of a path: everything but unreserved characters encoded as UTF-8 (RFC 3986).
+/// Percent-encodes a text as one path segment: all characters except the unreserved ones (RFC 3986, section 2.3).
 pub fn encode_segment(text: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(text, RESERVED)
 }
 
-/// What somebody wrote, with only that encoded which an address may not hold raw; percent-encoding that is there stays.
-pub fn fit(raw: &str) -> String {
+/// Percent-encodes only the characters that are illegal in an address; existing escapes stay.
+pub fn encode_illegal(raw: &str) -> String {
     utf8_percent_encode(raw, NEVER_RAW).collect()
 }
 
-/// Segments as a path, each behind a slash, fit for an address. A slash inside quotes is encoded: not every reader knows that it separates
-/// nothing.
-pub fn join(segments: &[Segment<'_>]) -> String {
+/// Joins segments to a valid path, each after a slash. A slash inside quotes is encoded, as some servers would split there.
+pub fn join_segments(segments: &[Segment<'_>]) -> String {
     segments
         .iter()
         .flat_map(|segment| std::iter::once("/").chain(utf8_percent_encode(segment.raw(), NEVER_IN_SEGMENT)))
@@ -163,7 +172,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_could_climb_or_break_a_line_is_refused() {
+    fn traversal_and_control_characters_are_rejected() {
         for (raw, error) in [
             ("/a/../b", PathError::DotSegment),
             ("/a/%2e%2E/b", PathError::DotSegment),
@@ -175,9 +184,9 @@ mod tests {
             ("/a%0d%0ab", PathError::ControlCharacter),
             ("/a%00", PathError::ControlCharacter),
             ("/a%7F", PathError::ControlCharacter),
-            ("/a%", PathError::Undecodable),
-            ("/a%2", PathError::Undecodable),
-            ("/a%zz", PathError::Undecodable),
+            ("/a%", PathError::InvalidPercentEncoding),
+            ("/a%2", PathError::InvalidPercentEncoding),
+            ("/a%zz", PathError::InvalidPercentEncoding),
         ] {
             assert_eq!(SafePath::check(raw), Err(error), "{raw}");
         }
@@ -195,15 +204,15 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_some_segments_begins_with_a_slash() {
+    fn the_path_after_skipped_segments_starts_with_a_slash() {
         let path = SafePath::check("//a/b//c").unwrap();
         for (segments, rest) in [(0, "//a/b//c"), (1, "/b//c"), (2, "//c"), (3, ""), (4, "")] {
-            assert_eq!(path.behind(segments).as_str(), rest);
+            assert_eq!(path.skip_segments(segments).as_str(), rest);
         }
     }
 
     #[test]
-    fn a_slash_in_quotes_separates_nothing() {
+    fn a_slash_in_quotes_does_not_separate() {
         let segments = |raw| -> Result<Vec<_>, _> {
             Ok(SafePath::check(raw)?.odata_segments()?.iter().map(Segment::raw).collect::<Vec<_>>())
         };
@@ -211,7 +220,7 @@ mod tests {
         assert_eq!(segments("/Company('a/b')/c").unwrap(), ["Company('a/b')", "c"]);
         assert_eq!(segments("/Company(%27a/b%27)/c").unwrap(), ["Company(%27a/b%27)", "c"]);
         assert_eq!(segments("/Company('O''Neil')/c").unwrap(), ["Company('O''Neil')", "c"]);
-        assert_eq!(segments("/Company('a)/c"), Err(PathError::OpenQuote));
+        assert_eq!(segments("/Company('a)/c"), Err(PathError::UnclosedQuote));
     }
 
     #[test]
@@ -219,9 +228,9 @@ mod tests {
         let segments = |raw| SafePath::check(raw).unwrap().odata_segments();
         assert_eq!(segments("/Item('1%2F2')"), Ok(vec![Segment("Item('1%2F2')")]));
         for raw in ["/a%2Fb", "/a%5Cb", "/a\\b", "/Item('1')%2fx"] {
-            assert_eq!(segments(raw), Err(PathError::HiddenSeparator), "{raw}");
+            assert_eq!(segments(raw), Err(PathError::EncodedSeparator), "{raw}");
         }
-        assert_eq!(Segment("a%2Fb").without_hidden_separator(), Err(PathError::HiddenSeparator));
+        assert_eq!(Segment("a%2Fb").reject_encoded_separator(), Err(PathError::EncodedSeparator));
     }
 
     proptest! {
@@ -233,7 +242,7 @@ mod tests {
         }
 
         #[test]
-        fn a_checked_path_never_decodes_to_a_climb(raw in "[/.%2eEfF5cC\\\\a']{0,20}") {
+        fn a_checked_path_never_decodes_to_a_dot_segment(raw in "[/.%2eEfF5cC\\\\a']{0,20}") {
             if let Ok(path) = SafePath::check(&raw) {
                 let decoded = percent_decode_str(path.as_str()).decode_utf8_lossy().into_owned();
                 prop_assert!(!decoded.split(['/', '\\']).any(|piece| piece == ".." || piece == "."));

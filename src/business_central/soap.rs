@@ -1,11 +1,11 @@
-//! What a SOAP call does and how it failed, as far as its envelopes show.
+//! Reading SOAP envelopes: whether a call only reads, and which fault it got.
 
 use roxmltree::Document;
 
-/// Whether this envelope, sent to a page's service, only reads.
+/// Whether a request to a page's service only reads.
 ///
-/// The operation is the first child of `Body` (SOAP 1.1, section 4.3); `SOAPAction` is no evidence, and what can't be understood counts as a
-/// change. Source of the names: Business Central, "Basic page operations".
+/// The operation is the only child of `Body` (SOAP 1.1, section 4.3); `SOAPAction` is ignored. An envelope that can't be parsed
+/// counts as a write. Source of the names: Business Central, "Basic page operations".
 pub fn only_reads(envelope: &[u8]) -> bool {
     let Some(document) = std::str::from_utf8(envelope).ok().and_then(|text| Document::parse(text).ok()) else {
         return false;
@@ -13,34 +13,35 @@ pub fn only_reads(envelope: &[u8]) -> bool {
     let envelope = document.root_element();
     let bodies: Vec<_> = envelope.children().filter(|child| child.tag_name().name() == "Body").collect();
     let [body] = bodies.as_slice() else { return false };
-    if !envelope.tag_name().namespace().is_some_and(|name| ENVELOPES.contains(&name)) {
+    if !envelope.tag_name().namespace().is_some_and(|name| ENVELOPE_NAMESPACES.contains(&name)) {
         return false;
     }
     let mut operations = body.children().filter(roxmltree::Node::is_element);
     match (operations.next(), operations.next()) {
         (Some(operation), None) => {
-            let is_pages = operation.tag_name().namespace().is_some_and(|name| name.starts_with(PAGES));
-            is_pages && READS.contains(&operation.tag_name().name())
+            let is_pages = operation.tag_name().namespace().is_some_and(|name| name.starts_with(PAGE_NAMESPACE));
+            is_pages && READ_OPERATIONS.contains(&operation.tag_name().name())
         }
         _ => false,
     }
 }
 
-/// The kind of fault an answer is: the class of the exception that `faultcode` names, without its namespaces, such as `NavPermissionException`.
+/// The exception class in a fault's `faultcode`, without its namespace, such as `NavPermissionException`.
 ///
-/// Its text is localised and says nothing certain.
-pub fn fault_kind(envelope: &[u8]) -> Option<String> {
+/// The fault's text is localized, so it identifies nothing.
+pub fn fault_class(envelope: &[u8]) -> Option<String> {
     let document = Document::parse(std::str::from_utf8(envelope).ok()?).ok()?;
     let code = document.descendants().find(|element| element.tag_name().name() == "faultcode")?.text()?;
     let (_, class) = code.trim().rsplit_once(['.', ':'])?;
     Some(class.to_owned())
 }
 
-const ENVELOPES: [&str; 2] = ["http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"];
+const ENVELOPE_NAMESPACES: [&str; 2] =
+    ["http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"];
 
-const PAGES: &str = "urn:microsoft-dynamics-schemas/page/";
+const PAGE_NAMESPACE: &str = "urn:microsoft-dynamics-schemas/page/";
 
-const READS: [&str; 5] = ["Read", "ReadByRecId", "ReadMultiple", "IsUpdated", "GetRecIdFromKey"];
+const READ_OPERATIONS: [&str; 5] = ["Read", "ReadByRecId", "ReadMultiple", "IsUpdated", "GetRecIdFromKey"];
 
 #[cfg(test)]
 mod tests {
@@ -53,27 +54,27 @@ mod tests {
     }
 
     #[test]
-    fn a_pages_reads_are_known() {
-        for name in READS {
+    fn the_read_operations_of_a_page_are_recognized() {
+        for name in READ_OPERATIONS {
             assert!(only_reads(envelope(&format!("\n<p:{name}><p:No>1</p:No></p:{name}>")).as_bytes()), "{name}");
         }
         assert!(only_reads(format!("\u{feff}{}", envelope("<p:Read/>")).as_bytes()));
     }
 
     #[test]
-    fn a_faults_kind_is_the_class_of_its_exception() {
+    fn the_fault_class_is_that_of_the_exception() {
         let fault = |code| envelope(&format!("<s:Fault><faultcode xmlns:a=\"urn:x\">{code}</faultcode></s:Fault>"));
-        let kind = |code| fault_kind(fault(code).as_bytes());
+        let kind = |code| fault_class(fault(code).as_bytes());
         let class = "a:Microsoft.Dynamics.Nav.Types.Exceptions.NavPermissionException";
         assert_eq!(kind(class).as_deref(), Some("NavPermissionException"));
         assert_eq!(kind("s:Client").as_deref(), Some("Client"));
         assert_eq!(kind(""), None);
-        assert_eq!(fault_kind(b"<s:Fault>"), None);
-        assert_eq!(fault_kind(envelope("<p:Read_Result/>").as_bytes()), None);
+        assert_eq!(fault_class(b"<s:Fault>"), None);
+        assert_eq!(fault_class(envelope("<p:Read_Result/>").as_bytes()), None);
     }
 
     #[test]
-    fn everything_else_counts_as_a_change() {
+    fn everything_else_counts_as_a_write() {
         for body in [
             "<p:Create/>",
             "<p:Delete/>",

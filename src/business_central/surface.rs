@@ -1,10 +1,10 @@
-//! The surfaces of Business Central a route can lead to.
+//! The surfaces of Business Central that a route can lead to.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// A family of Business Central addresses, as a route's `to:` names it.
+/// The target of a route, its `to:`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Surface {
     /// Microsoft's standard API or a custom one: `api/v2.0`, `api/{publisher}/{group}/{version}`.
@@ -13,9 +13,9 @@ pub enum Surface {
     OData,
     /// Pages and codeunits published as SOAP web services.
     Soap,
-    /// Addresses as programs wrote them against a server on the premises.
+    /// The addresses of an on-premises server, for legacy programs.
     Nav,
-    /// Everything below the environment, unconfined: the escape hatch.
+    /// Any path below the environment, not confined to a company.
     Environment,
 }
 
@@ -23,7 +23,7 @@ pub enum Surface {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ApiPath(Arc<str>);
 
-/// A text that names no surface.
+/// The error for a text that is not a surface.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a route leads to one of: api/v2.0, api/{{publisher}}/{{group}}/{{version}}, odata, soap, nav, environment")]
 pub struct SurfaceError;
@@ -34,7 +34,7 @@ impl ApiPath {
         &self.0
     }
 
-    /// The last segment: `v2.0`. Clients sometimes repeat it.
+    /// The last segment, such as `v2.0`, which some clients repeat.
     pub fn version(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_surface_is_written_as_it_is_read() {
+    fn surfaces_round_trip() {
         for text in ["api/v2.0", "api/contoso/warehouse/v1.0", "odata", "soap", "nav", "environment"] {
             assert_eq!(text.parse::<Surface>().unwrap().to_string(), text);
         }

@@ -8,7 +8,7 @@ use hyper::header::HeaderValue;
 use super::{Findings, Token, Wrong, entra};
 use crate::business_central::address::EnvironmentAddress;
 use crate::business_central::companies;
-use crate::business_central::inquiry::{self, LookupError};
+use crate::business_central::lookup::{self, LookupError};
 use crate::business_central::{Company, CompanyRef, EnvironmentName, Surface, encode_segment, error_code};
 use crate::config::{Connector, Route};
 use crate::entra::{ClaimsChallenge, ClientId};
@@ -157,7 +157,7 @@ pub async fn list_companies(
         Err(error) => error,
     };
     Err(match &error {
-        LookupError::Refused { status, code, .. } => match error.trouble() {
+        LookupError::Rejected { status, code, .. } => match error.known_error() {
             Some(trouble) => Wrong::meaning(&said(*status, code.as_deref(), environment), trouble, Step::Environment),
             None if *status == StatusCode::NOT_FOUND => Wrong::at(
                 Step::Environment,
@@ -166,7 +166,7 @@ pub async fn list_companies(
             None => Wrong::at(Step::Environment, said(*status, code.as_deref(), environment)),
         },
         LookupError::Unreachable(unreachable) => entra::unreached(unreachable),
-        LookupError::Broken { .. } | LookupError::TimedOut { .. } | LookupError::Unreadable { .. } => {
+        LookupError::Interrupted { .. } | LookupError::TimedOut { .. } | LookupError::Unreadable { .. } => {
             Wrong::at(Step::Connection, error.to_string())
         }
     })
@@ -238,7 +238,7 @@ async fn probe(http: &HttpClient, url: &str, authorization: &HeaderValue) -> Res
     };
     match tokio::time::timeout(PATIENCE, exchange).await {
         Ok(Ok(probe)) => Ok(probe),
-        Ok(Err(RequestError::Connect(error))) => Err(entra::unreached(&inquiry::unreachable(url, &error))),
+        Ok(Err(RequestError::Connect(error))) => Err(entra::unreached(&lookup::unreachable(url, &error))),
         Ok(Err(error)) => Err(Wrong::at(Step::Connection, format!("the connection broke ({})", root_cause(&error)))),
         Err(_) => {
             Err(Wrong::at(Step::Connection, format!("Business Central did not answer within {} s", PATIENCE.as_secs())))

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use crate::business_central::address::AddressError;
 use crate::business_central::batch::BatchError;
 use crate::business_central::companies::MatchError;
-use crate::business_central::inquiry::LookupError;
+use crate::business_central::lookup::LookupError;
 use crate::business_central::{Dialect, PathError};
 use crate::entra::TokenUnavailable;
 use crate::guide::{KnownError, Step};
@@ -149,15 +149,15 @@ impl From<AddressError> for Rejection {
             AddressError::Path(_)
             | AddressError::NoCompany
             | AddressError::TwoCompanies { .. }
-            | AddressError::OpenFilter
+            | AddressError::UnbalancedFilter
             | AddressError::MisplacedBatch => Kind::BadRequest,
             AddressError::OtherCompany { .. }
-            | AddressError::BehindCompanies { .. }
-            | AddressError::OtherPlace { .. }
-            | AddressError::Unwatchable { .. }
+            | AddressError::BelowCompanyList { .. }
+            | AddressError::OtherTarget { .. }
+            | AddressError::WebhookResource { .. }
             | AddressError::Tenant => Kind::NotAllowed,
             AddressError::NotSoap | AddressError::NotNav => Kind::NoRoute,
-            AddressError::OldOData { .. } => Kind::NotImplemented,
+            AddressError::ODataV3 { .. } => Kind::NotImplemented,
         };
         Self::new(kind, capitalised(&error.to_string()))
     }
@@ -178,10 +178,10 @@ impl From<MatchError> for Rejection {
 impl From<LookupError> for Rejection {
     fn from(error: LookupError) -> Self {
         let kind = match &error {
-            LookupError::Refused { .. } if error.trouble().is_some_and(KnownError::needs_setup) => {
+            LookupError::Rejected { .. } if error.known_error().is_some_and(KnownError::needs_setup) => {
                 Kind::CredentialsRejected
             }
-            LookupError::Refused { .. } | LookupError::Broken { .. } | LookupError::Unreadable { .. } => {
+            LookupError::Rejected { .. } | LookupError::Interrupted { .. } | LookupError::Unreadable { .. } => {
                 Kind::ResponseBroken
             }
             LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.failure),

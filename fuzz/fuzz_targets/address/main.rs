@@ -4,7 +4,7 @@
 
 mod reading;
 
-use bcproxy::business_central::address::{AddressError, Asked, EnvironmentAddress, Resource, is_named, split_query};
+use bcproxy::business_central::address::{AddressError, EnvironmentAddress, LocalAddress, Resource, split_query};
 use bcproxy::business_central::{Company, SafePath, Surface};
 use libfuzzer_sys::fuzz_target;
 use percent_encoding::percent_decode_str;
@@ -145,11 +145,11 @@ impl Route {
         query: Option<&str>,
         company_headers: &[String],
     ) -> Result<Resource, Option<AddressError>> {
-        let asked = Asked { remainder: SafePath::check(path).map_err(|_| None)?, query, company_headers };
-        let mut resource = Resource::understand(&self.surface, asked, &self.environment).map_err(Some)?;
+        let asked = LocalAddress { remainder: SafePath::check(path).map_err(|_| None)?, query, company_headers };
+        let mut resource = Resource::from_local(&self.surface, asked, &self.environment).map_err(Some)?;
         // As the route's company is found for it: an old name is translated, another one refused.
-        match resource.old_company().filter(|_| self.is_confined) {
-            Some(old) if old == OLD_NAME || is_named(&self.company, old) => resource.translate_company(&self.company),
+        match resource.nav_company().filter(|_| self.is_confined) {
+            Some(old) if old == OLD_NAME || self.company.is_named(old) => resource.translate_company(&self.company),
             Some(_) => return Err(None),
             None => {}
         }
@@ -162,15 +162,15 @@ impl Route {
         Ok(sent.strip_prefix(BASE).expect("its environment").to_owned())
     }
 
-    fn recognise(&self, below: &str) -> Option<Resource> {
+    fn recognize(&self, below: &str) -> Option<Resource> {
         let (path, query) = split_query(below);
-        self.environment.recognise(&format!("{ORIGIN}{BASE}{path}"), query)
+        self.environment.recognize(&format!("{ORIGIN}{BASE}{path}"), query)
     }
 
     fn check_local(&self, address: &str, headers: &[String]) {
         let (path, query) = split_query(address);
         let Ok(resource) = self.ask(path, query, headers) else { return };
-        let _ = (resource.local_root(&self.surface), resource.subscription(), resource.is_media());
+        let _ = (resource.local_service_root(&self.surface), resource.subscription_kind(), resource.is_media());
         let Ok(sent) = self.send(&resource) else { return };
         let told = format!("{address} on {} is sent as {sent}", self.surface);
         assert!(sent.bytes().all(|byte| byte.is_ascii_graphic()), "{told}");
@@ -187,20 +187,20 @@ impl Route {
         self.check_query(query.unwrap_or_default(), &read, &told);
         // Without a company in the address, a part's header says which: that one is not written.
         if self.surface != Surface::Environment && (self.is_confined || headers.is_empty()) {
-            let part = resource.in_batch(self.company()).unwrap_or_else(|error| panic!("{told}: {error}"));
+            let part = resource.batch_part_url(self.company()).unwrap_or_else(|error| panic!("{told}: {error}"));
             let whole = format!("/{}/{part}", read.family);
             assert_eq!(self.read(&whole), read, "{told}, in a batch as {part}");
         }
 
-        let recognised = self.recognise(&sent).unwrap_or_else(|| panic!("{told}, which nobody knows"));
-        let local = recognised.local(&self.surface, self.company(), Some(&resource));
+        let recognized = self.recognize(&sent).unwrap_or_else(|| panic!("{told}, which nobody knows"));
+        let local = recognized.to_local(&self.surface, self.company(), Some(&resource));
         let local = local.unwrap_or_else(|| panic!("{told}, which has no way back"));
         let told = format!("{told}, comes back as {local}");
         let again = self.ask(&local, split_query(&sent).1, &[]).unwrap_or_else(|error| panic!("{told}: {error:?}"));
         let sent_again = self.send(&again).unwrap_or_else(|error| panic!("{told}: {error}"));
         assert_eq!(self.read(&sent_again), read, "{told}, and is sent as {sent_again}");
         let canonical =
-            self.recognise(&sent_again).and_then(|it| it.local(&self.surface, self.company(), Some(&again)));
+            self.recognize(&sent_again).and_then(|it| it.to_local(&self.surface, self.company(), Some(&again)));
         assert_eq!(canonical, Some(local), "{told}");
     }
 
@@ -219,20 +219,20 @@ impl Route {
     }
 
     fn check_upstream(&self, address: &str) {
-        let Some(recognised) = self.recognise(address) else { return };
-        let Some(local) = recognised.local(&self.surface, self.company(), None) else { return };
+        let Some(recognized) = self.recognize(address) else { return };
+        let Some(local) = recognized.to_local(&self.surface, self.company(), None) else { return };
         let told = format!("{address} is {local} on {}", self.surface);
         let again = match self.ask(&local, split_query(address).1, &[]) {
             Ok(again) => again,
             // Business Central names a tenant beside the place in the pages only, and a client's own is refused.
             Err(Some(AddressError::Tenant)) => return,
             Err(refused) => {
-                assert!(self.is_confined && recognised.judge(self.company()).is_err(), "{told}: {refused:?}");
+                assert!(self.is_confined && recognized.judge(self.company()).is_err(), "{told}: {refused:?}");
                 return;
             }
         };
         let read = self.read(address);
-        let sent = match (self.send(&again), self.send(&recognised)) {
+        let sent = match (self.send(&again), self.send(&recognized)) {
             (Ok(sent), _) => sent,
             (Err(refused), direct) => {
                 assert!(direct.is_err(), "{told}: {refused}");
@@ -245,7 +245,7 @@ impl Route {
             Surface::Nav => assert_eq!(self.read(&sent).path, read.path, "{told}, and is sent as {sent}"),
             _ => assert_eq!(self.read(&sent), read, "{told}, and is sent as {sent}"),
         }
-        let canonical = self.recognise(&sent).and_then(|it| it.local(&self.surface, self.company(), Some(&again)));
+        let canonical = self.recognize(&sent).and_then(|it| it.to_local(&self.surface, self.company(), Some(&again)));
         assert_eq!(canonical, Some(local), "{told}");
     }
 }

@@ -1,83 +1,104 @@
-//! Local addresses: understood on the way in, written on the way back.
+//! Local addresses: parsing a client's request, and writing the links in its response.
 
-use super::super::path::{SafePath, Segment, join};
-use super::super::{Company, Surface};
-use super::place::{self, Understood};
+use super::nav::{ANY_INSTANCE, parse};
+use super::path_grammar::{ParsedPath, below_route, is_unambiguous};
 use super::query::Query;
-use super::upstream::{is_named, push_named, split_api};
-use super::{AddressError, EnvironmentAddress, Family, Listing, OldSpelling, Place, Resource};
+use super::resource::{Family, Location, NavSpelling, Resource};
+use super::upstream::{BATCH, in_company};
+use super::{AddressError, EnvironmentAddress};
+use crate::business_central::path::{SafePath, encode_illegal};
+use crate::business_central::{Company, Surface};
 
-/// What a client asks for, below a route's prefix.
+/// The address of a client's request, below the prefix of its route.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'r> {
+pub struct LocalAddress<'r> {
     /// The rest of the path: empty or starting with a slash.
     pub remainder: SafePath<'r>,
-    /// Raw, without the question mark.
+    /// The raw query, without the question mark.
     pub query: Option<&'r str>,
     /// The values of `Company` headers.
     pub company_headers: &'r [String],
 }
 
 impl Resource {
-    /// What a local address of this surface asks for in this environment.
-    pub fn understand(
+    /// Parses a local address of this surface, for this environment.
+    ///
+    /// # Errors
+    /// If the address has no counterpart at Business Central, selects a tenant, or names another environment.
+    pub fn from_local(
         surface: &Surface,
-        asked: Asked<'_>,
+        address: LocalAddress<'_>,
         environment: &EnvironmentAddress,
     ) -> Result<Self, AddressError> {
-        let mut query = Query::new(asked.query);
-        let mut old = None;
-        let Understood { place, mut also_named, listing } = match surface {
+        let mut query = Query::new(address.query);
+        let mut nav_spelling = None;
+        let ParsedPath { location, mut extra_companies, company_list } = match surface {
             Surface::Environment => {
-                let place = Place::Anywhere(super::super::path::fit(asked.remainder.as_str()));
-                return Ok(Self { place, query, also_named: Vec::new(), listing: Listing::None, old });
+                let location = Location::Opaque(encode_illegal(address.remainder.as_str()));
+                let ParsedPath { location, extra_companies, company_list } = location.into();
+                return Ok(Self { location, query, extra_companies, company_list, nav_spelling });
             }
-            Surface::Api(api) => place::below_route(&Family::Api(api.clone()), asked.remainder)?,
-            Surface::OData => place::below_route(&Family::OData, asked.remainder)?,
-            Surface::Soap => place::below_route(&Family::Soap, asked.remainder)?,
+            Surface::Api(api) => below_route(&Family::Api(api.clone()), address.remainder)?,
+            Surface::OData => below_route(&Family::OData, address.remainder)?,
+            Surface::Soap => below_route(&Family::Soap, address.remainder)?,
             Surface::Nav => {
                 if query.names_tenant() {
-                    // On the premises it chose a tenant of that server.
+                    // On-premises, it selected a tenant of that server.
                     query = query.without("tenant");
                 }
-                let (spelling, understood) = nav(asked, &query, environment)?;
-                old = Some(spelling);
-                understood
+                let (spelling, parsed) = parse(address, &query, environment)?;
+                nav_spelling = Some(spelling);
+                parsed
             }
         };
         if query.names_tenant() {
             return Err(AddressError::Tenant);
         }
-        also_named.extend_from_slice(asked.company_headers);
-        Ok(Self { place, query, also_named, listing, old })
+        extra_companies.extend_from_slice(address.company_headers);
+        Ok(Self { location, query, extra_companies, company_list, nav_spelling })
     }
 
-    /// The company as a client of the `nav` surface calls it.
-    pub fn old_company(&self) -> Option<&str> {
-        self.old.as_ref()?.company.as_deref()
+    /// The `to:` of a route that would lead to a path below the environment.
+    pub fn required_surface(path: SafePath<'_>) -> String {
+        match ParsedPath::below_environment(path).location {
+            Location::Root { family, .. } | Location::InCompany { family, .. } | Location::Batch(family) => {
+                match family {
+                    Family::Api(api) => api.as_str().to_owned(),
+                    Family::OData => Surface::OData.to_string(),
+                    Family::Soap => Surface::Soap.to_string(),
+                }
+            }
+            Location::Opaque(_) => Surface::Environment.to_string(),
+        }
     }
 
-    /// Has the resource be in the company that a client of the `nav` surface calls by its old name.
+    /// The company in the words of a client of the `nav` surface.
+    pub fn nav_company(&self) -> Option<&str> {
+        self.nav_spelling.as_ref()?.company.as_deref()
+    }
+
+    /// Replaces the name that a client of the `nav` surface gave this company by its current one.
     pub fn translate_company(&mut self, company: &Company) {
-        if let Place::InCompany { named, .. } = &mut self.place
+        if let Location::InCompany { named, .. } = &mut self.location
             && named.is_some()
         {
             *named = Some(company.name.to_string());
         }
         self.query = self.query.with_company(company.name.as_str());
-        let old = self.old_company().map(str::to_owned);
-        for also in self.also_named.iter_mut().filter(|also| Some(also.as_str()) == old.as_deref()) {
-            *also = company.name.to_string();
+        let old = self.nav_company().map(str::to_owned);
+        for extra in self.extra_companies.iter_mut().filter(|extra| Some(extra.as_str()) == old.as_deref()) {
+            *extra = company.name.to_string();
         }
     }
 
-    /// The path below the prefix of a route to this surface and company; `None` when that route does not lead there.
+    /// The path below the prefix of a route to this surface and company; `None` if the route doesn't lead there.
     ///
-    /// `asked` is the request's own resource, when the address stands in its answer: the `nav` surface repeats its spelling.
-    pub fn local(&self, surface: &Surface, company: Option<&Company>, asked: Option<&Resource>) -> Option<String> {
+    /// `request` is the resource of the request whose response contains the address. On the `nav` surface, the result
+    /// repeats its spelling.
+    pub fn to_local(&self, surface: &Surface, company: Option<&Company>, request: Option<&Resource>) -> Option<String> {
         match surface {
-            Surface::Environment => Some(self.path_below_environment()),
-            Surface::Nav => self.old_address(company, asked.and_then(|asked| asked.old.as_ref())),
+            Surface::Environment => Some(self.environment_path()),
+            Surface::Nav => self.nav_path(company, request.and_then(|request| request.nav_spelling.as_ref())),
             Surface::Api(api) => self.below_family(&Family::Api(api.clone()), company),
             Surface::OData => self.below_family(&Family::OData, company),
             Surface::Soap => self.below_family(&Family::Soap, company),
@@ -85,17 +106,17 @@ impl Resource {
     }
 
     fn below_family(&self, wanted: &Family, company: Option<&Company>) -> Option<String> {
-        match &self.place {
-            Place::Root { family, rest } if family == wanted => Some(rest.clone()),
-            Place::Batch(family) if family == wanted => Some(BATCH.to_owned()),
-            Place::InCompany { family, named, rest } if family == wanted => {
+        match &self.location {
+            Location::Root { family, rest } if family == wanted => Some(rest.clone()),
+            Location::Batch(family) if family == wanted => Some(BATCH.to_owned()),
+            Location::InCompany { family, named, rest } if family == wanted => {
                 let Some(named) = named else {
-                    // Without a company of its own it is only the same resource if the query names one.
-                    return (self.query_selects(family) && place::stands_alone(family, rest)).then(|| rest.clone());
+                    // Without a company in the path, it is the same resource only if the query names one.
+                    return (self.query_selects(family) && is_unambiguous(family, rest)).then(|| rest.clone());
                 };
                 match company {
-                    Some(company) if !is_named(company, named) => None,
-                    Some(_) if place::stands_alone(family, rest) => Some(rest.clone()),
+                    Some(company) if !company.is_named(named) => None,
+                    Some(_) if is_unambiguous(family, rest) => Some(rest.clone()),
                     _ => Some(in_company(String::new(), family, named, rest)),
                 }
             }
@@ -103,116 +124,21 @@ impl Resource {
         }
     }
 
-    /// The path below the environment, as Business Central writes it.
-    pub fn path_below_environment(&self) -> String {
-        match &self.place {
-            Place::Anywhere(rest) => rest.clone(),
-            Place::Root { family, rest } => format!("/{}{rest}", family.root()),
-            Place::Batch(family) => format!("/{}{BATCH}", family.root()),
-            Place::InCompany { family, named: Some(named), rest } => {
-                in_company(format!("/{}", family.root()), family, named, rest)
-            }
-            Place::InCompany { family, named: None, rest } => format!("/{}{rest}", family.root()),
-        }
-    }
-
-    fn old_address(&self, company: Option<&Company>, asked: Option<&OldSpelling>) -> Option<String> {
-        let prefix = asked.map_or(ANY_INSTANCE, |old| old.prefix.as_str());
-        match &self.place {
-            Place::Anywhere(_) => None,
-            Place::Root { family, rest } => Some(format!("{prefix}/{}{rest}", family.root())),
-            Place::Batch(family) => Some(format!("{prefix}/{}{BATCH}", family.root())),
-            Place::InCompany { family, named, rest } => {
+    fn nav_path(&self, company: Option<&Company>, spelling: Option<&NavSpelling>) -> Option<String> {
+        let prefix = spelling.map_or(ANY_INSTANCE, |spelling| spelling.prefix.as_str());
+        match &self.location {
+            Location::Opaque(_) => None,
+            Location::Root { family, rest } => Some(format!("{prefix}/{}{rest}", family.root())),
+            Location::Batch(family) => Some(format!("{prefix}/{}{BATCH}", family.root())),
+            Location::InCompany { family, named, rest } => {
                 let path = format!("{prefix}/{}", family.root());
                 let Some(named) = named else { return self.query_selects(family).then(|| path + rest) };
-                let spelled = asked.and_then(|old| old.company.as_deref());
-                let is_asked = company.is_some_and(|company| is_named(company, named));
+                let old_name = spelling.and_then(|spelling| spelling.company.as_deref());
+                let is_routes = company.is_some_and(|company| company.is_named(named));
                 let is_api = matches!(family, Family::Api(_));
-                let named = spelled.filter(|_| is_asked && !is_api).unwrap_or(named);
+                let named = old_name.filter(|_| is_routes && !is_api).unwrap_or(named);
                 Some(in_company(path, family, named, rest))
             }
         }
     }
 }
-
-fn in_company(mut path: String, family: &Family, named: &str, rest: &str) -> String {
-    push_named(&mut path, family, named);
-    path + rest
-}
-
-/// An address as it was written against a server on the premises, or online with a password.
-fn nav(
-    asked: Asked<'_>,
-    query: &Query,
-    environment: &EnvironmentAddress,
-) -> Result<(OldSpelling, Understood), AddressError> {
-    let path = asked.remainder;
-    let plain = path.plain_segments();
-    let before = prefix_length(&plain, environment)?;
-    let (prefix, below) = plain.split_at_checked(before).ok_or(AddressError::NotNav)?;
-    let (root, rest) = below.split_first().ok_or(AddressError::NotNav)?;
-    let prefix = join(prefix);
-    let understood = match root {
-        root if root.is("WS") => place::soap(rest)?,
-        root if root.is("ODataV4") => place::odata(&path.behind(before + 1).odata_segments()?)?,
-        root if root.is("api") => {
-            let segments = path.behind(before + 1).odata_segments()?;
-            let (api, rest) = split_api(&segments).ok_or(AddressError::NotNav)?;
-            place::api(&api, rest)?
-        }
-        _ => return Err(AddressError::OldOData { v4: format!("{prefix}/ODataV4{}", join(rest)) }),
-    };
-    let in_path = match &understood.place {
-        Place::InCompany { named, .. } => named.clone(),
-        Place::Root { family: Family::Soap, .. } => understood.also_named.first().cloned(),
-        _ => None,
-    };
-    let company = in_path.or_else(|| query.companies().next()).or_else(|| asked.company_headers.first().cloned());
-    Ok((OldSpelling { prefix, company }, understood))
-}
-
-/// How many segments stand before the family's root.
-///
-/// On the premises that is the instance, `/BC140/WS/…`; online it was `/v2.0/[{tenant}/]{environment}/…` or `/v1.0/[{tenant}/]…`.
-fn prefix_length(segments: &[Segment<'_>], environment: &EnvironmentAddress) -> Result<usize, AddressError> {
-    let is_root = |segment: &Segment<'_>| ["WS", "ODataV4", "OData", "api"].iter().any(|root| segment.is(root));
-    match segments {
-        [version, rest @ ..] if version.is("v2.0") || version.is("v1.0") => {
-            let length = rest.iter().take(3).position(is_root).ok_or(AddressError::NotNav)?;
-            match rest.get(..length) {
-                Some([]) if version.is("v1.0") => {}
-                Some([only]) if version.is("v1.0") => must_be_tenant(only, environment)?,
-                Some([only]) => must_be_environment(only, environment)?,
-                Some([tenant, only]) => {
-                    must_be_tenant(tenant, environment)?;
-                    must_be_environment(only, environment)?;
-                }
-                _ => return Err(AddressError::NotNav),
-            }
-            Ok(length + 1)
-        }
-        [root, ..] if is_root(root) => Ok(0),
-        [_, root, ..] if is_root(root) => Ok(1),
-        _ => Err(AddressError::NotNav),
-    }
-}
-
-fn must_be_tenant(segment: &Segment<'_>, environment: &EnvironmentAddress) -> Result<(), AddressError> {
-    must_be("tenant", segment, environment.tenant().as_str())
-}
-
-fn must_be_environment(segment: &Segment<'_>, environment: &EnvironmentAddress) -> Result<(), AddressError> {
-    must_be("environment", segment, environment.environment().as_str())
-}
-
-fn must_be(what: &'static str, segment: &Segment<'_>, allowed: &str) -> Result<(), AddressError> {
-    if segment.is(allowed) {
-        return Ok(());
-    }
-    Err(AddressError::OtherPlace { what, asked: segment.decoded().into_owned(), allowed: allowed.to_owned() })
-}
-
-const BATCH: &str = "/$batch";
-
-/// What stands for the instance where no client has named one.
-const ANY_INSTANCE: &str = "/BC";

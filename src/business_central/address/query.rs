@@ -1,18 +1,18 @@
-//! A query, kept as it was written, and the few parameters of it that choose a company or a tenant.
+//! The query of an address: left as written, except for parameters that select a company or a tenant.
 
 use percent_encoding::percent_decode_str;
 
-use super::super::path::{encode_segment, fit};
 use super::AddressError;
-use super::place::unquote;
+use super::literal::{double_apostrophes, unquote};
+use crate::business_central::path::{encode_illegal, encode_segment};
 
-/// A query as the client wrote it, fit for an address; `None` when there is none.
+/// The client's query, with characters encoded that an address can't contain; `None` if there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Query(Option<String>);
 
 impl Query {
     pub fn new(raw: Option<&str>) -> Self {
-        Self(raw.map(fit))
+        Self(raw.map(encode_illegal))
     }
 
     pub fn as_str(&self) -> Option<&str> {
@@ -24,13 +24,13 @@ impl Query {
         self.values("company").map(|value| unquote(&value))
     }
 
-    /// Whether it names a tenant on its own account. A nextLink names one too, beside its place in the pages: that one is Business Central's.
+    /// Whether the client selects a tenant. Business Central itself adds one to a nextLink, beside the paging position.
     pub fn names_tenant(&self) -> bool {
-        self.values("tenant").next().is_some() && !self.keeps_place()
+        self.values("tenant").next().is_some() && !self.has_paging_position()
     }
 
-    /// Whether it says where in the pages it goes on. Business Central writes these keys plainly: what only resembles one lets nothing pass.
-    fn keeps_place(&self) -> bool {
+    /// Whether it contains a paging position, under exactly the keys that Business Central writes.
+    fn has_paging_position(&self) -> bool {
         let mut parameters = self.0.iter().flat_map(|query| query.split('&'));
         parameters.any(|parameter| {
             let key = percent_decode_str(parameter.split('=').next().unwrap_or_default()).decode_utf8_lossy();
@@ -38,27 +38,27 @@ impl Query {
         })
     }
 
-    /// Leaves a parameter out.
+    /// Without this parameter.
     pub fn without(&self, key: &str) -> Self {
         self.edited(|parameter| (key_of(parameter) != key).then(|| parameter.to_owned()))
     }
 
-    /// Has `company=` name this company, where it names one.
+    /// With the value of `company=`, if present, replaced by this name.
     pub fn with_company(&self, name: &str) -> Self {
         self.edited(|parameter| match parameter.split_once('=') {
             Some((key, value)) if key_of(parameter) == "company" => {
                 let quoted = decoded(value).starts_with('\'');
-                let name = if quoted { format!("'{}'", name.replace('\'', "''")) } else { name.to_owned() };
+                let name = if quoted { format!("'{}'", double_apostrophes(name)) } else { name.to_owned() };
                 Some(format!("{key}={}", encode_segment(&name)))
             }
             _ => Some(parameter.to_owned()),
         })
     }
 
-    /// Adds a condition to `$filter`, which can't be got round by what the client wrote there.
+    /// With a condition added to `$filter`, which nothing in the client's filter can bypass.
     pub fn with_condition(&self, condition: &str) -> Result<Self, AddressError> {
-        if self.values(FILTER).any(|filter| !closes(&filter)) {
-            return Err(AddressError::OpenFilter);
+        if self.values(FILTER).any(|filter| !is_balanced(&filter)) {
+            return Err(AddressError::UnbalancedFilter);
         }
         if self.values(FILTER).all(|filter| filter.trim().is_empty()) {
             return Ok(self.without(FILTER).with(FILTER, condition));
@@ -71,7 +71,7 @@ impl Query {
         }))
     }
 
-    /// Adds a parameter with a value that is encoded here.
+    /// With a parameter added; the value is encoded here.
     pub fn with(&self, key: &str, value: &str) -> Self {
         let added = format!("{key}={}", encode_segment(value));
         match self.as_str().filter(|query| !query.is_empty()) {
@@ -80,7 +80,7 @@ impl Query {
         }
     }
 
-    /// Keys as a server reads them, and decoded values.
+    /// Normalized keys and decoded values.
     pub fn parameters(&self) -> impl Iterator<Item = (String, String)> + '_ {
         let parameters = self.0.iter().flat_map(|query| query.split('&')).filter(|parameter| !parameter.is_empty());
         parameters.map(|parameter| {
@@ -100,8 +100,8 @@ impl Query {
     }
 }
 
-/// Whether every parenthesis and quote of an expression closes, and none closes that it did not open.
-fn closes(expression: &str) -> bool {
+/// Whether an expression's parentheses and quotes are balanced.
+fn is_balanced(expression: &str) -> bool {
     let (mut depth, mut quoted) = (0_usize, false);
     for character in expression.chars() {
         match character {
@@ -119,7 +119,7 @@ fn closes(expression: &str) -> bool {
 
 const FILTER: &str = "$filter";
 
-/// A parameter's key as a server reads it: decoded, in lower case.
+/// A parameter's key, normalized as a server does: decoded, in lower case.
 fn key_of(parameter: &str) -> String {
     decoded(parameter.split('=').next().unwrap_or_default()).trim().to_ascii_lowercase()
 }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_asked_about_stays_as_it_was() {
+    fn other_parameters_are_unchanged() {
         let query = Query::new(Some("$filter=a%20eq%20'b+c'&company='Old%20one'&x=%2f"));
         assert_eq!(query.companies().collect::<Vec<_>>(), ["Old one"]);
         assert_eq!(
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_holds_whatever_the_client_filters_by() {
+    fn no_client_filter_bypasses_the_condition() {
         let with = |query| Query::new(query).with_condition("id eq 1").map(|query| query.as_str().map(str::to_owned));
         for (query, confined) in [
             (None, "$filter=id%20eq%201"),
@@ -158,12 +158,12 @@ mod tests {
             assert_eq!(with(query), Ok(Some(confined.to_owned())));
         }
         for query in ["$filter=true) or (true", "$filter=a eq 'x", "$filter=(a", "$filter=true%29%20or%20%28true"] {
-            assert_eq!(with(Some(query)), Err(AddressError::OpenFilter), "{query}");
+            assert_eq!(with(Some(query)), Err(AddressError::UnbalancedFilter), "{query}");
         }
     }
 
     #[test]
-    fn a_tenant_beside_a_place_in_the_pages_is_business_centrals_own() {
+    fn only_a_tenant_beside_a_paging_position_is_business_centrals_own() {
         assert!(Query::new(Some("Tenant=x")).names_tenant());
         assert!(Query::new(Some("%74enant=x")).names_tenant());
         assert!(!Query::new(Some("tenant=x&aid=FIN&$skiptoken=1")).names_tenant());

@@ -1,39 +1,40 @@
-//! Subscriptions: what Business Central reports of its own accord, kept for all companies of an environment in one set.
+//! Subscriptions to notifications of Business Central, which an environment keeps in one set for all its companies.
 
-use super::super::Company;
-use super::super::path::SafePath;
 use super::query::Query;
-use super::{AddressError, EnvironmentAddress, Family, Place, Resource, split_query};
+use super::resource::{Family, Location, Resource};
+use super::{AddressError, EnvironmentAddress, split_query};
+use crate::business_central::path::SafePath;
 
-/// What Business Central reports to a subscriber, and so which members of the subscription say what it is about.
+/// The kind of a subscription, which decides the members that name its company.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subscription {
-    /// `subscriptions`: changes of what the address in `resource` leads to.
+pub enum SubscriptionKind {
+    /// In `subscriptions`: notifies of changes to the address in `resource`.
     Webhook,
-    /// `externaleventsubscriptions`: an event in the company of `companyName`.
+    /// In `externaleventsubscriptions`: notifies of an event in the company of `companyName`.
     Event,
 }
 
-/// How much of the subscriptions an address asks for.
+/// How many of the subscriptions an address asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Portion {
+pub enum SubscriptionScope {
+    /// The whole set.
     All,
-    /// This one, or what stands below it.
+    /// One subscription, or something below it.
     One(Resource),
-    /// Something made from all of them, such as their number.
-    Beyond,
+    /// A value derived from the whole set, such as its count.
+    Derived,
 }
 
-impl Subscription {
-    /// The members that say what a subscription is about.
-    pub fn telling_members(self) -> &'static [&'static str] {
+impl SubscriptionKind {
+    /// The members of a subscription that name its company.
+    pub fn target_members(self) -> &'static [&'static str] {
         match self {
             Self::Webhook => &["resource"],
             Self::Event => &["companyName", "companyId"],
         }
     }
 
-    fn set(self) -> &'static str {
+    fn entity_set(self) -> &'static str {
         match self {
             Self::Webhook => "subscriptions",
             Self::Event => "externaleventsubscriptions",
@@ -42,15 +43,15 @@ impl Subscription {
 }
 
 impl Resource {
-    /// What is subscribed to there.
-    pub fn subscription(&self) -> Option<Subscription> {
-        self.subscriptions().map(|(subscription, _)| subscription)
+    /// The kind of subscription at this address, if any.
+    pub fn subscription_kind(&self) -> Option<SubscriptionKind> {
+        self.subscription_scope().map(|(kind, _)| kind)
     }
 
-    /// What is subscribed to there, and how much of it is asked for.
-    pub fn subscriptions(&self) -> Option<(Subscription, Portion)> {
-        let (Place::Root { family: Family::Api(_), rest } | Place::InCompany { family: Family::Api(_), rest, .. }) =
-            &self.place
+    /// The kind of subscription at this address, if any, and how many of them it asks for.
+    pub fn subscription_scope(&self) -> Option<(SubscriptionKind, SubscriptionScope)> {
+        let (Location::Root { family: Family::Api(_), rest }
+        | Location::InCompany { family: Family::Api(_), rest, .. }) = &self.location
         else {
             return None;
         };
@@ -61,38 +62,39 @@ impl Resource {
             Some((set, key)) => (set, key.strip_suffix(')').unwrap_or(key).trim()),
             None => (&*decoded, ""),
         };
-        let kinds = [Subscription::Webhook, Subscription::Event];
-        let subscription = kinds.into_iter().find(|kind| kind.set().eq_ignore_ascii_case(set.trim()))?;
-        let portion = match (key, below) {
-            ("", None) => Portion::All,
-            ("", Some(_)) => Portion::Beyond,
-            _ => Portion::One(self.at(format!("/{first}"))),
+        let kinds = [SubscriptionKind::Webhook, SubscriptionKind::Event];
+        let kind = kinds.into_iter().find(|kind| kind.entity_set().eq_ignore_ascii_case(set.trim()))?;
+        let scope = match (key, below) {
+            ("", None) => SubscriptionScope::All,
+            ("", Some(_)) => SubscriptionScope::Derived,
+            _ => SubscriptionScope::One(self.with_path(format!("/{first}"))),
         };
-        Some((subscription, portion))
+        Some((kind, scope))
     }
 
     /// The resource at another path of the same service and company, without a query.
-    fn at(&self, rest: String) -> Self {
-        let mut place = self.place.clone();
-        if let Place::Root { rest: own, .. } | Place::InCompany { rest: own, .. } = &mut place {
-            *own = rest;
+    fn with_path(&self, path: String) -> Self {
+        let mut location = self.location.clone();
+        if let Location::Root { rest, .. } | Location::InCompany { rest, .. } = &mut location {
+            *rest = path;
         }
-        Self { place, query: Query::default(), ..self.clone() }
+        Self { location, query: Query::default(), ..self.clone() }
     }
 
-    /// The option of the query under which a list of subscriptions can't be kept to some companies: it hides what a subscription is
-    /// about, or it counts those of other companies too.
-    pub fn obscures(&self, subscription: Subscription) -> Option<String> {
+    /// A query option that prevents confining a list of subscriptions to some companies.
+    ///
+    /// It hides the members that name the company, or it counts other companies' subscriptions.
+    pub fn unsupported_option(&self, kind: SubscriptionKind) -> Option<String> {
         self.query.parameters().find_map(|(key, value)| {
             let name = key.strip_prefix('$');
             match name.unwrap_or(&key) {
                 "filter" | "orderby" | "skiptoken" | "deltatoken" | "format" | "schemaversion" => None,
                 "select" => {
-                    let tells = |field: &str| {
+                    let names_company = |field: &str| {
                         let field = field.trim();
-                        field == "*" || subscription.telling_members().contains(&field)
+                        field == "*" || kind.target_members().contains(&field)
                     };
-                    (!value.split(',').any(tells)).then_some(key)
+                    (!value.split(',').any(names_company)).then_some(key)
                 }
                 "top" | "skip" | "count" | "apply" | "compute" | "search" | "expand" | "index" => Some(key),
                 _ => name.is_some().then_some(key),
@@ -100,11 +102,11 @@ impl Resource {
         })
     }
 
-    /// What a webhook watches, as its `resource` names it: `/api/v2.0/companies({id})/customers`; `None` for an address of another server.
-    pub fn watched(address: &str, environment: &EnvironmentAddress) -> Result<Option<Self>, AddressError> {
+    /// Parses a webhook's `resource`, such as `/api/v2.0/companies({id})/customers`; `None` for an address of another server.
+    pub fn from_webhook(address: &str, environment: &EnvironmentAddress) -> Result<Option<Self>, AddressError> {
         let address = address.replace('#', "%23");
         let (path, query) = split_query(&address);
-        match environment.recognise(path, query) {
+        match environment.recognize(path, query) {
             Some(watched) => Ok(Some(watched)),
             None if path.contains("://") => Ok(None),
             None => {
@@ -113,16 +115,11 @@ impl Resource {
             }
         }
     }
-
-    /// Whether it is in this company, and its address itself says so.
-    pub fn is_in(&self, company: &Company) -> bool {
-        self.names_its_company() && self.judge(Some(company)).is_ok()
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Asked, Resource};
+    use super::super::LocalAddress;
     use super::*;
 
     fn environment() -> EnvironmentAddress {
@@ -131,14 +128,14 @@ mod tests {
     }
 
     fn asked(path: &str, query: Option<&str>) -> Resource {
-        let asked = Asked { remainder: SafePath::check(path).unwrap(), query, company_headers: &[] };
-        Resource::understand(&"api/v2.0".parse().unwrap(), asked, &environment()).unwrap()
+        let asked = LocalAddress { remainder: SafePath::check(path).unwrap(), query, company_headers: &[] };
+        Resource::from_local(&"api/v2.0".parse().unwrap(), asked, &environment()).unwrap()
     }
 
     #[test]
-    fn one_subscription_is_told_from_all() {
-        let one = |path| match asked(path, Some("$select=id")).subscriptions() {
-            Some((_, Portion::One(one))) => one.path_and_query("", None).unwrap(),
+    fn one_subscription_is_distinguished_from_all() {
+        let one = |path| match asked(path, Some("$select=id")).subscription_scope() {
+            Some((_, SubscriptionScope::One(one))) => one.path_and_query("", None).unwrap(),
             other => panic!("{path}: {other:?}"),
         };
         assert_eq!(one("/subscriptions('a')"), "/api/v2.0/subscriptions('a')");
@@ -149,20 +146,20 @@ mod tests {
             "/api/v2.0/companies(name='A')/externaleventsubscriptions(1)"
         );
         for (path, portion) in [
-            ("/subscriptions", Some(Portion::All)),
-            ("/subscriptions()", Some(Portion::All)),
-            ("/companies(name='A')/SUBSCRIPTIONS", Some(Portion::All)),
-            ("/subscriptions/$count", Some(Portion::Beyond)),
-            ("/subscriptions/x", Some(Portion::Beyond)),
+            ("/subscriptions", Some(SubscriptionScope::All)),
+            ("/subscription_scope()", Some(SubscriptionScope::All)),
+            ("/companies(name='A')/SUBSCRIPTIONS", Some(SubscriptionScope::All)),
+            ("/subscriptions/$count", Some(SubscriptionScope::Derived)),
+            ("/subscriptions/x", Some(SubscriptionScope::Derived)),
             ("/customers(1)/subscriptions", None),
             ("/entityDefinitions", None),
         ] {
-            assert_eq!(asked(path, None).subscriptions().map(|(_, portion)| portion), portion, "{path}");
+            assert_eq!(asked(path, None).subscription_scope().map(|(_, portion)| portion), portion, "{path}");
         }
     }
 
     #[test]
-    fn what_hides_or_counts_others_is_found() {
+    fn options_that_hide_or_count_others_are_found() {
         for (query, option) in [
             ("$filter=notificationUrl eq 'x'&$orderby=resource", None),
             ("$skiptoken=1&aid=FIN&tenant=x&_=1", None),
@@ -176,11 +173,11 @@ mod tests {
             ("$apply=aggregate(x)", Some("$apply")),
             ("$whatever=1", Some("$whatever")),
         ] {
-            let found = asked("/subscriptions", Some(query)).obscures(Subscription::Webhook);
+            let found = asked("/subscriptions", Some(query)).unsupported_option(SubscriptionKind::Webhook);
             assert_eq!(found.as_deref(), option, "{query}");
         }
         let by_name = asked("/externaleventsubscriptions", Some("$select=id,companyName"));
-        assert_eq!(by_name.obscures(Subscription::Event), None);
-        assert_eq!(by_name.obscures(Subscription::Webhook).as_deref(), Some("$select"));
+        assert_eq!(by_name.unsupported_option(SubscriptionKind::Event), None);
+        assert_eq!(by_name.unsupported_option(SubscriptionKind::Webhook).as_deref(), Some("$select"));
     }
 }

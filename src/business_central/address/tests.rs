@@ -1,9 +1,9 @@
-//! The grammar's tables and laws.
+//! The address grammar by example, and the laws of its round trips.
 
-use super::super::path::SafePath;
-use super::place::API_ROOT_SETS;
+use super::path_grammar::API_ROOT_SETS;
+use super::resource::Family;
 use super::*;
-use crate::business_central::{Company, Surface};
+use crate::business_central::{Company, SafePath, Surface};
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
 
@@ -26,8 +26,8 @@ fn build(to: &str, local: &str, company: Option<&Company>) -> Result<String, Add
         None => (local, None),
     };
     let surface = to.parse().unwrap();
-    let asked = Asked { remainder: SafePath::check(path)?, query, company_headers: &[] };
-    let built = Resource::understand(&surface, asked, &environment())?.path_and_query(BASE, company)?;
+    let asked = LocalAddress { remainder: SafePath::check(path)?, query, company_headers: &[] };
+    let built = Resource::from_local(&surface, asked, &environment())?.path_and_query(BASE, company)?;
     Ok(built.strip_prefix(BASE).unwrap().to_owned())
 }
 
@@ -36,7 +36,7 @@ fn in_company(to: &str, local: &str) -> Result<String, AddressError> {
 }
 
 #[test]
-fn the_api_surface_adds_the_company_where_one_is_needed() {
+fn the_api_surface_adds_the_company_if_one_is_needed() {
     for (local, upstream) in [
         ("", "/api/v2.0"),
         ("/", "/api/v2.0"),
@@ -147,32 +147,33 @@ fn a_routes_company_cannot_be_left() {
         ("soap", "/Other/SystemService".to_owned()),
         ("soap", "/Page/Customer?company=Other".to_owned()),
     ] {
-        let refused = in_company(to, &local);
-        assert!(matches!(refused, Err(AddressError::OtherCompany { .. })), "{local}: {refused:?}");
+        let rejected = in_company(to, &local);
+        assert!(matches!(rejected, Err(AddressError::OtherCompany { .. })), "{local}: {rejected:?}");
     }
     let surface = Surface::OData;
     let asked =
-        Asked { remainder: SafePath::check("/X").unwrap(), query: None, company_headers: &["Other".to_owned()] };
-    let refused = Resource::understand(&surface, asked, &environment()).unwrap().path_and_query(BASE, Some(&company()));
-    assert!(matches!(refused, Err(AddressError::OtherCompany { .. })));
+        LocalAddress { remainder: SafePath::check("/X").unwrap(), query: None, company_headers: &["Other".to_owned()] };
+    let rejected =
+        Resource::from_local(&surface, asked, &environment()).unwrap().path_and_query(BASE, Some(&company()));
+    assert!(matches!(rejected, Err(AddressError::OtherCompany { .. })));
 }
 
 #[test]
-fn what_stands_behind_a_list_of_companies_is_refused_where_no_condition_reaches_it() {
+fn an_address_after_a_list_of_companies_is_rejected() {
     for (to, local) in [
         ("api/v2.0", "/companies/x".to_owned()),
         ("api/v2.0", "/companies/$count/x".to_owned()),
         ("api/v2.0", format!("/companies({ID})/AutomationCompanies/Microsoft.NAV.x")),
         ("odata", "/Company/$value".to_owned()),
     ] {
-        let refused = in_company(to, &local);
-        assert!(matches!(refused, Err(AddressError::BehindCompanies { .. })), "{local}: {refused:?}");
-        assert_ne!(build(to, &local, None), refused);
+        let rejected = in_company(to, &local);
+        assert!(matches!(rejected, Err(AddressError::BelowCompanyList { .. })), "{local}: {rejected:?}");
+        assert_ne!(build(to, &local, None), rejected);
     }
 }
 
 #[test]
-fn nothing_that_needs_a_company_is_built_without_one() {
+fn an_address_that_needs_a_company_is_not_built_without_one() {
     for (to, local) in [("api/v2.0", "/customers"), ("odata", "/X"), ("soap", "/Page/X"), ("soap", "/Services")] {
         assert_eq!(build(to, local, None), Err(AddressError::NoCompany), "{to}{local}");
     }
@@ -192,7 +193,7 @@ fn nothing_that_needs_a_company_is_built_without_one() {
 }
 
 #[test]
-fn a_tenant_passes_in_a_next_link_only() {
+fn a_tenant_is_accepted_in_a_next_link_only() {
     assert_eq!(in_company("odata", "/X?tenant=default"), Err(AddressError::Tenant));
     assert!(in_company("odata", "/X?tenant=msft1a&aid=FIN&$skiptoken=1").is_ok());
 }
@@ -204,7 +205,7 @@ fn the_environment_surface_is_unconfined() {
 }
 
 #[test]
-fn a_batch_stands_at_the_root_only() {
+fn a_batch_is_valid_at_the_root_only() {
     assert_eq!(in_company("api/v2.0", "/$batch").unwrap(), "/api/v2.0/$batch");
     assert_eq!(in_company("api/v2.0", "/v2.0/%24batch").unwrap(), "/api/v2.0/$batch");
     assert_eq!(in_company("odata", "/$BATCH").unwrap(), "/ODataV4/$batch");
@@ -214,7 +215,7 @@ fn a_batch_stands_at_the_root_only() {
 }
 
 #[test]
-fn addresses_of_an_old_server_lead_to_the_same_thing_online() {
+fn on_premises_addresses_lead_to_the_same_resources_online() {
     let name = "M%C3%BCller%20%26%20S%C3%B6hne%27s%2FCo";
     let literal = "Company('M%C3%BCller%20%26%20S%C3%B6hne%27%27s%2FCo')";
     for (local, upstream) in [
@@ -232,7 +233,7 @@ fn addresses_of_an_old_server_lead_to_the_same_thing_online() {
             "/ODataV4/LITERAL/Customer?tenant=x&aid=FIN&$skiptoken=1",
         ),
         ("/BC/api/v2.0/customers", "/api/v2.0/companies(ID)/customers"),
-        // A quote in the instance's name closes nothing.
+        // A quote in the instance's name does not pair with later ones.
         ("/O'Neil/api/v2.0/customers('1')", "/api/v2.0/companies(ID)/customers('1')"),
         ("/BC/api/cronus/warehouse/v1.0/companies(ID)/bins", "/api/cronus/warehouse/v1.0/companies(ID)/bins"),
         ("/v2.0/contoso.com/production/ODataV4/LITERAL/X", "/ODataV4/LITERAL/X"),
@@ -250,8 +251,9 @@ fn addresses_of_an_old_server_lead_to_the_same_thing_online() {
 fn an_unbound_action_takes_its_company_from_the_query() {
     let surface = Surface::OData;
     let resource = |local| {
-        let asked = Asked { remainder: SafePath::check(local).unwrap(), query: Some("x=1"), company_headers: &[] };
-        Resource::understand(&surface, asked, &environment()).unwrap()
+        let asked =
+            LocalAddress { remainder: SafePath::check(local).unwrap(), query: Some("x=1"), company_headers: &[] };
+        Resource::from_local(&surface, asked, &environment()).unwrap()
     };
     let action = resource("/Tools_Echo");
     assert_eq!(action.unbound_action(), Some("Tools_Echo"));
@@ -263,60 +265,60 @@ fn an_unbound_action_takes_its_company_from_the_query() {
 }
 
 #[test]
-fn what_no_longer_exists_online_is_named() {
-    let refused = in_company("nav", "/NAV/OData/Company('X')/Customer").unwrap_err();
-    assert_eq!(refused, AddressError::OldOData { v4: "/NAV/ODataV4/Company('X')/Customer".into() });
+fn the_error_names_what_no_longer_exists_online() {
+    let rejected = in_company("nav", "/NAV/OData/Company('X')/Customer").unwrap_err();
+    assert_eq!(rejected, AddressError::ODataV3 { v4: "/NAV/ODataV4/Company('X')/Customer".into() });
     for local in ["/", "/favicon.ico", "/NAV/Foo/Bar", "/v2.0/Production", "/NAV/api/contoso", "/a/b/WS/X/Page/Y"] {
         assert_eq!(in_company("nav", local), Err(AddressError::NotNav), "{local}");
     }
     for local in ["/v2.0/Sandbox/ODataV4/X", "/v2.0/fabrikam.com/Production/ODataV4/X", "/v1.0/fabrikam.com/api/beta/x"]
     {
-        assert!(matches!(in_company("nav", local), Err(AddressError::OtherPlace { .. })), "{local}");
+        assert!(matches!(in_company("nav", local), Err(AddressError::OtherTarget { .. })), "{local}");
     }
     assert!(matches!(in_company("nav", "/NAV/WS/Other/Page/X"), Err(AddressError::OtherCompany { .. })));
 }
 
 #[test]
-fn a_second_company_further_down_is_no_way_out() {
+fn a_second_company_further_down_is_rejected() {
     for (to, local) in [
         ("api/v2.0", format!("/customers(1)/companies({OTHER_ID})/items")),
         ("api/v2.0", format!("/companies({ID})/companies({OTHER_ID})/items")),
         ("odata", "/X/Company('Other')/Y".to_owned()),
         ("api/v2.0", format!("/companies/companies({OTHER_ID})")),
     ] {
-        let refused = in_company(to, &local);
-        assert!(matches!(refused, Err(AddressError::OtherCompany { .. })), "{local}: {refused:?}");
+        let rejected = in_company(to, &local);
+        assert!(matches!(rejected, Err(AddressError::OtherCompany { .. })), "{local}: {rejected:?}");
     }
 }
 
 #[test]
-fn a_part_of_a_batch_begins_with_no_scheme() {
+fn a_batch_part_does_not_start_with_a_scheme() {
     let query = format!("company={ID}");
     let remainder = SafePath::check("/https:/evil.example/x('a:b')").unwrap();
-    let asked = Asked { remainder, query: Some(&query), company_headers: &[] };
-    let part = Resource::understand(&"api/v2.0".parse().unwrap(), asked, &environment()).unwrap();
+    let asked = LocalAddress { remainder, query: Some(&query), company_headers: &[] };
+    let part = Resource::from_local(&"api/v2.0".parse().unwrap(), asked, &environment()).unwrap();
     let written = format!("https%3A/evil.example/x('a:b')?company={ID}");
-    assert_eq!(part.in_batch(Some(&company())), Ok(written));
+    assert_eq!(part.batch_part_url(Some(&company())), Ok(written));
 }
 
-fn recognised(below: &str) -> Resource {
+fn recognized(below: &str) -> Resource {
     let (path, query) = match below.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (below, None),
     };
-    environment().recognise(&format!("https://bc.example/v2.0/contoso.com/Production{path}"), query).unwrap()
+    environment().recognize(&format!("https://bc.example/v2.0/contoso.com/Production{path}"), query).unwrap()
 }
 
 #[test]
-fn an_address_is_recognised_however_the_service_writes_it() {
-    let same = recognised("/api/v2.0/companies");
+fn every_spelling_of_an_upstream_address_is_recognized() {
+    let same = recognized("/api/v2.0/companies");
     for address in [
         "https://bc.example/v2.0/Production/api/v2.0/companies",
         "https://BC.example/V2.0/production/api/v2.0/companies",
         "https://bc.example:443/v2.0/72f988bf-86f1-41af-91ab-2d7cd011db47/PRODUCTION/api/v2.0/companies",
         "https://api.businesscentral.dynamics.com/v2.0/Production/api/v2.0/companies",
     ] {
-        assert_eq!(environment().recognise(address, None), Some(same.clone()), "{address}");
+        assert_eq!(environment().recognize(address, None), Some(same.clone()), "{address}");
     }
     for address in [
         "https://bc.example.evil/v2.0/Production/api/v2.0/companies",
@@ -327,12 +329,12 @@ fn an_address_is_recognised_however_the_service_writes_it() {
         "http://bc.example/v2.0/Production/api/v2.0/companies",
         "https://bc.example:8443/v2.0/Production/api/v2.0/companies",
     ] {
-        assert_eq!(environment().recognise(address, None), None, "{address}");
+        assert_eq!(environment().recognize(address, None), None, "{address}");
     }
 }
 
 #[test]
-fn an_upstream_address_is_written_as_a_client_of_the_route_would() {
+fn an_upstream_address_gets_the_spelling_of_the_routes_clients() {
     let name = "M%C3%BCller%20%26%20S%C3%B6hne%27s%2FCo";
     let literal = "Company('M%C3%BCller%20%26%20S%C3%B6hne%27%27s%2FCo')";
     for (upstream, to, local) in [
@@ -355,7 +357,7 @@ fn an_upstream_address_is_written_as_a_client_of_the_route_would() {
         ("/WS/NAME/Services", "soap", Some("/Services")),
         ("/WS/SystemService", "soap", Some("/SystemService")),
         ("/WS/NAME/SystemService", "soap", Some("/SystemService")),
-        // Without the company, `Page` would be one.
+        // Without the company, `Page` would be read as one.
         ("/WS/NAME/Page/Services", "soap", Some("/NAME/Page/Services")),
         ("/WS/NAME/Page/Page/X", "soap", Some("/NAME/Page/Page/X")),
         ("/api/v8media/erp/v1.0/companies(ID)/films", "api/v8media/erp/v1.0", Some("/films")),
@@ -366,27 +368,28 @@ fn an_upstream_address_is_written_as_a_client_of_the_route_would() {
         let fill = |text: &str| {
             text.replace("NAME", name).replace("LITERAL", literal).replace("OTHER", OTHER_ID).replace("ID", ID)
         };
-        let written = recognised(&fill(upstream)).local(&to.parse().unwrap(), Some(&company()), None);
+        let written = recognized(&fill(upstream)).to_local(&to.parse().unwrap(), Some(&company()), None);
         assert_eq!(written, local.map(fill), "{upstream} on {to}");
     }
 }
 
 #[test]
-fn a_nav_client_finds_its_own_spelling_again() {
+fn links_repeat_the_spelling_of_a_nav_client() {
     let surface = Surface::Nav;
-    let asked = Asked {
+    let asked = LocalAddress {
         remainder: SafePath::check("/DynamicsNAV100/WS/Old%20Name/Page/Customer").unwrap(),
         query: None,
         company_headers: &[],
     };
-    let mut asked = Resource::understand(&surface, asked, &environment()).unwrap();
-    assert_eq!(asked.old_company(), Some("Old Name"));
+    let mut asked = Resource::from_local(&surface, asked, &environment()).unwrap();
+    assert_eq!(asked.nav_company(), Some("Old Name"));
     asked.translate_company(&company());
     let upstream = asked.path_and_query("", Some(&company())).unwrap();
     assert_eq!(upstream, "/WS/M%C3%BCller%20%26%20S%C3%B6hne%27s%2FCo/Page/Customer");
-    let written = recognised(&upstream).local(&surface, Some(&company()), Some(&asked)).unwrap();
+    let written = recognized(&upstream).to_local(&surface, Some(&company()), Some(&asked)).unwrap();
     assert_eq!(written, "/DynamicsNAV100/WS/Old%20Name/Page/Customer");
-    let other = recognised("/ODataV4/Company('Fabrikam')/X").local(&surface, Some(&company()), Some(&asked)).unwrap();
+    let other =
+        recognized("/ODataV4/Company('Fabrikam')/X").to_local(&surface, Some(&company()), Some(&asked)).unwrap();
     assert_eq!(other, "/DynamicsNAV100/ODataV4/Company('Fabrikam')/X");
 }
 
@@ -397,7 +400,7 @@ fn any_name() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn whatever_is_built_stays_in_the_company(local in "/[a-zA-Z0-9()'=$%./?&{}-]{0,60}") {
+    fn every_built_address_stays_in_the_company(local in "/[a-zA-Z0-9()'=$%./?&{}-]{0,60}") {
         if let Ok(built) = in_company("api/v2.0", &local) {
             let root_sets = built.strip_prefix("/api/v2.0").unwrap();
             let in_company = root_sets.starts_with(&format!("/companies({ID})"));
@@ -430,20 +433,20 @@ proptest! {
         }
         upstream += rest;
         let surface: Surface = to.parse().unwrap();
-        let resource = recognised(&upstream);
+        let resource = recognized(&upstream);
         let company = confined.then_some(&company);
-        if let Some(local) = resource.local(&surface, company, None) {
-            let asked = Asked { remainder: SafePath::check(&local).unwrap(), query: None, company_headers: &[] };
-            let back = Resource::understand(&surface, asked, &environment()).unwrap();
+        if let Some(local) = resource.to_local(&surface, company, None) {
+            let asked = LocalAddress { remainder: SafePath::check(&local).unwrap(), query: None, company_headers: &[] };
+            let back = Resource::from_local(&surface, asked, &environment()).unwrap();
             let unconfined = surface == Surface::Environment;
             let company = company.filter(|_| !unconfined);
             let built = back.path_and_query("", company);
             if !unconfined {
                 prop_assert_eq!(&built, &resource.path_and_query("", company), "{} via {}", upstream, local);
             }
-            // And the way from there is the canonical form.
+            // The local address is canonical: it maps back to itself.
             if let Ok(built) = built {
-                let again = recognised(&built).local(&surface, company, None);
+                let again = recognized(&built).to_local(&surface, company, None);
                 prop_assert_eq!(again.as_deref(), Some(local.as_str()));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::business_central::address::{Resource, Subscription};
+use crate::business_central::address::{Resource, SubscriptionKind};
 use crate::business_central::{Company, CompanyRef};
 use crate::proxy::rejection::Rejection;
 
@@ -21,7 +21,7 @@ pub trait LookUp: Sync {
     /// Whether the subscription at this address, in this company, is about one of `companies`; also when it does not exist.
     fn is_subscribed_in(
         &self,
-        subscription: Subscription,
+        subscription: SubscriptionKind,
         at: &Resource,
         company: Option<&Company>,
         companies: &[Arc<Company>],

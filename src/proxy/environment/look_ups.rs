@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::company_list;
 use super::connector::Connector;
 use super::rejected_tokens::Case;
-use crate::business_central::inquiry::{self, LookupError};
+use crate::business_central::lookup::{self, LookupError};
 use crate::business_central::{Company, CompanyRef, companies};
 use crate::entra::{ClaimsChallenge, Token};
 use crate::guide;
@@ -43,9 +43,9 @@ impl Connector {
     }
 
     async fn list_companies(&self) -> Result<Vec<Company>, Rejection> {
-        let listed = self.get(&companies::list_url(&self.address.url()), companies::ITS_COMPANIES).await?;
-        listed.and_then(|body| companies::read_list(&body)).map_err(|error| match error {
-            LookupError::Refused { status: StatusCode::NOT_FOUND, .. } => Rejection::new(
+        let listed = self.get(&companies::list_url(&self.address.url()), companies::COMPANY_LIST).await?;
+        listed.and_then(|body| companies::parse_list(&body)).map_err(|error| match error {
+            LookupError::Rejected { status: StatusCode::NOT_FOUND, .. } => Rejection::new(
                 Kind::UnknownEnvironment,
                 format!(
                     "Business Central knows no environment `{}` in tenant {}: compare `environment` with the name in the Business Central \
@@ -68,14 +68,14 @@ impl Connector {
     pub async fn subscription(&self, path: &str) -> Result<Option<Vec<u8>>, Rejection> {
         match self.get(&format!("{}{path}", self.address.origin()), "a subscription").await? {
             Ok(subscription) => Ok(Some(subscription)),
-            Err(LookupError::Refused { status: StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST, .. }) => Ok(None),
+            Err(LookupError::Rejected { status: StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST, .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
     /// The response to a GET of our own, with whichever application's token Business Central accepts.
     async fn get(&self, url: &str, what: &'static str) -> Result<Result<Vec<u8>, LookupError>, Rejection> {
-        let get = async |token: &Token| inquiry::get(&self.http, url, what, &token.authorization, TIMEOUT).await;
+        let get = async |token: &Token| lookup::get(&self.http, url, what, &token.authorization, TIMEOUT).await;
         let mut rejected = Vec::new();
         loop {
             let (member, token) = self.token(&rejected).await?;

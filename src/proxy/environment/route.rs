@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::connector::Connector;
 use super::look_up::LookUp;
 use super::rejected_tokens::RejectedTokens;
-use crate::business_central::address::{Resource, Subscription};
-use crate::business_central::subscriptions::Kept;
+use crate::business_central::address::{Resource, SubscriptionKind};
+use crate::business_central::subscriptions::SubscriptionFilter;
 use crate::business_central::{Company, CompanyRef};
 use crate::config;
 use crate::proxy::observe::tally::Tally;
@@ -104,15 +104,15 @@ impl LookUp for Route {
 
     async fn is_subscribed_in(
         &self,
-        subscription: Subscription,
+        subscription: SubscriptionKind,
         at: &Resource,
         company: Option<&Company>,
         companies: &[Arc<Company>],
     ) -> Result<bool, Rejection> {
         let environment = &self.connector.address;
         let path = at.path_and_query(environment.path(), company)?;
-        let kept = Kept { subscription, companies, environment };
-        Ok(self.connector.subscription(&path).await?.is_none_or(|found| kept.holds(&found)))
+        let filter = SubscriptionFilter { kind: subscription, companies, environment };
+        Ok(self.connector.subscription(&path).await?.is_none_or(|found| filter.includes(&found)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::business_central::address::{Resource, Subscription};
+use crate::business_central::address::{Resource, SubscriptionKind};
 use crate::business_central::{Company, CompanyName, CompanyRef};
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::rejection::Rejection;
@@ -89,7 +89,7 @@ impl LookUp for AssumedLookUps {
 
     async fn is_subscribed_in(
         &self,
-        _: Subscription,
+        _: SubscriptionKind,
         _: &Resource,
         _: Option<&Company>,
         _: &[Arc<Company>],
@@ -108,7 +108,7 @@ impl AssumedCompany {
                 (company, stand_in.to_string())
             }
             CompanyRef::Id(id) => {
-                let name = CompanyName::standing_for(stand_in);
+                let name = CompanyName::placeholder_for(stand_in);
                 (Company { id: *id, name: name.clone(), display_name: String::new() }, name.to_string())
             }
         };

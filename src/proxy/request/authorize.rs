@@ -9,7 +9,8 @@ use super::company_choice::{Companies, companies_of};
 use super::draft::{Draft, Drafted};
 use super::inspect::subscriptions::check_access;
 use super::target::Target;
-use crate::business_central::address::{EnvironmentAddress, Resource, names};
+use crate::business_central::address::{EnvironmentAddress, Resource};
+use crate::business_central::join_names;
 use crate::config;
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::methods::{creates, methods, only_reads};
@@ -72,7 +73,7 @@ pub async fn settle(
         && resource.lists_companies()
         && !methods.iter().all(|method| only_reads(method) || method == Method::OPTIONS)
     {
-        let names = names(within);
+        let names = join_names(within);
         let message = format!("This route leads to the company `{names}` only; it neither creates nor changes others.");
         return Err(Rejection::new(Kind::NotAllowed, message));
     }

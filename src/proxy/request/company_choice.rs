@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::business_central::address::{Resource, is_named};
+use crate::business_central::address::Resource;
 use crate::business_central::{Company, CompanyRef, Surface};
 use crate::config;
 use crate::proxy::environment::look_up::LookUp;
@@ -40,13 +40,13 @@ pub async fn companies_of(
         }
         CompanyChoice::Among { old, among } => {
             let mut known = known(&among, look_up, resource).await?.into_iter();
-            let company = known.find(|company| is_named(company, &old)).ok_or_else(|| untranslated(settings, &old))?;
+            let company = known.find(|company| company.is_named(&old)).ok_or_else(|| untranslated(settings, &old))?;
             resource.translate_company(&company);
             Ok(Companies::one(company))
         }
         CompanyChoice::Several(among) => {
             let known = known(&among, look_up, resource).await?;
-            resource.keep_to(&known)?;
+            resource.restrict_to(&known)?;
             Ok(Companies { company: None, within: Some(known) })
         }
     }
@@ -117,11 +117,11 @@ pub enum CompanyChoice<'c> {
 impl<'c> CompanyChoice<'c> {
     /// The choice on this route.
     pub fn of(settings: &'c config::Route, resource: &Resource) -> Self {
-        if !resource.concerns_a_company() {
+        if !resource.depends_on_company() {
             return Self::NotNeeded;
         }
         let among = reach(settings);
-        let Some(old) = resource.old_company().map(str::to_owned) else {
+        let Some(old) = resource.nav_company().map(str::to_owned) else {
             return match &settings.company {
                 _ if among.len() > settings.company.iter().count() && resource.spans_companies() => {
                     Self::Several(among)

@@ -75,11 +75,11 @@ impl Guard {
             return Err(GuardError::Method(head.method.clone()));
         }
         if let Some(host) = host {
-            self.recognise(host.to_str().map_err(|_| GuardError::NoHostName)?)?;
+            self.recognize(host.to_str().map_err(|_| GuardError::NoHostName)?)?;
         }
         // A target may name the host as well; what is addressed to a proxy does.
         if let Some(authority) = head.uri.authority() {
-            self.recognise(authority.as_str())?;
+            self.recognize(authority.as_str())?;
         }
         match self.browsers {
             Browsers::Allow => Ok(()),
@@ -88,7 +88,7 @@ impl Guard {
     }
 
     /// Whether this is a name of ours. None at all is what programs of HTTP/1.0 send, and no browser.
-    fn recognise(&self, authority: &str) -> Result<(), GuardError> {
+    fn recognize(&self, authority: &str) -> Result<(), GuardError> {
         let host = host_of(authority);
         if authority.is_empty() || is_address(host) {
             return Ok(());
@@ -204,15 +204,15 @@ mod tests {
             "[::]",
             "1.2.3.4",
         ] {
-            assert_eq!(guard.recognise(ours), Ok(()), "{ours}");
+            assert_eq!(guard.recognize(ours), Ok(()), "{ours}");
         }
         for other in
             ["contoso.local", "a.b.contoso.local", "xerp", "erp.example", "localhost.example", "1.2.3.4.example"]
         {
-            assert_eq!(guard.recognise(other), Err(GuardError::UnknownHost(other.parse().unwrap())), "{other}");
+            assert_eq!(guard.recognize(other), Err(GuardError::UnknownHost(other.parse().unwrap())), "{other}");
         }
         for wrong in ["u@erp", "erp:x", ":80", "[::1]x", "a b", "."] {
-            assert_eq!(guard.recognise(wrong), Err(GuardError::NoHostName), "{wrong}");
+            assert_eq!(guard.recognize(wrong), Err(GuardError::NoHostName), "{wrong}");
         }
     }
 }

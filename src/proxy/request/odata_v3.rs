@@ -43,7 +43,7 @@ pub fn check(settings: &config::Route, head: &Parts) -> Result<(), Rejection> {
 /// An address of V3 is refused with the one of V4, as a program of this route would write it.
 pub fn below_route(error: AddressError, settings: &config::Route) -> AddressError {
     match error {
-        AddressError::OldOData { v4 } => AddressError::OldOData { v4: format!("{}{v4}", settings.path.as_str()) },
+        AddressError::ODataV3 { v4 } => AddressError::ODataV3 { v4: format!("{}{v4}", settings.path.as_str()) },
         error => error,
     }
 }

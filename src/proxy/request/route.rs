@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use super::handshake::LocalResponse;
 use super::odata_v3;
 use crate::business_central::SafePath;
-use crate::business_central::address::{Asked, EnvironmentAddress, Resource};
+use crate::business_central::address::{EnvironmentAddress, LocalAddress, Resource};
 use crate::config::{self, UNROUTED_PREFIX};
 use crate::proxy::body::client_body::ClientBody;
 use crate::proxy::dialect::dialect;
@@ -60,8 +60,8 @@ pub fn admit(
 
     let company_headers = head.headers.get_all("company").iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
-    let asked = Asked { remainder, query: head.uri.query(), company_headers: &company_headers };
-    let resource = Resource::understand(&settings.surface, asked, environment)
+    let asked = LocalAddress { remainder, query: head.uri.query(), company_headers: &company_headers };
+    let resource = Resource::from_local(&settings.surface, asked, environment)
         .map_err(|error| odata_v3::below_route(error, settings))?;
     if !resource.is_soap() {
         odata_v3::check(settings, head)?;
@@ -87,7 +87,7 @@ fn no_route_back(path: SafePath<'_>) -> Rejection {
         "Business Central's answer named the address `{}`, and no route of this connector leads there. If programs need it, add a route to \
          proxy.yaml: {{ path: /NAME, to: {} }}.",
         path.as_str(),
-        Resource::surface_of(path)
+        Resource::required_surface(path)
     );
     Rejection::new(Kind::NoRoute, message)
 }

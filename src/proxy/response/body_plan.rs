@@ -3,7 +3,7 @@
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 
-use crate::business_central::address::{Portion, Resource, Subscription};
+use crate::business_central::address::{Resource, SubscriptionKind, SubscriptionScope};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::methods::only_reads;
 use crate::proxy::request::target::Target;
@@ -65,13 +65,15 @@ pub enum List {
     /// The answer of the system service: a SOAP call knows no filter.
     Companies,
     /// By what each one is about no filter is known to work.
-    Subscriptions(Subscription),
+    Subscriptions(SubscriptionKind),
 }
 
 /// The list that such a request is answered with, on a route that leads to some companies only.
 pub fn narrowed_list(asked: &Resource, method: &Method) -> Option<List> {
-    match asked.subscriptions() {
-        Some((subscription, Portion::All)) if *method == Method::GET => Some(List::Subscriptions(subscription)),
+    match asked.subscription_scope() {
+        Some((subscription, SubscriptionScope::All)) if *method == Method::GET => {
+            Some(List::Subscriptions(subscription))
+        }
         _ => (asked.is_system_service() && !only_reads(method)).then_some(List::Companies),
     }
 }

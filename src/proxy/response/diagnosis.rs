@@ -22,7 +22,7 @@ pub async fn diagnose(answer: &mut Response<UpstreamBody>) -> Result<Option<&'st
             code_of(answer).await?
         }
         StatusCode::INTERNAL_SERVER_ERROR if kind.starts_with(b"text/xml") => {
-            text_of(answer).await?.as_deref().and_then(soap::fault_kind)
+            text_of(answer).await?.as_deref().and_then(soap::fault_class)
         }
         // Whatever its body says.
         StatusCode::TOO_MANY_REQUESTS => None,

@@ -28,8 +28,8 @@ impl LinkRewriter {
 
     /// The entity set of an address that was turned, if it can be told from its key.
     fn known_set(&self, path: &str, local: &str) -> Option<KnownSet> {
-        let resource = self.links.recognise(path)?;
-        let key = resource.key_in_company().filter(|key| plain_key(key.as_bytes()) == Some(key.len()))?;
+        let resource = self.links.recognize(path)?;
+        let key = resource.suffix_of_set().filter(|key| plain_key(key.as_bytes()) == Some(key.len()))?;
         let (upstream, local) = (path.strip_suffix(key)?.to_owned(), local.strip_suffix(key)?.to_owned());
         let is_plain = is_written_plainly(&upstream) && is_written_plainly(&local);
         (is_plain && self.links.stays_on_its_route(&local)).then_some(KnownSet { upstream, local })

@@ -29,8 +29,8 @@ impl Links {
     }
 
     /// What an address of Business Central without a query asks for.
-    pub fn recognise(&self, path: &str) -> Option<Resource> {
-        self.target.route.connector.address.recognise(path, None)
+    pub fn recognize(&self, path: &str) -> Option<Resource> {
+        self.target.route.connector.address.recognize(path, None)
     }
 
     /// The `host[:port]` texts an address to be turned can begin with.
@@ -44,7 +44,7 @@ impl Links {
     /// becomes an address that says so when it is followed.
     pub fn local(&self, path: &str, query: Option<&str>) -> Option<String> {
         let (address, base) = (&self.target.route.connector.address, &self.exchange.base_url);
-        let Some(resource) = address.recognise(path, query) else {
+        let Some(resource) = address.recognize(path, query) else {
             let elsewhere = address.path_at_origin(path)?;
             return Some(format!("{base}{UNROUTED_PREFIX}{elsewhere}"));
         };
@@ -59,7 +59,7 @@ impl Links {
             paths.min_by(|one, other| (one.len(), one).cmp(&(other.len(), other)))
         };
         let local =
-            own().or_else(others).unwrap_or_else(|| format!("{UNROUTED_PREFIX}{}", resource.path_below_environment()));
+            own().or_else(others).unwrap_or_else(|| format!("{UNROUTED_PREFIX}{}", resource.environment_path()));
         Some(format!("{base}{local}"))
     }
 
@@ -105,7 +105,7 @@ impl Links {
         company: Option<&Company>,
         asked: Option<&Resource>,
     ) -> Option<String> {
-        let local = resource.local(&route.settings.surface, company, asked)?;
+        let local = resource.to_local(&route.settings.surface, company, asked)?;
         let path = format!("{}{local}", route.settings.path.as_str());
         let path = if path.is_empty() { "/".to_owned() } else { path };
         let found = self.routes().find(SafePath::check(&path).ok()?)?;

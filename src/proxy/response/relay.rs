@@ -10,7 +10,7 @@ use super::body_plan::{BodyPlan, List};
 use super::diagnosis;
 use super::links::Links;
 use super::transformed_body::TransformedBody;
-use crate::business_central::subscriptions::Kept;
+use crate::business_central::subscriptions::SubscriptionFilter;
 use crate::business_central::system_service;
 use crate::error_chain::root_cause;
 use crate::proxy::body::idle_timeout::IdleTimeout;
@@ -74,10 +74,10 @@ async fn filter_list(list: List, target: &Target, body: &mut TransformedBody) ->
     let narrowed = |answer: &[u8]| {
         let companies = target.companies.within.as_deref()?;
         match list {
-            List::Companies => system_service::narrowed(answer, companies),
-            List::Subscriptions(subscription) => {
+            List::Companies => system_service::filter_companies(answer, companies),
+            List::Subscriptions(kind) => {
                 let environment = &target.route.connector.address;
-                Kept { subscription, companies, environment }.narrowed(answer)
+                SubscriptionFilter { kind, companies, environment }.filter_list(answer)
             }
         }
     };

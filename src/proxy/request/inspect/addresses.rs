@@ -1,13 +1,13 @@
 //! Judging a body of JSON: the addresses in it lead to Business Central, and to no other company.
 
 use super::body_address::BodyContext;
-use crate::business_central::body_addresses::{BodyAddresses, may_hold_addresses};
+use crate::business_central::body_addresses::{BodyAddresses, may_contain_addresses};
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::rejection::{Kind, Rejection};
 
 /// The body with its local addresses turned; `None` when it may go as it is.
 pub async fn judge_addresses(body: &str, context: &BodyContext<'_, impl LookUp>) -> Result<Option<String>, Rejection> {
-    if !may_hold_addresses(body.as_bytes()) {
+    if !may_contain_addresses(body.as_bytes()) {
         return Ok(None);
     }
     let addresses = BodyAddresses::find(body).map_err(|error| unreadable(&error))?;
@@ -21,16 +21,16 @@ pub async fn judge_addresses(body: &str, context: &BodyContext<'_, impl LookUp>)
 
 /// An address in the body, as Business Central can follow it; `None` when it can already.
 async fn judge_address(address: &str, context: &BodyContext<'_, impl LookUp>) -> Result<Option<String>, Rejection> {
-    let Some(understood) = context.understand(address, &[]).await? else {
+    let Some(understood) = context.from_local(address, &[]).await? else {
         // It may still be Business Central's, in a spelling that only a lenient reader takes.
         let spelled_out = address.replace('\\', "/");
         return context.judge_reference(&format!("/{spelled_out}"), &[]).await.map(|()| None);
     };
     let company = understood.companies.company.as_deref();
-    if !understood.resource.is_served_with(context.request) {
+    if !understood.resource.same_service_as(context.request) {
         return Err(elsewhere(address));
     }
-    understood.resource.judge(company)?;
+    understood.resource.check_company(company)?;
     if understood.is_relative || context.environment.path_at_origin(address).is_some() {
         return Ok(None);
     }

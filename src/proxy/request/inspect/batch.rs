@@ -5,7 +5,7 @@ use hyper::Method;
 use super::addresses::{elsewhere, judge_addresses};
 use super::body_address::{BodyContext, Understood};
 use super::subscriptions::judge_subscription;
-use crate::business_central::address::{Portion, Resource, Subscription};
+use crate::business_central::address::{Resource, SubscriptionKind, SubscriptionScope};
 use crate::business_central::batch::{Batch, Operation};
 use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::look_up::LookUp;
@@ -45,14 +45,14 @@ struct Judged {
 /// What a request is about, as far as it matters to one that refers to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum About {
-    Subscriptions(Subscription),
+    Subscriptions(SubscriptionKind),
     Companies,
     Anything,
 }
 
 impl About {
     fn of(resource: &Resource) -> Self {
-        match resource.subscription() {
+        match resource.subscription_kind() {
             Some(subscription) => Self::Subscriptions(subscription),
             None if resource.lists_companies() => Self::Companies,
             None => Self::Anything,
@@ -70,7 +70,7 @@ async fn judge_operation(
     let methods = methods(operation)?;
     allows(context.settings, methods.iter().cloned())?;
     let named: Vec<String> = operation.header(COMPANY).into_iter().collect();
-    let referred = operation.refers_to(earlier).map(|(to, rest)| (to.id.clone(), rest.to_owned()));
+    let referred = operation.resolve_reference(earlier).map(|(to, rest)| (to.id.clone(), rest.to_owned()));
     let (about, at, companies) = if let Some((to, rest)) = referred {
         context.judge_reference(&rest, &named).await?;
         let about = judged.iter().find(|judged| judged.id == to).map_or(About::Anything, |judged| judged.about);
@@ -85,20 +85,23 @@ async fn judge_operation(
         }
         (about, at, companies)
     } else {
-        let Some(Understood { resource, companies, .. }) = context.understand(&operation.url, &named).await? else {
+        let Some(Understood { resource, companies, .. }) = context.from_local(&operation.url, &named).await? else {
             return Err(elsewhere(&operation.url));
         };
         if resource.is_batch() {
             return Err(Rejection::new(Kind::BadRequest, "A batch can't hold a batch."));
         }
-        if !resource.is_served_with(context.request) {
+        if !resource.same_service_as(context.request) {
             return Err(elsewhere(&operation.url));
         }
         let at = settle(resource, &companies, &methods, context.look_up).await?;
-        if companies.within.is_some() && matches!(at.subscriptions(), Some((_, Portion::All))) && !creates(&methods) {
+        if companies.within.is_some()
+            && matches!(at.subscription_scope(), Some((_, SubscriptionScope::All)))
+            && !creates(&methods)
+        {
             return Err(Rejection::new(Kind::NotAllowed, NO_LIST));
         }
-        operation.url = at.in_batch(companies.company.as_deref())?;
+        operation.url = at.batch_part_url(companies.company.as_deref())?;
         (About::of(&at), at, companies)
     };
     let may_change = match methods.iter().all(only_reads) {

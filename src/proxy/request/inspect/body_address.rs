@@ -1,6 +1,6 @@
 //! Addresses inside a request's body: understood as those of requests of their own would be.
 
-use crate::business_central::address::{Asked, EnvironmentAddress, Resource, split_query};
+use crate::business_central::address::{EnvironmentAddress, LocalAddress, Resource, split_query};
 use crate::business_central::{SafePath, Surface};
 use crate::config;
 use crate::proxy::environment::look_up::LookUp;
@@ -29,7 +29,7 @@ pub struct Understood {
 
 impl<L: LookUp> BodyContext<'_, L> {
     /// What an address asks for; `None` when it belongs to another server.
-    pub async fn understand(&self, address: &str, company_headers: &[String]) -> Result<Option<Understood>, Rejection> {
+    pub async fn from_local(&self, address: &str, company_headers: &[String]) -> Result<Option<Understood>, Rejection> {
         // In an address it would begin what no server sees; old clients write it into names.
         let address = address.replace('#', "%23");
         let (path, query) = split_query(&address);
@@ -39,20 +39,20 @@ impl<L: LookUp> BodyContext<'_, L> {
         } else if let Some(from_root) = self.path_at_base(path).or_else(|| Some(path).filter(|path| is_from_root(path)))
         {
             let below = SafePath::check(from_root)?.below(self.settings.path.as_str());
-            let recognised = || self.environment.recognise_path(from_root, query);
+            let recognized = || self.environment.recognize_path(from_root, query);
             match below {
                 // A server on the premises had addresses that begin like those of the cloud.
                 Some(below) if self.settings.surface == Surface::Nav => {
                     self.local(below.as_str(), query, company_headers)?
                 }
-                Some(below) => match recognised() {
-                    Some(resource) => resource.named_by(company_headers)?,
+                Some(below) => match recognized() {
+                    Some(resource) => resource.with_company_headers(company_headers)?,
                     None => self.local(below.as_str(), query, company_headers)?,
                 },
-                None => recognised().ok_or_else(|| self.not_ours(&address))?.named_by(company_headers)?,
+                None => recognized().ok_or_else(|| self.not_ours(&address))?.with_company_headers(company_headers)?,
             }
-        } else if let Some(resource) = self.environment.recognise(path, query) {
-            resource.named_by(company_headers)?
+        } else if let Some(resource) = self.environment.recognize(path, query) {
+            resource.with_company_headers(company_headers)?
         } else {
             return Ok(None);
         };
@@ -64,17 +64,17 @@ impl<L: LookUp> BodyContext<'_, L> {
         let address = format!("{}/reference{}", self.root(), rest.replace('#', "%23"));
         let (path, query) = split_query(&address);
         let understood = self.in_company(self.local(path, query, company_headers)?, true).await?;
-        Ok(understood.resource.judge(understood.companies.company.as_deref())?)
+        Ok(understood.resource.check_company(understood.companies.company.as_deref())?)
     }
 
     /// The local path of the service's root, below the route's prefix.
     fn root(&self) -> String {
-        self.request.local_root(&self.settings.surface).unwrap_or_default()
+        self.request.local_service_root(&self.settings.surface).unwrap_or_default()
     }
 
     fn local(&self, remainder: &str, query: Option<&str>, company_headers: &[String]) -> Result<Resource, Rejection> {
-        let asked = Asked { remainder: SafePath::check(remainder)?, query, company_headers };
-        Ok(Resource::understand(&self.settings.surface, asked, self.environment)?)
+        let asked = LocalAddress { remainder: SafePath::check(remainder)?, query, company_headers };
+        Ok(Resource::from_local(&self.settings.surface, asked, self.environment)?)
     }
 
     async fn in_company(&self, mut resource: Resource, is_relative: bool) -> Result<Understood, Rejection> {

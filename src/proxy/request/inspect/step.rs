@@ -18,7 +18,7 @@ use super::body_address::BodyContext;
 use super::subscriptions::judge_subscription;
 use crate::business_central::Dialect;
 use crate::business_central::address::{self, Resource};
-use crate::business_central::body_addresses::may_hold_addresses;
+use crate::business_central::body_addresses::may_contain_addresses;
 use crate::config;
 use crate::proxy::body::gunzip::Gunzip;
 use crate::proxy::body::read_ahead::{is_large, read_all};
@@ -60,7 +60,7 @@ pub enum Subject {
     Batch,
     /// `creates`: whether it is a new one.
     Subscription {
-        kind: address::Subscription,
+        kind: address::SubscriptionKind,
         creates: bool,
     },
     Addresses,
@@ -173,8 +173,8 @@ impl Subject {
                 _ => Err(Rejection::new(Kind::BadRequest, "A batch is sent with POST.")),
             };
         }
-        Ok(match resource.subscription() {
-            _ if !resource.takes_json() => None,
+        Ok(match resource.subscription_kind() {
+            _ if !resource.accepts_json() => None,
             Some(kind) if is_confined(settings) => {
                 let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
                 Some(Self::Subscription { kind, creates: creates(&methods) })
@@ -190,7 +190,7 @@ impl Subject {
         if memchr::memchr(0, body).is_some() {
             return Err(no_utf8());
         }
-        if self == Self::Addresses && !may_hold_addresses(body) {
+        if self == Self::Addresses && !may_contain_addresses(body) {
             return Ok(Judged::default());
         }
         let text = std::str::from_utf8(body).map_err(|_| no_utf8())?;

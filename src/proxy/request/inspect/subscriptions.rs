@@ -5,8 +5,8 @@ use hyper::Method;
 
 use super::addresses::unreadable;
 use super::body_address::BodyContext;
-use crate::business_central::Members;
-use crate::business_central::address::{AddressError, Portion, Resource, Subscription, names};
+use crate::business_central::address::{AddressError, Resource, SubscriptionKind, SubscriptionScope};
+use crate::business_central::{Members, join_names};
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::methods::{creates, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
@@ -22,33 +22,33 @@ pub async fn check_access(
     methods: &[Method],
     look_up: &impl LookUp,
 ) -> Result<(), Rejection> {
-    let (Some(within), Some((subscription, portion))) = (&companies.within, resource.subscriptions()) else {
+    let (Some(within), Some((subscription, portion))) = (&companies.within, resource.subscription_scope()) else {
         return Ok(());
     };
-    let only = format!("this route leads to the company `{}` only", names(within));
+    let only = format!("this route leads to the company `{}` only", join_names(within));
     let message = match portion {
-        Portion::One(one) => {
+        SubscriptionScope::One(one) => {
             match look_up.is_subscribed_in(subscription, &one, companies.company.as_deref(), within).await? {
                 true => return Ok(()),
                 false => format!("The subscription is about another company, and {only}."),
             }
         }
-        Portion::All if creates(methods) => return Ok(()),
-        Portion::All if methods.iter().all(|method| only_reads(method) || method == Method::OPTIONS) => {
-            match resource.obscures(subscription) {
+        SubscriptionScope::All if creates(methods) => return Ok(()),
+        SubscriptionScope::All if methods.iter().all(|method| only_reads(method) || method == Method::OPTIONS) => {
+            match resource.unsupported_option(subscription) {
                 None => return Ok(()),
                 Some(option) => format!(
                     "The list of subscriptions holds those of all companies, and {only}: the others are left out of the answer, which \
                      `{option}` does not allow. Leave it out{}.",
                     if option.ends_with("select") {
-                        format!(", or let it name {} too", subscription.telling_members().join(" or "))
+                        format!(", or let it name {} too", subscription.target_members().join(" or "))
                     } else {
                         String::new()
                     }
                 ),
             }
         }
-        Portion::All | Portion::Beyond => {
+        SubscriptionScope::All | SubscriptionScope::Derived => {
             format!(
                 "The address leads to the subscriptions of all companies, and {only}; ask for the list, or name one of them."
             )
@@ -62,7 +62,7 @@ pub async fn check_access(
 ///
 /// `creates`: whether the subscription is a new one, which has to say all. `at` is where it is sent.
 pub async fn judge_subscription(
-    subscription: Subscription,
+    subscription: SubscriptionKind,
     creates: bool,
     at: &Resource,
     body: &str,
@@ -70,8 +70,8 @@ pub async fn judge_subscription(
 ) -> Result<(), Rejection> {
     let members: Members<'_> = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
     match subscription {
-        Subscription::Webhook => judge_webhook(at, &members, context).await,
-        Subscription::Event => judge_event(creates, at, &members, context).await,
+        SubscriptionKind::Webhook => judge_webhook(at, &members, context).await,
+        SubscriptionKind::Event => judge_event(creates, at, &members, context).await,
     }
 }
 
@@ -81,17 +81,17 @@ async fn judge_webhook(
     context: &BodyContext<'_, impl LookUp>,
 ) -> Result<(), Rejection> {
     let Some(asked) = text(members, "resource")? else { return Ok(()) };
-    let watched = Resource::watched(&asked, context.environment)?;
+    let watched = Resource::from_webhook(&asked, context.environment)?;
     let about = watched.as_ref().unwrap_or(at);
     let Some(within) = within(context.settings, context.look_up, about).await? else { return Ok(()) };
     if let Some(mut watched) = watched {
-        if within.iter().any(|company| watched.is_in(company)) {
+        if within.iter().any(|company| watched.is_explicitly_in(company)) {
             return Ok(());
         }
-        watched.keep_to(&within)?;
+        watched.restrict_to(&within)?;
     }
     let id = within.first().map_or_else(String::new, |company| company.id.to_string());
-    Err(AddressError::Unwatchable { asked, id }.into())
+    Err(AddressError::WebhookResource { asked, id }.into())
 }
 
 async fn judge_event(
@@ -101,14 +101,14 @@ async fn judge_event(
     context: &BodyContext<'_, impl LookUp>,
 ) -> Result<(), Rejection> {
     let mut named = Vec::new();
-    for member in Subscription::Event.telling_members() {
+    for member in SubscriptionKind::Event.target_members() {
         named.extend(text(members, member)?.filter(|named| !named.is_empty()));
     }
     // As in a header: judged together with what the address names.
-    let mut about = at.clone().named_by(&named)?;
+    let mut about = at.clone().with_company_headers(&named)?;
     let Some(within) = within(context.settings, context.look_up, &about).await? else { return Ok(()) };
-    about.keep_to(&within)?;
-    if creates && named.is_empty() && !about.names_its_company() {
+    about.restrict_to(&within)?;
+    if creates && named.is_empty() && !about.has_explicit_company() {
         let company = within.first().map_or("", |company| company.name.as_str());
         let message = format!(
             "The subscription names no company, and Business Central would take its own default; add \"companyName\": \"{company}\" to it."

@@ -1,0 +1,118 @@
+//! The address of an environment, and recognizing its addresses in what Business Central sends.
+
+use super::path_grammar::ParsedPath;
+use super::query::Query;
+use super::resource::Resource;
+use crate::business_central::path::SafePath;
+use crate::business_central::{EnvironmentName, PUBLIC_BASE_URL};
+use crate::entra::TenantId;
+use crate::outbound::HttpsUrl;
+
+/// The address of one environment: `{base_url}/v2.0/{tenant}/{environment}`.
+#[derive(Debug, Clone)]
+pub struct EnvironmentAddress {
+    /// The base URL that requests go to and, if different, the public one of Business Central: links may contain either.
+    origins: Vec<HttpsUrl>,
+    tenant: TenantId,
+    environment: EnvironmentName,
+    path: String,
+}
+
+impl EnvironmentAddress {
+    /// The address of an environment at this base URL.
+    pub fn new(base_url: &HttpsUrl, tenant: &TenantId, environment: &EnvironmentName) -> Self {
+        let mut origins = vec![base_url.clone()];
+        if let Ok(public) = PUBLIC_BASE_URL.parse::<HttpsUrl>()
+            && public != *base_url
+        {
+            origins.push(public);
+        }
+        let path = format!("{}/v2.0/{tenant}/{environment}", base_url.path());
+        Self { origins, tenant: tenant.clone(), environment: environment.clone(), path }
+    }
+
+    /// The path of the environment, without a slash at its end.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Scheme, authority and path of the environment.
+    pub fn url(&self) -> String {
+        format!("{}{}", self.origin(), self.path)
+    }
+
+    /// Scheme and authority of the server that requests go to.
+    pub fn origin(&self) -> &str {
+        self.origins.first().map_or("", HttpsUrl::origin)
+    }
+
+    /// Each `host[:port]` that an address of this environment can contain.
+    pub fn authorities(&self) -> impl Iterator<Item = &str> {
+        self.origins.iter().map(HttpsUrl::authority)
+    }
+
+    /// The tenant's id or domain, as configured.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// The name of the environment, as configured.
+    pub fn environment(&self) -> &EnvironmentName {
+        &self.environment
+    }
+
+    /// The resource of an absolute address without query and fragment; `None` if it is outside this environment.
+    ///
+    /// Links name the tenant by id or by domain, or leave it out, whether or not the request named it.
+    pub fn recognize(&self, path: &str, query: Option<&str>) -> Option<Resource> {
+        self.recognize_path(self.path_at_origin(path)?, query)
+    }
+
+    /// The resource of an address without scheme and host; `None` if it is outside this environment.
+    pub fn recognize_path(&self, path: &str, query: Option<&str>) -> Option<Resource> {
+        let below = strip_prefix_ignoring_case(path, "/v2.0/")?;
+        let (first, rest) = split_segment(below);
+        let rest = if self.is_environment(first) {
+            rest
+        } else {
+            let (second, rest) = split_segment(rest.strip_prefix('/')?);
+            first.parse::<TenantId>().ok()?;
+            self.is_environment(second).then_some(rest)?
+        };
+        Some(Resource::below_environment(SafePath::check(rest).ok()?, query))
+    }
+
+    /// The path of an address at one of this environment's servers, whichever environment it names.
+    pub fn path_at_origin<'a>(&self, address: &'a str) -> Option<&'a str> {
+        self.origins.iter().find_map(|origin| below_origin(address, origin)).filter(|path| path.starts_with('/'))
+    }
+
+    fn is_environment(&self, segment: &str) -> bool {
+        segment.eq_ignore_ascii_case(self.environment.as_str())
+    }
+}
+
+impl Resource {
+    /// The resource of a path below the environment; an opaque one if the path is in none of the families.
+    pub(super) fn below_environment(path: SafePath<'_>, query: Option<&str>) -> Self {
+        let ParsedPath { location, extra_companies, company_list } = ParsedPath::below_environment(path);
+        Self { location, query: Query::new(query), extra_companies, company_list, nav_spelling: None }
+    }
+}
+
+fn below_origin<'a>(address: &'a str, origin: &HttpsUrl) -> Option<&'a str> {
+    let rest = strip_prefix_ignoring_case(address, origin.origin())?;
+    // The default port may be written out.
+    let rest = if origin.authority().contains(':') { rest } else { rest.strip_prefix(":443").unwrap_or(rest) };
+    rest.strip_prefix(origin.path())
+}
+
+fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// The first segment and what follows it, slash included.
+fn split_segment(path: &str) -> (&str, &str) {
+    path.find('/').and_then(|end| path.split_at_checked(end)).unwrap_or((path, ""))
+}

@@ -1,0 +1,246 @@
+//! The path grammar of each family, below its root. Local and upstream addresses share it.
+
+use super::AddressError;
+use super::literal::unquote;
+use super::resource::{CompanyList, Family, Location};
+use crate::business_central::path::{SafePath, Segment, encode_illegal, join_segments};
+use crate::business_central::{ApiPath, Surface};
+
+/// The location that a path leads to, and what else the path says about companies.
+#[derive(Debug)]
+pub struct ParsedPath {
+    pub location: Location,
+    /// Every further company in the path.
+    pub extra_companies: Vec<String>,
+    pub company_list: CompanyList,
+}
+
+impl ParsedPath {
+    /// Parses a path below the environment; in none of the families, it is opaque.
+    pub fn below_environment(path: SafePath<'_>) -> Self {
+        below_family_root(path).unwrap_or_else(|| Location::Opaque(encode_illegal(path.as_str())).into())
+    }
+
+    /// `below`: the segments below the company, or below the family's root if the path names no company.
+    fn new(location: Location, below: &[Segment<'_>]) -> Self {
+        let company_list = match &location {
+            Location::Root { family, .. } | Location::InCompany { family, .. } => CompanyList::of(family, below),
+            Location::Batch(_) | Location::Opaque(_) => CompanyList::None,
+        };
+        Self { location, extra_companies: companies_in(below), company_list }
+    }
+}
+
+impl From<Location> for ParsedPath {
+    /// A location without further companies.
+    fn from(location: Location) -> Self {
+        Self { location, extra_companies: Vec::new(), company_list: CompanyList::None }
+    }
+}
+
+/// Parses what follows the prefix of a route to this family.
+pub fn below_route(family: &Family, path: SafePath<'_>) -> Result<ParsedPath, AddressError> {
+    match family {
+        Family::Api(known) => match path.odata_segments()?.as_slice() {
+            // Some clients repeat the version.
+            [version, rest @ ..] if version.is(known.version()) => api(known, rest),
+            segments => api(known, segments),
+        },
+        Family::OData => odata(&path.odata_segments()?),
+        Family::Soap => soap(&path.plain_segments()),
+    }
+}
+
+/// Parses the segments below `api/{…}/{version}`.
+pub fn api(api: &ApiPath, segments: &[Segment<'_>]) -> Result<ParsedPath, AddressError> {
+    let family = Family::Api(api.clone());
+    let Some((first, rest)) = split_unless_batch(segments)? else {
+        return Ok(root(family, segments).into());
+    };
+    if let Some(key) = key_of(first, "companies") {
+        let named = Some(company_of_key(&key));
+        return Ok(ParsedPath::new(Location::InCompany { family, named, rest: join_segments(rest) }, rest));
+    }
+    let location = if is_root_set(first) {
+        Location::Root { family, rest: join_segments(segments) }
+    } else {
+        Location::InCompany { family, named: None, rest: join_segments(segments) }
+    };
+    Ok(ParsedPath::new(location, segments))
+}
+
+/// Parses the segments below `ODataV4`.
+pub fn odata(segments: &[Segment<'_>]) -> Result<ParsedPath, AddressError> {
+    let family = Family::OData;
+    let Some((first, rest)) = split_unless_batch(segments)? else {
+        return Ok(root(family, segments).into());
+    };
+    if let Some(key) = key_of(first, "Company") {
+        let named = Some(company_of_key(&key));
+        return Ok(ParsedPath::new(Location::InCompany { family, named, rest: join_segments(rest) }, rest));
+    }
+    let location = if is_odata_root(first) {
+        Location::Root { family, rest: join_segments(segments) }
+    } else {
+        Location::InCompany { family, named: None, rest: join_segments(segments) }
+    };
+    Ok(ParsedPath::new(location, segments))
+}
+
+/// The first segment and the rest; `None` for a family's root and its `$batch`, which is valid only at the root.
+fn split_unless_batch<'s, 'r>(
+    segments: &'s [Segment<'r>],
+) -> Result<Option<(&'s Segment<'r>, &'s [Segment<'r>])>, AddressError> {
+    let is_batch = |segment: &Segment<'_>| segment.is("$batch");
+    match segments.split_first() {
+        Some((first, [])) if is_batch(first) => Ok(None),
+        _ if segments.iter().any(is_batch) => Err(AddressError::MisplacedBatch),
+        split => Ok(split),
+    }
+}
+
+/// The family's root, or its `$batch`.
+fn root(family: Family, segments: &[Segment<'_>]) -> Location {
+    if segments.is_empty() { Location::Root { family, rest: String::new() } } else { Location::Batch(family) }
+}
+
+/// Parses the segments below `WS`.
+pub fn soap(segments: &[Segment<'_>]) -> Result<ParsedPath, AddressError> {
+    let is_kind = |segment: &Segment<'_>| SOAP_KINDS.iter().any(|kind| segment.is(kind));
+    let family = Family::Soap;
+    let (named, rest) = match segments {
+        [only] if only.is(SYSTEM_SERVICE) => return Ok(Location::Root { family, rest: join_segments(segments) }.into()),
+        // The list of companies is the same in each of them.
+        [company, rest @ ..] if matches!(rest, [only] if only.is(SYSTEM_SERVICE)) => {
+            let extra_companies = vec![company.decoded().into_owned()];
+            return Ok(ParsedPath { extra_companies, ..Location::Root { family, rest: join_segments(rest) }.into() });
+        }
+        [only] if only.is(SERVICES) => (None, segments),
+        [company, rest @ ..] if matches!(rest, [only] if only.is(SERVICES)) => (Some(company), rest),
+        [company, rest @ ..] if matches!(rest, [kind, _, ..] if is_kind(kind)) => (Some(company), rest),
+        [kind, _, ..] if is_kind(kind) => (None, segments),
+        _ => return Err(AddressError::NotSoap),
+    };
+    for segment in rest {
+        segment.reject_encoded_separator()?;
+    }
+    let named = named.map(|company| company.decoded().into_owned());
+    Ok(Location::InCompany { family, named, rest: join_segments(rest) }.into())
+}
+
+/// Whether a local path below a company parses to the same path without the company before it.
+pub fn is_unambiguous(family: &Family, rest: &str) -> bool {
+    let Ok(path) = SafePath::check(rest) else { return false };
+    matches!(
+        below_route(family, path),
+        Ok(ParsedPath { location: Location::InCompany { named: None, rest: read, .. }, .. }) if read == rest
+    )
+}
+
+/// Splits off the API at the start of a path below `api`: `v2.0` or `{publisher}/{group}/{version}`.
+pub fn split_api<'s, 'r>(segments: &'s [Segment<'r>]) -> Option<(ApiPath, &'s [Segment<'r>])> {
+    let (name, rest) = match segments {
+        [version, rest @ ..] if is_version(version) => (format!("api/{}", version.raw()), rest),
+        [publisher, group, version, rest @ ..] => {
+            (format!("api/{}/{}/{}", publisher.raw(), group.raw(), version.raw()), rest)
+        }
+        _ => return None,
+    };
+    match name.parse() {
+        Ok(Surface::Api(api)) => Some((api, rest)),
+        _ => None,
+    }
+}
+
+fn below_family_root(path: SafePath<'_>) -> Option<ParsedPath> {
+    let plain = path.plain_segments();
+    let (root, rest) = plain.split_first()?;
+    // SOAP addresses have no quoting: an apostrophe in a company's name is a plain character.
+    if root.is("WS") {
+        return soap(rest).ok();
+    }
+    let segments = path.odata_segments().ok()?;
+    let (root, rest) = segments.split_first()?;
+    if root.is("ODataV4") {
+        return odata(rest).ok();
+    }
+    let (name, rest) = split_api(rest).filter(|_| root.is("api"))?;
+    api(&name, rest).ok()
+}
+
+/// Whether a segment is an API version: `v2.0`, `v1.0`, `beta`. The form is strict, since a publisher may be named `v8media`.
+fn is_version(segment: &Segment<'_>) -> bool {
+    let word = segment.decoded().to_ascii_lowercase();
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = word.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
+    word == "beta" || numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))
+}
+
+fn is_root_set(segment: &Segment<'_>) -> bool {
+    let word = segment.decoded();
+    let set = word.split('(').next().unwrap_or_default();
+    API_ROOT_SETS.iter().any(|root| root.eq_ignore_ascii_case(set))
+}
+
+fn is_odata_root(segment: &Segment<'_>) -> bool {
+    segment.is("$metadata") || segment.is("Company")
+}
+
+/// The companies in the keys further down a path.
+fn companies_in(segments: &[Segment<'_>]) -> Vec<String> {
+    let keys = segments.iter().filter_map(|segment| COMPANY_SETS.iter().find_map(|set| key_of(segment, set)));
+    keys.map(|key| company_of_key(&key)).collect()
+}
+
+impl CompanyList {
+    fn of(family: &Family, segments: &[Segment<'_>]) -> Self {
+        let sets = match family {
+            Family::Api(_) => &["companies", "automationCompanies"][..],
+            Family::OData => &["Company"],
+            Family::Soap => &[],
+        };
+        let is_set = |segment: &Segment<'_>| sets.iter().any(|set| segment.decoded().trim().eq_ignore_ascii_case(set));
+        let Some(at) = segments.iter().position(is_set) else { return Self::None };
+        match segments.get(at + 1..).unwrap_or_default() {
+            [] => Self::Filterable,
+            [only] if only.is("$count") || only.is("$ref") => Self::Filterable,
+            _ => Self::Unfilterable,
+        }
+    }
+}
+
+/// The decoded text between the parentheses of `{set}(…)`.
+fn key_of(segment: &Segment<'_>, set: &str) -> Option<String> {
+    let decoded = segment.decoded();
+    let (name, rest) = decoded.split_once('(')?;
+    let key = rest.strip_suffix(')')?;
+    name.trim().eq_ignore_ascii_case(set).then(|| key.trim().to_owned())
+}
+
+/// The company of a key: `{guid}`, `Id={guid}`, `'Name'`, `name='Name'`.
+fn company_of_key(key: &str) -> String {
+    let value = match key.split_once('=') {
+        Some((field, value)) if ["id", "name"].iter().any(|known| field.trim().eq_ignore_ascii_case(known)) => value,
+        _ => key,
+    };
+    unquote(value.trim())
+}
+
+/// Entity sets of an API outside any company.
+pub const API_ROOT_SETS: &[&str] = &[
+    "$metadata",
+    "companies",
+    "subscriptions",
+    "externaleventsubscriptions",
+    "externalbusinesseventdefinitions",
+    "entityDefinitions",
+];
+
+/// Entity sets whose keys are companies.
+const COMPANY_SETS: &[&str] = &["companies", "automationCompanies", "Company"];
+
+/// The lists of a company's services, and of companies.
+const SERVICES: &str = "Services";
+const SYSTEM_SERVICE: &str = "SystemService";
+
+const SOAP_KINDS: &[&str] = &["Page", "Codeunit", "Query"];

@@ -1,0 +1,132 @@
+//! Look-ups: requests that bcproxy itself sends to Business Central, for small JSON documents.
+
+use std::error::Error;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
+
+use crate::error_chain::root_cause;
+use crate::guide::{self, KnownError};
+use crate::outbound::{HttpClient, HttpResponse, RequestError, Unreachable};
+
+use super::error_envelope::error_code;
+
+/// Why a look-up failed; `what` is its subject, such as "its companies".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LookupError {
+    /// Business Central responded with another status than 200.
+    #[error("Business Central answered {status} when asked for {what}{}", explanation(*.status, .code.as_deref()))]
+    Rejected {
+        /// The subject.
+        what: &'static str,
+        /// The status of the response.
+        status: StatusCode,
+        /// `error.code` of the response, if it has one.
+        code: Option<String>,
+        /// The values of `WWW-Authenticate`.
+        challenges: Vec<HeaderValue>,
+    },
+    /// No connection could be opened.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    /// The connection failed during the exchange.
+    #[error("the connection to Business Central broke while bcproxy asked for {what} ({reason})")]
+    Interrupted {
+        /// The subject.
+        what: &'static str,
+        /// The root cause.
+        reason: String,
+    },
+    /// No complete response arrived in time.
+    #[error("Business Central was asked for {what} and did not respond within {} s", .timeout.as_secs_f32())]
+    TimedOut {
+        /// The subject.
+        what: &'static str,
+        /// The time limit of the look-up.
+        timeout: Duration,
+    },
+    /// The response is too large, or not the expected document.
+    #[error(
+        "bcproxy can't parse Business Central's response about {what}; check that `base_url` leads to Business Central"
+    )]
+    Unreadable {
+        /// The subject.
+        what: &'static str,
+    },
+}
+
+impl LookupError {
+    /// The known error of the set-up behind a rejection, if any.
+    pub fn known_error(&self) -> Option<&'static KnownError> {
+        match self {
+            Self::Rejected { status, code, .. } => guide::business_central_error(*status, code.as_deref()),
+            Self::Unreachable(_) | Self::Interrupted { .. } | Self::TimedOut { .. } | Self::Unreadable { .. } => None,
+        }
+    }
+
+    /// The challenges of a rejection, as received.
+    pub fn challenges(&self) -> &[HeaderValue] {
+        match self {
+            Self::Rejected { challenges, .. } => challenges,
+            _ => &[],
+        }
+    }
+
+    /// Whether Business Central rejected the token.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Rejected { status: StatusCode::UNAUTHORIZED, .. })
+    }
+}
+
+fn explanation(status: StatusCode, code: Option<&str>) -> String {
+    guide::business_central_error(status, code).map_or_else(String::new, |known| format!(". {known}"))
+}
+
+/// The body of a response with status 200; `what` is the subject for errors.
+pub async fn get(
+    http: &HttpClient,
+    url: &str,
+    what: &'static str,
+    authorization: &HeaderValue,
+    timeout: Duration,
+) -> Result<Vec<u8>, LookupError> {
+    let exchange = async {
+        let mut response = http.get(url, authorization).await.map_err(|error| failed(url, what, error))?;
+        if response.status() != StatusCode::OK {
+            let status = response.status();
+            let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter().cloned().collect();
+            // The code is optional: without it, the status is enough.
+            let body = read(url, what, &mut response).await.unwrap_or_default();
+            return Err(LookupError::Rejected { what, status, code: error_code(&body), challenges });
+        }
+        read(url, what, &mut response).await
+    };
+    tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(LookupError::TimedOut { what, timeout }))
+}
+
+async fn read(url: &str, what: &'static str, response: &mut HttpResponse) -> Result<Vec<u8>, LookupError> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(|error| failed(url, what, error))? {
+        if body.len() + piece.len() > MAX_BYTES {
+            return Err(LookupError::Unreadable { what });
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+/// The error for a failed connection to the server of this address.
+pub fn unreachable(url: &str, error: &(dyn Error + 'static)) -> Unreachable {
+    Unreachable::business_central(url.split('/').nth(2).unwrap_or_default(), error)
+}
+
+fn failed(url: &str, what: &'static str, error: RequestError) -> LookupError {
+    match error {
+        RequestError::Connect(error) => LookupError::Unreachable(unreachable(url, &error)),
+        _ => LookupError::Interrupted { what, reason: root_cause(&error) },
+    }
+}
+
+/// The largest accepted document; a list of 300 companies has about 150 KiB.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
