@@ -1,4 +1,4 @@
-//! Layers for steps that turn a request into the next step's, or reject it.
+//! Steps that turn a request into the next step's, or reject it.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -6,30 +6,18 @@ use std::task::{Context, Poll};
 
 use futures_util::TryFutureExt;
 use futures_util::future::{Either, ErrInto};
-use tower::{Layer, Service};
+use tower::Service;
 
-/// The layer of a step that decides at once: `step` is a `Fn(Before) -> Result<After, Error>`.
-pub fn filter<F: Clone>(step: F) -> FilterLayer<F> {
-    FilterLayer { step }
+/// Layers a step that decides at once: `step` is a `Fn(Before) -> Result<After, Error>`.
+pub fn filter<F: Clone, S>(step: F) -> impl Fn(S) -> Filter<F, S> {
+    move |inner| Filter { step: step.clone(), inner }
 }
 
-/// The layer of a step that may have to wait: `step` is a `Fn(Before) -> Either<After, Future<Result<After, Error>>>`.
+/// Layers a step that may have to wait: `step` is a `Fn(Before) -> Either<After, Future<Result<After, Error>>>`.
 ///
 /// The left side is for requests that need not wait; they cost no allocation.
-pub fn filter_async<F: Clone>(step: F) -> AsyncFilterLayer<F> {
-    AsyncFilterLayer { step }
-}
-
-/// See [`filter`].
-#[derive(Debug, Clone)]
-pub struct FilterLayer<F> {
-    step: F,
-}
-
-/// See [`filter_async`].
-#[derive(Debug, Clone)]
-pub struct AsyncFilterLayer<F> {
-    step: F,
+pub fn filter_async<F: Clone, S>(step: F) -> impl Fn(S) -> AsyncFilter<F, S> {
+    move |inner| AsyncFilter { step: step.clone(), inner }
 }
 
 /// The service that [`filter`] makes.
@@ -44,22 +32,6 @@ pub struct Filter<F, S> {
 pub struct AsyncFilter<F, S> {
     step: F,
     inner: S,
-}
-
-impl<F: Clone, S> Layer<S> for FilterLayer<F> {
-    type Service = Filter<F, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Filter { step: self.step.clone(), inner }
-    }
-}
-
-impl<F: Clone, S> Layer<S> for AsyncFilterLayer<F> {
-    type Service = AsyncFilter<F, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        AsyncFilter { step: self.step.clone(), inner }
-    }
 }
 
 impl<F, S, Before, After, E> Service<Before> for Filter<F, S>

@@ -12,14 +12,22 @@ use crate::entra::ClientId;
 /// How far a request came, and how long the stages took. A value that is missing belongs to a stage that was not reached.
 #[derive(Debug, Default)]
 pub struct Notes {
+    /// The age of the first attempt's token.
+    pub token_age: Note<Duration>,
+    /// The time from sending the first attempt to the head of its response, or to its failure.
+    pub upstream: Note<Duration>,
+    /// How the first attempt was queued.
+    pub queued: Note<Queued>,
+    /// What the route's cache did; nothing on a route without one.
+    pub cache: Note<CacheUse>,
     route: OnceLock<(Arc<Route>, Dialect)>,
     application: Mutex<Option<ClientId>>,
-    token_age: OnceLock<Duration>,
-    upstream: OnceLock<Duration>,
-    queued: OnceLock<Queued>,
     attempts: AtomicU32,
-    cache: OnceLock<CacheUse>,
 }
+
+/// A value that is noted at most once: the first note stays.
+#[derive(Debug)]
+pub struct Note<T>(OnceLock<T>);
 
 /// How a request was queued by the limiter.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +36,24 @@ pub struct Queued {
     pub waited: Duration,
     /// Requests that got a permit in that time.
     pub ahead: u64,
+}
+
+impl<T> Default for Note<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<T: Copy> Note<T> {
+    /// Notes the value, unless there is one.
+    pub fn set(&self, value: T) {
+        let _ = self.0.set(value);
+    }
+
+    /// The value that was noted.
+    pub fn get(&self) -> Option<T> {
+        self.0.get().copied()
+    }
 }
 
 impl Notes {
@@ -56,36 +82,6 @@ impl Notes {
         *self.application.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the age of the token of the first attempt.
-    pub fn set_token_age(&self, age: Duration) {
-        let _ = self.token_age.set(age);
-    }
-
-    /// The age of the token of the first attempt.
-    pub fn token_age(&self) -> Option<Duration> {
-        self.token_age.get().copied()
-    }
-
-    /// Notes the time from sending the first attempt to the head of its response, or to its failure.
-    pub fn set_upstream(&self, took: Duration) {
-        let _ = self.upstream.set(took);
-    }
-
-    /// The time from sending the first attempt to the head of its response, or to its failure.
-    pub fn upstream(&self) -> Option<Duration> {
-        self.upstream.get().copied()
-    }
-
-    /// Notes how the first attempt was queued.
-    pub fn set_queued(&self, queued: Queued) {
-        let _ = self.queued.set(queued);
-    }
-
-    /// How the first attempt was queued.
-    pub fn queued(&self) -> Option<Queued> {
-        self.queued.get().copied()
-    }
-
     /// Counts an attempt.
     pub fn count_attempt(&self) {
         self.attempts.fetch_add(1, Ordering::Relaxed);
@@ -94,15 +90,5 @@ impl Notes {
     /// The number of attempts.
     pub fn attempts(&self) -> u32 {
         self.attempts.load(Ordering::Relaxed)
-    }
-
-    /// Notes what the route's cache did.
-    pub fn set_cache(&self, cache: CacheUse) {
-        let _ = self.cache.set(cache);
-    }
-
-    /// What the route's cache did; `None` on a route without one.
-    pub fn cache(&self) -> Option<CacheUse> {
-        self.cache.get().copied()
     }
 }

@@ -216,7 +216,7 @@ fn answer(draft: &Draft, kept: &Kept, wishes: &Wishes, use_: CacheUse) -> Receiv
 
 /// With what the cache has to say.
 fn told(exchange: &Exchange, mut received: Received, use_: CacheUse) -> Received {
-    exchange.notes.set_cache(use_);
+    exchange.notes.cache.set(use_);
     use_.tell(received.response.headers_mut());
     received
 }
