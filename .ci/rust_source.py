@@ -130,8 +130,10 @@ def _marks_test(attribute: list[Token]) -> bool:
 def item_end(stream: list[Token], start: int) -> int:
     """The index after the item, statement, field or variant at `start`."""
     is_item = start < len(stream) and stream[start].text in ITEM_KEYWORDS
-    is_use = any(token.text == "use" for token in stream[start : start + 5])
     index = start
+    if is_item and stream[start].text == "pub":
+        index = group_end(stream, start + 1) if _is(stream, start + 1, "(") else start + 1
+    is_use = _is(stream, index, "use")
     while index < len(stream):
         text = stream[index].text if stream[index].kind == "punct" else ""
         if text in OPEN:

@@ -65,6 +65,7 @@ class Arrows(InAFolder):
             "fn g() { use crate::b::B; }",
             "mod inner { use super::super::b::B; }",
             "mod inner { pub fn g() { crate::b::f() } }",
+            "#[cfg(test)]\nmod tests { use super::*; }\nuse crate::b::B;",
         ):
             self.assertEqual(self.arrows_of(source), {"b.rs"}, source)
 
