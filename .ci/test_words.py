@@ -101,6 +101,7 @@ class Words(unittest.TestCase):
         self.assert_finds("README.md", "a. b. " * 21 + "\n", "README.md:1: column")
         self.assert_fine("README.md", f"See <https://example.com/{'a' * 120}>.\n")
         self.assert_fine("README.md", f"```\n{'a' * 150}\n```\n")
+        self.assert_fine("src/a.rs", f"//! ```text\n//! {'a' * 118}\n//! ```\n")
         self.assert_finds("src/a.rs", f"// {'a' * 118}\nfn f() {{}}\n", "src/a.rs:1: column")
 
     def test_a_cell_is_no_paragraph(self) -> None:
