@@ -1,42 +1,40 @@
-//! A set-up with one thing wrong, as a switch: what an administrator forgot, mistyped or lost.
+//! Broken set-ups: the one thing that an administrator forgot, mistyped or lost.
 
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use hyper::header::{DATE, HeaderMap, HeaderValue};
-use uuid::Uuid;
 
-use super::settings::Settings;
-
-/// The one thing that is wrong with the set-up. What a client is configured with stays right; what it meets here does not fit any more.
+/// The one thing that is wrong with the set-up. The configuration of the client is correct; the services no longer match it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breakage {
-    /// Nothing listens where Entra should be.
+    /// Nothing listens at the address of Entra.
     Connection,
-    /// A web proxy answers in Entra's place, with a page.
+    /// A web proxy answers in place of Entra, with a web page.
     WebPage,
-    /// A firewall inspects TLS: both services show certificates of another authority.
+    /// A firewall inspects TLS: the certificates of both services are from another authority.
     Tls,
     /// The clocks of both services are two hours ahead.
     Clock,
     /// The tenant does not exist.
     Tenant,
-    /// The app is not registered.
+    /// The application is not registered.
     Application,
-    /// The app is disabled.
+    /// The application is disabled.
     DisabledApplication,
-    /// The app has another secret.
+    /// The application has another secret.
     Secret,
+    /// The secret of the application has expired.
     ExpiredSecret,
-    /// Conditional Access blocks the app.
+    /// Conditional Access blocks the application.
     Policy,
     /// The tenant has no Business Central.
     Subscription,
-    /// The app's permission was not consented to.
+    /// The permission of the application has no admin consent.
     Consent,
     /// The environment has another name.
     Environment,
-    /// Business Central has no card for the app, or it is disabled.
+    /// Business Central has no card for the application, or a disabled one.
     Card,
     /// The card has no permission set.
     Permission,
@@ -46,12 +44,13 @@ pub enum Breakage {
     Route,
 }
 
-/// A word that names no breakage.
+/// The error for a name that is not one of [`Breakage::ALL`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("what can be broken: {}", Breakage::ALL.map(Breakage::name).join(", "))]
-pub struct BreakageError;
+#[error("use one of: {}", Breakage::ALL.map(Breakage::name).join(", "))]
+pub struct UnknownBreakage;
 
 impl Breakage {
+    /// Every breakage, in the order of the set-up steps.
     pub const ALL: [Self; 17] = [
         Self::Connection,
         Self::WebPage,
@@ -72,6 +71,7 @@ impl Breakage {
         Self::Route,
     ];
 
+    /// The name of the breakage in `bcproxy demo --break`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connection => "connection",
@@ -93,45 +93,23 @@ impl Breakage {
             Self::Route => "route",
         }
     }
-
-    /// The settings of the services that no longer fit those a client has.
-    pub(super) fn break_settings(self, settings: &mut Settings) {
-        match self {
-            Self::Tenant => {
-                settings.tenant_id = ANOTHER;
-                settings.tenant_domain = "another.onmicrosoft.com".to_owned();
-            }
-            Self::Application => settings.client_id = ANOTHER,
-            Self::Secret => settings.client_secret = "another~secret-value".to_owned(),
-            Self::Environment => settings.environment = "Another".to_owned(),
-            Self::Company => {
-                if let Some(first) = settings.companies.first_mut() {
-                    first.name = "Another Company".to_owned();
-                    first.display_name.clone_from(&first.name);
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 impl FromStr for Breakage {
-    type Err = BreakageError;
+    type Err = UnknownBreakage;
 
-    fn from_str(text: &str) -> Result<Self, BreakageError> {
-        Self::ALL.into_iter().find(|known| known.name() == text).ok_or(BreakageError)
+    fn from_str(text: &str) -> Result<Self, UnknownBreakage> {
+        Self::ALL.into_iter().find(|known| known.name() == text).ok_or(UnknownBreakage)
     }
 }
 
-/// Dates an answer as services do whose clocks are ahead, or this machine's behind.
+/// Dates a response two hours ahead if the clocks are [broken](Breakage::Clock).
 pub(super) fn misdate(broken: Option<Breakage>, headers: &mut HeaderMap) {
     if broken == Some(Breakage::Clock)
-        && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now() + AHEAD))
+        && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now() + CLOCK_ERROR))
     {
         headers.insert(DATE, date);
     }
 }
 
-const AHEAD: Duration = Duration::from_secs(2 * 60 * 60);
-
-const ANOTHER: Uuid = Uuid::from_u128(0xa0a0a0a0_0000_4000_8000_000000000000);
+const CLOCK_ERROR: Duration = Duration::from_secs(2 * 60 * 60);

@@ -1,4 +1,4 @@
-//! A TLS listener on loopback: accepts connections, speaks HTTP/1.1 on them and can break them off.
+//! A TLS listener on loopback: it accepts connections, serves HTTP/1.1 on them and can break them off.
 
 use std::convert::Infallible;
 use std::future;
@@ -24,110 +24,110 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::sync::lock;
+use super::lock::lock;
 
-/// One of the two services, as a listener sees it.
-pub(super) trait Service: Send + Sync + 'static {
+/// A service that a listener serves: Entra or Business Central.
+pub(super) trait Handler: Send + Sync + 'static {
     type Body: Body<Data = Bytes, Error = Infallible> + Send + 'static;
 
-    /// Asked for every accepted connection; `false` closes it before a byte is exchanged.
+    /// Called for every accepted connection; `false` closes it before a byte is exchanged.
     fn admits_connection(&self) -> bool {
         true
     }
 
-    fn answer(
+    fn respond(
         self: Arc<Self>,
         request: Request<Incoming>,
-        connection: Connection,
+        connection: ConnectionHandle,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
-/// The connection a request came in on.
+/// The connection that a request arrived on.
 #[derive(Debug, Clone)]
-pub(super) struct Connection {
-    /// Counts the listener's connections from 1.
+pub(super) struct ConnectionHandle {
+    /// The number of the connection on its listener, counted from 1.
     pub number: u64,
     breaking: Arc<AtomicU8>,
 }
 
-/// What ends connections: all that are open now, or everything for good.
-pub(super) struct Door {
+/// Closes connections: all that are open now, or all of them for good.
+pub(super) struct ConnectionControl {
     stop: CancellationToken,
-    /// Those that were accepted since the others were last ended.
-    open: Mutex<Open>,
+    /// The connections accepted since the last call of [`Self::close_connections`].
+    open: Mutex<OpenConnections>,
 }
 
-/// Connections that end together.
+/// Connections that are closed together.
 #[derive(Clone)]
-struct Open {
+struct OpenConnections {
     end: CancellationToken,
     connections: TaskTracker,
 }
 
-impl Door {
+impl ConnectionControl {
     pub fn new(stop: CancellationToken) -> Self {
-        Self { open: Mutex::new(Open::new(&stop)), stop }
+        Self { open: Mutex::new(OpenConnections::new(&stop)), stop }
     }
 
-    /// Ends every open connection at once, and itself when they are closed; new ones are accepted as before.
+    /// Closes every open connection and waits until they are closed. New connections are accepted meanwhile.
     pub async fn close_connections(&self) {
-        let open = std::mem::replace(&mut *lock(&self.open), Open::new(&self.stop));
+        let open = std::mem::replace(&mut *lock(&self.open), OpenConnections::new(&self.stop));
         open.end.cancel();
         open.connections.close();
         open.connections.wait().await;
     }
 
-    fn open(&self) -> Open {
+    fn open(&self) -> OpenConnections {
         lock(&self.open).clone()
     }
 }
 
-impl Open {
+impl OpenConnections {
     fn new(stop: &CancellationToken) -> Self {
         Self { end: stop.child_token(), connections: TaskTracker::new() }
     }
 }
 
-/// How a connection is broken off.
+/// The way in which a connection is broken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Break {
-    /// Everything written so far arrives, then the connection ends without a TLS close: visibly cut.
+    /// The bytes written so far arrive; then the connection ends without a TLS close, so that the cut is visible.
     Cut,
-    /// A TCP reset; what was written last may be lost on the way.
+    /// A TCP reset. The bytes written last may be lost.
     Reset,
 }
 
-impl Connection {
-    /// Breaks the connection off as soon as everything written so far has been handed to the system. Never returns:
-    /// the caller ends with its connection.
+impl ConnectionHandle {
+    /// Breaks the connection off once the bytes written so far have been flushed. Never returns: the caller is dropped
+    /// together with its connection.
     pub async fn break_off(&self, how: Break) -> Infallible {
         self.request_break(how);
         future::pending().await
     }
 
-    /// Like [`break_off`](Self::break_off), for a body's `poll_frame`, which then stays pending.
+    /// Like [`break_off`](Self::break_off), for a `poll_frame` that then returns `Pending`.
     pub fn request_break(&self, how: Break) {
         self.breaking.store(how as u8 + 1, Ordering::Release);
     }
 }
 
-/// Binds to 127.0.0.1, to any free port when none is given.
+/// Binds to 127.0.0.1, on any free port if none is given.
 pub(super) async fn bind(port: Option<u16>) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await
 }
 
-/// Serves every connection until the door is closed for good, which ends them all.
-pub(super) async fn serve<S: Service>(
+/// Serves every connection until `connections` is stopped, which closes them all.
+pub(super) async fn serve<S: Handler>(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     service: Arc<S>,
-    door: Arc<Door>,
+    connections: Arc<ConnectionControl>,
     tasks: TaskTracker,
 ) {
     let mut number = 0;
-    while let Some(accepted) = door.stop.run_until_cancelled(listener.accept()).await {
+    while let Some(accepted) = connections.stop.run_until_cancelled(listener.accept()).await {
         let Ok((socket, _)) = accepted else {
-            // Out of file descriptors, most likely: try again when some have been given back.
+            // Most likely out of file descriptors: retry once some have been freed.
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
@@ -136,44 +136,44 @@ pub(super) async fn serve<S: Service>(
         }
         number += 1;
         let connection = serve_connection(socket, acceptor.clone(), service.clone(), number);
-        let Open { end, connections } = door.open();
-        tasks.spawn(connections.track_future(async move { end.run_until_cancelled(connection).await }));
+        let OpenConnections { end, connections: tracker } = connections.open();
+        tasks.spawn(tracker.track_future(async move { end.run_until_cancelled(connection).await }));
     }
 }
 
-async fn serve_connection<S: Service>(socket: TcpStream, acceptor: TlsAcceptor, service: Arc<S>, number: u64) {
-    // Without TCP_NODELAY small answers wait for the peer's delayed acknowledgement.
+async fn serve_connection<S: Handler>(socket: TcpStream, acceptor: TlsAcceptor, service: Arc<S>, number: u64) {
+    // Without TCP_NODELAY, small responses wait for the peer's delayed acknowledgement.
     if socket.set_nodelay(true).is_err() {
         return;
     }
     let Ok(stream) = acceptor.accept(socket).await else {
         return;
     };
-    let connection = Connection { number, breaking: Arc::default() };
-    let wire = Wire { stream, breaking: connection.breaking.clone() };
+    let connection = ConnectionHandle { number, breaking: Arc::default() };
+    let wire = AbortableStream { stream, breaking: connection.breaking.clone() };
     let service = service_fn(move |request| {
         let (service, connection) = (service.clone(), connection.clone());
-        async move { Ok::<_, Infallible>(service.answer(request, connection).await) }
+        async move { Ok::<_, Infallible>(service.respond(request, connection).await) }
     });
-    // An error here is a client that went away or a connection broken off on purpose: the record tells.
+    // An error here is a client that disconnected or an intended break; the request log has the outcome.
     let _ = http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(wire), service).await;
 }
 
-/// A TLS stream that fails once it has been flushed after its breaking was asked for.
+/// A TLS stream that fails on the first flush after a break was requested.
 ///
-/// hyper flushes after every turn of its loop, so failing there is early enough and loses nothing already written.
-struct Wire {
+/// hyper flushes in every iteration of its loop, so that failing there is early enough and loses no bytes already written.
+struct AbortableStream {
     stream: TlsStream<TcpStream>,
     breaking: Arc<AtomicU8>,
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for AbortableStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for AbortableStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

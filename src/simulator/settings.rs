@@ -1,4 +1,4 @@
-//! What a simulator is made of.
+//! The settings of a simulator.
 
 use std::time::Duration;
 
@@ -6,71 +6,79 @@ use uuid::Uuid;
 
 use super::breakage::Breakage;
 
-/// What a simulator is made of; the default is a small tenant with three companies.
+/// The settings of a simulator. The default is a small tenant with three companies.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Directory (tenant) ID.
+    /// The directory (tenant) ID.
     pub tenant_id: Uuid,
-    /// A verified domain of the tenant, as good as its id.
+    /// A verified domain of the tenant, accepted in place of its ID.
     pub tenant_domain: String,
-    /// Application (client) ID.
+    /// The application (client) ID.
     pub client_id: Uuid,
+    /// The only client secret of the application.
     pub client_secret: String,
-    /// The only environment.
+    /// The name of the only environment.
     pub environment: String,
+    /// The companies of the environment.
     pub companies: Vec<CompanySettings>,
-    /// The name of the company a request falls back to when it names none; without one such a request is refused.
+    /// The name of the company for requests that name none. Without it, such requests are rejected.
     pub default_company: Option<String>,
-    /// How long tokens are valid, in whole seconds.
+    /// The lifetime of tokens, in whole seconds.
     pub token_lifetime: Duration,
-    /// Entra's `refresh_in`, where it is to be sent.
+    /// The `refresh_in` of token responses; `None` leaves it out.
     pub token_refresh_in: Option<Duration>,
-    /// Records in one OData page, unless the client asks for another number.
+    /// The number of records in an OData page, unless the client asks for another.
     pub page_size: usize,
-    /// Customers each company starts with.
+    /// The number of customers in each company at the start.
     pub customers: usize,
-    /// Whether absolute addresses in answers name the tenant.
+    /// Whether links in responses name the tenant.
     pub tenant_in_links: TenantInLinks,
-    /// Whether answers are compressed with gzip for clients that ask for it; never for `Range`.
+    /// Whether responses are compressed with gzip for clients that accept it, except for `Range` requests.
     pub compress_responses: bool,
     /// Whether JSON is written with `\/` for `/`, as some serializers do.
     pub escape_slashes: bool,
-    /// How much Business Central takes at a time; everything by default.
-    pub limits: Option<Limits>,
-    /// How many requests the record keeps at least; twice as many at most.
+    /// Business Central's operational limits; none by default.
+    pub limits: Option<ThrottleLimits>,
+    /// The minimum number of requests in the log; the maximum is twice as many.
     pub request_log_limit: usize,
-    /// The one thing that is wrong with the set-up.
+    /// The one thing that is wrong with the set-up, if any.
     pub broken: Option<Breakage>,
-    /// Port of the Entra listener; any free one by default.
+    /// The port of the Entra listener; any free one by default.
     pub entra_port: Option<u16>,
-    /// Port of the Business Central listener; any free one by default.
+    /// The port of the Business Central listener; any free one by default.
     pub business_central_port: Option<u16>,
 }
 
-/// What Business Central takes of one application, and of SOAP calls together; more is answered with 429.
+/// The operational limits of one application, and of all SOAP calls together. Requests beyond them are answered with 429.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Requests in work at once.
+pub struct ThrottleLimits {
+    /// The number of requests in progress.
     pub concurrency: usize,
-    /// Requests within `per`.
+    /// The number of requests within `per`.
     pub requests: usize,
+    /// The length of the sliding window of `requests`.
     pub per: Duration,
 }
 
-/// A company: its immutable id, its technical name (at most 30 characters) and the name printed on its documents.
+/// A company.
 #[derive(Debug, Clone)]
 pub struct CompanySettings {
+    /// The immutable ID.
     pub id: Uuid,
+    /// The technical name, at most 30 characters.
     pub name: String,
+    /// The name printed on documents.
     pub display_name: String,
 }
 
-/// Whether absolute addresses in answers name the tenant. The real service is seen to do either.
+/// Whether links in responses name the tenant. The real service does either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TenantInLinks {
-    /// As the request did.
+    /// If the path of the request did.
     AsRequested,
+    /// In every link.
     Always,
+    /// In no link.
     Never,
 }
 
@@ -104,7 +112,33 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The settings of the services where [`broken`](Self::broken) makes them differ from those of the client.
+    pub(super) fn as_deployed(&self) -> Self {
+        let mut actual = self.clone();
+        match self.broken {
+            Some(Breakage::Tenant) => {
+                actual.tenant_id = OTHER_ID;
+                actual.tenant_domain = "another.onmicrosoft.com".to_owned();
+            }
+            Some(Breakage::Application) => actual.client_id = OTHER_ID,
+            Some(Breakage::Secret) => actual.client_secret = "another~secret-value".to_owned(),
+            Some(Breakage::Environment) => actual.environment = "Another".to_owned(),
+            Some(Breakage::Company) => {
+                if let Some(first) = actual.companies.first_mut() {
+                    first.name = "Another Company".to_owned();
+                    first.display_name.clone_from(&first.name);
+                }
+            }
+            _ => {}
+        }
+        actual
+    }
+}
+
 fn company(number: u128, name: &str, display_name: &str) -> CompanySettings {
     let id = Uuid::from_u128(0x824820a2_508c_ed11_aada_000000000000 | number);
     CompanySettings { id, name: name.to_owned(), display_name: display_name.to_owned() }
 }
+
+const OTHER_ID: Uuid = Uuid::from_u128(0xa0a0a0a0_0000_4000_8000_000000000000);

@@ -1,16 +1,16 @@
 //! How often a script or a fault applies.
 
-/// How often a script or a fault applies before it is used up.
+/// The number of times that a script or a fault applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
-    /// This many times.
+    /// So many times.
     Next(u32),
-    /// Until it is taken away.
+    /// Until it is removed.
     Always,
 }
 
 impl Times {
-    /// Uses one up; `false` when there was none left.
+    /// Uses one; `false` if none is left.
     pub(super) fn take(&mut self) -> bool {
         match self {
             Self::Always => true,

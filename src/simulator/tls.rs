@@ -8,16 +8,16 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::tls::{self, CertificateAuthority};
 
-/// What the listeners speak TLS with, and what a client needs to believe them.
-pub(super) struct Identity {
+/// The TLS identity of the listeners, and the authority that a client must trust.
+pub(super) struct ServerIdentity {
     pub acceptor: TlsAcceptor,
     /// The certificate authority, as PEM.
     pub ca_pem: String,
 }
 
-impl Identity {
-    /// A new authority of this name and a certificate of it for `localhost`, `127.0.0.1` and every name below `simulator.test`, valid from
-    /// yesterday for thirty days.
+impl ServerIdentity {
+    /// Generates an authority of this name and its certificate for `localhost`, `127.0.0.1` and `*.simulator.test`. Both are
+    /// valid from yesterday for thirty days.
     pub fn generate(authority_name: &str) -> io::Result<Self> {
         let authority = CertificateAuthority::new(authority_name, LIFETIME).map_err(io::Error::other)?;
         let names = ["localhost", "127.0.0.1", "*.simulator.test"].map(str::to_owned).to_vec();

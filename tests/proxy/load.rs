@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bcproxy::simulator::{Latch, Limits, Matcher, Outcome, Received, Script, Simulator, Times};
+use bcproxy::simulator::{Latch, Matcher, Outcome, Received, Script, Simulator, ThrottleLimits, Times};
 use hyper::{Method, StatusCode};
 
 use crate::process::Process;
@@ -10,7 +10,7 @@ use crate::rig::{HeldClock, Plan, at_once, shared, within};
 use crate::wire::Wire;
 
 /// What Business Central takes of an application.
-const REAL: Limits = Limits { concurrency: 5, requests: 6000, per: Duration::from_secs(300) };
+const REAL: ThrottleLimits = ThrottleLimits { concurrency: 5, requests: 6000, per: Duration::from_secs(300) };
 
 fn strict(plan: Plan) -> Plan {
     plan.settings(|settings| settings.limits = Some(REAL))
@@ -61,7 +61,7 @@ async fn two_hundred_clients_and_five_thousand_requests_see_no_error() {
 
 #[tokio::test]
 async fn a_limit_that_is_tighter_than_ours_is_met_with_patience() {
-    let limits = Limits { concurrency: 2, ..REAL };
+    let limits = ThrottleLimits { concurrency: 2, ..REAL };
     let rig = shared(Plan::default().settings(|settings| settings.limits = Some(limits))).await;
     let latch = Latch::closed();
     let posts = Matcher::any().method(Method::POST);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bcproxy::simulator::{Latch, Limits, Matcher, Outcome, Received, Script, Simulator, Times};
+use bcproxy::simulator::{Latch, Matcher, Outcome, Received, Script, Simulator, ThrottleLimits, Times};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ const OTHER: Uuid = Uuid::from_u128(0x0714e2);
 
 /// A connector with two applications, at a Business Central that keeps to its limits.
 fn two() -> Plan {
-    let real = Limits { concurrency: 5, requests: 6000, per: Duration::from_secs(300) };
+    let real = ThrottleLimits { concurrency: 5, requests: 6000, per: Duration::from_secs(300) };
     let plan = Plan::default().settings(|settings| settings.limits = Some(real));
     let client_id = plan.settings.client_id;
     let applications = format!(

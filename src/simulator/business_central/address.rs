@@ -1,39 +1,39 @@
-//! The address of a request: `/v2.0/[{tenant}/]{environment}/…`, taken apart.
+//! The path of a request: `/v2.0/[{tenant}/]{environment}/…`.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use uuid::Uuid;
 
-use super::errors::Failure;
+use super::errors::BusinessCentralError;
 
-/// What .NET's `Uri.EscapeDataString` escapes: everything but letters, digits and `-_.~`.
+/// The characters that .NET's `Uri.EscapeDataString` escapes: all except letters, digits and `-_.~`.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// A request's address below the environment.
+/// The parsed path of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
-    /// The tenant, where the address names it.
+    /// The tenant, if the path names it.
     pub tenant: Option<String>,
     pub environment: String,
-    /// What follows the environment, split and decoded.
+    /// The decoded segments after the environment.
     pub segments: Vec<String>,
 }
 
-/// A segment that may hold a key: `customers(…)`.
+/// A segment with or without a key: `customers(…)`, `customers`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Segment<'a> {
+pub(super) struct PathSegment<'a> {
     pub name: &'a str,
     pub key: Option<&'a str>,
 }
 
 impl Address {
-    pub fn parse(raw_path: &str) -> Result<Self, Failure> {
-        let unknown = || Failure::UnknownSegment(raw_path.to_owned());
+    pub fn parse(raw_path: &str) -> Result<Self, BusinessCentralError> {
+        let unknown = || BusinessCentralError::UnknownSegment(raw_path.to_owned());
         let mut segments = segments(raw_path)?.into_iter();
         if segments.next().as_deref() != Some("v2.0") {
             return Err(unknown());
         }
         let first = segments.next().ok_or_else(unknown)?;
-        // No environment's name is a GUID or holds a dot.
+        // The name of an environment is never a GUID and has no dot.
         let (tenant, environment) = if first.contains('.') || Uuid::try_parse(&first).is_ok() {
             (Some(first), segments.next().ok_or_else(unknown)?)
         } else {
@@ -43,12 +43,12 @@ impl Address {
     }
 }
 
-/// Splits a path and decodes its segments. Like every .NET server it goes up at `..`, whether that is escaped or not.
-pub(super) fn segments(raw_path: &str) -> Result<Vec<String>, Failure> {
+/// Splits a path and decodes its segments. Like every .NET server, it resolves `..`, even if escaped.
+pub(super) fn segments(raw_path: &str) -> Result<Vec<String>, BusinessCentralError> {
     let mut segments = Vec::new();
     for raw in raw_path.trim_start_matches('/').trim_end_matches('/').split('/') {
         let decoded = percent_decode_str(raw).decode_utf8();
-        match decoded.map_err(|_| Failure::UnknownSegment(raw_path.to_owned()))?.as_ref() {
+        match decoded.map_err(|_| BusinessCentralError::UnknownSegment(raw_path.to_owned()))?.as_ref() {
             "." => {}
             ".." => {
                 segments.pop();
@@ -59,7 +59,7 @@ pub(super) fn segments(raw_path: &str) -> Result<Vec<String>, Failure> {
     Ok(segments)
 }
 
-impl<'a> Segment<'a> {
+impl<'a> PathSegment<'a> {
     pub fn parse(text: &'a str) -> Self {
         match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
             Some((name, key)) => Self { name, key: Some(key) },
@@ -68,17 +68,17 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// Escapes a text for one path segment.
+/// Percent-encodes a text as one path segment.
 pub(super) fn escape(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
-/// Writes a text as an OData string literal inside a path: quoted, apostrophes doubled, percent-encoded.
+/// Writes a text as an OData string literal in a path: quoted, apostrophes doubled, percent-encoded.
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", escape(&text.replace('\'', "''")))
 }
 
-/// Reads an OData string literal.
+/// Reads an OData string literal; `None` if it is malformed.
 pub(super) fn unquote(text: &str) -> Option<String> {
     let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
     let without_doubled = inner.replace("''", "");
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tenant_may_be_left_out() {
+    fn the_tenant_is_optional() {
         let address = Address::parse("/v2.0/Production/WS/M%C3%BCller%20%2F%20Co/Page/X").unwrap();
         assert_eq!((address.tenant, address.environment.as_str()), (None, "Production"));
         assert_eq!(address.segments, ["WS", "Müller / Co", "Page", "X"]);
@@ -114,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_stands_between_the_first_and_the_last_parenthesis() {
-        assert_eq!(Segment::parse("Company('A (B)')"), Segment { name: "Company", key: Some("'A (B)'") });
-        assert_eq!(Segment::parse("companies"), Segment { name: "companies", key: None });
+    fn a_key_is_between_the_first_and_the_last_parenthesis() {
+        assert_eq!(PathSegment::parse("Company('A (B)')"), PathSegment { name: "Company", key: Some("'A (B)'") });
+        assert_eq!(PathSegment::parse("companies"), PathSegment { name: "companies", key: None });
     }
 }

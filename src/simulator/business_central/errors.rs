@@ -1,4 +1,4 @@
-//! Business Central's errors, and the envelope they travel in.
+//! Business Central's errors and their JSON envelope.
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
@@ -6,9 +6,9 @@ use hyper::{Response, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
 
-/// Why Business Central did not do what a request asked for.
+/// Why Business Central rejects a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum BusinessCentralError {
     #[error("The server has rejected the client credentials.")]
     InvalidCredentials,
     #[error("Sorry, the current permissions prevented the action. (TableData 18 Customer Read: Base Application)")]
@@ -53,7 +53,7 @@ pub(super) enum Failure {
     NotValidated(String),
 }
 
-impl Failure {
+impl BusinessCentralError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::InvalidCredentials => StatusCode::UNAUTHORIZED,
@@ -104,7 +104,7 @@ impl Failure {
         }
     }
 
-    /// The JSON envelope, with two spaces on either side of `CorrelationId:` as the real one has them.
+    /// The JSON envelope, with two spaces on either side of `CorrelationId:` like the real one.
     pub fn envelope(&self) -> Response<Bytes> {
         let message = match self {
             Self::NoEnvironment => self.to_string(),

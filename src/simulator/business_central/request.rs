@@ -1,124 +1,80 @@
-//! A request as the surfaces see it, and the place it was sent to.
+//! A request as OData and SOAP see it.
 
 use bytes::Bytes;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_MATCH};
+use hyper::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, IF_MATCH};
 use hyper::{HeaderMap, Method};
-use uuid::Uuid;
+use serde::de::DeserializeOwned;
 
-use super::address::Address;
-use super::books::Books;
-use super::errors::Failure;
-use crate::simulator::breakage::Breakage;
-use crate::simulator::settings::{Settings, TenantInLinks};
+use super::errors::BusinessCentralError;
 
-/// How much of a body a request may have, in bytes.
-pub(super) const BODY_LIMIT: usize = 16 << 20;
-
-/// Where a request's environment is, and what holds for all of it.
-pub(super) struct Place<'a> {
-    /// Scheme, host and port, as links name them.
-    pub origin: String,
-    /// The environment's absolute address, as links name it.
-    pub root: String,
-    pub settings: &'a Settings,
-}
+/// The largest body of a request, in bytes.
+pub(super) const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// A request whose whole body has arrived.
-pub(super) struct Request<'a> {
+pub(super) struct ServiceRequest<'a> {
     pub method: &'a Method,
     pub headers: &'a HeaderMap,
-    /// The query as it arrived.
+    /// The raw query.
     pub query: &'a str,
-    /// The body, or `None` when it was larger than [`BODY_LIMIT`].
+    /// The body, or `None` if it was larger than [`MAX_BODY_BYTES`].
     pub body: Option<&'a Bytes>,
-    /// The address of a webhook's receiver that has just answered the validation request.
+    /// The webhook receiver that has just answered the validation request.
     pub validated: Option<&'a str>,
 }
 
-/// How much an answer says about itself.
+/// The amount of control information in a response (`odata.metadata`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
+pub(super) enum MetadataLevel {
     None,
     Minimal,
     Full,
 }
 
-impl<'a> Place<'a> {
-    /// The place `address` leads to, for a client that used this host.
-    pub fn new(settings: &'a Settings, host: &str, address: &Address) -> Self {
-        let tenant = match settings.tenant_in_links {
-            TenantInLinks::AsRequested => address.tenant.clone(),
-            TenantInLinks::Always => Some(settings.tenant_id.to_string()),
-            TenantInLinks::Never => None,
-        };
-        let tenant = tenant.map(|tenant| format!("{tenant}/")).unwrap_or_default();
-        let origin = format!("https://{host}");
-        Self { root: format!("{origin}/v2.0/{tenant}{}", address.environment), origin, settings }
-    }
-
-    /// Refuses an address of another tenant or environment.
-    pub fn check(settings: &Settings, tenant_id: Uuid, address: &Address) -> Result<(), Failure> {
-        let is_tenant = |tenant: &String| {
-            let is_domain = tenant.eq_ignore_ascii_case(&settings.tenant_domain);
-            let id = if is_domain { Some(settings.tenant_id) } else { Uuid::try_parse(tenant).ok() };
-            id == Some(tenant_id)
-        };
-        if !address.tenant.as_ref().is_none_or(is_tenant) {
-            return Err(Failure::InvalidCredentials);
-        }
-        if !address.environment.eq_ignore_ascii_case(&settings.environment) {
-            return Err(Failure::NoEnvironment);
-        }
-        Ok(())
-    }
-
-    /// Refuses a company's data to an application without a permission set.
-    pub fn expect_permission(&self) -> Result<(), Failure> {
-        if self.settings.broken == Some(Breakage::Permission) { Err(Failure::NoPermission) } else { Ok(()) }
-    }
-
-    /// The company a request falls back to when it names none: the way into the wrong books.
-    pub fn default_company(&self, books: &Books) -> Result<usize, Failure> {
-        let name = self.settings.default_company.as_ref().ok_or(Failure::NoCompany)?;
-        books.find_company(name)
-    }
-}
-
-impl Request<'_> {
-    pub fn expect_read(&self) -> Result<(), Failure> {
+impl ServiceRequest<'_> {
+    /// Rejects methods other than GET and HEAD.
+    pub fn expect_read(&self) -> Result<(), BusinessCentralError> {
         match *self.method {
             Method::GET | Method::HEAD => Ok(()),
-            _ => Err(Failure::Method(self.method.to_string())),
+            _ => Err(BusinessCentralError::Method(self.method.to_string())),
         }
     }
 
-    /// The value of a query option, its name in any case.
+    /// The value of a query option, whose name is compared without case.
     pub fn option(&self, name: &str) -> Option<String> {
         let mut options = form_urlencoded::parse(self.query.as_bytes());
         options.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.into_owned())
     }
 
-    pub fn whole_body(&self) -> Result<&Bytes, Failure> {
-        self.body.ok_or(Failure::TooLarge)
+    pub fn whole_body(&self) -> Result<&Bytes, BusinessCentralError> {
+        self.body.ok_or(BusinessCentralError::TooLarge)
     }
 
-    /// The type of the body, without its parameters, in lower case.
+    /// The body, which must be uncompressed JSON.
+    pub fn json_body<T: DeserializeOwned>(&self) -> Result<T, BusinessCentralError> {
+        if self.media_type() != "application/json" || self.headers.contains_key(CONTENT_ENCODING) {
+            return Err(BusinessCentralError::ContentType("application/json"));
+        }
+        serde_json::from_slice(self.whole_body()?)
+            .map_err(|error| BusinessCentralError::BadRequest(format!("The request body is no JSON object: {error}.")))
+    }
+
+    /// The media type of the body in lower case, without parameters.
     pub fn media_type(&self) -> String {
         self.header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
-    pub fn level(&self) -> Level {
+    pub fn level(&self) -> MetadataLevel {
         let accepted = self.header(ACCEPT).to_ascii_lowercase();
         if accepted.contains("odata.metadata=full") {
-            Level::Full
+            MetadataLevel::Full
         } else if accepted.contains("odata.metadata=none") {
-            Level::None
+            MetadataLevel::None
         } else {
-            Level::Minimal
+            MetadataLevel::Minimal
         }
     }
 
-    /// Whether one of the preferences is this one.
+    /// Whether `Prefer` contains this preference.
     pub fn prefers(&self, preference: &str) -> bool {
         self.preferences().any(|known| known.eq_ignore_ascii_case(preference))
     }
@@ -128,20 +84,20 @@ impl Request<'_> {
         values.flat_map(|value| value.split([',', ';'])).map(str::trim)
     }
 
-    /// Whether a write of a version with this tag may happen. Without a tag it may not, where one is `required`.
-    pub fn check_tag(&self, current: &str, required: bool) -> Result<(), Failure> {
+    /// Checks `If-Match` against the ETag of the current version. Without the header, the check fails if a tag is `required`.
+    pub fn check_tag(&self, current: &str, required: bool) -> Result<(), BusinessCentralError> {
         let Some(tag) = self.headers.get(IF_MATCH) else {
-            return if required { Err(Failure::NoConcurrencyToken) } else { Ok(()) };
+            return if required { Err(BusinessCentralError::NoConcurrencyToken) } else { Ok(()) };
         };
         match tag.to_str() {
             Ok("*") => Ok(()),
             Ok(tag) if tag == current => Ok(()),
-            Ok(tag) if tag.starts_with("W/\"") => Err(Failure::EntityChanged),
-            _ => Err(Failure::NoConcurrencyToken),
+            Ok(tag) if tag.starts_with("W/\"") => Err(BusinessCentralError::EntityChanged),
+            _ => Err(BusinessCentralError::NoConcurrencyToken),
         }
     }
 
-    /// The value of a header; empty when there is none.
+    /// The value of a header; empty if it is missing.
     pub fn header(&self, name: HeaderName) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }

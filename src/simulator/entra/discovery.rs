@@ -1,21 +1,22 @@
-//! The OpenID discovery document: how anybody can see that a tenant exists.
+//! The OpenID discovery document. It shows without a credential whether a tenant exists.
 
 use bytes::Bytes;
 use hyper::{Response, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::errors::Refusal;
-use super::json_response;
+use super::errors::TokenRejection;
+use super::response::json_response;
 
-/// The tenant a request asks the document of.
-pub fn tenant_of(path: &str) -> Option<&str> {
+/// The tenant in the path of a discovery request; `None` for any other path.
+pub(super) fn tenant_of(path: &str) -> Option<&str> {
     path.strip_prefix('/')?
         .strip_suffix("/v2.0/.well-known/openid-configuration")
         .filter(|tenant| !tenant.contains('/'))
 }
 
-pub fn document(authority: &str, tenant_id: Uuid) -> Response<Bytes> {
+/// The discovery document of a tenant.
+pub(super) fn document(authority: &str, tenant_id: Uuid) -> Response<Bytes> {
     let base = format!("{authority}/{tenant_id}");
     let body = json!({
         "token_endpoint": format!("{base}/oauth2/v2.0/token"),
@@ -27,7 +28,8 @@ pub fn document(authority: &str, tenant_id: Uuid) -> Response<Bytes> {
     json_response(StatusCode::OK, &body)
 }
 
-pub fn unknown(tenant: &str) -> Response<Bytes> {
-    let refusal = Refusal::Tenant(tenant.to_owned());
-    json_response(refusal.status(), &refusal.body())
+/// The error for a tenant that does not exist.
+pub(super) fn unknown(tenant: &str) -> Response<Bytes> {
+    let rejection = TokenRejection::Tenant(tenant.to_owned());
+    json_response(rejection.status(), &rejection.body())
 }

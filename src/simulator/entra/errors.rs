@@ -1,16 +1,16 @@
-//! What Entra answers when it issues no token.
+//! Why Entra issues no token, and the error that it sends.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::registration::StatementFault;
+use super::assertion::AssertionFault;
 use crate::simulator::breakage::Breakage;
 
-/// A refused token request; each has its AADSTS code.
+/// Why a token request is rejected. Every reason has an AADSTS code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum TokenRejection {
     #[error("Only POST requests are accepted here, this was {0}.")]
     Method(String),
     #[error("There is no endpoint at this address.")]
@@ -34,13 +34,13 @@ pub(super) enum Refusal {
     #[error("The client secret provided for app '{0}' is expired.")]
     ExpiredSecret(Uuid),
     #[error("{0}")]
-    Statement(StatementFault),
+    Assertion(AssertionFault),
     #[error("{message}")]
     Scripted { status: StatusCode, error: String, code: u32, message: String },
 }
 
-impl Refusal {
-    /// What an application with the right credential is told in such a set-up.
+impl TokenRejection {
+    /// The rejection of an application with a valid credential in a set-up that is broken in this way.
     pub fn of(broken: Breakage) -> Option<Self> {
         let (error, code, message) = match broken {
             Breakage::DisabledApplication => ("unauthorized_client", 7000112, "The application is disabled."),
@@ -57,7 +57,7 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Endpoint => StatusCode::NOT_FOUND,
-            Self::Secret(_) | Self::ExpiredSecret(_) | Self::MissingCredential | Self::Statement(_) => {
+            Self::Secret(_) | Self::ExpiredSecret(_) | Self::MissingCredential | Self::Assertion(_) => {
                 StatusCode::UNAUTHORIZED
             }
             Self::Scripted { status, .. } => *status,
@@ -79,12 +79,12 @@ impl Refusal {
             Self::Application { .. } => ("unauthorized_client", 700016),
             Self::Secret(_) => ("invalid_client", 7000215),
             Self::ExpiredSecret(_) => ("invalid_client", 7000222),
-            Self::Statement(fault) => ("invalid_client", fault.code()),
+            Self::Assertion(fault) => ("invalid_client", fault.code()),
             Self::Scripted { error, code, .. } => (error, *code),
         }
     }
 
-    /// The JSON object Entra sends.
+    /// The JSON object that Entra sends.
     pub fn body(&self) -> Value {
         let (error, code) = self.codes();
         let (trace_id, correlation_id, timestamp) = (Uuid::new_v4(), Uuid::new_v4(), timestamp());
@@ -102,7 +102,7 @@ impl Refusal {
     }
 }
 
-/// The present in the form `2016-01-09 02:02:12Z`.
+/// The current time in the form `2016-01-09 02:02:12Z`.
 fn timestamp() -> String {
     let now = OffsetDateTime::now_utc();
     let (year, month, day) = now.to_calendar_date();

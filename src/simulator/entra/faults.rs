@@ -1,4 +1,4 @@
-//! What can be wrong with Entra, for a test to switch on.
+//! Faults of Entra that a test can activate.
 
 use std::sync::Mutex;
 
@@ -7,35 +7,50 @@ use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 
 use crate::simulator::latch::Latch;
-use crate::simulator::sync::lock;
+use crate::simulator::lock::lock;
 use crate::simulator::times::Times;
 
-/// Something wrong with the token endpoint.
+/// A fault of the token endpoint.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// New connections are closed at once; a request on an open one ends with it.
+    /// New connections are closed immediately; a request on an open connection breaks it off.
     Unreachable,
-    /// An answer in Entra's error shape. `error` is OAuth's word (`temporarily_unavailable`), `code` the AADSTS number,
-    /// `retry_after` in seconds.
-    Error { status: StatusCode, error: String, code: u32, retry_after: Option<u32> },
-    /// A web page, as from an intercepting web proxy.
+    /// An error in the form that Entra uses.
+    Error {
+        /// The status of the response.
+        status: StatusCode,
+        /// The OAuth error, such as `temporarily_unavailable`.
+        error: String,
+        /// The AADSTS number.
+        code: u32,
+        /// The `Retry-After` header, in seconds.
+        retry_after: Option<u32>,
+    },
+    /// A web page with this status, as from an intercepting web proxy.
     Html(StatusCode),
-    /// The usual answer, if it grants a token, with its JSON changed.
+    /// The ordinary response with its JSON changed by this function.
     Changed(fn(&mut serde_json::Value)),
-    /// Another answer altogether.
-    Response { status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>, body: Bytes },
-    /// The request waits for the latch and is then answered as usual.
+    /// Another response instead of the ordinary one.
+    Response {
+        /// The status of the response.
+        status: StatusCode,
+        /// Headers to add.
+        headers: Vec<(HeaderName, HeaderValue)>,
+        /// The whole body.
+        body: Bytes,
+    },
+    /// The ordinary response, sent only once the latch is open.
     Held(Latch),
 }
 
 impl Fault {
-    /// A 503 that passes.
+    /// A 503 with `temporarily_unavailable`; `retry_after` in seconds.
     pub fn unavailable(retry_after: Option<u32>) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self::Error { status, error: "temporarily_unavailable".to_owned(), code: 90033, retry_after }
     }
 
-    /// An error with this AADSTS number, and the status and OAuth word that go with it.
+    /// The error with this AADSTS number, and with the status and OAuth error that Entra sends with it.
     pub fn aadsts(code: u32) -> Self {
         let (status, error) = match code {
             7000215 | 70002 | 7000222 | 7000216 | 7000218 | 700027 | 700024 | 500133 | 50012 | 50006 | 50017
@@ -60,7 +75,7 @@ impl Fault {
     }
 }
 
-/// The fault in force, if any.
+/// The active fault, if any.
 #[derive(Default)]
 pub(super) struct Faults(Mutex<Option<(Fault, Times)>>);
 
@@ -69,7 +84,7 @@ impl Faults {
         *lock(&self.0) = fault;
     }
 
-    /// The fault for the request or connection at hand, used once more.
+    /// The active fault if it `applies`; this uses it once.
     pub fn take(&self, applies: impl FnOnce(&Fault) -> bool) -> Option<Fault> {
         let mut current = lock(&self.0);
         let (fault, times) = current.as_mut()?;

@@ -1,4 +1,4 @@
-//! The tokens Entra issued, and whether Business Central accepts one.
+//! The tokens that Entra issued, and the check that Business Central applies to a token.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -10,36 +10,36 @@ use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::simulator::sync::lock;
+use crate::simulator::lock::lock;
 
-/// The application permission without which Business Central refuses a token.
+/// The application permission that Business Central requires in a token.
 pub const API_READ_WRITE_ALL: &str = "API.ReadWrite.All";
 
-/// The resource tokens are for.
-pub const AUDIENCE: &str = "https://api.businesscentral.dynamics.com";
+/// The audience that Business Central requires in a token.
+pub(super) const AUDIENCE: &str = "https://api.businesscentral.dynamics.com";
 
-/// Every token that was issued and neither revoked nor cleared away after its end.
+/// Every token that was issued and has neither expired nor been revoked.
 #[derive(Default)]
-pub struct Tokens(Mutex<HashMap<String, Issued>>);
+pub struct Tokens(Mutex<HashMap<String, TokenFacts>>);
 
-/// What Business Central needs to know of a token.
+/// What Business Central reads from a token.
 #[derive(Debug, Clone)]
-pub struct Issued {
+pub struct TokenFacts {
     pub tenant_id: Uuid,
     pub client_id: Uuid,
     pub roles: Vec<String>,
     audience: String,
-    /// By the runtime's clock, so that a test that stops the clock decides.
+    /// On the clock of the runtime, which a test can pause.
     expires: Instant,
 }
 
 impl Tokens {
-    /// A new token in the shape of a JWT: real claims, a random signature, no two alike.
+    /// Issues a token for Business Central: a unique JWT with real claims and a random signature.
     pub fn issue(&self, tenant_id: Uuid, client_id: Uuid, roles: Vec<String>, lifetime: Duration) -> String {
         self.issue_for(AUDIENCE, tenant_id, client_id, roles, lifetime)
     }
 
-    /// The same for any audience.
+    /// Issues a token for any audience.
     pub fn issue_for(
         &self,
         audience: &str,
@@ -76,7 +76,7 @@ impl Tokens {
         issued.retain(|_, token| token.expires > now);
         issued.insert(
             token.clone(),
-            Issued {
+            TokenFacts {
                 tenant_id,
                 client_id,
                 roles,
@@ -87,19 +87,19 @@ impl Tokens {
         token
     }
 
-    /// The token's facts while it is accepted: issued here, not expired, not revoked, for Business Central, with the role it asks for.
-    pub fn accepted(&self, token: &str) -> Option<Issued> {
+    /// The facts of a token that is current, for Business Central and with the required role; `None` for any other.
+    pub fn accepted(&self, token: &str) -> Option<TokenFacts> {
         let issued = lock(&self.0).get(token).cloned()?;
         let has_role = issued.roles.iter().any(|role| role == API_READ_WRITE_ALL);
         (has_role && issued.audience == AUDIENCE && issued.expires > Instant::now()).then_some(issued)
     }
 
-    /// Whether it was issued here and has not ended.
+    /// Whether a token was issued here and has neither expired nor been revoked.
     pub fn is_current(&self, token: &str) -> bool {
         lock(&self.0).get(token).is_some_and(|issued| issued.expires > Instant::now())
     }
 
-    /// Refuses every token issued so far.
+    /// Revokes every token issued so far.
     pub fn revoke_all(&self) {
         lock(&self.0).clear();
     }

@@ -1,21 +1,21 @@
-//! Filters of `ReadMultiple`: the part of Business Central's filter language that clients of old use.
+//! Filters of `ReadMultiple`: the subset of Business Central's filter language that legacy clients use.
 
 use serde_json::Value;
 
-use super::envelope::Fault;
+use super::envelope::SoapFault;
 
-/// A filter on one field: a value, a value with `*` in it, or a range.
+/// A filter on a field: a value, a value with `*` wildcards, or a range.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Criteria {
     Any,
     Exact(String),
-    /// What stands between the stars.
+    /// The parts between the wildcards.
     Wildcard(Vec<String>),
     Range(Option<String>, Option<String>),
 }
 
 impl Criteria {
-    pub fn parse(text: &str) -> Result<Self, Fault> {
+    pub fn parse(text: &str) -> Result<Self, SoapFault> {
         if text.is_empty() {
             return Ok(Self::Any);
         }
@@ -23,7 +23,7 @@ impl Criteria {
             return Ok(Self::Exact(quoted.replace("''", "'")));
         }
         if text.contains(['|', '&', '<', '>', '=', '@', '?', '(', ')']) {
-            return Err(Fault::Filter(text.to_owned()));
+            return Err(SoapFault::Filter(text.to_owned()));
         }
         if let Some((from, to)) = text.split_once("..") {
             let bound = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -49,7 +49,7 @@ impl Criteria {
     }
 }
 
-/// Numbers by their value, everything else by its characters.
+/// Compares numbers by value, and other texts by their characters.
 fn compare(one: &str, other: &str) -> std::cmp::Ordering {
     match (one.parse::<f64>(), other.parse::<f64>()) {
         (Ok(number), Ok(other_number)) => number.total_cmp(&other_number),
@@ -57,7 +57,7 @@ fn compare(one: &str, other: &str) -> std::cmp::Ordering {
     }
 }
 
-/// Whether the value begins with the first part, ends with the last and holds those between in their order.
+/// Whether the value starts with the first part, ends with the last, and contains the others in order between them.
 fn matches_parts(value: &str, parts: &[String]) -> bool {
     let [first, middle @ .., last] = parts else {
         return false;

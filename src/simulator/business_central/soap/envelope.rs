@@ -1,4 +1,4 @@
-//! SOAP 1.1 envelopes: reading an operation, writing its result, faults.
+//! SOAP 1.1 envelopes: the operation of a request, the result of a response, and faults.
 
 use std::borrow::Cow;
 
@@ -7,14 +7,14 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use roxmltree::{Document, Node};
 
-use crate::simulator::business_central::errors::Failure;
-use crate::simulator::business_central::schema::View;
+use crate::simulator::business_central::data::schema::EntityView;
+use crate::simulator::business_central::errors::BusinessCentralError;
 
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 
-/// Why a call gave no result.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum SoapFault {
     #[error("The message could not be read: {0}")]
     Malformed(String),
     #[error("The method {0} is not part of this service.")]
@@ -26,11 +26,11 @@ pub(super) enum Fault {
     #[error("The field \"{0}\" cannot have the value \"{1}\".")]
     Value(String, String),
     #[error(transparent)]
-    Failure(#[from] Failure),
+    BusinessCentral(#[from] BusinessCentralError),
 }
 
-impl Fault {
-    /// The exception's class, by which clients tell the kinds apart.
+impl SoapFault {
+    /// The class of the exception, by which clients distinguish the faults.
     fn class(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "System.ServiceModel.CommunicationException",
@@ -38,12 +38,18 @@ impl Fault {
             Self::Filter(_) => "Microsoft.Dynamics.Nav.Types.Exceptions.NavFilterException",
             Self::Key(_) => "Microsoft.Dynamics.Nav.Service.WebServices.ServiceBrokerException",
             Self::Value(..) => "Microsoft.Dynamics.Nav.Types.Exceptions.NavNCLEvaluateException",
-            Self::Failure(failure) => match failure {
-                Failure::RecordNotFound(_) => "Microsoft.Dynamics.Nav.Types.Exceptions.NavCSideRecordNotFoundException",
-                Failure::NoPermission => "Microsoft.Dynamics.Nav.Types.Exceptions.NavPermissionException",
-                Failure::EntityChanged => "Microsoft.Dynamics.Nav.Types.Exceptions.NavCSideRecordChangedException",
-                Failure::SameKey(_) => "Microsoft.Dynamics.Nav.Types.Exceptions.NavCSideDuplicateKeyException",
-                Failure::CompanyNotFound(_) | Failure::NoCompany => {
+            Self::BusinessCentral(failure) => match failure {
+                BusinessCentralError::RecordNotFound(_) => {
+                    "Microsoft.Dynamics.Nav.Types.Exceptions.NavCSideRecordNotFoundException"
+                }
+                BusinessCentralError::NoPermission => "Microsoft.Dynamics.Nav.Types.Exceptions.NavPermissionException",
+                BusinessCentralError::EntityChanged => {
+                    "Microsoft.Dynamics.Nav.Types.Exceptions.NavCSideRecordChangedException"
+                }
+                BusinessCentralError::SameKey(_) => {
+                    "Microsoft.Dynamics.Nav.Types.Exceptions.NavCSideDuplicateKeyException"
+                }
+                BusinessCentralError::CompanyNotFound(_) | BusinessCentralError::NoCompany => {
                     "Microsoft.Dynamics.Nav.Types.Exceptions.NavCompanyNotFoundException"
                 }
                 _ => "Microsoft.Dynamics.Nav.Types.Exceptions.NavNCLDialogException",
@@ -51,90 +57,91 @@ impl Fault {
         }
     }
 
-    /// The fault as SOAP 1.1 sends it: always with status 500.
+    /// The response for the fault. In SOAP 1.1, its status is always 500.
     pub fn response(&self) -> Response<Bytes> {
         let (class, message) = (self.class(), self.to_string());
         let message = escape_text(&message);
         let mut response = xml_response(format!(
-            "<s:Envelope xmlns:s=\"{SOAP}\"><s:Body><s:Fault>\
+            "<s:Envelope xmlns:s=\"{SOAP}\"><s:Body><s:SoapFault>\
              <faultcode xmlns:a=\"urn:microsoft-dynamics-schemas/error\">a:{class}</faultcode>\
              <faultstring xml:lang=\"en-US\">{message}</faultstring>\
              <detail><string xmlns=\"http://schemas.microsoft.com/2003/10/Serialization/\">{message}</string></detail>\
-             </s:Fault></s:Body></s:Envelope>"
+             </s:SoapFault></s:Body></s:Envelope>"
         ));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     }
 }
 
-/// The element that names an operation and holds its parameters.
+/// An XML element: an operation or one of its parameters.
 #[derive(Clone, Copy)]
-pub(super) struct Element<'a>(Node<'a, 'a>);
+pub(super) struct XmlElement<'a>(Node<'a, 'a>);
 
-impl<'a> Element<'a> {
+impl<'a> XmlElement<'a> {
     pub fn name(self) -> &'a str {
         self.0.tag_name().name()
     }
 
-    pub fn children(self) -> impl Iterator<Item = Element<'a>> {
-        self.0.children().filter(Node::is_element).map(Element)
+    pub fn children(self) -> impl Iterator<Item = XmlElement<'a>> {
+        self.0.children().filter(Node::is_element).map(XmlElement)
     }
 
-    pub fn child(self, name: &str) -> Option<Element<'a>> {
+    pub fn child(self, name: &str) -> Option<XmlElement<'a>> {
         self.children().find(|child| child.name() == name)
     }
 
-    /// All text inside, entities resolved.
+    /// All text within the element, with entities resolved.
     pub fn text(self) -> String {
         self.0.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect()
     }
 
-    /// The text of a child; empty when there is none.
+    /// The text of a child; empty if there is no such child.
     pub fn parameter(self, name: &str) -> String {
-        self.child(name).map(Element::text).unwrap_or_default()
+        self.child(name).map(XmlElement::text).unwrap_or_default()
     }
 }
 
-/// Reads the operation out of an envelope, lets `execute` write the result's content and wraps that up.
+/// Reads the operation from an envelope, and wraps the result that `execute` writes.
 pub(super) fn with_operation(
     body: &[u8],
     namespace: &str,
-    execute: impl FnOnce(Element) -> Result<String, Fault>,
-) -> Result<Response<Bytes>, Fault> {
-    let malformed = |what: &str| Fault::Malformed(what.to_owned());
+    execute: impl FnOnce(XmlElement) -> Result<String, SoapFault>,
+) -> Result<Response<Bytes>, SoapFault> {
+    let malformed = |what: &str| SoapFault::Malformed(what.to_owned());
     let text = std::str::from_utf8(body).map_err(|_| malformed("it is not UTF-8"))?;
     let document =
         Document::parse(text.trim_start_matches('\u{feff}')).map_err(|error| malformed(&error.to_string()))?;
     let is_soap = |node: &Node, name: &str| node.has_tag_name((SOAP, name));
     let envelope = document.root_element();
     if !is_soap(&envelope, "Envelope") {
-        return Err(malformed("it is no SOAP 1.1 envelope"));
+        return Err(malformed("it is not a SOAP 1.1 envelope"));
     }
     let body = envelope.children().find(|node| is_soap(node, "Body")).ok_or_else(|| malformed("it has no Body"))?;
     let operation = body.children().find(Node::is_element).ok_or_else(|| malformed("its Body is empty"))?;
     let name = operation.tag_name().name();
     if operation.tag_name().namespace() != Some(namespace) {
-        return Err(Fault::UnknownOperation(name.to_owned()));
+        return Err(SoapFault::UnknownOperation(name.to_owned()));
     }
-    let content = execute(Element(operation))?;
+    let content = execute(XmlElement(operation))?;
     Ok(xml_response(format!(
         "<Soap:Envelope xmlns:Soap=\"{SOAP}\"><Soap:Body><{name}_Result xmlns=\"{namespace}\">{content}</{name}_Result>\
          </Soap:Body></Soap:Envelope>"
     )))
 }
 
-/// The namespace of a page's service: its name in lower case.
-pub(super) fn namespace(view: &View) -> String {
+/// The namespace of a page, which has its name in lower case.
+pub(super) fn namespace(view: &EntityView) -> String {
     format!("urn:microsoft-dynamics-schemas/page/{}", view.set.to_lowercase())
 }
 
+/// An XML response with status 200.
 pub(super) fn xml_response(xml: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(format!("<?xml version=\"1.0\" encoding=\"utf-8\"?>{xml}")));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
     response
 }
 
-/// Escapes a text for element content and attributes; characters XML can't hold become U+FFFD.
+/// Escapes a text for element content and attributes. Characters that are invalid in XML become U+FFFD.
 pub(super) fn escape_text(text: &str) -> Cow<'_, str> {
     let is_special = |character: char| matches!(character, '<' | '>' | '&' | '"' | '\'') || !is_xml(character);
     if !text.contains(is_special) {
@@ -164,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_survive_the_way_through_xml() {
+    fn escaped_texts_are_restored() {
         let text = "Größe <M> & \"Söhne\" Åse's";
         let xml = format!("<a b=\"{0}\">{0}</a>", escape_text(text));
         let document = Document::parse(&xml).unwrap();
@@ -174,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_call_gives_a_fault() {
+    fn malformed_calls_fail() {
         let call = |body: &str| with_operation(body.as_bytes(), "urn:x", |operation| Ok(operation.name().to_owned()));
         let envelope = |inner: &str| format!("<e:Envelope xmlns:e='{SOAP}'>{inner}</e:Envelope>");
         assert!(call(&envelope("<e:Header/><e:Body><Do xmlns='urn:x'/></e:Body>")).is_ok());

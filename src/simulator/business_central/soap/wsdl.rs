@@ -4,35 +4,35 @@ use super::codeunit::NAMESPACE;
 use super::envelope::{escape_text, namespace};
 use super::page::OPERATIONS;
 use super::xsd::{XSD, any_number, complex_type, message, one, optional, request_and_result, schema, xsd_type};
-use crate::simulator::business_central::schema::View;
+use crate::simulator::business_central::data::schema::EntityView;
 use crate::simulator::business_central::tools::{METHODS, TOOLS};
 
 const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
 const SOAP: &str = "http://schemas.xmlsoap.org/wsdl/soap/";
 
-/// What a description is made of.
-struct Service<'a> {
-    /// The service's own name.
+/// The parts of a WSDL document.
+struct WsdlService<'a> {
+    /// The name of the service.
     service: &'a str,
-    /// What port and binding are named after.
+    /// The prefix of the names of port and binding.
     name: &'a str,
     namespace: &'a str,
     types: String,
     operations: &'a [&'a str],
     location: &'a str,
-    style: Style,
+    style: BindingStyle,
 }
 
-/// How elements of the SOAP binding are written. Both are the same to a reader of XML.
+/// The notation of SOAP binding elements. XML parsers see no difference.
 #[derive(Clone, Copy)]
-enum Style {
+enum BindingStyle {
     /// `<address location="…" xmlns="…"/>`, as Business Central does.
     OwnNamespace,
-    /// `<soap:address location="…"/>`, as most others do.
+    /// `<soap:address location="…"/>`, as most other services do.
     Prefix,
 }
 
-impl Style {
+impl BindingStyle {
     fn element(self, name: &str, attributes: &str) -> String {
         match self {
             Self::OwnNamespace => format!("<{name} {attributes} xmlns=\"{SOAP}\"/>"),
@@ -41,8 +41,8 @@ impl Style {
     }
 }
 
-/// The description of a page; `location` is the service's absolute address.
-pub(super) fn page(view: &'static View, location: &str) -> String {
+/// The WSDL of a page; `location` is the absolute URL of the service.
+pub(super) fn page(view: &'static EntityView, location: &str) -> String {
     let name = view.set;
     let fields: String = view.fields.iter().map(|(field, _)| optional(field, xsd_type(view, field))).collect();
     let names: String = view.fields.iter().map(|(field, _)| format!("<xsd:enumeration value=\"{field}\"/>")).collect();
@@ -60,18 +60,18 @@ pub(super) fn page(view: &'static View, location: &str) -> String {
     .concat();
     let messages: String = OPERATIONS.iter().map(|operation| page_messages(name, operation)).collect();
     let namespace = namespace(view);
-    definitions(&Service {
+    definitions(&WsdlService {
         service: &format!("{name}_Service"),
         name,
         types: schema(&namespace, &(types + &messages)),
         namespace: &namespace,
         operations: &OPERATIONS,
         location,
-        style: Style::OwnNamespace,
+        style: BindingStyle::OwnNamespace,
     })
 }
 
-/// The description of the codeunit `Tools`. Its messages stand in schemas of their own, which importers must fetch.
+/// The WSDL of the codeunit `Tools`. Its messages are in separate schemas, which clients must fetch.
 pub(super) fn codeunit(location: &str) -> String {
     let address = escape_text(location);
     let types = format!(
@@ -79,18 +79,18 @@ pub(super) fn codeunit(location: &str) -> String {
          <xsd:import namespace=\"{NAMESPACE}\" schemaLocation=\"{address}?xsd=xsd0\"/></xsd:schema>"
     );
     let operations = METHODS.map(|method| method.name);
-    definitions(&Service {
+    definitions(&WsdlService {
         service: TOOLS,
         name: TOOLS,
         namespace: NAMESPACE,
         types,
         operations: &operations,
         location,
-        style: Style::Prefix,
+        style: BindingStyle::Prefix,
     })
 }
 
-/// A schema of the codeunit: `xsd0` holds the requests and includes `xsd1`, the results.
+/// A schema of the codeunit: `xsd0` has the requests and includes `xsd1` with the results.
 pub(super) fn codeunit_schema(name: &str, location: &str) -> Option<String> {
     let messages: String = match name {
         "xsd0" => METHODS.iter().map(|method| message(method.name, &one(method.parameter, "xsd:string"))).collect(),
@@ -107,17 +107,17 @@ pub(super) fn codeunit_schema(name: &str, location: &str) -> Option<String> {
     Some(schema(NAMESPACE, &(include + &messages)))
 }
 
-/// The description of the service that lists the companies.
+/// The WSDL of the system service.
 pub(super) fn system(namespace: &str, location: &str) -> String {
     let messages = request_and_result("Companies", "", &any_number("return_value", "xsd:string"));
-    definitions(&Service {
+    definitions(&WsdlService {
         service: "SystemService",
         name: "SystemService",
         namespace,
         types: schema(namespace, &messages),
         operations: &["Companies"],
         location,
-        style: Style::OwnNamespace,
+        style: BindingStyle::OwnNamespace,
     })
 }
 
@@ -148,8 +148,8 @@ fn page_messages(name: &str, operation: &str) -> String {
     request_and_result(operation, &request, &result)
 }
 
-fn definitions(service: &Service) -> String {
-    let Service { service, name, namespace, types, operations, location, style } = service;
+fn definitions(service: &WsdlService) -> String {
+    let WsdlService { service, name, namespace, types, operations, location, style } = service;
     let each = |write: &dyn Fn(&str) -> String| operations.iter().map(|operation| write(operation)).collect::<String>();
     let messages = each(&|operation| {
         [operation.to_owned(), format!("{operation}_Result")]
@@ -188,17 +188,17 @@ fn definitions(service: &Service) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::business_central::catalogue::PAGES;
+    use crate::simulator::business_central::data::views::PAGES;
 
     #[test]
-    fn every_description_is_complete() {
+    fn every_wsdl_is_complete() {
         let location = "https://host/v2.0/Production/WS/A%20%26%20B/Page/Customer";
         let inline = |wsdl: String| (wsdl, String::new());
         let schemas = ["xsd0", "xsd1"].map(|name| codeunit_schema(name, location).unwrap()).concat();
         for (wsdl, schemas) in
             [inline(page(&PAGES[0], location)), (codeunit(location), schemas), inline(system("urn:s", location))]
         {
-            // Schemas of their own count as if they stood in the description.
+            // Separate schemas count as part of the WSDL.
             let wsdl = wsdl.replace("<types>", &format!("<types>{schemas}"));
             let document = roxmltree::Document::parse(&wsdl).unwrap();
             let named = |tag: &str| -> Vec<&str> {

@@ -1,10 +1,11 @@
-//! XML Schema: the pieces the descriptions are put together from.
+//! The XML Schema fragments of a WSDL.
 
-use crate::simulator::business_central::schema::{Kind, View};
+use crate::simulator::business_central::data::schema::{ColumnKind, EntityView};
 
+/// The namespace of XML Schema.
 pub(super) const XSD: &str = "http://www.w3.org/2001/XMLSchema";
 
-/// A schema whose content stands in a namespace.
+/// A schema for one namespace.
 pub(super) fn schema(namespace: &str, content: &str) -> String {
     format!(
         "<xsd:schema xmlns:xsd=\"{XSD}\" xmlns:tns=\"{namespace}\" elementFormDefault=\"qualified\" \
@@ -12,29 +13,34 @@ pub(super) fn schema(namespace: &str, content: &str) -> String {
     )
 }
 
-pub(super) fn xsd_type(view: &'static View, field: &str) -> &'static str {
+/// The type of a field.
+pub(super) fn xsd_type(view: &'static EntityView, field: &str) -> &'static str {
     match view.column(field).map(|column| column.kind) {
-        Some(Kind::Decimal) => "xsd:decimal",
-        Some(Kind::Boolean) => "xsd:boolean",
-        Some(Kind::Integer) => "xsd:long",
-        Some(Kind::Date) => "xsd:date",
-        Some(Kind::DateTime) => "xsd:dateTime",
+        Some(ColumnKind::Decimal) => "xsd:decimal",
+        Some(ColumnKind::Boolean) => "xsd:boolean",
+        Some(ColumnKind::Integer) => "xsd:long",
+        Some(ColumnKind::Date) => "xsd:date",
+        Some(ColumnKind::DateTime) => "xsd:dateTime",
         _ => "xsd:string",
     }
 }
 
+/// An element that occurs once.
 pub(super) fn one(name: &str, of: &str) -> String {
     format!("<xsd:element minOccurs=\"1\" maxOccurs=\"1\" name=\"{name}\" type=\"{of}\"/>")
 }
 
+/// An element that occurs at most once.
 pub(super) fn optional(name: &str, of: &str) -> String {
     format!("<xsd:element minOccurs=\"0\" maxOccurs=\"1\" name=\"{name}\" type=\"{of}\"/>")
 }
 
+/// An element that occurs any number of times.
 pub(super) fn any_number(name: &str, of: &str) -> String {
     format!("<xsd:element minOccurs=\"0\" maxOccurs=\"unbounded\" name=\"{name}\" type=\"{of}\"/>")
 }
 
+/// A named type.
 pub(super) fn complex_type(name: &str, elements: &str) -> String {
     format!("<xsd:complexType name=\"{name}\"><xsd:sequence>{elements}</xsd:sequence></xsd:complexType>")
 }
@@ -46,6 +52,7 @@ pub(super) fn message(name: &str, elements: &str) -> String {
     )
 }
 
+/// The messages of an operation.
 pub(super) fn request_and_result(operation: &str, request: &str, result: &str) -> String {
     message(operation, request) + &message(&format!("{operation}_Result"), result)
 }

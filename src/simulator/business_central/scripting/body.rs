@@ -1,4 +1,4 @@
-//! The body of an answer: a sequence of steps, streamed in bounded memory.
+//! The body of a response: a sequence of steps, streamed in bounded memory.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -9,47 +9,47 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::{HeaderMap, Response, Version};
 
-use super::listener::Connection;
-use super::record::Entry;
-use super::script::{Framing, Scripted, Step};
+use super::response::{BodyStep, Framing, ScriptedResponse};
+use crate::simulator::business_central::request_log::LogEntry;
+use crate::simulator::listener::ConnectionHandle;
 
 const ALPHABET: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
 
-/// What [`Step::Fill`] sends again and again: whole alphabets, close to 64 KiB of them.
-static FILLING: [u8; 26 * 2520] = {
-    let mut filling = [0; 26 * 2520];
+/// The bytes that [`BodyStep::Fill`] repeats: whole alphabets, close to 64 KiB.
+static FILL_PATTERN: [u8; 26 * 2520] = {
+    let mut pattern = [0; 26 * 2520];
     let mut index = 0;
-    while index < filling.len() {
-        filling[index] = ALPHABET[index % ALPHABET.len()];
+    while index < pattern.len() {
+        pattern[index] = ALPHABET[index % ALPHABET.len()];
         index += 1;
     }
-    filling
+    pattern
 };
 
-/// A body that plays its steps and tells the record how it ended.
-pub(super) struct AnswerBody {
-    steps: VecDeque<Step>,
-    /// What is left of the announced length, in bytes.
+/// A body that plays its steps and logs the outcome.
+pub struct ScriptedBody {
+    steps: VecDeque<BodyStep>,
+    /// The unsent part of the announced length, in bytes.
     announced: Option<u64>,
     trailers: Option<HeaderMap>,
     holding: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    connection: Connection,
-    /// Given up as soon as the outcome is known.
-    entry: Option<Entry>,
+    connection: ConnectionHandle,
+    /// Dropped as soon as the outcome is known.
+    entry: Option<LogEntry>,
 }
 
-/// The answer that plays `scripted`. HTTP sends no body after HEAD, 204 and 304, so that none has to be played then.
-pub(super) fn play(
-    scripted: Scripted,
+/// The response that plays `scripted`. A `bodiless` one, to HEAD or with 204 or 304, is complete without its body.
+pub fn play(
+    scripted: ScriptedResponse,
     bodiless: bool,
-    connection: Connection,
-    mut entry: Entry,
-) -> Response<AnswerBody> {
+    connection: ConnectionHandle,
+    mut entry: LogEntry,
+) -> Response<ScriptedBody> {
     entry.status(scripted.status);
     if bodiless {
         entry.answered();
     }
-    let body = AnswerBody {
+    let body = ScriptedBody {
         announced: (scripted.framing == Framing::ContentLength).then(|| announced_length(&scripted.steps)),
         steps: scripted.steps.into(),
         trailers: Some(scripted.trailers).filter(|trailers| !trailers.is_empty()),
@@ -66,17 +66,17 @@ pub(super) fn play(
     response
 }
 
-fn announced_length(steps: &[Step]) -> u64 {
-    let length_of = |step: &Step| match step {
-        Step::Send(bytes) => bytes.len() as u64,
-        Step::Fill(length) => *length,
-        Step::Hold(_) => 0,
-        Step::Break(_, missing) => *missing,
+fn announced_length(steps: &[BodyStep]) -> u64 {
+    let length_of = |step: &BodyStep| match step {
+        BodyStep::Send(bytes) => bytes.len() as u64,
+        BodyStep::Fill(length) => *length,
+        BodyStep::Hold(_) => 0,
+        BodyStep::Break(_, missing) => *missing,
     };
     steps.iter().map(length_of).sum()
 }
 
-impl AnswerBody {
+impl ScriptedBody {
     fn data(&mut self, bytes: Bytes) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if let Some(announced) = &mut self.announced {
             *announced = announced.saturating_sub(bytes.len() as u64);
@@ -91,38 +91,38 @@ impl AnswerBody {
     }
 }
 
-impl Body for AnswerBody {
+impl Body for ScriptedBody {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         loop {
             match self.steps.front_mut() {
-                Some(Step::Send(bytes)) => {
+                Some(BodyStep::Send(bytes)) => {
                     let bytes = std::mem::take(bytes);
                     self.steps.pop_front();
                     if !bytes.is_empty() {
                         return self.data(bytes);
                     }
                 }
-                Some(Step::Fill(left)) => {
-                    let length = usize::try_from(*left).unwrap_or(usize::MAX).min(FILLING.len());
+                Some(BodyStep::Fill(left)) => {
+                    let length = usize::try_from(*left).unwrap_or(usize::MAX).min(FILL_PATTERN.len());
                     *left -= length as u64;
                     if *left == 0 {
                         self.steps.pop_front();
                     }
-                    if let Some(filling @ [_, ..]) = FILLING.get(..length) {
-                        return self.data(Bytes::from_static(filling));
+                    if let Some(bytes @ [_, ..]) = FILL_PATTERN.get(..length) {
+                        return self.data(Bytes::from_static(bytes));
                     }
                 }
-                Some(Step::Hold(latch)) => {
+                Some(BodyStep::Hold(latch)) => {
                     let latch = latch.clone();
                     let holding = self.holding.get_or_insert_with(|| Box::pin(latch.opened()));
                     ready!(holding.as_mut().poll(cx));
                     self.holding = None;
                     self.steps.pop_front();
                 }
-                Some(Step::Break(how, _)) => {
+                Some(BodyStep::Break(how, _)) => {
                     let how = *how;
                     self.connection.request_break(how);
                     return Poll::Pending;
@@ -135,11 +135,12 @@ impl Body for AnswerBody {
         }
     }
 
-    /// hyper stops asking here, so what still has an effect must keep the stream open.
+    /// hyper stops polling at this point, so steps that still have an effect must keep the stream open.
     fn is_end_stream(&self) -> bool {
-        let is_over =
-            |step: &Step| matches!(step, Step::Send(bytes) if bytes.is_empty()) || matches!(step, Step::Fill(0));
-        self.trailers.is_none() && self.steps.iter().all(is_over)
+        let is_done = |step: &BodyStep| {
+            matches!(step, BodyStep::Send(bytes) if bytes.is_empty()) || matches!(step, BodyStep::Fill(0))
+        };
+        self.trailers.is_none() && self.steps.iter().all(is_done)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -147,7 +148,7 @@ impl Body for AnswerBody {
     }
 }
 
-impl Drop for AnswerBody {
+impl Drop for ScriptedBody {
     fn drop(&mut self) {
         if self.is_end_stream() {
             self.finish();

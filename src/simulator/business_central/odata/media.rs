@@ -1,34 +1,39 @@
-//! Files of records: the entity that describes one, and its bytes, which are no JSON and can be read in part.
+//! Files of records: the entity that describes a file, and its bytes, with support for `Range`.
 
 use bytes::Bytes;
 use hyper::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, RANGE};
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::books::{Books, File};
-use super::collection::Collection;
-use super::errors::Failure;
-use super::records::{self, Record};
-use super::representation::{insert_header, json_response};
-use super::request::{Level, Request};
-use super::schema::Media;
+use super::entity_set::EntitySet;
+use crate::simulator::business_central::data::database::{Database, StoredFile};
+use crate::simulator::business_central::data::records::{self, Record};
+use crate::simulator::business_central::data::schema::Media;
+use crate::simulator::business_central::errors::BusinessCentralError;
+use crate::simulator::business_central::request::{MetadataLevel, ServiceRequest};
+use crate::simulator::business_central::response::{insert_header, json_response, no_content};
 
 /// The file of one record.
-pub(super) struct MediaOf<'a> {
-    pub collection: &'a Collection<'a>,
+pub(super) struct MediaResource<'a> {
+    pub collection: &'a EntitySet<'a>,
     pub record: &'a Record,
     pub media: &'static Media,
 }
 
-impl MediaOf<'_> {
-    /// Answers a request for the entity, or for the bytes below it.
-    pub fn answer(&self, books: &mut Books, rest: &[&str], request: &Request) -> Result<Response<Bytes>, Failure> {
+impl MediaResource<'_> {
+    /// Answers a request for the entity or for its bytes.
+    pub fn respond(
+        &self,
+        database: &mut Database,
+        rest: &[&str],
+        request: &ServiceRequest,
+    ) -> Result<Response<Bytes>, BusinessCentralError> {
         match rest {
             [] => {
                 request.expect_read()?;
                 let service = self.collection.service;
                 let mut body = service.context(&format!("#{}/$entity", self.path()));
-                body.extend(self.fields(books));
+                body.extend(self.fields(database));
                 Ok(json_response(StatusCode::OK, service.level, &Value::Object(body)))
             }
             ["$ref"] => {
@@ -39,29 +44,29 @@ impl MediaOf<'_> {
                 Ok(json_response(StatusCode::OK, service.level, &Value::Object(body)))
             }
             [content] if *content == self.media.content => match *request.method {
-                Method::PATCH if self.media.writable => self.store(books, request),
+                Method::PATCH if self.media.writable => self.store(database, request),
                 _ => {
                     request.expect_read()?;
-                    Ok(self.read(books, request))
+                    Ok(self.read(database, request))
                 }
             },
-            rest => Err(Failure::UnknownSegment(rest.join("/"))),
+            rest => Err(BusinessCentralError::UnknownSegment(rest.join("/"))),
         }
     }
 
-    /// The entity's members. Its size in pixels stands nowhere but in the bytes.
-    pub fn fields(&self, books: &Books) -> Map<String, Value> {
+    /// The members of the entity. It has no members for width and height.
+    pub fn fields(&self, database: &Database) -> Map<String, Value> {
         let Media { content, parent, writable, .. } = self.media;
-        let (service, file) = (self.collection.service, self.file(books));
+        let (service, file) = (self.collection.service, self.file(database));
         let address = format!("{}/{content}", service.absolute(&self.path()));
         let mut members = Map::new();
-        if service.level != Level::None {
+        if service.level != MetadataLevel::None {
             members.insert("@odata.etag".to_owned(), json!(self.etag(file)));
         }
         members.insert("id".to_owned(), json!(self.record.id));
         members.insert("parentType".to_owned(), json!(parent));
         members.insert("contentType".to_owned(), json!(file.map_or("", |_| self.media.content_type)));
-        if service.level != Level::None {
+        if service.level != MetadataLevel::None {
             if *writable {
                 members.insert(format!("{content}@odata.mediaEditLink"), json!(address));
             }
@@ -74,41 +79,42 @@ impl MediaOf<'_> {
         format!("{}/{}", self.collection.path_of(self.record), self.media.name)
     }
 
-    fn file<'a>(&self, books: &'a Books) -> Option<&'a File> {
-        books.file(self.collection.owner, self.record.id, self.media)
+    fn file<'a>(&self, database: &'a Database) -> Option<&'a StoredFile> {
+        database.file(self.collection.owner, self.record.id, self.media)
     }
 
-    fn etag(&self, file: Option<&File>) -> String {
+    fn etag(&self, file: Option<&StoredFile>) -> String {
         records::etag(self.record.id, file.map_or(0, |file| file.version))
     }
 
-    fn store(&self, books: &mut Books, request: &Request) -> Result<Response<Bytes>, Failure> {
-        request.check_tag(&self.etag(self.file(books)), true)?;
+    fn store(
+        &self,
+        database: &mut Database,
+        request: &ServiceRequest,
+    ) -> Result<Response<Bytes>, BusinessCentralError> {
+        request.check_tag(&self.etag(self.file(database)), true)?;
         if request.media_type() == "application/json" {
-            return Err(Failure::ContentType(self.media.content_type));
+            return Err(BusinessCentralError::ContentType(self.media.content_type));
         }
         let bytes = request.whole_body()?.clone();
-        books.store_file(self.collection.owner, self.record.id, self.media, bytes)?;
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        insert_header(response.headers_mut(), ETAG, &self.etag(self.file(books)));
+        database.store_file(self.collection.owner, self.record.id, self.media, bytes)?;
+        let mut response = no_content();
+        insert_header(response.headers_mut(), ETAG, &self.etag(self.file(database)));
         Ok(response)
     }
 
-    fn read(&self, books: &Books, request: &Request) -> Response<Bytes> {
-        let Some(file) = self.file(books) else {
-            let mut response = Response::new(Bytes::new());
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            return response;
+    fn read(&self, database: &Database, request: &ServiceRequest) -> Response<Bytes> {
+        let Some(file) = self.file(database) else {
+            return no_content();
         };
         let length = file.bytes.len();
-        let (status, bytes, range) = match Range::parse(request.header(RANGE), length) {
-            Range::All => (StatusCode::OK, file.bytes.clone(), None),
-            Range::Part(first, last) => {
+        let (status, bytes, range) = match ByteRange::parse(request.header(RANGE), length) {
+            ByteRange::All => (StatusCode::OK, file.bytes.clone(), None),
+            ByteRange::Part(first, last) => {
                 let part = file.bytes.get(first..=last).map(|part| file.bytes.slice_ref(part)).unwrap_or_default();
                 (StatusCode::PARTIAL_CONTENT, part, Some(format!("bytes {first}-{last}/{length}")))
             }
-            Range::Nothing => (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new(), Some(format!("bytes */{length}"))),
+            ByteRange::Nothing => (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new(), Some(format!("bytes */{length}"))),
         };
         let mut response = Response::new(bytes);
         *response.status_mut() = status;
@@ -123,16 +129,16 @@ impl MediaOf<'_> {
     }
 }
 
-/// The part of a file a `Range` header asks for, first and last byte.
+/// The part of a file that a `Range` header asks for: its first and last byte.
 #[derive(Debug, PartialEq, Eq)]
-enum Range {
+enum ByteRange {
     All,
     Part(usize, usize),
     Nothing,
 }
 
-impl Range {
-    /// Several parts, and what is not understood, are all of it: a server may ignore the header.
+impl ByteRange {
+    /// Multiple ranges and malformed headers select the whole file, since a server may ignore the header.
     fn parse(header: &str, length: usize) -> Self {
         let range = header.trim().strip_prefix("bytes=").filter(|ranges| !ranges.contains(','));
         let Some((first, last)) = range.and_then(|range| range.split_once('-')) else {
@@ -154,21 +160,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_is_one_part_or_none() {
+    fn only_a_single_range_is_honored() {
         for (header, expected) in [
-            ("", Range::All),
-            ("bytes=0-3", Range::Part(0, 3)),
-            ("bytes=4-", Range::Part(4, 9)),
-            ("bytes=-3", Range::Part(7, 9)),
-            ("bytes=-30", Range::Part(0, 9)),
-            ("bytes=8-99", Range::Part(8, 9)),
-            ("bytes=10-", Range::Nothing),
-            ("bytes=5-2", Range::All),
-            ("bytes=0-1,4-5", Range::All),
-            ("items=0-1", Range::All),
+            ("", ByteRange::All),
+            ("bytes=0-3", ByteRange::Part(0, 3)),
+            ("bytes=4-", ByteRange::Part(4, 9)),
+            ("bytes=-3", ByteRange::Part(7, 9)),
+            ("bytes=-30", ByteRange::Part(0, 9)),
+            ("bytes=8-99", ByteRange::Part(8, 9)),
+            ("bytes=10-", ByteRange::Nothing),
+            ("bytes=5-2", ByteRange::All),
+            ("bytes=0-1,4-5", ByteRange::All),
+            ("items=0-1", ByteRange::All),
         ] {
-            assert_eq!(Range::parse(header, 10), expected, "{header}");
+            assert_eq!(ByteRange::parse(header, 10), expected, "{header}");
         }
-        assert_eq!(Range::parse("bytes=0-0", 0), Range::Nothing);
+        assert_eq!(ByteRange::parse("bytes=0-0", 0), ByteRange::Nothing);
     }
 }

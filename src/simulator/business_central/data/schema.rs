@@ -1,8 +1,8 @@
-//! How data is described: columns, tables, and the views under which each surface shows them. `catalogue` holds the descriptions.
+//! The schema types: columns, tables, and their views on each surface. `tables` and `views` have the instances.
 
-/// What a column's values are.
+/// The type of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum ColumnKind {
     /// A text of at most this many characters.
     Text(usize),
     Decimal,
@@ -15,72 +15,73 @@ pub(super) enum Kind {
 
 /// A column of a table.
 #[derive(Debug)]
-pub(super) struct Column {
+pub struct Column {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: ColumnKind,
     /// Whether clients may set it.
     pub writable: bool,
 }
 
 /// A table. Every one has the columns `id` and `lastModifiedDateTime`.
 #[derive(Debug)]
-pub(super) struct Table {
-    /// In the words of error messages: "Customer".
+pub struct Table {
+    /// The name in error messages: "Customer".
     pub name: &'static str,
-    /// The column a person tells records apart by, unique where it is a text.
+    /// The column by which users identify a record. Texts are unique.
     pub number: &'static str,
-    /// What a number given by the system begins with.
+    /// The prefix of assigned numbers.
     pub number_series: &'static str,
     pub columns: &'static [Column],
 }
 
-/// How records are addressed.
+/// The key in the URL of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
-    /// `customers({guid})`
+pub enum KeyKind {
+    /// The ID: `customers({guid})`.
     Id,
-    /// `Customer('10000')`
+    /// The number: `Customer('10000')`.
     Number,
 }
 
-/// A table as one surface shows it.
+/// The view of a table on one surface.
 #[derive(Debug)]
-pub(super) struct View {
+pub struct EntityView {
     /// The entity set or web service: `customers`, `Customer`.
     pub set: &'static str,
     /// The type of one record: `customer`, `Customer`.
     pub entity: &'static str,
     pub table: &'static Table,
-    pub key: Key,
-    /// The field's name on this surface, and the column behind it.
+    pub key: KeyKind,
+    /// The name of each field on this surface, and its column.
     pub fields: &'static [(&'static str, &'static str)],
     pub navigations: &'static [Navigation],
-    /// Bound actions, without their namespace. All of them set the status.
+    /// The bound actions, all of which set the status.
     pub actions: &'static [Action],
 }
 
-/// A bound action: its name, and the status it leaves the record in.
+/// A bound action: its name without the namespace, and the new status of the record.
 #[derive(Debug)]
-pub(super) struct Action {
+pub struct Action {
     pub name: &'static str,
     pub status: &'static str,
 }
 
-/// What a record leads to.
+/// A navigation from a record.
 #[derive(Debug)]
-pub(super) enum Navigation {
+pub enum Navigation {
     /// From a company to one of its entity sets.
-    Set(&'static View),
-    /// To records that hold this one's id in a column: the lines of an order.
-    Lines(&'static View, &'static str),
+    Set(&'static EntityView),
+    /// From a record to those with its ID in a column, such as the lines of an order.
+    Lines(&'static EntityView, &'static str),
+    /// From a record to its file.
     Media(&'static Media),
 }
 
-/// A file that belongs to a record: described at `items({id})/picture`, its bytes at `items({id})/picture/pictureContent`.
+/// A file of a record: an entity at `items({id})/picture` and its bytes at `items({id})/picture/pictureContent`.
 #[derive(Debug)]
-pub(super) struct Media {
+pub struct Media {
     pub name: &'static str,
-    /// The property that stands for the bytes.
+    /// The property of the bytes.
     pub content: &'static str,
     /// The type of the describing entity.
     pub entity: &'static str,
@@ -89,20 +90,20 @@ pub(super) struct Media {
     pub writable: bool,
 }
 
-/// One OData service: an API, or the web services.
+/// The contents of an OData service: an API, or the web services.
 #[derive(Debug)]
-pub(super) struct Surface {
-    /// Its address below the environment.
+pub struct ODataSurface {
+    /// The path below the environment.
     pub path: &'static str,
     /// The namespace of its types and bound actions.
     pub namespace: &'static str,
-    /// The companies; their navigations are the entity sets that belong to a company.
-    pub companies: &'static View,
-    /// Entity sets that belong to no company, besides the companies.
-    pub root_sets: &'static [&'static View],
+    /// The companies. Their navigations are the entity sets of a company.
+    pub companies: &'static EntityView,
+    /// The other entity sets that belong to no company.
+    pub root_sets: &'static [&'static EntityView],
     /// Whether the codeunit's methods can be called as unbound actions.
     pub has_unbound_actions: bool,
-    /// What a nextLink says before `$skiptoken`.
+    /// The options before `$skiptoken` in a nextLink.
     pub link_options: &'static str,
 }
 
@@ -117,8 +118,8 @@ impl Table {
     }
 }
 
-impl View {
-    /// The column behind a field.
+impl EntityView {
+    /// The column of a field.
     pub fn column(&self, field: &str) -> Option<&'static Column> {
         let (_, column) = self.fields.iter().find(|(name, _)| *name == field)?;
         self.table.columns.iter().find(|known| known.name == *column)
@@ -128,11 +129,11 @@ impl View {
         self.navigations.iter().find(|navigation| navigation.name() == name)
     }
 
-    /// The field that is the key.
+    /// The name of the key field.
     pub fn key_field(&self) -> &'static str {
         let column = match self.key {
-            Key::Id => "id",
-            Key::Number => self.table.number,
+            KeyKind::Id => "id",
+            KeyKind::Number => self.table.number,
         };
         self.fields.iter().find(|(_, known)| *known == column).map_or(column, |(field, _)| field)
     }
@@ -146,8 +147,8 @@ impl Navigation {
         }
     }
 
-    /// What the records at the other end look like, where it is records.
-    pub fn view(&self) -> Option<&'static View> {
+    /// The view of the target records; `None` for a file.
+    pub fn view(&self) -> Option<&'static EntityView> {
         match self {
             Self::Set(view) | Self::Lines(view, _) => Some(view),
             Self::Media(_) => None,
@@ -155,16 +156,16 @@ impl Navigation {
     }
 }
 
-impl Surface {
-    /// The entity sets that belong to a company.
-    pub fn sets(&self) -> impl Iterator<Item = &'static View> {
+impl ODataSurface {
+    /// The entity sets of a company.
+    pub fn sets(&self) -> impl Iterator<Item = &'static EntityView> {
         self.companies.navigations.iter().filter_map(|navigation| match navigation {
             Navigation::Set(view) => Some(*view),
             _ => None,
         })
     }
 
-    pub fn root_set(&self, name: &str) -> Option<&'static View> {
+    pub fn root_set(&self, name: &str) -> Option<&'static EntityView> {
         self.root_sets.iter().copied().find(|view| view.set == name)
     }
 }

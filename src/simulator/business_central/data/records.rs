@@ -1,4 +1,4 @@
-//! Records, and the rows of a table: in the order they were created, found by id and by number without a search.
+//! Records and the rows of a table: in the order of creation, indexed by ID and number.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -8,15 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::errors::Failure;
-use super::schema::{Kind, Table};
+use super::column_value::ColumnValue;
+use super::schema::{ColumnKind, Table};
+use crate::simulator::business_central::errors::BusinessCentralError;
 
-/// A column's new value.
-pub(super) type Change = (&'static str, Value);
-
-/// A record; every column of its table has a value.
+/// A record. It has a value for every column of its table.
 #[derive(Debug, Clone)]
-pub(super) struct Record {
+pub struct Record {
     table: &'static Table,
     pub id: Uuid,
     pub version: u64,
@@ -25,7 +23,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub fn new(table: &'static Table, id: Uuid, version: u64, changes: impl IntoIterator<Item = Change>) -> Self {
+    pub fn new(table: &'static Table, id: Uuid, version: u64, changes: impl IntoIterator<Item = ColumnValue>) -> Self {
         let values = table.columns.iter().map(|column| empty_value(column.kind)).collect();
         let mut record = Self { table, id, version, values };
         record.set("id", json!(id));
@@ -41,57 +39,57 @@ impl Record {
         self.value(column).as_str().unwrap_or_default()
     }
 
-    /// What a person tells it apart by.
+    /// The number by which users identify the record.
     pub fn number(&self) -> &str {
         self.text(self.table.number)
     }
 
-    /// The weak tag of this version, which begins like the real service's.
+    /// The weak ETag of this version, with the prefix of the real service.
     pub fn etag(&self) -> String {
         etag(self.id, self.version)
     }
 
-    pub fn change(&mut self, changes: impl IntoIterator<Item = Change>) {
+    pub fn change(&mut self, changes: impl IntoIterator<Item = ColumnValue>) {
         for (column, value) in changes {
             self.set(column, value);
         }
     }
 
     fn set(&mut self, column: &str, value: Value) {
-        if let Some(place) = self.table.position(column).and_then(|position| self.values.get_mut(position)) {
-            *place = value;
+        if let Some(slot) = self.table.position(column).and_then(|position| self.values.get_mut(position)) {
+            *slot = value;
         }
     }
 }
 
-/// The weak tag of a version of something.
-pub(super) fn etag(id: Uuid, version: u64) -> String {
+/// The weak ETag of a version of a record or file.
+pub fn etag(id: Uuid, version: u64) -> String {
     format!("W/\"{}\"", STANDARD.encode(format!("'44;{};{version};'", id.simple())))
 }
 
-fn empty_value(kind: Kind) -> Value {
+fn empty_value(kind: ColumnKind) -> Value {
     match kind {
-        Kind::Text(_) => json!(""),
-        Kind::Decimal | Kind::Integer => json!(0),
-        Kind::Boolean => json!(false),
-        Kind::Guid => json!(Uuid::nil()),
-        Kind::Date => json!("0001-01-01"),
-        Kind::DateTime => json!("0001-01-01T00:00:00Z"),
+        ColumnKind::Text(_) => json!(""),
+        ColumnKind::Decimal | ColumnKind::Integer => json!(0),
+        ColumnKind::Boolean => json!(false),
+        ColumnKind::Guid => json!(Uuid::nil()),
+        ColumnKind::Date => json!("0001-01-01"),
+        ColumnKind::DateTime => json!("0001-01-01T00:00:00Z"),
     }
 }
 
 /// The rows of a table.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Records {
+pub struct Records {
     rows: BTreeMap<u64, Record>,
     by_id: BTreeMap<Uuid, u64>,
-    /// Numbers that are texts, which are unique.
+    /// The index of text numbers, which are unique.
     by_number: BTreeMap<String, u64>,
     last: u64,
 }
 
-/// What a table without rows is.
-pub(super) static NO_RECORDS: Records = Records::new();
+/// The rows of an empty table.
+pub static EMPTY_TABLE: Records = Records::new();
 
 impl Records {
     const fn new() -> Self {
@@ -106,13 +104,13 @@ impl Records {
         self.rows.values()
     }
 
-    /// The records behind the one with this id; `None` when there is no such record.
+    /// The records after the one with this ID; `None` if it does not exist.
     pub fn after(&self, id: Uuid) -> Option<impl DoubleEndedIterator<Item = &Record>> {
         let row = *self.by_id.get(&id)?;
         Some(self.rows.range((Bound::Excluded(row), Bound::Unbounded)).map(|(_, record)| record))
     }
 
-    /// The records before the one with this id; `None` when there is no such record.
+    /// The records before the one with this ID; `None` if it does not exist.
     pub fn before(&self, id: Uuid) -> Option<impl DoubleEndedIterator<Item = &Record>> {
         let row = *self.by_id.get(&id)?;
         Some(self.rows.range(..row).map(|(_, record)| record))
@@ -126,11 +124,11 @@ impl Records {
         self.rows.get(self.by_number.get(number)?)
     }
 
-    pub fn insert(&mut self, record: Record) -> Result<(), Failure> {
+    pub fn insert(&mut self, record: Record) -> Result<(), BusinessCentralError> {
         let number = record.number();
         if !number.is_empty() {
             if self.by_number.contains_key(number) {
-                return Err(Failure::SameKey(record.table.name));
+                return Err(BusinessCentralError::SameKey(record.table.name));
             }
             self.by_number.insert(number.to_owned(), self.last);
         }
@@ -140,15 +138,15 @@ impl Records {
         Ok(())
     }
 
-    /// Puts a new version in the place of a record; `None` when there is none.
-    pub fn replace(&mut self, record: Record) -> Result<Option<&Record>, Failure> {
+    /// Replaces a record with a new version; `None` if it does not exist.
+    pub fn replace(&mut self, record: Record) -> Result<Option<&Record>, BusinessCentralError> {
         let Some(row) = self.by_id.get(&record.id).and_then(|row| self.rows.get_mut(row)) else {
             return Ok(None);
         };
         let (before, after) = (row.number(), record.number());
         if before != after {
             if self.by_number.contains_key(after) {
-                return Err(Failure::SameKey(record.table.name));
+                return Err(BusinessCentralError::SameKey(record.table.name));
             }
             if let Some(number) = self.by_number.remove(before) {
                 self.by_number.insert(after.to_owned(), number);

@@ -1,13 +1,14 @@
-//! `$metadata`: the description of a service in CSDL. It holds names of namespaces, which look like addresses and lead nowhere.
+//! `$metadata`: the description of a service in CSDL. Its namespace names look like URLs, but must not be rewritten.
 
 use bytes::Bytes;
 use hyper::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
-use super::schema::{Kind, Media, Navigation, Surface, View};
-use super::tools::{METHODS, TOOLS};
+use crate::simulator::business_central::data::schema::{ColumnKind, EntityView, Media, Navigation, ODataSurface};
+use crate::simulator::business_central::tools::{METHODS, TOOLS};
 
-pub(super) fn answer(surface: &'static Surface) -> Response<Bytes> {
+/// The CSDL document of a surface.
+pub(super) fn respond(surface: &'static ODataSurface) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(csdl(surface)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
@@ -15,9 +16,9 @@ pub(super) fn answer(surface: &'static Surface) -> Response<Bytes> {
     response
 }
 
-fn csdl(surface: &'static Surface) -> String {
+fn csdl(surface: &'static ODataSurface) -> String {
     let namespace = surface.namespace;
-    let sets: Vec<&View> =
+    let sets: Vec<&EntityView> =
         std::iter::once(surface.companies).chain(surface.root_sets.iter().copied()).chain(surface.sets()).collect();
     let below: Vec<&Navigation> = surface.sets().flat_map(|view| view.navigations).collect();
     let lines = below.iter().filter_map(|navigation| navigation.view());
@@ -59,13 +60,13 @@ fn csdl(surface: &'static Surface) -> String {
     )
 }
 
-fn entity_type(view: &View, namespace: &str) -> String {
+fn entity_type(view: &EntityView, namespace: &str) -> String {
     let properties: String = view
         .fields
         .iter()
         .map(|(field, _)| {
             let length = match view.column(field).map(|column| column.kind) {
-                Some(Kind::Text(length)) => format!(" MaxLength=\"{length}\""),
+                Some(ColumnKind::Text(length)) => format!(" MaxLength=\"{length}\""),
                 _ => String::new(),
             };
             format!("<Property Name=\"{field}\" Type=\"{}\"{length}/>", edm_type(view, field))
@@ -101,7 +102,7 @@ fn media_type(media: &Media) -> String {
     )
 }
 
-fn bound_actions(view: &View, namespace: &str) -> String {
+fn bound_actions(view: &EntityView, namespace: &str) -> String {
     let action = |name: &str| {
         format!(
             "<Action Name=\"{name}\" IsBound=\"true\"><Parameter Name=\"bindingParameter\" Type=\"{namespace}.{}\"/></Action>",
@@ -111,7 +112,7 @@ fn bound_actions(view: &View, namespace: &str) -> String {
     view.actions.iter().map(|known| action(known.name)).collect()
 }
 
-/// The codeunit's methods: their actions, and what makes them callable at the service's root.
+/// The actions for the methods of the codeunit, and the imports that make them callable at the root of the service.
 fn unbound_actions(namespace: &str) -> (String, String) {
     let text = "Type=\"Edm.String\" Nullable=\"false\"";
     METHODS
@@ -128,25 +129,27 @@ fn unbound_actions(namespace: &str) -> (String, String) {
         .unzip()
 }
 
-fn edm_type(view: &View, field: &str) -> &'static str {
+fn edm_type(view: &EntityView, field: &str) -> &'static str {
     match view.column(field).map(|column| column.kind) {
-        Some(Kind::Decimal) => "Edm.Decimal",
-        Some(Kind::Integer) => "Edm.Int64",
-        Some(Kind::Boolean) => "Edm.Boolean",
-        Some(Kind::Guid) => "Edm.Guid",
-        Some(Kind::Date) => "Edm.Date",
-        Some(Kind::DateTime) => "Edm.DateTimeOffset",
-        Some(Kind::Text(_)) | None => "Edm.String",
+        Some(ColumnKind::Decimal) => "Edm.Decimal",
+        Some(ColumnKind::Integer) => "Edm.Int64",
+        Some(ColumnKind::Boolean) => "Edm.Boolean",
+        Some(ColumnKind::Guid) => "Edm.Guid",
+        Some(ColumnKind::Date) => "Edm.Date",
+        Some(ColumnKind::DateTime) => "Edm.DateTimeOffset",
+        Some(ColumnKind::Text(_)) | None => "Edm.String",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::business_central::catalogue::{STANDARD_API, WAREHOUSE_API, WEB_SERVICES};
+    use crate::simulator::business_central::data::views::STANDARD_API;
+    use crate::simulator::business_central::data::views::WAREHOUSE_API;
+    use crate::simulator::business_central::data::views::WEB_SERVICES;
 
     #[test]
-    fn every_type_that_is_used_is_described_once() {
+    fn every_referenced_type_is_described_once() {
         for surface in [&STANDARD_API, &WAREHOUSE_API, &WEB_SERVICES] {
             let csdl = csdl(surface);
             let document = roxmltree::Document::parse(&csdl).unwrap();

@@ -1,13 +1,13 @@
-//! Small real files that hold a text: a picture and a document, whose bytes nobody may rewrite.
+//! Small valid files that contain a text: a picture and a document. A proxy must not rewrite their bytes.
 
 use bytes::Bytes;
 use flate2::{Crc, write::ZlibEncoder};
 use std::io::Write;
 
-/// A PNG of one black pixel with this text in its metadata, uncompressed.
-pub(super) fn png(text: &str) -> Bytes {
+/// A PNG of one black pixel, with this uncompressed text in its metadata.
+pub fn png(text: &str) -> Bytes {
     let mut pixel = ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-    // Writing to memory can't fail. One row: its filter, and a grey pixel.
+    // Writing to memory can't fail. The row is a filter byte and a gray pixel.
     let pixel = pixel.write_all(&[0, 0]).and_then(|()| pixel.finish()).unwrap_or_default();
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
     let size_and_kind = [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0];
@@ -18,7 +18,7 @@ pub(super) fn png(text: &str) -> Bytes {
         let mut crc = Crc::new();
         crc.update(name);
         crc.update(content);
-        // PNG's chunks are far below 4 GiB here.
+        // These chunks are far below 4 GiB.
         png.extend((content.len() as u32).to_be_bytes());
         png.extend(name);
         png.extend(content);
@@ -27,8 +27,8 @@ pub(super) fn png(text: &str) -> Bytes {
     png.into()
 }
 
-/// A PDF of one page with this text on it.
-pub(super) fn pdf(text: &str) -> Bytes {
+/// A PDF of one page with this text.
+pub fn pdf(text: &str) -> Bytes {
     let text = text.replace('\\', "\\\\").replace('(', "\\(").replace(')', "\\)");
     let page = format!("BT /F1 12 Tf 40 780 Td ({text}) Tj ET");
     let objects = [
@@ -38,14 +38,14 @@ pub(super) fn pdf(text: &str) -> Bytes {
         "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>".to_owned(),
         format!("<</Length {}>>\nstream\n{page}\nendstream", page.len()),
     ];
-    let (mut pdf, mut places) = ("%PDF-1.4\n".to_owned(), String::new());
+    let (mut pdf, mut offsets) = ("%PDF-1.4\n".to_owned(), String::new());
     for (number, object) in (1..).zip(&objects) {
-        places += &format!("{:010} 00000 n \n", pdf.len());
+        offsets += &format!("{:010} 00000 n \n", pdf.len());
         pdf += &format!("{number} 0 obj\n{object}\nendobj\n");
     }
     let (count, start) = (objects.len() + 1, pdf.len());
     pdf += &format!(
-        "xref\n0 {count}\n0000000000 65535 f \n{places}trailer\n<</Size {count}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n"
+        "xref\n0 {count}\n0000000000 65535 f \n{offsets}trailer\n<</Size {count}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n"
     );
     pdf.into()
 }

@@ -1,6 +1,6 @@
-//! `$batch` in JSON (OData 4.01): many requests in one, each answered as if it had come alone.
+//! `$batch` in JSON (OData 4.01): many requests in one, each answered like a request of its own.
 //!
-//! As in the real service, a request that names no company falls back to the default one, whatever its neighbours name.
+//! As in the real service, a request that names no company uses the default one, whatever the other requests name.
 
 use std::collections::BTreeMap;
 
@@ -11,32 +11,38 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::address::{self, Address};
-use super::batch_format::{self, Operation};
-use super::books::Books;
-use super::encoding::decoded;
-use super::errors::Failure;
-use super::representation::json_response;
-use super::request::{Level, Place, Request};
-use super::service::{self, Service};
+use super::batch_format::{self, BatchOperation};
+use super::service::{self, ODataService};
+use crate::simulator::business_central::address::{self, Address};
+use crate::simulator::business_central::data::database::Database;
+use crate::simulator::business_central::encoding::decoded;
+use crate::simulator::business_central::environment::Environment;
+use crate::simulator::business_central::errors::BusinessCentralError;
+use crate::simulator::business_central::request::{MetadataLevel, ServiceRequest};
+use crate::simulator::business_central::response::json_response;
 
-/// What became of the requests so far.
+/// The results of the requests so far.
 #[derive(Default)]
-struct Done {
+struct BatchProgress {
     responses: Vec<Value>,
-    /// Where what a request created or addressed is: `$id` in the addresses of later ones.
+    /// The URL that each request created or addressed; later requests refer to it as `$id`.
     addresses: BTreeMap<String, String>,
-    /// Requests that failed, and their groups.
+    /// The IDs of failed requests and of their groups.
     failed: Vec<String>,
 }
 
-/// Answers a batch. It ends at the first failure, unless the client prefers to continue; `Isolation: snapshot` then undoes it all.
-pub(super) fn answer(service: &Service, books: &mut Books, request: &Request) -> Result<Response<Bytes>, Failure> {
+/// Executes a batch. It ends at the first failure unless the client prefers to continue. With `Isolation: snapshot`, a failure
+/// undoes all of it.
+pub(super) fn respond(
+    service: &ODataService,
+    database: &mut Database,
+    request: &ServiceRequest,
+) -> Result<Response<Bytes>, BusinessCentralError> {
     if *request.method != Method::POST {
-        return Err(Failure::Method(request.method.to_string()));
+        return Err(BusinessCentralError::Method(request.method.to_string()));
     }
     if request.media_type() != "application/json" {
-        return Err(Failure::ContentType("application/json"));
+        return Err(BusinessCentralError::ContentType("application/json"));
     }
     let operations = batch_format::parse(&decoded(request)?)?;
     let continuing =
@@ -44,27 +50,36 @@ pub(super) fn answer(service: &Service, books: &mut Books, request: &Request) ->
     let continues = continuing.iter().any(|preference| request.prefers(preference));
     let isolation = ["isolation", "odata-isolation"].iter().find_map(|name| request.headers.get(*name));
     let done = if isolation.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"snapshot")) {
-        let all = books.all_or_nothing(|books| {
-            let done = run(service, books, &operations, continues);
+        let all = database.transaction(|database| {
+            let done = run(service, database, &operations, continues);
             if done.failed.is_empty() { Ok(done) } else { Err(done) }
         });
         all.unwrap_or_else(|undone| undone)
     } else {
-        run(service, books, &operations, continues)
+        run(service, database, &operations, continues)
     };
-    Ok(json_response(StatusCode::OK, Level::Minimal, &json!({"responses": done.responses})))
+    Ok(json_response(StatusCode::OK, MetadataLevel::Minimal, &json!({"responses": done.responses})))
 }
 
-fn run(service: &Service, books: &mut Books, operations: &[Operation], continues: bool) -> Done {
-    let mut done = Done::default();
+fn run(
+    service: &ODataService,
+    database: &mut Database,
+    operations: &[BatchOperation],
+    continues: bool,
+) -> BatchProgress {
+    let mut done = BatchProgress::default();
     for operation in operations {
-        let waits_in_vain = operation.depends_on.iter().any(|id| done.failed.contains(id));
-        let response = if waits_in_vain { Err(Failure::Dependency) } else { execute(service, books, operation, &done) };
+        let dependency_failed = operation.depends_on.iter().any(|id| done.failed.contains(id));
+        let response = if dependency_failed {
+            Err(BusinessCentralError::Dependency)
+        } else {
+            execute(service, database, operation, &done)
+        };
         let response = response.unwrap_or_else(|failure| failure.envelope());
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         done.addresses.insert(operation.id.clone(), location.unwrap_or(&operation.url).to_owned());
         let has_failed = !response.status().is_success();
-        done.responses.push(written(&operation.id, response));
+        done.responses.push(to_json(&operation.id, response));
         if has_failed {
             done.failed.push(operation.id.clone());
             done.failed.extend(operation.group.clone());
@@ -77,11 +92,11 @@ fn run(service: &Service, books: &mut Books, operations: &[Operation], continues
 }
 
 fn execute(
-    service: &Service,
-    books: &mut Books,
-    operation: &Operation,
-    done: &Done,
-) -> Result<Response<Bytes>, Failure> {
+    service: &ODataService,
+    database: &mut Database,
+    operation: &BatchOperation,
+    done: &BatchProgress,
+) -> Result<Response<Bytes>, BusinessCentralError> {
     let url = match operation.url.strip_prefix('$').map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
         Some((id, rest)) if done.addresses.contains_key(id) => {
             let address = done.addresses.get(id).map_or("", String::as_str);
@@ -90,39 +105,41 @@ fn execute(
         _ => operation.url.clone(),
     };
     let (path, query) = url.split_once('?').unwrap_or((&url, ""));
-    let segments = resolve(service.place, service.surface.path, path)?;
+    let segments = resolve(service.environment, service.surface.path, path)?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let request = Request {
+    let request = ServiceRequest {
         method: &operation.method,
         headers: &operation.headers,
         query,
         body: Some(&operation.body),
         validated: None,
     };
-    match service::route(service.place, &segments, request.level()) {
-        Some((_, ["$batch"])) => Err(Failure::BadRequest("A batch can't hold a batch.".to_owned())),
-        Some((target, rest)) if std::ptr::eq(target.surface, service.surface) => target.answer(books, rest, &request),
-        _ => Err(Failure::UnknownSegment(path.to_owned())),
+    match service::find(service.environment, &segments, request.level()) {
+        Some((_, ["$batch"])) => Err(BusinessCentralError::BadRequest("A batch can't hold a batch.".to_owned())),
+        Some((target, rest)) if std::ptr::eq(target.surface, service.surface) => {
+            target.respond(database, rest, &request)
+        }
+        _ => Err(BusinessCentralError::UnknownSegment(path.to_owned())),
     }
 }
 
-/// What an address leads to below the environment: absolute, from the root of the server, or from that of the service.
-fn resolve(place: &Place, service_path: &str, path: &str) -> Result<Vec<String>, Failure> {
-    let own = path.strip_prefix(place.origin.as_str()).filter(|rest| rest.starts_with('/'));
+/// The segments below the environment of a URL: absolute, relative to the server, or relative to the service.
+fn resolve(environment: &Environment, service_path: &str, path: &str) -> Result<Vec<String>, BusinessCentralError> {
+    let own = path.strip_prefix(environment.origin.as_str()).filter(|rest| rest.starts_with('/'));
     let from_root = match own {
         Some(from_root) => from_root,
         None if path.contains("://") || path.starts_with("//") => {
-            return Err(Failure::BadRequest(format!("The address '{path}' belongs to another server.")));
+            return Err(BusinessCentralError::BadRequest(format!("The address '{path}' belongs to another server.")));
         }
         None if path.starts_with('/') => path,
         None => return address::segments(&format!("{service_path}/{path}")),
     };
     let address = Address::parse(from_root)?;
-    Place::check(place.settings, place.settings.tenant_id, &address)?;
+    Environment::check(environment.settings, environment.settings.tenant_id, &address)?;
     Ok(address.segments)
 }
 
-fn written(id: &str, response: Response<Bytes>) -> Value {
+fn to_json(id: &str, response: Response<Bytes>) -> Value {
     let (head, body) = response.into_parts();
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers: Map<String, Value> =

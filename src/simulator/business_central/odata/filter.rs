@@ -1,14 +1,14 @@
-//! `$filter`: a small, honest part of OData's expressions. What it doesn't know it refuses.
+//! `$filter`: a subset of OData's expressions. Unsupported ones are rejected.
 
 use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::records::Record;
-use super::schema::{Kind, View};
+use crate::simulator::business_central::data::records::Record;
+use crate::simulator::business_central::data::schema::{ColumnKind, EntityView};
 
-/// How deep parentheses and `not` may nest.
-const DEPTH_LIMIT: usize = 32;
+/// The maximum depth of nested parentheses and `not`.
+const MAX_DEPTH: usize = 32;
 
 /// A condition on records.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +37,7 @@ pub(super) enum TextTest {
     EndsWith,
 }
 
-/// A constant of the kind of the field it stands beside.
+/// A constant of the same kind as the field that it is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Literal {
     Text(String),
@@ -45,7 +45,7 @@ pub(super) enum Literal {
     Boolean(bool),
 }
 
-/// Why an expression was refused.
+/// Why an expression is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FilterError {
     #[error("Could not find a property named '{0}' on type '{1}'.")]
@@ -61,7 +61,7 @@ pub(super) enum FilterError {
 }
 
 impl Filter {
-    pub fn parse(text: &str, view: &'static View) -> Result<Self, FilterError> {
+    pub fn parse(text: &str, view: &'static EntityView) -> Result<Self, FilterError> {
         let mut parser = Parser { rest: text.trim_start(), view };
         let filter = parser.or(0)?;
         match parser.rest {
@@ -82,7 +82,7 @@ impl Filter {
         }
     }
 
-    /// Business Central has one filter per field, so alternatives must be of one field (BC, "OData known limitations").
+    /// Business Central has one filter per field, so that `or` must not combine fields (BC, "OData known limitations").
     fn or(left: Self, right: Self) -> Result<Self, FilterError> {
         match (left.only_column(), right.only_column()) {
             (Some(one), Some(other)) if one == other => Ok(Self::Or(left.into(), right.into())),
@@ -114,7 +114,7 @@ impl Comparison {
         })
     }
 
-    /// Whether it holds for a value that stands in this order to the literal.
+    /// Whether the comparison holds for a value in this order relative to the literal.
     fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
@@ -156,10 +156,10 @@ impl Literal {
     }
 }
 
-/// Reads an expression by recursive descent; `rest` never begins with white space.
+/// A recursive descent parser; `rest` never begins with white space.
 struct Parser<'a> {
     rest: &'a str,
-    view: &'static View,
+    view: &'static EntityView,
 }
 
 impl<'a> Parser<'a> {
@@ -180,7 +180,7 @@ impl<'a> Parser<'a> {
     }
 
     fn term(&mut self, depth: usize) -> Result<Filter, FilterError> {
-        if depth > DEPTH_LIMIT {
+        if depth > MAX_DEPTH {
             return Err(FilterError::TooDeep);
         }
         if self.take("(") {
@@ -210,34 +210,36 @@ impl<'a> Parser<'a> {
         Ok(Filter::Compare(column, comparison, self.literal(word, kind)?))
     }
 
-    fn column(&self, field: &str) -> Result<(&'static str, Kind), FilterError> {
+    fn column(&self, field: &str) -> Result<(&'static str, ColumnKind), FilterError> {
         let column = self.view.column(field).ok_or_else(|| FilterError::Field(field.to_owned(), self.view.set))?;
         Ok((column.name, column.kind))
     }
 
-    fn literal(&mut self, field: &str, kind: Kind) -> Result<Literal, FilterError> {
+    fn literal(&mut self, field: &str, kind: ColumnKind) -> Result<Literal, FilterError> {
         let raw = match self.quoted() {
             Some(quoted) => quoted,
             None => self.word(),
         };
         let text = raw.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
         let literal = match (kind, text) {
-            (Kind::Text(_), Some(text)) => Some(Literal::Text(text.replace("''", "'"))),
-            // Dates, times and GUIDs are written bare.
-            (Kind::Date | Kind::DateTime, None) if raw.starts_with(|first: char| first.is_ascii_digit()) => {
+            (ColumnKind::Text(_), Some(text)) => Some(Literal::Text(text.replace("''", "'"))),
+            // Dates, times and GUIDs are unquoted.
+            (ColumnKind::Date | ColumnKind::DateTime, None)
+                if raw.starts_with(|first: char| first.is_ascii_digit()) =>
+            {
                 Some(Literal::Text(raw.to_owned()))
             }
-            (Kind::Guid, None) => uuid::Uuid::try_parse(raw).ok().map(|id| Literal::Text(id.to_string())),
-            (Kind::Decimal | Kind::Integer, None) => {
+            (ColumnKind::Guid, None) => uuid::Uuid::try_parse(raw).ok().map(|id| Literal::Text(id.to_string())),
+            (ColumnKind::Decimal | ColumnKind::Integer, None) => {
                 raw.parse().ok().filter(|number: &f64| number.is_finite()).map(Literal::Number)
             }
-            (Kind::Boolean, None) => raw.parse().ok().map(Literal::Boolean),
+            (ColumnKind::Boolean, None) => raw.parse().ok().map(Literal::Boolean),
             _ => None,
         };
         literal.ok_or_else(|| FilterError::Literal(raw.to_owned(), field.to_owned()))
     }
 
-    /// A string literal, quotes included; doubled quotes belong to it.
+    /// A string literal with its quotes; a doubled quote is part of it.
     fn quoted(&mut self) -> Option<&'a str> {
         let inner = self.rest.strip_prefix('\'')?;
         let mut quotes = inner.match_indices('\'').peekable();
@@ -282,15 +284,15 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::business_central::books::Owner;
-    use crate::simulator::business_central::catalogue::STANDARD_API;
-    use crate::simulator::business_central::seed;
+    use crate::simulator::business_central::data::database::Owner;
+    use crate::simulator::business_central::data::seed;
+    use crate::simulator::business_central::data::views::STANDARD_API;
 
     fn count(filter: &str) -> Result<usize, FilterError> {
         let view = STANDARD_API.sets().find(|view| view.set == "customers").unwrap();
         let filter = Filter::parse(filter, view)?;
-        let books = seed::books(&crate::simulator::Settings::default(), "https://localhost:1");
-        let records = books.records(Owner::Company(0), view.table).unwrap();
+        let database = seed::database(&crate::simulator::Settings::default(), "https://localhost:1");
+        let records = database.records(Owner::Company(0), view.table).unwrap();
         Ok(records.iter().filter(|record| filter.matches(record)).count())
     }
 
@@ -316,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn unsupported_expressions_are_rejected() {
         for filter in [
             "",
             "number",

@@ -1,4 +1,4 @@
-//! The record of every Business Central request: what arrived, and what became of it.
+//! The log of requests to Business Central: what arrived, and how it ended.
 
 use std::sync::Arc;
 
@@ -8,82 +8,86 @@ use hyper::{HeaderMap, Method, StatusCode, Version};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::business_central::Share;
+use super::throttle::ThrottleSlot;
 
-/// How much of a request body is kept, in bytes. All of it is read and counted.
+/// The limit of a logged request body, in bytes. The rest is read and counted, but not stored.
 pub const MAX_RECORDED_BODY_BYTES: usize = 1 << 20;
 
-/// A request that reached Business Central, as it is known at this moment.
+/// A request that reached Business Central, in its current state.
 #[derive(Debug, Clone)]
 pub struct Received {
+    /// The method.
     pub method: Method,
     /// Path and query exactly as they arrived.
     pub target: String,
+    /// The HTTP version.
     pub version: Version,
+    /// The headers.
     pub headers: HeaderMap,
-    /// The first [`MAX_RECORDED_BODY_BYTES`] bytes of the body; empty until the body has ended or was cut.
+    /// The first [`MAX_RECORDED_BODY_BYTES`] bytes of the body; empty until the body has ended or was cut off.
     pub body: Bytes,
-    /// How many bytes of the body have arrived.
+    /// The number of body bytes that have arrived.
     pub body_length: u64,
     /// Whether the whole body arrived.
     pub complete: bool,
-    /// The application (client) ID in the request's token; `None` when the token is missing or refused.
+    /// The application (client) ID in the request's token; `None` if the token is missing or rejected.
     pub application: Option<Uuid>,
-    /// The status of the answer, once it is decided.
+    /// The status of the response, once it is known.
     pub status: Option<StatusCode>,
+    /// How the request ended.
     pub outcome: Outcome,
-    /// The connection it came in on, counted from 1.
+    /// The number of its connection, counted from 1.
     pub connection: u64,
 }
 
 impl Received {
-    /// Whether the request carried a token that was accepted.
+    /// Whether the token of the request was accepted.
     pub fn token_accepted(&self) -> bool {
         self.application.is_some()
     }
 }
 
-/// What became of a request.
+/// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is being read or answered.
+    /// The request is still in progress.
     Pending,
-    /// The whole answer was handed to the connection.
+    /// The whole response was handed to the connection.
     Answered,
-    /// The client went away, or the connection was broken off, before the answer was complete.
+    /// The client disconnected, or the connection was broken off, before the response was complete.
     Broken,
 }
 
-/// Where requests are recorded. Clones write to the same record.
+/// The log of requests. All clones write to one log.
 #[derive(Clone)]
-pub(super) struct Recorder {
-    log: Arc<watch::Sender<Log>>,
+pub(super) struct RequestLog {
+    log: Arc<watch::Sender<LoggedRequests>>,
     limit: usize,
 }
 
 #[derive(Default)]
-struct Log {
-    /// How many requests were forgotten: the number of the first one kept.
-    forgotten: usize,
+struct LoggedRequests {
+    /// The number of requests dropped, which is the number of the oldest one in the log.
+    dropped: usize,
     requests: Vec<Received>,
 }
 
-/// The place of one request in the record. Dropped before the answer is complete, it records that too.
-pub(super) struct Entry {
-    log: Arc<watch::Sender<Log>>,
+/// The entry of one request. If it is dropped before the response is complete, the outcome is [`Outcome::Broken`].
+pub(super) struct LogEntry {
+    log: Arc<watch::Sender<LoggedRequests>>,
     number: usize,
-    kept: BytesMut,
+    body: BytesMut,
     outcome: Outcome,
-    share: Option<Share>,
+    slot: Option<ThrottleSlot>,
 }
 
-impl Recorder {
-    /// A record that keeps at least the last `limit` requests and at most twice as many.
+impl RequestLog {
+    /// A log of at least the last `limit` requests and at most twice as many.
     pub fn new(limit: usize) -> Self {
-        Self { log: Arc::new(watch::Sender::new(Log::default())), limit: limit.max(1) }
+        Self { log: Arc::new(watch::Sender::new(LoggedRequests::default())), limit: limit.max(1) }
     }
 
-    pub fn begin(&self, head: &Parts, connection: u64, application: Option<Uuid>) -> Entry {
+    pub fn begin(&self, head: &Parts, connection: u64, application: Option<Uuid>) -> LogEntry {
         let received = Received {
             method: head.method.clone(),
             target: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
@@ -101,46 +105,46 @@ impl Recorder {
         self.log.send_modify(|log| {
             if log.requests.len() >= self.limit.saturating_mul(2) {
                 log.requests.drain(..self.limit);
-                log.forgotten += self.limit;
+                log.dropped += self.limit;
             }
-            number = log.forgotten + log.requests.len();
+            number = log.dropped + log.requests.len();
             log.requests.push(received);
         });
-        Entry { log: self.log.clone(), number, kept: BytesMut::new(), outcome: Outcome::Pending, share: None }
+        LogEntry { log: self.log.clone(), number, body: BytesMut::new(), outcome: Outcome::Pending, slot: None }
     }
 
     pub fn received(&self) -> Vec<Received> {
         self.log.borrow().requests.clone()
     }
 
-    /// Ends when `predicate` holds; asked again after every change of the record.
+    /// Waits until `predicate` holds. It is called again after every change of the log.
     pub async fn wait_for(&self, mut predicate: impl FnMut(&[Received]) -> bool) {
         let mut changes = self.log.subscribe();
-        // It can only fail when the sender is gone, which `self` keeps.
+        // This fails only if the sender is gone, and `self` holds it.
         let _ = changes.wait_for(|log| predicate(&log.requests)).await;
     }
 }
 
-impl Entry {
-    /// Counts a piece of the body and keeps what there is room for.
+impl LogEntry {
+    /// Counts a piece of the body and stores it up to [`MAX_RECORDED_BODY_BYTES`].
     pub fn body_data(&mut self, data: &Bytes) {
-        let room = MAX_RECORDED_BODY_BYTES.saturating_sub(self.kept.len()).min(data.len());
-        self.kept.extend_from_slice(data.get(..room).unwrap_or_default());
+        let length = MAX_RECORDED_BODY_BYTES.saturating_sub(self.body.len()).min(data.len());
+        self.body.extend_from_slice(data.get(..length).unwrap_or_default());
         self.update(|received| received.body_length += data.len() as u64);
     }
 
-    /// The body has ended as it should.
+    /// Marks the body as complete.
     pub fn body_complete(&mut self) {
-        let body = self.kept.split().freeze();
+        let body = self.body.split().freeze();
         self.update(|received| {
             received.body = body;
             received.complete = true;
         });
     }
 
-    /// The request is in work until it is done with.
-    pub fn in_work(&mut self, share: Share) {
-        self.share = Some(share);
+    /// Holds the slot until the request has ended.
+    pub fn hold_slot(&mut self, slot: ThrottleSlot) {
+        self.slot = Some(slot);
     }
 
     pub fn status(&mut self, status: StatusCode) {
@@ -153,18 +157,18 @@ impl Entry {
 
     fn update(&mut self, change: impl FnOnce(&mut Received)) {
         self.log.send_if_modified(|log| {
-            let received = self.number.checked_sub(log.forgotten).and_then(|index| log.requests.get_mut(index));
+            let received = self.number.checked_sub(log.dropped).and_then(|index| log.requests.get_mut(index));
             received.map(change).is_some()
         });
     }
 }
 
-impl Drop for Entry {
+impl Drop for LogEntry {
     fn drop(&mut self) {
         let outcome = if self.outcome == Outcome::Answered { Outcome::Answered } else { Outcome::Broken };
-        let cut = self.kept.split().freeze();
-        // Before anybody can see that it is done.
-        self.share = None;
+        let cut = self.body.split().freeze();
+        // Released before the outcome becomes visible.
+        self.slot = None;
         self.update(|received| {
             received.outcome = outcome;
             if !received.complete {

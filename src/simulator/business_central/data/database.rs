@@ -1,4 +1,4 @@
-//! The books: companies, their tables, their files, and what belongs to no company.
+//! The database: companies, their tables and files, and the tables that belong to no company.
 
 use std::collections::BTreeMap;
 
@@ -6,36 +6,37 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::catalogue::COMPANY;
-use super::errors::Failure;
-use super::records::{Change, NO_RECORDS, Record, Records};
+use super::column_value::ColumnValue;
+use super::records::{EMPTY_TABLE, Record, Records};
 use super::schema::{Media, Table};
-use crate::simulator::CompanySettings;
+use super::tables::COMPANY;
+use crate::simulator::business_central::errors::BusinessCentralError;
+use crate::simulator::settings::CompanySettings;
 
-/// All books of the environment, and what was done to them.
+/// The database of the environment.
 #[derive(Clone)]
-pub(super) struct Books {
-    pub companies: Vec<Company>,
-    environment: Shelf,
-    /// Creations, changes and deletions so far.
+pub struct Database {
+    pub companies: Vec<CompanyData>,
+    environment: TableSet,
+    /// The number of records created, changed or deleted.
     pub writes: u64,
-    /// Executions per codeunit method.
+    /// The number of executions of each codeunit method.
     pub codeunit_calls: BTreeMap<&'static str, u64>,
-    /// Rises with every write; no two versions of a record are alike.
+    /// Incremented by every write, so that every version of a record is unique.
     clock: u64,
 }
 
 #[derive(Clone)]
-pub(super) struct Company {
+pub struct CompanyData {
     pub id: Uuid,
     pub name: String,
-    shelf: Shelf,
+    shelf: TableSet,
 }
 
-/// Whose a record is.
+/// The owner of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    /// Nobody's but the environment's.
+pub enum Owner {
+    /// The environment, for records that belong to no company.
     Environment,
     /// The company at this index.
     Company(usize),
@@ -43,36 +44,36 @@ pub(super) enum Owner {
 
 /// The tables and files of one owner.
 #[derive(Clone)]
-struct Shelf {
-    /// Part of the ids: companies count from 1.
+struct TableSet {
+    /// The number of the owner, which is part of the IDs. Companies count from 1.
     number: u16,
     tables: BTreeMap<&'static str, Records>,
     created: u64,
-    files: BTreeMap<(Uuid, &'static str), File>,
+    files: BTreeMap<(Uuid, &'static str), StoredFile>,
 }
 
-/// The bytes of a picture or document.
+/// A picture or document.
 #[derive(Debug, Clone)]
-pub(super) struct File {
+pub struct StoredFile {
     pub bytes: Bytes,
     pub version: u64,
 }
 
-impl Shelf {
+impl TableSet {
     fn new(number: u16) -> Self {
         Self { number, tables: BTreeMap::new(), created: 0, files: BTreeMap::new() }
     }
 }
 
-impl Books {
+impl Database {
     pub fn new(settings: &[CompanySettings]) -> Self {
-        let company = |(number, company): (u16, &CompanySettings)| Company {
+        let company = |(number, company): (u16, &CompanySettings)| CompanyData {
             id: company.id,
             name: company.name.clone(),
-            shelf: Shelf::new(number),
+            shelf: TableSet::new(number),
         };
-        let mut environment = Shelf::new(0);
-        let known = environment.tables.entry(COMPANY.name).or_default();
+        let mut environment = TableSet::new(0);
+        let companies = environment.tables.entry(COMPANY.name).or_default();
         for (number, company) in (1_u64..).zip(settings) {
             let created = time(0);
             let record = Record::new(
@@ -88,8 +89,8 @@ impl Books {
                     ("lastModifiedDateTime", json!(created)),
                 ],
             );
-            // Of two companies of one name the first is found, here and by `find_company`.
-            let _ = known.insert(record);
+            // Of two companies with the same name, only the first is found, as in `find_company`.
+            let _ = companies.insert(record);
         }
         Self {
             companies: (1..).zip(settings).map(company).collect(),
@@ -100,27 +101,35 @@ impl Books {
         }
     }
 
-    pub fn company(&self, index: usize) -> Result<&Company, Failure> {
-        self.companies.get(index).ok_or(Failure::NoCompany)
+    pub fn company(&self, index: usize) -> Result<&CompanyData, BusinessCentralError> {
+        self.companies.get(index).ok_or(BusinessCentralError::NoCompany)
     }
 
-    /// The company with this name (case-sensitive, as in Business Central) or id.
-    pub fn find_company(&self, name_or_id: &str) -> Result<usize, Failure> {
+    /// The company with this ID or name (case-sensitive, as in Business Central).
+    pub fn find_company(&self, name_or_id: &str) -> Result<usize, BusinessCentralError> {
         let id = Uuid::try_parse(name_or_id).ok();
-        let is_it = |company: &Company| company.name == name_or_id || Some(company.id) == id;
-        self.companies.iter().position(is_it).ok_or_else(|| Failure::CompanyNotFound(name_or_id.to_owned()))
+        let matches = |company: &CompanyData| company.name == name_or_id || Some(company.id) == id;
+        self.companies
+            .iter()
+            .position(matches)
+            .ok_or_else(|| BusinessCentralError::CompanyNotFound(name_or_id.to_owned()))
     }
 
-    pub fn records(&self, owner: Owner, table: &Table) -> Result<&Records, Failure> {
+    pub fn records(&self, owner: Owner, table: &Table) -> Result<&Records, BusinessCentralError> {
         let shelf = match owner {
             Owner::Environment => &self.environment,
             Owner::Company(index) => &self.company(index)?.shelf,
         };
-        Ok(shelf.tables.get(table.name).unwrap_or(&NO_RECORDS))
+        Ok(shelf.tables.get(table.name).unwrap_or(&EMPTY_TABLE))
     }
 
-    /// Adds a record. Without a number in `changes` the next one of the table's series is given.
-    pub fn create(&mut self, owner: Owner, table: &'static Table, changes: Vec<Change>) -> Result<Record, Failure> {
+    /// Creates a record. Without a number in `changes`, it gets the next one of the table's series.
+    pub fn create(
+        &mut self,
+        owner: Owner,
+        table: &'static Table,
+        changes: Vec<ColumnValue>,
+    ) -> Result<Record, BusinessCentralError> {
         let version = self.clock + 1;
         let shelf = self.shelf(owner)?;
         shelf.created += 1;
@@ -135,16 +144,16 @@ impl Books {
         Ok(record)
     }
 
-    /// Changes a record, which gets a new version by that.
+    /// Changes a record, which then has a new version.
     pub fn update(
         &mut self,
         owner: Owner,
         table: &'static Table,
         id: Uuid,
-        changes: Vec<Change>,
-    ) -> Result<Record, Failure> {
+        changes: Vec<ColumnValue>,
+    ) -> Result<Record, BusinessCentralError> {
         let version = self.clock + 1;
-        let missing = || Failure::RecordNotFound(table.name);
+        let missing = || BusinessCentralError::RecordNotFound(table.name);
         let records = self.shelf(owner)?.tables.entry(table.name).or_default();
         let mut record = records.get(id).ok_or_else(missing)?.clone();
         record.change(changes);
@@ -155,16 +164,16 @@ impl Books {
         Ok(record)
     }
 
-    pub fn delete(&mut self, owner: Owner, table: &'static Table, id: Uuid) -> Result<(), Failure> {
+    pub fn delete(&mut self, owner: Owner, table: &'static Table, id: Uuid) -> Result<(), BusinessCentralError> {
         let version = self.clock + 1;
         let records = self.shelf(owner)?.tables.entry(table.name).or_default();
-        records.remove(id).ok_or(Failure::RecordNotFound(table.name))?;
+        records.remove(id).ok_or(BusinessCentralError::RecordNotFound(table.name))?;
         self.written(version);
         Ok(())
     }
 
     /// The file of a record.
-    pub fn file(&self, owner: Owner, record: Uuid, media: &Media) -> Option<&File> {
+    pub fn file(&self, owner: Owner, record: Uuid, media: &Media) -> Option<&StoredFile> {
         let shelf = match owner {
             Owner::Environment => &self.environment,
             Owner::Company(index) => &self.companies.get(index)?.shelf,
@@ -178,15 +187,15 @@ impl Books {
         record: Uuid,
         media: &'static Media,
         bytes: Bytes,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), BusinessCentralError> {
         let version = self.clock + 1;
-        self.shelf(owner)?.files.insert((record, media.name), File { bytes, version });
+        self.shelf(owner)?.files.insert((record, media.name), StoredFile { bytes, version });
         self.written(version);
         Ok(())
     }
 
-    /// Does all of the work, or leaves everything as it was.
-    pub fn all_or_nothing<T, E>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+    /// Runs a transaction, which is undone if it fails.
+    pub fn transaction<T, E>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         let before = self.clone();
         let result = work(self);
         if result.is_err() {
@@ -195,7 +204,7 @@ impl Books {
         result
     }
 
-    /// The time it will be after so many seconds.
+    /// The time of the database in so many seconds.
     pub fn time_in(&self, seconds: u64) -> Value {
         json!(time(self.clock + seconds))
     }
@@ -205,22 +214,22 @@ impl Books {
         self.writes += 1;
     }
 
-    fn shelf(&mut self, owner: Owner) -> Result<&mut Shelf, Failure> {
+    fn shelf(&mut self, owner: Owner) -> Result<&mut TableSet, BusinessCentralError> {
         match owner {
             Owner::Environment => Ok(&mut self.environment),
             Owner::Company(index) => {
-                self.companies.get_mut(index).map(|company| &mut company.shelf).ok_or(Failure::NoCompany)
+                self.companies.get_mut(index).map(|company| &mut company.shelf).ok_or(BusinessCentralError::NoCompany)
             }
         }
     }
 }
 
-/// The same for the same owner and place in every run.
+/// The ID of an owner's record number `created`, the same in every run.
 fn record_id(owner: u16, created: u64) -> Uuid {
     Uuid::from_fields(0x5b6c_8fd0, owner, 0xed11, &created.to_be_bytes())
 }
 
-/// A time that depends on nothing but the version, so that every run gives the same data: one second per write.
+/// The time of a write: one second per version, so that the data is the same in every run.
 fn time(version: u64) -> String {
     let (days, seconds) = (version / 86_400 % 28 + 1, version % 86_400);
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);

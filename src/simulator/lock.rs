@@ -1,8 +1,8 @@
-//! The one way the simulator locks.
+//! How the simulator locks a mutex.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks, also after another thread panicked while it held the lock: a failed test must not take others with it.
+/// Locks a mutex even if it is poisoned: the panic of one test must not fail others.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The requests of a batch, as the real service reads them: names in any case, none of them twice.
+//! The parser for batches, as strict as the real service: member names in any case, but none twice.
 
 use std::fmt;
 
@@ -11,61 +11,61 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::errors::Failure;
+use crate::simulator::business_central::errors::BusinessCentralError;
 
-/// How many requests a batch may hold (BC, "Operational limits").
+/// The maximum number of requests in a batch (BC, "Operational limits").
 const LIMIT: usize = 100;
 
-/// One request of a batch.
-pub(super) struct Operation {
+/// A request in a batch.
+pub(super) struct BatchOperation {
     pub id: String,
     pub method: Method,
     pub url: String,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// Ids of requests and names of groups that must have succeeded before.
+    /// The IDs of requests and groups that must have succeeded before.
     pub depends_on: Vec<String>,
     pub group: Option<String>,
 }
 
-/// The requests of a batch.
-pub(super) fn parse(body: &[u8]) -> Result<Vec<Operation>, Failure> {
-    let batch: Members = serde_json::from_slice(body).map_err(malformed)?;
-    let requests: Vec<Members> = batch.required("requests")?;
+/// Parses the requests of a batch.
+pub(super) fn parse(body: &[u8]) -> Result<Vec<BatchOperation>, BusinessCentralError> {
+    let batch: JsonMembers = serde_json::from_slice(body).map_err(malformed)?;
+    let requests: Vec<JsonMembers> = batch.required("requests")?;
     if requests.len() > LIMIT {
-        return refused(format!("A batch may hold {LIMIT} requests; this one has {}.", requests.len()));
+        return reject(format!("A batch may hold {LIMIT} requests; this one has {}.", requests.len()));
     }
-    let mut operations: Vec<Operation> = Vec::new();
+    let mut operations: Vec<BatchOperation> = Vec::new();
     for request in &requests {
-        let operation = Operation::parse(request)?;
+        let operation = BatchOperation::parse(request)?;
         if operations.iter().any(|known| known.id == operation.id) {
-            return refused(format!("The id '{}' stands twice in the batch.", operation.id));
+            return reject(format!("The id '{}' occurs twice in the batch.", operation.id));
         }
         let is_known =
             |name: &&String| operations.iter().any(|known| known.id == **name || known.group.as_ref() == Some(*name));
         if let Some(name) = operation.depends_on.iter().find(|name| !is_known(name)) {
-            return refused(format!("'{}' depends on '{name}', which does not stand before it.", operation.id));
+            return reject(format!("'{}' depends on '{name}', which does not precede it.", operation.id));
         }
         operations.push(operation);
     }
     Ok(operations)
 }
 
-impl Operation {
-    fn parse(request: &Members) -> Result<Self, Failure> {
+impl BatchOperation {
+    fn parse(request: &JsonMembers) -> Result<Self, BusinessCentralError> {
         let id: String = request.required("id")?;
         let method: String = request.required("method")?;
         let method = method.to_ascii_uppercase();
         if !["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"].contains(&method.as_str()) {
-            return refused(format!("'{method}' is no method of a batch's request."));
+            return reject(format!("'{method}' is not a method for a request in a batch."));
         }
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| Failure::Method(method))?;
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| BusinessCentralError::Method(method))?;
         let mut headers = HeaderMap::new();
-        for (name, value) in request.optional::<Members>("headers")?.unwrap_or_default().0 {
+        for (name, value) in request.optional::<JsonMembers>("headers")?.unwrap_or_default().0 {
             let value: String = serde_json::from_str(value.get()).map_err(malformed)?;
             match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes())) {
                 (Ok(name), Ok(value)) => headers.insert(name, value),
-                _ => return refused(format!("The header '{name}' of '{id}' is malformed.")),
+                _ => return reject(format!("The header '{name}' of '{id}' is malformed.")),
             };
         }
         let body = match request.get("body") {
@@ -84,8 +84,8 @@ impl Operation {
     }
 }
 
-/// The bytes a request's body stands for: JSON as it is, texts as strings, everything else in base64url.
-fn body(raw: &RawValue, headers: &mut HeaderMap) -> Result<Bytes, Failure> {
+/// The bytes of a request's body, which is raw JSON, text in a string, or anything else in base64url.
+fn body(raw: &RawValue, headers: &mut HeaderMap) -> Result<Bytes, BusinessCentralError> {
     let json = HeaderValue::from_static("application/json");
     let content_type = headers.entry(CONTENT_TYPE).or_insert(json).to_str().unwrap_or_default().to_ascii_lowercase();
     if content_type.starts_with("application/json") {
@@ -97,49 +97,49 @@ fn body(raw: &RawValue, headers: &mut HeaderMap) -> Result<Bytes, Failure> {
     }
     match URL_SAFE.decode(&text) {
         Ok(bytes) => Ok(bytes.into()),
-        Err(error) => refused(format!("The request body is no base64url: {error}.")),
+        Err(error) => reject(format!("The request body is not base64url: {error}.")),
     }
 }
 
-/// The members of an object, their names in lower case.
+/// The members of a JSON object, with names in lower case.
 #[derive(Default)]
-struct Members(Vec<(String, Box<RawValue>)>);
+struct JsonMembers(Vec<(String, Box<RawValue>)>);
 
-impl Members {
+impl JsonMembers {
     fn get(&self, name: &str) -> Option<&RawValue> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
     }
 
-    fn required<T: DeserializeOwned>(&self, name: &str) -> Result<T, Failure> {
-        self.optional(name)?.ok_or_else(|| Failure::BadRequest(format!("The member '{name}' is missing.")))
+    fn required<T: DeserializeOwned>(&self, name: &str) -> Result<T, BusinessCentralError> {
+        self.optional(name)?.ok_or_else(|| BusinessCentralError::BadRequest(format!("The member '{name}' is missing.")))
     }
 
-    fn optional<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
+    fn optional<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, BusinessCentralError> {
         self.get(name).map(|raw| serde_json::from_str(raw.get())).transpose().map_err(malformed)
     }
 }
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for JsonMembers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
+        deserializer.deserialize_map(JsonMembersVisitor)
     }
 }
 
-struct MembersVisitor;
+struct JsonMembersVisitor;
 
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members;
+impl<'de> Visitor<'de> for JsonMembersVisitor {
+    type Value = JsonMembers;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-        let mut members = Members::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonMembers, A::Error> {
+        let mut members = JsonMembers::default();
         while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
             let name = name.to_ascii_lowercase();
             if members.get(&name).is_some() {
-                return Err(A::Error::custom(format!("the member '{name}' stands twice")));
+                return Err(A::Error::custom(format!("the member '{name}' occurs twice")));
             }
             members.0.push((name, value));
         }
@@ -147,12 +147,12 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-fn malformed(error: serde_json::Error) -> Failure {
-    Failure::BadRequest(format!("The batch could not be read: {error}."))
+fn malformed(error: serde_json::Error) -> BusinessCentralError {
+    BusinessCentralError::BadRequest(format!("The batch could not be read: {error}."))
 }
 
-fn refused<T>(message: String) -> Result<T, Failure> {
-    Err(Failure::BadRequest(message))
+fn reject<T>(message: String) -> Result<T, BusinessCentralError> {
+    Err(BusinessCentralError::BadRequest(message))
 }
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_in_any_case_and_only_once() {
+    fn names_are_accepted_in_any_case_but_only_once() {
         let batch =
             br#"{"Requests":[{"ID":"1","Method":"patch","URL":"a","HEADERS":{"if-Match":"*"},"Body":{"x":1.50}},
             {"id":"2","method":"GET","url":"b","dependsOn":["1"],"atomicityGroup":"g"}]}"#;

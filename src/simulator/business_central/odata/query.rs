@@ -1,44 +1,44 @@
-//! The query options of a collection.
+//! The query options of an entity set.
 
 use std::cmp::Ordering;
 
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::errors::Failure;
 use super::filter::Filter;
-use super::records::Record;
-use super::request::Request;
-use super::schema::{Navigation, View};
+use crate::simulator::business_central::data::records::Record;
+use crate::simulator::business_central::data::schema::{EntityView, Navigation};
+use crate::simulator::business_central::errors::BusinessCentralError;
+use crate::simulator::business_central::request::ServiceRequest;
 
-/// The largest page a client may ask for (BC, "Operational limits").
+/// The maximum page size (BC, "Operational limits").
 const MAX_PAGE_SIZE: usize = 20_000;
 
-/// How deep `$expand` may nest.
-const DEPTH_LIMIT: usize = 8;
+/// The maximum depth of nested `$expand` options.
+const MAX_DEPTH: usize = 8;
 
-/// What a client wants to see of a collection.
+/// The parsed query options.
 #[derive(Debug, Default)]
-pub(super) struct Options {
+pub(super) struct QueryOptions {
     pub filter: Option<Filter>,
     pub order: Vec<(&'static str, Direction)>,
-    /// Names of fields; empty means all.
+    /// The selected fields; empty selects all.
     pub select: Vec<&'static str>,
     pub expand: Vec<Expand>,
     pub top: Option<usize>,
     pub skip: usize,
     pub count: bool,
-    /// The last record of the page before.
+    /// The last record of the previous page.
     pub skip_token: Option<Uuid>,
-    /// The options as they arrived that also hold for the next page.
-    pub lasting: Vec<String>,
+    /// The raw options that also apply to the next page.
+    pub carried_over: Vec<String>,
 }
 
-/// What a record leads to, shown inside it.
+/// A navigation whose target is included in the record.
 #[derive(Debug)]
 pub(super) struct Expand {
     pub navigation: &'static Navigation,
-    pub options: Options,
+    pub options: QueryOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,25 +47,32 @@ pub(super) enum Direction {
     Descending,
 }
 
-impl Options {
-    pub fn parse(raw_query: &str, view: &'static View) -> Result<Self, Failure> {
+impl QueryOptions {
+    pub fn parse(raw_query: &str, view: &'static EntityView) -> Result<Self, BusinessCentralError> {
         let mut options = Self::default();
         for raw in raw_query.split('&').filter(|raw| !raw.is_empty()) {
             let Some((name, value)) = form_urlencoded::parse(raw.as_bytes()).next() else {
                 continue;
             };
             if options.take(&name, &value, view, 0)? {
-                options.lasting.push(raw.to_owned());
+                options.carried_over.push(raw.to_owned());
             }
         }
         Ok(options)
     }
 
-    /// Takes an option in; says whether it also holds for the next page.
-    fn take(&mut self, name: &str, value: &str, view: &'static View, depth: usize) -> Result<bool, Failure> {
+    /// Applies an option. Returns whether it also applies to the next page.
+    fn take(
+        &mut self,
+        name: &str,
+        value: &str,
+        view: &'static EntityView,
+        depth: usize,
+    ) -> Result<bool, BusinessCentralError> {
         match name {
             "$filter" => {
-                let filter = Filter::parse(value, view).map_err(|error| Failure::BadRequest(error.to_string()))?;
+                let filter =
+                    Filter::parse(value, view).map_err(|error| BusinessCentralError::BadRequest(error.to_string()))?;
                 self.filter = Some(filter);
             }
             "$orderby" => self.order = order(value, view)?,
@@ -82,7 +89,7 @@ impl Options {
         Ok(!matches!(name, "$top" | "$skip" | "$skiptoken" | "aid" | "tenant" | "company"))
     }
 
-    /// In the order asked for; records that compare equal keep the order of the table.
+    /// Compares records in the requested order. Equal records keep the order of the table.
     pub fn compare(&self, one: &Record, other: &Record) -> Ordering {
         let by_column = |(column, direction): &(&'static str, Direction)| {
             let order = compare_values(one.value(column), other.value(column));
@@ -92,17 +99,17 @@ impl Options {
     }
 }
 
-/// The page size of a request: what `Prefer: odata.maxpagesize` asks for, within the limit, or the default.
-pub(super) fn page_size(request: &Request, default: usize) -> usize {
-    let wanted = request.preferences().find_map(|preference| {
+/// The page size of a request: `Prefer: odata.maxpagesize` up to [`MAX_PAGE_SIZE`], or the default.
+pub(super) fn page_size(request: &ServiceRequest, default: usize) -> usize {
+    let preferred = request.preferences().find_map(|preference| {
         let (name, value) = preference.split_once('=')?;
-        let is_it = ["odata.maxpagesize", "maxpagesize"].iter().any(|known| name.eq_ignore_ascii_case(known));
-        value.trim_matches('"').parse::<usize>().ok().filter(|size| is_it && *size > 0)
+        let matches = ["odata.maxpagesize", "maxpagesize"].iter().any(|known| name.eq_ignore_ascii_case(known));
+        value.trim_matches('"').parse::<usize>().ok().filter(|size| matches && *size > 0)
     });
-    wanted.unwrap_or(default).clamp(1, MAX_PAGE_SIZE)
+    preferred.unwrap_or(default).clamp(1, MAX_PAGE_SIZE)
 }
 
-fn order(value: &str, view: &'static View) -> Result<Vec<(&'static str, Direction)>, Failure> {
+fn order(value: &str, view: &'static EntityView) -> Result<Vec<(&'static str, Direction)>, BusinessCentralError> {
     let parse = |part: &str| {
         let mut words = part.split_whitespace();
         let column = words.next().and_then(|field| view.column(field));
@@ -119,14 +126,14 @@ fn order(value: &str, view: &'static View) -> Result<Vec<(&'static str, Directio
     value.split(',').map(parse).collect()
 }
 
-fn select(value: &str, view: &'static View) -> Result<Vec<&'static str>, Failure> {
+fn select(value: &str, view: &'static EntityView) -> Result<Vec<&'static str>, BusinessCentralError> {
     let known = |field: &str| view.fields.iter().map(|(name, _)| *name).find(|name| *name == field.trim());
     value.split(',').map(|field| known(field).ok_or_else(|| invalid("$select", value))).collect()
 }
 
-/// Reads `salesOrderLines($top=1;$select=id),pdfDocument`.
-fn expand(value: &str, view: &'static View, depth: usize) -> Result<Vec<Expand>, Failure> {
-    if depth > DEPTH_LIMIT {
+/// Parses `salesOrderLines($top=1;$select=id),pdfDocument`.
+fn expand(value: &str, view: &'static EntityView, depth: usize) -> Result<Vec<Expand>, BusinessCentralError> {
+    if depth > MAX_DEPTH {
         return Err(invalid("$expand", value));
     }
     let parse = |part: &str| {
@@ -136,12 +143,12 @@ fn expand(value: &str, view: &'static View, depth: usize) -> Result<Vec<Expand>,
             None => (part, ""),
         };
         let navigation = view.navigation(name).ok_or_else(|| invalid("$expand", value))?;
-        let mut options = Options::default();
+        let mut options = QueryOptions::default();
         for option in split_outside(inner, ';').filter(|option| !option.is_empty()) {
             let target = navigation.view().ok_or_else(|| invalid("$expand", value))?;
             let (name, value) = option.split_once('=').ok_or_else(|| invalid("$expand", option))?;
             if options.take(name.trim(), value, target, depth + 1)? {
-                options.lasting.push(option.to_owned());
+                options.carried_over.push(option.to_owned());
             }
         }
         Ok(Expand { navigation, options })
@@ -149,7 +156,7 @@ fn expand(value: &str, view: &'static View, depth: usize) -> Result<Vec<Expand>,
     split_outside(value, ',').map(parse).collect()
 }
 
-/// Splits a text at a separator that stands neither in parentheses nor in quotes.
+/// Splits a text at separators outside parentheses and quotes.
 fn split_outside(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut depth, mut quoted) = (0_usize, false);
     text.split(move |character| {
@@ -163,8 +170,8 @@ fn split_outside(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-fn invalid(option: &str, value: &str) -> Failure {
-    Failure::BadRequest(format!("The query option {option} does not support the value '{value}'."))
+fn invalid(option: &str, value: &str) -> BusinessCentralError {
+    BusinessCentralError::BadRequest(format!("The query option {option} does not support the value '{value}'."))
 }
 
 fn compare_values(one: &Value, other: &Value) -> Ordering {

@@ -1,37 +1,42 @@
-//! The data every company starts with: the same in every run.
+//! The initial data of every company, the same in every run.
 
 use serde_json::{Value, json};
 
-use super::books::{Books, Owner};
-use super::catalogue::{BIN, CUSTOMER, ITEM, PDF_DOCUMENT, PICTURE, SALES_LINE, SALES_ORDER, VENDOR};
-use super::errors::Failure;
+use super::column_value::ColumnValue;
+use super::database::{Database, Owner};
 use super::files;
-use super::records::Change;
-use crate::simulator::Settings;
+use super::tables::{BIN, CUSTOMER, ITEM, PDF_DOCUMENT, PICTURE, SALES_LINE, SALES_ORDER, VENDOR};
+use crate::simulator::business_central::errors::BusinessCentralError;
+use crate::simulator::settings::Settings;
 
 const CITIES: [(&str, &str, &str); 4] =
     [("Birmingham", "B27 4KT", "GB"), ("Köln", "50667", "DE"), ("Orléans", "45000", "FR"), ("Århus", "8000", "DK")];
 
-/// Fills the books. `base_url` goes into some customers' data, which must never be taken for an address to follow.
-pub(super) fn books(settings: &Settings, base_url: &str) -> Books {
-    let mut books = Books::new(&settings.companies);
+/// A database with the initial data. Some customers have `base_url` in their data, which a proxy must not rewrite.
+pub fn database(settings: &Settings, base_url: &str) -> Database {
+    let mut database = Database::new(&settings.companies);
     for index in 0..settings.companies.len() {
-        // Numbers are unique by construction, so nothing can fail.
-        let filled = fill(&mut books, index, settings, base_url);
+        // Numbers are unique by construction, so that filling can't fail.
+        let filled = fill(&mut database, index, settings, base_url);
         debug_assert!(filled.is_ok());
     }
-    books.writes = 0;
-    books
+    database.writes = 0;
+    database
 }
 
-fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) -> Result<(), Failure> {
-    let (company_id, company_name) = books.company(company).map(|company| (company.id, company.name.clone()))?;
+fn fill(
+    database: &mut Database,
+    company: usize,
+    settings: &Settings,
+    base_url: &str,
+) -> Result<(), BusinessCentralError> {
+    let (company_id, company_name) = database.company(company).map(|company| (company.id, company.name.clone()))?;
     let company = Owner::Company(company);
     let collection = format!(
         "{base_url}/v2.0/{}/{}/api/v2.0/companies({company_id})/customers",
         settings.tenant_id, settings.environment
     );
-    // Short enough for a name.
+    // Short enough for the display name.
     let short = format!("{base_url}/v2.0/{}/api/v2.0/customers", settings.environment);
     for index in 0..settings.customers {
         let number = 10_000 + 10 * index;
@@ -71,9 +76,9 @@ fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) 
             ("balance", json!(index as f64 * 12.5)),
             ("taxLiable", json!(index % 2 == 0)),
         ]);
-        books.create(company, &CUSTOMER, changes)?;
+        database.create(company, &CUSTOMER, changes)?;
     }
-    // An address in bytes that no rewriting may touch.
+    // A link in bytes that a proxy must not rewrite.
     let text = format!("\"@odata.nextLink\":\"{collection}\"");
     let (picture, document) = (files::png(&text), files::pdf(&text));
     for index in 0..25 {
@@ -85,8 +90,8 @@ fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) 
             ("unitPrice", price),
             ("inventory", json!(index * 3)),
         ]);
-        let item = books.create(company, &ITEM, changes)?;
-        books.store_file(company, item.id, &PICTURE, picture.clone())?;
+        let item = database.create(company, &ITEM, changes)?;
+        database.store_file(company, item.id, &PICTURE, picture.clone())?;
     }
     for index in 0..5 {
         let number = 40_000 + 10 * index;
@@ -95,7 +100,7 @@ fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) 
             ("displayName", json!(format!("Vendor {number}"))),
             ("city", json!("London")),
         ]);
-        books.create(company, &VENDOR, changes)?;
+        database.create(company, &VENDOR, changes)?;
     }
     for index in 1..=3 {
         let changes = row([
@@ -104,8 +109,8 @@ fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) 
             ("orderDate", json!("2026-01-15")),
             ("status", json!("Draft")),
         ]);
-        let order = books.create(company, &SALES_ORDER, changes)?;
-        books.store_file(company, order.id, &PDF_DOCUMENT, document.clone())?;
+        let order = database.create(company, &SALES_ORDER, changes)?;
+        database.store_file(company, order.id, &PDF_DOCUMENT, document.clone())?;
         for line in 1..=2 {
             let changes = row([
                 ("documentId", json!(order.id)),
@@ -115,17 +120,17 @@ fn fill(books: &mut Books, company: usize, settings: &Settings, base_url: &str) 
                 ("quantity", json!(line)),
                 ("unitPrice", json!(0.9)),
             ]);
-            books.create(company, &SALES_LINE, changes)?;
+            database.create(company, &SALES_LINE, changes)?;
         }
     }
     for index in 1..=4 {
         let code = format!("W-01-{index:04}");
         let changes = row([("code", json!(code)), ("description", json!("Rack")), ("quantity", json!(index * 10))]);
-        books.create(company, &BIN, changes)?;
+        database.create(company, &BIN, changes)?;
     }
     Ok(())
 }
 
-fn row<const N: usize>(values: [(&'static str, Value); N]) -> Vec<Change> {
+fn row<const N: usize>(values: [(&'static str, Value); N]) -> Vec<ColumnValue> {
     values.into()
 }
