@@ -35,6 +35,7 @@ pub mod outbound;
 pub mod proxy;
 pub mod secret;
 mod shared_socket;
+#[cfg(feature = "demo")]
 pub mod simulator;
 mod small_file;
 pub mod telemetry;

@@ -5,6 +5,7 @@
 mod certificate;
 mod check;
 mod companies;
+#[cfg(feature = "demo")]
 mod demo;
 mod doctor;
 mod errors;
@@ -27,6 +28,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::config::{Config, Connector, Diagnostics, Log};
 use crate::doctor::Wrong;
 use crate::entra::ClientId;
+#[cfg(feature = "demo")]
 use crate::simulator::Breakage;
 use crate::telemetry::{self, LogGuard};
 
@@ -46,11 +48,16 @@ enum Command {
     /// Serve (what bcproxy does without a command).
     Run,
     /// Show it all on this machine: a simulated Entra and Business Central, and a proxy in front of them.
+    #[cfg(feature = "demo")]
     Demo {
         /// Let one thing of the set-up be wrong, to see what bcproxy says then.
         #[arg(long = "break", value_name = "WHAT", value_parser = clap::builder::PossibleValuesParser::new(Breakage::ALL.map(Breakage::name)))]
         broken: Option<String>,
     },
+    /// Not part of this build.
+    #[cfg(not(feature = "demo"))]
+    #[command(hide = true)]
+    Demo,
     /// Walk every step of the set-up against the live services, and say where it is wrong and how to mend it.
     Doctor {
         /// Look at this connector only.
@@ -145,7 +152,12 @@ pub fn main() -> ExitCode {
     let config = &arguments.config;
     let result = match arguments.command {
         None | Some(Command::Run) => run::run(config),
+        #[cfg(feature = "demo")]
         Some(Command::Demo { broken }) => demo::demo(broken.and_then(|name| name.parse().ok())),
+        #[cfg(not(feature = "demo"))]
+        Some(Command::Demo) => Err(Failure::Configuration(
+            "bcproxy was built without its demo. Build it with the feature `demo`, which is on by default.".to_owned(),
+        )),
         Some(Command::Doctor { connector, output }) => doctor::doctor(config, connector.as_deref(), output),
         Some(Command::Certificate(wish)) => certificate::certificate(&wish, config),
         Some(Command::Check { output }) => check::check(config, output),

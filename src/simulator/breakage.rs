@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use hyper::header::{DATE, HeaderMap, HeaderValue};
 
-/// The one thing that is wrong with the set-up. The configuration of the client is correct; the services no longer match it.
+/// The one thing that is wrong with the set-up. The configuration of the client is correct; the services no longer
+/// match it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breakage {
     /// Nothing listens at the address of Entra.

@@ -142,7 +142,7 @@ pub(super) async fn serve<S: Handler>(
 }
 
 async fn serve_connection<S: Handler>(socket: TcpStream, acceptor: TlsAcceptor, service: Arc<S>, number: u64) {
-    // Without TCP_NODELAY, small responses wait for the peer's delayed acknowledgement.
+    // Without TCP_NODELAY, small responses wait for the peer's delayed acknowledgment.
     if socket.set_nodelay(true).is_err() {
         return;
     }
@@ -161,7 +161,8 @@ async fn serve_connection<S: Handler>(socket: TcpStream, acceptor: TlsAcceptor, 
 
 /// A TLS stream that fails on the first flush after a break was requested.
 ///
-/// hyper flushes in every iteration of its loop, so that failing there is early enough and loses no bytes already written.
+/// hyper flushes in every iteration of its loop, so that failing there is early enough and loses no bytes already
+/// written.
 struct AbortableStream {
     stream: TlsStream<TcpStream>,
     breaking: Arc<AtomicU8>,

@@ -112,7 +112,8 @@ impl Simulator {
         self.entra.token_requests()
     }
 
-    /// Starts the managed identity service of an Azure machine. Its system-assigned identity is the application of the settings.
+    /// Starts the managed identity service of an Azure machine. Its system-assigned identity is the application of the
+    /// settings.
     pub async fn identity_service(&self, user_assigned: Vec<Uuid>) -> io::Result<ManagedIdentityService> {
         let Settings { tenant_id, client_id, .. } = self.settings;
         ManagedIdentityService::start(tenant_id, self.tokens.clone(), client_id, user_assigned).await

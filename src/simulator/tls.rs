@@ -16,7 +16,8 @@ pub(super) struct ServerIdentity {
 }
 
 impl ServerIdentity {
-    /// Generates an authority of this name and its certificate for `localhost`, `127.0.0.1` and `*.simulator.test`. Both are
+    /// Generates an authority of this name and its certificate for `localhost`, `127.0.0.1` and `*.simulator.test`.
+    /// Both are
     /// valid from yesterday for thirty days.
     pub fn generate(authority_name: &str) -> io::Result<Self> {
         let authority = CertificateAuthority::new(authority_name, LIFETIME).map_err(io::Error::other)?;

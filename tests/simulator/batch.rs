@@ -1,4 +1,4 @@
-//! `$batch`: many requests in one.
+//! `$batch`: several requests in one.
 
 use std::io::Write;
 
@@ -12,10 +12,10 @@ use crate::World;
 
 async fn batch(world: &World, headers: &[(&str, &str)], requests: Value) -> Vec<Value> {
     let url = format!("{}/api/v2.0/$batch", world.root());
-    let answer = world.send(Method::POST, &url, headers, &json!({"requests": requests})).await;
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(answer.headers()["odata-version"], "4.0");
-    answer.json::<Value>().await.unwrap()["responses"].as_array().unwrap().clone()
+    let response = world.send(Method::POST, &url, headers, &json!({"requests": requests})).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["odata-version"], "4.0");
+    response.json::<Value>().await.unwrap()["responses"].as_array().unwrap().clone()
 }
 
 fn statuses(responses: &[Value]) -> Vec<u64> {
@@ -32,7 +32,7 @@ fn get(id: &str, url: &str) -> Value {
 }
 
 #[tokio::test]
-async fn addresses_may_be_relative_from_the_root_or_absolute() {
+async fn urls_may_be_relative_to_service_or_server_or_absolute() {
     let world = World::new().await;
     let absolute = world.customers();
     let from_root = absolute.strip_prefix(world.simulator.base_url()).unwrap();
@@ -79,7 +79,7 @@ async fn addresses_may_be_relative_from_the_root_or_absolute() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_company_writes_into_the_default_books() {
+async fn a_request_without_a_company_writes_to_the_default_company() {
     let world = World::new().await;
     let business_central = world.simulator.business_central();
     let named = json!({"id": "2", "method": "POST", "url": "customers", "body": {"displayName": "Named"},
@@ -100,7 +100,7 @@ async fn a_request_without_a_company_writes_into_the_default_books() {
 }
 
 #[tokio::test]
-async fn a_failure_ends_the_batch_unless_the_client_continues() {
+async fn a_failure_ends_the_batch_unless_the_client_prefers_to_continue() {
     let world = World::new().await;
     let set = world.customers();
     let requests = json!([
@@ -122,7 +122,7 @@ async fn a_failure_ends_the_batch_unless_the_client_continues() {
 }
 
 #[tokio::test]
-async fn a_batch_may_be_compressed_and_must_be_right() {
+async fn batches_may_be_compressed_and_malformed_ones_are_rejected() {
     let world = World::new().await;
     let url = format!("{}/ODataV4/$batch", world.root());
     let token = world.token().await;
@@ -136,8 +136,8 @@ async fn a_batch_may_be_compressed_and_must_be_right() {
         encoder.finish().unwrap()
     };
     let request = json!({"requests": [get("1", "Company('My%20Company')/Customer('10000')")]}).to_string();
-    let answer: Value = send("application/json", "gzip", gzip(&request)).await.json().await.unwrap();
-    assert_eq!(answer["responses"][0]["body"]["No"], "10000");
+    let response: Value = send("application/json", "gzip", gzip(&request)).await.json().await.unwrap();
+    assert_eq!(response["responses"][0]["body"]["No"], "10000");
 
     let many: Vec<Value> = (0..101).map(|id| get(&id.to_string(), "Company")).collect();
     let many = json!({"requests": many}).to_string();

@@ -1,4 +1,4 @@
-//! What the services say about themselves, and the actions they offer.
+//! Service documents, metadata and actions.
 
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -20,9 +20,9 @@ async fn every_service_has_a_document_and_metadata() {
             let url = format!("{root}/{}", set["url"].as_str().unwrap());
             assert_eq!(world.get(&url).await.status(), StatusCode::OK, "{url}");
         }
-        let answer = world.get(&format!("{root}/$metadata")).await;
-        assert_eq!(answer.headers()["content-type"], "application/xml");
-        let csdl = answer.text().await.unwrap();
+        let response = world.get(&format!("{root}/$metadata")).await;
+        assert_eq!(response.headers()["content-type"], "application/xml");
+        let csdl = response.text().await.unwrap();
         assert!(csdl.contains(set), "{csdl}");
         assert!(!csdl.contains("localhost"), "{csdl}");
     }
@@ -32,10 +32,10 @@ async fn every_service_has_a_document_and_metadata() {
 async fn codeunit_methods_are_unbound_actions() {
     let world = World::new().await;
     let url = |method: &str, company: &str| format!("{}/ODataV4/Tools_{method}?company={company}", world.root());
-    let answer = world.send(Method::POST, &url("Echo", "My%20Company"), &[], &json!({"text": "ä <"})).await;
-    let answer: Value = answer.json().await.unwrap();
+    let response = world.send(Method::POST, &url("Echo", "My%20Company"), &[], &json!({"text": "ä <"})).await;
+    let response: Value = response.json().await.unwrap();
     let context = format!("{}/ODataV4/$metadata#Edm.String", world.root());
-    assert_eq!(answer, json!({"@odata.context": context, "value": "ä <"}));
+    assert_eq!(response, json!({"@odata.context": context, "value": "ä <"}));
     let id = world.simulator.settings().companies[0].id.to_string();
     let post = json!({"no": "S-ORD101001"});
     assert_eq!(world.send(Method::POST, &url("PostOrder", &id), &[], &post).await.status(), StatusCode::OK);

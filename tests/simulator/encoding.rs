@@ -1,4 +1,4 @@
-//! How answers travel: compressed, or with escaped slashes.
+//! The encoding of responses: compressed, or with escaped slashes.
 
 use std::io::Read;
 
@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::World;
 
 #[tokio::test]
-async fn answers_are_compressed_for_those_who_ask() {
+async fn responses_are_compressed_for_clients_that_accept_gzip() {
     let world = World::new().await;
     let token = world.token().await;
     let read = async |url: &str, accept: &str| {
         let request = world.client.get(url).bearer_auth(&token).header("accept-encoding", accept);
-        let answer = request.send().await.unwrap();
-        (answer.headers().get("content-encoding").cloned(), answer.bytes().await.unwrap())
+        let response = request.send().await.unwrap();
+        (response.headers().get("content-encoding").cloned(), response.bytes().await.unwrap())
     };
     let plain = world.get(&world.customers()).await.bytes().await.unwrap();
     for accept in ["gzip", "deflate, GZIP;q=0.5", "*"] {
@@ -38,8 +38,8 @@ async fn answers_are_compressed_for_those_who_ask() {
     assert!(!ranged.headers().contains_key("content-encoding"));
     let never = World::with(Settings { compress_responses: false, ..Settings::default() }).await;
     let request = never.client.get(never.customers()).bearer_auth(never.token().await);
-    let answer = request.header("accept-encoding", "gzip").send().await.unwrap();
-    assert!(!answer.headers().contains_key("content-encoding"));
+    let response = request.header("accept-encoding", "gzip").send().await.unwrap();
+    assert!(!response.headers().contains_key("content-encoding"));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Tokens: how they are asked for, what can go wrong, which are accepted.
+//! Tokens: requesting one, the faults of Entra, and the checks of Business Central.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{World, client_for, form};
 
 #[tokio::test]
-async fn a_token_request_must_be_right_in_every_part() {
+async fn every_part_of_a_token_request_is_checked() {
     let world = World::new().await;
     let settings = world.simulator.settings().clone();
     let client_id = settings.client_id.to_string();
@@ -33,41 +33,41 @@ async fn a_token_request_must_be_right_in_every_part() {
         let mut form = right.clone();
         form.retain(|(name, _)| *name != parameter);
         form.extend(value.map(|value| (parameter, value)));
-        let answer = world.token_request(&form).send().await.unwrap();
-        assert!(answer.status().is_client_error());
-        let answer: Value = answer.json().await.unwrap();
-        assert_eq!(answer["error"], error, "{parameter} {value:?}");
-        assert_eq!(answer["error_codes"], json!([code]), "{parameter} {value:?}");
-        assert!(answer["error_description"].as_str().unwrap().starts_with(&format!("AADSTS{code}: ")));
+        let response = world.token_request(&form).send().await.unwrap();
+        assert!(response.status().is_client_error());
+        let response: Value = response.json().await.unwrap();
+        assert_eq!(response["error"], error, "{parameter} {value:?}");
+        assert_eq!(response["error_codes"], json!([code]), "{parameter} {value:?}");
+        assert!(response["error_description"].as_str().unwrap().starts_with(&format!("AADSTS{code}: ")));
     }
 
     let authority = world.simulator.authority();
     for (tenant, code) in [("contoso.com", Some(90002)), ("CRONUS.onmicrosoft.com", None)] {
         let url = format!("{authority}/{tenant}/oauth2/v2.0/token");
-        let answer = world.client.post(url).form(&right).send().await.unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        assert_eq!(answer["error_codes"][0].as_u64(), code, "{tenant}");
-        assert_eq!(answer["access_token"].is_string(), code.is_none());
+        let response = world.client.post(url).form(&right).send().await.unwrap();
+        let response: Value = response.json().await.unwrap();
+        assert_eq!(response["error_codes"][0].as_u64(), code, "{tenant}");
+        assert_eq!(response["access_token"].is_string(), code.is_none());
     }
     let url = format!("{authority}/{}/oauth2/v2.0/token", settings.tenant_id);
-    let answer: Value = world.client.get(&url).send().await.unwrap().json().await.unwrap();
-    assert_eq!(answer["error_codes"], json!([900561]));
-    let answer: Value = world.client.post(&url).json(&right).send().await.unwrap().json().await.unwrap();
-    assert_eq!(answer["error_codes"], json!([900144]));
+    let response: Value = world.client.get(&url).send().await.unwrap().json().await.unwrap();
+    assert_eq!(response["error_codes"], json!([900561]));
+    let response: Value = world.client.post(&url).json(&right).send().await.unwrap().json().await.unwrap();
+    assert_eq!(response["error_codes"], json!([900144]));
     assert_eq!(world.simulator.token_requests(), 14);
 }
 
 #[tokio::test]
-async fn tokens_are_unique_and_look_like_entras() {
+async fn tokens_are_unique_and_have_the_claims_of_entra() {
     let world = World::new().await;
     world.simulator.entra().set_lifetime(Duration::from_secs(600), Some(Duration::from_secs(300)));
     let settings = world.simulator.settings();
     let client_id = settings.client_id.to_string();
-    let answer = world.token_request(&form(&client_id, &settings.client_secret)).send().await.unwrap();
-    let answer: Value = answer.json().await.unwrap();
-    assert_eq!(answer["token_type"], "Bearer");
-    assert_eq!((&answer["expires_in"], &answer["refresh_in"]), (&json!(600), &json!(300)));
-    let token = answer["access_token"].as_str().unwrap();
+    let response = world.token_request(&form(&client_id, &settings.client_secret)).send().await.unwrap();
+    let response: Value = response.json().await.unwrap();
+    assert_eq!(response["token_type"], "Bearer");
+    assert_eq!((&response["expires_in"], &response["refresh_in"]), (&json!(600), &json!(300)));
+    let token = response["access_token"].as_str().unwrap();
     assert_ne!(token, world.token().await);
     let claims = token.split('.').nth(1).unwrap();
     let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).unwrap();
@@ -78,7 +78,7 @@ async fn tokens_are_unique_and_look_like_entras() {
 }
 
 #[tokio::test]
-async fn entras_faults_come_and_go() {
+async fn faults_of_entra_can_be_activated_and_cleared() {
     let world = World::new().await;
     let entra = world.simulator.entra();
     let settings = world.simulator.settings();
@@ -87,10 +87,10 @@ async fn entras_faults_come_and_go() {
 
     entra.fail(Fault::unavailable(Some(7)), Times::Next(2));
     for _ in 0..2 {
-        let answer = request().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(answer.headers()["retry-after"], "7");
-        assert_eq!(answer.json::<Value>().await.unwrap()["error"], "temporarily_unavailable");
+        let response = request().await.unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()["retry-after"], "7");
+        assert_eq!(response.json::<Value>().await.unwrap()["error"], "temporarily_unavailable");
     }
     assert_eq!(request().await.unwrap().status(), StatusCode::OK);
 
@@ -99,8 +99,8 @@ async fn entras_faults_come_and_go() {
 
     entra.fail(Fault::Unreachable, Times::Always);
     assert!(request().await.is_err());
-    let stranger = client_for(&world.simulator);
-    assert!(stranger.get(world.simulator.authority()).send().await.is_err());
+    let other_client = client_for(&world.simulator);
+    assert!(other_client.get(world.simulator.authority()).send().await.is_err());
     assert!(entra.rejected_connections() > 0);
 
     let latch = Latch::closed();
@@ -110,8 +110,8 @@ async fn entras_faults_come_and_go() {
         entra.wait_for_token_requests(before + 1).await;
         latch.open();
     };
-    let (answer, ()) = tokio::join!(request(), release);
-    assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    let (response, ()) = tokio::join!(request(), release);
+    assert_eq!(response.unwrap().status(), StatusCode::OK);
 
     entra.replace_secrets(settings.client_id, "new");
     assert_eq!(request().await.unwrap().status(), StatusCode::UNAUTHORIZED);
@@ -123,13 +123,13 @@ async fn only_a_current_token_of_this_tenant_with_the_role_is_accepted() {
     let url = world.customers();
     let status = |request: RequestBuilder| async { request.send().await.unwrap().status() };
 
-    let answer = world.client.get(&url).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(answer.headers()["www-authenticate"], "Bearer");
-    assert!(answer.headers().contains_key("set-cookie"));
-    let answer: Value = answer.json().await.unwrap();
-    assert_eq!(answer["error"]["code"], "Authentication_InvalidCredentials");
-    assert!(answer["error"]["message"].as_str().unwrap().contains("  CorrelationId:  "));
+    let response = world.client.get(&url).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(response.headers()["www-authenticate"], "Bearer");
+    assert!(response.headers().contains_key("set-cookie"));
+    let response: Value = response.json().await.unwrap();
+    assert_eq!(response["error"]["code"], "Authentication_InvalidCredentials");
+    assert!(response["error"]["message"].as_str().unwrap().contains("  CorrelationId:  "));
 
     let token = world.token().await;
     assert_eq!(status(world.client.get(&url).bearer_auth("made up")).await, StatusCode::UNAUTHORIZED);

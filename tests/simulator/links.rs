@@ -1,4 +1,4 @@
-//! Addresses in answers: what `$expand`, `odata.metadata` and `Prefer` make of them.
+//! Links in responses, with `$expand`, `odata.metadata` and `Prefer`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ async fn orders_are_expanded_with_their_lines() {
 }
 
 #[tokio::test]
-async fn companies_can_be_expanded_into_every_companys_data() {
+async fn companies_can_be_expanded_with_their_data() {
     let world = World::new().await;
     let companies = format!("{}/api/v2.0/companies", world.root());
     let page = world
@@ -66,14 +66,14 @@ async fn companies_can_be_expanded_into_every_companys_data() {
 }
 
 #[tokio::test]
-async fn full_metadata_names_an_address_for_everything() {
+async fn full_metadata_has_a_link_for_everything() {
     let world = World::new().await;
     let read = async |url: &str, level: &str| -> Value {
         let accept = format!("application/json;odata.metadata={level}");
         let request = world.client.get(url).bearer_auth(world.token().await).header("accept", accept);
-        let answer = request.send().await.unwrap();
-        assert!(answer.headers()["content-type"].to_str().unwrap().contains(&format!("odata.metadata={level}")));
-        answer.json().await.unwrap()
+        let response = request.send().await.unwrap();
+        assert!(response.headers()["content-type"].to_str().unwrap().contains(&format!("odata.metadata={level}")));
+        response.json().await.unwrap()
     };
     let page = read(&format!("{}?$top=1", world.set("salesOrders")), "full").await;
     let order = &page["value"][0];
@@ -91,7 +91,7 @@ async fn full_metadata_names_an_address_for_everything() {
 }
 
 #[tokio::test]
-async fn a_write_may_be_answered_with_nothing_but_addresses() {
+async fn a_minimal_response_to_a_write_has_only_links() {
     let world = World::new().await;
     let minimal = [("prefer", "return=minimal"), ("if-match", "*")];
     let created = world.send(Method::POST, &world.customers(), &minimal, &json!({"displayName": "x"})).await;
@@ -106,10 +106,10 @@ async fn a_write_may_be_answered_with_nothing_but_addresses() {
     assert_eq!(world.get_json(&location).await["city"], "Oslo");
 }
 
-/// The addresses an answer holds to be followed, by what they are called.
-fn addresses(value: &Value, found: &mut BTreeMap<String, String>) {
+/// Collects the links of a response, each with the name of its member.
+fn links(value: &Value, found: &mut BTreeMap<String, String>) {
     match value {
-        Value::Array(values) => values.iter().for_each(|value| addresses(value, found)),
+        Value::Array(values) => values.iter().for_each(|value| links(value, found)),
         Value::Object(members) => {
             for (name, value) in members {
                 match value.as_str().filter(|_| name.contains("@odata.")) {
@@ -117,7 +117,7 @@ fn addresses(value: &Value, found: &mut BTreeMap<String, String>) {
                         let address = text.split('#').next().unwrap();
                         found.insert(address.to_owned(), name.clone());
                     }
-                    _ => addresses(value, found),
+                    _ => links(value, found),
                 }
             }
         }
@@ -126,7 +126,7 @@ fn addresses(value: &Value, found: &mut BTreeMap<String, String>) {
 }
 
 #[tokio::test]
-async fn every_address_in_an_answer_can_be_followed() {
+async fn every_link_in_a_response_can_be_followed() {
     let world = World::with(Settings { customers: 5, page_size: 4, ..Settings::default() }).await;
     let token = world.token().await;
     let companies = format!("{}/api/v2.0/companies", world.root());
@@ -141,11 +141,11 @@ async fn every_address_in_an_answer_can_be_followed() {
     while let Some(url) = waiting.pop() {
         let request =
             world.client.get(&url).bearer_auth(&token).header("accept", "application/json;odata.metadata=full");
-        let answer = request.send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK, "{url}");
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{url}");
         let mut found = BTreeMap::new();
-        if let Ok(answer) = answer.json::<Value>().await {
-            addresses(&answer, &mut found);
+        if let Ok(response) = response.json::<Value>().await {
+            links(&response, &mut found);
         }
         for (address, name) in found {
             assert!(address.starts_with(&world.root()), "{address}");

@@ -1,4 +1,4 @@
-//! The simulator, seen from outside: over real sockets and TLS, as a proxy sees it.
+//! Tests of the simulator over real sockets and TLS, as a proxy uses it.
 
 mod batch;
 mod description;
@@ -52,23 +52,23 @@ impl World {
     async fn token(&self) -> String {
         let settings = self.simulator.settings();
         let client_id = settings.client_id.to_string();
-        let answer = self.token_request(&form(&client_id, &settings.client_secret)).send().await.unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        answer["access_token"].as_str().unwrap().to_owned()
+        let response = self.token_request(&form(&client_id, &settings.client_secret)).send().await.unwrap();
+        let response: Value = response.json().await.unwrap();
+        response["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// The environment's address.
+    /// The URL of the environment.
     fn root(&self) -> String {
         let settings = self.simulator.settings();
         format!("{}/v2.0/{}/{}", self.simulator.base_url(), settings.tenant_id, settings.environment)
     }
 
-    /// The address of an entity set of the first company.
+    /// The URL of an entity set of the first company.
     fn set(&self, name: &str) -> String {
         format!("{}/api/v2.0/companies({})/{name}", self.root(), self.simulator.settings().companies[0].id)
     }
 
-    /// The address of the first company's customers.
+    /// The URL of the customers of the first company.
     fn customers(&self) -> String {
         self.set("customers")
     }
@@ -106,11 +106,11 @@ impl World {
 
     async fn wait_for(&self, predicate: impl FnMut(&[Received]) -> bool) {
         let waiting = self.simulator.wait_for(predicate);
-        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("the event never came");
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("the event did not occur in time");
     }
 }
 
-/// Trust in the simulator's certificate authority.
+/// A TLS configuration that trusts the simulator's certificate authority.
 fn tls_for(simulator: &Simulator) -> rustls::ClientConfig {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(simulator.ca_pem().as_bytes()).unwrap()).unwrap();
@@ -126,7 +126,7 @@ fn client_for(simulator: &Simulator) -> Client {
     Client::builder().tls_backend_preconfigured(tls_for(simulator)).no_proxy().redirect(redirects).build().unwrap()
 }
 
-/// A bare TLS connection to Business Central.
+/// A plain TLS connection to Business Central.
 async fn raw_connection(simulator: &Simulator) -> TlsStream<TcpStream> {
     let address = simulator.base_url().trim_start_matches("https://").replace("localhost", "127.0.0.1");
     let socket = TcpStream::connect(address).await.unwrap();

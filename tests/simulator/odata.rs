@@ -1,4 +1,4 @@
-//! The API and the OData V4 web services over one set of books.
+//! The API and the OData V4 web services over one database.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::World;
 
 #[tokio::test]
-async fn addresses_lead_where_they_should_or_nowhere() {
+async fn urls_lead_to_a_resource_or_give_the_right_error() {
     let world = World::new().await;
     let root = world.root();
     let id = world.simulator.settings().companies[1].id;
@@ -52,7 +52,7 @@ async fn addresses_lead_where_they_should_or_nowhere() {
 }
 
 #[tokio::test]
-async fn a_request_that_names_no_company_lands_in_the_default_one() {
+async fn a_request_without_a_company_uses_the_default_one() {
     let world = World::new().await;
     let url = format!("{}/api/v2.0/customers", world.root());
     let request = world.client.post(&url).bearer_auth(world.token().await).json(&json!({"displayName": "Lost"}));
@@ -66,7 +66,7 @@ async fn a_request_that_names_no_company_lands_in_the_default_one() {
 }
 
 #[tokio::test]
-async fn paging_visits_every_customer_once() {
+async fn paging_returns_every_customer_once() {
     let world = World::new().await;
     let odata = format!("{}/ODataV4/Company('CRONUS%20International%20Ltd.')/Customers", world.root());
     for (start, number, expected, pages) in [
@@ -100,7 +100,7 @@ async fn paging_visits_every_customer_once() {
 }
 
 #[tokio::test]
-async fn writes_follow_the_rules_of_concurrency() {
+async fn writes_require_a_current_etag() {
     let world = World::new().await;
     let token = world.token().await;
     let send = |method: Method, url: &str, tag: Option<&str>, body: Value| {
@@ -153,7 +153,7 @@ async fn writes_follow_the_rules_of_concurrency() {
 }
 
 #[tokio::test]
-async fn data_may_hold_addresses_and_awkward_names() {
+async fn data_may_contain_urls_and_awkward_names() {
     let world = World::new().await;
     for company in &world.simulator.settings().companies {
         let url = format!("{}/api/v2.0/companies({})/customers", world.root(), company.id);
@@ -166,7 +166,7 @@ async fn data_may_hold_addresses_and_awkward_names() {
         let note = deceptive["note"].as_str().unwrap();
         assert!(note.contains(&format!("<soap:address location=\"{url}\"/>")), "{note}");
         let id = deceptive["id"].as_str().unwrap();
-        // It can be written back as it was read.
+        // The same value can be written back.
         let same = json!({"displayName": name, "note": note});
         let written = world.send(Method::PATCH, &format!("{url}({id})"), &[("if-match", "*")], &same).await;
         assert_eq!(written.status(), StatusCode::OK);

@@ -6,7 +6,7 @@ use crate::World;
 
 const CUSTOMER_NAMESPACE: &str = "urn:microsoft-dynamics-schemas/page/customer";
 
-/// The text of the first element of this name.
+/// The text of the first element with this name.
 fn xml_text(xml: &str, name: &str) -> String {
     let document = roxmltree::Document::parse(xml).unwrap();
     let element = document.descendants().find(|node| node.tag_name().name() == name);
@@ -56,7 +56,7 @@ async fn a_page_can_be_read_and_written_over_soap() {
 }
 
 #[tokio::test]
-async fn several_records_are_written_together_or_not_at_all() {
+async fn several_records_are_written_as_one_transaction() {
     let world = World::new().await;
     let page = |operation: &str, records: &str| {
         format!("<{operation} xmlns='{CUSTOMER_NAMESPACE}'><Customer_List>{records}</Customer_List></{operation}>")
@@ -73,14 +73,14 @@ async fn several_records_are_written_together_or_not_at_all() {
     assert!(updated.contains("Graz") && updated.contains("Wien"), "{updated}");
     let writes = world.simulator.business_central().writes();
     let half = "<Customer><Name>C</Name></Customer><Customer><No>10000</No></Customer>";
-    let refused = world.soap("Page/Customer", &page("CreateMultiple", half)).await;
-    assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let rejected = world.soap("Page/Customer", &page("CreateMultiple", half)).await;
+    assert_eq!(rejected.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(world.simulator.business_central().writes(), writes);
     assert_eq!(world.simulator.business_central().customers("CRONUS International Ltd."), Some(52));
 }
 
 #[tokio::test]
-async fn what_is_no_soap_call_gives_a_fault() {
+async fn malformed_calls_get_a_fault() {
     let world = World::new().await;
     let unknown = world.soap("Page/Customer", &format!("<Explode xmlns='{CUSTOMER_NAMESPACE}'/>")).await;
     assert_eq!(unknown.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -110,7 +110,7 @@ async fn codeunit_methods_are_counted() {
 }
 
 #[tokio::test]
-async fn descriptions_hold_absolute_addresses() {
+async fn descriptions_contain_absolute_urls() {
     let world = World::new().await;
     let root = world.root();
     let service = format!("{root}/WS/M%C3%BCller%20%26%20S%C3%B6hne%27s%20Gro%C3%9Fhandel/Page/Customer");

@@ -1,4 +1,4 @@
-//! Webhook subscriptions and the handshake with their receiver.
+//! Webhook subscriptions and the validation of their receivers.
 
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::World;
 
-/// A receiver of notifications: answers every validation request, honestly or not.
+/// A receiver of notifications. It returns the token of validation requests only if it is `honest`.
 async fn receiver(honest: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -21,15 +21,15 @@ async fn receiver(honest: bool) -> String {
             let target = request.split(' ').nth(1).unwrap();
             let token = target.split("validationToken=").nth(1).unwrap();
             let token = if honest { token } else { "something else" };
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{token}", token.len());
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{token}", token.len());
+            stream.write_all(response.as_bytes()).await.unwrap();
         }
     });
     format!("http://{address}/notify?shop=1")
 }
 
 #[tokio::test]
-async fn a_subscription_is_made_renewed_and_given_up() {
+async fn a_subscription_can_be_created_renewed_and_deleted() {
     let world = World::new().await;
     let resource = format!("/api/v2.0/companies({})/customers", world.simulator.settings().companies[0].id);
     for api in ["api/v2.0", "api/cronus/warehouse/v1.0"] {
@@ -55,7 +55,7 @@ async fn a_subscription_is_made_renewed_and_given_up() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_does_not_prove_itself_is_refused() {
+async fn receivers_that_fail_validation_are_rejected() {
     let world = World::new().await;
     let subscriptions = format!("{}/api/v2.0/subscriptions", world.root());
     for receiver in [
@@ -66,8 +66,8 @@ async fn a_receiver_that_does_not_prove_itself_is_refused() {
         "nonsense".to_owned(),
     ] {
         let body = json!({"notificationUrl": receiver, "resource": "x"});
-        let refused = world.send(Method::POST, &subscriptions, &[], &body).await;
-        assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{receiver}");
+        let rejected = world.send(Method::POST, &subscriptions, &[], &body).await;
+        assert_eq!(rejected.status(), StatusCode::BAD_REQUEST, "{receiver}");
     }
     for body in [json!({"resource": "x"}), json!({"notificationUrl": receiver(true).await})] {
         assert_eq!(world.send(Method::POST, &subscriptions, &[], &body).await.status(), StatusCode::BAD_REQUEST);

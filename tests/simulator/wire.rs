@@ -1,4 +1,4 @@
-//! Scripted answers, cut connections, latches, crowds: what a test can make the wire do.
+//! Scripted responses, broken connections, latches and many clients.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::{World, raw_connection};
 
 #[tokio::test]
-async fn a_cut_answer_looks_cut_in_every_framing() {
+async fn a_cut_response_is_recognizable_in_every_framing() {
     let world = World::new().await;
     for framing in [Framing::ContentLength, Framing::Chunked, Framing::Close] {
         let cut = Script::response(StatusCode::OK).framing(framing).send("begun").cut();
@@ -19,7 +19,7 @@ async fn a_cut_answer_looks_cut_in_every_framing() {
         let mut response = world.get(&world.customers()).await;
         assert_eq!(response.chunk().await.unwrap().unwrap(), "begun", "{framing:?}");
         assert!(response.chunk().await.is_err(), "{framing:?}");
-        let whole = Script::response(StatusCode::OK).framing(framing).send("who").send("le");
+        let whole = Script::response(StatusCode::OK).framing(framing).send("wh").send("ole");
         world.simulator.business_central().script(Matcher::any(), Times::Next(1), whole);
         assert_eq!(world.get(&world.customers()).await.text().await.unwrap(), "whole", "{framing:?}");
     }
@@ -28,18 +28,18 @@ async fn a_cut_answer_looks_cut_in_every_framing() {
 }
 
 #[tokio::test]
-async fn an_ordinary_answer_is_cut_at_any_offset() {
+async fn an_ordinary_response_can_be_cut_at_any_offset() {
     let world = World::new().await;
     let url = format!("{}?$top=1", world.customers());
     let whole = world.get(&url).await.bytes().await.unwrap();
     for length in [0, 1, whole.len() / 2, whole.len() - 1, whole.len(), usize::MAX] {
         let script = Script::ordinary().cut_after(length);
         world.simulator.business_central().script(Matcher::any(), Times::Next(1), script);
-        let mut answer = world.get(&url).await;
-        assert_eq!(answer.content_length(), Some(whole.len() as u64));
+        let mut response = world.get(&url).await;
+        assert_eq!(response.content_length(), Some(whole.len() as u64));
         let mut body = Vec::new();
         let end = loop {
-            match answer.chunk().await {
+            match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 end => break end.map(|_| ()),
             }
@@ -50,7 +50,7 @@ async fn an_ordinary_answer_is_cut_at_any_offset() {
 }
 
 #[tokio::test]
-async fn large_answers_stream() {
+async fn large_responses_are_streamed() {
     let world = World::new().await;
     let script = Script::response(StatusCode::OK).framing(Framing::Chunked).fill(64 << 20);
     world.simulator.business_central().script(Matcher::any(), Times::Always, script);
@@ -64,7 +64,7 @@ async fn large_answers_stream() {
 }
 
 #[tokio::test]
-async fn uploads_are_counted_to_their_end_and_kept_in_part() {
+async fn uploads_are_counted_fully_and_logged_in_part() {
     let world = World::new().await;
     let script = Script::response(StatusCode::NO_CONTENT);
     world.simulator.business_central().script(Matcher::any().method(Method::PUT), Times::Always, script);
@@ -75,7 +75,7 @@ async fn uploads_are_counted_to_their_end_and_kept_in_part() {
 }
 
 #[tokio::test]
-async fn scripts_are_used_up_and_matched_strictly() {
+async fn scripts_apply_to_matching_requests_a_limited_number_of_times() {
     let world = World::new().await;
     let business_central = world.simulator.business_central();
     let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(3));
@@ -118,7 +118,7 @@ async fn responses_wait_for_latches() {
 }
 
 #[tokio::test]
-async fn a_reset_comes_before_or_after_the_request_took_effect() {
+async fn a_reset_can_occur_before_or_after_the_request_takes_effect() {
     let world = World::new().await;
     let business_central = world.simulator.business_central();
     let create = async || {
@@ -134,7 +134,7 @@ async fn a_reset_comes_before_or_after_the_request_took_effect() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_cut_changes_nothing() {
+async fn a_cut_request_changes_nothing() {
     let world = World::new().await;
     let token = world.token().await;
     let url = reqwest::Url::parse(&world.customers()).unwrap();
@@ -156,7 +156,7 @@ async fn a_request_that_is_cut_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_early_answer_does_not_wait_for_the_request_and_trailers_follow_the_body() {
+async fn an_early_response_does_not_wait_for_the_request_and_can_have_trailers() {
     let world = World::new().await;
     let script = Script::response(StatusCode::PAYLOAD_TOO_LARGE)
         .send("no")
@@ -167,17 +167,17 @@ async fn an_early_answer_does_not_wait_for_the_request_and_trailers_follow_the_b
     let head = "POST /x HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nContent-Length: 100\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.flush().await.unwrap();
-    let (mut answer, mut piece) = (String::new(), [0; 4096]);
-    while !answer.ends_with("x-check: sum\r\n\r\n") {
+    let (mut response, mut piece) = (String::new(), [0; 4096]);
+    while !response.ends_with("x-check: sum\r\n\r\n") {
         let length = stream.read(&mut piece).await.unwrap();
-        assert_ne!(length, 0, "{answer}");
-        answer.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+        assert_ne!(length, 0, "{response}");
+        response.push_str(std::str::from_utf8(&piece[..length]).unwrap());
     }
-    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 413 "), "{response}");
 }
 
 #[tokio::test]
-async fn a_thousand_clients_are_served_at_once_and_stopping_frees_the_ports() {
+async fn a_thousand_clients_are_served_concurrently_and_stopping_frees_the_ports() {
     let world = World::new().await;
     let latch = Latch::closed();
     world.simulator.business_central().script(Matcher::any(), Times::Always, Script::ordinary().hold_head(&latch));
@@ -203,11 +203,11 @@ async fn a_thousand_clients_are_served_at_once_and_stopping_frees_the_ports() {
 }
 
 #[tokio::test]
-async fn connections_can_be_refused_and_closed() {
+async fn connections_can_be_rejected_and_closed() {
     let world = World::new().await;
     let mut idle = raw_connection(&world.simulator).await;
     world.simulator.close_connections().await;
-    // A close without a TLS goodbye: an error or an end, never a byte.
+    // The connection is closed without a TLS close: an error or an end, never a byte.
     assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0);
     let token = world.token().await;
     world.simulator.business_central().reject_connections(Times::Next(1));
@@ -218,18 +218,18 @@ async fn connections_can_be_refused_and_closed() {
 }
 
 #[tokio::test]
-async fn a_reset_in_the_middle_of_an_answer_looks_cut() {
+async fn a_reset_in_the_middle_of_a_response_is_recognizable() {
     let world = World::new().await;
     let script = Script::response(StatusCode::OK).framing(Framing::Close).fill(10).reset_here();
     world.simulator.business_central().script(Matcher::any(), Times::Next(1), script);
     let request = world.client.get(world.customers()).bearer_auth(world.token().await).send();
-    // The reset may overtake even the head.
+    // The reset may arrive even before the head.
     let body = async { request.await?.bytes().await };
     assert!(body.await.is_err());
 }
 
 #[tokio::test]
-async fn the_record_forgets_the_oldest_requests() {
+async fn the_request_log_drops_the_oldest_requests() {
     let world = World::with(Settings { request_log_limit: 2, ..Settings::default() }).await;
     for index in 0..7 {
         world.get(&format!("{}?$top=1&index={index}", world.customers())).await;

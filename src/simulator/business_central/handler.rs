@@ -156,7 +156,8 @@ impl Handler for BusinessCentral {
     }
 }
 
-/// Reads a body to its end in bounded memory. Returns the whole body, or `None` if it is larger than [`MAX_BODY_BYTES`].
+/// Reads a body to its end in bounded memory. Returns the whole body, or `None` if it is larger than
+/// [`MAX_BODY_BYTES`].
 async fn read(mut body: Incoming, entry: &mut LogEntry) -> Result<Option<Bytes>, hyper::Error> {
     let (mut whole, mut fits) = (BytesMut::new(), true);
     while let Some(frame) = body.frame().await {

@@ -84,7 +84,8 @@ impl ServiceRequest<'_> {
         values.flat_map(|value| value.split([',', ';'])).map(str::trim)
     }
 
-    /// Checks `If-Match` against the ETag of the current version. Without the header, the check fails if a tag is `required`.
+    /// Checks `If-Match` against the ETag of the current version. Without the header, the check fails if a tag is
+    /// `required`.
     pub fn check_tag(&self, current: &str, required: bool) -> Result<(), BusinessCentralError> {
         let Some(tag) = self.headers.get(IF_MATCH) else {
             return if required { Err(BusinessCentralError::NoConcurrencyToken) } else { Ok(()) };

@@ -42,7 +42,8 @@ pub struct FederatedCredential {
     pub subject: String,
     /// The `aud` of trusted tokens.
     pub audience: String,
-    /// The issuer's RSA key (PKCS#1 DER), which the real Entra downloads from the issuer. `None` trusts the tokens of the
+    /// The issuer's RSA key (PKCS#1 DER), which the real Entra downloads from the issuer. `None` trusts the tokens of
+    /// the
     /// simulator's managed identities.
     pub public_key: Option<Vec<u8>>,
 }

@@ -50,7 +50,7 @@ fn fill(
             1 => (
                 collection.clone(),
                 format!(
-                    "Synchronised from {collection} and https://api.businesscentral.dynamics.com/v2.0/Production/ODataV4/"
+                    "Synchronized from {collection} and https://api.businesscentral.dynamics.com/v2.0/Production/ODataV4/"
                 ),
             ),
             3 => (

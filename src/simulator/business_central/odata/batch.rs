@@ -31,7 +31,8 @@ struct BatchProgress {
     failed: Vec<String>,
 }
 
-/// Executes a batch. It ends at the first failure unless the client prefers to continue. With `Isolation: snapshot`, a failure
+/// Executes a batch. It ends at the first failure unless the client prefers to continue. With `Isolation: snapshot`, a
+/// failure
 /// undoes all of it.
 pub(super) fn respond(
     service: &ODataService,

@@ -9,7 +9,8 @@ use crate::simulator::listener::Break;
 /// How the client recognizes the end of a scripted body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// `Content-Length`: the sum of all [`send`](super::Script::send) and [`fill`](super::Script::fill) steps, plus one for a step
+    /// `Content-Length`: the sum of all [`send`](super::Script::send) and [`fill`](super::Script::fill) steps, plus one
+    /// for a step
     /// that breaks the response off.
     ContentLength,
     /// `Transfer-Encoding: chunked`.

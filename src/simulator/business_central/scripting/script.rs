@@ -133,7 +133,8 @@ impl Script {
         })
     }
 
-    /// Holds back the whole response until the latch is open. The request of an ordinary response has taken effect by then.
+    /// Holds back the whole response until the latch is open. The request of an ordinary response has taken effect by
+    /// then.
     pub fn hold_head(mut self, latch: &Latch) -> Self {
         self.latch = Some(latch.clone());
         self
@@ -145,14 +146,16 @@ impl Script {
         self
     }
 
-    /// Breaks the connection off instead of responding. The request of an [`ordinary`](Self::ordinary) response has taken
+    /// Breaks the connection off instead of responding. The request of an [`ordinary`](Self::ordinary) response has
+    /// taken
     /// effect by then.
     pub fn break_before_response(mut self, how: Break) -> Self {
         self.breaks = Some(how);
         self
     }
 
-    /// Cuts the encoded body of an [`ordinary`](Self::ordinary) response off after so many bytes, like [`cut`](Self::cut).
+    /// Cuts the encoded body of an [`ordinary`](Self::ordinary) response off after so many bytes, like
+    /// [`cut`](Self::cut).
     /// `Content-Length` announces the whole body. A shorter body stays whole.
     pub fn cut_after(mut self, length: usize) -> Self {
         self.cut_after = Some(length).filter(|_| self.scripted.is_none());

@@ -192,7 +192,8 @@ impl SoapPage {
         value.ok_or_else(|| SoapFault::Value(field.to_owned(), text))
     }
 
-    /// The `setSize` records after `bookmarkKey` that match all filters. 0 selects all; a negative number reads backwards.
+    /// The `setSize` records after `bookmarkKey` that match all filters. 0 selects all; a negative number reads
+    /// backwards.
     fn read_multiple(&self, database: &Database, operation: XmlElement) -> Result<String, SoapFault> {
         let mut filters = Vec::new();
         for filter in operation.children().filter(|child| child.name() == "filter") {
