@@ -106,7 +106,7 @@ impl World {
 
     async fn wait_for(&self, predicate: impl FnMut(&[Received]) -> bool) {
         let waiting = self.simulator.wait_for(predicate);
-        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("the event did not occur in time");
+        tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("the event did not occur in time");
     }
 }
 
