@@ -9,7 +9,7 @@ use tower::{Service, ServiceBuilder, service_fn};
 
 use super::body::read_ahead::ReadAheadBudget;
 use super::cache::read_cache::Cache;
-use super::cache::store::Answers;
+use super::cache::store::ResponseStore;
 use super::dispatch::attempts::Attempts;
 use super::dispatch::forward::forward;
 use super::filter::{filter, filter_async};
@@ -43,7 +43,7 @@ impl<S> Steps for S where
 pub fn steps(current: Current) -> impl Steps {
     let read_ahead = ReadAheadBudget::default();
     let large_bodies = Arc::new(Semaphore::new(MAX_LARGE_BODIES));
-    let answers = Answers::default();
+    let store = ResponseStore::default();
     ServiceBuilder::new()
         .layer_fn(|inner| Respond::new(current.clone(), inner))
         .layer_fn(filter(guard))
@@ -52,7 +52,7 @@ pub fn steps(current: Current) -> impl Steps {
         .layer_fn(filter_async(move |routed| admit(routed, &read_ahead)))
         .layer_fn(filter_async(move |routed| inspect_request(routed, &large_bodies)))
         .layer_fn(filter_async(authorize))
-        .layer_fn(move |inner| Cache::new(answers.clone(), inner))
+        .layer_fn(move |inner| Cache::new(store.clone(), inner))
         .layer_fn(Attempts::new)
         .service(service_fn(forward))
 }

@@ -1,32 +1,33 @@
-//! What makes two requests identical: the route, and everything of them that reaches Business Central and can matter there.
+//! What makes two requests identical: the route, and everything of them that reaches Business Central and can matter
+//! there.
 
 use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// The key of an answer.
+/// The key of a response.
 ///
-/// Every header counts but for those that are known not to matter: one that we have never heard of may choose the answer.
+/// Every header counts except those known not to matter: an unknown one may select the response.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The number of the route.
+    /// The route's number.
     route: u64,
     /// Path and query at Business Central.
     target: Uri,
-    /// In the order of their names.
+    /// Sorted by name.
     headers: Box<[(HeaderName, HeaderValue)]>,
 }
 
 impl Key {
-    /// `headers`: as they are sent, but for the token.
+    /// `headers`: as they are sent, without the token.
     pub fn new(route: u64, target: &Uri, headers: &HeaderMap) -> Self {
-        let matter = headers.iter().filter(|(name, _)| !is_beside_the_point(name));
+        let matter = headers.iter().filter(|(name, _)| !is_ignored(name));
         let mut headers: Box<[_]> = matter.map(|(name, value)| (name.clone(), value.clone())).collect();
         // Stable: the values of one name keep their order.
         headers.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
         Self { route, target: target.clone(), headers }
     }
 
-    /// How much memory it takes, in bytes.
+    /// Its memory, in bytes.
     pub fn size(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_OVERHEAD);
         size_of::<Self>()
@@ -35,13 +36,14 @@ impl Key {
     }
 }
 
-/// Whether Business Central answers the same whatever this header says.
-pub fn is_beside_the_point(name: &HeaderName) -> bool {
-    BESIDE_THE_POINT.contains(&name.as_str())
+/// Whether Business Central's response is the same whatever this header says.
+pub fn is_ignored(name: &HeaderName) -> bool {
+    IGNORED.contains(&name.as_str())
 }
 
-/// Who asks, by which hops, and what their monitoring calls the request; and what is said to caches, which this one heeds itself.
-const BESIDE_THE_POINT: [&str; 18] = [
+/// Who asks, by which hops, under which id in their monitoring; and directives for caches, which this cache follows
+/// itself.
+const IGNORED: [&str; 18] = [
     "cache-control",
     "client-request-id",
     "correlation-context",
@@ -62,7 +64,7 @@ const BESIDE_THE_POINT: [&str; 18] = [
     "x-request-id",
 ];
 
-/// What the pieces of a header take besides their text.
+/// Memory of a header besides its text.
 pub const HEADER_OVERHEAD: usize = size_of::<(HeaderName, HeaderValue)>();
 
 #[cfg(test)]
@@ -78,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_may_choose_the_answer_makes_another_key() {
+    fn whatever_may_select_the_response_changes_the_key() {
         let known = key("/a?b", &[("accept", "application/json"), ("prefer", "odata.maxpagesize=5")]);
         let same =
             key("/a?b", &[("prefer", "odata.maxpagesize=5"), ("user-agent", "x"), ("accept", "application/json")]);

@@ -1,13 +1,17 @@
-//! The read cache of routes that have one: identical reads share one request, and its answer is given again for as long as `cache` says.
+//! The read cache of routes that have one: identical reads share one request, and its response is reused for as long as
+//! `cache` says.
 //!
-//! What is kept is Business Central's answer as it came. It is turned for each who gets it, so that clients which call us by different
-//! names, with and without gzip, over HTTP/1.0 and 1.1, share it; and two requests are identical when what is sent for them is. Whether a
-//! client may ask at all was judged by the steps before.
+//! Business Central's response is stored as it came and rewritten for each client. Clients share it whatever name they
+//! reach bcproxy
+//! by, with or without gzip, over HTTP/1.0 or 1.1. Requests are identical when they are sent to Business Central alike.
+//! Whether a client may
+//! make the request at all was checked by the steps before.
 //!
-//! The promise: a read that begins after the answer to a change never sees the data as it was before ([`changes`]).
+//! The promise: a read that begins after a write was answered never sees data from before it ([`crate::proxy`],
+//! `environment/changes`).
 
-mod flight;
-mod kept;
+mod cached_response;
+mod fetch;
 mod key;
 pub mod read_cache;
 pub mod status;

@@ -11,12 +11,12 @@ use hyper::{Response, StatusCode};
 use tokio::time::Instant;
 use tower::Service;
 
-use super::flight::{Flight, ForOne, Landed};
-use super::kept::Kept;
+use super::cached_response::CachedResponse;
+use super::fetch::{Fetch, FetchOutcome, SingleUse};
 use super::key::Key;
-use super::status::{Alone, Asked, CacheUse};
-use super::store::{Answers, Found, Ticket};
-use super::terms::{self, LARGEST, Wishes, forbidden};
+use super::status::{Bypass, CacheUse, MissReason};
+use super::store::{FetchTicket, Lookup, ResponseStore};
+use super::terms::{self, ClientDirectives, MAX_BYTES, bypass_reason};
 use crate::proxy::body::memory_budget::MemoryBudget;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::dispatch::fault::Fault;
@@ -30,13 +30,13 @@ use crate::proxy::step::Received;
 /// The step. On a route without a cache, reads pass it untouched.
 #[derive(Debug, Clone)]
 pub struct Cache<S> {
-    answers: Answers,
+    store: ResponseStore,
     inner: S,
 }
 
 impl<S> Cache<S> {
-    pub fn new(answers: Answers, inner: S) -> Self {
-        Self { answers, inner }
+    pub fn new(store: ResponseStore, inner: S) -> Self {
+        Self { store, inner }
     }
 }
 
@@ -66,7 +66,7 @@ impl<S> Cache<S>
 where
     S: Service<Drafted, Response = Received, Error = Rejection, Future: Send> + Clone + Send + 'static,
 {
-    /// A request that may change something: what was kept of that is forgotten.
+    /// A request that may change something: entries that it affects become invalid.
     async fn change(mut self, drafted: Drafted, extent: Extent) -> Result<Received, Rejection> {
         let draft = &drafted.draft;
         let is_batch = draft.batch_changes.is_some();
@@ -75,21 +75,21 @@ where
         let mut received = match self.inner.call(drafted).await {
             Ok(received) => received,
             Err(rejection) => {
-                if !may_be_carried_out(rejection.kind) {
+                if !may_have_been_carried_out(rejection.kind) {
                     change.known();
                 }
                 return Err(rejection);
             }
         };
         change.answered();
-        if !is_unheard_of(received.response.status()) {
+        if !leaves_outcome_open(received.response.status()) {
             if !is_batch {
                 change.known();
             }
             received.response.body_mut().hold(change);
         }
         Ok(match told_to {
-            Some(exchange) => told(&exchange, received, CacheUse::Alone(Alone::Method)),
+            Some(exchange) => with_cache_status(&exchange, received, CacheUse::Bypass(Bypass::Method)),
             None => received,
         })
     }
@@ -98,136 +98,140 @@ where
     async fn read(self, drafted: Drafted, time: Duration) -> Result<Received, Rejection> {
         let Drafted { mut draft, body } = drafted;
         let is_media = draft.target.resource.is_media();
-        if let Some(why) = forbidden(&draft.method, &draft.headers, is_media, !body.is_end_stream()) {
-            return self.alone(draft, body, why).await;
+        if let Some(why) = bypass_reason(&draft.method, &draft.headers, is_media, !body.is_end_stream()) {
+            return self.bypass(draft, body, why).await;
         }
-        let wishes = Wishes::take_from(&mut draft.headers);
+        let directives = ClientDirectives::take_from(&mut draft.headers);
         let key = Arc::new(Key::new(draft.route().number, &draft.uri, &draft.headers));
-        let mut was_refused = false;
+        let mut was_rejected = false;
         loop {
             let moment = draft.connector().changes.moment(draft.company);
-            let found = self
-                .answers
-                .find(&key, moment, &wishes, |ticket| Flight::start(self.clone().fetch(draft.shared(), time, ticket)));
-            let (flight, is_own) = match found {
-                Found::Kept { kept, left } => {
-                    let use_ = CacheUse::Hit { age: kept.age(Instant::now()), left };
-                    return Ok(answer(&draft, &kept, &wishes, use_));
+            let found = self.store.find(&key, moment, &directives, |ticket| {
+                Fetch::start(self.clone().fetch(draft.shared(), time, ticket))
+            });
+            let (fetch, is_own) = match found {
+                Lookup::Hit { cached, ttl } => {
+                    let cache_use = CacheUse::Hit { age: cached.age(Instant::now()), ttl };
+                    return Ok(response(&draft, &cached, &directives, cache_use));
                 }
-                Found::Alone(why) => return self.alone(draft, body, why).await,
-                Found::Aloft(flight) => (flight, false),
-                Found::Started(flight) => (flight, true),
+                Lookup::Bypass(why) => return self.bypass(draft, body, why).await,
+                Lookup::InFlight(fetch) => (fetch, false),
+                Lookup::Started(fetch) => (fetch, true),
             };
-            let landed = tokio::select! {
-                landed = flight.landed() => landed,
+            let outcome = tokio::select! {
+                outcome = fetch.outcome() => outcome,
                 () = draft.abandoned() => return Err(Fault::ClientGone.into()),
             };
-            let asked = |kept| {
-                let why = if wishes.are_for_a_new_one() { Asked::Wish } else { Asked::Missing };
-                CacheUse::Asked { why, kept }
+            let asked = |cached| {
+                let why = if directives.require_revalidation() { MissReason::Requested } else { MissReason::Missing };
+                CacheUse::Miss { why, cached }
             };
-            match landed {
-                Landed::Answer { kept, stays } => {
-                    let use_ = if is_own { asked(stays.then_some(time)) } else { CacheUse::Coalesced };
-                    return Ok(answer(&draft, &kept, &wishes, use_));
+            match outcome {
+                FetchOutcome::Answer { cached, is_stored } => {
+                    let cache_use = if is_own { asked(is_stored.then_some(time)) } else { CacheUse::Coalesced };
+                    return Ok(response(&draft, &cached, &directives, cache_use));
                 }
-                Landed::ForOne(rest) => match rest.take() {
+                FetchOutcome::SingleUse(rest) => match rest.take() {
                     Some(response) => {
                         let received = Received { target: draft.target.clone(), response };
-                        return Ok(told(&draft.exchange, received, asked(None)));
+                        return Ok(with_cache_status(&draft.exchange, received, asked(None)));
                     }
-                    None => return self.alone(draft, body, Alone::Answer).await,
+                    None => return self.bypass(draft, body, Bypass::Answer).await,
                 },
-                // The place in the queue was another client's; this one has its own.
-                Landed::Refused(rejection) if rejection.kind == Kind::Busy && !is_own && !was_refused => {
-                    was_refused = true
+                // It was another client that found the queue full; this one has its own place.
+                FetchOutcome::Rejected(rejection) if rejection.kind == Kind::Busy && !is_own && !was_rejected => {
+                    was_rejected = true
                 }
-                Landed::Refused(rejection) => return Err(rejection),
+                FetchOutcome::Rejected(rejection) => return Err(rejection),
             }
         }
     }
 
-    /// Asks Business Central for this client only.
-    async fn alone(mut self, draft: Draft, body: RequestBody, why: Alone) -> Result<Received, Rejection> {
+    /// Sends the request for this client only.
+    async fn bypass(mut self, draft: Draft, body: RequestBody, why: Bypass) -> Result<Received, Rejection> {
         let exchange = draft.exchange.clone();
         let received = self.inner.call(Drafted { draft, body }).await?;
-        Ok(told(&exchange, received, CacheUse::Alone(why)))
+        Ok(with_cache_status(&exchange, received, CacheUse::Bypass(why)))
     }
 
-    /// Asks Business Central for all who wait.
-    async fn fetch(mut self, draft: Draft, time: Duration, ticket: Ticket) -> Landed {
+    /// Sends the request for all clients that wait for it.
+    async fn fetch(mut self, draft: Draft, time: Duration, ticket: FetchTicket) -> FetchOutcome {
         let (route, company) = (draft.route().clone(), draft.company);
         let body = RequestBody::default();
-        let answer = match self.inner.call(Drafted { draft, body }).await {
+        let response = match self.inner.call(Drafted { draft, body }).await {
             Ok(received) => received.response,
-            Err(rejection) => return Landed::Refused(rejection),
+            Err(rejection) => return FetchOutcome::Rejected(rejection),
         };
-        match take_in(answer, &ticket, route.settings.timeouts.body_idle).await {
-            Ok(kept) => {
-                let kept = Arc::new(kept);
-                // Looked at only now that all of it is here: what changes later is for those who come later to see.
+        match buffer(response, &ticket, route.settings.timeouts.body_idle).await {
+            Ok(cached) => {
+                let cached = Arc::new(cached);
+                // Checked only when the body is complete: a later change is seen by later requests.
                 let is_true =
                     ticket.moment().stage == Stage::Quiet && route.connector.changes.moment(company) == ticket.moment();
-                let stays = is_true && terms::may_be_kept(kept.status) && ticket.keep(&kept, time);
-                Landed::Answer { kept, stays }
+                let is_stored = is_true && terms::may_be_stored(cached.status) && ticket.keep(&cached, time);
+                FetchOutcome::Answer { cached, is_stored }
             }
-            Err(NotShared::Answer(answer)) => Landed::ForOne(ForOne::new(*answer)),
-            Err(NotShared::Failed(fault)) => Landed::Refused(fault.into()),
+            Err(NotShareable::Answer(response)) => FetchOutcome::SingleUse(SingleUse::new(*response)),
+            Err(NotShareable::Failed(fault)) => FetchOutcome::Rejected(fault.into()),
         }
     }
 }
 
-/// Why an answer can't be shared.
-enum NotShared {
+/// Why a response can't be shared.
+enum NotShareable {
     Answer(Box<Response<UpstreamBody>>),
     Failed(Fault),
 }
 
-/// All of an answer, if it can be shared. `time`: how long its body may take.
-async fn take_in(mut answer: Response<UpstreamBody>, ticket: &Ticket, time: Duration) -> Result<Kept, NotShared> {
-    if !terms::may_be_shared(answer.headers()) {
+/// The whole response, if it can be shared. `time`: how long its body may take.
+async fn buffer(
+    mut response: Response<UpstreamBody>,
+    ticket: &FetchTicket,
+    time: Duration,
+) -> Result<CachedResponse, NotShareable> {
+    if !terms::may_be_shared(response.headers()) {
         ticket.remember_unshared();
-        return Err(NotShared::Answer(Box::new(answer)));
+        return Err(NotShareable::Answer(Box::new(response)));
     }
-    let head = ticket.key().size() + Kept::size_of_head(answer.headers());
-    let length = answer.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
-    let Some(mut room) = ticket.answers().room(head + length.unwrap_or(LARGEST)) else {
-        return Err(NotShared::Answer(Box::new(answer)));
+    let head = ticket.key().size() + CachedResponse::size_of_head(response.headers());
+    let length = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    let Some(mut budget) = ticket.store().budget(head + length.unwrap_or(MAX_BYTES)) else {
+        return Err(NotShareable::Answer(Box::new(response)));
     };
-    let is_whole = answer.body_mut().read_ahead(LARGEST, time).await;
-    let is_whole = is_whole.map_err(|error| NotShared::Failed(Fault::CutShort(error)))?;
-    let length = answer.body().ahead().map(|piece| piece.len()).sum();
-    if !is_whole || length > LARGEST {
+    let is_whole = response.body_mut().read_ahead(MAX_BYTES, time).await;
+    let is_whole = is_whole.map_err(|error| NotShareable::Failed(Fault::CutShort(error)))?;
+    let length = response.body().ahead().map(|piece| piece.len()).sum();
+    if !is_whole || length > MAX_BYTES {
         ticket.remember_unshared();
-        return Err(NotShared::Answer(Box::new(answer)));
+        return Err(NotShareable::Answer(Box::new(response)));
     }
     let mut bytes = Vec::with_capacity(length);
-    answer.body().ahead().for_each(|piece| bytes.extend_from_slice(piece));
-    MemoryBudget::shrink(&mut room, head + length);
-    Ok(Kept::new(answer.into_parts().0, bytes, room))
+    response.body().ahead().for_each(|piece| bytes.extend_from_slice(piece));
+    MemoryBudget::shrink(&mut budget, head + length);
+    Ok(CachedResponse::new(response.into_parts().0, bytes, budget))
 }
 
-/// What a client gets of an answer that is at hand.
-fn answer(draft: &Draft, kept: &Kept, wishes: &Wishes, use_: CacheUse) -> Received {
-    let has_it = kept.status == StatusCode::OK && wishes.know(kept.headers());
-    let response = if has_it { kept.not_modified() } else { kept.answer() };
-    told(&draft.exchange, Received { target: draft.target.clone(), response }, use_)
+/// What a client gets of a stored or shared response.
+fn response(draft: &Draft, cached: &CachedResponse, directives: &ClientDirectives, cache_use: CacheUse) -> Received {
+    let has_it = cached.status == StatusCode::OK && directives.has_version_of(cached.headers());
+    let response = if has_it { cached.not_modified() } else { cached.response() };
+    with_cache_status(&draft.exchange, Received { target: draft.target.clone(), response }, cache_use)
 }
 
-/// With what the cache has to say.
-fn told(exchange: &Exchange, mut received: Received, use_: CacheUse) -> Received {
-    exchange.notes.cache.set(use_);
-    use_.tell(received.response.headers_mut());
+/// Adds what the cache did, to the response and to the notes.
+fn with_cache_status(exchange: &Exchange, mut received: Received, cache_use: CacheUse) -> Received {
+    exchange.notes.cache.set(cache_use);
+    cache_use.add_to(received.response.headers_mut());
     received
 }
 
-/// Whether a change that ended so for us may be carried out nevertheless.
-fn may_be_carried_out(kind: Kind) -> bool {
+/// Whether a write that was rejected by us may have been carried out nevertheless.
+fn may_have_been_carried_out(kind: Kind) -> bool {
     matches!(kind, Kind::ResponseBroken | Kind::ResponseTimeout | Kind::Internal)
 }
 
-/// Whether an answer with this status says nothing of what becomes of a change: somebody on the way has given up.
-fn is_unheard_of(status: StatusCode) -> bool {
+/// Whether a status leaves open what becomes of a write: somebody on the way gave up waiting.
+fn leaves_outcome_open(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::REQUEST_TIMEOUT

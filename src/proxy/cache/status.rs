@@ -1,4 +1,4 @@
-//! What a client is told of the cache: `Cache-Status` (RFC 9211) and `Age` (RFC 9111, section 5.1).
+//! What a client is told about the cache: `Cache-Status` (RFC 9211) and `Age` (RFC 9111, section 5.1).
 
 use std::time::Duration;
 
@@ -7,57 +7,57 @@ use hyper::header::{AGE, HeaderMap, HeaderName, HeaderValue};
 /// What a route's cache did for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheUse {
-    /// It was answered with what was kept.
-    Hit { age: Duration, left: Duration },
-    /// It shares the answer to another request, which was under way already.
+    /// It was answered from the store.
+    Hit { age: Duration, ttl: Duration },
+    /// It shares the response of another request that was in flight.
     Coalesced,
-    /// It went to Business Central, others may share its answer, and it is kept for so long, if at all.
-    Asked { why: Asked, kept: Option<Duration> },
-    /// It went to Business Central for itself.
-    Alone(Alone),
+    /// It was sent; others may share its response, which is stored for this long, if at all.
+    Miss { why: MissReason, cached: Option<Duration> },
+    /// It was sent for this client only.
+    Bypass(Bypass),
 }
 
-/// Why an answer had to be asked for.
+/// Why a response had to be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// There was none.
+pub enum MissReason {
+    /// None was stored.
     Missing,
-    /// There may have been one, and the client wants a new one.
-    Wish,
+    /// The client asked for a fresh one.
+    Requested,
 }
 
-/// Why a request's answer is for itself only.
+/// Why a response is for one client only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Alone {
-    /// It is no GET.
+pub enum Bypass {
+    /// The method is not GET.
     Method,
-    /// The client wants it so (`no-store`).
-    Wish,
-    /// It asks for a part.
+    /// The client asked for it (`no-store`).
+    Requested,
+    /// It is a range request.
     Range,
-    /// It asks for a file that somebody stored.
+    /// It asks for a stored file.
     Media,
     /// It has a body, whatever that may mean.
     Body,
-    /// The company's data changes at this moment.
+    /// The company's data is being changed at this moment.
     Change,
-    /// The answer is too large, or is meant for one.
+    /// The response is too large, or meant for one client.
     Answer,
 }
 
 impl CacheUse {
-    /// The word in the log.
+    /// The value of the log field.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hit { .. } => "hit",
             Self::Coalesced => "coalesced",
-            Self::Asked { .. } => "miss",
-            Self::Alone(_) => "bypass",
+            Self::Miss { .. } => "miss",
+            Self::Bypass(_) => "bypass",
         }
     }
 
-    /// Tells it to the client.
-    pub fn tell(self, headers: &mut HeaderMap) {
+    /// Adds `Cache-Status` and `Age`.
+    pub fn add_to(self, headers: &mut HeaderMap) {
         if let Self::Hit { age, .. } = self {
             headers.insert(AGE, HeaderValue::from(age.as_secs()));
         }
@@ -68,28 +68,28 @@ impl CacheUse {
 
     fn status(self) -> String {
         let forwarded = match self {
-            Self::Hit { left, .. } => return format!("bcproxy; hit; ttl={}", left.as_secs()),
+            Self::Hit { ttl, .. } => return format!("bcproxy; hit; ttl={}", ttl.as_secs()),
             Self::Coalesced => "miss; collapsed".to_owned(),
-            Self::Asked { why, kept } => {
+            Self::Miss { why, cached } => {
                 let why = match why {
-                    Asked::Missing => "miss",
-                    Asked::Wish => "request",
+                    MissReason::Missing => "miss",
+                    MissReason::Requested => "request",
                 };
-                kept.map_or_else(|| why.to_owned(), |kept| format!("{why}; stored; ttl={}", kept.as_secs()))
+                cached.map_or_else(|| why.to_owned(), |cached| format!("{why}; stored; ttl={}", cached.as_secs()))
             }
-            Self::Alone(Alone::Method) => "method".to_owned(),
-            Self::Alone(Alone::Wish) => "request".to_owned(),
-            Self::Alone(why) => format!("bypass; detail={}", why.detail()),
+            Self::Bypass(Bypass::Method) => "method".to_owned(),
+            Self::Bypass(Bypass::Requested) => "request".to_owned(),
+            Self::Bypass(why) => format!("bypass; detail={}", why.detail()),
         };
         format!("bcproxy; fwd={forwarded}")
     }
 }
 
-impl Alone {
+impl Bypass {
     fn detail(self) -> &'static str {
         match self {
             Self::Method => "method",
-            Self::Wish => "no-store",
+            Self::Requested => "no-store",
             Self::Range => "range",
             Self::Media => "media",
             Self::Body => "body",
@@ -102,7 +102,7 @@ impl Alone {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Method => "it is no GET",
-            Self::Wish => "it says Cache-Control: no-store",
+            Self::Requested => "it says Cache-Control: no-store",
             Self::Range => "it asks for a part only (Range)",
             Self::Media => "it asks for a stored file",
             Self::Body => "it has a body",
@@ -119,21 +119,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_use_has_its_words() {
+    fn each_use_has_its_status() {
         let second = Duration::from_millis(1500);
-        for (use_, status, log) in [
-            (CacheUse::Hit { age: second, left: second }, "bcproxy; hit; ttl=1", "hit"),
+        for (cache_use, status, log) in [
+            (CacheUse::Hit { age: second, ttl: second }, "bcproxy; hit; ttl=1", "hit"),
             (CacheUse::Coalesced, "bcproxy; fwd=miss; collapsed", "coalesced"),
-            (CacheUse::Asked { why: Asked::Missing, kept: Some(second) }, "bcproxy; fwd=miss; stored; ttl=1", "miss"),
-            (CacheUse::Asked { why: Asked::Wish, kept: None }, "bcproxy; fwd=request", "miss"),
-            (CacheUse::Alone(Alone::Method), "bcproxy; fwd=method", "bypass"),
-            (CacheUse::Alone(Alone::Range), "bcproxy; fwd=bypass; detail=range", "bypass"),
+            (
+                CacheUse::Miss { why: MissReason::Missing, cached: Some(second) },
+                "bcproxy; fwd=miss; stored; ttl=1",
+                "miss",
+            ),
+            (CacheUse::Miss { why: MissReason::Requested, cached: None }, "bcproxy; fwd=request", "miss"),
+            (CacheUse::Bypass(Bypass::Method), "bcproxy; fwd=method", "bypass"),
+            (CacheUse::Bypass(Bypass::Range), "bcproxy; fwd=bypass; detail=range", "bypass"),
         ] {
             let mut headers = HeaderMap::from_iter([(CACHE_STATUS, HeaderValue::from_static("gateway; hit"))]);
-            use_.tell(&mut headers);
+            cache_use.add_to(&mut headers);
             let all: Vec<_> = headers.get_all(CACHE_STATUS).iter().collect();
             assert_eq!(all, ["gateway; hit", status]);
-            assert_eq!((use_.as_str(), headers.contains_key(AGE)), (log, log == "hit"));
+            assert_eq!((cache_use.as_str(), headers.contains_key(AGE)), (log, log == "hit"));
         }
     }
 }

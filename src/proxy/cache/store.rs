@@ -1,4 +1,4 @@
-//! What is kept, and what is under way: for all routes, in one bounded room.
+//! Stored responses and fetches in flight, of all routes, within one memory budget.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -8,153 +8,158 @@ use lru::LruCache;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::flight::Flight;
-use super::kept::Kept;
+use super::cached_response::CachedResponse;
+use super::fetch::Fetch;
 use super::key::Key;
-use super::status::Alone;
-use super::terms::Wishes;
+use super::status::Bypass;
+use super::terms::ClientDirectives;
 use crate::proxy::body::memory_budget::MemoryBudget;
 use crate::proxy::environment::changes::{Moment, Stage};
 
-/// All answers that are kept. Clones are the same.
+/// The store. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Answers(Arc<Shared>);
+pub struct ResponseStore(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// What answers take, those that somebody is still reading among them, and those that are just coming.
-    room: MemoryBudget,
+    /// Memory of stored responses, of those that clients are still reading, and of those that are just arriving.
+    budget: MemoryBudget,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// The room bounds it.
-    kept: LruCache<Arc<Key>, Entry>,
-    aloft: HashMap<Arc<Key>, Aloft>,
-    /// So many were under way so far.
-    flights: u64,
-    /// Whether somebody sees to it that nothing stays that is too old.
-    is_tended: bool,
+    /// Bounded by the memory budget.
+    cached: LruCache<Arc<Key>, Entry>,
+    in_flight: HashMap<Arc<Key>, InFlight>,
+    /// Fetches started so far.
+    fetches: u64,
+    /// Whether a task removes expired entries.
+    is_cleaning: bool,
 }
 
 #[derive(Debug)]
 struct Entry {
-    what: What,
+    kind: EntryKind,
     until: Instant,
 }
 
 #[derive(Debug)]
-enum What {
+enum EntryKind {
     Answer {
-        kept: Arc<Kept>,
+        cached: Arc<CachedResponse>,
         moment: Moment,
     },
-    /// Its answers are no good for sharing: nobody waits for one to find that out again.
+    /// Responses to this request can't be shared: no request waits for another one's.
     Unshared {
-        _room: OwnedSemaphorePermit,
+        _permit: OwnedSemaphorePermit,
     },
 }
 
 #[derive(Debug)]
-struct Aloft {
-    flight: Weak<Flight>,
+struct InFlight {
+    fetch: Weak<Fetch>,
     number: u64,
     moment: Moment,
 }
 
-/// Where the answer to a request is to be had.
+/// Where a request gets its response from.
 #[derive(Debug)]
-pub enum Found {
-    Kept {
-        kept: Arc<Kept>,
-        left: Duration,
+pub enum Lookup {
+    Hit {
+        cached: Arc<CachedResponse>,
+        ttl: Duration,
     },
-    /// Somebody else's.
-    Aloft(Arc<Flight>),
-    /// Its own, which others may share.
-    Started(Arc<Flight>),
-    Alone(Alone),
+    /// Another request's fetch.
+    InFlight(Arc<Fetch>),
+    /// Its own fetch, which others may join.
+    Started(Arc<Fetch>),
+    Bypass(Bypass),
 }
 
-/// A flight's place among those that others can join. Dropping it takes it away.
+/// A fetch's entry among those that others can join. Dropping it removes the entry.
 #[derive(Debug)]
-pub struct Ticket {
-    answers: Answers,
+pub struct FetchTicket {
+    store: ResponseStore,
     key: Arc<Key>,
     number: u64,
     moment: Moment,
 }
 
-impl Default for Answers {
+impl Default for ResponseStore {
     fn default() -> Self {
-        Self::of_kib(ROOM_KIB)
+        Self::of_kib(BUDGET_KIB)
     }
 }
 
-impl Answers {
+impl ResponseStore {
     fn of_kib(kib: usize) -> Self {
-        let state = State { kept: LruCache::unbounded(), aloft: HashMap::new(), flights: 0, is_tended: false };
-        Self(Arc::new(Shared { room: MemoryBudget::of_kib(kib), state: Mutex::new(state) }))
+        let state = State { cached: LruCache::unbounded(), in_flight: HashMap::new(), fetches: 0, is_cleaning: false };
+        Self(Arc::new(Shared { budget: MemoryBudget::of_kib(kib), state: Mutex::new(state) }))
     }
 
-    /// Where the answer is to be had at this moment; if nowhere, `start` starts a request for it.
+    /// Finds a response or a fetch that is valid at this moment; otherwise `start` starts a fetch.
     pub fn find(
         &self,
         key: &Arc<Key>,
         moment: Moment,
-        wishes: &Wishes,
-        start: impl FnOnce(Ticket) -> Arc<Flight>,
-    ) -> Found {
+        directives: &ClientDirectives,
+        start: impl FnOnce(FetchTicket) -> Arc<Fetch>,
+    ) -> Lookup {
         let now = Instant::now();
         let mut state = self.0.lock();
-        if let Some(Entry { what, until }) = state.kept.get(key).filter(|entry| entry.until > now) {
-            match what {
-                What::Unshared { .. } => return Found::Alone(Alone::Answer),
-                What::Answer { kept, moment: then } if *then == moment && wishes.take(kept.age(now)) => {
-                    return Found::Kept { kept: kept.clone(), left: *until - now };
+        if let Some(Entry { kind, until }) = state.cached.get(key).filter(|entry| entry.until > now) {
+            match kind {
+                EntryKind::Unshared { .. } => return Lookup::Bypass(Bypass::Answer),
+                EntryKind::Answer { cached, moment: then }
+                    if *then == moment && directives.accept_age(cached.age(now)) =>
+                {
+                    return Lookup::Hit { cached: cached.clone(), ttl: *until - now };
                 }
-                What::Answer { .. } => {}
+                EntryKind::Answer { .. } => {}
             }
         }
-        // Whoever asks may have been told of the change already, and whoever asked before was not.
+        // This client may have seen the write's response already; the clients of an earlier fetch had not.
         if moment.stage == Stage::Settling {
-            return Found::Alone(Alone::Change);
+            return Lookup::Bypass(Bypass::Change);
         }
-        let known = state.aloft.get(key).filter(|aloft| aloft.moment == moment && !wishes.are_for_a_new_one());
-        if let Some(flight) = known.and_then(|aloft| aloft.flight.upgrade()) {
-            return Found::Aloft(flight);
+        let known = state
+            .in_flight
+            .get(key)
+            .filter(|in_flight| in_flight.moment == moment && !directives.require_revalidation());
+        if let Some(fetch) = known.and_then(|in_flight| in_flight.fetch.upgrade()) {
+            return Lookup::InFlight(fetch);
         }
-        state.flights += 1;
-        let number = state.flights;
-        let flight = start(Ticket { answers: self.clone(), key: key.clone(), number, moment });
-        state.aloft.insert(key.clone(), Aloft { flight: Arc::downgrade(&flight), number, moment });
-        Found::Started(flight)
+        state.fetches += 1;
+        let number = state.fetches;
+        let fetch = start(FetchTicket { store: self.clone(), key: key.clone(), number, moment });
+        state.in_flight.insert(key.clone(), InFlight { fetch: Arc::downgrade(&fetch), number, moment });
+        Lookup::Started(fetch)
     }
 
-    /// Room for that many bytes, for which answers that were not asked for so long may have to go; `None` when that is not enough.
-    pub fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    /// Memory for that many bytes. The least recently used entries are evicted for it; `None` when that is not enough.
+    pub fn budget(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         loop {
-            if let Some(room) = self.0.room.take(bytes as u64) {
-                return Some(room);
+            if let Some(budget) = self.0.budget.take(bytes as u64) {
+                return Some(budget);
             }
-            self.0.lock().kept.pop_lru()?;
+            self.0.lock().cached.pop_lru()?;
         }
     }
 
     fn keep(&self, key: Arc<Key>, entry: Entry) {
         let mut state = self.0.lock();
-        state.kept.put(key, entry);
-        if !std::mem::replace(&mut state.is_tended, true) {
-            tokio::spawn(clear_old(Arc::downgrade(&self.0)));
+        state.cached.put(key, entry);
+        if !std::mem::replace(&mut state.is_cleaning, true) {
+            tokio::spawn(remove_expired(Arc::downgrade(&self.0)));
         }
     }
 }
 
 impl State {
-    /// Whether the flight of this number is the one that others join for this key.
+    /// Whether the fetch of this number is the one that others join for this key.
     fn is_latest(&self, key: &Key, number: u64) -> bool {
-        self.aloft.get(key).is_some_and(|aloft| aloft.number == number)
+        self.in_flight.get(key).is_some_and(|in_flight| in_flight.number == number)
     }
 }
 
@@ -164,87 +169,87 @@ impl Shared {
     }
 }
 
-/// Throws away what is too old, until there is nothing left.
-async fn clear_old(shared: Weak<Shared>) {
+/// Removes expired entries until the store is empty.
+async fn remove_expired(shared: Weak<Shared>) {
     loop {
-        tokio::time::sleep(TENDING).await;
+        tokio::time::sleep(CLEANUP_INTERVAL).await;
         let Some(shared) = shared.upgrade() else { return };
         let now = Instant::now();
         let mut state = shared.lock();
         let old: Vec<_> =
-            state.kept.iter().filter(|(_, entry)| entry.until <= now).map(|(key, _)| key.clone()).collect();
+            state.cached.iter().filter(|(_, entry)| entry.until <= now).map(|(key, _)| key.clone()).collect();
         for key in old {
-            state.kept.pop(&key);
+            state.cached.pop(&key);
         }
-        if state.kept.is_empty() {
-            // Under the lock: whoever keeps the next one finds that there is nobody.
-            state.is_tended = false;
+        if state.cached.is_empty() {
+            // Under the lock: whoever stores the next entry starts a new task.
+            state.is_cleaning = false;
             return;
         }
     }
 }
 
-impl Ticket {
-    /// The moment at which the request began.
+impl FetchTicket {
+    /// The state of the environment's changes when the fetch began.
     pub fn moment(&self) -> Moment {
         self.moment
     }
 
-    pub fn answers(&self) -> &Answers {
-        &self.answers
+    pub fn store(&self) -> &ResponseStore {
+        &self.store
     }
 
     pub fn key(&self) -> &Key {
         &self.key
     }
 
-    /// Keeps its answer for a time, if no other request for the same has been started since; whether it is kept.
-    pub fn keep(&self, kept: &Arc<Kept>, time: Duration) -> bool {
-        let is_latest = self.is_aloft();
+    /// Stores the response for a time, unless another fetch for the same key was started since. Whether it is stored.
+    pub fn keep(&self, cached: &Arc<CachedResponse>, time: Duration) -> bool {
+        let is_latest = self.is_joinable();
         if is_latest {
-            let what = What::Answer { kept: kept.clone(), moment: self.moment };
-            self.answers.keep(self.key.clone(), Entry { what, until: Instant::now() + time });
+            let kind = EntryKind::Answer { cached: cached.clone(), moment: self.moment };
+            self.store.keep(self.key.clone(), Entry { kind, until: Instant::now() + time });
         }
         is_latest
     }
 
-    /// Remembers that the answers are no good for sharing.
+    /// Remembers that responses to this request can't be shared.
     pub fn remember_unshared(&self) {
-        if let Some(room) = self.answers.room(self.key.size()).filter(|_| self.is_aloft()) {
-            let entry = Entry { what: What::Unshared { _room: room }, until: Instant::now() + UNSHARED };
-            self.answers.keep(self.key.clone(), entry);
+        if let Some(budget) = self.store.budget(self.key.size()).filter(|_| self.is_joinable()) {
+            let entry = Entry { kind: EntryKind::Unshared { _permit: budget }, until: Instant::now() + UNSHARED_TTL };
+            self.store.keep(self.key.clone(), entry);
         }
     }
 
-    fn is_aloft(&self) -> bool {
-        self.answers.0.lock().is_latest(&self.key, self.number)
+    fn is_joinable(&self) -> bool {
+        self.store.0.lock().is_latest(&self.key, self.number)
     }
 }
 
-impl Drop for Ticket {
+impl Drop for FetchTicket {
     fn drop(&mut self) {
-        let mut state = self.answers.0.lock();
+        let mut state = self.store.0.lock();
         if state.is_latest(&self.key, self.number) {
-            state.aloft.remove(&self.key);
+            state.in_flight.remove(&self.key);
         }
     }
 }
 
-/// What all answers together may take.
-const ROOM_KIB: usize = 64 * 1024;
+/// Memory of the whole store, in KiB.
+const BUDGET_KIB: usize = 64 * 1024;
 
-/// How long it is remembered that an answer is no good for sharing.
-const UNSHARED: Duration = Duration::from_secs(60);
+/// How long it is remembered that a response can't be shared.
+const UNSHARED_TTL: Duration = Duration::from_secs(60);
 
-/// How often what is too old is thrown away.
-const TENDING: Duration = Duration::from_secs(10);
+/// Interval at which expired entries are removed.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
     use hyper::{HeaderMap, Response, Uri};
 
     use super::*;
-    use crate::proxy::cache::flight::Landed;
+    use crate::proxy::cache::fetch::FetchOutcome;
     use crate::proxy::environment::changes::Changes;
     use crate::proxy::rejection::Kind;
     use crate::proxy::rejection::Rejection;
@@ -259,67 +264,67 @@ mod tests {
         Changes::default().moment(None)
     }
 
-    fn wishes() -> Wishes {
-        Wishes::take_from(&mut HeaderMap::new())
+    fn directives() -> ClientDirectives {
+        ClientDirectives::take_from(&mut HeaderMap::new())
     }
 
-    /// Asks for something and keeps an answer of so many KiB to it, if there is room.
-    fn keep(answers: &Answers, number: u64, kib: usize) -> Option<Arc<Kept>> {
-        let room = answers.room(kib * 1024)?;
-        let kept = Arc::new(Kept::new(Response::new(()).into_parts().0, vec![0; 10], room));
-        let found = answers.find(&key(number), moment(), &wishes(), |ticket| {
-            assert!(ticket.answers().0.state.try_lock().is_err(), "nobody else starts the same meanwhile");
-            let kept = kept.clone();
-            Flight::start(async move {
-                ticket.keep(&kept, MINUTE);
-                Landed::Refused(Rejection::new(Kind::Internal, "not looked at"))
+    /// Fetches something and stores a response of that many KiB, if there is memory for it.
+    fn keep(store: &ResponseStore, number: u64, kib: usize) -> Option<Arc<CachedResponse>> {
+        let budget = store.budget(kib * 1024)?;
+        let cached = Arc::new(CachedResponse::new(Response::new(()).into_parts().0, vec![0; 10], budget));
+        let found = store.find(&key(number), moment(), &directives(), |ticket| {
+            assert!(ticket.store().0.state.try_lock().is_err(), "no other request starts the same fetch meanwhile");
+            let cached = cached.clone();
+            Fetch::start(async move {
+                ticket.keep(&cached, MINUTE);
+                FetchOutcome::Rejected(Rejection::new(Kind::Internal, "not looked at"))
             })
         });
-        let Found::Started(flight) = found else { panic!("{found:?}") };
-        futures_util::future::FutureExt::now_or_never(flight.landed());
-        std::mem::forget(flight);
-        Some(kept)
+        let Lookup::Started(fetch) = found else { panic!("{found:?}") };
+        futures_util::future::FutureExt::now_or_never(fetch.outcome());
+        std::mem::forget(fetch);
+        Some(cached)
     }
 
-    fn has(answers: &Answers, number: u64) -> bool {
-        answers.0.lock().kept.contains(&key(number))
+    fn has(store: &ResponseStore, number: u64) -> bool {
+        store.0.lock().cached.contains(&key(number))
     }
 
     #[tokio::test]
-    async fn what_was_not_asked_for_longest_goes_first() {
-        let answers = Answers::of_kib(4);
-        keep(&answers, 1, 2);
-        keep(&answers, 2, 2);
+    async fn the_least_recently_used_response_is_evicted_first() {
+        let store = ResponseStore::of_kib(4);
+        keep(&store, 1, 2);
+        keep(&store, 2, 2);
         tokio::task::yield_now().await;
-        assert!(has(&answers, 1) && has(&answers, 2));
-        let found = answers.find(&key(1), moment(), &wishes(), |_| unreachable!("it is kept"));
-        assert!(matches!(found, Found::Kept { .. }));
+        assert!(has(&store, 1) && has(&store, 2));
+        let found = store.find(&key(1), moment(), &directives(), |_| unreachable!("it is stored"));
+        assert!(matches!(found, Lookup::Hit { .. }));
         drop(found);
-        keep(&answers, 3, 1);
+        keep(&store, 3, 1);
         tokio::task::yield_now().await;
-        assert_eq!([1, 2, 3].map(|number| has(&answers, number)), [true, false, true]);
+        assert_eq!([1, 2, 3].map(|number| has(&store, number)), [true, false, true]);
     }
 
     #[tokio::test]
-    async fn what_somebody_still_reads_takes_its_room() {
-        let answers = Answers::of_kib(4);
-        let read = keep(&answers, 1, 3).map(|kept| kept.answer());
+    async fn a_response_that_is_still_read_keeps_its_share_of_the_budget() {
+        let store = ResponseStore::of_kib(4);
+        let read = keep(&store, 1, 3).map(|cached| cached.response());
         tokio::task::yield_now().await;
-        assert!(answers.room(2 * 1024).is_none());
-        assert!(!has(&answers, 1), "it was given up for room that is not free yet");
+        assert!(store.budget(2 * 1024).is_none());
+        assert!(!has(&store, 1), "it was given up for room that is not free yet");
         drop(read);
-        assert!(answers.room(4 * 1024).is_some());
-        assert!(answers.room(5 * 1024).is_none());
+        assert!(store.budget(4 * 1024).is_some());
+        assert!(store.budget(5 * 1024).is_none());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_too_old_is_thrown_away() {
-        let answers = Answers::of_kib(4);
-        keep(&answers, 1, 4);
+    async fn expired_responses_are_removed() {
+        let store = ResponseStore::of_kib(4);
+        keep(&store, 1, 4);
         tokio::task::yield_now().await;
-        assert!(answers.0.room.take(1).is_none());
-        tokio::time::sleep(MINUTE + TENDING).await;
-        assert!(!has(&answers, 1) && answers.0.room.take(4 * 1024).is_some());
-        assert!(!answers.0.lock().is_tended);
+        assert!(store.0.budget.take(1).is_none());
+        tokio::time::sleep(MINUTE + CLEANUP_INTERVAL).await;
+        assert!(!has(&store, 1) && store.0.budget.take(4 * 1024).is_some());
+        assert!(!store.0.lock().is_cleaning);
     }
 }

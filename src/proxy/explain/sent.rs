@@ -13,7 +13,7 @@ use crate::business_central::address::Resource;
 use crate::config;
 use crate::outbound::ProxySelector;
 use crate::proxy::body::request_body::RequestBody;
-use crate::proxy::cache::terms::forbidden;
+use crate::proxy::cache::terms::bypass_reason;
 use crate::proxy::dispatch::upstream;
 use crate::proxy::headers;
 use crate::proxy::methods::{methods, only_reads};
@@ -61,7 +61,7 @@ impl Walk<'_> {
             false => {
                 "what may change something is sent each time, and what is kept of its company is forgotten".to_owned()
             }
-            true => match forbidden(&head.method, &headers, resource.is_media(), self.body.is_some()) {
+            true => match bypass_reason(&head.method, &headers, resource.is_media(), self.body.is_some()) {
                 Some(why) => format!("sent each time, because {}", why.reason()),
                 None => format!(
                     "sent unless an identical request is under way, or was answered in the last {} s",
