@@ -20,8 +20,8 @@ pub struct Key {
 impl Key {
     /// `headers`: as they are sent, without the token.
     pub fn new(route: u64, target: &Uri, headers: &HeaderMap) -> Self {
-        let matter = headers.iter().filter(|(name, _)| !is_ignored(name));
-        let mut headers: Box<[_]> = matter.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let is_tracked = headers.iter().filter(|(name, _)| !is_ignored(name));
+        let mut headers: Box<[_]> = is_tracked.map(|(name, value)| (name.clone(), value.clone())).collect();
         // Stable: the values of one name keep their order.
         headers.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
         Self { route, target: target.clone(), headers }

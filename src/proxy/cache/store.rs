@@ -14,7 +14,7 @@ use super::key::Key;
 use super::status::Bypass;
 use super::terms::ClientDirectives;
 use crate::proxy::body::memory_budget::MemoryBudget;
-use crate::proxy::environment::changes::{Moment, Stage};
+use crate::proxy::environment::changes::{ChangeState, Stage};
 
 /// The store. Clones share it.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ struct Entry {
 enum EntryKind {
     Answer {
         cached: Arc<CachedResponse>,
-        moment: Moment,
+        moment: ChangeState,
     },
     /// Responses to this request can't be shared: no request waits for another one's.
     Unshared {
@@ -60,7 +60,7 @@ enum EntryKind {
 struct InFlight {
     fetch: Weak<Fetch>,
     number: u64,
-    moment: Moment,
+    moment: ChangeState,
 }
 
 /// Where a request gets its response from.
@@ -83,7 +83,7 @@ pub struct FetchTicket {
     store: ResponseStore,
     key: Arc<Key>,
     number: u64,
-    moment: Moment,
+    moment: ChangeState,
 }
 
 impl Default for ResponseStore {
@@ -102,7 +102,7 @@ impl ResponseStore {
     pub fn find(
         &self,
         key: &Arc<Key>,
-        moment: Moment,
+        moment: ChangeState,
         directives: &ClientDirectives,
         start: impl FnOnce(FetchTicket) -> Arc<Fetch>,
     ) -> Lookup {
@@ -120,7 +120,7 @@ impl ResponseStore {
             }
         }
         // This client may have seen the write's response already; the clients of an earlier fetch had not.
-        if moment.stage == Stage::Settling {
+        if moment.stage == Stage::Responding {
             return Lookup::Bypass(Bypass::Change);
         }
         let known = state
@@ -191,7 +191,7 @@ async fn remove_expired(shared: Weak<Shared>) {
 
 impl FetchTicket {
     /// The state of the environment's changes when the fetch began.
-    pub fn moment(&self) -> Moment {
+    pub fn moment(&self) -> ChangeState {
         self.moment
     }
 
@@ -260,7 +260,7 @@ mod tests {
         Arc::new(Key::new(number, &Uri::from_static("/a"), &HeaderMap::new()))
     }
 
-    fn moment() -> Moment {
+    fn moment() -> ChangeState {
         Changes::default().moment(None)
     }
 

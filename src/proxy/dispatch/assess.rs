@@ -38,7 +38,7 @@ impl Dispatch {
             return self.after_unauthorized(member, token, replay).map(AttemptOutcome::Retry);
         }
         let (route, company) = (self.draft.route(), self.draft.company);
-        route.rejected_tokens.clear(self.draft.case(&member));
+        route.rejected_tokens.clear(self.draft.token_use(&member));
         if response.status() == StatusCode::NOT_FOUND && company.is_some() {
             route.recheck_company();
         }
@@ -136,12 +136,12 @@ impl Dispatch {
         replay: Option<RequestBody>,
     ) -> Result<RequestBody, Rejection> {
         let route = self.draft.route();
-        let case = self.draft.case(&member);
+        let token_use = self.draft.token_use(&member);
         let is_fresh = self.rejected.is_some();
         if is_fresh {
-            route.rejected_tokens.record(&token, case);
+            route.rejected_tokens.record(&token, token_use);
         }
-        if is_fresh || !route.rejected_tokens.is_worth_a_refresh(&token, case) {
+        if is_fresh || !route.rejected_tokens.is_worth_a_refresh(&token, token_use) {
             let rejection = route.connector.credentials_rejected(&member, &token);
             let (true, Some(body)) = (self.exclude(&member), replay) else { return Err(rejection) };
             tracing::warn!(client_id = %member.client_id, "another application takes over: {}", rejection.message);

@@ -1,51 +1,52 @@
-//! The applications of a connector: as which of them a request goes out.
+//! The application pool of a connector, and the choice of the application that sends a request.
 //!
-//! Business Central limits each application, so several get more done. One that is throttled, has no token or is refused is passed over
-//! while others can do the work; when its time is over, it is tried again.
+//! Business Central limits each application, so several get more done. An application that is throttled, has no token
+//! or is rejected is
+//! skipped while others can serve. Once its pause is over, it is tried again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::rejected_tokens::{Case, RejectedTokens};
+use super::rejected_tokens::{RejectedTokens, TokenUse};
 use crate::business_central::CompanyId;
 use crate::entra::{ClientId, CredentialExpiry, TokenCache};
 use crate::proxy::dispatch::limiter::Limiter;
 
-/// The applications a connector can use: one, mostly.
+/// The applications of a connector; mostly a single one.
 #[derive(Debug)]
-pub struct Pool {
+pub struct ApplicationPool {
     first: Arc<Member>,
     others: Vec<Arc<Member>>,
-    /// Whose turn it is among those with equally much to do.
+    /// Rotates the choice among applications with equal load.
     next: AtomicUsize,
 }
 
-/// An application in an environment.
+/// An application of the pool.
 pub struct Member {
     pub client_id: ClientId,
     pub tokens: Arc<TokenCache>,
-    /// What lets its api and OData requests through to Business Central; `None`: it limits nothing that we know of.
+    /// Limits its API and OData requests; `None` when limits are off.
     pub limiter: Option<Limiter>,
 }
 
-/// How fit a member is for a request; the smaller, the fitter.
+/// How fit a member is for a request: the smaller, the fitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fitness {
     Fit,
     /// Business Central asked it to pause.
     Throttled,
-    /// It has no token, or Business Central does not take it.
+    /// It has no token, or Business Central rejects it.
     Broken,
 }
 
-impl Pool {
+impl ApplicationPool {
     pub fn new(first: Member, others: impl IntoIterator<Item = Member>) -> Self {
         Self { first: Arc::new(first), others: others.into_iter().map(Arc::new).collect(), next: AtomicUsize::new(0) }
     }
 
-    /// The fittest one with the least to do, of those that are not excluded; `None` when all are.
+    /// The fittest application with the least load among those not excluded; `None` when all are.
     ///
-    /// `rejected_tokens` and `company` tell whom Business Central refuses.
+    /// `rejected_tokens` and `company` tell which of them Business Central rejects.
     pub fn choose(
         &self,
         rejected_tokens: &RejectedTokens,
@@ -61,18 +62,18 @@ impl Pool {
         candidates.min_by_key(|member| (member.fitness(rejected_tokens, company), member.load())).cloned()
     }
 
-    /// The end of the credential that ends first, if that is soon.
+    /// The earliest expiry of a credential, if it is soon.
     pub fn expiry(&self) -> Option<CredentialExpiry> {
         self.members().filter_map(|member| member.tokens.expiry()).min_by_key(|expiry| expiry.last_day)
     }
 
-    /// Whether another member could do what waits for this one.
+    /// Whether another member could serve what is queued for this one.
     pub fn has_alternative(&self, member: &Member) -> bool {
         let is_open = |other: &Member| !other.tokens.is_failing() && !other.is_paused();
         self.members().any(|other| other.client_id != member.client_id && is_open(other))
     }
 
-    /// Whether it has the same applications with the same tokens as another one.
+    /// Whether it has the same applications with the same tokens as another pool.
     pub fn is_made_of(&self, other: &Self) -> bool {
         let is_same = |(one, other): (&Arc<Member>, &Arc<Member>)| Arc::ptr_eq(&one.tokens, &other.tokens);
         self.others.len() == other.others.len() && self.members().zip(other.members()).all(is_same)
@@ -85,8 +86,8 @@ impl Pool {
 
 impl Member {
     fn fitness(&self, rejected_tokens: &RejectedTokens, company: Option<CompanyId>) -> Fitness {
-        let case = Case { application: self.client_id, company };
-        if rejected_tokens.rejects(case) || self.tokens.is_failing() {
+        let token_use = TokenUse { application: self.client_id, company };
+        if rejected_tokens.rejects(token_use) || self.tokens.is_failing() {
             return Fitness::Broken;
         }
         if self.is_paused() { Fitness::Throttled } else { Fitness::Fit }

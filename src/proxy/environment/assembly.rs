@@ -1,7 +1,7 @@
-//! Puts connectors and routes together from their settings, and what the configuration before left.
+//! Assembly: connectors and routes are made from their settings and from what the previous configuration left.
 //!
-//! Whatever costs something to have (tokens, gates, connections, lists of companies) is kept by the settings that ask for it: a
-//! reload makes anew only what these settings change.
+//! Whatever is costly to have (tokens, limiters, connections, company lists) is looked up by its settings and reused. A
+//! reload makes anew only what its settings change.
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::application_pool::{Member, Pool};
+use super::application_pool::{ApplicationPool, Member};
 use super::changes::Changes;
 use super::connector::Connector;
 use super::route::Route;
@@ -25,7 +25,7 @@ use crate::proxy::dispatch::upstream::Upstream;
 use crate::proxy::observe::problems::Problems;
 use crate::proxy::observe::tally::Tally;
 
-/// Why a connector can't be put together.
+/// Why a connector can't be assembled.
 #[derive(Debug, thiserror::Error)]
 pub enum AssemblyError {
     #[error("connector `{connector}`: {reason}")]
@@ -39,52 +39,52 @@ pub struct Assembled {
     pub routes: Vec<Arc<Route>>,
     /// Each connector in its own environment, in the order of the file.
     pub connectors: Vec<Arc<Connector>>,
-    /// Counts the requests no route is for.
+    /// Counts requests without a route.
     pub unrouted: Arc<Tally>,
     pub problems: Arc<Problems>,
-    shared: SharedParts,
+    shared: Shared,
 }
 
-/// One of each kind for each set of settings that asks for the same.
+/// Shared parts: one for each distinct set of settings.
 #[derive(Default)]
-struct SharedParts {
-    token_turns: TokenTurns,
+struct Shared {
+    token_requests: TokenRequests,
     plain_clients: HashMap<(CaFile, OutboundProxy, Duration), HttpClient>,
     upstreams: HashMap<(String, CaFile, OutboundProxy, Duration, Duration), Upstream>,
     limiters: HashMap<LimiterKey, (Limiter, Limits)>,
-    /// Gates from before, through which nobody is led any more because their limits are off.
+    /// Limiters of the previous configuration whose limits are now off.
     unlimited: HashMap<LimiterKey, Limiter>,
     changes: HashMap<EnvironmentKey, Arc<Changes>>,
     tokens: HashMap<(Application, CaFile, OutboundProxy, Duration), Arc<TokenCache>>,
     connectors: HashMap<(String, String), Arc<Connector>>,
 }
 
-/// How many tokens are asked for at a time, besides those that requests wait for. Clones share them.
+/// Bounds background token requests in flight. Clones share the bound.
 #[derive(Clone)]
-struct TokenTurns(Arc<Semaphore>);
+struct TokenRequests(Arc<Semaphore>);
 
-impl Default for TokenTurns {
+impl Default for TokenRequests {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(TOKENS_AT_ONCE)))
+        Self(Arc::new(Semaphore::new(MAX_TOKEN_REQUESTS)))
     }
 }
 
 /// Enough to be quick with a thousand connectors, few enough not to be taken for an attack.
-const TOKENS_AT_ONCE: usize = 16;
+const MAX_TOKEN_REQUESTS: usize = 16;
 
-/// A connector's own certificates as they were read: another content is another trust.
+/// A connector's own authorities as they were read: other content is other trust.
 type CaFile = Option<(PathBuf, Arc<[u8]>)>;
 
-/// An environment, whoever leads to it.
+/// An environment, whichever connector leads there.
 #[derive(PartialEq, Eq, Hash)]
 struct EnvironmentKey {
     base_url: HttpsUrl,
     tenant: TenantId,
-    /// In small letters: Business Central takes an environment's name in any case.
+    /// In lower case: Business Central ignores the case of an environment's name.
     environment: String,
 }
 
-/// Whom Business Central limits: an application in an environment, or, for SOAP calls, the environment.
+/// What Business Central limits: an application in an environment or, for SOAP calls, the environment.
 #[derive(PartialEq, Eq, Hash)]
 struct LimiterKey {
     environment: EnvironmentKey,
@@ -102,10 +102,10 @@ impl EnvironmentKey {
 }
 
 impl Assembled {
-    /// Puts a configuration together from what `before` left. Nothing in service changes until this one [takes
+    /// Assembles a configuration, reusing what `before` left. Nothing in service changes until it [takes
     /// effect](Self::take_effect).
     pub fn new(config: &Config, before: &Self) -> Result<Self, AssemblyError> {
-        let now = SharedParts { token_turns: before.shared.token_turns.clone(), ..SharedParts::default() };
+        let now = Shared { token_requests: before.shared.token_requests.clone(), ..Shared::default() };
         let mut assembly = Assembly { before: &before.shared, now, ca_files: HashMap::new() };
         let known: HashMap<&str, &Arc<Route>> =
             before.routes.iter().map(|route| (route.settings.path.as_str(), route)).collect();
@@ -117,7 +117,7 @@ impl Assembled {
                 |route: &&&Arc<Route>| Arc::ptr_eq(&route.connector, &connector) && route.settings == *settings;
             routes.push(match known.filter(is_same) {
                 Some(route) => Arc::clone(route),
-                // What was counted goes on being counted, wherever the path leads now.
+                // Counts belong to the path and survive the reload.
                 None => {
                     let tally = known.map(|route| route.tally.clone()).unwrap_or_default();
                     Arc::new(Route::new(settings.clone(), connector, tally))
@@ -132,7 +132,7 @@ impl Assembled {
         Ok(Self { routes, connectors, unrouted, problems, shared: assembly.now })
     }
 
-    /// Sets the limits of gates that were there before or lifts them, and has changes matter where a route keeps answers.
+    /// Applies changed limits to limiters in service, and starts or stops counting writes where a route has a cache.
     pub fn take_effect(&self) {
         for (limiter, limits) in self.shared.limiters.values() {
             limiter.set_limits(*limits);
@@ -143,16 +143,16 @@ impl Assembled {
         let keeping = self.routes.iter().filter(|route| route.settings.cache.is_some());
         let kept_of: HashSet<*const Changes> = keeping.map(|route| Arc::as_ptr(&route.connector.changes)).collect();
         for changes in self.shared.changes.values() {
-            changes.matter_now(kept_of.contains(&Arc::as_ptr(changes)));
+            changes.set_tracked(kept_of.contains(&Arc::as_ptr(changes)));
         }
     }
 }
 
-/// The work in progress.
+/// An assembly in progress.
 struct Assembly<'b> {
-    before: &'b SharedParts,
-    now: SharedParts,
-    /// Each is read once.
+    before: &'b Shared,
+    now: Shared,
+    /// Each file is read once.
     ca_files: HashMap<PathBuf, Arc<[u8]>>,
 }
 
@@ -162,7 +162,7 @@ impl Assembly<'_> {
         connector: &Arc<config::Connector>,
         environment: &EnvironmentName,
     ) -> Result<Arc<Connector>, AssemblyError> {
-        // Business Central takes an environment's name in any case.
+        // Business Central ignores the case of an environment's name.
         let key = (connector.name.clone(), environment.as_str().to_ascii_lowercase());
         if let Some(connector) = self.now.connectors.get(&key) {
             return Ok(connector.clone());
@@ -178,7 +178,7 @@ impl Assembly<'_> {
         };
         let first = member(&connector.application);
         let others: Vec<Member> = connector.other_applications.iter().map(member).collect();
-        let pool = Pool::new(first, others);
+        let pool = ApplicationPool::new(first, others);
         let changes = self.changes(connector, environment);
         let before = self.before.connectors.get(&key);
         let connector = match before.filter(|before| before.is_made_of(connector, environment, &pool, &upstream)) {
@@ -191,7 +191,7 @@ impl Assembly<'_> {
         Ok(connector)
     }
 
-    /// One that can't be read is reported by those who use it.
+    /// A file that can't be read is reported by whatever uses it.
     fn ca_file(&mut self, connector: &config::Connector) -> CaFile {
         let path = connector.ca_file.as_ref()?;
         let read = || std::fs::read(path).unwrap_or_default().into();
@@ -217,7 +217,7 @@ impl Assembly<'_> {
         })
     }
 
-    /// `client`: none for SOAP calls. Where several connectors lead through one gate, the smaller one of each limit holds.
+    /// `client`: `None` for SOAP calls. Where several connectors share a limiter, the smaller of each limit applies.
     fn limiter(
         &mut self,
         connector: &config::Connector,
@@ -258,17 +258,17 @@ impl Assembly<'_> {
     ) -> Arc<TokenCache> {
         let timeout = connector.timeouts.token;
         let key = (application.clone(), ca_file, connector.outbound_proxy.clone(), timeout);
-        let turns = self.now.token_turns.0.clone();
+        let count = self.now.token_requests.0.clone();
         let start = || {
             let endpoint = TokenEndpoint::new(http, application.clone(), timeout);
-            Ok::<_, Infallible>(Arc::new(TokenCache::start(endpoint, turns)))
+            Ok::<_, Infallible>(Arc::new(TokenCache::start(endpoint, count)))
         };
         let Ok(tokens) = reuse_or_make(&self.before.tokens, &mut self.now.tokens, key, start);
         tokens
     }
 }
 
-/// What there is for this key, now or from before, or else a new one.
+/// The value for this key: from this assembly, from the previous configuration, or newly made.
 fn reuse_or_make<K: Eq + Hash, V: Clone, E>(
     before: &HashMap<K, V>,
     now: &mut HashMap<K, V>,

@@ -1,8 +1,10 @@
-//! What is being changed in an environment. An answer is kept and given again only for as long as nothing it could tell of has changed.
+//! Writes in flight in an environment. A response is stored and reused only as long as nothing it shows has changed.
 //!
-//! Counted are beginnings and ends: what a read found when it began holds as long as the count stands still. A change counts at its
-//! beginning, before it is sent; when its answer has come, before anything of that is handed on; and when that answer has ended, since a
-//! batch may be at work until then.
+//! Beginnings and ends of writes are counted. What a read found stays valid while the count stands still. A write
+//! counts when
+//! it begins, before it is sent; when it is answered, before any of the response is forwarded; and when its response
+//! has ended, since a
+//! batch may still be executing until then.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,45 +16,45 @@ use tokio::time::Instant;
 use crate::business_central::CompanyId;
 use crate::proxy::dispatch::upstream::HeldUntilEnd;
 
-/// How far a request's changes can reach in its environment.
+/// Whose data a request may change in its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Extent {
-    /// It only reads.
+    /// None: it only reads.
     Nothing,
-    /// The data of these companies, and what belongs to none.
+    /// The data of these companies, and data that belongs to none.
     Companies(BTreeSet<CompanyId>),
-    /// In which company is not known.
+    /// The company is not known.
     Anything,
 }
 
-/// The changes in one environment, by all routes that lead there.
+/// The writes in one environment, by all routes that lead there.
 #[derive(Debug, Default)]
 pub struct Changes {
     tallies: Mutex<Tallies>,
-    /// Whether any route to the environment keeps answers.
-    matter: AtomicBool,
+    /// Whether any route to the environment has a cache.
+    is_tracked: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Tallies {
-    /// Of changes that can be in any company.
+    /// Writes that may be in any company.
     anything: Tally,
-    /// Of all.
+    /// All writes.
     all: Tally,
-    /// Of those that are known to be in this one. At most as many as the environment has.
+    /// Writes known to be in this company. At most as many entries as the environment has companies.
     companies: HashMap<CompanyId, Tally>,
 }
 
 #[derive(Debug, Default)]
 struct Tally {
-    turns: u64,
-    under_way: usize,
-    settling: usize,
-    /// Until when something may still be carried out of which nothing was heard.
-    doubtful_until: Option<Instant>,
+    count: u64,
+    in_flight: usize,
+    responding: usize,
+    /// Until when a write without a known outcome may still be executing.
+    uncertain_until: Option<Instant>,
 }
 
-/// A change that was begun. It is over when this is dropped.
+/// A write in flight. Dropping it ends it.
 #[derive(Debug)]
 pub struct Change {
     changes: Arc<Changes>,
@@ -61,30 +63,30 @@ pub struct Change {
     is_known: bool,
 }
 
-/// How things stand when it is looked.
+/// The state of a company's writes at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
-    turns: u64,
+pub struct ChangeState {
+    count: u64,
     pub stage: Stage,
 }
 
-/// What goes on; the later one hides the earlier.
+/// What is going on; the later variant hides the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     Quiet,
-    /// Something is being changed and nobody has heard the outcome, or nobody ever will.
-    UnderWay,
-    /// Somebody hears of an outcome just now, and may ask for it before all of it is told.
-    Settling,
+    /// A write is in flight, or its outcome will never be known.
+    InFlight,
+    /// A response to a write is being forwarded: its client may read before it has all of it.
+    Responding,
 }
 
 impl Extent {
-    /// That of a change in this company; `None` where it is not known.
+    /// The scope of a write in this company; `None` where it is not known.
     pub fn of(company: Option<CompanyId>) -> Self {
         company.map_or(Self::Anything, |company| Self::Companies(BTreeSet::from([company])))
     }
 
-    /// That of both.
+    /// The union of both.
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Nothing, one) | (one, Self::Nothing) => one,
@@ -95,32 +97,32 @@ impl Extent {
 }
 
 impl Changes {
-    /// Says whether any route to the environment keeps answers.
-    pub fn matter_now(&self, matter: bool) {
-        self.matter.store(matter, Ordering::Relaxed);
+    /// Sets whether any route to the environment has a cache.
+    pub fn set_tracked(&self, is_tracked: bool) {
+        self.is_tracked.store(is_tracked, Ordering::Relaxed);
     }
 
-    pub fn matter(&self) -> bool {
-        self.matter.load(Ordering::Relaxed)
+    pub fn is_tracked(&self) -> bool {
+        self.is_tracked.load(Ordering::Relaxed)
     }
 
-    /// Begins a change; it has not been sent yet.
+    /// Begins a write, before it is sent.
     pub fn begin(self: &Arc<Self>, extent: Extent) -> Change {
-        self.count(&extent, |tally| tally.under_way += 1);
+        self.count(&extent, |tally| tally.in_flight += 1);
         Change { changes: self.clone(), extent, is_answered: false, is_known: false }
     }
 
-    /// How things stand for a read in this company; `None`: in any, or in none.
-    pub fn moment(&self, company: Option<CompanyId>) -> Moment {
+    /// The state for a read in this company; `None`: a read in any company, or in none.
+    pub fn moment(&self, company: Option<CompanyId>) -> ChangeState {
         let (tallies, now) = (self.lock(), Instant::now());
         match company {
             None => tallies.all.moment(now),
             Some(company) => {
                 let anything = tallies.anything.moment(now);
                 let own = tallies.companies.get(&company).map(|tally| tally.moment(now));
-                own.map_or(anything, |own| Moment {
-                    // Neither ever goes back, so the sum stands still as long as both do.
-                    turns: own.turns + anything.turns,
+                own.map_or(anything, |own| ChangeState {
+                    // Neither ever decreases, so the sum stands still as long as both do.
+                    count: own.count + anything.count,
                     stage: own.stage.max(anything.stage),
                 })
             }
@@ -129,7 +131,7 @@ impl Changes {
 
     fn count(&self, extent: &Extent, note: impl Fn(&mut Tally)) {
         let note = |tally: &mut Tally| {
-            tally.turns += 1;
+            tally.count += 1;
             note(tally);
         };
         let mut tallies = self.lock();
@@ -149,30 +151,31 @@ impl Changes {
 }
 
 impl Tally {
-    fn moment(&self, now: Instant) -> Moment {
-        let is_doubtful = self.doubtful_until.is_some_and(|until| until > now);
+    fn moment(&self, now: Instant) -> ChangeState {
+        let is_uncertain = self.uncertain_until.is_some_and(|until| until > now);
         let stage = match self {
-            Self { settling: 1.., .. } => Stage::Settling,
-            Self { under_way: 1.., .. } => Stage::UnderWay,
-            _ if is_doubtful => Stage::UnderWay,
+            Self { responding: 1.., .. } => Stage::Responding,
+            Self { in_flight: 1.., .. } => Stage::InFlight,
+            _ if is_uncertain => Stage::InFlight,
             _ => Stage::Quiet,
         };
-        Moment { turns: self.turns, stage }
+        ChangeState { count: self.count, stage }
     }
 }
 
 impl Change {
-    /// The answer's head has come, and nothing of it was handed on.
+    /// The response's head has arrived, and none of it was forwarded.
     pub fn answered(&mut self) {
         if !std::mem::replace(&mut self.is_answered, true) {
             self.changes.count(&self.extent, |tally| {
-                tally.under_way -= 1;
-                tally.settling += 1;
+                tally.in_flight -= 1;
+                tally.responding += 1;
             });
         }
     }
 
-    /// It was carried out or it was not; nothing more comes of it. Without this it may go on when it is over for us.
+    /// The outcome is known: nothing more will happen. Without this, the write may still be executing when it is
+    /// dropped.
     pub fn known(&mut self) {
         self.is_known = true;
     }
@@ -186,19 +189,19 @@ impl HeldUntilEnd for Change {
 
 impl Drop for Change {
     fn drop(&mut self) {
-        let doubt = (!self.is_known).then(|| Instant::now() + LONGEST_WORK);
+        let doubt = (!self.is_known).then(|| Instant::now() + MAX_EXECUTION);
         self.changes.count(&self.extent, |tally| {
             match self.is_answered {
-                true => tally.settling -= 1,
-                false => tally.under_way -= 1,
+                true => tally.responding -= 1,
+                false => tally.in_flight -= 1,
             }
-            tally.doubtful_until = tally.doubtful_until.max(doubt);
+            tally.uncertain_until = tally.uncertain_until.max(doubt);
         });
     }
 }
 
-/// For so long Business Central works on a request whose client has given up (BC, "Operational limits").
-const LONGEST_WORK: Duration = Duration::from_secs(600);
+/// Business Central works this long on a request whose client has given up (BC, "Operational limits").
+const MAX_EXECUTION: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {
@@ -220,7 +223,7 @@ mod tests {
         let before = [None, Some(company(1)), Some(company(2))].map(|it| changes.moment(it));
         let change = changes.begin(extent(1));
         let now = [None, Some(company(1)), Some(company(2))].map(|it| changes.moment(it));
-        assert_eq!(now.map(|moment| moment.stage), [Stage::UnderWay, Stage::UnderWay, Stage::Quiet]);
+        assert_eq!(now.map(|moment| moment.stage), [Stage::InFlight, Stage::InFlight, Stage::Quiet]);
         assert_eq!([0, 1, 2].map(|it: usize| now[it] == before[it]), [false, false, true]);
         drop(change);
         drop(changes.begin(Extent::of(None)));
@@ -236,12 +239,12 @@ mod tests {
         change.answered();
         change.answered();
         let answered = moment();
-        assert_eq!((begun.stage, answered.stage), (Stage::UnderWay, Stage::Settling));
+        assert_eq!((begun.stage, answered.stage), (Stage::InFlight, Stage::Responding));
         change.known();
         drop(change);
         let over = moment();
         assert_eq!(over.stage, Stage::Quiet);
-        assert!(begun.turns < answered.turns && answered.turns < over.turns);
+        assert!(begun.count < answered.count && answered.count < over.count);
     }
 
     #[tokio::test(start_paused = true)]
@@ -252,8 +255,8 @@ mod tests {
         change.known();
         drop(change);
         let stage = || changes.moment(Some(company(1))).stage;
-        assert_eq!(stage(), Stage::UnderWay);
-        tokio::time::advance(LONGEST_WORK).await;
+        assert_eq!(stage(), Stage::InFlight);
+        tokio::time::advance(MAX_EXECUTION).await;
         assert_eq!(stage(), Stage::Quiet);
     }
 

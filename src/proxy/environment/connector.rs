@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::application_pool::{Member, Pool};
+use super::application_pool::{ApplicationPool, Member};
 use super::changes::Changes;
 use super::company_list::CompanyList;
 use super::rejected_tokens::RejectedTokens;
@@ -23,7 +23,7 @@ pub struct Connector {
     /// The connector as configured.
     pub settings: Arc<config::Connector>,
     /// Its applications.
-    pub pool: Pool,
+    pub pool: ApplicationPool,
     /// The connections to Business Central.
     pub upstream: Upstream,
     /// Limits SOAP calls: all applications share the environment's limits for them. `None` when limits are off.
@@ -46,7 +46,7 @@ impl Connector {
     pub fn new(
         settings: Arc<config::Connector>,
         environment: &EnvironmentName,
-        pool: Pool,
+        pool: ApplicationPool,
         upstream: Upstream,
         soap_limiter: Option<Limiter>,
         changes: Arc<Changes>,
@@ -73,7 +73,7 @@ impl Connector {
         &self,
         settings: &config::Connector,
         environment: &EnvironmentName,
-        pool: &Pool,
+        pool: &ApplicationPool,
         upstream: &Upstream,
     ) -> bool {
         *self.settings == *settings

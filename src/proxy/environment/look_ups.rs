@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::company_list;
 use super::connector::Connector;
-use super::rejected_tokens::Case;
+use super::rejected_tokens::TokenUse;
 use crate::business_central::lookup::{self, LookupError};
 use crate::business_central::{Company, CompanyRef, companies};
 use crate::entra::{ClaimsChallenge, Token};
@@ -79,7 +79,7 @@ impl Connector {
         let mut rejected = Vec::new();
         loop {
             let (member, token) = self.token(&rejected).await?;
-            let case = Case { application: member.client_id, company: None };
+            let token_use = TokenUse { application: member.client_id, company: None };
             let mut response = get(&token).await;
             if let Err(error) = response.as_ref()
                 && error.is_unauthorized()
@@ -89,19 +89,19 @@ impl Connector {
                 if let Some(challenge) = ClaimsChallenge::from_values(error.challenges()) {
                     member.tokens.set_challenge(&latest, challenge);
                 }
-                if self.rejected_tokens.is_worth_a_refresh(&latest, case) {
+                if self.rejected_tokens.is_worth_a_refresh(&latest, token_use) {
                     latest = member.tokens.token_replacing(&latest).await?;
                     response = get(&latest).await;
                 }
                 if response.as_ref().is_err_and(LookupError::is_unauthorized) {
-                    self.rejected_tokens.record(&latest, case);
+                    self.rejected_tokens.record(&latest, token_use);
                     if self.pool.members().count() > rejected.len() {
                         continue;
                     }
                     return Err(self.credentials_rejected(&member, &latest));
                 }
             }
-            self.rejected_tokens.clear(case);
+            self.rejected_tokens.clear(token_use);
             return Ok(response);
         }
     }

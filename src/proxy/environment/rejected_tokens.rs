@@ -1,7 +1,9 @@
-//! Which refusals of Business Central are worth a new token.
+//! Which 401 responses of Business Central are worth a token refresh.
 //!
-//! Business Central answers 401 for an expired token and for a missing permission alike. A new token mends only the first, so
-//! whoever was refused with a fresh token (a route, the company look-up) does not get another one made for a while: one wrong set-up must not
+//! Business Central answers 401 for an expired token and for a missing permission alike. A refresh fixes only the
+//! first. Whatever
+//! was rejected with a fresh token (a route, the company look-up) causes no refresh for a while: one wrong set-up must
+//! not
 //! cause a storm of token requests.
 
 use std::collections::HashMap;
@@ -14,65 +16,68 @@ use tokio::time::Instant;
 use crate::business_central::CompanyId;
 use crate::entra::{ClientId, Token};
 
-/// The cases in which a fresh token was refused.
+/// The uses for which Business Central rejected a fresh token.
 #[derive(Debug, Default)]
 pub struct RejectedTokens {
-    refused: Mutex<HashMap<Case, Refused>>,
-    /// Whether there is any: an answer that was not refused has nothing to take a lock for.
-    is_any: AtomicBool,
+    recent: Mutex<HashMap<TokenUse, RecentRejection>>,
+    /// Whether there is any: accepted requests then need no lock.
+    any_rejected: AtomicBool,
 }
 
-/// Who was refused, and where.
+/// What a token was used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Case {
+pub struct TokenUse {
     pub application: ClientId,
-    /// `None` stands for requests outside any company of ours.
+    /// `None` for requests outside any known company.
     pub company: Option<CompanyId>,
 }
 
 #[derive(Debug)]
-struct Refused {
+struct RecentRejection {
     at: Instant,
-    /// Another secret may belong to an application that is set up.
+    /// A changed secret may belong to an application that is set up correctly.
     credential_generation: u64,
 }
 
 impl RejectedTokens {
-    /// Whether a refused token may be at fault, so that a new one is worth asking for.
-    pub fn is_worth_a_refresh(&self, token: &Token, case: Case) -> bool {
-        let Ok(refused) = self.refused.lock() else { return false };
-        refused.get(&case).is_none_or(|refused| {
-            refused.credential_generation != token.credential_generation || refused.at.elapsed() > QUIET
+    /// Whether a rejected token may be at fault, so that a refresh is worth it.
+    pub fn is_worth_a_refresh(&self, token: &Token, token_use: TokenUse) -> bool {
+        let Ok(recent) = self.recent.lock() else { return false };
+        recent.get(&token_use).is_none_or(|recent| {
+            recent.credential_generation != token.credential_generation || recent.at.elapsed() > COOL_DOWN
         })
     }
 
-    /// Notes that a fresh token was refused too.
-    pub fn record(&self, token: &Token, case: Case) {
-        if let Ok(mut refused) = self.refused.lock() {
-            refused.insert(case, Refused { at: Instant::now(), credential_generation: token.credential_generation });
-            self.is_any.store(true, Ordering::Relaxed);
+    /// Records that a fresh token was rejected.
+    pub fn record(&self, token: &Token, token_use: TokenUse) {
+        if let Ok(mut recent) = self.recent.lock() {
+            recent.insert(
+                token_use,
+                RecentRejection { at: Instant::now(), credential_generation: token.credential_generation },
+            );
+            self.any_rejected.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Whether a request of this kind is likely to be refused again.
-    pub fn rejects(&self, case: Case) -> bool {
-        self.is_any.load(Ordering::Relaxed)
+    /// Whether this use is likely to be rejected again.
+    pub fn rejects(&self, token_use: TokenUse) -> bool {
+        self.any_rejected.load(Ordering::Relaxed)
             && self
-                .refused
+                .recent
                 .lock()
-                .is_ok_and(|refused| refused.get(&case).is_some_and(|refused| refused.at.elapsed() <= QUIET))
+                .is_ok_and(|recent| recent.get(&token_use).is_some_and(|recent| recent.at.elapsed() <= COOL_DOWN))
     }
 
-    /// Notes that a token was taken: the set-up is mended, and the next refusal may be the token's fault again.
-    pub fn clear(&self, case: Case) {
-        if self.is_any.load(Ordering::Relaxed)
-            && let Ok(mut refused) = self.refused.lock()
+    /// Records that a token was accepted: the set-up works, and the next 401 may be the token's fault again.
+    pub fn clear(&self, token_use: TokenUse) {
+        if self.any_rejected.load(Ordering::Relaxed)
+            && let Ok(mut recent) = self.recent.lock()
         {
-            refused.remove(&case);
-            self.is_any.store(!refused.is_empty(), Ordering::Relaxed);
+            recent.remove(&token_use);
+            self.any_rejected.store(!recent.is_empty(), Ordering::Relaxed);
         }
     }
 }
 
-/// How long a route that was refused with a fresh token causes no other.
-const QUIET: Duration = Duration::from_secs(300);
+/// How long a use that was rejected with a fresh token causes no refresh.
+const COOL_DOWN: Duration = Duration::from_secs(300);

@@ -2,25 +2,26 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// How many more requests than asked for are sent: a tenth, and a few in any case. In an outage, repeating everything would make it worse.
+/// How many retries are allowed: a tenth of all requests, and a few in any case. In an outage, retrying everything
+/// would make it worse.
 #[derive(Debug)]
 pub struct RetryBudget(AtomicI64);
 
 impl Default for RetryBudget {
     fn default() -> Self {
-        Self(AtomicI64::new(FULL))
+        Self(AtomicI64::new(MAX_CREDIT))
     }
 }
 
 impl RetryBudget {
-    /// A request is sent for the first time.
+    /// Earns credit for a first attempt.
     pub fn earn(&self) {
-        if self.0.load(Ordering::Relaxed) < FULL {
+        if self.0.load(Ordering::Relaxed) < MAX_CREDIT {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Whether one may be sent again.
+    /// Spends credit for a retry. Whether there was enough.
     pub fn spend(&self) -> bool {
         let before = self.0.fetch_sub(COST, Ordering::Relaxed);
         if before < COST {
@@ -30,11 +31,11 @@ impl RetryBudget {
     }
 }
 
-/// What sending again costs, in requests sent once.
+/// The cost of a retry, in first attempts.
 const COST: i64 = 10;
 
-/// Enough for twenty.
-const FULL: i64 = 20 * COST;
+/// Enough for twenty retries.
+const MAX_CREDIT: i64 = 20 * COST;
 
 #[cfg(test)]
 mod tests {

@@ -1,32 +1,32 @@
-//! Which prefix a path is below.
+//! Finding the prefix that a path is below.
 
 use std::collections::HashMap;
 use std::iter::once;
 
 use crate::business_central::SafePath;
 
-/// Prefixes as [`RoutePath`](crate::config::RoutePath) has them, each with what it stands for.
+/// Prefixes, as [`RoutePath`](crate::config::RoutePath) writes them, each with its value.
 ///
-/// Finding one costs the same with a thousand prefixes as with one, and no more for a path with a thousand segments.
+/// A look-up costs the same with a thousand prefixes as with one, and no more for a path with a thousand segments.
 #[derive(Debug, Clone)]
 pub struct RouteTable<T> {
     by_prefix: HashMap<String, T>,
-    /// The most segments a prefix has.
-    deepest: usize,
+    /// The most segments of any prefix.
+    max_segments: usize,
 }
 
 impl<T> RouteTable<T> {
     /// The last of two equal prefixes counts.
     pub fn new(routes: impl IntoIterator<Item = (String, T)>) -> Self {
         let by_prefix: HashMap<String, T> = routes.into_iter().collect();
-        let deepest = by_prefix.keys().map(|prefix| prefix.matches('/').count()).max().unwrap_or(0);
-        Self { by_prefix, deepest }
+        let max_segments = by_prefix.keys().map(|prefix| prefix.matches('/').count()).max().unwrap_or(0);
+        Self { by_prefix, max_segments }
     }
 
-    /// What the longest prefix on a segment boundary stands for, and what of the path follows it.
+    /// The value of the longest prefix on a segment boundary, and the rest of the path.
     pub fn find<'r>(&self, path: SafePath<'r>) -> Option<(&T, SafePath<'r>)> {
         let raw = path.as_str();
-        let ends = raw.match_indices('/').map(|(start, _)| start).chain(once(raw.len())).take(self.deepest + 1);
+        let ends = raw.match_indices('/').map(|(start, _)| start).chain(once(raw.len())).take(self.max_segments + 1);
         let found = ends.filter_map(|end| {
             let prefix = raw.get(..end)?;
             Some((self.by_prefix.get(prefix)?, path.below(prefix)?))

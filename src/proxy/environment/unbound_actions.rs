@@ -1,4 +1,4 @@
-//! The unbound actions of an environment, read from its metadata when the first request might be one.
+//! The unbound actions of an environment, read from its metadata when the first request might call one.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use tokio::time::Instant;
 use crate::business_central::metadata::ActionImports;
 use crate::outbound::HttpClient;
 
-/// The names of an environment's unbound actions, looked up once in a while.
+/// The names of an environment's unbound actions.
 #[derive(Debug, Default)]
 pub struct UnboundActions {
     known: ArcSwapOption<Known>,
-    /// Held while they are looked up: one look-up serves all who wait.
+    /// Held during a look-up: one look-up serves all requests that wait.
     look_up: Mutex<()>,
 }
 
@@ -29,7 +29,7 @@ struct Known {
 }
 
 impl UnboundActions {
-    /// Whether there is an action of this name. A metadata document that can't be had holds none.
+    /// Whether there is an action of this name. Metadata that can't be fetched contains none.
     pub async fn has(&self, name: &str, http: &HttpClient, url: &str, authorization: &HeaderValue) -> bool {
         if let Some(known) = self.known(name) {
             return known;
@@ -38,7 +38,7 @@ impl UnboundActions {
         if let Some(known) = self.known(name) {
             return known;
         }
-        let names = match tokio::time::timeout(LOOK_UP_TIME, look_up(http, url, authorization)).await {
+        let names = match tokio::time::timeout(LOOK_UP_TIMEOUT, look_up(http, url, authorization)).await {
             Ok(Some(names)) => names,
             _ => HashSet::new(),
         };
@@ -47,13 +47,14 @@ impl UnboundActions {
         has
     }
 
-    /// `None` when they have to be looked up. A codeunit may be published at any time: only a name that is there is believed for long.
+    /// `None` when a look-up is needed. A codeunit may be published at any time: only a name that exists is trusted for
+    /// long.
     fn known(&self, name: &str) -> Option<bool> {
         let known = self.known.load();
         let known = known.as_ref()?;
         let age = known.looked_up_at.elapsed();
         let has = known.names.contains(name);
-        (age < if has { BELIEVED } else { DOUBTED }).then_some(has)
+        (age < if has { KNOWN_TTL } else { UNKNOWN_TTL }).then_some(has)
     }
 }
 
@@ -69,9 +70,9 @@ async fn look_up(http: &HttpClient, url: &str, authorization: &HeaderValue) -> O
     Some(imports.names())
 }
 
-/// A large environment's metadata takes Business Central a while.
-const LOOK_UP_TIME: Duration = Duration::from_secs(60);
+/// Business Central takes a while to write the metadata of a large environment.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(60);
 
-const BELIEVED: Duration = Duration::from_secs(3600);
+const KNOWN_TTL: Duration = Duration::from_secs(3600);
 
-const DOUBTED: Duration = Duration::from_secs(60);
+const UNKNOWN_TTL: Duration = Duration::from_secs(60);

@@ -15,7 +15,7 @@ use crate::proxy::dispatch::limiter::Limiter;
 use crate::proxy::environment::application_pool::Member;
 use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::connector::Connector;
-use crate::proxy::environment::rejected_tokens::Case;
+use crate::proxy::environment::rejected_tokens::TokenUse;
 use crate::proxy::environment::route::Route;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::headers;
@@ -108,8 +108,8 @@ impl Draft {
     }
 
     /// What Business Central judges when it accepts or rejects this application's token.
-    pub fn case(&self, member: &Member) -> Case {
-        Case { application: member.client_id, company: self.company }
+    pub fn token_use(&self, member: &Member) -> TokenUse {
+        TokenUse { application: member.client_id, company: self.company }
     }
 
     /// Whether carrying it out twice makes no difference. `body`: as far as it is in memory.
@@ -127,7 +127,7 @@ impl Draft {
             return changes.clone();
         }
         // Reading an envelope takes time: where nothing is cached, nothing is lost by taking it for a change.
-        let body = self.connector().changes.matter().then_some(body);
+        let body = self.connector().changes.is_tracked().then_some(body);
         if self.only_reads(body) { Extent::Nothing } else { Extent::of(self.company) }
     }
 
