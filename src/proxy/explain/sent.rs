@@ -19,7 +19,7 @@ use crate::proxy::headers;
 use crate::proxy::methods::{methods, only_reads};
 use crate::proxy::rejection::Rejection;
 use crate::proxy::request::authorize::{Directed, direct};
-use crate::proxy::request::company_choice::{CompanyChoice, reach};
+use crate::proxy::request::company_choice::{CompanyChoice, reachable};
 use crate::proxy::request::inspect::body_address::BodyContext;
 use crate::proxy::request::inspect::step::{Checked, Subject, inspect};
 use crate::proxy::response::body_plan::{List, document_of, narrowed_list};
@@ -47,8 +47,9 @@ impl Walk<'_> {
             };
             let as_sent = RequestBody::buffered(given.clone(), None);
             let room = Arc::new(Semaphore::new(1));
-            let Checked { body: judged, .. } = inspect(&inside, self.dialect(found), &mut head, as_sent, room).await?;
-            body = judged.bytes().filter(|judged| *judged != given).map(|it| String::from_utf8_lossy(it).into_owned());
+            let Checked { body: checked, .. } = inspect(&inside, self.dialect(found), &mut head, as_sent, room).await?;
+            body =
+                checked.bytes().filter(|checked| *checked != given).map(|it| String::from_utf8_lossy(it).into_owned());
         } else {
             Subject::by_head(settings, resource, &head)?;
         }
@@ -110,7 +111,7 @@ impl Walk<'_> {
             let document = document_of(resource, &self.head.method, content_type)?;
             Some(BodyChange { content_type, changed: turned(document) })
         });
-        let list = narrowed_list(resource, &self.head.method).filter(|_| !reach(settings).is_empty());
+        let list = narrowed_list(resource, &self.head.method).filter(|_| !reachable(settings).is_empty());
         let list = list.map(|list| match list {
             List::Companies => {
                 BodyChange { content_type: "text/xml", changed: "the route's company is the only one left" }
@@ -154,9 +155,9 @@ impl Walk<'_> {
         let body = found.asked.as_ref().ok().filter(|_| self.body.is_none()).and_then(|resource| {
             let subject = Subject::by_head(found.settings, resource, self.head).ok()??;
             let what = match subject {
-                Subject::Batch => "Each request of the batch is judged like this one",
-                Subject::Subscription { .. } => "What the body subscribes to is judged",
-                Subject::Addresses => "Addresses in the body (@odata.bind, @odata.id) are judged and turned",
+                Subject::Batch => "Each request of the batch is checked like this one",
+                Subject::Subscription { .. } => "What the body subscribes to is checked",
+                Subject::Addresses => "Addresses in the body (@odata.bind, @odata.id) are checked and rewritten",
             };
             Some(format!("{what}; give the body with --body to see how."))
         });

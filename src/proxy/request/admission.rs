@@ -1,6 +1,7 @@
 //! Admission: a small body is read into memory before the request waits for anything else.
 //!
-//! The client gets its `100 Continue` at once, a client that aborts its upload has sent nothing to Business Central, and a request whose
+//! The client gets its `100 Continue` at once. A client that aborts its upload has sent nothing to Business Central. A
+//! request whose
 //! body is in memory can be retried with a new token.
 
 use futures_util::future::Either;
@@ -36,14 +37,14 @@ impl From<BodyError> for Rejection {
         match error {
             BodyError::Idle(_) | BodyError::TooSlow => Self::new(
                 Kind::RequestTimeout,
-                format!("The request's body did not go on ({error}); nothing of it was carried out."),
+                format!("The request's body stopped arriving ({error}). Nothing was carried out."),
             ),
             BodyError::Undecodable => Self::new(
                 Kind::BadRequest,
-                "The body says that it is compressed with gzip, but it is cut or broken; nothing of it was carried out.",
+                "The body is marked as gzip, but it is truncated or broken. Nothing was carried out.",
             ),
             BodyError::Broken(_) => {
-                Self::new(Kind::ClientGone, "The request's body broke off; nothing of it was carried out.")
+                Self::new(Kind::ClientGone, "The client aborted the request's body. Nothing was carried out.")
             }
         }
     }

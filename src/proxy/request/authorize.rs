@@ -1,4 +1,4 @@
-//! Authorization: the company is known, the address and the headers are those Business Central accepts; only the token is missing.
+//! Authorization: company, URL and headers are those that Business Central accepts; only the token is missing.
 
 use std::sync::Arc;
 
@@ -57,12 +57,13 @@ pub async fn direct(
         Uri::builder().scheme("https").authority(settings.connector.base_url.authority()).path_and_query(target);
     let address = address
         .build()
-        .map_err(|_| Rejection::new(Kind::BadRequest, "The address can't be written as Business Central needs it."))?;
+        .map_err(|_| Rejection::new(Kind::BadRequest, "The address can't be written as a URL of Business Central."))?;
     Ok(Directed { resource, companies, address })
 }
 
-/// What is asked for in these companies with these methods: in OData a page and an unbound action look alike, and only Business Central can
-/// tell them apart. Rejects a change of the set of companies, and access to subscriptions of other companies.
+/// The resource these methods ask for in these companies. A page and an unbound action of OData look alike; only
+/// Business Central can tell
+/// them apart. Rejects changes to the set of companies, and access to subscriptions of other companies.
 pub async fn settle(
     resource: Resource,
     companies: &Companies,
@@ -74,7 +75,9 @@ pub async fn settle(
         && !methods.iter().all(|method| only_reads(method) || method == Method::OPTIONS)
     {
         let names = join_names(within);
-        let message = format!("This route leads to the company `{names}` only; it neither creates nor changes others.");
+        let message = format!(
+            "This route leads to the company `{names}` only: companies can't be created or changed through it."
+        );
         return Err(Rejection::new(Kind::NotAllowed, message));
     }
     check_access(&resource, companies, methods, look_up).await?;

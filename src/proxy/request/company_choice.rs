@@ -1,4 +1,4 @@
-//! Which companies a request is about, as far as the configuration says it: what has to be looked up, and why.
+//! Which companies a request is about, as far as the configuration tells: what has to be looked up, and why.
 
 use std::sync::Arc;
 
@@ -8,13 +8,14 @@ use crate::config;
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::rejection::{Kind, Rejection};
 
-/// The companies a request is about, as Business Central knows them.
+/// The companies a request is about, as Business Central has them.
 #[derive(Debug, Clone, Default)]
 pub struct Companies {
-    /// The one it is in: the route's, or the one a client of the `nav` surface calls by its old name. `None` when it needs none, when it spans
-    /// several, or when its client names it.
+    /// The company it is in: the route's, or the one that a `nav` client calls by its old name. `None` when it needs
+    /// none, spans several, or
+    /// its client names it.
     pub company: Option<Arc<Company>>,
-    /// All that it may show or change anything of; `None` for any.
+    /// The companies it may show or change data of; `None` for any.
     pub within: Option<Vec<Arc<Company>>>,
 }
 
@@ -24,7 +25,7 @@ impl Companies {
     }
 }
 
-/// The companies a request is about; refused where it names another.
+/// The companies a request is about. Rejects a request that names another one.
 pub async fn companies_of(
     settings: &config::Route,
     look_up: &impl LookUp,
@@ -40,7 +41,8 @@ pub async fn companies_of(
         }
         CompanyChoice::Among { old, among } => {
             let mut known = known(&among, look_up, resource).await?.into_iter();
-            let company = known.find(|company| company.is_named(&old)).ok_or_else(|| untranslated(settings, &old))?;
+            let company =
+                known.find(|company| company.is_named(&old)).ok_or_else(|| unknown_old_name(settings, &old))?;
             resource.translate_company(&company);
             Ok(Companies::one(company))
         }
@@ -52,19 +54,19 @@ pub async fn companies_of(
     }
 }
 
-/// All companies that requests of a route can reach; `None` for any. `about` is what is asked for in them.
+/// The companies that requests of a route can reach; `None` for any. `about` is what is asked for in them.
 pub async fn within(
     settings: &config::Route,
     look_up: &impl LookUp,
     about: &Resource,
 ) -> Result<Option<Vec<Arc<Company>>>, Rejection> {
-    match reach(settings) {
+    match reachable(settings) {
         any if any.is_empty() => Ok(None),
         some => known(&some, look_up, about).await.map(Some),
     }
 }
 
-/// Those that exist. One that does not, hides no other.
+/// Those of the companies that exist. One that does not exist hides no other.
 async fn known(
     wanted: &[&CompanyRef],
     look_up: &impl LookUp,
@@ -84,17 +86,18 @@ async fn known(
     }
 }
 
-/// The companies requests of a route can reach: its own, and those that `companies:` names for clients of the `nav` surface. Empty where there
-/// is no such limit.
-pub fn reach(settings: &config::Route) -> Vec<&CompanyRef> {
+/// The companies that requests of a route can reach: its own, and those that `companies` lists for `nav` clients. Empty
+/// where any
+/// company can be reached.
+pub fn reachable(settings: &config::Route) -> Vec<&CompanyRef> {
     let translated = settings.connector.companies.values().filter(|_| settings.surface == Surface::Nav);
-    let mut reach: Vec<&CompanyRef> = Vec::new();
+    let mut reachable: Vec<&CompanyRef> = Vec::new();
     for company in settings.company.iter().chain(translated) {
-        if !reach.contains(&company) {
-            reach.push(company);
+        if !reachable.contains(&company) {
+            reachable.push(company);
         }
     }
-    reach
+    reachable
 }
 
 /// Where the company of a request comes from.
@@ -102,25 +105,25 @@ pub fn reach(settings: &config::Route) -> Vec<&CompanyRef> {
 pub enum CompanyChoice<'c> {
     /// The address needs none.
     NotNeeded,
-    /// The route has none: the client names it, or has to.
+    /// The route has none: the client has to name it.
     Clients,
-    /// The route's; another one is refused.
+    /// The route's; any other one is rejected.
     Routes(&'c CompanyRef),
-    /// The one that the connector's `companies:` names for what the client of the `nav` surface calls it.
+    /// The one that the connector's `companies` lists for the `nav` client's name.
     Translated { old: String, company: &'c CompanyRef },
-    /// One of those the route reaches, if the client of the `nav` surface calls it by a name of its own; any other old name is refused.
+    /// One of those the route reaches, if the `nav` client uses its real name; any other name is rejected.
     Among { old: String, among: Vec<&'c CompanyRef> },
-    /// All that the route reaches: the client of the `nav` surface asks for something that spans companies.
+    /// All that the route reaches: the `nav` client asks for something that spans companies.
     Several(Vec<&'c CompanyRef>),
 }
 
 impl<'c> CompanyChoice<'c> {
-    /// The choice on this route.
+    /// The choice for this resource on this route.
     pub fn of(settings: &'c config::Route, resource: &Resource) -> Self {
         if !resource.depends_on_company() {
             return Self::NotNeeded;
         }
-        let among = reach(settings);
+        let among = reachable(settings);
         let Some(old) = resource.nav_company().map(str::to_owned) else {
             return match &settings.company {
                 _ if among.len() > settings.company.iter().count() && resource.spans_companies() => {
@@ -138,9 +141,9 @@ impl<'c> CompanyChoice<'c> {
     }
 }
 
-fn untranslated(settings: &config::Route, old: &str) -> Rejection {
+fn unknown_old_name(settings: &config::Route, old: &str) -> Rejection {
     let message = format!(
-        "The program asks for the company `{old}`, which connector `{}` does not translate. To allow it, add the line\n    companies: {{ \
+        "The client asks for the company `{old}`, which connector `{}` does not list. To allow it, add the line\n    companies: {{ \
          {old:?}: \"name or id of the company at Business Central\" }}\nto the connector in proxy.yaml.",
         settings.connector.name
     );

@@ -7,19 +7,19 @@ use uuid::Uuid;
 
 use crate::ntlm::{self, Message, MessageError, Wrapping};
 
-/// What stands in a request's `Authorization`.
+/// The content of a request's `Authorization`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credentials {
     None,
     Basic,
-    /// A message of the handshake, in the scheme it came in.
+    /// A message of the NTLM handshake, and the scheme it came in.
     Windows(Scheme, Message),
     Broken(MessageError),
-    /// A Digest, a token of the client's own.
+    /// Digest, or a token of the client's own.
     Other,
 }
 
-/// The words for the handshake (RFC 4559; `NTLM` was never registered).
+/// The schemes of the handshake (RFC 4559; `NTLM` was never registered).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     Ntlm,
@@ -49,7 +49,7 @@ impl Credentials {
         }
     }
 
-    /// For the log: which programs still speak what.
+    /// The value of the log field: it tells which clients still send what.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -64,12 +64,12 @@ impl Credentials {
         }
     }
 
-    /// Whether the request begins a handshake, and wants a challenge.
+    /// Whether the request begins a handshake and expects a challenge.
     pub fn begin_handshake(self) -> bool {
         matches!(self, Self::Windows(_, Message::Negotiate(_)))
     }
 
-    /// The one `WWW-Authenticate` of the answer to a request that begins a handshake; `None` for every other request.
+    /// The `WWW-Authenticate` for a request that begins a handshake; `None` for any other.
     pub fn challenge(self) -> Option<HeaderValue> {
         let Self::Windows(scheme, Message::Negotiate(wrapping)) = self else { return None };
         let [nonce @ .., _, _, _, _, _, _, _, _] = Uuid::new_v4().into_bytes();
@@ -77,7 +77,7 @@ impl Credentials {
         HeaderValue::try_from(format!("{} {token}", scheme.as_str())).ok()
     }
 
-    /// What the final answer says to a client that wants to hear that its handshake is over.
+    /// The `WWW-Authenticate` that tells a client that its handshake is complete, where the client expects one.
     pub fn completion(self) -> Option<HeaderValue> {
         match self {
             Self::Windows(_, Message::Authenticate(Wrapping::Spnego)) => {

@@ -1,7 +1,9 @@
-//! The guard: what is no honest HTTP request for this proxy goes no further.
+//! The guard: requests that are no honest HTTP requests to this proxy go no further.
 //!
-//! Whoever can make a browser near us open a page could use us from there: by requests to our address, or by pointing a name of its own
-//! to it (DNS rebinding), which makes us a part of its site. The first bear what a browser says of their origin, the second that name.
+//! A web page could use bcproxy through a browser nearby: by requests to its address, or by pointing a host name of its
+//! own at it (DNS
+//! rebinding). Requests of the first kind carry what browsers say about their origin, those of the second kind carry
+//! that host name.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -14,57 +16,58 @@ use crate::proxy::rejection::{Kind, Rejection};
 use crate::small_file;
 use crate::tls::host_names_of;
 
-/// What a guard goes by.
+/// What requests are checked against.
 #[derive(Debug, Clone)]
 pub struct Guard {
     browsers: Browsers,
-    /// What we are called, besides IP addresses and `localhost`; `*.` stands for one label.
+    /// Host names of this proxy, besides IP addresses and `localhost`; `*.` stands for one label.
     names: Vec<String>,
 }
 
-/// Why a request goes no further.
+/// Why the guard rejects a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuardError {
-    #[error("The request has more than one Host header; send one.")]
+    #[error("The request has more than one Host header. Send one.")]
     ManyHosts,
     #[error("The method {0} is not forwarded.")]
     Method(Method),
     #[error(
-        "The request's Host is neither a host name nor an IP address, with or without a port; send what stands in the program's address."
+        "The request's Host header is neither a host name nor an IP address, with or without a port. Send the host of the base address."
     )]
     NoHostName,
     #[error(
-        "bcproxy does not know the host name `{0}`. If programs are meant to call it so, add the name to proxy.yaml: access: {{ hosts: [{0}] }}. \
-         If not, a web page may be behind this request."
+        "The host name `{0}` is not one of bcproxy's. If clients should use this name, add it to proxy.yaml: access: {{ hosts: [{0}] }}. \
+         If not, the request may come from a web page."
     )]
     UnknownHost(HostName),
     #[error(
-        "This request comes from a web page in a browser, as its header {0} says, and web pages may not use bcproxy. If they should, write in \
+        "This request comes from a web page in a browser (header {0}), and web pages may not use bcproxy. To allow them, set in \
          proxy.yaml: access: {{ browsers: allow }}."
     )]
     Browser(&'static str),
 }
 
 impl Guard {
-    /// The one in front of the routes.
+    /// The guard in front of the routes.
     pub fn new(config: &Config) -> Self {
         let public = config.public_url.iter().map(|url| host_of(url.authority()).to_owned());
         let given = config.access.hosts.iter().map(ToString::to_string);
         let files = config.listen.iter().filter_map(|listener| listener.tls.as_ref());
-        // A file that can't be read keeps its door closed, which is told there.
+        // A certificate that can't be read is reported by its listener.
         let shown = files.filter_map(|files| host_names_of(&small_file::read(&files.certificate).ok()?)).flatten();
         let names = of_this_machine().chain(public).chain(given).chain(shown).collect();
         Self { browsers: config.access.browsers, names }
     }
 
-    /// The one of a listener that is for this machine alone.
+    /// The guard of a listener for this machine only.
     pub fn of_this_machine() -> Self {
         Self { browsers: Browsers::Deny, names: of_this_machine().collect() }
     }
 
-    /// Refuses what could mean one thing to us and another to somebody else on the way (RFC 9112, section 3.2), and what a web page sends.
+    /// Rejects requests that others on the way may read differently (RFC 9112, section 3.2), and those of web pages.
     ///
-    /// A request with a length and chunks does not get here as such: hyper drops the length and closes the connection after the answer.
+    /// hyper resolves a request with both length and chunks: it drops the length and closes the connection after the
+    /// response.
     pub fn check(&self, head: &Parts) -> Result<(), GuardError> {
         let mut hosts = head.headers.get_all(HOST).iter();
         let host = hosts.next();
@@ -77,17 +80,17 @@ impl Guard {
         if let Some(host) = host {
             self.recognize(host.to_str().map_err(|_| GuardError::NoHostName)?)?;
         }
-        // A target may name the host as well; what is addressed to a proxy does.
+        // A request target may name the host as well, as requests to a proxy do.
         if let Some(authority) = head.uri.authority() {
             self.recognize(authority.as_str())?;
         }
         match self.browsers {
             Browsers::Allow => Ok(()),
-            Browsers::Deny => comes_from_no_page(&head.headers),
+            Browsers::Deny => check_origin(&head.headers),
         }
     }
 
-    /// Whether this is a name of ours. None at all is what programs of HTTP/1.0 send, and no browser.
+    /// Whether this is one of our names. HTTP/1.0 clients may send none; browsers always do.
     fn recognize(&self, authority: &str) -> Result<(), GuardError> {
         let host = host_of(authority);
         if authority.is_empty() || is_address(host) {
@@ -128,14 +131,14 @@ impl From<GuardError> for Rejection {
     }
 }
 
-/// In full and without the domain.
+/// The full name, and the name without domain.
 fn of_this_machine() -> impl Iterator<Item = String> {
     let full = HostName::of_this_machine();
     let short = full.as_ref().and_then(HostName::short);
     full.into_iter().chain(short).map(|name| name.to_string())
 }
 
-/// An authority's host, without port and brackets. What is no authority keeps what makes it none.
+/// The host of an authority, without port and brackets. Invalid text is kept, so that it matches no name.
 fn host_of(authority: &str) -> &str {
     let (host, rest) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some(bracketed) => bracketed,
@@ -146,15 +149,16 @@ fn host_of(authority: &str) -> &str {
     if rest.is_empty() || is_port(rest) { host } else { authority }
 }
 
-/// Whether it is an IP address; one of version 6 may name its interface (`fe80::1%eth0`).
+/// Whether it is an IP address. An IPv6 address may name its interface (`fe80::1%eth0`).
 fn is_address(host: &str) -> bool {
     let (address, _) = host.split_once('%').unwrap_or((host, ""));
     host.parse::<IpAddr>().is_ok() || address.parse::<Ipv6Addr>().is_ok()
 }
 
-/// Programs say nothing of where they come from. A browser does when a page makes it ask, and of a page of ours or an address that was typed
-/// in, it says so.
-fn comes_from_no_page(headers: &HeaderMap) -> Result<(), GuardError> {
+/// Legacy clients say nothing about an origin. A browser does for a page's requests; it also says when an address was
+/// typed in or
+/// belongs to a page of ours.
+fn check_origin(headers: &HeaderMap) -> Result<(), GuardError> {
     if headers.contains_key(ORIGIN) {
         return Err(GuardError::Browser("Origin"));
     }

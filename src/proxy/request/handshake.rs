@@ -41,7 +41,7 @@ pub fn handshake(routed: Routed<ClientBody>) -> Result<Routed<ClientBody>, Local
 pub fn check(credentials: Credentials) -> Result<(), Rejection> {
     match credentials {
         Credentials::Broken(error) => {
-            let message = format!("The Authorization header holds no NTLM message that can be read: {error}.");
+            let message = format!("The Authorization header contains no valid NTLM message: {error}.");
             Err(Rejection::new(Kind::BrokenHandshake, message))
         }
         _ => Ok(()),
@@ -51,5 +51,5 @@ pub fn check(credentials: Credentials) -> Result<(), Rejection> {
 /// A client that begins more handshakes than this in a row on a connection, and never ends one, is in a loop.
 const MAX_HANDSHAKES: u32 = 16;
 
-const ENDLESS: &str = "The program begins one handshake after another on this connection and never ends one. Restart it; if that does not help, configure \
-     it without Windows authentication (anonymous or Basic).";
+const ENDLESS: &str = "The client begins one handshake after another on this connection and never completes one. Restart it. If that does not help, \
+     configure it for anonymous or Basic authentication.";

@@ -1,7 +1,8 @@
-//! OData V3, which Business Central online no longer speaks: known by its signs, and refused in words its programs can read.
+//! OData V3, which Business Central online no longer supports: recognized, and rejected in a form its clients can read.
 //!
-//! What only reads and takes JSON passes whatever it says of versions: V4 answers it with JSON. All else would fail there in words that help
-//! nobody, or be understood differently.
+//! Reads that accept JSON pass, whatever version they name: V4 answers them with JSON. Everything else would fail there
+//! with unhelpful
+//! errors, or be understood differently.
 
 use hyper::Method;
 use hyper::header::{ACCEPT, CONTENT_TYPE};
@@ -15,7 +16,7 @@ use crate::proxy::headers;
 use crate::proxy::methods::{methods, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
 
-/// Refuses what V4 does not know, at an address of V4. `environment` routes are not looked into.
+/// Rejects what V4 does not support. Requests on `environment` routes are not checked.
 pub fn check(settings: &config::Route, head: &Parts) -> Result<(), Rejection> {
     if matches!(settings.surface, Surface::Soap | Surface::Environment) {
         return Ok(());
@@ -34,13 +35,13 @@ pub fn check(settings: &config::Route, head: &Parts) -> Result<(), Rejection> {
         return Ok(());
     };
     let message = format!(
-        "Business Central online has no OData V3 any more, and this is {sign}; the same address, {}, speaks OData V4: {instead}.",
+        "Business Central online no longer supports OData V3, and this is {sign}. The same address, {}, serves OData V4: {instead}.",
         head.uri.path()
     );
     Err(Rejection::new(Kind::NotImplemented, message))
 }
 
-/// An address of V3 is refused with the one of V4, as a program of this route would write it.
+/// Adds the route to the V4 address that the rejection names.
 pub fn below_route(error: AddressError, settings: &config::Route) -> AddressError {
     match error {
         AddressError::ODataV3 { v4 } => AddressError::ODataV3 { v4: format!("{}{v4}", settings.path.as_str()) },

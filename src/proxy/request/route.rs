@@ -1,4 +1,4 @@
-//! Routing: which route a request takes, whether it may, and which resource of Business Central it asks for.
+//! Routing: the route of a request, whether its client may use it, and the resource it asks for.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -31,16 +31,16 @@ pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalRespons
     Ok(Routed { exchange, route, resource, dialect, head, body })
 }
 
-/// The route a raw path takes, and what of the path follows its prefix.
+/// The route of a raw path, and the rest of the path behind its prefix.
 pub fn find<'t, 'r, T>(routes: &'t RouteTable<T>, path: &'r str) -> Result<(&'t T, SafePath<'r>), Rejection> {
     let path = SafePath::check(path)?;
     if let Some(unrouted) = path.below(UNROUTED_PREFIX) {
-        return Err(no_route_back(unrouted));
+        return Err(unrouted_link(unrouted));
     }
     routes.find(path).ok_or_else(|| no_route(routes))
 }
 
-/// What a request asks for, if this client and method may take the route.
+/// The resource a request asks for, if this client and method may use the route.
 pub fn admit(
     settings: &config::Route,
     environment: &EnvironmentAddress,
@@ -50,13 +50,13 @@ pub fn admit(
 ) -> Result<Resource, Rejection> {
     if !settings.allow_from.contains(client) {
         let message = format!(
-            "Route `{}` is not open to {client}; if it should be, add the address to `allow_from` of the route in proxy.yaml.",
+            "Route `{}` is not open to {client}. To allow this client, add its address to `allow_from` of the route in proxy.yaml.",
             settings.path
         );
         return Err(Rejection::new(Kind::NotAllowed, message));
     }
-    // The method that counts: old OData clients hide theirs behind a POST.
-    allows(settings, methods(&head.method, &head.headers))?;
+    // Old OData clients hide their method behind a POST.
+    check_method(settings, methods(&head.method, &head.headers))?;
 
     let company_headers = head.headers.get_all("company").iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
@@ -72,35 +72,35 @@ pub fn admit(
 fn no_route<T>(routes: &RouteTable<T>) -> Rejection {
     let mut known: Vec<&str> = routes.prefixes().map(|prefix| if prefix.is_empty() { "/" } else { prefix }).collect();
     known.sort_unstable();
-    let more = if known.len() > SHOWN_ROUTES { ", …" } else { "" };
-    known.truncate(SHOWN_ROUTES);
+    let more = if known.len() > MAX_LISTED_ROUTES { ", …" } else { "" };
+    known.truncate(MAX_LISTED_ROUTES);
     let message = format!(
-        "No route covers this path. Routes there are: {}{more}. Correct the program's base address or add a route to proxy.yaml.",
+        "No route covers this path. The routes are: {}{more}. Correct the client's base address, or add a route to proxy.yaml.",
         known.join(", ")
     );
     Rejection::new(Kind::NoRoute, message)
 }
 
-/// The answer to an address of Business Central that was in an answer and that no route covers.
-fn no_route_back(path: SafePath<'_>) -> Rejection {
+/// The rejection of a link that no route covers.
+fn unrouted_link(path: SafePath<'_>) -> Rejection {
     let message = format!(
-        "Business Central's answer named the address `{}`, and no route of this connector leads there. If programs need it, add a route to \
-         proxy.yaml: {{ path: /NAME, to: {} }}.",
+        "A response of Business Central linked to `{}`, and no route of this connector covers that address. If clients need it, add a route \
+         to proxy.yaml: {{ path: /NAME, to: {} }}.",
         path.as_str(),
         Resource::required_surface(path)
     );
     Rejection::new(Kind::NoRoute, message)
 }
 
-/// Refuses a method that is not among the route's.
-pub fn allows(settings: &config::Route, methods: impl IntoIterator<Item = Method>) -> Result<(), Rejection> {
+/// Rejects a method that the route does not list.
+pub fn check_method(settings: &config::Route, methods: impl IntoIterator<Item = Method>) -> Result<(), Rejection> {
     let Some(allowed) = &settings.methods else { return Ok(()) };
     match methods.into_iter().find(|method| !allowed.contains(method)) {
         None => Ok(()),
-        Some(refused) => {
+        Some(rejected) => {
             let allowed: Vec<&str> = allowed.iter().map(Method::as_str).collect();
             let message = format!(
-                "Route `{}` does not allow {refused}, only {}; see `methods` of the route in proxy.yaml.",
+                "Route `{}` does not allow {rejected}, only {}. See `methods` of the route in proxy.yaml.",
                 settings.path,
                 allowed.join(", ")
             );
@@ -109,4 +109,4 @@ pub fn allows(settings: &config::Route, methods: impl IntoIterator<Item = Method
     }
 }
 
-const SHOWN_ROUTES: usize = 20;
+const MAX_LISTED_ROUTES: usize = 20;

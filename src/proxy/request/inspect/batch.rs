@@ -1,10 +1,10 @@
-//! Judging a `$batch`: each of its requests goes through the same table as one that came alone.
+//! Checks of a `$batch`: each of its requests goes through the same table as if sent alone.
 
 use hyper::Method;
 
-use super::addresses::{elsewhere, judge_addresses};
-use super::body_address::{BodyContext, Understood};
-use super::subscriptions::judge_subscription;
+use super::addresses::{check_addresses, other_service};
+use super::body_address::{BodyContext, ResolvedAddress};
+use super::subscriptions::check_subscription;
 use crate::business_central::address::{Resource, SubscriptionKind, SubscriptionScope};
 use crate::business_central::batch::{Batch, Operation};
 use crate::proxy::environment::changes::Extent;
@@ -13,36 +13,37 @@ use crate::proxy::methods::{METHOD_HEADERS, creates, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::authorize::settle;
 use crate::proxy::request::company_choice::companies_of;
-use crate::proxy::request::route::allows;
+use crate::proxy::request::route::check_method;
 
-/// The batch as it may be sent: every address one at Business Central, and every request in the company it may be in. And what it may
+/// The batch as it may be sent, each request with an upstream address in its company; and what the batch may
 /// change.
-pub async fn judge_batch(text: &str, context: &BodyContext<'_, impl LookUp>) -> Result<(String, Extent), Rejection> {
+pub async fn check_batch(text: &str, context: &BodyContext<'_, impl LookUp>) -> Result<(String, Extent), Rejection> {
     let mut batch = Batch::parse(text)?;
-    let mut judged: Vec<Judged> = Vec::with_capacity(batch.operations.len());
+    let mut checked: Vec<CheckedRequest> = Vec::with_capacity(batch.operations.len());
     let mut changes = Extent::Nothing;
     for index in 0..batch.operations.len() {
         let Some((earlier, [operation, ..])) = batch.operations.split_at_mut_checked(index) else { continue };
-        let (about, may_change) = judge_operation(operation, earlier, &judged, context).await.map_err(|rejection| {
-            let message = format!(
-                "Request `{}` of the batch was refused, and nothing of it sent. {}",
-                operation.id, rejection.message
-            );
-            Rejection { message, ..rejection }
-        })?;
-        judged.push(Judged { id: operation.id.clone(), about });
+        let (about, may_change) =
+            check_operation(operation, earlier, &checked, context).await.map_err(|rejection| {
+                let message = format!(
+                    "Request `{}` of the batch was rejected, and nothing of the batch was sent. {}",
+                    operation.id, rejection.message
+                );
+                Rejection { message, ..rejection }
+            })?;
+        checked.push(CheckedRequest { id: operation.id.clone(), about });
         changes = changes.and(may_change);
     }
     Ok((batch.to_json(), changes))
 }
 
-/// A request of the batch that a later one may refer to.
-struct Judged {
+/// A request of the batch that a later one may reference.
+struct CheckedRequest {
     id: String,
     about: About,
 }
 
-/// What a request is about, as far as it matters to one that refers to it.
+/// What a request is about, as far as it matters to one that references it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum About {
     Subscriptions(SubscriptionKind),
@@ -60,46 +61,47 @@ impl About {
     }
 }
 
-/// Has the operation lead to Business Central; says what it is about, and what it may change.
-async fn judge_operation(
+/// Makes a request's address an upstream one. Returns what it is about and what it may change.
+async fn check_operation(
     operation: &mut Operation<'_>,
     earlier: &[Operation<'_>],
-    judged: &[Judged],
+    checked: &[CheckedRequest],
     context: &BodyContext<'_, impl LookUp>,
 ) -> Result<(About, Extent), Rejection> {
     let methods = methods(operation)?;
-    allows(context.settings, methods.iter().cloned())?;
+    check_method(context.settings, methods.iter().cloned())?;
     let named: Vec<String> = operation.header(COMPANY).into_iter().collect();
     let referred = operation.resolve_reference(earlier).map(|(to, rest)| (to.id.clone(), rest.to_owned()));
     let (about, at, companies) = if let Some((to, rest)) = referred {
-        context.judge_reference(&rest, &named).await?;
-        let about = judged.iter().find(|judged| judged.id == to).map_or(About::Anything, |judged| judged.about);
+        context.check_reference(&rest, &named).await?;
+        let about = checked.iter().find(|checked| checked.id == to).map_or(About::Anything, |checked| checked.about);
         if about == About::Companies && !rest.is_empty() {
             return Err(Rejection::new(Kind::BadRequest, NO_REFERENCE));
         }
         let mut at = context.request.clone();
         let companies = companies_of(context.settings, context.look_up, &mut at).await?;
-        // Where the earlier one fails, the reference leads to the set of all.
+        // If the earlier request fails, the reference leads to the whole set.
         if matches!(about, About::Subscriptions(_)) && companies.within.is_some() && methods.iter().any(only_reads) {
             return Err(Rejection::new(Kind::NotAllowed, NO_REFERENCE_TO_READ));
         }
         (about, at, companies)
     } else {
-        let Some(Understood { resource, companies, .. }) = context.from_local(&operation.url, &named).await? else {
-            return Err(elsewhere(&operation.url));
+        let Some(ResolvedAddress { resource, companies, .. }) = context.from_local(&operation.url, &named).await?
+        else {
+            return Err(other_service(&operation.url));
         };
         if resource.is_batch() {
-            return Err(Rejection::new(Kind::BadRequest, "A batch can't hold a batch."));
+            return Err(Rejection::new(Kind::BadRequest, "A batch can't contain a batch."));
         }
         if !resource.same_service_as(context.request) {
-            return Err(elsewhere(&operation.url));
+            return Err(other_service(&operation.url));
         }
         let at = settle(resource, &companies, &methods, context.look_up).await?;
         if companies.within.is_some()
             && matches!(at.subscription_scope(), Some((_, SubscriptionScope::All)))
             && !creates(&methods)
         {
-            return Err(Rejection::new(Kind::NotAllowed, NO_LIST));
+            return Err(Rejection::new(Kind::NotAllowed, NO_LIST_IN_BATCH));
         }
         operation.url = at.batch_part_url(companies.company.as_deref())?;
         (About::of(&at), at, companies)
@@ -115,34 +117,34 @@ async fn judge_operation(
     let body = operation.body.take();
     let changed = match (&body, about) {
         (Some(body), About::Subscriptions(subscription)) => {
-            judge_subscription(subscription, creates(&methods), &at, body, context).await.map(|()| None)?
+            check_subscription(subscription, creates(&methods), &at, body, context).await.map(|()| None)?
         }
-        (Some(body), _) => judge_addresses(body, context).await?,
+        (Some(body), _) => check_addresses(body, context).await?,
         (None, _) => None,
     };
     operation.body = changed.map(Into::into).or(body);
     Ok((about, may_change))
 }
 
-/// All that the request can count as.
+/// All methods that the request counts as.
 fn methods(operation: &Operation<'_>) -> Result<Vec<Method>, Rejection> {
     let hidden = METHOD_HEADERS.iter().filter_map(|name| operation.header(name));
     let method = |name: String| {
         Method::from_bytes(name.to_ascii_uppercase().as_bytes())
-            .map_err(|_| Rejection::new(Kind::BadRequest, format!("`{name}` is no method.")))
+            .map_err(|_| Rejection::new(Kind::BadRequest, format!("`{name}` is not a method.")))
     };
     std::iter::once(operation.method.clone()).chain(hidden).map(method).collect()
 }
 
-/// In a request of a batch it chooses the company (BC, "Use OData batch").
+/// The header that selects the company of a batched request (BC, "Use OData batch").
 const COMPANY: &str = "company";
 
-/// A query of its own would take the place of the condition that keeps the list to the route's company.
+/// A query of its own would replace the filter that confines the list to the route's company.
 const NO_REFERENCE: &str =
-    "A reference to a list of companies can't go on; write its address out, such as companies?$top=1.";
+    "A reference to a list of companies can't be extended. Write its address out, such as companies?$top=1.";
 
-/// Only an answer of its own is narrowed down.
-const NO_LIST: &str = "The list of subscriptions holds those of all companies, which are left out of an answer of its own only; ask for it outside \
+/// Only a response of its own is filtered.
+const NO_LIST_IN_BATCH: &str = "The list of subscriptions contains those of all companies and can't be filtered inside a batch. Request it outside \
      the batch.";
 
-const NO_REFERENCE_TO_READ: &str = "A subscription is read by its own address only, such as subscriptions('id'), not by a reference to a request of the batch.";
+const NO_REFERENCE_TO_READ: &str = "A subscription can't be read by a reference to another request of the batch. Use its address, such as subscriptions('id').";

@@ -1,4 +1,4 @@
-//! Addresses inside a request's body: understood as those of requests of their own would be.
+//! Addresses inside a request's body, read like those of requests of their own.
 
 use crate::business_central::address::{EnvironmentAddress, LocalAddress, Resource, split_query};
 use crate::business_central::{SafePath, Surface};
@@ -7,13 +7,13 @@ use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::company_choice::{Companies, companies_of};
 
-/// What the addresses in one body are read against.
+/// What the addresses in a body are read against.
 #[derive(Debug)]
 pub struct BodyContext<'a, L> {
     pub settings: &'a config::Route,
     pub environment: &'a EnvironmentAddress,
     pub look_up: &'a L,
-    /// Scheme and authority by which the client reached us.
+    /// Scheme and authority by which the client reaches bcproxy.
     pub base_url: &'a str,
     /// What the request itself asks for.
     pub request: &'a Resource,
@@ -21,7 +21,7 @@ pub struct BodyContext<'a, L> {
 
 /// An address inside a body.
 #[derive(Debug)]
-pub struct Understood {
+pub struct ResolvedAddress {
     pub resource: Resource,
     pub companies: Companies,
     pub is_relative: bool,
@@ -29,8 +29,12 @@ pub struct Understood {
 
 impl<L: LookUp> BodyContext<'_, L> {
     /// What an address asks for; `None` when it belongs to another server.
-    pub async fn from_local(&self, address: &str, company_headers: &[String]) -> Result<Option<Understood>, Rejection> {
-        // In an address it would begin what no server sees; old clients write it into names.
+    pub async fn from_local(
+        &self,
+        address: &str,
+        company_headers: &[String],
+    ) -> Result<Option<ResolvedAddress>, Rejection> {
+        // `#` would begin a fragment, which no server sees; old clients write it into names.
         let address = address.replace('#', "%23");
         let (path, query) = split_query(&address);
         let is_relative = !path.starts_with(['/', '\\']) && !has_scheme(path);
@@ -41,7 +45,7 @@ impl<L: LookUp> BodyContext<'_, L> {
             let below = SafePath::check(from_root)?.below(self.settings.path.as_str());
             let recognized = || self.environment.recognize_path(from_root, query);
             match below {
-                // A server on the premises had addresses that begin like those of the cloud.
+                // On-premises servers had addresses that begin like those of the cloud.
                 Some(below) if self.settings.surface == Surface::Nav => {
                     self.local(below.as_str(), query, company_headers)?
                 }
@@ -49,7 +53,9 @@ impl<L: LookUp> BodyContext<'_, L> {
                     Some(resource) => resource.with_company_headers(company_headers)?,
                     None => self.local(below.as_str(), query, company_headers)?,
                 },
-                None => recognized().ok_or_else(|| self.not_ours(&address))?.with_company_headers(company_headers)?,
+                None => {
+                    recognized().ok_or_else(|| self.not_below_route(&address))?.with_company_headers(company_headers)?
+                }
             }
         } else if let Some(resource) = self.environment.recognize(path, query) {
             resource.with_company_headers(company_headers)?
@@ -59,8 +65,9 @@ impl<L: LookUp> BodyContext<'_, L> {
         self.in_company(resource, is_relative).await.map(Some)
     }
 
-    /// What follows the reference to another part of the same batch: it can't lead out of what that part asks for.
-    pub async fn judge_reference(&self, rest: &str, company_headers: &[String]) -> Result<(), Rejection> {
+    /// Checks what follows a reference to an earlier request of the batch: it must not leave what that request asks
+    /// for.
+    pub async fn check_reference(&self, rest: &str, company_headers: &[String]) -> Result<(), Rejection> {
         let address = format!("{}/reference{}", self.root(), rest.replace('#', "%23"));
         let (path, query) = split_query(&address);
         let understood = self.in_company(self.local(path, query, company_headers)?, true).await?;
@@ -77,12 +84,12 @@ impl<L: LookUp> BodyContext<'_, L> {
         Ok(Resource::from_local(&self.settings.surface, asked, self.environment)?)
     }
 
-    async fn in_company(&self, mut resource: Resource, is_relative: bool) -> Result<Understood, Rejection> {
+    async fn in_company(&self, mut resource: Resource, is_relative: bool) -> Result<ResolvedAddress, Rejection> {
         let companies = companies_of(self.settings, self.look_up, &mut resource).await?;
-        Ok(Understood { resource, companies, is_relative })
+        Ok(ResolvedAddress { resource, companies, is_relative })
     }
 
-    /// The path of an address that begins as the client's own base address does.
+    /// The path of an address that begins with the client's own base address.
     fn path_at_base<'p>(&self, path: &'p str) -> Option<&'p str> {
         let authority = self.base_url.split_once("://").map_or(self.base_url, |(_, authority)| authority);
         let (scheme, rest) = path.split_once("://")?;
@@ -92,9 +99,9 @@ impl<L: LookUp> BodyContext<'_, L> {
         (is_ours && (rest.is_empty() || rest.starts_with('/'))).then_some(rest)
     }
 
-    fn not_ours(&self, address: &str) -> Rejection {
+    fn not_below_route(&self, address: &str) -> Rejection {
         let message = format!(
-            "The address `{address}` inside the body is not below the route `{}`; write it relative to the service's root, such as \
+            "The address `{address}` in the body is not below the route `{}`. Write it relative to the root of the service, such as \
              customers(…).",
             self.settings.path
         );
@@ -102,12 +109,12 @@ impl<L: LookUp> BodyContext<'_, L> {
     }
 }
 
-/// Whether an address begins at the root of the server; `//` and `/\` begin another server's.
+/// Whether an address begins at the root of the server; `//` and `/\` begin another server's address.
 fn is_from_root(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| !rest.starts_with(['/', '\\']))
 }
 
-/// Whether it begins like `https:` (RFC 3986, section 3.1).
+/// Whether it begins with a scheme such as `https:` (RFC 3986, section 3.1).
 fn has_scheme(path: &str) -> bool {
     path.split_once(':').is_some_and(|(scheme, _)| {
         scheme.starts_with(|first: char| first.is_ascii_alphabetic())

@@ -1,6 +1,7 @@
-//! Inspection: what a request's body asks for is judged like its address, and what leads here is turned to lead to Business Central.
+//! The step that inspects bodies: what a body asks for is checked like an address, and local links in it become
+//! upstream ones.
 //!
-//! Only JSON that can hold addresses is looked into; every other body passes as it came, however large.
+//! Only JSON that can hold addresses is inspected. Every other body passes unchanged, whatever its size.
 
 use std::sync::Arc;
 
@@ -12,10 +13,10 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use hyper::http::request::Parts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::addresses::judge_addresses;
-use super::batch::judge_batch;
+use super::addresses::check_addresses;
+use super::batch::check_batch;
 use super::body_address::BodyContext;
-use super::subscriptions::judge_subscription;
+use super::subscriptions::check_subscription;
 use crate::business_central::Dialect;
 use crate::business_central::address::{self, Resource};
 use crate::business_central::body_addresses::may_contain_addresses;
@@ -28,7 +29,7 @@ use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::headers;
 use crate::proxy::methods::{creates, methods, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
-use crate::proxy::request::company_choice::reach;
+use crate::proxy::request::company_choice::reachable;
 use crate::proxy::step::{Inspected, Routed};
 
 /// The step that inspects bodies. `large_bodies` has [`MAX_LARGE_BODIES`] permits, shared by all requests.
@@ -54,11 +55,11 @@ pub fn inspect_request(
     })
 }
 
-/// What a body is looked into for.
+/// What a body is inspected for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     Batch,
-    /// `creates`: whether it is a new one.
+    /// `creates`: whether the request creates the subscription.
     Subscription {
         kind: address::SubscriptionKind,
         creates: bool,
@@ -66,7 +67,7 @@ pub enum Subject {
     Addresses,
 }
 
-/// Whether it is one of the many that just read.
+/// Whether it is one of the many that only read.
 fn needs_no_inspection(Routed { route, resource, head, body, .. }: &Routed<RequestBody>) -> bool {
     only_reads(&head.method)
         && body.is_end_stream()
@@ -88,7 +89,7 @@ impl From<RequestBody> for Checked {
     }
 }
 
-/// The body as it may be sent; its headers change with it.
+/// Checks the body and returns it as it may be sent; the headers in `head` change with it.
 pub async fn inspect(
     context: &BodyContext<'_, impl LookUp>,
     dialect: Dialect,
@@ -110,21 +111,21 @@ pub async fn inspect(
     };
     let as_sent = body.replay();
     let (bytes, permit) = in_memory(std::mem::take(&mut body), is_gzip, large_bodies).await?;
-    let Judged { text, batch } = subject.judge(&bytes, context).await?;
+    let CheckedText { text, batch } = subject.check(&bytes, context).await?;
     let body = match (text, as_sent) {
         (None, Some(as_sent)) => as_sent,
-        (judged, _) => {
+        (checked, _) => {
             headers::of_changed_body(&mut head.headers);
-            RequestBody::buffered(judged.map_or(bytes, Bytes::from), permit)
+            RequestBody::buffered(checked.map_or(bytes, Bytes::from), permit)
         }
     };
     Ok(Checked { body, batch_changes: batch })
 }
 
-/// What came of a judgement.
+/// The outcome of a check.
 #[derive(Default)]
-struct Judged {
-    /// The body as it may be sent; `None` when that is how it came.
+struct CheckedText {
+    /// The body as it may be sent; `None` when it is unchanged.
     text: Option<String>,
     batch: Option<Extent>,
 }
@@ -136,31 +137,31 @@ async fn in_memory(
     large_bodies: Arc<Semaphore>,
 ) -> Result<(Bytes, Option<Arc<OwnedSemaphorePermit>>), Rejection> {
     if let (RequestBody::Buffered { bytes, _permit }, false) = (&body, is_gzip)
-        && bytes.len() <= BODY_LIMIT
+        && bytes.len() <= MAX_INSPECTED_BYTES
     {
         return Ok((bytes.clone(), _permit.clone()));
     }
-    // Never closed, so it is only the wait that counts.
+    // The semaphore is never closed: only the wait matters.
     let permit = large_bodies.acquire_owned().await.ok().map(Arc::new);
     let gathered = match is_gzip {
-        true => read_all(Gunzip::new(body), BODY_LIMIT).await?,
-        false => read_all(body, BODY_LIMIT).await?,
+        true => read_all(Gunzip::new(body), MAX_INSPECTED_BYTES).await?,
+        false => read_all(body, MAX_INSPECTED_BYTES).await?,
     };
     gathered.map(|bytes| (bytes, permit)).ok_or_else(|| Rejection::new(Kind::TooLarge, TOO_LARGE))
 }
 
 impl Subject {
-    /// Whether this body goes as it is.
+    /// Whether this body passes without a check.
     fn passes(self, body: &RequestBody, settings: &config::Route) -> bool {
         match self {
             Self::Batch => false,
             Self::Subscription { .. } => body.is_end_stream(),
-            // Without a company of its own a route has nothing to guard: what is too large to be at hand streams on.
+            // A route that reaches any company has nothing to confine: a body too large for memory streams.
             Self::Addresses => body.is_end_stream() || is_large(body) && !is_confined(settings),
         }
     }
 
-    /// What a body that comes with this head has to be looked into for.
+    /// What a body with this head is inspected for.
     pub fn by_head(settings: &config::Route, resource: &Resource, head: &Parts) -> Result<Option<Self>, Rejection> {
         let is_json = is_json(&head.headers);
         if is_json && !is_like_ascii(&head.headers) {
@@ -170,7 +171,7 @@ impl Subject {
             return match (is_json, &head.method) {
                 (true, &Method::POST) => Ok(Some(Self::Batch)),
                 (false, &Method::POST) => Err(Rejection::new(Kind::UnsupportedMediaType, NOT_JSON)),
-                _ => Err(Rejection::new(Kind::BadRequest, "A batch is sent with POST.")),
+                _ => Err(Rejection::new(Kind::BadRequest, "Send a batch with POST.")),
             };
         }
         Ok(match resource.subscription_kind() {
@@ -184,33 +185,34 @@ impl Subject {
         })
     }
 
-    async fn judge(self, body: &[u8], context: &BodyContext<'_, impl LookUp>) -> Result<Judged, Rejection> {
+    async fn check(self, body: &[u8], context: &BodyContext<'_, impl LookUp>) -> Result<CheckedText, Rejection> {
         let no_utf8 = || Rejection::new(Kind::BadRequest, NO_UTF8);
-        // In UTF-16 every other byte of a name is one: it would be read there, and not be found here.
+        // In UTF-16 every other byte of a name is zero: Business Central would read the name, and it would not be found
+        // here.
         if memchr::memchr(0, body).is_some() {
             return Err(no_utf8());
         }
         if self == Self::Addresses && !may_contain_addresses(body) {
-            return Ok(Judged::default());
+            return Ok(CheckedText::default());
         }
         let text = std::str::from_utf8(body).map_err(|_| no_utf8())?;
         match self {
             Self::Batch => {
-                let (text, changes) = judge_batch(text, context).await?;
-                Ok(Judged { text: Some(text), batch: Some(changes) })
+                let (text, changes) = check_batch(text, context).await?;
+                Ok(CheckedText { text: Some(text), batch: Some(changes) })
             }
             Self::Subscription { kind, creates } => {
-                judge_subscription(kind, creates, context.request, text, context).await?;
-                Ok(Judged::default())
+                check_subscription(kind, creates, context.request, text, context).await?;
+                Ok(CheckedText::default())
             }
-            Self::Addresses => Ok(Judged { text: judge_addresses(text, context).await?, batch: None }),
+            Self::Addresses => Ok(CheckedText { text: check_addresses(text, context).await?, batch: None }),
         }
     }
 }
 
 /// Whether requests of this route can't reach every company.
 fn is_confined(settings: &config::Route) -> bool {
-    !reach(settings).is_empty()
+    !reachable(settings).is_empty()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -220,7 +222,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether names in the body are spelled in it byte for byte, as in all encodings that extend ASCII.
+/// Whether the charset extends ASCII, so that names in the body are spelled byte for byte.
 fn is_like_ascii(headers: &HeaderMap) -> bool {
     let kinds = headers.get_all(CONTENT_TYPE).iter().filter_map(|kind| kind.to_str().ok());
     kinds.flat_map(|kind| kind.split(';').skip(1)).all(|parameter| match parameter.split_once('=') {
@@ -244,23 +246,23 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Rejection> {
     }
 }
 
-/// The largest body that is looked into, decoded.
-const BODY_LIMIT: usize = 16 << 20;
+/// The largest body that is inspected, in bytes after decoding.
+const MAX_INSPECTED_BYTES: usize = 16 << 20;
 
-/// How many bodies that are larger than what is read ahead, or compressed, are at hand at once.
+/// How many bodies are in memory at once that were compressed, or too large to be read ahead.
 pub const MAX_LARGE_BODIES: usize = 8;
 
-const TOO_LARGE: &str = "The body is larger than 16 MiB, too large to look for addresses that leave the route's company; send it in parts, \
+const TOO_LARGE: &str = "The body is larger than 16 MiB, too large to check for addresses outside the route's company. Send it in parts, \
      or through a route without `company`.";
 
-const EMPTY_SOAP_CALL: &str = "The SOAP call came without its envelope and was not forwarded: the program waits to be asked for a Digest or Windows password. \
-     Configure it for Basic or without authentication.";
+const EMPTY_SOAP_CALL: &str = "The SOAP call has no envelope and was not forwarded: the client expects a Digest or Windows challenge. \
+     Configure it for Basic or anonymous authentication.";
 
-const NOT_JSON: &str = "A batch is taken in JSON only: Content-Type: application/json and {\"requests\": [ … ]}. Have the program send it \
-     so (multipart/mixed is not read), or send the requests one by one.";
+const NOT_JSON: &str = "A batch must be JSON: Content-Type: application/json and {\"requests\": [ … ]}. multipart/mixed is not supported. \
+     Change the client's batch format, or send the requests one by one.";
 
-const UNKNOWN_CODING: &str = "The body's Content-Encoding can't be undone here; send it uncompressed or with gzip.";
+const UNKNOWN_CODING: &str = "The body's Content-Encoding is not supported. Send it uncompressed or with gzip.";
 
-const UNKNOWN_CHARSET: &str = "The body's charset is not read here; send JSON in UTF-8.";
+const UNKNOWN_CHARSET: &str = "The body's charset is not supported. Send JSON in UTF-8.";
 
-const NO_UTF8: &str = "The body is no UTF-8, which JSON has to be.";
+const NO_UTF8: &str = "The body is not UTF-8. Send JSON in UTF-8.";

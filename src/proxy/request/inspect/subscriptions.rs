@@ -1,9 +1,10 @@
-//! Judging subscriptions: what Business Central reports of its own accord is about the route's company, and nobody sees or changes those of
-//! another one.
+//! Checks of subscriptions: what Business Central reports is about the route's company, and no client sees or changes
+//! the subscriptions
+//! of another one.
 
 use hyper::Method;
 
-use super::addresses::unreadable;
+use super::addresses::not_json;
 use super::body_address::BodyContext;
 use crate::business_central::address::{AddressError, Resource, SubscriptionKind, SubscriptionScope};
 use crate::business_central::{Members, join_names};
@@ -12,10 +13,11 @@ use crate::proxy::methods::{creates, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::company_choice::{Companies, within};
 
-/// Refuses what would show or change a subscription of another company than the request's.
+/// Rejects access to subscriptions of other companies.
 ///
-/// All subscriptions of an environment stand in one set. Of a list, those of other companies are left out when it is answered; a single one is
-/// looked at first.
+/// An environment has one set of subscriptions for all companies. Lists are filtered when the response arrives; a
+/// single subscription is
+/// looked up first.
 pub async fn check_access(
     resource: &Resource,
     companies: &Companies,
@@ -30,7 +32,7 @@ pub async fn check_access(
         SubscriptionScope::One(one) => {
             match look_up.is_subscribed_in(subscription, &one, companies.company.as_deref(), within).await? {
                 true => return Ok(()),
-                false => format!("The subscription is about another company, and {only}."),
+                false => format!("The subscription belongs to another company, and {only}."),
             }
         }
         SubscriptionScope::All if creates(methods) => return Ok(()),
@@ -38,10 +40,10 @@ pub async fn check_access(
             match resource.unsupported_option(subscription) {
                 None => return Ok(()),
                 Some(option) => format!(
-                    "The list of subscriptions holds those of all companies, and {only}: the others are left out of the answer, which \
-                     `{option}` does not allow. Leave it out{}.",
+                    "The list contains the subscriptions of all companies, and {only}. The response has to be filtered, which \
+                     `{option}` prevents. Remove it{}.",
                     if option.ends_with("select") {
-                        format!(", or let it name {} too", subscription.target_members().join(" or "))
+                        format!(", or add {} to it", subscription.target_members().join(" or "))
                     } else {
                         String::new()
                     }
@@ -50,32 +52,33 @@ pub async fn check_access(
         }
         SubscriptionScope::All | SubscriptionScope::Derived => {
             format!(
-                "The address leads to the subscriptions of all companies, and {only}; ask for the list, or name one of them."
+                "The address leads to the subscriptions of all companies, and {only}. Request the list, or a single one by its id."
             )
         }
     };
     Err(Rejection::new(Kind::NotAllowed, message))
 }
 
-/// Refuses a subscription to another company than the route's. Its addresses are not ours to change: Business Central calls the receiver
+/// Rejects a subscription to another company than the route's. Its addresses are left alone: Business Central calls the
+/// receiver
 /// itself, and names what has changed by the address that is watched.
 ///
-/// `creates`: whether the subscription is a new one, which has to say all. `at` is where it is sent.
-pub async fn judge_subscription(
+/// `creates`: whether the subscription is a new one, which has to be complete. `at` is where it is sent.
+pub async fn check_subscription(
     subscription: SubscriptionKind,
     creates: bool,
     at: &Resource,
     body: &str,
     context: &BodyContext<'_, impl LookUp>,
 ) -> Result<(), Rejection> {
-    let members: Members<'_> = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
+    let members: Members<'_> = serde_json::from_str(body).map_err(|error| not_json(&error))?;
     match subscription {
-        SubscriptionKind::Webhook => judge_webhook(at, &members, context).await,
-        SubscriptionKind::Event => judge_event(creates, at, &members, context).await,
+        SubscriptionKind::Webhook => check_webhook(at, &members, context).await,
+        SubscriptionKind::Event => check_event(creates, at, &members, context).await,
     }
 }
 
-async fn judge_webhook(
+async fn check_webhook(
     at: &Resource,
     members: &Members<'_>,
     context: &BodyContext<'_, impl LookUp>,
@@ -94,7 +97,7 @@ async fn judge_webhook(
     Err(AddressError::WebhookResource { asked, id }.into())
 }
 
-async fn judge_event(
+async fn check_event(
     creates: bool,
     at: &Resource,
     members: &Members<'_>,
@@ -104,22 +107,22 @@ async fn judge_event(
     for member in SubscriptionKind::Event.target_members() {
         named.extend(text(members, member)?.filter(|named| !named.is_empty()));
     }
-    // As in a header: judged together with what the address names.
+    // As in a header: checked together with the company that the address names.
     let mut about = at.clone().with_company_headers(&named)?;
     let Some(within) = within(context.settings, context.look_up, &about).await? else { return Ok(()) };
     about.restrict_to(&within)?;
     if creates && named.is_empty() && !about.has_explicit_company() {
         let company = within.first().map_or("", |company| company.name.as_str());
         let message = format!(
-            "The subscription names no company, and Business Central would take its own default; add \"companyName\": \"{company}\" to it."
+            "The subscription names no company, and Business Central would use its default company. Add \"companyName\": \"{company}\" to it."
         );
         return Err(Rejection::new(Kind::BadRequest, message));
     }
     Ok(())
 }
 
-/// A member that has to be a text; `None` where it is missing or null.
+/// A member that has to be a string; `None` where it is missing or null.
 fn text(members: &Members<'_>, name: &str) -> Result<Option<String>, Rejection> {
     let Some(value) = members.get(name) else { return Ok(None) };
-    serde_json::from_str(value.get()).map_err(|error| unreadable(&error))
+    serde_json::from_str(value.get()).map_err(|error| not_json(&error))
 }
