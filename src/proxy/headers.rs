@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::methods::methods;
 use crate::config;
 
-/// A client's headers as Business Central gets them on this route; only the token is missing.
+/// The headers that Business Central gets on this route; only the token is missing.
 pub fn towards_business_central(headers: HeaderMap, method: &Method, route: &config::Route, id: Uuid) -> HeaderMap {
-    let changes = methods(method, &headers).any(|method| CHANGES.contains(&method.as_str()));
+    let changes = methods(method, &headers).any(|method| METHODS_WITH_VERSION.contains(&method.as_str()));
     let mut headers = fit_for_business_central(headers, id);
     route.headers.request.apply(&mut headers);
     if route.if_match_any && changes && !headers.contains_key(IF_MATCH) {
@@ -22,9 +22,9 @@ pub fn towards_business_central(headers: HeaderMap, method: &Method, route: &con
     headers
 }
 
-/// A client's headers as Business Central may see them.
+/// The client's headers as Business Central may see them.
 ///
-/// `Content-Length` goes too: the body that is sent says its own.
+/// `Content-Length` is removed, too: the body that is sent determines it.
 fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
     remove_hop_by_hop(&mut headers);
     for name in [HOST, EXPECT, CONTENT_LENGTH, AUTHORIZATION, COOKIE, FORWARDED, PROXY_AUTHORIZATION] {
@@ -32,10 +32,11 @@ fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
     }
     // A PHP library sends its method as a header of this name.
     headers.remove("method");
-    // Those of OData before version 4, which is what is spoken there.
-    OLD_VERSIONS.iter().for_each(|name| drop(headers.remove(name)));
+    // Versions of OData before 4.
+    ODATA_V3_VERSIONS.iter().for_each(|name| drop(headers.remove(name)));
     remove_where(&mut headers, |name| name.starts_with("x-forwarded-") || name.starts_with("proxy-"));
-    // Business Central is far away: compression is asked of it even for clients that know none. A part of a body can't be decoded.
+    // A WAN lies before Business Central: compression is requested even for clients without it. Parts of a body can't
+    // be decoded.
     let coding = if headers.contains_key(RANGE) { "identity" } else { "gzip" };
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(coding));
     headers.append(VIA, HeaderValue::from_static("1.1 bcproxy"));
@@ -45,15 +46,15 @@ fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
     headers
 }
 
-/// Makes Business Central's headers fit for the client.
+/// Removes what a client must not see of Business Central's headers.
 pub fn towards_client(headers: &mut HeaderMap) {
     remove_hop_by_hop(headers);
-    for name in KEPT_FROM_CLIENTS {
+    for name in HIDDEN_FROM_CLIENTS {
         headers.remove(name);
     }
 }
 
-/// Removes what is no longer true of a body that was changed on its way.
+/// Removes what no longer holds for a body that was changed on its way.
 pub fn of_changed_body(headers: &mut HeaderMap) {
     for name in [CONTENT_LENGTH, CONTENT_ENCODING, ACCEPT_RANGES] {
         headers.remove(name);
@@ -63,24 +64,25 @@ pub fn of_changed_body(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether the client takes gzip. Old ones send words of their own, such as `none`: what is not gzip, means no (RFC 9110, section 12.5.3).
+/// Whether the client accepts gzip. Old clients send words of their own, such as `none`, which mean no (RFC 9110,
+/// section 12.5.3).
 pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     codings.flat_map(|value| value.split(',')).any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let is_refused = weight.split_once('=').is_some_and(|(_, weight)| weight.trim().parse() == Ok(0.0_f32));
-        matches!(name.trim().to_ascii_lowercase().as_str(), "gzip" | "x-gzip") && !is_refused
+        let is_rejected = weight.split_once('=').is_some_and(|(_, weight)| weight.trim().parse() == Ok(0.0_f32));
+        matches!(name.trim().to_ascii_lowercase().as_str(), "gzip" | "x-gzip") && !is_rejected
     })
 }
 
-/// A GUID as a header's value.
+/// A GUID as a header value.
 pub fn header_of(id: Uuid) -> HeaderValue {
     let mut buffer = Uuid::encode_buffer();
     let text = id.hyphenated().encode_lower(&mut buffer);
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
-/// Removes what belongs to one connection only, and what `Connection` declares so (RFC 9110, section 7.6.1).
+/// Removes hop-by-hop headers and those that `Connection` lists (RFC 9110, section 7.6.1).
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let listed: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -106,22 +108,23 @@ fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
     }
 }
 
-/// Cookies belong to a session nobody keeps, a challenge would make old clients start a handshake of their own, and the last two would lead
-/// a browser or a modern library past this proxy.
-pub const KEPT_FROM_CLIENTS: [HeaderName; 5] =
+/// Cookies belong to sessions that nobody keeps. A challenge would make old clients start a handshake. The last two
+/// would lead a browser or a
+/// modern library past this proxy.
+pub const HIDDEN_FROM_CLIENTS: [HeaderName; 5] =
     [SET_COOKIE, WWW_AUTHENTICATE, PROXY_AUTHENTICATE, ALT_SVC, STRICT_TRANSPORT_SECURITY];
 
-/// Headers by which OData before version 4 says its version.
-pub const OLD_VERSIONS: [HeaderName; 2] =
+/// Headers that name an OData version before 4.
+pub const ODATA_V3_VERSIONS: [HeaderName; 2] =
     [HeaderName::from_static("dataserviceversion"), HeaderName::from_static("maxdataserviceversion")];
 
-/// The methods that change something that is there, and so must say which version of it they mean.
-const CHANGES: [&str; 4] = ["PATCH", "PUT", "MERGE", "DELETE"];
+/// Methods that change something existing, and so must say which version of it they mean.
+const METHODS_WITH_VERSION: [&str; 4] = ["PATCH", "PUT", "MERGE", "DELETE"];
 
 /// Carries the id of a request to the client.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Says what bcproxy made of a request (RFC 9209).
+/// Says what bcproxy did with a request (RFC 9209).
 pub const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// Recorded in Business Central's telemetry (BC, "Analyzing web service telemetry").

@@ -1,4 +1,4 @@
-//! The answers bcproxy gives itself instead of Business Central's.
+//! Rejections: the errors that bcproxy itself answers requests with.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -14,23 +14,23 @@ use crate::entra::TokenUnavailable;
 use crate::guide::{KnownError, Step};
 use crate::outbound;
 
-/// An answer of our own: what kind, and a message that says what to do now.
+/// A rejected request: the kind of error, and a message that says what to do.
 #[derive(Debug, Clone)]
 pub struct Rejection {
     pub kind: Kind,
     pub message: String,
-    /// When it makes sense to try again.
+    /// When a retry makes sense.
     pub retry_after: Option<Duration>,
 }
 
-/// The kinds of answers of our own.
+/// The kinds of rejections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     BadRequest,
-    /// The connection's handshake has gone wrong, and the connection with it.
+    /// The handshake failed; the connection closes with it.
     BrokenHandshake,
     NotAllowed,
-    /// It is for a host that nobody said we are.
+    /// The host name is not one of ours.
     UnknownHost,
     NoRoute,
     UnknownCompany,
@@ -40,12 +40,12 @@ pub enum Kind {
     UnsupportedMediaType,
     NotImplemented,
     UnknownEnvironment,
-    /// `setup`: somebody has to change the set-up; otherwise it passes by itself.
+    /// `setup`: somebody has to fix the set-up; otherwise the condition passes.
     NoToken {
         setup: bool,
     },
     TokenRenewed,
-    /// More requests than Business Central takes.
+    /// The limiter's queue is full, or its deadline passed.
     Busy,
     CredentialsRejected,
     Unreachable(outbound::ConnectFailure),
@@ -89,11 +89,11 @@ impl Kind {
         }
     }
 
-    /// The status as a client of this dialect gets it.
+    /// The status that a client of this dialect gets.
     pub fn status(self, dialect: Dialect) -> StatusCode {
         let (intended, ..) = self.describe();
         match self {
-            // A handshake is no call yet: its programs read the status only.
+            // A handshake is no SOAP call yet: clients only read the status.
             Self::BrokenHandshake => intended,
             _ => dialect.status(intended),
         }
@@ -115,19 +115,16 @@ impl Rejection {
         Self { kind, message: message.into(), retry_after: None }
     }
 
-    /// All of a connector's applications were tried.
+    /// All applications of the connector were tried.
     pub fn no_application() -> Self {
-        Self::new(
-            Kind::Internal,
-            "None of the connector's applications is left to try; bcproxy's log says what became of each.",
-        )
+        Self::new(Kind::Internal, "All applications of the connector failed. See bcproxy's log for the reason of each.")
     }
 
-    /// Business Central's answer failed before its first byte was handed on.
+    /// Business Central's response failed before any of it was forwarded.
     pub fn broken_response(error: impl Display) -> Self {
         let message = format!(
-            "Business Central's answer broke off ({error}). The request reached it; whether it was carried out is not known: look before \
-             you repeat it."
+            "Business Central's response broke off ({error}). The request may have been carried out: check before \
+             repeating it."
         );
         Self::new(Kind::ResponseBroken, message)
     }
@@ -198,7 +195,7 @@ impl From<TokenUnavailable> for Rejection {
     }
 }
 
-/// Our errors are written to follow a colon; an answer's message stands alone.
+/// Error texts are written to follow a colon; a rejection's message stands alone.
 fn capitalised(sentence: &str) -> String {
     let mut rest = sentence.chars();
     let first = rest.next().map(|first| first.to_ascii_uppercase());

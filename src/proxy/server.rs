@@ -31,22 +31,22 @@ pub struct Proxy {
     stop: Stop,
 }
 
-/// What can be seen of a proxy in service.
+/// What can be observed of a proxy in service.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// Where it listens, in the order of `listen`.
+    /// Its addresses, in the order of `listen`.
     pub addresses: Vec<LocalAddress>,
     /// Each connector in its own environment, in the order of the file.
     pub connectors: Vec<Arc<Connector>>,
     /// In the order of the file.
     pub routes: Vec<Arc<Route>>,
-    /// Counts the requests no route is for.
+    /// Counts requests without a route.
     pub unrouted: Arc<Tally>,
     pub problems: Arc<Problems>,
     pub connection_limit: ConnectionLimit,
 }
 
-/// Why the proxy can't start, or can't change.
+/// Why the proxy can't start or reload.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -56,12 +56,12 @@ pub enum StartError {
 }
 
 impl Proxy {
-    /// Opens all doors, starts fetching tokens, and serves. Entra and Business Central need not be reachable yet.
+    /// Opens all listeners, starts fetching tokens, and serves. Entra and Business Central need not be reachable yet.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         Self::start_on(config, InheritedSockets::default()).await
     }
 
-    /// The same, on sockets that are open already where there are any for an address of `listen`.
+    /// The same, on inherited sockets where there are any for an address of `listen`.
     pub async fn start_on(config: &Config, held: InheritedSockets) -> Result<Self, StartError> {
         let assembled = Assembled::new(config, &Assembled::default())?;
         assembled.take_effect();
@@ -84,10 +84,11 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Serves another configuration from now on; on error nothing has changed.
+    /// Replaces the configuration; on error nothing changes.
     ///
-    /// Requests under way finish on the one before. Connectors whose settings are the same keep tokens, gates and connections; doors
-    /// that are in both stay open.
+    /// Requests in flight finish with the previous one. Connectors whose settings are unchanged keep tokens, limiters
+    /// and connections. Listeners
+    /// in both configurations stay open.
     pub async fn reload(&mut self, config: &Config) -> Result<(), StartError> {
         let assembled = Assembled::new(config, &self.assembled)?;
         let prepared = self.listeners.prepare(&config.listen).await?;
@@ -99,7 +100,7 @@ impl Proxy {
         Ok(())
     }
 
-    /// Where it listens, in the order of `listen`.
+    /// Its addresses, in the order of `listen`.
     pub fn addresses(&self) -> Vec<LocalAddress> {
         self.listeners.addresses().collect()
     }
@@ -120,10 +121,11 @@ impl Proxy {
         &self.assembled.connectors
     }
 
-    /// Fetches every connector's token and company now, a few at a time, and logs who is ready and who is not; but for connectors that
-    /// are `known` already.
+    /// Fetches the token and the company of every connector, a few at a time, and logs which are ready; except
+    /// connectors that are
+    /// already `known`.
     ///
-    /// Requests need not wait for it: they fetch what they need themselves, together with it.
+    /// Requests do not wait for this: they fetch what they need, and share it.
     pub fn warm_up(&self, known: &[Arc<Connector>]) {
         let permits = Arc::new(Semaphore::new(MAX_WARM_UPS));
         let known: HashSet<*const Connector> = known.iter().map(Arc::as_ptr).collect();
@@ -151,15 +153,16 @@ impl Proxy {
         }
     }
 
-    /// Accepts nothing more, closes idle connections, and waits until everything under way is answered or `grace` is over or
-    /// `at_once` says so.
+    /// Accepts no more connections, closes idle ones, and waits for requests in flight until `grace` is over or
+    /// `at_once` is
+    /// cancelled.
     pub async fn drain(self, grace: Duration, at_once: CancellationToken) {
         self.stop.draining.cancel();
         self.stop.connections.close();
         tokio::select! {
             () = self.stop.connections.wait() => {}
-            () = tokio::time::sleep(grace) => tracing::warn!("requests still under way after {} s are cut off", grace.as_secs()),
-            () = at_once.cancelled() => tracing::warn!("stopped at once; requests under way are cut off"),
+            () = tokio::time::sleep(grace) => tracing::warn!("shutdown.grace of {} s is over: aborting the requests still in flight", grace.as_secs()),
+            () = at_once.cancelled() => tracing::warn!("stopping at once: aborting the requests in flight"),
         }
         self.stop.ending.cancel();
     }

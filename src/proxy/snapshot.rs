@@ -1,4 +1,4 @@
-//! The configuration in service. A reload replaces it whole; a request sees one from its beginning to its end.
+//! The configuration in service. A reload replaces it as a whole; a request keeps one from its beginning to its end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::proxy::request::guard::Guard;
 pub struct Snapshot {
     pub routes: Routes,
     pub guard: Guard,
-    /// What local addresses in answers begin with; `None`: what the client used.
+    /// What rewritten links begin with; `None`: what the client used.
     pub public_url: Option<PublicUrl>,
-    /// How long a client may keep a connection without asking for anything.
+    /// How long a client connection may be idle.
     pub keep_alive: Duration,
-    /// Counts the requests no route is for.
+    /// Counts requests without a route.
     pub unrouted: Arc<Tally>,
     pub problems: Arc<Problems>,
 }
@@ -39,7 +39,7 @@ impl Snapshot {
     }
 }
 
-/// The snapshot that new requests get. Clones show the same.
+/// The snapshot for new requests. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Current(Arc<ArcSwap<Snapshot>>);
 
@@ -48,7 +48,7 @@ impl Current {
         Self(Arc::new(ArcSwap::from_pointee(snapshot)))
     }
 
-    /// Without a lock.
+    /// The current snapshot; takes no lock.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.load_full()
     }

@@ -1,13 +1,14 @@
-//! A timer for what comes in time, mostly.
+//! A timer for deadlines that are mostly met.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep};
 
-/// Waits for a deadline that may be another one each time it is asked.
+/// Waits for a deadline that may differ at each poll.
 ///
-/// It is allocated at the first wait, and put on only when it goes off too early: most deadlines are never met, and putting a timer on takes a lock.
+/// It is allocated at the first wait, and reset only when it fires too early: most deadlines never pass, and a reset
+/// takes a lock.
 #[derive(Debug, Default)]
 pub struct Timer(Option<Pin<Box<Sleep>>>);
 

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 
 use crate::proxy::downstream::client::ClientConnection;
 
-/// A request's body as it came in, with its place kept so that whatever nobody read can still be drained.
+/// A request's body. When it is dropped unread, the rest can still be drained.
 #[derive(Debug)]
 pub struct ClientBody {
     /// `None` once it was read to its end.
@@ -20,12 +20,12 @@ pub struct ClientBody {
     unread: Arc<Unread>,
 }
 
-/// Where a body that was not read to its end comes back to.
+/// Receives a body that was not read to its end.
 #[derive(Debug)]
 pub struct Unread {
     rest: Mutex<Option<Incoming>>,
     client: Arc<ClientConnection>,
-    /// Of the request on its connection.
+    /// Number of the request on its connection.
     number: u32,
 }
 
@@ -37,7 +37,7 @@ impl ClientBody {
 }
 
 impl Unread {
-    /// Reads and discards what is left of the body, up to a bound; whether the connection can be used again.
+    /// Reads and discards the rest of the body, up to a bound. Whether the connection can be used again.
     pub async fn drain(&self, limit: Drain) -> bool {
         let Some(mut body) = self.rest.lock().ok().and_then(|mut rest| rest.take()) else { return true };
         let discard = async {
@@ -51,7 +51,7 @@ impl Unread {
             }
             false
         };
-        // Too slow or too long: then the connection ends with our answer.
+        // A body that is too slow or too long ends the connection with our response.
         let is_drained = tokio::time::timeout(limit.time, discard).await == Ok(true);
         if is_drained {
             self.client.body_ended(self.number);
@@ -112,7 +112,7 @@ impl Body for ClientBody {
     }
 }
 
-/// How much of an unwanted body is read before we would rather close the connection.
+/// How much of an unwanted body is read before the connection is closed instead.
 #[derive(Debug, Clone, Copy)]
 pub struct Drain {
     bytes: usize,
@@ -122,6 +122,6 @@ pub struct Drain {
 impl Drain {
     pub const REJECTED: Self = Self { bytes: 1024 * 1024, time: Duration::from_secs(10) };
 
-    /// A handshake ends with its connection, and the same body comes again after it: worth waiting for even on a slow line.
+    /// A handshake is bound to its connection, and the same body follows it: worth waiting for even on a slow line.
     pub const HANDSHAKE: Self = Self { bytes: 64 * 1024 * 1024, time: Duration::from_secs(120) };
 }

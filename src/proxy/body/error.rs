@@ -7,11 +7,11 @@ use crate::proxy::downstream::client::min_rate::MIN_BYTES_PER_SECOND;
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    #[error("nothing came for {} s", .0.as_secs_f32())]
+    #[error("no data for {} s", .0.as_secs_f32())]
     Idle(Duration),
-    #[error("less than {MIN_BYTES_PER_SECOND} bytes a second came")]
+    #[error("less than {MIN_BYTES_PER_SECOND} bytes a second")]
     TooSlow,
-    #[error("its compression can't be undone: it is cut or broken")]
+    #[error("it is truncated or not valid gzip")]
     Undecodable,
     #[error(transparent)]
     Broken(#[from] hyper::Error),

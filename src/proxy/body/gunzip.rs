@@ -1,4 +1,4 @@
-//! A gzip-coded body, decoded while it streams (RFC 1952).
+//! A gzip body, decoded while it streams (RFC 1952).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,13 +9,13 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::error::BodyError;
 
-/// A body with its gzip coding undone, in fixed memory: however well a body is compressed, at most [`PIECE_BYTES`] are decoded ahead.
+/// A decompressed body in fixed memory: however well it is compressed, at most [`PIECE_BYTES`] are decoded ahead.
 #[derive(Debug)]
 pub struct Gunzip<B> {
     body: B,
     input: Bytes,
     inflate: Decompress,
-    /// Between two members, where the body may end.
+    /// Whether the input is between two members, where the body may end.
     is_between: bool,
 }
 
@@ -24,9 +24,9 @@ impl<B> Gunzip<B> {
         Self { body, input: Bytes::new(), inflate: member(), is_between: true }
     }
 
-    /// Decodes some of the input; an empty piece asks for more of it.
+    /// Decodes some of the input. An empty piece asks for more input.
     fn decode(&mut self) -> Result<Bytes, BodyError> {
-        // Text shrinks to a fifth or so; what does not fit comes with the next piece.
+        // Text shrinks to about a fifth. What does not fit comes with the next piece.
         let mut piece = Vec::with_capacity((self.input.len() * 5).clamp(1024, PIECE_BYTES));
         self.is_between = false;
         let before = self.inflate.total_in();
@@ -85,7 +85,7 @@ fn member() -> Decompress {
 
 const WINDOW_BITS: u8 = 15;
 
-/// How much is decoded at a time.
+/// Decoded bytes per piece.
 const PIECE_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A body that may not stand still.
+//! A body with an idle timeout.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::error::BodyError;
 use crate::proxy::timer::Timer;
 
-/// A body that fails when nothing comes for too long while somebody wants more of it.
+/// A body that fails when no data arrives for too long while it is polled.
 #[derive(Debug)]
 pub struct IdleTimeout<B> {
     body: B,

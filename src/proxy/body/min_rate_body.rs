@@ -1,4 +1,4 @@
-//! A client's body, which must keep coming.
+//! A client's body with a minimum rate.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::error::BodyError;
 use crate::proxy::downstream::client::min_rate::MinRate;
 
-/// A body that fails when it comes too slowly for its [`MinRate`].
+/// A body that fails when it arrives more slowly than its [`MinRate`] allows.
 #[derive(Debug)]
 pub struct MinRateBody<B> {
     body: B,
@@ -19,7 +19,7 @@ pub struct MinRateBody<B> {
 }
 
 impl<B> MinRateBody<B> {
-    /// `idle`: how long nothing may come at all, if that is shorter than [`LONGEST_PAUSE`].
+    /// `idle`: how long nothing may arrive, if that is shorter than [`LONGEST_PAUSE`].
     pub fn new(body: B, idle: Duration) -> Self {
         let longest_pause = idle.min(LONGEST_PAUSE);
         Self { body, min_rate: MinRate::new(longest_pause), longest_pause }
@@ -54,7 +54,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for MinRateBody<B
     }
 }
 
-/// How long a body that came fast enough so far may pause.
+/// How long a body that was fast enough so far may pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
         }
     }
 
-    /// How a body ends that comes in so many pieces of so many bytes, one after each pause, and when.
+    /// How a body ends that arrives in `count` pieces of some bytes, one after each pause, and when.
     async fn end(pieces: usize, bytes: usize, pause: Duration, idle: Duration) -> (Result<usize, BodyError>, Duration) {
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
@@ -111,7 +111,7 @@ mod tests {
     async fn a_drip_is_cut_and_a_slow_line_is_not() {
         let (result, took) = end(10_000, 100, SECOND, LONG).await;
         assert!(matches!(result, Err(BodyError::TooSlow)), "{result:?}");
-        // Of each second, 140/240 are spent.
+        // Each second spends 140/240 of a second of credit.
         assert!((100..=105).contains(&took.as_secs()), "{took:?}");
         let (result, _) = end(10_000, 250, SECOND, LONG).await;
         assert_eq!(result.unwrap(), 2_500_000);

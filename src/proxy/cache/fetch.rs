@@ -62,4 +62,4 @@ impl Fetch {
     }
 }
 
-const FAILED: &str = "bcproxy failed on a request that this one shares; its log has the reason.";
+const FAILED: &str = "bcproxy failed on a request that this one shares. Its log has the reason.";

@@ -50,31 +50,29 @@ impl From<Fault> for Rejection {
             Fault::Unsent(error) => {
                 let cause = root_cause(&error);
                 let message = format!(
-                    "The connection to Business Central broke before anything of the request was sent ({cause}). Nothing was carried out."
+                    "The connection to Business Central broke before the request was sent ({cause}). Nothing was carried out."
                 );
                 Self::new(Kind::ResponseBroken, message)
             }
             Fault::Broken(error) => {
                 let cause = root_cause(&error);
                 let message = format!(
-                    "The connection to Business Central broke before it answered ({cause}). Whether it carried the request out is not known: \
-                     look before you repeat it."
+                    "The connection to Business Central broke before the response ({cause}). The request may have been carried out: \
+                     check before repeating it."
                 );
                 Self::new(Kind::ResponseBroken, message)
             }
             Fault::CutShort(error) => Self::broken_response(root_cause(&error)),
             Fault::TimedOut(limit) => {
                 let message = format!(
-                    "Business Central did not answer within {} s. Whether it carried the request out is not known: look before you repeat it.",
+                    "Business Central did not answer within {} s. The request may have been carried out: check before repeating it.",
                     limit.as_secs_f32()
                 );
                 Self::new(Kind::ResponseTimeout, message)
             }
-            Fault::ClientGone => {
-                Self::new(Kind::ClientGone, "The client closed the connection before it was answered.")
-            }
+            Fault::ClientGone => Self::new(Kind::ClientGone, "The client disconnected before it was answered."),
             Fault::BodyBroken => {
-                let message = "The request's body broke off while it was being forwarded; Business Central got only a part and discards it.";
+                let message = "The client aborted the request's body while it was being forwarded. Business Central got only a part and discards it.";
                 Self::new(Kind::ClientGone, message)
             }
         }

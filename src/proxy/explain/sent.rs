@@ -22,7 +22,7 @@ use crate::proxy::request::authorize::{Directed, direct};
 use crate::proxy::request::company_choice::{CompanyChoice, reachable};
 use crate::proxy::request::inspect::body_address::BodyContext;
 use crate::proxy::request::inspect::step::{Checked, Subject, inspect};
-use crate::proxy::response::body_plan::{List, document_of, narrowed_list};
+use crate::proxy::response::body_plan::{List, document_of, list_to_filter};
 use crate::proxy::response::links::ADDRESS_HEADERS;
 use crate::proxy::rewrite::Document;
 
@@ -111,7 +111,7 @@ impl Walk<'_> {
             let document = document_of(resource, &self.head.method, content_type)?;
             Some(BodyChange { content_type, changed: turned(document) })
         });
-        let list = narrowed_list(resource, &self.head.method).filter(|_| !reachable(settings).is_empty());
+        let list = list_to_filter(resource, &self.head.method).filter(|_| !reachable(settings).is_empty());
         let list = list.map(|list| match list {
             List::Companies => {
                 BodyChange { content_type: "text/xml", changed: "the route's company is the only one left" }
@@ -122,7 +122,7 @@ impl Walk<'_> {
             },
         });
         let rules = &settings.headers.response;
-        let removed = headers::KEPT_FROM_CLIENTS.iter().chain(&rules.remove);
+        let removed = headers::HIDDEN_FROM_CLIENTS.iter().chain(&rules.remove);
         ResponseChanges {
             addresses_begin_with: self.exchange.base_url.clone(),
             headers: ADDRESS_HEADERS.iter().map(ToString::to_string).collect(),

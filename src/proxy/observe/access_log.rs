@@ -1,4 +1,4 @@
-//! The record of a request whose answer is done with: it is counted and written to the access log, one line each.
+//! The record of a request whose response has ended: it is counted, and written to the access log as one line.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,33 +14,33 @@ use crate::proxy::downstream::client::{PATIENCE_OF_OTHERS, Stall};
 use crate::proxy::exchange::Exchange;
 use crate::telemetry;
 
-/// What will be counted and logged of one request; dropping it does both.
+/// What is counted and logged of one request when this is dropped.
 #[derive(Debug)]
 pub struct AccessRecord {
     pub exchange: Arc<Exchange>,
     pub outcome: Outcome,
-    /// Of the answer's body, as handed to the client.
+    /// Bytes of the response's body handed to the client.
     pub bytes: u64,
     status: StatusCode,
     reason: Option<String>,
 }
 
 impl AccessRecord {
-    /// `reason` is why an answer is our own, or what Business Central's says about the set-up.
+    /// `reason`: why the response is our own, or what Business Central's response says about the set-up.
     pub fn new(exchange: Arc<Exchange>, status: StatusCode, reason: Option<String>) -> Self {
         Self { exchange, outcome: Outcome::ClientLeft, bytes: 0, status, reason }
     }
 
-    /// The client was cut off because it took too little.
+    /// The client was disconnected because it read too slowly.
     pub fn stalled(&mut self, stall: Stall, idle: Duration) {
         self.outcome = Outcome::ClientStalled;
         let (longest_pause, why) = match stall {
             Stall::Overdue => (idle, "`body_idle`"),
-            Stall::InTheWay => (PATIENCE_OF_OTHERS, "while others waited for what it kept"),
+            Stall::InTheWay => (PATIENCE_OF_OTHERS, "while others waited for its permit"),
         };
         self.reason = Some(format!(
-            "The program took nothing of its answer for {} s ({why}), or less than {MIN_BYTES_PER_SECOND} bytes a second for longer, and was cut off: its \
-             place at Business Central is for others. Have it read an answer to its end before it works on it, or ask for less at once.",
+            "The client read nothing of its response for {} s ({why}), or less than {MIN_BYTES_PER_SECOND} bytes a second for longer, and was \
+             disconnected to release its permit. Have it read a response to its end before processing it, or request less at once.",
             longest_pause.as_secs_f32()
         ));
     }
@@ -84,7 +84,8 @@ impl Drop for AccessRecord {
         let Self { exchange, outcome, bytes, status, reason } = self;
         let route = exchange.notes.route().map(|route| route.settings.path.to_string());
         let milliseconds = |duration: Duration| duration.as_micros() as f64 / 1000.0;
-        // What a client wrote goes in as a string, never through Display: the log escapes strings. Query values stay out of it.
+        // Client input is logged as a string, never through Display: the log escapes strings. Query values are not
+        // logged.
         tracing::info!(
             target: telemetry::ACCESS,
             id = %exchange.id,

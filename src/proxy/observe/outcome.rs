@@ -1,21 +1,21 @@
 //! How a response ended.
 
-/// How an answer ended.
+/// How a response ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// The client did not take all of it.
+    /// The client disconnected before it had all of it.
     ClientLeft,
-    /// The client took so little, for so long, that it was cut off.
+    /// The client read too slowly and was disconnected.
     ClientStalled,
     Complete,
-    /// It was a step of the client's handshake; the request itself is still to come.
+    /// It was the challenge of a handshake; the request itself follows.
     Handshake,
-    /// Business Central broke off; the client was cut off too.
+    /// Business Central's response broke off; the client's connection was aborted, too.
     BrokenUpstream,
 }
 
 impl Outcome {
-    /// Complete, unless something is known that says otherwise.
+    /// Changes [`ClientLeft`](Self::ClientLeft), the initial value, to complete.
     pub fn complete_if_unfinished(&mut self) {
         if *self == Self::ClientLeft {
             *self = Self::Complete;

@@ -1,4 +1,4 @@
-//! The latest requests that did not go well, and why: what an administrator who is called wants to see first.
+//! The latest requests that were rejected or failed, and why: what an administrator on call wants to see first.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -14,22 +14,22 @@ use crate::entra::ClientId;
 #[derive(Debug, Default)]
 pub struct Problems(Mutex<VecDeque<Problem>>);
 
-/// A request that was refused or failed.
+/// A request that was rejected or failed.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub at: OffsetDateTime,
-    /// As in the log and in `X-Request-Id`.
+    /// The id in the log and in `X-Request-Id`.
     pub id: Uuid,
     pub client: IpAddr,
-    /// `None` when there is no route for it.
+    /// `None` when no route covers the request.
     pub route: Option<String>,
     pub method: Method,
-    /// Without its query.
+    /// Without the query.
     pub path: String,
     pub status: StatusCode,
-    /// As which application it was sent last, if it came so far.
+    /// The application of the latest attempt, if there was one.
     pub application: Option<ClientId>,
-    /// As the client was told, or what Business Central's answer says about the set-up.
+    /// What the client was told, or what Business Central's response says about the set-up.
     pub reason: String,
 }
 
@@ -48,7 +48,7 @@ impl Problems {
     }
 }
 
-/// The beginning of a long text: clients choose what stands in paths and, in part, in reasons.
+/// The beginning of a long text: clients choose paths and, in part, reasons.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_CHARACTERS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! What is counted of requests: how they were answered, and how long what took.
+//! Counts of requests: how they were answered, and how long each stage took.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,24 +34,25 @@ pub struct Counted {
 /// What was counted since the start.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
-    /// How often each status was answered, and how the answer ended.
+    /// Responses by status and outcome.
     pub responses: BTreeMap<(StatusCode, Outcome), u64>,
-    /// Of the answers' bodies, as handed to clients.
+    /// Bytes of response bodies handed to clients.
     pub bytes: u64,
-    /// How often a request was sent to Business Central once more.
+    /// Attempts beyond each request's first.
     pub retries: u64,
-    /// From a request's head to its answer's end.
+    /// From a request's head to the end of its response.
     pub total: Times,
-    /// From handing a request to Business Central to the head of its answer.
+    /// From sending a request to Business Central to the head of its response.
     pub upstream: Times,
-    /// In front of Business Central's limits.
+    /// In the limiter's queue.
     pub queue: Times,
 }
 
-/// How often something took how long.
+/// A histogram of durations.
 #[derive(Debug, Clone, Default)]
 pub struct Times {
-    /// For each of [`Times::BOUNDS`], how often it took that long, but longer than the bound before; last what took longer than all.
+    /// One count for each of [`Times::BOUNDS`]: durations up to this bound and above the one before. The last count is
+    /// for longer ones.
     counts: [u64; Times::BOUNDS.len() + 1],
     sum: Duration,
 }
@@ -101,7 +102,7 @@ impl Times {
         self.sum += took;
     }
 
-    /// Each bound with how often it took longer than the one before, at most this; the last bound is infinite.
+    /// Each bound with the number of durations up to it and above the one before; the last bound is infinite.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
         Self::BOUNDS.into_iter().chain([f64::INFINITY]).zip(self.counts)
     }
@@ -114,7 +115,7 @@ impl Times {
         self.sum
     }
 
-    /// `None` when there was nothing.
+    /// `None` when there were none.
     pub fn mean(&self) -> Option<Duration> {
         let count = self.count();
         (count > 0).then(|| self.sum.div_f64(count as f64))

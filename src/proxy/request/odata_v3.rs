@@ -22,7 +22,7 @@ pub fn check(settings: &config::Route, head: &Parts) -> Result<(), Rejection> {
         return Ok(());
     }
     let is_merge = |method: Method| method.as_str() == "MERGE";
-    let speaks_of_old_versions = headers::OLD_VERSIONS.iter().any(|name| head.headers.contains_key(name));
+    let speaks_of_old_versions = headers::ODATA_V3_VERSIONS.iter().any(|name| head.headers.contains_key(name));
     let (sign, instead) = if methods(&head.method, &head.headers).any(is_merge) {
         ("the method MERGE", "send PATCH instead")
     } else if has_atom(&head.headers, &CONTENT_TYPE) {

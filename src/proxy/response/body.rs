@@ -40,7 +40,7 @@ enum Content {
         body: Box<TransformedBody>,
         /// How long the client may take nothing of it.
         idle: Duration,
-        /// The client may know the end of the body by the end of the connection only (HTTP/1.0).
+        /// HTTP/1.0 clients may know the end of the body only by the end of the connection.
         ends_with_connection: bool,
     },
 }
@@ -108,7 +108,7 @@ impl Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        // hyper does not ask for a body it need not send.
+        // hyper does not poll a body that is not sent.
         if self.is_end_stream() || self.record.exchange.method == Method::HEAD {
             self.record.outcome.complete_if_unfinished();
         } else if let (Some(stall), Content::Upstream { idle, .. }) =

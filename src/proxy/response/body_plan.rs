@@ -1,4 +1,4 @@
-//! What is done with the body of Business Central's answer on its way, as far as its head shows.
+//! What happens to the body of a response on its way, as far as the response's head tells.
 
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
@@ -9,37 +9,37 @@ use crate::proxy::methods::only_reads;
 use crate::proxy::request::target::Target;
 use crate::proxy::rewrite::Document;
 
-/// What is done with a body.
+/// What happens to a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyPlan {
-    /// Where addresses that are to be turned can stand in it.
+    /// Where links can stand in it; `None`: it holds none.
     pub document: Option<Document>,
-    /// What of it is narrowed down to the companies of the route.
-    pub narrowed: Option<List>,
-    /// Whether its compression is undone.
+    /// The list in it that is filtered to the route's companies.
+    pub filtered: Option<List>,
+    /// Whether it is decompressed.
     pub is_decoded: bool,
 }
 
 impl BodyPlan {
     pub fn of(exchange: &Exchange, target: &Target, status: StatusCode, headers: &HeaderMap) -> Self {
         let coding = Coding::of(headers);
-        // What is coded in a way nobody asked for can't be looked into.
+        // A content coding that was not asked for can't be decoded.
         let document =
             document(&target.resource, &exchange.method, status, headers).filter(|_| coding != Coding::Other);
-        let narrowed = (status.is_success() && target.companies.within.is_some())
-            .then(|| narrowed_list(&target.resource, &exchange.method))
+        let filtered = (status.is_success() && target.companies.within.is_some())
+            .then(|| list_to_filter(&target.resource, &exchange.method))
             .flatten();
-        let is_decoded = coding == Coding::Gzip && (document.is_some() || narrowed.is_some() || !exchange.accepts_gzip);
-        Self { document, narrowed, is_decoded }
+        let is_decoded = coding == Coding::Gzip && (document.is_some() || filtered.is_some() || !exchange.accepts_gzip);
+        Self { document, filtered, is_decoded }
     }
 
-    /// Whether the client gets another body than Business Central sent; the beginning of such a one is read ahead.
+    /// Whether the client gets another body than Business Central sent. The beginning of such a body is read ahead.
     pub fn changes_body(self) -> bool {
-        self.is_decoded || self.narrowed.is_some() || self.document.is_some()
+        self.is_decoded || self.filtered.is_some() || self.document.is_some()
     }
 }
 
-/// How a body is coded (RFC 9110, section 8.4).
+/// The content coding of a body (RFC 9110, section 8.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
     Identity,
@@ -59,17 +59,17 @@ impl Coding {
     }
 }
 
-/// A list of something of all companies, which no condition sent along can narrow down.
+/// A list that spans companies and that no filter in the request can confine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List {
-    /// The answer of the system service: a SOAP call knows no filter.
+    /// The response of the system service: SOAP calls support no filter.
     Companies,
-    /// By what each one is about no filter is known to work.
+    /// Subscriptions: no filter on their company is known to work.
     Subscriptions(SubscriptionKind),
 }
 
-/// The list that such a request is answered with, on a route that leads to some companies only.
-pub fn narrowed_list(asked: &Resource, method: &Method) -> Option<List> {
+/// The list in the response to a request on a confined route.
+pub fn list_to_filter(asked: &Resource, method: &Method) -> Option<List> {
     match asked.subscription_scope() {
         Some((subscription, SubscriptionScope::All)) if *method == Method::GET => {
             Some(List::Subscriptions(subscription))
@@ -78,14 +78,14 @@ pub fn narrowed_list(asked: &Resource, method: &Method) -> Option<List> {
     }
 }
 
-/// Where addresses can stand in an answer; `None` for one that holds none or must not be touched.
+/// Where links can stand in a response; `None` for one that holds none or must not be changed.
 fn document(asked: &Resource, method: &Method, status: StatusCode, headers: &HeaderMap) -> Option<Document> {
     let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT);
     let kind = headers.get(CONTENT_TYPE).filter(|_| has_body)?.to_str().ok()?;
     document_of(asked, method, kind)
 }
 
-/// Where addresses can stand in an answer of this media type to a request for this resource.
+/// Where links can stand in a response of this media type to a request for this resource.
 pub fn document_of(asked: &Resource, method: &Method, kind: &str) -> Option<Document> {
     if asked.is_media() {
         return None;
@@ -94,7 +94,7 @@ pub fn document_of(asked: &Resource, method: &Method, kind: &str) -> Option<Docu
     match kind.as_str() {
         "application/json" => Some(if asked.is_batch() { Document::JsonBatch } else { Document::Json }),
         "application/atom+xml" | "application/atomsvc+xml" => Some(Document::Atom),
-        // What a SOAP call answers is data; what a GET answers describes the service.
+        // The response to a SOAP call is data; the response to a GET describes the service.
         "text/xml" | "application/xml" | "application/wsdl+xml" if only_reads(method) => Some(Document::Wsdl),
         _ => None,
     }

@@ -1,5 +1,6 @@
-//! What an error of Business Central's says about the set-up. Its answer stays as it is, since old programs read it: the hint goes beside it,
-//! into the log and into `Proxy-Status` (RFC 9209, section 2.1.4).
+//! What an error response of Business Central says about the set-up. The response stays as it is, since legacy clients
+//! read it. The diagnosis
+//! goes into the log and into `Proxy-Status` (RFC 9209, section 2.1.4).
 
 use std::io::Read;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::business_central::{error_code, soap};
 use crate::guide::{self, KnownError};
 use crate::proxy::dispatch::upstream::UpstreamBody;
 
-/// What to look at, if it may be the set-up that is wrong. The body stays to be read.
+/// The known error, if the set-up may be at fault. The body remains to be read.
 pub async fn diagnose(answer: &mut Response<UpstreamBody>) -> Result<Option<&'static KnownError>, hyper::Error> {
     let status = answer.status();
     let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -24,31 +25,31 @@ pub async fn diagnose(answer: &mut Response<UpstreamBody>) -> Result<Option<&'st
         StatusCode::INTERNAL_SERVER_ERROR if kind.starts_with(b"text/xml") => {
             text_of(answer).await?.as_deref().and_then(soap::fault_class)
         }
-        // Whatever its body says.
+        // The body does not matter.
         StatusCode::TOO_MANY_REQUESTS => None,
         _ => return Ok(None),
     };
     Ok(guide::business_central_error(status, code.as_deref()))
 }
 
-/// The field of `Proxy-Status` that tells it.
+/// The value of `Proxy-Status` that carries the diagnosis.
 pub fn proxy_status(received: StatusCode, trouble: &KnownError) -> Option<HeaderValue> {
-    // A string of a structured field is plain ASCII.
+    // A string of a structured field is ASCII.
     let text: String = trouble.to_string().replace('→', ">").chars().filter(|c| matches!(c, ' '..='~')).collect();
     let text = text.replace('\\', "\\\\").replace('"', "\\\"");
     HeaderValue::try_from(format!("bcproxy; received-status={}; details=\"{text}\"", received.as_u16())).ok()
 }
 
-/// `error.code` of an answer, whose body stays to be read.
+/// `error.code` of a response. The body remains to be read.
 pub async fn code_of(answer: &mut Response<UpstreamBody>) -> Result<Option<String>, hyper::Error> {
     Ok(text_of(answer).await?.as_deref().and_then(error_code))
 }
 
-/// A short answer's body, decoded; it stays to be read.
+/// The body of a short response, decoded. It remains to be read.
 async fn text_of(answer: &mut Response<UpstreamBody>) -> Result<Option<Vec<u8>>, hyper::Error> {
     let is_gzip = answer.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
     let body = answer.body_mut();
-    if !body.read_ahead(ERROR_BYTES, ERROR_TIME).await? {
+    if !body.read_ahead(MAX_ERROR_BYTES, ERROR_READ_TIMEOUT).await? {
         return Ok(None);
     }
     let text: Vec<u8> = body.ahead().flatten().copied().collect();
@@ -57,15 +58,15 @@ async fn text_of(answer: &mut Response<UpstreamBody>) -> Result<Option<Vec<u8>>,
     }
     let mut decoded = Vec::new();
     let decoder = flate2::read::MultiGzDecoder::new(text.as_slice());
-    let is_decoded = decoder.take(ERROR_BYTES as u64).read_to_end(&mut decoded).is_ok();
+    let is_decoded = decoder.take(MAX_ERROR_BYTES as u64).read_to_end(&mut decoded).is_ok();
     Ok(is_decoded.then_some(decoded))
 }
 
-/// Business Central's errors have a few hundred bytes.
-const ERROR_BYTES: usize = 64 * 1024;
+/// Error responses of Business Central have a few hundred bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 
-/// They come with their heads.
-const ERROR_TIME: Duration = Duration::from_secs(5);
+/// Their bodies arrive together with their heads.
+const ERROR_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

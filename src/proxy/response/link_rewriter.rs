@@ -1,21 +1,22 @@
-//! Rewriting the addresses of one body.
+//! Rewriting the links of one body.
 
 use std::collections::VecDeque;
 
 use super::links::Links;
 use crate::proxy::rewrite::{Address, Known, Turn};
 
-/// What turns all addresses of one body. A page holds thousands that differ in their keys only, so the way up to an entity set is turned
-/// once and kept.
+/// Rewrites the links of one body. A page holds thousands that differ only in their keys, so the part up to the entity
+/// set is rewritten
+/// once and reused.
 pub struct LinkRewriter {
     links: Links,
-    /// Whether there was an address already. What would be kept of the first is of no use where it is the only one.
-    is_underway: bool,
-    /// At most [`KNOWN_SETS`]; the latest ones.
+    /// Whether there was a link already: of a single link, nothing would be reused.
+    has_rewritten: bool,
+    /// The latest entity sets, at most [`KNOWN_SETS`].
     known: VecDeque<KnownSet>,
 }
 
-/// An entity set's address, there and here.
+/// The URL of an entity set, upstream and local.
 struct KnownSet {
     upstream: String,
     local: String,
@@ -23,15 +24,15 @@ struct KnownSet {
 
 impl LinkRewriter {
     pub fn new(links: Links) -> Self {
-        Self { links, is_underway: false, known: VecDeque::new() }
+        Self { links, has_rewritten: false, known: VecDeque::new() }
     }
 
-    /// The entity set of an address that was turned, if it can be told from its key.
+    /// The entity set of a rewritten link, if it can be told apart from the key.
     fn known_set(&self, path: &str, local: &str) -> Option<KnownSet> {
         let resource = self.links.recognize(path)?;
         let key = resource.suffix_of_set().filter(|key| plain_key(key.as_bytes()) == Some(key.len()))?;
         let (upstream, local) = (path.strip_suffix(key)?.to_owned(), local.strip_suffix(key)?.to_owned());
-        let is_plain = is_written_plainly(&upstream) && is_written_plainly(&local);
+        let is_plain = needs_no_escaping(&upstream) && needs_no_escaping(&local);
         (is_plain && self.links.stays_on_its_route(&local)).then_some(KnownSet { upstream, local })
     }
 }
@@ -44,7 +45,7 @@ impl Turn for LinkRewriter {
             return Some([known.replacement, key].concat());
         }
         let local = self.links.local(location, query)?;
-        if std::mem::replace(&mut self.is_underway, true)
+        if std::mem::replace(&mut self.has_rewritten, true)
             && let Some(set) = self.known_set(location, &local)
         {
             self.known.truncate(KNOWN_SETS - 1);
@@ -61,22 +62,23 @@ impl Turn for LinkRewriter {
     }
 }
 
-/// What an entry and the entries expanded in it need.
+/// Enough for an entry and the entries expanded in it.
 const KNOWN_SETS: usize = 4;
 
-/// The length of what follows an entity set, if it is written alike on both sides and can't lead elsewhere: keys of plain characters, and
+/// The length of what follows an entity set, if it is the same on both sides and can't change the route: keys of plain
+/// characters, and
 /// properties.
 fn plain_key(text: &[u8]) -> Option<usize> {
     let length = text.iter().position(|byte| !IS_PLAIN[usize::from(*byte)]).unwrap_or(text.len());
     let key = text.get(..length)?;
     let begins = matches!(key.first(), None | Some(b'(' | b'/'));
-    // Without a branch per byte: there is hardly ever one.
+    // Branch-free: there is hardly ever one.
     let pairs = key.iter().zip(key.iter().skip(1));
     let is_doubled = pairs.fold(false, |found, (&one, &next)| found | ((one == b'/') & (next == b'/')));
     (begins && !is_doubled && key.last() != Some(&b'/')).then_some(length)
 }
 
-/// The characters of plain keys, by their byte: a page has a hundred thousand of them.
+/// The characters of plain keys, by byte: a page has a hundred thousand of them.
 const IS_PLAIN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -88,7 +90,7 @@ const IS_PLAIN: [bool; 256] = {
     table
 };
 
-/// Whether no document escapes anything in it.
-fn is_written_plainly(text: &str) -> bool {
+/// Whether no document format escapes any of it.
+fn needs_no_escaping(text: &str) -> bool {
     !text.contains(|character: char| character.is_ascii_control() || "\"'\\&<>".contains(character))
 }

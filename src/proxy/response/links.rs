@@ -1,4 +1,4 @@
-//! The way back: addresses of Business Central as this client may follow them.
+//! Mapping addresses of Business Central to addresses that this client can follow.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::proxy::environment::routes::Routes;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::request::target::Target;
 
-/// What turns the addresses in one answer into local ones.
+/// Maps the links in one response to local ones.
 #[derive(Debug, Clone)]
 pub struct Links {
     exchange: Arc<Exchange>,
@@ -28,25 +28,27 @@ impl Links {
         &self.exchange.snapshot.routes
     }
 
-    /// What an address of Business Central without a query asks for.
+    /// What an upstream address without query asks for.
     pub fn recognize(&self, path: &str) -> Option<Resource> {
         self.target.route.connector.address.recognize(path, None)
     }
 
-    /// The `host[:port]` texts an address to be turned can begin with.
+    /// The authorities (`host[:port]`) that a link to rewrite can begin with.
     pub fn authorities(&self) -> Vec<&str> {
         self.target.route.connector.address.authorities().collect()
     }
 
-    /// The local form of an address: scheme to path, without query and fragment; `None` when it is not Business Central's.
+    /// The local form of an address from scheme to path, without query and fragment. `None` when it is not Business
+    /// Central's.
     ///
-    /// The request's own route comes first, then another one to the same environment that is open to this client. What no route covers
-    /// becomes an address that says so when it is followed.
+    /// The request's own route comes first, then another route to the same environment that is open to this client. An
+    /// address that no
+    /// route covers becomes one that says so when it is followed.
     pub fn local(&self, path: &str, query: Option<&str>) -> Option<String> {
         let (address, base) = (&self.target.route.connector.address, &self.exchange.base_url);
         let Some(resource) = address.recognize(path, query) else {
-            let elsewhere = address.path_at_origin(path)?;
-            return Some(format!("{base}{UNROUTED_PREFIX}{elsewhere}"));
+            let path_at_origin = address.path_at_origin(path)?;
+            return Some(format!("{base}{UNROUTED_PREFIX}{path_at_origin}"));
         };
         let own = || {
             let Target { route, resource: asked, companies } = &*self.target;
@@ -54,7 +56,7 @@ impl Links {
         };
         let others = || {
             let below = |route| self.below(route, &resource, route.known_company()?.as_deref(), None);
-            // The shortest, so that it is the same one every time.
+            // The shortest, so that the choice is stable.
             let paths = self.routes().iter().filter(|route| self.may_follow(route)).filter_map(below);
             paths.min_by(|one, other| (one.len(), one).cmp(&(other.len(), other)))
         };
@@ -63,7 +65,7 @@ impl Links {
         Some(format!("{base}{local}"))
     }
 
-    /// How a local address goes on below these routes and no other: what follows an entity set does not change the route.
+    /// Whether whatever follows this local address stays on the same route.
     pub fn stays_on_its_route(&self, local: &str) -> bool {
         let path = local.strip_prefix(&self.exchange.base_url).unwrap_or(local);
         let is_below = |route: &Arc<Route>| {
@@ -73,7 +75,7 @@ impl Links {
         !self.routes().iter().any(is_below)
     }
 
-    /// Turns the addresses that stand in headers.
+    /// Rewrites the links in headers.
     pub fn in_headers(&self, headers: &mut HeaderMap) {
         for name in ADDRESS_HEADERS {
             let Some(address) = headers.get(&name).and_then(|value| value.to_str().ok()) else { continue };
@@ -113,5 +115,5 @@ impl Links {
     }
 }
 
-/// The headers of an answer whose values are addresses.
+/// Response headers whose values are links.
 pub const ADDRESS_HEADERS: [HeaderName; 3] = [LOCATION, CONTENT_LOCATION, HeaderName::from_static("odata-entityid")];

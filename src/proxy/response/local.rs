@@ -91,4 +91,4 @@ fn allowed_methods(exchange: &Exchange) -> String {
     }
 }
 
-const CLOSES_IN_HANDSHAKE: &str = "the program closes its connection in the middle of its handshake; most programs can't go on then: switch keep-alive on";
+const CLOSES_IN_HANDSHAKE: &str = "The client closes its connection in the middle of the handshake, which most clients can't continue. Enable keep-alive.";

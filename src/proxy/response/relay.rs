@@ -21,7 +21,7 @@ use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::target::Target;
 use crate::proxy::step::Received;
 
-/// Business Central's answer, its addresses turned, in a coding and framing this client knows.
+/// The response for the client: links rewritten, in a content coding and framing that it supports.
 pub async fn relay(
     exchange: &Arc<Exchange>,
     Received { target, mut response }: Received,
@@ -31,10 +31,10 @@ pub async fn relay(
     let (mut head, body) = response.into_parts();
     headers::towards_client(&mut head.headers);
     head.headers.insert(REQUEST_ID, headers::header_of(exchange.id));
-    // Ours again from here: hyper writes the version the client can read.
+    // From here on hyper chooses the version.
     head.version = Version::HTTP_11;
     let idle = target.route.settings.timeouts.body_idle;
-    let treatment @ BodyPlan { document, narrowed, is_decoded } =
+    let treatment @ BodyPlan { document, filtered, is_decoded } =
         BodyPlan::of(exchange, &target, head.status, &head.headers);
     exchange.client.may_stall(idle);
     let links = Links::new(exchange.clone(), target.clone());
@@ -44,14 +44,14 @@ pub async fn relay(
     if let Some(document) = document {
         body = body.with_links(document, links);
     }
-    if let Some(list) = narrowed {
+    if let Some(list) = filtered {
         headers::of_changed_body(&mut head.headers);
         let length = filter_list(list, &target, &mut body).await?;
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     } else if treatment.changes_body() {
         headers::of_changed_body(&mut head.headers);
         let limit = if exchange.version == Version::HTTP_10 { MEASURED_BYTES_HTTP_10 } else { MEASURED_BYTES };
-        // The length of HEAD's answer would be that of GET's, which is not known here.
+        // HEAD would need the length of GET's response, which is not known here.
         if exchange.method != Method::HEAD
             && let Some(length) = body.measure(limit).await.map_err(Rejection::broken_response)?
         {
@@ -69,9 +69,9 @@ pub async fn relay(
     Ok(Response::from_parts(head, ResponseBody::upstream(body, idle, record)))
 }
 
-/// Has a list hold what is of the route's companies only; how long it is then.
+/// Filters a list to the route's companies. Returns the new length.
 async fn filter_list(list: List, target: &Target, body: &mut TransformedBody) -> Result<usize, Rejection> {
-    let narrowed = |answer: &[u8]| {
+    let filtered = |answer: &[u8]| {
         let companies = target.companies.within.as_deref()?;
         match list {
             List::Companies => system_service::filter_companies(answer, companies),
@@ -81,8 +81,8 @@ async fn filter_list(list: List, target: &Target, body: &mut TransformedBody) ->
             }
         }
     };
-    let length = body.replace(FILTERED_BYTES, narrowed).await.map_err(Rejection::broken_response)?;
-    length.ok_or_else(|| Rejection::new(Kind::ResponseBroken, NO_LIST))
+    let length = body.replace(FILTERED_BYTES, filtered).await.map_err(Rejection::broken_response)?;
+    length.ok_or_else(|| Rejection::new(Kind::ResponseBroken, NOT_A_LIST))
 }
 
 /// A changed body is read ahead up to this size, so that its length can be sent.
@@ -94,5 +94,5 @@ const MEASURED_BYTES_HTTP_10: usize = 1024 * 1024;
 /// The largest list that is filtered: 300 companies or 200 subscriptions take less.
 const FILTERED_BYTES: usize = 4 * 1024 * 1024;
 
-const NO_LIST: &str =
-    "Business Central's answer is no list that could be narrowed down to the route's company; it is not passed on.";
+const NOT_A_LIST: &str =
+    "Business Central's response is not a list that can be filtered to the route's company. It was not forwarded.";

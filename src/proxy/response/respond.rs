@@ -77,4 +77,4 @@ where
     }
 }
 
-const FAILED: &str = "bcproxy failed on this request; its log has the reason.";
+const FAILED: &str = "bcproxy failed on this request. Its log has the reason.";

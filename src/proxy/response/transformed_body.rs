@@ -1,4 +1,4 @@
-//! Business Central's answer on its way through: decoded where it has to be, its addresses turned where it holds any.
+//! A response's body on its way to the client: decompressed and rewritten where the plan says so.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,19 +16,19 @@ use crate::proxy::body::idle_timeout::IdleTimeout;
 use crate::proxy::dispatch::upstream::UpstreamBody;
 use crate::proxy::rewrite::{Document, Output, Rewriter};
 
-/// A body from Business Central as the client gets it; data only, trailers end here: no legacy client expects any.
+/// A body from Business Central as the client gets it. Trailers are dropped: no legacy client expects any.
 #[derive(Debug)]
 pub struct TransformedBody {
     source: Source,
-    turning: Option<Turning>,
+    rewriting: Option<LinkRewriting>,
     output: Output,
-    /// What is gathered goes on until there is none left.
-    is_handing_on: bool,
-    /// So often was it asked for more in a row and had none.
-    in_vain: u8,
-    /// Read ahead, to know how long a small body is.
+    /// Whether gathered output is being forwarded.
+    is_forwarding: bool,
+    /// How often in a row more input was asked for and there was none.
+    empty_polls: u8,
+    /// Pieces read ahead, to learn the length of a small body.
     ahead: VecDeque<Bytes>,
-    /// Once nothing more comes in.
+    /// Set once no more input follows.
     end: Option<End>,
 }
 
@@ -36,7 +36,7 @@ pub struct TransformedBody {
 #[derive(Debug)]
 enum End {
     Whole,
-    /// Why is told once.
+    /// The error is returned once.
     Broken(Option<BodyError>),
 }
 
@@ -46,34 +46,34 @@ enum Source {
     Decoded(Box<Gunzip<IdleTimeout<UpstreamBody>>>),
 }
 
-/// What turns addresses.
-struct Turning(Box<Rewriter<LinkRewriter>>);
+/// Rewrites links.
+struct LinkRewriting(Box<Rewriter<LinkRewriter>>);
 
 impl TransformedBody {
-    /// `is_coded`: whether gzip is to be undone.
+    /// `is_coded`: whether gzip is undone.
     pub fn new(body: IdleTimeout<UpstreamBody>, is_coded: bool) -> Self {
         let source = if is_coded { Source::Decoded(Box::new(Gunzip::new(body))) } else { Source::AsSent(body) };
         Self {
             source,
-            turning: None,
+            rewriting: None,
             output: Output::default(),
-            is_handing_on: false,
-            in_vain: 0,
+            is_forwarding: false,
+            empty_polls: 0,
             ahead: VecDeque::new(),
             end: None,
         }
     }
 
-    /// Turns the addresses in it.
+    /// Rewrites the links in it.
     pub fn with_links(mut self, document: Document, links: Links) -> Self {
         let authorities: Vec<String> = links.authorities().into_iter().map(str::to_owned).collect();
         let authorities: Vec<&str> = authorities.iter().map(String::as_str).collect();
         let rewriter = Rewriter::new(document, &authorities, LinkRewriter::new(links));
-        self.turning = Some(Turning(Box::new(rewriter)));
+        self.rewriting = Some(LinkRewriting(Box::new(rewriter)));
         self
     }
 
-    /// Reads ahead; `Some` is the length of the whole body, if it has at most `limit` bytes.
+    /// Reads ahead. `Some` is the length of the whole body, if it has at most `limit` bytes.
     pub async fn measure(&mut self, limit: usize) -> Result<Option<usize>, BodyError> {
         let mut length = 0;
         while let Some(piece) = std::future::poll_fn(|context| self.poll_piece(context)).await {
@@ -87,8 +87,8 @@ impl TransformedBody {
         Ok(Some(length))
     }
 
-    /// Reads it to its end and puts another body in its place, whose length is returned; `None` when it has more than `limit` bytes, or is
-    /// not what could be replaced.
+    /// Reads the whole body and replaces it. Returns the new length; `None` when it has more than `limit` bytes or the
+    /// replacement failed.
     pub async fn replace(
         &mut self,
         limit: usize,
@@ -106,30 +106,31 @@ impl TransformedBody {
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         loop {
-            if self.is_handing_on
+            if self.is_forwarding
                 && let Some(piece) = self.output.pop()
             {
                 return Poll::Ready(Some(Ok(piece)));
             }
-            self.is_handing_on = false;
+            self.is_forwarding = false;
             match &mut self.end {
                 Some(End::Whole) => return Poll::Ready(None),
                 Some(End::Broken(error)) => return Poll::Ready(error.take().map(Err)),
                 None => {}
             }
             ready!(self.poll_gather(context));
-            self.is_handing_on = true;
+            self.is_forwarding = true;
         }
     }
 
-    /// Gathers until it is worth going on, or there is no more for now: small pieces cost the client a chunk and us a write each.
+    /// Gathers output until it is worth forwarding or no input is ready: small pieces cost the client a chunk and us a
+    /// write each.
     fn poll_gather(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while !self.output.is_enough() {
             match self.source.poll_piece(context) {
                 Poll::Ready(Some(Ok(piece))) => {
-                    self.in_vain = 0;
-                    match &mut self.turning {
-                        Some(Turning(rewriter)) => rewriter.push(&piece, &mut self.output),
+                    self.empty_polls = 0;
+                    match &mut self.rewriting {
+                        Some(LinkRewriting(rewriter)) => rewriter.push(&piece, &mut self.output),
                         None => self.output.take_in(&piece),
                     }
                     if !self.source.is_at_end() {
@@ -140,13 +141,13 @@ impl TransformedBody {
                 Poll::Ready(Some(Err(error))) => self.end(End::Broken(Some(error))),
                 Poll::Ready(None) => self.end(End::Whole),
                 Poll::Pending if self.output.is_empty() => return Poll::Pending,
-                // Its connection may be about to hand over the next one: that goes first, and then it is asked again.
-                Poll::Pending if self.in_vain < PATIENCE => {
-                    self.in_vain += 1;
+                // The connection's task may be about to deliver the next piece: it runs first, then we poll again.
+                Poll::Pending if self.empty_polls < MAX_EMPTY_POLLS => {
+                    self.empty_polls += 1;
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                // No piece waits for one that is still to come.
+                // A piece does not wait for one that is still to arrive.
                 Poll::Pending => self.output.flush(),
             }
             break;
@@ -155,8 +156,8 @@ impl TransformedBody {
     }
 
     fn end(&mut self, end: End) {
-        match (&end, &mut self.turning) {
-            (End::Whole, Some(Turning(rewriter))) => rewriter.finish(&mut self.output),
+        match (&end, &mut self.rewriting) {
+            (End::Whole, Some(LinkRewriting(rewriter))) => rewriter.finish(&mut self.output),
             _ => self.output.flush(),
         }
         self.end = Some(end);
@@ -180,7 +181,7 @@ impl Source {
         }
     }
 
-    /// Whether it is known that nothing more comes, without asking for it.
+    /// Whether it is known without polling that nothing more follows.
     fn is_at_end(&self) -> bool {
         match self {
             Self::AsSent(body) => body.is_end_stream(),
@@ -189,7 +190,7 @@ impl Source {
     }
 }
 
-impl fmt::Debug for Turning {
+impl fmt::Debug for LinkRewriting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turning").finish_non_exhaustive()
     }
@@ -213,7 +214,7 @@ impl Body for TransformedBody {
         let nothing_comes = match self.end {
             Some(End::Whole) => true,
             Some(End::Broken(_)) => false,
-            None => self.turning.is_none() && self.source.is_at_end(),
+            None => self.rewriting.is_none() && self.source.is_at_end(),
         };
         self.ahead.is_empty() && self.output.is_empty() && nothing_comes
     }
@@ -222,7 +223,7 @@ impl Body for TransformedBody {
         let read = self.ahead.iter().map(Bytes::len).sum::<usize>() + self.output.len();
         match (&self.source, &self.end) {
             (_, Some(End::Whole)) => SizeHint::with_exact(read as u64),
-            (Source::AsSent(body), None) if self.turning.is_none() => match body.size_hint().exact() {
+            (Source::AsSent(body), None) if self.rewriting.is_none() => match body.size_hint().exact() {
                 Some(rest) => SizeHint::with_exact(read as u64 + rest),
                 None => SizeHint::new(),
             },
@@ -231,6 +232,7 @@ impl Body for TransformedBody {
     }
 }
 
-/// How often in a row a body may have no more before that is believed. hyper asks twice whenever its task has its turn; in between, the other
-/// connection's has to have had one.
-const PATIENCE: u8 = 2;
+/// How often in a row no input may be ready before the gathered output is forwarded. hyper polls twice per wake-up; in
+/// between, the
+/// other connection's task has to run.
+const MAX_EMPTY_POLLS: u8 = 2;
