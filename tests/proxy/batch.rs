@@ -118,7 +118,13 @@ async fn a_request_to_another_company_refuses_the_whole_batch() {
                 "{url}: {}",
                 refusal.message
             );
-            assert!(refusal.message.starts_with("Request `b` of the batch was refused"), "{}", refusal.message);
+            assert!(
+                refusal
+                    .message
+                    .starts_with("Request `b` of the batch was rejected, and nothing of the batch was sent."),
+                "{}",
+                refusal.message
+            );
             assert!(refusal.message.contains(CRONUS), "{}", refusal.message);
         }
     }
@@ -185,7 +191,11 @@ async fn a_request_that_climbs_or_leaves_the_service_is_refused() {
     for url in climbs.into_iter().chain(elsewhere) {
         let refusal = refusal(&rig, "/api/$batch", get(url)).await;
         assert_eq!(refusal.status, 400, "{url}: {}", refusal.message);
-        assert!(refusal.message.starts_with("Request `1` of the batch was refused"), "{}", refusal.message);
+        assert!(
+            refusal.message.starts_with("Request `1` of the batch was rejected, and nothing of the batch was sent."),
+            "{}",
+            refusal.message
+        );
     }
     assert_eq!(refusal(&rig, "/api/$batch", get("customers?tenant=x")).await.status, 403);
     assert_eq!(refusal(&rig, "/api/$batch", get("/v2.0/Production/api/v2.0/companies?tenant=x")).await.status, 403);
@@ -239,7 +249,7 @@ async fn a_route_without_a_company_takes_only_requests_that_name_one() {
     let other = rig.simulator.settings().companies[2].id;
     let lost = refusal(&rig, "/api/$batch", create("customers")).await;
     assert_eq!(lost.status, 400);
-    assert!(lost.message.contains("names none"), "{}", lost.message);
+    assert!(lost.message.contains("The request names no company but needs one"), "{}", lost.message);
     let by_header = json!([{"id": "1", "method": "GET", "url": "customers?$top=1", "headers": {"Company": CRONUS}}]);
     for (requests, name) in [(get(&format!("companies({other})/customers")), OTHER), (by_header, CRONUS)] {
         let answers = responses(&rig, "/api/$batch", requests).await;

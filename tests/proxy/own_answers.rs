@@ -226,7 +226,7 @@ async fn an_answer_that_does_not_come_is_given_up_after_the_routes_time() {
         assert!(!answer.is_finished());
         clock.advance(Duration::from_secs(1)).await;
         let answer = answer.await.unwrap();
-        let named = [&*format!("within {seconds} s"), "look before you repeat it"];
+        let named = [&*format!("within {seconds} s"), "check before repeating it"];
         assert_says(&answer.refusal(), 504, "Proxy_ResponseTimeout", &named);
         assert_eq!(answer.status.as_u16(), if soap { 500 } else { 504 });
         assert_eq!(answer.headers["proxy-status"], "bcproxy; error=http_response_timeout");

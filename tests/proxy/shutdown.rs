@@ -119,7 +119,7 @@ async fn when_the_grace_is_over_requests_are_cut_and_look_cut() {
     assert_eq!((rest, end.unwrap_err().kind()), (Vec::new(), ErrorKind::ConnectionReset));
     let ended = scene.process.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.errors.contains("are cut off"), "{ended:?}");
+    assert!(ended.errors.contains("aborting the requests"), "{ended:?}");
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn requests_are_counted_by_route_and_problems_are_told_with_their_reason()
         ("bcproxy_requests_total{route=\"/api\",status=\"401\",outcome=\"handshake\"}", 1.0),
         ("bcproxy_requests_sent_again_total{route=\"/api\"}", 1.0),
         ("bcproxy_upstream_duration_seconds_count{route=\"/api\"}", 4.0),
-        ("bcproxy_request_duration_seconds_bucket{route=\"/api\",le=\"+Inf\"}", 4.0),
+        ("bcproxy_request_duration_seconds_bucket{route=\"/api\",le=\"+Inf\"}", 5.0),
         ("bcproxy_connector_ready{connector=\"cronus\"}", 1.0),
         ("bcproxy_configuration_in_service", 1.0),
     ] {

@@ -158,7 +158,7 @@ async fn a_large_write_that_meets_a_refused_token_is_not_done_and_works_the_next
     let answer = upload().await;
     let refusal = answer.refusal();
     assert_eq!((refusal.status, refusal.code.as_str()), (503, "Proxy_TokenRenewed"));
-    assert!(refusal.message.contains("nothing of the request was carried out"), "{}", refusal.message);
+    assert!(refusal.message.contains("Nothing was carried out"), "{}", refusal.message);
     assert_eq!(answer.retry_after(), 1);
 
     // A request that can be sent again waits for the new token, so the next large one finds it.
