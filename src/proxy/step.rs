@@ -8,12 +8,12 @@ use hyper::{Request, Response};
 
 use super::body::client_body::ClientBody;
 use super::body::request_body::RequestBody;
-use super::dispatch::upstream::UpstreamBody;
 use super::downstream::client::ClientConnection;
 use super::environment::changes::Extent;
 use super::environment::route::Route;
 use super::exchange::Exchange;
 use super::request::target::Target;
+use super::upstream::UpstreamBody;
 use crate::business_central::Dialect;
 use crate::business_central::address::Resource;
 

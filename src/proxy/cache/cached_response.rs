@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::key::HEADER_OVERHEAD;
-use crate::proxy::dispatch::upstream::UpstreamBody;
+use crate::proxy::upstream::UpstreamBody;
 
 /// A response with its whole body.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::cached_response::CachedResponse;
-use crate::proxy::dispatch::upstream::UpstreamBody;
 use crate::proxy::rejection::{Kind, Rejection};
+use crate::proxy::upstream::UpstreamBody;
 
 /// A request in flight. It is cancelled when the last clone is dropped.
 #[derive(Debug)]

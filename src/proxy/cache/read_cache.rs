@@ -20,12 +20,12 @@ use super::terms::{self, ClientDirectives, MAX_BYTES, bypass_reason};
 use crate::proxy::body::memory_budget::MemoryBudget;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::dispatch::fault::Fault;
-use crate::proxy::dispatch::upstream::UpstreamBody;
 use crate::proxy::environment::changes::{Extent, Stage};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::draft::{Draft, Drafted};
 use crate::proxy::step::Received;
+use crate::proxy::upstream::UpstreamBody;
 
 /// The step. On a route without a cache, reads pass it untouched.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::attempts::{Attempt, Dispatch};
 use super::fault::Fault;
-use super::limiter::{AcquireError, ClientKey, Permit, Priority};
 use crate::proxy::environment::application_pool::Member;
+use crate::proxy::limiter::{AcquireError, ClientKey, Permit, Priority};
 use crate::proxy::notes::Queued;
 use crate::proxy::rejection::{Kind, Rejection};
 

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::attempts::{Attempt, AttemptOutcome, Dispatch};
 use super::fault::Fault;
 use super::retry::{self, Retry};
-use super::upstream::UpstreamBody;
 use crate::entra::{ClaimsChallenge, Token};
 use crate::outbound::retry_after;
 use crate::proxy::body::request_body::RequestBody;
@@ -20,6 +19,7 @@ use crate::proxy::request::draft::Draft;
 use crate::proxy::response::body_plan::BodyPlan;
 use crate::proxy::response::diagnosis;
 use crate::proxy::response::relay::MEASURED_BYTES;
+use crate::proxy::upstream::UpstreamBody;
 
 impl Dispatch {
     /// What follows from a response. `replay`: the request's body, if all of it is in memory.

@@ -11,14 +11,14 @@ use tower::Service;
 
 use super::fault::{Fault, Unanswered};
 use super::forward::Outbound;
-use super::limiter::{Permit, Priority};
-use super::upstream::UpstreamBody;
 use crate::entra::{ClientId, Token};
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::environment::application_pool::Member;
+use crate::proxy::limiter::{Permit, Priority};
 use crate::proxy::rejection::Rejection;
 use crate::proxy::request::draft::{Draft, Drafted};
 use crate::proxy::step::Received;
+use crate::proxy::upstream::UpstreamBody;
 
 /// The step that makes attempts until there is a response.
 #[derive(Debug, Clone)]

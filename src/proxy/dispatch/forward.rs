@@ -7,11 +7,11 @@ use hyper::{Request, Response};
 use tokio::time::Instant;
 
 use super::fault::{Fault, Unanswered};
-use super::upstream::{SendError, SendFailure, UpstreamBody};
 use crate::proxy::body::progress::Progress;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::environment::route::Route;
 use crate::proxy::exchange::Exchange;
+use crate::proxy::upstream::{SendError, SendFailure, UpstreamBody};
 
 /// One attempt.
 #[derive(Debug)]

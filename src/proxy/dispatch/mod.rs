@@ -5,6 +5,4 @@ mod assess;
 pub mod attempts;
 pub mod fault;
 pub mod forward;
-pub mod limiter;
 pub mod retry;
-pub mod upstream;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::rejected_tokens::{RejectedTokens, TokenUse};
 use crate::business_central::CompanyId;
 use crate::entra::{ClientId, CredentialExpiry, TokenCache};
-use crate::proxy::dispatch::limiter::Limiter;
+use crate::proxy::limiter::Limiter;
 
 /// The applications of a connector; mostly a single one.
 #[derive(Debug)]

@@ -20,10 +20,10 @@ use crate::business_central::EnvironmentName;
 use crate::config::{self, Config, Limits, Timeouts};
 use crate::entra::{Application, ClientId, TenantId, TokenCache, TokenEndpoint};
 use crate::outbound::{HttpClient, HttpsUrl, OutboundError, OutboundProxy};
-use crate::proxy::dispatch::limiter::Limiter;
-use crate::proxy::dispatch::upstream::Upstream;
+use crate::proxy::limiter::Limiter;
 use crate::proxy::observe::problems::Problems;
 use crate::proxy::observe::tally::Tally;
+use crate::proxy::upstream::Upstream;
 
 /// Why a connector can't be assembled.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::business_central::CompanyId;
-use crate::proxy::dispatch::upstream::HeldUntilEnd;
+use crate::proxy::upstream::HeldUntilEnd;
 
 /// Whose data a request may change in its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use crate::business_central::EnvironmentName;
 use crate::business_central::address::EnvironmentAddress;
 use crate::entra::{ClientId, Token};
 use crate::outbound::HttpClient;
-use crate::proxy::dispatch::limiter::Limiter;
-use crate::proxy::dispatch::upstream::Upstream;
+use crate::proxy::limiter::Limiter;
 use crate::proxy::rejection::{Kind, Rejection};
+use crate::proxy::upstream::Upstream;
 use crate::{config, guide};
 
 /// A connector in service. Routes to another environment of the same connector have a `Connector` of their own.

@@ -14,8 +14,6 @@ use crate::config;
 use crate::outbound::ProxySelector;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::cache::terms::bypass_reason;
-use crate::proxy::dispatch::upstream;
-use crate::proxy::headers;
 use crate::proxy::methods::{methods, only_reads};
 use crate::proxy::rejection::Rejection;
 use crate::proxy::request::authorize::{Directed, direct};
@@ -25,6 +23,7 @@ use crate::proxy::request::inspect::step::{Checked, Subject, inspect};
 use crate::proxy::response::body_plan::{List, document_of, list_to_filter};
 use crate::proxy::response::links::ADDRESS_HEADERS;
 use crate::proxy::rewrite::Document;
+use crate::proxy::{headers, upstream};
 
 impl Walk<'_> {
     /// The steps behind the route.

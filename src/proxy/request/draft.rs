@@ -11,7 +11,6 @@ use super::target::Target;
 use crate::business_central::{CompanyId, soap};
 use crate::entra::Token;
 use crate::proxy::body::request_body::RequestBody;
-use crate::proxy::dispatch::limiter::Limiter;
 use crate::proxy::environment::application_pool::Member;
 use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::connector::Connector;
@@ -19,6 +18,7 @@ use crate::proxy::environment::rejected_tokens::TokenUse;
 use crate::proxy::environment::route::Route;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::headers;
+use crate::proxy::limiter::Limiter;
 use crate::proxy::methods::only_reads;
 
 /// A request that only lacks its token.

@@ -10,7 +10,7 @@ use hyper::{Response, StatusCode};
 
 use crate::business_central::{error_code, soap};
 use crate::guide::{self, KnownError};
-use crate::proxy::dispatch::upstream::UpstreamBody;
+use crate::proxy::upstream::UpstreamBody;
 
 /// The known error, if the set-up may be at fault. The body remains to be read.
 pub async fn diagnose(answer: &mut Response<UpstreamBody>) -> Result<Option<&'static KnownError>, hyper::Error> {

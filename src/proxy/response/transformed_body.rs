@@ -13,8 +13,8 @@ use super::links::Links;
 use crate::proxy::body::error::BodyError;
 use crate::proxy::body::gunzip::Gunzip;
 use crate::proxy::body::idle_timeout::IdleTimeout;
-use crate::proxy::dispatch::upstream::UpstreamBody;
 use crate::proxy::rewrite::{Document, Output, Rewriter};
+use crate::proxy::upstream::UpstreamBody;
 
 /// A body from Business Central as the client gets it. Trailers are dropped: no legacy client expects any.
 #[derive(Debug)]

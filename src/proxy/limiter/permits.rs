@@ -10,8 +10,8 @@ use super::dequeue_rate::DequeueRate;
 use super::fair_queue::{FairQueue, Queued};
 use super::window::Window;
 use crate::config::Limits;
-use crate::proxy::dispatch::upstream::HeldUntilEnd;
 use crate::proxy::downstream::client::Contended;
+use crate::proxy::upstream::HeldUntilEnd;
 
 /// What all handles of a limiter share.
 #[derive(Debug)]
