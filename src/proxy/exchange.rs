@@ -77,7 +77,7 @@ impl Exchange {
         }
     }
 
-    /// Whether the request only reads, so that cancelling it changes nothing.
+    /// Whether the request only reads, so that canceling it changes nothing.
     pub fn only_reads(&self) -> bool {
         only_reads(&self.method)
     }
@@ -100,7 +100,8 @@ fn asks_to_close(headers: &HeaderMap) -> bool {
     options.into_iter().any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-/// `public_url` or, where there is none, scheme and authority as this client wrote them: they led it here once and will again.
+/// `public_url` or, where there is none, scheme and authority as this client wrote them: they led it here once and will
+/// again.
 ///
 /// Without a usable `Host`, as HTTP/1.0 has none, the address the connection came in on.
 fn base_url(

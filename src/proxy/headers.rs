@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_would_lead_a_client_astray_is_dropped() {
-        let mut answer = headers(&[
+        let mut response = headers(&[
             ("set-cookie", "a=b"),
             ("www-authenticate", "Bearer"),
             ("alt-svc", "h3=\":443\""),
@@ -215,8 +215,8 @@ mod tests {
             ("connection", "close"),
             ("etag", "W/\"x\""),
         ]);
-        towards_client(&mut answer);
-        assert_eq!(answer.len(), 1);
-        assert_eq!(answer["etag"], "W/\"x\"");
+        towards_client(&mut response);
+        assert_eq!(response.len(), 1);
+        assert_eq!(response["etag"], "W/\"x\"");
     }
 }

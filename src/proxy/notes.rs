@@ -9,7 +9,8 @@ use super::environment::route::Route;
 use crate::business_central::Dialect;
 use crate::entra::ClientId;
 
-/// How far a request came, and how long the stages took. A value that is missing belongs to a stage that was not reached.
+/// How far a request came, and how long the stages took. A value that is missing belongs to a stage that was not
+/// reached.
 #[derive(Debug, Default)]
 pub struct Notes {
     /// The age of the first attempt's token.

@@ -71,10 +71,10 @@ impl Proxy {
         let listeners = {
             let (steps, current, connection_limit) =
                 (service::steps(current.clone()), current.clone(), connection_limit.clone());
-            let room = BacklogBudget::default();
+            let budget = BacklogBudget::default();
             Listeners::new(held, stop.clone(), move |listener, tls, accepting, stop| {
                 let service =
-                    accept::Service { steps: steps.clone(), current: current.clone(), room: room.clone(), stop };
+                    accept::Service { steps: steps.clone(), current: current.clone(), budget: budget.clone(), stop };
                 tokio::spawn(accept::accept(listener, tls, accepting, connection_limit.clone(), service))
             })
         };
@@ -155,7 +155,7 @@ impl Proxy {
 
     /// Accepts no more connections, closes idle ones, and waits for requests in flight until `grace` is over or
     /// `at_once` is
-    /// cancelled.
+    /// canceled.
     pub async fn drain(self, grace: Duration, at_once: CancellationToken) {
         self.stop.draining.cancel();
         self.stop.connections.close();

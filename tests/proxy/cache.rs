@@ -208,7 +208,7 @@ async fn errors_and_answers_for_one_are_not_kept() {
         assert_eq!(said(&rig.get(&path).await), status, "{number}");
         let again = said(&rig.get(&path).await).to_owned();
         // That it is no good for sharing is remembered for a while.
-        assert!([status, "bcproxy; fwd=bypass; detail=answer"].contains(&again.as_str()), "{number}: {again}");
+        assert!([status, "bcproxy; fwd=bypass; detail=response"].contains(&again.as_str()), "{number}: {again}");
         assert_eq!(rig.received().len(), 2 * (number + 1));
     }
 }

@@ -170,7 +170,7 @@ async fn an_answer_that_is_too_large_to_be_shared_streams_to_one_and_the_others_
         assert!(body.ends_with(b"end"));
     }
     // From now on nobody waits for the others to find that out.
-    assert_eq!(rig.get("/api/items").await.headers["cache-status"], "bcproxy; fwd=bypass; detail=answer");
+    assert_eq!(rig.get("/api/items").await.headers["cache-status"], "bcproxy; fwd=bypass; detail=response");
 }
 
 #[tokio::test]

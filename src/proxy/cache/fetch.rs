@@ -10,7 +10,7 @@ use super::cached_response::CachedResponse;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::upstream::UpstreamBody;
 
-/// A request in flight. It is cancelled when the last clone is dropped.
+/// A request in flight. It is canceled when the last clone is dropped.
 #[derive(Debug)]
 pub struct Fetch {
     outcome: watch::Receiver<Option<FetchOutcome>>,
@@ -21,7 +21,7 @@ pub struct Fetch {
 #[derive(Debug, Clone)]
 pub enum FetchOutcome {
     /// `is_stored`: whether later requests can use it.
-    Answer { cached: Arc<CachedResponse>, is_stored: bool },
+    Shared { cached: Arc<CachedResponse>, is_stored: bool },
     /// A response that can't be shared.
     SingleUse(SingleUse),
     /// The fetch failed, for all clients: a retry for each would make an outage worse.

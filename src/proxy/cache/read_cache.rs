@@ -127,7 +127,7 @@ where
                 CacheUse::Miss { why, cached }
             };
             match outcome {
-                FetchOutcome::Answer { cached, is_stored } => {
+                FetchOutcome::Shared { cached, is_stored } => {
                     let cache_use = if is_own { asked(is_stored.then_some(time)) } else { CacheUse::Coalesced };
                     return Ok(response(&draft, &cached, &directives, cache_use));
                 }
@@ -136,7 +136,7 @@ where
                         let received = Received { target: draft.target.clone(), response };
                         return Ok(with_cache_status(&draft.exchange, received, asked(None)));
                     }
-                    None => return self.bypass(draft, body, Bypass::Answer).await,
+                    None => return self.bypass(draft, body, Bypass::Response).await,
                 },
                 // It was another client that found the queue full; this one has its own place.
                 FetchOutcome::Rejected(rejection) if rejection.kind == Kind::Busy && !is_own && !was_rejected => {
@@ -169,9 +169,9 @@ where
                 let is_true =
                     ticket.moment().stage == Stage::Quiet && route.connector.changes.moment(company) == ticket.moment();
                 let is_stored = is_true && terms::may_be_stored(cached.status) && ticket.keep(&cached, time);
-                FetchOutcome::Answer { cached, is_stored }
+                FetchOutcome::Shared { cached, is_stored }
             }
-            Err(NotShareable::Answer(response)) => FetchOutcome::SingleUse(SingleUse::new(*response)),
+            Err(NotShareable::Response(response)) => FetchOutcome::SingleUse(SingleUse::new(*response)),
             Err(NotShareable::Failed(fault)) => FetchOutcome::Rejected(fault.into()),
         }
     }
@@ -179,7 +179,7 @@ where
 
 /// Why a response can't be shared.
 enum NotShareable {
-    Answer(Box<Response<UpstreamBody>>),
+    Response(Box<Response<UpstreamBody>>),
     Failed(Fault),
 }
 
@@ -191,19 +191,19 @@ async fn buffer(
 ) -> Result<CachedResponse, NotShareable> {
     if !terms::may_be_shared(response.headers()) {
         ticket.remember_unshared();
-        return Err(NotShareable::Answer(Box::new(response)));
+        return Err(NotShareable::Response(Box::new(response)));
     }
     let head = ticket.key().size() + CachedResponse::size_of_head(response.headers());
     let length = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
     let Some(mut budget) = ticket.store().budget(head + length.unwrap_or(MAX_BYTES)) else {
-        return Err(NotShareable::Answer(Box::new(response)));
+        return Err(NotShareable::Response(Box::new(response)));
     };
     let is_whole = response.body_mut().read_ahead(MAX_BYTES, time).await;
     let is_whole = is_whole.map_err(|error| NotShareable::Failed(Fault::CutShort(error)))?;
     let length = response.body().ahead().map(|piece| piece.len()).sum();
     if !is_whole || length > MAX_BYTES {
         ticket.remember_unshared();
-        return Err(NotShareable::Answer(Box::new(response)));
+        return Err(NotShareable::Response(Box::new(response)));
     }
     let mut bytes = Vec::with_capacity(length);
     response.body().ahead().for_each(|piece| bytes.extend_from_slice(piece));

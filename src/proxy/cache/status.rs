@@ -42,7 +42,7 @@ pub enum Bypass {
     /// The company's data is being changed at this moment.
     Change,
     /// The response is too large, or meant for one client.
-    Answer,
+    Response,
 }
 
 impl CacheUse {
@@ -94,7 +94,7 @@ impl Bypass {
             Self::Media => "media",
             Self::Body => "body",
             Self::Change => "change",
-            Self::Answer => "answer",
+            Self::Response => "response",
         }
     }
 
@@ -107,7 +107,7 @@ impl Bypass {
             Self::Media => "it asks for a stored file",
             Self::Body => "it has a body",
             Self::Change => "the company's data is being changed",
-            Self::Answer => "the answer is too large or meant for one program",
+            Self::Response => "the response is too large or meant for one client",
         }
     }
 }

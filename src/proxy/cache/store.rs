@@ -46,7 +46,7 @@ struct Entry {
 
 #[derive(Debug)]
 enum EntryKind {
-    Answer {
+    Shared {
         cached: Arc<CachedResponse>,
         moment: ChangeState,
     },
@@ -110,13 +110,13 @@ impl ResponseStore {
         let mut state = self.0.lock();
         if let Some(Entry { kind, until }) = state.cached.get(key).filter(|entry| entry.until > now) {
             match kind {
-                EntryKind::Unshared { .. } => return Lookup::Bypass(Bypass::Answer),
-                EntryKind::Answer { cached, moment: then }
+                EntryKind::Unshared { .. } => return Lookup::Bypass(Bypass::Response),
+                EntryKind::Shared { cached, moment: then }
                     if *then == moment && directives.accept_age(cached.age(now)) =>
                 {
                     return Lookup::Hit { cached: cached.clone(), ttl: *until - now };
                 }
-                EntryKind::Answer { .. } => {}
+                EntryKind::Shared { .. } => {}
             }
         }
         // This client may have seen the write's response already; the clients of an earlier fetch had not.
@@ -207,7 +207,7 @@ impl FetchTicket {
     pub fn keep(&self, cached: &Arc<CachedResponse>, time: Duration) -> bool {
         let is_latest = self.is_joinable();
         if is_latest {
-            let kind = EntryKind::Answer { cached: cached.clone(), moment: self.moment };
+            let kind = EntryKind::Shared { cached: cached.clone(), moment: self.moment };
             self.store.keep(self.key.clone(), Entry { kind, until: Instant::now() + time });
         }
         is_latest

@@ -62,8 +62,8 @@ impl Dispatch {
     async fn acquire_permit(&self, member: &Member) -> Result<Result<Option<Permit>, AcquireError>, Rejection> {
         let Some(limiter) = self.draft.limiter(member) else { return Ok(Ok(None)) };
         let exchange = &self.draft.exchange;
-        let program = (self.draft.route().settings.path.as_str(), exchange.user_agent.as_ref());
-        let client = ClientKey::new(exchange.client.ip(), program);
+        let fingerprint = (self.draft.route().settings.path.as_str(), exchange.user_agent.as_ref());
+        let client = ClientKey::new(exchange.client.ip(), fingerprint);
         tokio::select! {
             biased;
             permit = limiter.acquire(client, self.deadline, self.priority) => Ok(permit.map(|permit| {

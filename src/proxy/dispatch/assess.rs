@@ -104,7 +104,8 @@ impl Dispatch {
         }
     }
 
-    /// Reads the beginning of a body that is changed on its way: until it has arrived, nothing was forwarded and a retry is possible.
+    /// Reads the beginning of a body that is changed on its way: until it has arrived, nothing was forwarded and a
+    /// retry is possible.
     async fn read_ahead(&self, response: &mut Response<UpstreamBody>) -> Result<(), hyper::Error> {
         let Draft { exchange, target, .. } = &self.draft;
         if BodyPlan::of(exchange, target, response.status(), response.headers()).changes_body() {

@@ -1,4 +1,5 @@
-//! Forwarding: one attempt is sent to Business Central, and the head of its response comes back or the reason why there is none.
+//! Forwarding: one attempt is sent to Business Central, and the head of its response comes back or the reason why there
+//! is none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub struct Outbound {
     pub route: Arc<Route>,
     /// The request as it is sent.
     pub request: Request<RequestBody>,
-    /// Whether it is cancelled when its client disconnects.
+    /// Whether it is canceled when its client disconnects.
     pub cancel_on_disconnect: bool,
 }
 

@@ -28,8 +28,8 @@ pub struct Answered<'a> {
 
 /// Whether a request with this response is retried.
 ///
-/// Never after 408 and 504: Business Central may still be working on it. After 503 a write is retried only where the error's code says that
-/// it never began.
+/// Never after 408 and 504: Business Central may still be working on it. After 503 a write is retried only where the
+/// error's code says that it never began.
 pub fn after_response(only_reads: bool, answered: Answered<'_>) -> Option<Retry> {
     let not_begun = answered.code.is_some_and(|code| NOT_EXECUTED.contains(&code));
     match answered.status {

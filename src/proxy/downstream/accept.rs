@@ -43,7 +43,7 @@ pub struct Stop {
 pub struct Service<S> {
     pub steps: S,
     pub current: Current,
-    pub room: BacklogBudget,
+    pub budget: BacklogBudget,
     pub stop: Stop,
 }
 
@@ -124,14 +124,14 @@ async fn turn_away(mut socket: TcpStream, why: LimitReached) {
 }
 
 async fn serve_plain(socket: TcpStream, peer: SocketAddr, service: Service<impl Steps>) {
-    let socket = Socket::new(socket, peer, Scheme::HTTP, service.room.clone());
+    let socket = Socket::new(socket, peer, Scheme::HTTP, service.budget.clone());
     let client = socket.connection();
     serve(socket, client, service).await;
 }
 
 async fn serve_secured(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor, service: Service<impl Steps>) {
     // On the heap: what a handshake needs, an idle connection need not keep.
-    let mut securing = Box::pin(SecuredSocket::secure(socket, peer, tls, service.room.clone()));
+    let mut securing = Box::pin(SecuredSocket::secure(socket, peer, tls, service.budget.clone()));
     let secured = tokio::select! {
         biased;
         secured = &mut securing => secured,

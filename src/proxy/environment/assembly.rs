@@ -141,9 +141,9 @@ impl Assembled {
             limiter.remove_limits();
         }
         let keeping = self.routes.iter().filter(|route| route.settings.cache.is_some());
-        let kept_of: HashSet<*const Changes> = keeping.map(|route| Arc::as_ptr(&route.connector.changes)).collect();
+        let cached_for: HashSet<*const Changes> = keeping.map(|route| Arc::as_ptr(&route.connector.changes)).collect();
         for changes in self.shared.changes.values() {
-            changes.set_tracked(kept_of.contains(&Arc::as_ptr(changes)));
+            changes.set_tracked(cached_for.contains(&Arc::as_ptr(changes)));
         }
     }
 }

@@ -36,7 +36,8 @@ pub struct LookUpGuard<'l> {
 }
 
 impl CompanyList {
-    /// The company, from the list at hand. `None` when it has to be looked up: there is no list, or the company may be newer than it.
+    /// The company, from the list at hand. `None` when it has to be looked up: there is no list, or the company may be
+    /// newer than it.
     pub fn find(&self, wanted: &CompanyRef, now: Instant) -> Option<Result<Arc<Company>, Rejection>> {
         let listed = self.listed.load();
         let listed = listed.as_ref()?;
@@ -47,7 +48,8 @@ impl CompanyList {
         }
     }
 
-    /// The company or the failure of the last look-up, without waiting for one that is in flight; `None` before the first.
+    /// The company or the failure of the last look-up, without waiting for one that is in flight; `None` before the
+    /// first.
     pub fn last_known(&self, wanted: &CompanyRef) -> Option<Result<Arc<Company>, Rejection>> {
         if let Some(listed) = self.listed.load().as_ref() {
             let found = companies::find(&listed.companies, wanted);
@@ -64,7 +66,8 @@ impl CompanyList {
 }
 
 impl LookUpGuard<'_> {
-    /// The failure of a look-up that ended less than a second before `now`: repeating it would add load to a service that is down.
+    /// The failure of a look-up that ended less than a second before `now`: repeating it would add load to a service
+    /// that is down.
     pub fn recent_failure(&self, now: Instant) -> Option<Rejection> {
         let failure = self.failure.as_ref().filter(|failure| failure.at + RETRY_PAUSE > now)?;
         Some(failure.rejection.clone())

@@ -1,4 +1,5 @@
-//! A connector in service: one environment of Business Central, with the applications, the limiters and the connections that lead there.
+//! A connector in service: one environment of Business Central, with the applications, the limiters and the connections
+//! that lead there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,9 +105,9 @@ impl Connector {
     /// The rejection of a request whose fresh token Business Central rejected; names the set-up step that is wrong.
     pub fn credentials_rejected(&self, member: &Member, token: &Token) -> Rejection {
         let lacks_role = token.claims.as_ref().is_some_and(|claims| !claims.has_data_role());
-        let trouble = if lacks_role { guide::MISSING_ROLE } else { guide::APPLICATION_REJECTED };
+        let known_error = if lacks_role { guide::MISSING_ROLE } else { guide::APPLICATION_REJECTED };
         let message = format!(
-            "Business Central refuses the token of connector `{}` (environment {}, client ID {}). {trouble}",
+            "Business Central refuses the token of connector `{}` (environment {}, client ID {}). {known_error}",
             self.settings.name,
             self.address.environment(),
             member.client_id

@@ -18,7 +18,8 @@ pub trait LookUp: Sync {
     /// Whether OData has an unbound action of this name.
     fn has_action(&self, name: &str) -> impl Future<Output = Result<bool, Rejection>> + Send;
 
-    /// Whether the subscription at this address, in this company, is about one of `companies`; also when it does not exist.
+    /// Whether the subscription at this address, in this company, is about one of `companies`; also when it does not
+    /// exist.
     fn is_subscribed_in(
         &self,
         subscription: SubscriptionKind,

@@ -51,7 +51,8 @@ impl Route {
         }
     }
 
-    /// The route's company as far as it is known without a look-up: `Some(None)` when clients name it, `None` when it is not known yet.
+    /// The route's company as far as it is known without a look-up: `Some(None)` when clients name it, `None` when it
+    /// is not known yet.
     pub fn known_company(&self) -> Option<Option<Arc<Company>>> {
         match &self.settings.company {
             None => Some(None),
@@ -62,7 +63,8 @@ impl Route {
         }
     }
 
-    /// Checks in the background whether the company still exists, after Business Central answered 404; at most once a minute.
+    /// Checks in the background whether the company still exists, after Business Central answered 404; at most once a
+    /// minute.
     ///
     /// A company that is gone is forgotten, and the next request is rejected with the names of those that exist.
     pub fn recheck_company(self: &Arc<Self>) {

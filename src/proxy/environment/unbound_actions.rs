@@ -59,12 +59,12 @@ impl UnboundActions {
 }
 
 async fn look_up(http: &HttpClient, url: &str, authorization: &HeaderValue) -> Option<HashSet<String>> {
-    let mut answer = http.get(url, authorization).await.ok()?;
-    if answer.status() != StatusCode::OK {
+    let mut response = http.get(url, authorization).await.ok()?;
+    if response.status() != StatusCode::OK {
         return None;
     }
     let mut imports = ActionImports::default();
-    while let Some(piece) = answer.chunk().await.ok()? {
+    while let Some(piece) = response.chunk().await.ok()? {
         imports.push(&piece);
     }
     Some(imports.names())

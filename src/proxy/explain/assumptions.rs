@@ -12,7 +12,8 @@ use crate::proxy::rejection::Rejection;
 /// What is supposed where only Business Central knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Assumption {
-    /// Whether an id (or a name) in the request is that of the company which the configuration gives by name (or by id).
+    /// Whether an id (or a name) in the request is that of the company which the configuration gives by name (or by
+    /// id).
     pub is_same_company: bool,
     /// Whether what looks like an unbound action is one.
     pub is_action: bool,
@@ -20,7 +21,8 @@ pub struct Assumption {
     pub is_subscribed_in: bool,
 }
 
-/// Answers by a supposition. What the configuration does not say stands in for itself and is given a readable form at the end.
+/// Answers by a supposition. What the configuration does not say stands in for itself and is given a readable form at
+/// the end.
 #[derive(Debug)]
 pub struct AssumedLookUps {
     assumption: Assumption,
@@ -115,7 +117,8 @@ impl AssumedCompany {
         Self { wanted: wanted.clone(), maybe: None, company, stand_in }
     }
 
-    /// Notes what the resource names and the configuration does not know; takes it for this company's, if that is supposed.
+    /// Notes what the resource names and the configuration does not know; takes it for this company's, if that is
+    /// supposed.
     fn meet(&mut self, resource: &Resource, is_same: bool) {
         if self.maybe.is_some() {
             return;

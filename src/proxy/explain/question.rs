@@ -23,7 +23,8 @@ pub struct Question {
 }
 
 impl Question {
-    /// The head as it would come in: with the `Host` of a client that reached us by our own address, unless the question names another.
+    /// The head as it would come in: with the `Host` of a client that reached us by our own address, unless the
+    /// question names another.
     pub(super) fn head(&self, local: &LocalAddress) -> Vec<u8> {
         let names_host = self
             .headers

@@ -138,12 +138,12 @@ impl HeaderChanges {
         let mut changes = Self::default();
         for name in after.keys().filter(|name| !is_framing(name.as_str())) {
             let values: Vec<_> = after.get_all(name).iter().collect();
-            let place = match before.get_all(name).iter().collect::<Vec<_>>() {
+            let target = match before.get_all(name).iter().collect::<Vec<_>>() {
                 known if known == values => continue,
                 known if known.is_empty() => &mut changes.added,
                 _ => &mut changes.changed,
             };
-            place.extend(values.into_iter().map(|value| Header::new(name.as_str(), value.as_bytes())));
+            target.extend(values.into_iter().map(|value| Header::new(name.as_str(), value.as_bytes())));
         }
         let removed = before.keys().filter(|name| !after.contains_key(*name) && !is_framing(name.as_str()));
         changes.removed = removed.map(ToString::to_string).collect();

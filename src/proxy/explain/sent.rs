@@ -45,8 +45,9 @@ impl Walk<'_> {
                 request: resource,
             };
             let as_sent = RequestBody::buffered(given.clone(), None);
-            let room = Arc::new(Semaphore::new(1));
-            let Checked { body: checked, .. } = inspect(&inside, self.dialect(found), &mut head, as_sent, room).await?;
+            let budget = Arc::new(Semaphore::new(1));
+            let Checked { body: checked, .. } =
+                inspect(&inside, self.dialect(found), &mut head, as_sent, budget).await?;
             body =
                 checked.bytes().filter(|checked| *checked != given).map(|it| String::from_utf8_lossy(it).into_owned());
         } else {
@@ -108,7 +109,7 @@ impl Walk<'_> {
     fn response(&self, settings: &config::Route, resource: &Resource) -> ResponseChanges {
         let bodies = DOCUMENTS.iter().filter_map(|content_type| {
             let document = document_of(resource, &self.head.method, content_type)?;
-            Some(BodyChange { content_type, changed: turned(document) })
+            Some(BodyChange { content_type, changed: rewritten(document) })
         });
         let list = list_to_filter(resource, &self.head.method).filter(|_| !reachable(settings).is_empty());
         let list = list.map(|list| match list {
@@ -189,7 +190,7 @@ fn origin(choice: &CompanyChoice<'_>, settings: &config::Route, resource: &Resou
 }
 
 /// How addresses in a document are turned.
-fn turned(document: Document) -> &'static str {
+fn rewritten(document: Document) -> &'static str {
     match document {
         Document::Json => "annotations that are links (@odata.context, @odata.nextLink, @odata.id, …)",
         Document::JsonBatch => "in each answer of the batch: its headers, and annotations that are links",

@@ -1,6 +1,7 @@
 //! The walk through the data path's steps, with nothing sent.
 //!
-//! Where a step would ask Business Central, both answers are assumed in turn ([`assumptions`](super::assumptions)): there is a case for each.
+//! Where a step would ask Business Central, both answers are assumed in turn ([`assumptions`](super::assumptions)):
+//! there is a case for each.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A queue that is fair between clients: one with many requests waiting gets no more permits than one with a single request.
+//! A queue that is fair between clients: one with many requests waiting gets no more permits than one with a single
+//! request.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,14 +7,15 @@ use std::net::IpAddr;
 
 /// What the queue is fair between: one program on one machine, as far as that can be told.
 ///
-/// The address alone would make one client of all programs on this machine, or behind one router: a report would delay a till. One client
-/// per connection would favor whoever opens the most. So the key is address, route and `User-Agent`. Within a client, requests are served
-/// in order of arrival, which is fair to its connections, since each has one request at a time.
+/// The address alone would make one client of all programs on this machine, or behind one router: a report would delay
+/// a till. One client per connection would favor whoever opens the most. So the key is address, route and `User-Agent`.
+/// Within a client, requests are served in order of arrival, which is fair to its connections, since each has one
+/// request at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientKey {
     ip: IpAddr,
     /// A hash. Two programs whose hashes collide share one place in the rotation.
-    program: u64,
+    fingerprint: u64,
 }
 
 /// Something that is queued and may leave before it is served.
@@ -35,11 +37,11 @@ pub struct FairQueue<T> {
 }
 
 impl ClientKey {
-    /// `program`: whatever tells programs at one address apart.
-    pub fn new(ip: IpAddr, program: impl Hash) -> Self {
+    /// `fingerprint`: whatever tells programs at one address apart.
+    pub fn new(ip: IpAddr, fingerprint: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
-        program.hash(&mut hasher);
-        Self { ip, program: hasher.finish() }
+        fingerprint.hash(&mut hasher);
+        Self { ip, fingerprint: hasher.finish() }
     }
 }
 
@@ -107,7 +109,8 @@ impl<T: Queued> FairQueue<T> {
         self.len
     }
 
-    /// Removes the entries that have left, once they outnumber the `waiting` ones: amortized, a departure costs constant time.
+    /// Removes the entries that have left, once they outnumber the `waiting` ones: amortized, a departure costs
+    /// constant time.
     pub fn compact(&mut self, waiting: usize) {
         if self.len > 2 * waiting + COMPACT_FROM {
             self.remove_departed();

@@ -1,6 +1,7 @@
 //! Limiters: Business Central's limits on concurrency and rate, enforced in front of it.
 //!
-//! Legacy clients don't understand 429. Requests beyond the limits are queued here, fairly between clients, instead of rejected there.
+//! Legacy clients don't understand 429. Requests beyond the limits are queued here, fairly between clients, instead of
+//! rejected there.
 
 mod dequeue_rate;
 mod fair_queue;

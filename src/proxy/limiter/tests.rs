@@ -246,9 +246,9 @@ async fn an_evicted_request_is_queued_by_another_limiter_even_if_that_is_full() 
 async fn a_permit_is_contended_when_others_wait_and_none_is_granted() {
     let second = Duration::from_secs(1);
     let limiter = Limiter::new(limits(2, 1000, 300, 1000));
-    let (kept, other) = (acquire(&limiter, 1).await.unwrap(), acquire(&limiter, 1).await.unwrap());
+    let (held, other) = (acquire(&limiter, 1).await.unwrap(), acquire(&limiter, 1).await.unwrap());
     tokio::time::advance(60 * second).await;
-    assert!(!kept.is_contended(), "nobody waits");
+    assert!(!held.is_contended(), "nobody waits");
 
     let waiting = [(); 2].map(|()| {
         tokio::spawn({
@@ -258,28 +258,28 @@ async fn a_permit_is_contended_when_others_wait_and_none_is_granted() {
     });
     settle().await;
     tokio::time::advance(9 * second).await;
-    assert!(!kept.is_contended());
+    assert!(!held.is_contended());
     drop(other);
     settle().await;
     tokio::time::advance(9 * second).await;
-    assert!(!kept.is_contended(), "one was granted");
+    assert!(!held.is_contended(), "one was granted");
     tokio::time::advance(2 * second).await;
-    assert!(kept.is_contended());
+    assert!(held.is_contended());
     limiter.pause(30 * second);
-    assert!(!kept.is_contended(), "the queue waits for the pause, not for a permit");
+    assert!(!held.is_contended(), "the queue waits for the pause, not for a permit");
     tokio::time::advance(31 * second).await;
-    assert!(kept.is_contended());
+    assert!(held.is_contended());
 
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
     settle().await;
-    assert!(!kept.is_contended(), "they left");
+    assert!(!held.is_contended(), "they left");
     tokio::time::advance(60 * second).await;
     let _waiting = tokio::spawn({
         let limiter = limiter.clone();
         async move { acquire(&limiter, 3).await }
     });
     settle().await;
-    assert!(!kept.is_contended(), "this one has just been queued");
+    assert!(!held.is_contended(), "this one has just been queued");
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,11 +36,11 @@ impl AccessRecord {
         self.outcome = Outcome::ClientStalled;
         let (longest_pause, why) = match stall {
             Stall::Overdue => (idle, "`body_idle`"),
-            Stall::InTheWay => (PATIENCE_OF_OTHERS, "while others waited for its permit"),
+            Stall::Blocking => (PATIENCE_OF_OTHERS, "while others waited for its permit"),
         };
         self.reason = Some(format!(
-            "The client read nothing of its response for {} s ({why}), or less than {MIN_BYTES_PER_SECOND} bytes a second for longer, and was \
-             disconnected to release its permit. Have it read a response to its end before processing it, or request less at once.",
+            "The client read nothing of its response for {} s ({why}), or less than {MIN_BYTES_PER_SECOND} bytes a second for longer. \
+             It was disconnected to release its permit. Have it read a response to its end before processing it, or request less at once.",
             longest_pause.as_secs_f32()
         ));
     }

@@ -34,7 +34,8 @@ pub struct Problem {
 }
 
 impl Problems {
-    /// Adds a problem; the oldest beyond [`MAX_PROBLEMS`] is dropped. Path and reason are cut short where they are long.
+    /// Adds a problem; the oldest beyond [`MAX_PROBLEMS`] is dropped. Path and reason are cut short where they are
+    /// long.
     pub fn push(&self, problem: Problem) {
         let problem = Problem { path: shortened(&problem.path), reason: shortened(&problem.reason), ..problem };
         let mut problems = self.0.lock().unwrap_or_else(PoisonError::into_inner);

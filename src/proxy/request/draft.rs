@@ -138,7 +138,8 @@ impl Draft {
 
     /// Completes when the client has left and nobody else waits for the response.
     ///
-    /// Only for the time before anything is sent. A client that announced `Connection: close` may only mean that it has no more to send.
+    /// Only for the time before anything is sent. A client that announced `Connection: close` may only mean that it has
+    /// no more to send.
     pub async fn abandoned(&self) {
         if self.exchange.keeps_connection && !self.is_shared {
             self.exchange.client.closed_by_client().await;
@@ -147,7 +148,7 @@ impl Draft {
         }
     }
 
-    /// Whether the request is cancelled when its client disconnects, even after it was sent.
+    /// Whether the request is canceled when its client disconnects, even after it was sent.
     pub fn cancel_on_disconnect(&self) -> bool {
         self.exchange.cancel_on_disconnect() && !self.is_shared
     }

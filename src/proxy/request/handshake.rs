@@ -1,7 +1,8 @@
-//! The NTLM handshake: a client that begins one gets its challenge here, behind route and allow-list; nothing of it is forwarded.
+//! The NTLM handshake: a client that begins one gets its challenge here, behind route and allow-list; nothing of it is
+//! forwarded.
 //!
-//! The rule that lets all kinds of old clients in: never challenge unasked, answer a type 1, drop everything else. Until passwords are
-//! verified, any response to any challenge is accepted, on any connection.
+//! The rule that lets all kinds of old clients in: never challenge unasked, answer a type 1, drop everything else.
+//! Until passwords are verified, any response to any challenge is accepted, on any connection.
 
 use super::credentials::Credentials;
 use crate::proxy::body::client_body::ClientBody;

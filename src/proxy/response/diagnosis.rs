@@ -13,17 +13,17 @@ use crate::guide::{self, KnownError};
 use crate::proxy::upstream::UpstreamBody;
 
 /// The known error, if the set-up may be at fault. The body remains to be read.
-pub async fn diagnose(answer: &mut Response<UpstreamBody>) -> Result<Option<&'static KnownError>, hyper::Error> {
-    let status = answer.status();
-    let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+pub async fn diagnose(response: &mut Response<UpstreamBody>) -> Result<Option<&'static KnownError>, hyper::Error> {
+    let status = response.status();
+    let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let code = match status {
         StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
             if kind.starts_with(b"application/json") =>
         {
-            code_of(answer).await?
+            code_of(response).await?
         }
         StatusCode::INTERNAL_SERVER_ERROR if kind.starts_with(b"text/xml") => {
-            text_of(answer).await?.as_deref().and_then(soap::fault_class)
+            text_of(response).await?.as_deref().and_then(soap::fault_class)
         }
         // The body does not matter.
         StatusCode::TOO_MANY_REQUESTS => None,
@@ -33,22 +33,22 @@ pub async fn diagnose(answer: &mut Response<UpstreamBody>) -> Result<Option<&'st
 }
 
 /// The value of `Proxy-Status` that carries the diagnosis.
-pub fn proxy_status(received: StatusCode, trouble: &KnownError) -> Option<HeaderValue> {
+pub fn proxy_status(received: StatusCode, known_error: &KnownError) -> Option<HeaderValue> {
     // A string of a structured field is ASCII.
-    let text: String = trouble.to_string().replace('→', ">").chars().filter(|c| matches!(c, ' '..='~')).collect();
+    let text: String = known_error.to_string().replace('→', ">").chars().filter(|c| matches!(c, ' '..='~')).collect();
     let text = text.replace('\\', "\\\\").replace('"', "\\\"");
     HeaderValue::try_from(format!("bcproxy; received-status={}; details=\"{text}\"", received.as_u16())).ok()
 }
 
 /// `error.code` of a response. The body remains to be read.
-pub async fn code_of(answer: &mut Response<UpstreamBody>) -> Result<Option<String>, hyper::Error> {
-    Ok(text_of(answer).await?.as_deref().and_then(error_code))
+pub async fn code_of(response: &mut Response<UpstreamBody>) -> Result<Option<String>, hyper::Error> {
+    Ok(text_of(response).await?.as_deref().and_then(error_code))
 }
 
 /// The body of a short response, decoded. It remains to be read.
-async fn text_of(answer: &mut Response<UpstreamBody>) -> Result<Option<Vec<u8>>, hyper::Error> {
-    let is_gzip = answer.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
-    let body = answer.body_mut();
+async fn text_of(response: &mut Response<UpstreamBody>) -> Result<Option<Vec<u8>>, hyper::Error> {
+    let is_gzip = response.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
+    let body = response.body_mut();
     if !body.read_ahead(MAX_ERROR_BYTES, ERROR_READ_TIMEOUT).await? {
         return Ok(None);
     }

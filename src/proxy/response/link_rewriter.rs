@@ -65,9 +65,8 @@ impl Turn for LinkRewriter {
 /// Enough for an entry and the entries expanded in it.
 const KNOWN_SETS: usize = 4;
 
-/// The length of what follows an entity set, if it is the same on both sides and can't change the route: keys of plain
-/// characters, and
-/// properties.
+/// The length of what follows an entity set, if it is the same on both sides and can't change the route. That is so for
+/// keys of plain characters, and for properties.
 fn plain_key(text: &[u8]) -> Option<usize> {
     let length = text.iter().position(|byte| !IS_PLAIN[usize::from(*byte)]).unwrap_or(text.len());
     let key = text.get(..length)?;

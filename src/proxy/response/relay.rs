@@ -34,7 +34,7 @@ pub async fn relay(
     // From here on hyper chooses the version.
     head.version = Version::HTTP_11;
     let idle = target.route.settings.timeouts.body_idle;
-    let treatment @ BodyPlan { document, filtered, is_decoded } =
+    let plan @ BodyPlan { document, filtered, is_decoded } =
         BodyPlan::of(exchange, &target, head.status, &head.headers);
     exchange.client.may_stall(idle);
     let links = Links::new(exchange.clone(), target.clone());
@@ -48,7 +48,7 @@ pub async fn relay(
         headers::of_changed_body(&mut head.headers);
         let length = filter_list(list, &target, &mut body).await?;
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    } else if treatment.changes_body() {
+    } else if plan.changes_body() {
         headers::of_changed_body(&mut head.headers);
         let limit = if exchange.version == Version::HTTP_10 { MEASURED_BYTES_HTTP_10 } else { MEASURED_BYTES };
         // HEAD would need the length of GET's response, which is not known here.
@@ -62,7 +62,7 @@ pub async fn relay(
     if let Some(completion) = exchange.credentials.completion() {
         head.headers.insert(WWW_AUTHENTICATE, completion);
     }
-    if let Some(field) = diagnosis.and_then(|trouble| diagnosis::proxy_status(head.status, trouble)) {
+    if let Some(field) = diagnosis.and_then(|known_error| diagnosis::proxy_status(head.status, known_error)) {
         head.headers.append(PROXY_STATUS, field);
     }
     let record = AccessRecord::new(exchange.clone(), head.status, diagnosis.map(ToString::to_string));
@@ -71,13 +71,13 @@ pub async fn relay(
 
 /// Filters a list to the route's companies. Returns the new length.
 async fn filter_list(list: List, target: &Target, body: &mut TransformedBody) -> Result<usize, Rejection> {
-    let filtered = |answer: &[u8]| {
+    let filtered = |response: &[u8]| {
         let companies = target.companies.within.as_deref()?;
         match list {
-            List::Companies => system_service::filter_companies(answer, companies),
+            List::Companies => system_service::filter_companies(response, companies),
             List::Subscriptions(kind) => {
                 let environment = &target.route.connector.address;
-                SubscriptionFilter { kind, companies, environment }.filter_list(answer)
+                SubscriptionFilter { kind, companies, environment }.filter_list(response)
             }
         }
     };

@@ -192,7 +192,7 @@ impl Source {
 
 impl fmt::Debug for LinkRewriting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turning").finish_non_exhaustive()
+        f.debug_struct("LinkRewriting").finish_non_exhaustive()
     }
 }
 

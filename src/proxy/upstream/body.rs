@@ -1,4 +1,5 @@
-//! A response's body as it comes from Business Central, or from the cache. Its end releases the connection and whatever the request holds.
+//! A response's body as it comes from Business Central, or from the cache. Its end releases the connection and whatever
+//! the request holds.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,7 +15,8 @@ use hyper::body::Incoming;
 
 use super::pool::{Connection, Pool};
 
-/// Something a request holds until the last byte of its response has arrived. It is dropped when the body ends, in whatever way.
+/// Something a request holds until the last byte of its response has arrived. It is dropped when the body ends, in
+/// whatever way.
 pub trait HeldUntilEnd: Send + Sync + 'static {
     /// The body has arrived in full.
     fn completed(&mut self) {}

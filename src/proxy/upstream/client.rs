@@ -151,6 +151,6 @@ impl fmt::Debug for Upstream {
     }
 }
 
-/// The most bytes read at once, which also bounds a response's head. hyper's default of 408 KiB costs no less CPU, but in a burst of large
-/// responses each keeps the small ones waiting for longer, and a slow reader holds more.
+/// The most bytes read at once, which also bounds a response's head. hyper's default of 408 KiB costs no less CPU. In a
+/// burst of large responses, each would keep the small ones waiting for longer, and a slow reader would hold more.
 const MAX_READ_BYTES: usize = 256 * 1024;

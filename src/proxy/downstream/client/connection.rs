@@ -76,7 +76,7 @@ pub enum Stall {
     /// It may not take so little for so long.
     Overdue,
     /// Others waited for what it kept from them, and it took too little for [`PATIENCE_OF_OTHERS`].
-    InTheWay,
+    Blocking,
 }
 
 /// How long a client may take nothing of an answer while others wait for what it keeps.

@@ -107,7 +107,7 @@ impl Socket {
             ready!(self.timer.poll_until(context, next_look));
             self.next_look = None;
         }
-        Poll::Ready(Stall::InTheWay)
+        Poll::Ready(Stall::Blocking)
     }
 
     /// Reads and discards until the client closes too, so that it gets to read our answer.
