@@ -1,10 +1,10 @@
 //! `bcproxy certificate`: from nothing to a listener that a program trusts, and nothing that is there is lost.
 
-#[path = "proxy/process.rs"]
+#[path = "common/process.rs"]
 mod process;
-#[path = "proxy/rig.rs"]
+#[path = "common/rig.rs"]
 mod rig;
-#[path = "proxy/wire.rs"]
+#[path = "common/wire.rs"]
 mod wire;
 
 use std::path::Path;

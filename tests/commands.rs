@@ -1,8 +1,8 @@
 //! The commands as an administrator types them: exit codes, what is printed, what is logged.
 
-#[path = "proxy/process.rs"]
+#[path = "common/process.rs"]
 mod process;
-#[path = "proxy/rig.rs"]
+#[path = "common/rig.rs"]
 mod rig;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,8 +1,8 @@
 //! The files in `examples/`, each run in front of the simulator.
 
-#[path = "proxy/process.rs"]
+#[path = "common/process.rs"]
 mod process;
-#[path = "proxy/rig.rs"]
+#[path = "common/rig.rs"]
 mod rig;
 
 use std::path::{Path, PathBuf};

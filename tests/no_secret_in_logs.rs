@@ -2,9 +2,9 @@
 //!
 //! A crate of its own: what is logged is a matter of the whole process.
 
-#[path = "proxy/connect_proxy.rs"]
+#[path = "common/connect_proxy.rs"]
 mod connect_proxy;
-#[path = "proxy/rig.rs"]
+#[path = "common/rig.rs"]
 mod rig;
 
 use std::collections::HashSet;

@@ -12,9 +12,9 @@
 //!
 //! Tests with a client are ignored unless asked for, since a new machine has none: `cargo test -- --ignored`. `.ci/run` installs them.
 
-#[path = "../proxy/process.rs"]
+#[path = "../common/process.rs"]
 mod process;
-#[path = "../proxy/rig.rs"]
+#[path = "../common/rig.rs"]
 mod rig;
 
 mod matrix;

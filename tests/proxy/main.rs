@@ -1,9 +1,14 @@
-//! bcproxy as its users see it: real sockets on one side, the simulator over real TLS on the other. One file per behaviour.
+//! bcproxy from the outside: real sockets on one side, the simulator over real TLS on the other. One file per behavior.
 
+#[path = "../common/certificates.rs"]
 mod certificates;
+#[path = "../common/connect_proxy.rs"]
 mod connect_proxy;
+#[path = "../common/process.rs"]
 mod process;
+#[path = "../common/rig.rs"]
 mod rig;
+#[path = "../common/wire.rs"]
 mod wire;
 
 mod addresses;
@@ -23,10 +28,10 @@ mod entra_errors;
 mod explained;
 mod faults;
 mod forwarding;
-mod gate;
 mod handshake;
 mod hosts;
 mod https;
+mod limiter;
 mod load;
 mod messages;
 mod old_odata;

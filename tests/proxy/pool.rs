@@ -1,4 +1,4 @@
-//! A connector with several applications: they share the work, and one that can't do its share is not waited for.
+//! A connector with several applications: they share the requests, and an unusable one is skipped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,9 +37,9 @@ async fn with_two(prepare: impl FnOnce(&Rig)) -> Arc<Rig> {
     Arc::new(rig)
 }
 
-fn in_work(received: &[&Received]) -> Vec<Uuid> {
-    let in_work = received.iter().filter(|received| received.outcome == Outcome::Pending);
-    in_work.filter_map(|received| received.application).collect()
+fn in_flight(received: &[&Received]) -> Vec<Uuid> {
+    let in_flight = received.iter().filter(|received| received.outcome == Outcome::Pending);
+    in_flight.filter_map(|received| received.application).collect()
 }
 
 async fn get(rig: Arc<Rig>) -> StatusCode {
@@ -52,18 +52,18 @@ fn many(count: usize, rig: &Arc<Rig>) -> tokio::task::JoinHandle<Vec<StatusCode>
 }
 
 #[tokio::test]
-async fn two_applications_do_twice_as_much_at_once() {
+async fn two_applications_double_the_concurrency() {
     let latch = Latch::closed();
     let rig = with_two(|rig| rig.script(Times::Always, Script::response(StatusCode::OK).hold_head(&latch))).await;
     let clients = many(40, &rig);
-    rig.wait_for(|received| in_work(received).len() == 10).await;
+    rig.wait_for(|received| in_flight(received).len() == 10).await;
     let own = rig.simulator.settings().client_id;
-    let busy = in_work(&rig.received().iter().collect::<Vec<_>>());
+    let busy = in_flight(&rig.received().iter().collect::<Vec<_>>());
     assert_eq!(busy.iter().filter(|application| **application == own).count(), 5, "{busy:?}");
     latch.open();
     assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 40]);
     assert_eq!(rig.simulator.business_central().throttled(), 0);
-    // Each has done half of it, so as many turns were taken as half of the requests.
+    // Each got half of the requests.
     let by_own = rig.received().iter().filter(|received| received.application == Some(own)).count();
     assert!((19..=21).contains(&by_own), "{by_own} of 40");
 }
@@ -83,9 +83,12 @@ async fn soap_calls_share_the_environments_limits() {
             async move { rig.call_soap("/soap/Codeunit/Tools").await.status }
         }
     }));
-    rig.wait_for(|received| in_work(received).len() == 5).await;
+    // All twelve are there, so none that should be queued is merely late.
+    assert_eq!(rig.soap_limiter_at(12).await, (5, 7));
+    rig.wait_for(|received| in_flight(received).len() == 5).await;
     latch.open();
     assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 12]);
+    assert_eq!(rig.simulator.business_central().peak_concurrency(), 5);
     assert_eq!(rig.simulator.business_central().throttled(), 0);
 }
 
@@ -106,9 +109,9 @@ async fn while_one_is_throttled_the_other_carries_on() {
     });
     rig.wait_for(|received| received.len() == 1).await;
     let throttled = rig.received()[0].application;
-    // Those that wait for it already are sent elsewhere too: the clock stands still, so none of them could wait for its pause to end.
+    // Requests that it already queues move too: the clock is stopped, so its pause can't end.
     let clients = many(30, &rig);
-    rig.wait_for(|received| in_work(received).len() == 10).await;
+    rig.wait_for(|received| in_flight(received).len() == 10).await;
     latch.open();
     assert_eq!(within(write).await.unwrap(), StatusCode::CREATED);
     assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 30]);
@@ -120,7 +123,7 @@ async fn while_one_is_throttled_the_other_carries_on() {
 }
 
 #[tokio::test]
-async fn one_that_is_disabled_under_load_fails_no_request_and_is_used_again_when_it_is_mended() {
+async fn an_application_disabled_under_load_fails_no_request_and_is_used_again_once_enabled() {
     let clock = HeldClock::new();
     let rig = with_two(|rig| rig.script(Times::Always, Script::response(StatusCode::OK))).await;
     let clients = tokio::spawn(at_once(20, {
@@ -138,35 +141,37 @@ async fn one_that_is_disabled_under_load_fails_no_request_and_is_used_again_when
     rig.wait_for(|received| by_other(received) > 20).await;
     rig.simulator.business_central().set_application_enabled(OTHER, false);
     within(clients).await.unwrap();
-    let refused = |rig: &Rig| rig.received().iter().filter(|it| it.status == Some(StatusCode::UNAUTHORIZED)).count();
-    assert!(refused(&rig) > 0);
+    let rejected = |rig: &Rig| rig.received().iter().filter(|it| it.status == Some(StatusCode::UNAUTHORIZED)).count();
+    assert!(rejected(&rig) > 0);
 
-    // Set aside: no request is spent on it.
-    let before = refused(&rig);
+    // It is set aside: no request goes out as it.
+    let before = rejected(&rig);
     assert_eq!(within(many(20, &rig)).await.unwrap(), [StatusCode::OK; 20]);
-    assert_eq!(refused(&rig), before);
+    assert_eq!(rejected(&rig), before);
 
-    // It is tried again after a while, in vain at first, unseen by its client.
+    // It is tried again after a while, at first without success, which the client doesn't notice.
     clock.advance(Duration::from_secs(301)).await;
     assert_eq!(within(many(4, &rig)).await.unwrap(), [StatusCode::OK; 4]);
-    assert!(refused(&rig) > before);
+    assert!(rejected(&rig) > before);
     rig.simulator.business_central().set_application_enabled(OTHER, true);
     clock.advance(Duration::from_secs(301)).await;
-    let before = refused(&rig);
+    let before = rejected(&rig);
     assert_eq!(within(many(10, &rig)).await.unwrap(), [StatusCode::OK; 10]);
-    assert_eq!(refused(&rig), before);
+    assert_eq!(rejected(&rig), before);
     let received = rig.received();
     assert!(received[received.len() - 10..].iter().any(|it| it.application == Some(OTHER)));
 }
 
 #[tokio::test]
-async fn one_without_a_token_is_passed_over_and_with_none_left_the_reason_is_said() {
+async fn an_application_without_a_token_is_skipped_and_if_none_is_left_the_error_says_why() {
     let rig = with_two(|rig| rig.simulator.entra().replace_secrets(OTHER, "another")).await;
     rig.simulator.revoke_tokens();
     assert_eq!(within(many(10, &rig)).await.unwrap(), [StatusCode::OK; 10]);
-    assert!(rig.received().iter().filter(|it| it.token_accepted()).all(|it| it.application != Some(OTHER)));
+    let own = rig.simulator.settings().client_id;
+    let accepted = rig.received().into_iter().filter(Received::token_accepted).map(|it| it.application);
+    assert_eq!(accepted.collect::<Vec<_>>(), [Some(own); 10]);
 
-    for application in [OTHER, rig.simulator.settings().client_id] {
+    for application in [OTHER, own] {
         rig.simulator.business_central().set_application_enabled(application, false);
     }
     let refusal = rig.get("/odata/Customer").await.refusal();
@@ -174,7 +179,7 @@ async fn one_without_a_token_is_passed_over_and_with_none_left_the_reason_is_sai
 }
 
 #[tokio::test]
-async fn the_log_names_the_application_a_request_went_out_as_and_those_that_are_throttled_or_refused() {
+async fn the_log_names_the_application_of_a_request_and_those_throttled_or_rejected() {
     let prepared = two().top("log: { format: json }").prepare().await;
     register(&prepared.simulator);
     let business_central = prepared.simulator.business_central();
@@ -196,7 +201,7 @@ async fn the_log_names_the_application_a_request_went_out_as_and_those_that_are_
     let line = process.log_line(is_access).await;
     assert_eq!((&line["client_id"], &line["attempts"]), (&other.to_string().into(), &2.into()), "{line}");
 
-    // Nobody is left to do it but the one that must not: where it waited in vain is told, too.
+    // Only the paused application is left: the log names it as well.
     business_central.set_application_enabled(other, false);
     assert_eq!(get().await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(process.log_line(is_warning).await["client_id"], other.to_string());
@@ -204,11 +209,30 @@ async fn the_log_names_the_application_a_request_went_out_as_and_those_that_are_
     assert_eq!((&line["client_id"], &line["status"]), (&throttled.to_string().into(), &429.into()), "{line}");
 }
 
+/// What eight concurrent requests, and one after the application is disabled, show of a connector with one application.
+async fn behavior_of_one(plan: Plan) -> ((usize, usize), u64, u16, String) {
+    let (rig, latch) = (shared(plan).await, Latch::closed());
+    rig.script(Times::Always, Script::response(StatusCode::OK).hold_head(&latch));
+    let clients = many(8, &rig);
+    let limited = rig.limiter_at(8).await;
+    latch.open();
+    assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 8]);
+    let own = rig.simulator.settings().client_id;
+    let applications: Vec<_> = rig.received().iter().map(|received| received.application).collect();
+    assert_eq!(applications, [Some(own); 8]);
+    let tokens = rig.simulator.token_requests();
+    rig.simulator.business_central().set_application_enabled(own, false);
+    let rejection = rig.get("/api/items").await.refusal();
+    (limited, tokens, rejection.status, rejection.code)
+}
+
 #[tokio::test]
-async fn a_pool_of_one_is_no_other_than_a_single_application() {
+async fn a_pool_of_one_behaves_like_a_single_application() {
     let plan = Plan::default();
     let client_id = plan.settings.client_id;
     let applications = format!("applications: [ {{ client_id: {client_id}, client_secret: {{ file: secret.txt }} }} ]");
-    let rig = shared(plan.connector("client_id: -").connector("client_secret: -").connector(&applications)).await;
-    assert_eq!(rig.get("/api/customers").await.status, 200);
+    let pool = plan.connector("client_id: -").connector("client_secret: -").connector(&applications);
+    let single = behavior_of_one(Plan::default()).await;
+    assert_eq!(single, ((5, 3), 1, 502, "Proxy_CredentialsRejected".to_owned()));
+    assert_eq!(behavior_of_one(pool).await, single);
 }

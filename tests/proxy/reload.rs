@@ -10,7 +10,7 @@ use bcproxy::simulator::{Latch, Script, Times};
 use hyper::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use crate::rig::{HeldClock, Plan, Prepared, Rig, send, within};
+use crate::rig::{HeldClock, Plan, Prepared, Rig, send};
 use crate::wire::Wire;
 
 impl Prepared {
@@ -50,18 +50,6 @@ async fn with_its_only_place_taken() -> (Rig, String, Latch, Wire) {
     first.send("GET /one/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     rig.wait_for(|received| received.len() == 1).await;
     (rig, text, latch, first)
-}
-
-/// Waits until so many requests are in work or wait for it.
-async fn until_load(rig: &Rig, count: usize) {
-    let connector = &rig.proxy.connectors()[0];
-    let gate = connector.pool.members().next().unwrap().limiter.clone().unwrap();
-    within(async {
-        while gate.load() < count {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
 }
 
 const ROUTE: &str = "routes: [ { path: /one, to: api/v2.0 } ]";
@@ -142,7 +130,7 @@ async fn who_waits_goes_on_when_the_limits_are_switched_off() {
     let (mut rig, text, latch, mut first) = with_its_only_place_taken().await;
     let mut second = Wire::connect(rig.address()).await;
     second.send("GET /one/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    until_load(&rig, 2).await;
+    rig.limiter_at(2).await;
 
     reload(&mut rig, &text.replace("limits: { concurrency: 1 }", "limits: off")).await;
     assert_eq!(second.answer().await.0.status(), 200);

@@ -1,12 +1,12 @@
 //! The set-up, whole and with one thing wrong: what `bcproxy doctor` finds, what a client is told, what `bcproxy setup` asks and writes.
 
-#[path = "../proxy/certificates.rs"]
+#[path = "../common/certificates.rs"]
 mod certificates;
-#[path = "../proxy/connect_proxy.rs"]
+#[path = "../common/connect_proxy.rs"]
 mod connect_proxy;
-#[path = "../proxy/process.rs"]
+#[path = "../common/process.rs"]
 mod process;
-#[path = "../proxy/rig.rs"]
+#[path = "../common/rig.rs"]
 mod rig;
 
 mod credentials;

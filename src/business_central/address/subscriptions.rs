@@ -147,7 +147,7 @@ mod tests {
         );
         for (path, portion) in [
             ("/subscriptions", Some(SubscriptionScope::All)),
-            ("/subscription_scope()", Some(SubscriptionScope::All)),
+            ("/subscriptions()", Some(SubscriptionScope::All)),
             ("/companies(name='A')/SUBSCRIPTIONS", Some(SubscriptionScope::All)),
             ("/subscriptions/$count", Some(SubscriptionScope::Derived)),
             ("/subscriptions/x", Some(SubscriptionScope::Derived)),

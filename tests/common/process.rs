@@ -1,4 +1,4 @@
-//! The real program, as a process of its own.
+//! The bcproxy binary, run as a process.
 #![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::ffi::OsStr;
@@ -20,7 +20,7 @@ pub struct Process {
     errors: Lines,
 }
 
-/// What a process writes, line by line.
+/// The lines that a process writes.
 struct Lines {
     coming: mpsc::UnboundedReceiver<String>,
     seen: Vec<String>,
@@ -39,14 +39,14 @@ impl Process {
         Self::start_with(arguments, folder, &[])
     }
 
-    /// The same with more variables in its environment.
+    /// The same with additional environment variables.
     pub fn start_with(arguments: &[impl AsRef<OsStr>], folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bcproxy"));
         command.args(arguments).current_dir(folder).envs(variables.iter().copied()).stdin(Stdio::null());
         Self::spawn(command)
     }
 
-    /// Any command that becomes a bcproxy.
+    /// Any command that runs bcproxy.
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command
             .env_remove("BC_CLIENT_SECRET")
@@ -66,13 +66,13 @@ impl Process {
         Self::start(&arguments, file.parent().unwrap())
     }
 
-    /// The same with more variables in its environment.
+    /// The same with additional environment variables.
     pub fn run_with(file: &Path, variables: &[(&str, &str)]) -> Self {
         let arguments = [OsStr::new("run"), OsStr::new("--config"), file.as_os_str()];
         Self::start_with(&arguments, file.parent().unwrap(), variables)
     }
 
-    /// Where it serves, as its log says.
+    /// The address it listens on, from its log.
     pub async fn address(&mut self) -> SocketAddr {
         const LINE: &str = "listening on ";
         loop {
@@ -85,7 +85,7 @@ impl Process {
         }
     }
 
-    /// The first line of the log that fulfils a condition, of those not seen yet.
+    /// The next log line that meets a condition.
     pub async fn log_line(&mut self, mut condition: impl FnMut(&Value) -> bool) -> Value {
         loop {
             let line = self.errors.next().await.expect("the log ended");
@@ -97,7 +97,7 @@ impl Process {
         }
     }
 
-    /// The next line of standard output that fulfils a condition.
+    /// The next line of standard output that meets a condition.
     pub async fn output_line(&mut self, condition: impl Fn(&str) -> bool) -> String {
         loop {
             let line = self.output.next().await.expect("the output ended");
@@ -114,7 +114,7 @@ impl Process {
         assert!(sent.success());
     }
 
-    /// The most memory it ever held, in KiB.
+    /// Its peak memory, in KiB.
     #[cfg(target_os = "linux")]
     pub fn peak_memory(&self) -> u64 {
         let id = self.child.id().expect("it has ended");
@@ -123,7 +123,7 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Waits until it has ended of its own accord.
+    /// Waits until it exits.
     pub async fn end(mut self) -> Ended {
         let code = within(self.child.wait()).await.unwrap().code();
         let (output, errors) = (self.output.all().await, self.errors.all().await);

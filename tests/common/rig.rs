@@ -1,4 +1,4 @@
-//! A simulator, a proxy in front of it, and clients that show every byte.
+//! A simulator, a proxy in front of it, and HTTP clients.
 #![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::net::SocketAddr;
@@ -21,11 +21,11 @@ use tokio::net::TcpStream;
 use tokio::runtime::{self, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 
-/// What a rig is built from; the default is one connector with a company, the default routes, and `erp`, `erp-gw` and `oldserver` as names.
+/// The settings of a rig. By default: one connector with a company, the default routes, the hosts `erp`, `erp-gw` and `oldserver`.
 #[derive(Default)]
 pub struct Plan {
     pub settings: Settings,
-    /// More lines of the connector, without indentation. A key here replaces the default one.
+    /// Lines of the connector, without indentation. A key here replaces the default one.
     pub connector: Vec<String>,
     /// More connectors to the same simulator: name and lines.
     pub more_connectors: Vec<(String, Vec<String>)>,
@@ -50,7 +50,7 @@ pub struct Rig {
     pub folder: TempDir,
 }
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -58,16 +58,16 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// What an answer of the proxy's own says.
+/// The content of an error response of the proxy itself.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The status meant; a SOAP fault is sent with 500.
+    /// The intended status; a SOAP fault is sent with 500.
     pub status: u16,
     pub code: String,
     pub message: String,
 }
 
-/// Holds the runtime's clock for as long as it lives: only [`advance`](Self::advance) moves it, while the network goes on as ever.
+/// Stops the runtime's clock while it lives: only [`advance`](Self::advance) moves it. The network is not affected.
 pub struct HeldClock {
     _held: std::sync::mpsc::Sender<()>,
 }
@@ -78,7 +78,7 @@ impl Plan {
         self
     }
 
-    /// One more connector to the same simulator, made like the first.
+    /// Adds a connector to the same simulator, with the same defaults.
     pub fn another_connector(mut self, name: &str, lines: &[&str]) -> Self {
         self.more_connectors.push((name.to_owned(), lines.iter().map(ToString::to_string).collect()));
         self
@@ -95,13 +95,13 @@ impl Plan {
         self
     }
 
-    /// The simulator is known by names that only an [outbound proxy](crate::connect_proxy::ConnectProxy) can look up.
+    /// Gives the simulator host names that only an [outbound proxy](crate::connect_proxy::ConnectProxy) can resolve.
     pub fn far(mut self) -> Self {
         self.is_far = true;
         self
     }
 
-    /// The proxy speaks HTTPS, with a certificate for `localhost` of the authority in `local-ca.pem`.
+    /// Makes the proxy serve HTTPS, with a certificate for `localhost` from the authority in `local-ca.pem`.
     pub fn secured(mut self) -> Self {
         self.is_secured = true;
         self.top(&format!("listen: {SECURED}"))
@@ -111,14 +111,14 @@ impl Plan {
         self.start_after(|_| {}).await
     }
 
-    /// Starts the simulator, lets `change` change it, and only then starts the proxy, which asks for its first token at once.
+    /// Starts the simulator, applies `change` to it, then starts the proxy, which fetches its first token immediately.
     pub async fn start_after(self, change: impl FnOnce(&Simulator)) -> Rig {
         let prepared = self.prepare().await;
         change(&prepared.simulator);
         prepared.start().await
     }
 
-    /// The simulator and the files of a proxy that does not run yet.
+    /// The simulator and the files of a proxy that isn't running yet.
     pub async fn prepare(mut self) -> Prepared {
         let simulator = Simulator::start(self.settings).await.unwrap();
         let folder = TempDir::new().unwrap();
@@ -138,13 +138,13 @@ impl Prepared {
         Rig { simulator: self.simulator, proxy, folder: self.folder }
     }
 
-    /// What reached Business Central, but for the proxy's own look-up of the companies.
+    /// The requests that reached Business Central, except the proxy's own look-up of the companies.
     pub fn received(&self) -> Vec<Received> {
         received(&self.simulator)
     }
 }
 
-/// Puts into a folder what [`SECURED`] names, and the authority that vouches for it.
+/// Writes the files that [`SECURED`] names into a folder, and the certificate of their authority.
 pub fn certify(folder: &Path) {
     let lifetime = time::Duration::days(30);
     let authority = CertificateAuthority::new("test CA", lifetime).unwrap();
@@ -154,7 +154,7 @@ pub fn certify(folder: &Path) {
     std::fs::write(folder.join("server-key.pem"), certified.private_key.as_bytes()).unwrap();
 }
 
-/// An item of `listen` that speaks HTTPS.
+/// An item of `listen` for HTTPS.
 pub const SECURED: &str = "{ address: 127.0.0.1:0, tls: { certificate: server.pem, private_key: server-key.pem } }";
 
 fn write(
@@ -185,7 +185,7 @@ fn write(
     let connector = |(name, own): &(String, Vec<String>)| {
         let replaced: Vec<String> = own.iter().map(|line| key(line)).collect();
         let lines = defaults.iter().filter(|line| !replaced.contains(&key(line))).chain(own);
-        // `company: -` is how a plan asks for none.
+        // `company: -` leaves the key out.
         let lines: String = lines.filter(|line| !line.ends_with(": -")).map(|line| format!("    {line}\n")).collect();
         format!("  {name}:\n{lines}")
     };
@@ -235,26 +235,26 @@ impl Rig {
         TcpStream::connect(self.address()).await.unwrap()
     }
 
-    /// Sends these bytes on a connection of their own and reads until the proxy closes it.
+    /// Sends these bytes on a new connection and reads until the proxy closes it.
     ///
-    /// The error is that of the reading, together with what was read before it.
+    /// Returns what was read, and the error that ended it, if any.
     pub async fn raw(&self, bytes: impl AsRef<[u8]>) -> (String, std::io::Result<()>) {
         let mut stream = self.connect().await;
         stream.write_all(bytes.as_ref()).await.unwrap();
         read_to_end(&mut stream).await
     }
 
-    /// Has `/api/items` answered like this: something no connector looks up on its own.
+    /// Scripts the responses to `/api/items`, which no connector requests by itself.
     pub fn script(&self, times: Times, script: Script) {
         self.simulator.business_central().script(Matcher::any().path_ending("/items"), times, script);
     }
 
-    /// What reached Business Central, but for the proxy's own look-up of the companies.
+    /// The requests that reached Business Central, except the proxy's own look-up of the companies.
     pub fn received(&self) -> Vec<Received> {
         received(&self.simulator)
     }
 
-    /// What Business Central answers when the last request that reached it comes again, past the proxy and without compression.
+    /// Business Central's response when the last request is repeated without the proxy and without compression.
     pub async fn past_the_proxy(&self) -> Bytes {
         let Received { method, target, mut headers, body, .. } = self.received().pop().unwrap();
         headers.remove("accept-encoding");
@@ -265,7 +265,24 @@ impl Rig {
         within(answer.bytes()).await.unwrap()
     }
 
-    /// Waits until the requests that reached Business Central, but for the look-up, fulfil a condition.
+    /// Waits until the first application's limiter has this many requests; how many are in flight and queued then.
+    pub async fn limiter_at(&self, load: usize) -> (usize, usize) {
+        let connector = &self.proxy.connectors()[0];
+        let limiter = connector.pool.members().next().unwrap().limiter.clone().unwrap();
+        until(|| limiter.load() == load).await;
+        let state = limiter.state();
+        (state.in_flight, state.waiting)
+    }
+
+    /// The same for the limiter of the environment's SOAP calls.
+    pub async fn soap_limiter_at(&self, load: usize) -> (usize, usize) {
+        let limiter = self.proxy.connectors()[0].soap_limiter.clone().unwrap();
+        until(|| limiter.load() == load).await;
+        let state = limiter.state();
+        (state.in_flight, state.waiting)
+    }
+
+    /// Waits until the requests that reached Business Central, except the look-up, meet a condition.
     pub async fn wait_for(&self, mut condition: impl FnMut(&[&Received]) -> bool) {
         let condition = |received: &[Received]| {
             let received: Vec<&Received> = received.iter().filter(|received| !is_look_up(received)).collect();
@@ -280,12 +297,12 @@ impl HeldClock {
     pub fn new() -> Self {
         tokio::time::pause();
         let (held, until_dropped) = std::sync::mpsc::channel();
-        // A paused clock leaps to the next timer when everything waits, unless blocking work is under way.
+        // A paused clock jumps to the next timer when all tasks are idle, unless a blocking task is running.
         tokio::task::spawn_blocking(move || until_dropped.recv());
         Self { _held: held }
     }
 
-    /// Timers go off at whole milliseconds, rounded up: the clock is turned by one more.
+    /// Timers fire at whole milliseconds, rounded up, so the clock moves by one more.
     pub async fn advance(&self, by: Duration) {
         tokio::time::advance(by + Duration::from_millis(1)).await;
     }
@@ -308,13 +325,13 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// What an answer of the proxy's own says, in whichever dialect; what all of them have in common is checked here.
+    /// The content of an error response of the proxy itself, in any dialect; checks what all of them have in common.
     pub fn refusal(&self) -> Refusal {
         assert!(!self.headers.contains_key("www-authenticate"), "{self:?}");
         assert_eq!(self.headers["x-request-id"].len(), 36, "{self:?}");
         assert!(self.headers["proxy-status"].to_str().unwrap().starts_with("bcproxy; error="), "{self:?}");
         if self.headers["content-type"] == "text/xml; charset=utf-8" {
-            assert_eq!(self.status, 500, "old clients read a fault nowhere else");
+            assert_eq!(self.status, 500, "old clients parse a fault only in a 500");
             let text = self.text();
             let fault = roxmltree::Document::parse(&text).unwrap();
             let part = |name: &str| {
@@ -342,7 +359,7 @@ impl Answer {
     }
 }
 
-/// One request on a connection of its own, answered to the end.
+/// Sends one request on a new connection and reads the whole response.
 pub async fn send(
     address: SocketAddr,
     method: Method,
@@ -368,9 +385,9 @@ pub async fn send(
     Answer { status: head.status, headers: head.headers, body }
 }
 
-/// Calls a codeunit the way .NET Framework does: the body is sent when the proxy has asked for it with `100 Continue`.
+/// Calls a codeunit as .NET Framework does: the body follows the proxy's `100 Continue`.
 ///
-/// The request has passed the guard and found its route when this ends; [`read_to_end`] gets the answer.
+/// On return, the request has passed the guard and has its route; [`read_to_end`] reads the response.
 pub async fn begin_soap_call(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
@@ -390,16 +407,16 @@ pub async fn begin_soap_call(address: SocketAddr) -> TcpStream {
 /// A harmless call of a codeunit.
 pub const SOAP_ECHO: &str = r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><Echo xmlns="urn:microsoft-dynamics-schemas/codeunit/Tools"><text>hello</text></Echo></s:Body></s:Envelope>"#;
 
-/// Reads until the other side closes or breaks off.
+/// Reads until the other side closes or resets the connection.
 pub async fn read_to_end(stream: &mut TcpStream) -> (String, std::io::Result<()>) {
     let mut read = Vec::new();
     let result = within(stream.read_to_end(&mut read)).await;
     (String::from_utf8_lossy(&read).into_owned(), result.map(|_| ()))
 }
 
-/// Waits for something that must happen; that it does not is a failure, how long it takes is not.
+/// Waits for an event that must happen, with a generous deadline.
 ///
-/// By the clock on the wall: one that a test holds would let it wait for ever.
+/// The deadline uses the wall clock: with a stopped clock, it would never expire.
 pub async fn within<T>(event: impl Future<Output = T>) -> T {
     static WALL: LazyLock<Runtime> = LazyLock::new(|| {
         runtime::Builder::new_multi_thread().worker_threads(1).thread_name("wall").enable_time().build().unwrap()
@@ -407,13 +424,23 @@ pub async fn within<T>(event: impl Future<Output = T>) -> T {
     let patience = AbortOnDropHandle::new(WALL.spawn(async { tokio::time::sleep(PATIENCE).await }));
     tokio::select! {
         outcome = event => outcome,
-        _ = patience => panic!("it did not happen within {PATIENCE:?}"),
+        _ = patience => panic!("the event did not happen within {PATIENCE:?}"),
     }
 }
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Starts that many at once and collects their results.
+/// Polls a condition that must come true, with the same deadline.
+pub async fn until(mut condition: impl FnMut() -> bool) {
+    within(async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Runs that many tasks concurrently and collects their results.
 pub async fn at_once<T: Send + 'static, F>(count: usize, start: impl Fn(usize) -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Business Central takes only so much of an application at a time; what exceeds that waits its turn and sees no error.
+//! Requests beyond Business Central's limits are queued, and their clients see no error.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use hyper::{Method, StatusCode};
 use crate::rig::{HeldClock, Plan, Rig, at_once, shared, within};
 use crate::wire::Wire;
 
-/// Holds every request for items back until the latch opens.
+/// Holds back the response to every request for items until the latch opens.
 fn hold(rig: &Rig, latch: &Latch) {
     rig.script(Times::Always, Script::response(StatusCode::OK).hold_head(latch));
 }
 
-fn in_work(received: &[&Received]) -> usize {
+fn in_flight(received: &[&Received]) -> usize {
     received.iter().filter(|received| received.outcome == Outcome::Pending).count()
 }
 
@@ -22,24 +22,25 @@ async fn get_items(rig: Arc<Rig>) -> StatusCode {
 }
 
 #[tokio::test]
-async fn no_more_are_in_work_than_business_central_takes_and_all_are_answered() {
+async fn no_more_requests_are_in_flight_than_business_central_accepts_and_all_are_answered() {
     let (rig, latch) = (shared(Plan::default()).await, Latch::closed());
     hold(&rig, &latch);
     let clients = tokio::spawn(at_once(30, {
         let rig = rig.clone();
         move |_| get_items(rig.clone())
     }));
-    rig.wait_for(|received| in_work(received) == 5).await;
-    // SOAP calls and other environments have places of their own.
+    assert_eq!(rig.limiter_at(30).await, (5, 25));
+    rig.wait_for(|received| in_flight(received) == 5).await;
+    // SOAP calls have a limiter of their own.
     assert_eq!(rig.call_soap("/soap/Codeunit/Tools").await.status, 200);
-    assert_eq!(in_work(&rig.received().iter().collect::<Vec<_>>()), 5);
+    assert_eq!(in_flight(&rig.received().iter().collect::<Vec<_>>()), 5);
     let most = tokio::spawn({
         let rig = rig.clone();
         async move {
             let mut most = 0;
             rig.wait_for(|received| {
-                most = most.max(in_work(received));
-                received.len() == 31 && in_work(received) == 0
+                most = most.max(in_flight(received));
+                received.len() == 31 && in_flight(received) == 0
             })
             .await;
             most
@@ -51,7 +52,7 @@ async fn no_more_are_in_work_than_business_central_takes_and_all_are_answered() 
 }
 
 #[tokio::test]
-async fn connectors_of_one_application_share_its_places_and_the_tightest_limit_holds() {
+async fn connectors_of_one_application_share_its_permits_and_the_tightest_limit_applies() {
     let plan = Plan::default()
         .connector("limits: { concurrency: 3 }")
         .another_connector("other", &["limits: { concurrency: 2 }"])
@@ -65,67 +66,70 @@ async fn connectors_of_one_application_share_its_places_and_the_tightest_limit_h
             async move { rig.get(["/a/items", "/b/items"][number % 2]).await.status }
         }
     }));
-    rig.wait_for(|received| in_work(received) == 2).await;
+    // All eight are there, so none that should be queued is merely late.
+    assert_eq!(rig.limiter_at(8).await, (2, 6));
+    rig.wait_for(|received| in_flight(received) == 2).await;
     latch.open();
     assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 8]);
+    assert_eq!(rig.simulator.business_central().peak_concurrency(), 2);
 }
 
 #[tokio::test]
-async fn without_limits_nothing_waits() {
+async fn without_limits_nothing_is_queued() {
     let (rig, latch) = (shared(Plan::default().connector("limits: off")).await, Latch::closed());
     hold(&rig, &latch);
     let clients = tokio::spawn(at_once(12, {
         let rig = rig.clone();
         move |_| get_items(rig.clone())
     }));
-    rig.wait_for(|received| in_work(received) == 12).await;
+    rig.wait_for(|received| in_flight(received) == 12).await;
     latch.open();
     assert_eq!(within(clients).await.unwrap(), [StatusCode::OK; 12]);
 }
 
 #[tokio::test]
-async fn who_finds_no_place_is_told_when_to_come_back() {
+async fn a_429_for_a_full_queue_says_when_to_retry() {
     let clock = HeldClock::new();
     let plan = Plan::default().connector("limits: { concurrency: 1, queue: 1, wait: 20s }");
     let (rig, latch) = (shared(plan).await, Latch::closed());
     hold(&rig, &latch);
-    let in_work = tokio::spawn(get_items(rig.clone()));
+    let in_flight = tokio::spawn(get_items(rig.clone()));
     rig.wait_for(|received| !received.is_empty()).await;
     let mut waiting = Wire::connect(rig.address()).await;
     waiting.send("GET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
 
-    // Either of the two may come first; the other finds the queue full.
-    let refusal = loop {
-        let refused = tokio::select! {
-            answer = rig.get("/api/items") => answer,
+    // Either of the two may arrive first; the other finds the queue full.
+    let rejected = loop {
+        let response = tokio::select! {
+            response = rig.get("/api/items") => response,
             (head, _) = waiting.answer() => {
                 assert_eq!(head.status(), StatusCode::TOO_MANY_REQUESTS);
                 waiting.send("GET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
                 continue;
             }
         };
-        break refused;
+        break response;
     };
-    let said = refusal.refusal();
+    let said = rejected.refusal();
     assert_eq!((said.status, said.code.as_str()), (429, "Proxy_Busy"), "{}", said.message);
     assert!(said.message.contains("`queue`") && said.message.contains("Nothing was carried out"), "{}", said.message);
-    assert!((1..=600).contains(&refusal.retry_after()));
+    assert!((1..=600).contains(&rejected.retry_after()));
 
     clock.advance(std::time::Duration::from_secs(20)).await;
     let (head, body) = waiting.answer().await;
     assert_eq!(head.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(String::from_utf8_lossy(&body).contains("`wait`"));
     latch.open();
-    assert_eq!(within(in_work).await.unwrap(), StatusCode::OK);
+    assert_eq!(within(in_flight).await.unwrap(), StatusCode::OK);
     assert_eq!(rig.received().len(), 1);
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_the_queue_is_not_carried_out() {
+async fn a_queued_request_is_dropped_when_its_client_disconnects() {
     let plan = Plan::default().connector("limits: { concurrency: 1, queue: 1 }");
     let (rig, latch) = (shared(plan).await, Latch::closed());
     hold(&rig, &latch);
-    let in_work = tokio::spawn(get_items(rig.clone()));
+    let in_flight = tokio::spawn(get_items(rig.clone()));
     rig.wait_for(|received| !received.is_empty()).await;
     let mut leaves = Wire::connect(rig.address()).await;
     let body = r#"{"displayName":"Never"}"#;
@@ -136,15 +140,18 @@ async fn a_client_that_leaves_the_queue_is_not_carried_out() {
             body.len()
         ))
         .await;
+    assert_eq!(rig.limiter_at(2).await, (1, 1));
     leaves.reset();
+    assert_eq!(rig.limiter_at(1).await, (1, 0));
     latch.open();
-    assert_eq!(within(in_work).await.unwrap(), StatusCode::OK);
-    // Its place is free again, for one who stays.
+    assert_eq!(within(in_flight).await.unwrap(), StatusCode::OK);
+    // Its place in the queue is free again.
     assert_eq!(rig.get("/api/items").await.status, 200);
+    assert_eq!(rig.simulator.business_central().writes(), 0);
 }
 
 #[tokio::test]
-async fn a_slow_answer_keeps_its_place_to_its_last_byte_and_a_client_that_leaves_gives_it_back() {
+async fn a_slow_response_keeps_its_permit_to_its_last_byte_and_a_disconnect_releases_it() {
     let plan = Plan::default().connector("limits: { concurrency: 1 }");
     let (rig, latch) = (shared(plan).await, Latch::closed());
     let slow = Script::response(StatusCode::OK).send("begun").hold(&latch).fill(4 << 20);
@@ -159,7 +166,8 @@ async fn a_slow_answer_keeps_its_place_to_its_last_byte_and_a_client_that_leaves
         let rig = rig.clone();
         async move { rig.send(Method::GET, "/api/customers", &[], "").await.status }
     });
-    assert_eq!(rig.received().len(), 1, "the first one's answer has not ended");
+    assert_eq!(rig.limiter_at(3).await, (1, 2), "the first response has not ended");
+    assert_eq!(rig.received().len(), 1);
     latch.open();
     stays.count(head.header("content-length").unwrap().parse().unwrap()).await;
     leaves.head().await;
@@ -168,7 +176,7 @@ async fn a_slow_answer_keeps_its_place_to_its_last_byte_and_a_client_that_leaves
 }
 
 #[tokio::test]
-async fn a_429_pauses_the_gate_and_is_retried_unseen() {
+async fn a_429_pauses_the_limiter_and_is_retried_unseen() {
     let clock = HeldClock::new();
     let rig = shared(Plan::default()).await;
     let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(7));
@@ -179,7 +187,8 @@ async fn a_429_pauses_the_gate_and_is_retried_unseen() {
     });
     rig.wait_for(|received| received.first().is_some_and(|first| first.outcome == Outcome::Answered)).await;
     let other = tokio::spawn(get_items(rig.clone()));
-    // The others wait as well: the application is what is limited.
+    assert_eq!(rig.limiter_at(2).await, (0, 2));
+    // The limit is the application's, so its other requests wait too.
     assert_eq!(rig.call_soap("/soap/Codeunit/Tools").await.status, 200);
     assert_eq!(rig.received().len(), 2);
     clock.advance(std::time::Duration::from_secs(7)).await;
@@ -189,7 +198,7 @@ async fn a_429_pauses_the_gate_and_is_retried_unseen() {
 }
 
 #[tokio::test]
-async fn a_429_that_can_not_be_waited_for_says_what_to_change() {
+async fn a_429_without_a_limiter_says_what_to_change() {
     let rig = Plan::default().connector("limits: off").start().await;
     let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(600));
     rig.simulator.business_central().script(Matcher::any().path_ending("/customers"), Times::Next(1), busy);
