@@ -25,8 +25,8 @@ pub mod admin;
 pub mod business_central;
 pub mod cli;
 pub mod config;
-pub mod daemon;
-pub mod doctor;
+mod daemon;
+mod doctor;
 pub mod entra;
 mod error_chain;
 pub mod guide;
@@ -38,5 +38,5 @@ mod shared_socket;
 #[cfg(feature = "demo")]
 pub mod simulator;
 mod small_file;
-pub mod telemetry;
+mod telemetry;
 pub mod tls;

@@ -16,6 +16,7 @@ use crate::small_file;
 /// A configuration, and what in its file is probably not meant as written.
 #[derive(Debug, Clone)]
 pub struct Loaded {
+    /// The configuration.
     pub config: Config,
     /// Warnings only, often none.
     pub warnings: Diagnostics,

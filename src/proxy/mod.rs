@@ -7,7 +7,7 @@ mod dispatch;
 mod downstream;
 mod environment;
 mod exchange;
-pub mod explain;
+pub(crate) mod explain;
 mod filter;
 mod headers;
 mod limiter;

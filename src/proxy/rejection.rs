@@ -17,7 +17,9 @@ use crate::outbound;
 /// A rejected request: the kind of error, and a message that says what to do.
 #[derive(Debug, Clone)]
 pub struct Rejection {
+    /// The kind, which decides about status and code.
     pub kind: Kind,
+    /// What happened, where, and what to do.
     pub message: String,
     /// When a retry makes sense.
     pub retry_after: Option<Duration>,
@@ -111,6 +113,7 @@ fn proxy_status(step: outbound::ConnectFailure) -> &'static str {
 }
 
 impl Rejection {
+    /// A rejection without `Retry-After`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), retry_after: None }
     }
@@ -129,6 +132,7 @@ impl Rejection {
         Self::new(Kind::ResponseBroken, message)
     }
 
+    /// The same, with `Retry-After`.
     pub fn retry_after(self, pause: Duration) -> Self {
         Self { retry_after: Some(pause), ..self }
     }

@@ -42,15 +42,19 @@ pub struct View {
     pub routes: Vec<Arc<Route>>,
     /// Counts requests without a route.
     pub unrouted: Arc<Tally>,
+    /// The latest problems.
     pub problems: Arc<Problems>,
+    /// How many connections clients have and may have.
     pub connection_limit: ConnectionLimit,
 }
 
 /// Why the proxy can't start or reload.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// An address can't be listened on.
     #[error(transparent)]
     Listener(#[from] ListenerError),
+    /// A connector can't be put into service.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
 }
@@ -105,6 +109,7 @@ impl Proxy {
         self.listeners.addresses().collect()
     }
 
+    /// What can be observed of it now.
     pub fn view(&self) -> View {
         View {
             addresses: self.addresses(),

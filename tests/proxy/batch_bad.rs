@@ -57,7 +57,7 @@ async fn a_name_that_stands_twice_is_refused_at_every_level_that_is_read() {
         let refusal = rig.post_json("/api/$batch", text).await.refusal();
         assert_eq!(refusal.status, 400, "{text}");
         let says = |part| refusal.message.contains(part);
-        assert!(says("without duplicate names") || says("have the id `1`"), "{}", refusal.message);
+        assert!(says("appears twice") || says("have the id `1`"), "{}", refusal.message);
     }
     assert!(rig.received().is_empty());
 }

@@ -108,7 +108,7 @@ async fn the_second_signal_ends_everything_and_a_cut_answer_looks_cut() {
     assert_eq!((rest, end.unwrap_err().kind()), (Vec::new(), ErrorKind::ConnectionReset));
     let ended = scene.process.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.errors.contains("stopped at once"), "{ended:?}");
+    assert!(ended.errors.contains("stopping at once"), "{ended:?}");
 }
 
 #[tokio::test]

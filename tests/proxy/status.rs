@@ -92,7 +92,7 @@ async fn requests_are_counted_by_route_and_problems_are_told_with_their_reason()
 
     let json = told.json().await;
     let route = json["routes"].as_array().unwrap().iter().find(|route| route["path"] == "/api").unwrap();
-    assert_eq!((&route["requests"], &route["by_status"]["200"]), (&4.into(), &4.into()));
+    assert_eq!((&route["requests"], &route["by_status"]["200"]), (&5.into(), &4.into()));
     let problem = &json["problems"][0];
     assert_eq!(problem["id"], refused.headers["x-request-id"].to_str().unwrap());
     assert_eq!(problem["reason"], refused.json()["error"]["message"]);

@@ -25,8 +25,11 @@ pub struct Config {
     pub connectors: Vec<Arc<Connector>>,
     /// In the order of the file. Never empty; no two have the same path.
     pub routes: Vec<Route>,
+    /// Who may connect, unless a route says otherwise.
     pub access: Access,
+    /// The log.
     pub log: Log,
+    /// How many connections clients may have.
     pub max_connections: MaxConnections,
     /// How long a client may keep a connection without asking for anything.
     pub keep_alive: Duration,
@@ -37,6 +40,7 @@ pub struct Config {
 /// Whose requests are looked at; from which networks they may come is for each route to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
+    /// Whether web pages may send requests.
     pub browsers: Browsers,
     /// What clients may call us, in addition to what is known anyway.
     pub hosts: Vec<HostName>,
@@ -45,7 +49,9 @@ pub struct Access {
 /// Whether web pages may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Browsers {
+    /// Requests of web pages are rejected.
     Deny,
+    /// Requests of web pages are forwarded like all others.
     Allow,
 }
 
@@ -61,7 +67,9 @@ pub struct MaxConnections {
 /// What is logged, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
+    /// The format of a log line.
     pub format: LogFormat,
+    /// The least severe level that is logged.
     pub level: tracing::Level,
     /// One line per request.
     pub requests: bool,
@@ -72,7 +80,9 @@ pub struct Log {
 pub enum LogFormat {
     /// Text on a terminal, JSON otherwise.
     Auto,
+    /// For people.
     Text,
+    /// For programs: one JSON object per line.
     Json,
 }
 

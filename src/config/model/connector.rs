@@ -15,9 +15,11 @@ use crate::outbound::OutboundProxy;
 pub struct Connector {
     /// The key below `connectors:`.
     pub name: String,
+    /// The first application, or the only one.
     pub application: Application,
     /// More of them, which share its work on api and OData routes; all in one tenant.
     pub other_applications: Vec<Application>,
+    /// The environment at Business Central.
     pub environment: EnvironmentName,
     /// `None`: the client names it in each request.
     pub company: Option<CompanyRef>,
@@ -27,6 +29,7 @@ pub struct Connector {
     pub base_url: HttpsUrl,
     /// What its application may ask of one environment; `None`: whatever comes.
     pub limits: Option<Limits>,
+    /// The timeouts of routes without their own.
     pub timeouts: Timeouts,
     /// PEM certificates trusted in addition to the platform's.
     pub ca_file: Option<PathBuf>,

@@ -5,14 +5,18 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 /// The headers a route changes, in both directions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeaderRules {
+    /// Changes to what Business Central gets.
     pub request: HeaderChanges,
+    /// Changes to what the client gets.
     pub response: HeaderChanges,
 }
 
 /// The headers changed in one direction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeaderChanges {
+    /// Headers to set, replacing those of the same name.
     pub set: Vec<(HeaderName, HeaderValue)>,
+    /// Headers to remove.
     pub remove: Vec<HeaderName>,
 }
 

@@ -13,8 +13,10 @@ pub struct HostName(String);
 /// Why a text is no [`HostName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HostNameError {
+    /// It has characters or lengths that no host name has.
     #[error("write the name only, such as oldserver or erp-gw.contoso.local: no http://, no port, no path")]
     Malformed,
+    /// It is an IP address.
     #[error("remove it: IP addresses are known without being listed")]
     Address,
 }

@@ -10,6 +10,7 @@ use super::duration;
 pub struct Limits {
     /// How many requests may be in work at once. More than 0.
     pub concurrency: usize,
+    /// The rate limit.
     pub requests: Rate,
     /// How many requests may wait.
     pub queue: usize,
@@ -22,6 +23,7 @@ pub struct Limits {
 pub struct Rate {
     /// More than 0.
     pub count: usize,
+    /// The length of the sliding window.
     pub per: Duration,
 }
 

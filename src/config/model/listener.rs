@@ -8,6 +8,7 @@ use hyper::http::uri::Scheme;
 /// An address where programs come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
+    /// Where it listens.
     pub address: SocketAddr,
     /// What makes it speak HTTPS; `None`: it speaks HTTP.
     pub tls: Option<TlsFiles>,
@@ -16,7 +17,9 @@ pub struct Listener {
 /// Where a server's certificate and its private key are, as PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
+    /// The certificate chain, in PEM.
     pub certificate: PathBuf,
+    /// The private key, in PEM.
     pub private_key: PathBuf,
 }
 

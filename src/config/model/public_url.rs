@@ -13,10 +13,13 @@ pub struct PublicUrl(Arc<str>);
 /// Why a text is no [`PublicUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublicUrlError {
+    /// It can't be parsed as a URL.
     #[error("write the address programs reach bcproxy by, such as http://erp-gw:8080")]
     Malformed,
+    /// It contains a user name.
     #[error("it must not hold a user name or password")]
     UserInfo,
+    /// It contains a path, a query or a fragment.
     #[error("end it after host and port; what follows is the path of a route")]
     Path,
 }

@@ -12,12 +12,15 @@ pub struct RoutePath(String);
 /// Why a text is no [`RoutePath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RoutePathError {
+    /// It does not begin with a slash.
     #[error("begin it with a slash, such as /api")]
     NoSlash,
     #[error(
         "a path holds letters, digits, `-`, `.`, `_` and `~` between single slashes, such as /erp/api; no address and no `..`"
     )]
+    /// It has characters that a path can't have unencoded, or empty segments.
     NotPlain,
+    /// bcproxy uses it itself.
     #[error("choose another path: below {UNROUTED_PREFIX}, bcproxy answers for addresses that no route covers")]
     Reserved,
 }

@@ -27,6 +27,7 @@ pub enum Severity {
 /// One finding: what is wrong, where, and what to do now.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
+    /// How severe the finding is.
     pub severity: Severity,
     /// `None`: the file as a whole.
     pub(in crate::config) span: Option<Span>,
@@ -73,6 +74,7 @@ impl Diagnostics {
         Self::new(Source::new(file, ""), Vec::new(), vec![item])
     }
 
+    /// Whether there are no findings.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

@@ -21,7 +21,9 @@ use crate::tls::{CertificatePart, ServerCertificate, ServerCertificateError};
 pub struct BindError {
     /// The key of proxy.yaml that names the address.
     pub key: &'static str,
+    /// The address.
     pub address: SocketAddr,
+    /// The operating system's error.
     pub reason: io::Error,
 }
 
@@ -61,12 +63,29 @@ impl Tls {
 /// Why a door can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenerError {
+    /// The address can't be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A file of its certificate can't be used.
     #[error("listen: the {file} of {address}, {}, {reason}; {}", path.display(), reason.help())]
-    ServerCertificate { address: SocketAddr, file: &'static str, path: PathBuf, reason: ServerCertificateError },
+    ServerCertificate {
+        /// The listener's address.
+        address: SocketAddr,
+        /// Which of its files.
+        file: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: ServerCertificateError,
+    },
+    /// Its certificate can't be served.
     #[error("listen: {address} can't speak TLS ({reason})")]
-    Tls { address: SocketAddr, reason: rustls::Error },
+    Tls {
+        /// The listener's address.
+        address: SocketAddr,
+        /// Why rustls rejects the certificate.
+        reason: rustls::Error,
+    },
 }
 
 /// What makes a listener speak HTTPS, its files read now; `None` for plain HTTP.
@@ -77,7 +96,9 @@ pub fn acceptor(listener: &config::Listener) -> Result<Option<TlsAcceptor>, List
 /// Where a door is, as a program would write it: `https://127.0.0.1:8443`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalAddress {
+    /// What is spoken there: `http` or `https`.
     pub scheme: Scheme,
+    /// Address and port.
     pub socket: SocketAddr,
 }
 

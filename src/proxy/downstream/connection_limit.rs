@@ -51,6 +51,7 @@ pub enum LimitReached {
 }
 
 impl ConnectionLimit {
+    /// Nobody is connected yet.
     pub fn new(limits: MaxConnections) -> Self {
         Self(Arc::new(Mutex::new(Connections {
             limits,
@@ -77,6 +78,7 @@ impl ConnectionLimit {
         self.lock().rejected
     }
 
+    /// A slot for a connection of this client.
     pub fn take(&self, client: IpAddr) -> Result<ConnectionSlot, LimitExceeded> {
         let mut connections = self.lock();
         let MaxConnections { total, per_client } = connections.limits;

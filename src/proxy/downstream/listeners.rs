@@ -58,6 +58,7 @@ struct PreparedListener {
 }
 
 impl InheritedSockets {
+    /// The sockets that the service manager passed.
     pub fn new(sockets: Vec<StdListener>) -> Self {
         Self(sockets)
     }

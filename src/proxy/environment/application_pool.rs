@@ -23,7 +23,9 @@ pub struct ApplicationPool {
 
 /// An application of the pool.
 pub struct Member {
+    /// The application's client ID.
     pub client_id: ClientId,
+    /// Its token.
     pub tokens: Arc<TokenCache>,
     /// Limits its API and OData requests; `None` when limits are off.
     pub limiter: Option<Limiter>,

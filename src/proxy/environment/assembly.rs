@@ -28,8 +28,14 @@ use crate::proxy::upstream::Upstream;
 /// Why a connector can't be assembled.
 #[derive(Debug, thiserror::Error)]
 pub enum AssemblyError {
+    /// Its connections can't be made as configured.
     #[error("connector `{connector}`: {reason}")]
-    Outbound { connector: String, reason: OutboundError },
+    Outbound {
+        /// The connector's name.
+        connector: String,
+        /// Why.
+        reason: OutboundError,
+    },
 }
 
 /// All connectors and routes of one configuration, and what they share.

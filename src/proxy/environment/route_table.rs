@@ -34,10 +34,12 @@ impl<T> RouteTable<T> {
         found.last()
     }
 
+    /// All prefixes, in no order.
     pub fn prefixes(&self) -> impl Iterator<Item = &str> {
         self.by_prefix.keys().map(String::as_str)
     }
 
+    /// All values, in no order.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.by_prefix.values()
     }

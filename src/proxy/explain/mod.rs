@@ -7,8 +7,5 @@ mod sent;
 mod walk;
 
 pub use question::Question;
-pub use report::{
-    BodyChange, Case, Challenged, ChosenRoute, Explanation, Header, HeaderChanges, Outcome, ParsedRequest, Rejected,
-    ResponseChanges, SentRequest,
-};
+pub use report::{Case, Explanation, Header, HeaderChanges, Outcome, Rejected, SentRequest};
 pub use walk::explain;

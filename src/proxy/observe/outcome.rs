@@ -7,6 +7,7 @@ pub enum Outcome {
     ClientLeft,
     /// The client read too slowly and was disconnected.
     ClientStalled,
+    /// The client got all of it.
     Complete,
     /// It was the challenge of a handshake; the request itself follows.
     Handshake,
@@ -22,6 +23,7 @@ impl Outcome {
         }
     }
 
+    /// The value of the log field.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ClientLeft => "client left",

@@ -17,15 +17,19 @@ pub struct Problems(Mutex<VecDeque<Problem>>);
 /// A request that was rejected or failed.
 #[derive(Debug, Clone)]
 pub struct Problem {
+    /// When the response ended.
     pub at: OffsetDateTime,
     /// The id in the log and in `X-Request-Id`.
     pub id: Uuid,
+    /// The client's address.
     pub client: IpAddr,
     /// `None` when no route covers the request.
     pub route: Option<String>,
+    /// The method as the client sent it.
     pub method: Method,
     /// Without the query.
     pub path: String,
+    /// The status the client got.
     pub status: StatusCode,
     /// The application of the latest attempt, if there was one.
     pub application: Option<ClientId>,

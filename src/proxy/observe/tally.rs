@@ -84,6 +84,7 @@ impl Tally {
 }
 
 impl Counts {
+    /// All requests that were counted.
     pub fn requests(&self) -> u64 {
         self.responses.values().sum()
     }
@@ -107,10 +108,12 @@ impl Times {
         Self::BOUNDS.into_iter().chain([f64::INFINITY]).zip(self.counts)
     }
 
+    /// How many durations were added.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
+    /// The sum of all durations.
     pub fn sum(&self) -> Duration {
         self.sum
     }
