@@ -33,7 +33,7 @@ async fn made(folder: &Path, arguments: &[&str]) -> String {
     ended.output
 }
 
-async fn refused(folder: &Path, arguments: &[&str], code: i32) -> String {
+async fn rejected(folder: &Path, arguments: &[&str], code: i32) -> String {
     let before = contents(folder);
     let ended = run(folder, arguments).await;
     assert_eq!(ended.code, Some(code), "{}", ended.output);
@@ -99,7 +99,7 @@ async fn what_it_makes_and_says_is_all_a_listener_needs() {
         .with_no_client_auth();
     for mut client in [Wire::connect_tls(secured.socket, tls).await.unwrap(), Wire::connect(plain.socket).await] {
         client.send("GET /api/customers?$top=1 HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-        assert_eq!(client.answer().await.0.status(), 200);
+        assert_eq!(client.response().await.0.status(), 200);
     }
 }
 
@@ -118,10 +118,10 @@ async fn it_is_for_the_names_given_and_stays_for_them() {
     assert_eq!(host_names_of(&read(folder, "server.pem")).unwrap(), names);
 
     let before = contents(folder);
-    let said = refused(folder, &[], 1).await;
+    let said = rejected(folder, &[], 1).await;
     assert!(said.contains("server.pem is there already") && said.contains("--renew"), "{said}");
     std::fs::remove_file(folder.join("server.pem")).unwrap();
-    assert!(refused(folder, &["a"], 1).await.contains("server-key.pem is there already"));
+    assert!(rejected(folder, &["a"], 1).await.contains("server-key.pem is there already"));
     std::fs::write(folder.join("server.pem"), before[2].as_ref().unwrap()).unwrap();
 
     let said: Value = serde_json::from_str(&made(folder, &["--renew", "--output", "json"]).await).unwrap();
@@ -144,26 +144,26 @@ async fn what_can_not_be_done_is_said_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     for name in ["https://erp-gw", "erp-gw:8443", "", "a b", "erp..local", "größe"] {
-        let said = refused(folder, &["--", name], 2).await;
+        let said = rejected(folder, &["--", name], 2).await;
         assert!(said.contains("neither a host name nor an IP address"), "{name}: {said}");
     }
-    assert!(refused(folder, &["--folder", "missing"], 1).await.contains("can't be written"));
+    assert!(rejected(folder, &["--folder", "missing"], 1).await.contains("can't be written"));
     made(folder, &["a"]).await;
     for (missing, there) in [("bcproxy-ca-key.pem", "bcproxy-ca.crt"), ("bcproxy-ca.crt", "bcproxy-ca-key.pem")] {
         let kept = read(folder, missing);
         std::fs::remove_file(folder.join(missing)).unwrap();
-        let said = refused(folder, &["--renew"], 1).await;
+        let said = rejected(folder, &["--renew"], 1).await;
         assert!(said.starts_with(&format!("{there} is there, but not {missing}: bring it back")), "{said}");
         std::fs::write(folder.join(missing), kept).unwrap();
     }
     let other = CertificateAuthority::new("other", Duration::days(10)).unwrap();
     let (certificate, key) = (read(folder, "bcproxy-ca.crt"), read(folder, "bcproxy-ca-key.pem"));
     std::fs::write(folder.join("bcproxy-ca-key.pem"), other.private_key().as_bytes()).unwrap();
-    assert!(refused(folder, &["--renew"], 1).await.contains("does not hold the authority's private key"));
+    assert!(rejected(folder, &["--renew"], 1).await.contains("does not hold the authority's private key"));
     // A server's certificate vouches for nobody.
     std::fs::write(folder.join("bcproxy-ca.crt"), read(folder, "server.pem")).unwrap();
     std::fs::write(folder.join("bcproxy-ca-key.pem"), read(folder, "server-key.pem")).unwrap();
-    assert!(refused(folder, &["--renew"], 1).await.contains("holds no PEM certificate of an authority"));
+    assert!(rejected(folder, &["--renew"], 1).await.contains("holds no PEM certificate of an authority"));
     // No certificate outlives the authority.
     std::fs::write(folder.join("bcproxy-ca.crt"), other.certificate()).unwrap();
     std::fs::write(folder.join("bcproxy-ca-key.pem"), other.private_key().as_bytes()).unwrap();
@@ -173,11 +173,11 @@ async fn what_can_not_be_done_is_said_and_changes_nothing() {
     let past = CertificateAuthority::new("past", Duration::hours(1)).unwrap();
     std::fs::write(folder.join("bcproxy-ca.crt"), past.certificate()).unwrap();
     std::fs::write(folder.join("bcproxy-ca-key.pem"), past.private_key().as_bytes()).unwrap();
-    assert!(refused(folder, &["--renew"], 1).await.contains("has expired on"));
+    assert!(rejected(folder, &["--renew"], 1).await.contains("has expired on"));
     std::fs::write(folder.join("bcproxy-ca.crt"), certificate).unwrap();
     std::fs::write(folder.join("bcproxy-ca-key.pem"), key).unwrap();
     std::fs::write(folder.join("server.pem"), "damaged").unwrap();
-    assert!(refused(folder, &["--renew"], 1).await.contains("names it was for are not known"));
+    assert!(rejected(folder, &["--renew"], 1).await.contains("names it was for are not known"));
     made(folder, &["a", "--renew"]).await;
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bcproxy::simulator::{Fault, Times};
 use hyper::{Method, StatusCode};
 use process::{Ended, Process, message};
-use rig::{Answer, Plan};
+use rig::{ClientResponse, Plan};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -136,9 +136,9 @@ async fn it_starts_while_entra_is_down_and_says_so_to_its_clients() {
     prepared.simulator.entra().fail(Fault::Unreachable, Times::Always);
     let mut process = Process::run(&prepared.file);
     let address = process.address().await;
-    let answer = get(address, "/api/customers").await;
-    assert_eq!((answer.status, answer.error().0.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Proxy_NoToken"));
-    assert!(answer.headers.contains_key("retry-after"));
+    let response = get(address, "/api/customers").await;
+    assert_eq!((response.status, response.error().0.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Proxy_NoToken"));
+    assert!(response.headers.contains_key("retry-after"));
 }
 
 #[tokio::test]
@@ -200,9 +200,9 @@ async fn the_demo_works_as_it_says_whatever_ports_are_taken() {
             curl_lines.push(process.output_line(|line| line.trim_start().starts_with("curl ")).await);
         }
         for line in &curl_lines {
-            let answer = as_curl_would(line).await;
-            assert_eq!(answer.status, StatusCode::OK, "{line}: {}", answer.text());
-            assert!(answer.text().contains("10000"), "{line}: {}", answer.text());
+            let response = as_curl_would(line).await;
+            assert_eq!(response.status, StatusCode::OK, "{line}: {}", response.text());
+            assert!(response.text().contains("10000"), "{line}: {}", response.text());
         }
         process.signal("INT").await;
         let ended = process.end().await;
@@ -250,21 +250,21 @@ async fn every_request_is_one_line_of_json_without_what_was_asked_for() {
     let prepared = Plan::default().prepare().await;
     let mut process = Process::run(&prepared.file);
     let address = process.address().await;
-    let answer = get(address, "/api/customers?$filter=displayName%20eq%20'Geheimrat'&tenantless=Geheimnis").await;
+    let response = get(address, "/api/customers?$filter=displayName%20eq%20'Geheimrat'&tenantless=Geheimnis").await;
     let line = process.log_line(is_access).await;
-    assert_eq!(line["id"], answer.headers["x-request-id"].to_str().unwrap());
+    assert_eq!(line["id"], response.headers["x-request-id"].to_str().unwrap());
     assert_eq!((&line["client"], &line["route"]), (&"127.0.0.1".into(), &"/api".into()));
     assert_eq!((&line["method"], &line["path"]), (&"GET".into(), &"/api/customers".into()));
-    assert_eq!((line["status"].as_u64(), line["bytes"].as_u64()), (Some(200), Some(answer.body.len() as u64)));
+    assert_eq!((line["status"].as_u64(), line["bytes"].as_u64()), (Some(200), Some(response.body.len() as u64)));
     assert!(line["upstream_ms"].as_f64().unwrap() <= line["total_ms"].as_f64().unwrap());
     assert!(line["token_age_s"].is_u64());
     assert_eq!((&line["outcome"], &line["reason"]), (&"complete".into(), &Value::Null));
     assert_eq!(line["client_id"], prepared.simulator.settings().client_id.to_string());
 
-    let answer = rig::send(address, Method::POST, "/api/a/../b?x=Geheimnis", &[], "Geheimsache").await;
+    let response = rig::send(address, Method::POST, "/api/a/../b?x=Geheimnis", &[], "Geheimsache").await;
     let line = process.log_line(is_access).await;
     assert_eq!(line["status"], 400);
-    assert_eq!(line["reason"], answer.error().1);
+    assert_eq!(line["reason"], response.error().1);
     for missing in ["upstream_ms", "token_age_s", "client_id"] {
         assert_eq!(line[missing], Value::Null, "{line}");
     }
@@ -295,7 +295,7 @@ fn is_access(line: &Value) -> bool {
     line["target"] == "bcproxy::access"
 }
 
-async fn get(address: SocketAddr, path: &str) -> Answer {
+async fn get(address: SocketAddr, path: &str) -> ClientResponse {
     rig::send(address, Method::GET, path, &[], "").await
 }
 
@@ -315,7 +315,7 @@ async fn unused() -> SocketAddr {
 }
 
 /// Does what curl does with such a line: `curl -s 'URL' [-H 'NAME: VALUE']… [-d 'BODY']`.
-async fn as_curl_would(line: &str) -> Answer {
+async fn as_curl_would(line: &str) -> ClientResponse {
     let words: Vec<&str> = line.split('\'').map(str::trim).collect();
     let options: Vec<(&str, &str)> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     let url = options[0].1.strip_prefix("http://").unwrap();

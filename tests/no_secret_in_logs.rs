@@ -18,7 +18,7 @@ use bcproxy::simulator::{Fault, Matcher, Script, Times};
 use connect_proxy::{Conduct, ConnectProxy};
 use hyper::header::HeaderName;
 use hyper::{Method, StatusCode};
-use rig::{Answer, HeldClock, Plan, Rig};
+use rig::{ClientResponse, HeldClock, Plan, Rig};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -63,8 +63,8 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = [u8; 8]> + '_ {
     bytes.windows(8).map(|piece| piece.try_into().unwrap())
 }
 
-fn as_bytes(answer: &Answer) -> Vec<u8> {
-    format!("{:?}\n{:?}\n{}", answer.status, answer.headers, String::from_utf8_lossy(&answer.body)).into_bytes()
+fn as_bytes(response: &ClientResponse) -> Vec<u8> {
+    format!("{:?}\n{:?}\n{}", response.status, response.headers, String::from_utf8_lossy(&response.body)).into_bytes()
 }
 
 #[tokio::test]
@@ -74,15 +74,15 @@ async fn no_secret_and_no_token_is_ever_logged_or_shown_to_a_client() {
     // `init` also takes over what libraries write through the `log` crate.
     tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(move || writer.clone()).finish().init();
 
-    let (mut forbidden, mut answers) = (Forbidden::default(), Vec::new());
+    let (mut forbidden, mut responses) = (Forbidden::default(), Vec::new());
     forbidden.add(SECRET);
 
     let plan = Plan::default().settings(|settings| settings.client_secret = SECRET.to_owned());
     let rig = plan.start().await;
-    serve_and_be_refused(&rig, &mut answers).await;
-    go_out_through_a_proxy(&mut forbidden, &mut answers).await;
+    serve_and_be_rejected(&rig, &mut responses).await;
+    go_out_through_a_proxy(&mut forbidden, &mut responses).await;
     let clock = HeldClock::new();
-    meet_entras_errors(&rig, &clock, &mut answers).await;
+    meet_entras_errors(&rig, &clock, &mut responses).await;
     let tokens: HashSet<String> = rig
         .simulator
         .received()
@@ -99,16 +99,16 @@ async fn no_secret_and_no_token_is_ever_logged_or_shown_to_a_client() {
     let wrong = plan
         .start_after(|simulator| simulator.entra().replace_secrets(simulator.settings().client_id, "another"))
         .await;
-    answers.push(wrong.get("/api/customers").await);
-    answers.push(wrong.call_soap("/soap/Codeunit/Tools").await);
+    responses.push(wrong.get("/api/customers").await);
+    responses.push(wrong.call_soap("/soap/Codeunit/Tools").await);
     wrong.simulator.entra().expire_secret(wrong.simulator.settings().client_id, SECRET);
     clock.advance(Duration::from_secs(20)).await;
-    answers.push(wrong.get("/api/customers").await);
-    assert!(answers.iter().any(|answer| answer.text().contains("AADSTS7000215")));
+    responses.push(wrong.get("/api/customers").await);
+    assert!(responses.iter().any(|response| response.text().contains("AADSTS7000215")));
     drop((rig, wrong));
 
-    for answer in &answers {
-        forbidden.assert_absent(&as_bytes(answer), "an answer");
+    for response in &responses {
+        forbidden.assert_absent(&as_bytes(response), "an answer");
     }
     let log = captured.0.lock().unwrap().clone();
     forbidden.assert_absent(&log, "the log");
@@ -120,7 +120,7 @@ async fn no_secret_and_no_token_is_ever_logged_or_shown_to_a_client() {
 }
 
 /// Through an outbound proxy that takes its password, and one that does not.
-async fn go_out_through_a_proxy(forbidden: &mut Forbidden, answers: &mut Vec<Answer>) {
+async fn go_out_through_a_proxy(forbidden: &mut Forbidden, responses: &mut Vec<ClientResponse>) {
     const PASSWORD: &str = "Zq5~eT8wKd0.YuB3nXr6-VjA9mLs2HgP";
     let authorization = format!("Basic {}", STANDARD.encode(format!("svc:{PASSWORD}")));
     forbidden.add(PASSWORD);
@@ -131,58 +131,58 @@ async fn go_out_through_a_proxy(forbidden: &mut Forbidden, answers: &mut Vec<Ans
     let prepared = Plan::default().far().connector(&line).prepare().await;
     std::fs::write(prepared.folder.path().join("proxy.txt"), PASSWORD).unwrap();
     let rig = prepared.start().await;
-    answers.push(rig.get("/api/customers").await);
-    assert_eq!(answers.last().unwrap().status, 200);
+    responses.push(rig.get("/api/customers").await);
+    assert_eq!(responses.last().unwrap().status, 200);
     proxy.conduct(Conduct::ConnectFor("another".to_owned()));
     proxy.close_connections().await;
-    answers.push(rig.get("/api/customers").await);
-    assert_eq!(answers.last().unwrap().status, 502);
+    responses.push(rig.get("/api/customers").await);
+    assert_eq!(responses.last().unwrap().status, 502);
 }
 
-async fn serve_and_be_refused(rig: &Rig, answers: &mut Vec<Answer>) {
+async fn serve_and_be_rejected(rig: &Rig, responses: &mut Vec<ClientResponse>) {
     let business_central = rig.simulator.business_central();
-    answers.push(rig.get("/api/customers?$filter=displayName%20eq%20'geheim'").await);
-    answers.push(rig.post_json("/api/customers", r#"{"displayName":"x"}"#).await);
-    answers.push(rig.call_soap("/soap/Codeunit/Tools").await);
-    answers.push(rig.get("/odata/Customer").await);
+    responses.push(rig.get("/api/customers?$filter=displayName%20eq%20'geheim'").await);
+    responses.push(rig.post_json("/api/customers", r#"{"displayName":"x"}"#).await);
+    responses.push(rig.call_soap("/soap/Codeunit/Tools").await);
+    responses.push(rig.get("/odata/Customer").await);
     rig.simulator.revoke_tokens();
-    answers.push(rig.get("/api/customers").await);
+    responses.push(rig.get("/api/customers").await);
     rig.simulator.revoke_tokens();
-    answers.push(rig.send(Method::POST, "/api/customers", &[], vec![b'x'; 2 << 20]).await);
-    answers.push(rig.get("/api/customers").await);
+    responses.push(rig.send(Method::POST, "/api/customers", &[], vec![b'x'; 2 << 20]).await);
+    responses.push(rig.get("/api/customers").await);
 
     business_central.script(Matcher::any().path_containing("/ODataV4/"), Times::Always, Script::unauthorized());
-    answers.push(rig.get("/odata/Customer").await);
-    answers.push(rig.get("/api/../x").await);
-    answers.push(rig.get("/nowhere").await);
+    responses.push(rig.get("/odata/Customer").await);
+    responses.push(rig.get("/api/../x").await);
+    responses.push(rig.get("/nowhere").await);
     rig.simulator.close_connections().await;
     business_central.reject_connections(Times::Always);
-    answers.push(rig.get("/api/customers").await);
+    responses.push(rig.get("/api/customers").await);
     business_central.reject_connections(Times::Next(0));
 
     // A redirect is passed on, never followed.
     let elsewhere = Script::redirect("https://elsewhere.example/".parse().unwrap());
     business_central.script(Matcher::any().path_ending("/items"), Times::Next(1), elsewhere);
-    answers.push(rig.get("/api/items").await);
-    assert_eq!(answers.last().unwrap().status, 302);
+    responses.push(rig.get("/api/items").await);
+    assert_eq!(responses.last().unwrap().status, 302);
     let with_token = rig.simulator.received().pop().unwrap().headers["authorization"].clone();
     let echo = Script::response(StatusCode::OK).header(HeaderName::from_static("www-authenticate"), with_token);
     business_central.script(Matcher::any().path_ending("/items"), Times::Next(1), echo);
-    answers.push(rig.get("/api/items").await);
-    assert_eq!(answers.last().unwrap().status, 200);
+    responses.push(rig.get("/api/items").await);
+    assert_eq!(responses.last().unwrap().status, 200);
 }
 
-async fn meet_entras_errors(rig: &Rig, clock: &HeldClock, answers: &mut Vec<Answer>) {
+async fn meet_entras_errors(rig: &Rig, clock: &HeldClock, responses: &mut Vec<ClientResponse>) {
     let entra = rig.simulator.entra();
     for fault in [Fault::unavailable(Some(5)), Fault::Html(StatusCode::OK), Fault::Unreachable] {
         entra.fail(fault, Times::Always);
         clock.advance(Duration::from_secs(3600)).await;
-        answers.push(rig.get("/api/customers").await);
-        let refused = answers.last().unwrap();
-        assert_eq!(refused.status, 503, "{}", refused.text());
+        responses.push(rig.get("/api/customers").await);
+        let rejected = responses.last().unwrap();
+        assert_eq!(rejected.status, 503, "{}", rejected.text());
         entra.recover();
-        clock.advance(Duration::from_secs(refused.retry_after())).await;
-        answers.push(rig.get("/api/customers").await);
-        assert_eq!(answers.last().unwrap().status, 200);
+        clock.advance(Duration::from_secs(rejected.retry_after())).await;
+        responses.push(rig.get("/api/customers").await);
+        assert_eq!(responses.last().unwrap().status, 200);
     }
 }

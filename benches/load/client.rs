@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::Result;
 use crate::peers::{Running, path_of};
-use crate::upstream::{Answer, Upstream};
+use crate::upstream::{ResponseKind, Upstream};
 
 /// Open connections to one proxy.
 pub struct Load(Vec<SendRequest<Full<Bytes>>>);
@@ -38,12 +38,12 @@ pub struct Outcome {
 }
 
 impl Question {
-    pub fn new(answer: Answer, upstream: &Upstream) -> Self {
-        let (method, body) = match answer {
-            Answer::Soap => (Method::POST, SOAP_READ),
+    pub fn new(response: ResponseKind, upstream: &Upstream) -> Self {
+        let (method, body) = match response {
+            ResponseKind::Soap => (Method::POST, SOAP_READ),
             _ => (Method::GET, ""),
         };
-        Self { method, path: path_of(answer), body: body.into(), length: answer.length(upstream) }
+        Self { method, path: path_of(response), body: body.into(), length: response.length(upstream) }
     }
 
     fn request(&self) -> Result<Request<Full<Bytes>>> {
@@ -65,13 +65,13 @@ impl Question {
     /// Asks once and reads the whole answer.
     async fn ask(&self, sender: &mut SendRequest<Full<Bytes>>) -> Result<()> {
         sender.ready().await?;
-        let mut answer = sender.send_request(self.request()?).await?;
+        let mut response = sender.send_request(self.request()?).await?;
         let mut length = 0;
-        while let Some(frame) = answer.body_mut().frame().await {
+        while let Some(frame) = response.body_mut().frame().await {
             length += frame?.data_ref().map_or(0, |data| data.len() as u64);
         }
-        if answer.status() != StatusCode::OK || self.length.is_some_and(|expected| expected != length) {
-            return Err(format!("{} and {length} of {:?} bytes", answer.status(), self.length).into());
+        if response.status() != StatusCode::OK || self.length.is_some_and(|expected| expected != length) {
+            return Err(format!("{} and {length} of {:?} bytes", response.status(), self.length).into());
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use client::{Load, Question};
 use peers::{Kind, Peer, Running, WIDE};
 use tempfile::TempDir;
-use upstream::{Answer, LARGE_BYTES, Upstream};
+use upstream::{LARGE_BYTES, ResponseKind, Upstream};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -42,7 +42,7 @@ struct Plan {
 struct Scene {
     part: &'static str,
     title: &'static str,
-    answer: Answer,
+    response: ResponseKind,
     connections: usize,
     /// Requests in each round.
     requests: usize,
@@ -51,25 +51,25 @@ struct Scene {
 }
 
 const SCENES: [Scene; 10] = [
-    small("Small GET", Answer::Small),
+    small("Small GET", ResponseKind::Small),
     // A faster proxy has more waiting for it at every look, so its share of each wake-up is smaller. Here all have the same.
-    Scene { requests: 10_000, rate: Some(5_000), ..small("Small GET, 5,000 a second", Answer::Small) },
-    small("Small SOAP POST", Answer::Soap),
-    Scene { part: "limits", ..small("Small GET, with limits that hold nobody up and without", Answer::Small) },
-    page("1 MiB page with 2,000 addresses", Answer::Page),
-    page("1 MiB page with 2,000 addresses, chunked upstream", Answer::ChunkedPage),
-    page("1 MiB page with 2,000 addresses, gzip upstream", Answer::GzipPage),
-    page("1 MiB page without addresses", Answer::Plain),
-    page("the same bytes as a file, in which nobody looks for addresses", Answer::File),
-    page("the same file, gzip upstream: inflating alone", Answer::GzipFile),
+    Scene { requests: 10_000, rate: Some(5_000), ..small("Small GET, 5,000 a second", ResponseKind::Small) },
+    small("Small SOAP POST", ResponseKind::Soap),
+    Scene { part: "limits", ..small("Small GET, with limits that hold nobody up and without", ResponseKind::Small) },
+    page("1 MiB page with 2,000 addresses", ResponseKind::Page),
+    page("1 MiB page with 2,000 addresses, chunked upstream", ResponseKind::ChunkedPage),
+    page("1 MiB page with 2,000 addresses, gzip upstream", ResponseKind::GzipPage),
+    page("1 MiB page without addresses", ResponseKind::Plain),
+    page("the same bytes as a file, in which nobody looks for addresses", ResponseKind::File),
+    page("the same file, gzip upstream: inflating alone", ResponseKind::GzipFile),
 ];
 
-const fn small(title: &'static str, answer: Answer) -> Scene {
-    Scene { part: "small", title, answer, connections: 64, requests: 20_000, rate: None }
+const fn small(title: &'static str, response: ResponseKind) -> Scene {
+    Scene { part: "small", title, response, connections: 64, requests: 20_000, rate: None }
 }
 
-const fn page(title: &'static str, answer: Answer) -> Scene {
-    Scene { part: "pages", title, answer, connections: 8, requests: 600, rate: None }
+const fn page(title: &'static str, response: ResponseKind) -> Scene {
+    Scene { part: "pages", title, response, connections: 8, requests: 600, rate: None }
 }
 
 fn main() -> ExitCode {
@@ -232,7 +232,7 @@ impl Plan {
         println!("\nIdle keep-alive connections, each after one request");
         println!("| proxy | connections | resident before | resident after | KiB per connection |");
         println!("|---|---|---|---|---|");
-        let question = Arc::new(Question::new(Answer::Small, upstream));
+        let question = Arc::new(Question::new(ResponseKind::Small, upstream));
         let secured = self.quiet_peers().map(Peer::over_tls);
         for (number, peer) in self.quiet_peers().cloned().chain(secured).enumerate() {
             for count in if self.quick { vec![100] } else { vec![1_000, 10_000] } {
@@ -268,8 +268,8 @@ impl Plan {
         }
         println!("| proxy | of | resident before | highest while it passed | seconds | CPU seconds |");
         println!("|---|---|---|---|---|---|");
-        for (of, answer) in [("a file", Answer::Large), ("2,048,000 addresses", Answer::LargePage)] {
-            let question = Arc::new(Question::new(answer, upstream));
+        for (of, response) in [("a file", ResponseKind::Large), ("2,048,000 addresses", ResponseKind::LargePage)] {
+            let question = Arc::new(Question::new(response, upstream));
             for (number, peer) in self.quiet_peers().enumerate() {
                 let proxy = peer.start(upstream, &folder.join(format!("large-{number}")))?;
                 let (before, _) = proxy.memory()?;
@@ -294,7 +294,7 @@ impl Plan {
         for round in 0..self.count(2 * self.rounds, 1) {
             for (number, (peer, milliseconds)) in rows.iter_mut().enumerate() {
                 let proxy = peer.start(upstream, &folder.join(format!("start-{number}-{round}")))?;
-                milliseconds.add(proxy.first_answer_after.as_secs_f64() * 1000.0);
+                milliseconds.add(proxy.first_response_after.as_secs_f64() * 1000.0);
             }
         }
         for (peer, milliseconds) in rows {
@@ -314,7 +314,7 @@ impl Plan {
         println!("| proxy | token requests | answered with 200 | failed |");
         println!("|---|---|---|---|");
         upstream.answer_tokens_after(TOKEN_DELAY);
-        let question = Arc::new(Question::new(Answer::Small, upstream));
+        let question = Arc::new(Question::new(ResponseKind::Small, upstream));
         for (number, peer) in self.quiet_peers().filter(|peer| matches!(peer.kind, Kind::Bcproxy { .. })).enumerate() {
             let tokens = upstream.token_requests();
             let proxy = peer.spawn(upstream, &folder.join(format!("cold-{number}")))?;
@@ -331,7 +331,7 @@ impl Plan {
 impl Scene {
     /// One proxy's turn.
     async fn once(&self, upstream: &Upstream, proxy: &Running, requests: usize, row: &mut [Spread; 4]) -> Result<()> {
-        let question = Arc::new(Question::new(self.answer, upstream));
+        let question = Arc::new(Question::new(self.response, upstream));
         let mut load = Load::connect(proxy, self.connections).await?;
         load.run(&question, 2 * self.connections).await?;
         let (cpu, begun) = (proxy.cpu()?, Instant::now());

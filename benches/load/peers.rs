@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::Result;
-use crate::upstream::{Answer, COMPANY, COMPANY_ID, ENVIRONMENT, LINKS, TENANT, Upstream};
+use crate::upstream::{COMPANY, COMPANY_ID, ENVIRONMENT, LINKS, ResponseKind, TENANT, Upstream};
 
 /// A proxy to measure.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ pub struct Running {
     /// What secures the way to it, if anything does.
     pub tls: Option<Arc<ClientConfig>>,
     /// From the start of the process to the last byte of a first 200.
-    pub first_answer_after: Duration,
+    pub first_response_after: Duration,
     process: Child,
 }
 
@@ -72,7 +72,7 @@ impl Peer {
     pub fn start(&self, upstream: &Upstream, folder: &Path) -> Result<Running> {
         let mut running = self.spawn(upstream, folder)?;
         let asked = Instant::now();
-        while !answers(&running) {
+        while !responses(&running) {
             if let Some(status) = running.process.try_wait()? {
                 return Err(
                     format!("{} ended at once ({status}); its log is in {}", self.name, folder.display()).into()
@@ -83,7 +83,7 @@ impl Peer {
             }
             std::thread::sleep(Duration::from_micros(500));
         }
-        running.first_answer_after = asked.elapsed();
+        running.first_response_after = asked.elapsed();
         Ok(running)
     }
 
@@ -117,7 +117,7 @@ impl Peer {
         };
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         let tls = self.secured.then(|| upstream.client_tls.clone());
-        Ok(Running { address, tls, first_answer_after: Duration::ZERO, process })
+        Ok(Running { address, tls, first_response_after: Duration::ZERO, process })
     }
 }
 
@@ -127,7 +127,7 @@ pub fn has_nginx() -> bool {
 }
 
 /// Whether a GET on a connection of its own comes back with 200. The first one fetches token and company, so patience is needed.
-fn answers(proxy: &Running) -> bool {
+fn responses(proxy: &Running) -> bool {
     let ask = || -> Result<bool> {
         let socket = TcpStream::connect(proxy.address)?;
         socket.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -143,18 +143,18 @@ fn answers(proxy: &Running) -> bool {
 }
 
 fn is_answered(mut stream: impl Read + Write) -> Result<bool> {
-    let path = path_of(Answer::Small);
+    let path = path_of(ResponseKind::Small);
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    Ok(answer.starts_with(b"HTTP/1.1 200"))
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response)?;
+    Ok(response.starts_with(b"HTTP/1.1 200"))
 }
 
 /// Where a client finds an answer, at every peer.
-pub fn path_of(answer: Answer) -> String {
-    match answer {
-        Answer::Soap => format!("/soap/Page/{}", answer.name()),
-        _ => format!("/api/{}?$top=1", answer.name()),
+pub fn path_of(response: ResponseKind) -> String {
+    match response {
+        ResponseKind::Soap => format!("/soap/Page/{}", response.name()),
+        _ => format!("/api/{}?$top=1", response.name()),
     }
 }
 

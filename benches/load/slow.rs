@@ -7,25 +7,29 @@ use std::sync::Arc;
 use crate::Result;
 use crate::client::{Load, Outcome, Question};
 use crate::peers::{Peer, path_of};
-use crate::upstream::{Answer, Upstream};
+use crate::upstream::{ResponseKind, Upstream};
 
 /// How a client is slow.
 pub struct Slowness {
     pub name: &'static str,
     options: &'static [&'static str],
-    asks_for: Answer,
+    asks_for: ResponseKind,
 }
 
 pub const KINDS: [Slowness; 3] = [
     // Heads that go on for ever (slowloris).
-    Slowness { name: "slow headers", options: &["-H", "-i", "1", "-x", "24"], asks_for: Answer::Small },
+    Slowness { name: "slow headers", options: &["-H", "-i", "1", "-x", "24"], asks_for: ResponseKind::Small },
     // Bodies of a length that is never reached (RUDY).
-    Slowness { name: "slow bodies", options: &["-B", "-i", "1", "-s", "65536", "-x", "24"], asks_for: Answer::Soap },
+    Slowness {
+        name: "slow bodies",
+        options: &["-B", "-i", "1", "-s", "65536", "-x", "24"],
+        asks_for: ResponseKind::Soap,
+    },
     // Answers that nobody reads.
     Slowness {
         name: "slow reading",
         options: &["-X", "-w", "512", "-y", "1024", "-n", "1", "-z", "32"],
-        asks_for: Answer::Page,
+        asks_for: ResponseKind::Page,
     },
 ];
 
@@ -48,7 +52,7 @@ pub async fn measure(kinds: &[&Slowness], peer: &Peer, upstream: &Upstream, fold
         let other = peer.start(upstream, &folder.join(format!("{place}-other")))?;
         let mut ordinary = Ordinary {
             load: Load::connect(&proxy, ORDINARY).await?,
-            question: Arc::new(Question::new(Answer::Small, upstream)),
+            question: Arc::new(Question::new(ResponseKind::Small, upstream)),
         };
         ordinary.ask_for(brief).await?;
         row("none", &ordinary.ask_for(brief).await?);

@@ -60,7 +60,7 @@ struct Canned {
 
 /// What a proxy is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum ResponseKind {
     Small,
     Soap,
     Page,
@@ -77,7 +77,7 @@ pub enum Answer {
     LargePage,
 }
 
-impl Answer {
+impl ResponseKind {
     /// The last segment of its address.
     pub fn name(self) -> &'static str {
         match self {
@@ -174,7 +174,7 @@ impl Canned {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<CannedBody> {
+    async fn response(&self, request: Request<Incoming>) -> Response<CannedBody> {
         let (head, body) = request.into_parts();
         // A body that breaks off ends its connection; that is the answer then.
         let _ = body.collect().await;
@@ -232,14 +232,14 @@ fn json(body: CannedBody) -> Response<CannedBody> {
 }
 
 fn with_type(body: CannedBody, kind: &'static str) -> Response<CannedBody> {
-    let mut answer = Response::new(body);
-    answer.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
-    answer
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    response
 }
 
-fn coded(mut answer: Response<CannedBody>) -> Response<CannedBody> {
-    answer.headers_mut().insert(CONTENT_ENCODING, hyper::header::HeaderValue::from_static("gzip"));
-    answer
+fn coded(mut response: Response<CannedBody>) -> Response<CannedBody> {
+    response.headers_mut().insert(CONTENT_ENCODING, hyper::header::HeaderValue::from_static("gzip"));
+    response
 }
 
 fn gzip(text: &str) -> Bytes {
@@ -250,9 +250,9 @@ fn gzip(text: &str) -> Bytes {
 }
 
 fn status(status: StatusCode) -> Response<CannedBody> {
-    let mut answer = Response::new(CannedBody::whole(&Bytes::new()));
-    *answer.status_mut() = status;
-    answer
+    let mut response = Response::new(CannedBody::whole(&Bytes::new()));
+    *response.status_mut() = status;
+    response
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, canned: Arc<Canned>) {
@@ -270,7 +270,7 @@ async fn serve(socket: TcpStream, acceptor: TlsAcceptor, canned: Arc<Canned>) ->
     let stream = acceptor.accept(socket).await?;
     let service = service_fn(move |request| {
         let canned = canned.clone();
-        async move { Ok::<_, Infallible>(canned.answer(request).await) }
+        async move { Ok::<_, Infallible>(canned.response(request).await) }
     });
     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await?;
     Ok(())

@@ -32,7 +32,7 @@ pub enum Conduct {
     /// As before, for whoever shows this `Proxy-Authorization`; otherwise 407.
     ConnectFor(String),
     /// Answers this, and closes.
-    Answer(String),
+    ClientResponse(String),
     /// Closes without an answer.
     Close,
     /// Takes the connection, and does nothing.
@@ -95,16 +95,16 @@ impl State {
             let (name, value) = line.split_once(':')?;
             name.eq_ignore_ascii_case("proxy-authorization").then(|| value.trim().to_owned())
         });
-        let answer = match conduct {
+        let response = match conduct {
             Conduct::Connect => None,
             Conduct::ConnectFor(wanted) if shown.as_ref() == Some(&wanted) => None,
             Conduct::ConnectFor(_) => Some(unauthorized("Basic realm=\"proxy\"")),
-            Conduct::Answer(answer) => Some(answer),
+            Conduct::ClientResponse(response) => Some(response),
             Conduct::Close => return,
             Conduct::Hang => return std::future::pending().await,
         };
-        if let Some(answer) = answer {
-            let _ = socket.write_all(answer.as_bytes()).await;
+        if let Some(response) = response {
+            let _ = socket.write_all(response.as_bytes()).await;
             let _ = socket.shutdown().await;
             // What else comes is read: unread bytes would reset the connection, and the answer with it.
             let _ = tokio::io::copy(&mut socket, &mut tokio::io::sink()).await;

@@ -52,7 +52,7 @@ pub struct Rig {
 
 /// A response, read to its end.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ClientResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -60,7 +60,7 @@ pub struct Answer {
 
 /// The content of an error response of the proxy itself.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Rejection {
     /// The intended status; a SOAP fault is sent with 500.
     pub status: u16,
     pub code: String,
@@ -210,20 +210,26 @@ impl Rig {
     }
 
     /// One request on a connection of its own.
-    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> ClientResponse {
         send(self.address(), method, path, headers, body).await
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> ClientResponse {
         self.send(Method::GET, path, &[], "").await
     }
 
-    pub async fn post_json(&self, path: &str, body: &str) -> Answer {
+    pub async fn post_json(&self, path: &str, body: &str) -> ClientResponse {
         self.send(Method::POST, path, &[("content-type", "application/json")], body.to_owned()).await
     }
 
     /// The SOAP call [`SOAP_ECHO`] to this path.
-    pub async fn call_soap(&self, path: &str) -> Answer {
+    pub async fn call_soap(&self, path: &str) -> ClientResponse {
         let headers = [
             ("content-type", "text/xml; charset=utf-8"),
             ("soapaction", "\"urn:microsoft-dynamics-schemas/codeunit/Tools:Echo\""),
@@ -261,8 +267,8 @@ impl Rig {
         let tls = bcproxy::tls::client_config(Some(&self.folder.path().join("ca.pem"))).unwrap();
         let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap();
         let address = format!("{}{target}", self.simulator.base_url());
-        let answer = within(client.request(method, address).headers(headers).body(body).send()).await.unwrap();
-        within(answer.bytes()).await.unwrap()
+        let response = within(client.request(method, address).headers(headers).body(body).send()).await.unwrap();
+        within(response.bytes()).await.unwrap()
     }
 
     /// Waits until the first application's limiter has this many requests; how many are in flight and queued then.
@@ -316,7 +322,7 @@ fn is_look_up(received: &Received) -> bool {
     received.target.ends_with("/api/v2.0/companies") && !received.headers.contains_key("via")
 }
 
-impl Answer {
+impl ClientResponse {
     pub fn text(&self) -> String {
         String::from_utf8(self.body.to_vec()).unwrap()
     }
@@ -326,7 +332,7 @@ impl Answer {
     }
 
     /// The content of an error response of the proxy itself, in any dialect; checks what all of them have in common.
-    pub fn refusal(&self) -> Refusal {
+    pub fn rejection(&self) -> Rejection {
         assert!(!self.headers.contains_key("www-authenticate"), "{self:?}");
         assert_eq!(self.headers["x-request-id"].len(), 36, "{self:?}");
         assert!(self.headers["proxy-status"].to_str().unwrap().starts_with("bcproxy; error="), "{self:?}");
@@ -339,11 +345,11 @@ impl Answer {
                 element.and_then(|element| element.text()).unwrap_or_else(|| panic!("{text}")).to_owned()
             };
             let status = part("status").parse().unwrap();
-            return Refusal { status, code: part("code"), message: part("faultstring") };
+            return Rejection { status, code: part("code"), message: part("faultstring") };
         }
         assert_eq!(self.headers["content-type"], "application/json; charset=utf-8");
         let (code, message) = self.error();
-        Refusal { status: self.status.as_u16(), code, message }
+        Rejection { status: self.status.as_u16(), code, message }
     }
 
     /// Seconds of `Retry-After`.
@@ -366,7 +372,7 @@ pub async fn send(
     path: &str,
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
-) -> Answer {
+) -> ClientResponse {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
@@ -378,11 +384,11 @@ pub async fn send(
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(body.into())).unwrap();
-    let answer = within(sender.send_request(request)).await.unwrap();
-    let (head, body) = answer.into_parts();
+    let response = within(sender.send_request(request)).await.unwrap();
+    let (head, body) = response.into_parts();
     let body = within(body.collect()).await.unwrap().to_bytes();
     connection.abort();
-    Answer { status: head.status, headers: head.headers, body }
+    ClientResponse { status: head.status, headers: head.headers, body }
 }
 
 /// Calls a codeunit as .NET Framework does: the body follows the proxy's `100 Continue`.

@@ -131,7 +131,7 @@ impl Wire {
     }
 
     /// An answer whose body has a length or is chunked.
-    pub async fn answer(&mut self) -> (Head, Vec<u8>) {
+    pub async fn response(&mut self) -> (Head, Vec<u8>) {
         let head = self.head().await;
         if let Some(length) = head.header("content-length") {
             let body = self.bytes(length.parse().unwrap()).await;

@@ -5,7 +5,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_LOCATION, CONTENT_TYPE, HeaderName
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::rig::{Answer, Plan, Rig, send};
+use crate::rig::{ClientResponse, Plan, Rig, send};
 
 /// The upstream paths of what was sent, below the environment.
 fn sent(rig: &Rig) -> Vec<String> {
@@ -23,7 +23,7 @@ fn local(rig: &Rig, path: &str) -> String {
 }
 
 /// Follows an address that was found in an answer.
-async fn follow(rig: &Rig, address: &Value) -> Answer {
+async fn follow(rig: &Rig, address: &Value) -> ClientResponse {
     let path = address.as_str().unwrap().strip_prefix(&local(rig, "")).unwrap_or_else(|| panic!("{address}"));
     rig.get(path).await
 }
@@ -85,12 +85,12 @@ async fn addresses_in_headers_and_annotations_are_local_whatever_their_form() {
             script = script.header(name, HeaderValue::try_from(&upstream).unwrap());
         }
         rig.script(Times::Next(1), script);
-        let answer = rig.get("/api/items").await;
+        let response = rig.get("/api/items").await;
         let turned = local(&rig, "/api/items(1)?a=%2f&b=c");
         for name in ["location", "content-location", "odata-entityid"] {
-            assert_eq!(answer.headers[name], turned, "{name}");
+            assert_eq!(response.headers[name], turned, "{name}");
         }
-        let body = answer.json();
+        let body = response.json();
         assert_eq!(body["text"], upstream);
         for name in names.iter().filter(|_| upstream.starts_with("https")) {
             assert_eq!(body[format!("@odata.{name}")], turned, "{name}");
@@ -105,11 +105,17 @@ async fn the_base_is_what_the_client_used() {
         let mut stream = rig.connect().await;
         let request = format!("GET /api/companies HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
-        let (answer, _) = crate::rig::read_to_end(&mut stream).await;
-        assert!(answer.contains(&format!("\"@odata.context\":\"http://{host}/api/$metadata#companies\"")), "{answer}");
+        let (response, _) = crate::rig::read_to_end(&mut stream).await;
+        assert!(
+            response.contains(&format!("\"@odata.context\":\"http://{host}/api/$metadata#companies\"")),
+            "{response}"
+        );
     }
-    let (answer, _) = rig.raw("GET /api/companies HTTP/1.0\r\n\r\n").await;
-    assert!(answer.contains(&format!("\"@odata.context\":\"{}", local(&rig, "/api/$metadata#companies"))), "{answer}");
+    let (response, _) = rig.raw("GET /api/companies HTTP/1.0\r\n\r\n").await;
+    assert!(
+        response.contains(&format!("\"@odata.context\":\"{}", local(&rig, "/api/$metadata#companies"))),
+        "{response}"
+    );
 }
 
 #[tokio::test]
@@ -148,9 +154,9 @@ async fn an_old_servers_addresses_work_and_come_back_in_its_spelling() {
     assert_eq!(follow(&rig, &page["@odata.nextLink"]).await.status, 200);
     assert_eq!(rig.get("/BC140/ODataV4/Company('Zwei')/Customer?tenant=default&$top=1").await.status, 200);
 
-    let refusal = rig.get("/BC140/ODataV4/Company('Drei')/Customer").await.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"));
-    assert!(refusal.message.contains("companies: { \"Drei\":"), "{}", refusal.message);
+    let rejection = rig.get("/BC140/ODataV4/Company('Drei')/Customer").await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (403, "Proxy_NotAllowed"));
+    assert!(rejection.message.contains("companies: { \"Drei\":"), "{}", rejection.message);
     let cronus = "Company('CRONUS%20International%20Ltd.')";
     let sent = sent(&rig);
     assert_eq!(sent[0], "/WS/CRONUS%20International%20Ltd./Page/Customer?wsdl");
@@ -162,8 +168,13 @@ async fn an_old_servers_addresses_work_and_come_back_in_its_spelling() {
 #[tokio::test]
 async fn an_unbound_action_runs_in_the_routes_company() {
     let rig = Rig::new().await;
-    let answer = rig.post_json("/odata/Tools_Echo", r#"{"text":"hello"}"#).await;
-    assert_eq!((answer.status, &answer.json()["value"]), (StatusCode::OK, &Value::from("hello")), "{}", answer.text());
+    let response = rig.post_json("/odata/Tools_Echo", r#"{"text":"hello"}"#).await;
+    assert_eq!(
+        (response.status, &response.json()["value"]),
+        (StatusCode::OK, &Value::from("hello")),
+        "{}",
+        response.text()
+    );
     assert_eq!(sent(&rig), ["/ODataV4/Tools_Echo?company=CRONUS%20International%20Ltd."]);
 }
 
@@ -177,19 +188,19 @@ async fn an_address_no_route_covers_says_which_route_to_add() {
     assert_eq!(custom["@odata.context"], local(&rig, "/all/api/cronus/warehouse/v1.0/$metadata#companies"));
 
     let rig = Plan::default().top("routes:\n  - { path: /api, to: api/v2.0 }").start().await;
-    let refusal = rig.get("/unrouted/ODataV4/Company('X')/Customer").await.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (404, "Proxy_NoRoute"));
-    assert!(refusal.message.contains("{ path: /NAME, to: odata }"), "{}", refusal.message);
+    let rejection = rig.get("/unrouted/ODataV4/Company('X')/Customer").await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (404, "Proxy_NoRoute"));
+    assert!(rejection.message.contains("{ path: /NAME, to: odata }"), "{}", rejection.message);
 }
 
 #[tokio::test]
 async fn compression_is_asked_for_and_undone() {
     let rig = Rig::new().await;
     for (accept, coding) in [("gzip", None::<&str>), ("identity", None), ("none", None)] {
-        let answer = send(rig.address(), Method::GET, "/api/customers", &[("accept-encoding", accept)], "").await;
-        assert_eq!(answer.headers.get("content-encoding").map(|it| it.to_str().unwrap()), coding, "{accept}");
-        assert_eq!(answer.headers["content-length"], answer.body.len().to_string(), "{accept}");
-        assert_eq!(answer.json()["value"].as_array().unwrap().len(), 20, "{accept}");
+        let response = send(rig.address(), Method::GET, "/api/customers", &[("accept-encoding", accept)], "").await;
+        assert_eq!(response.headers.get("content-encoding").map(|it| it.to_str().unwrap()), coding, "{accept}");
+        assert_eq!(response.headers["content-length"], response.body.len().to_string(), "{accept}");
+        assert_eq!(response.json()["value"].as_array().unwrap().len(), 20, "{accept}");
     }
     let requested: Vec<_> = rig.received().iter().map(|received| received.headers["accept-encoding"].clone()).collect();
     assert_eq!(requested, ["gzip"; 3]);
@@ -206,20 +217,20 @@ async fn a_body_coded_in_a_way_nobody_asked_for_passes_untouched() {
         .header(CONTENT_ENCODING, HeaderValue::from_static("br"))
         .send(body);
     rig.simulator.business_central().script(Matcher::any().path_ending("/customers"), Times::Always, script);
-    let answer = rig.get("/api/customers").await;
-    assert_eq!((answer.headers["content-encoding"].to_str().unwrap(), answer.text().as_str()), ("br", body));
+    let response = rig.get("/api/customers").await;
+    assert_eq!((response.headers["content-encoding"].to_str().unwrap(), response.text().as_str()), ("br", body));
 }
 
 #[tokio::test]
-async fn compression_that_breaks_off_is_no_whole_answer() {
+async fn compression_that_breaks_off_is_no_whole_response() {
     let rig = Rig::new().await;
     let script = Script::response(StatusCode::OK)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(CONTENT_ENCODING, HeaderValue::from_static("gzip"))
         .send(&b"\x1f\x8b\x08\0\0\0\0\0\0\x03"[..]);
     rig.simulator.business_central().script(Matcher::any().path_ending("/customers"), Times::Always, script);
-    let refusal = rig.get("/api/customers").await.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_ResponseBroken"));
+    let rejection = rig.get("/api/customers").await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_ResponseBroken"));
 }
 
 #[tokio::test]

@@ -3,19 +3,19 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::rig::{Answer, Plan, Refusal, Rig};
+use crate::rig::{ClientResponse, Plan, Rejection, Rig};
 
 pub const CRONUS: &str = "CRONUS International Ltd.";
 pub const OTHER: &str = "My Company";
 
-pub async fn send(rig: &Rig, path: &str, requests: Value) -> Answer {
+pub async fn send(rig: &Rig, path: &str, requests: Value) -> ClientResponse {
     rig.post_json(path, &json!({"requests": requests}).to_string()).await
 }
 
-async fn responses(rig: &Rig, path: &str, requests: Value) -> Vec<Value> {
-    let answer = send(rig, path, requests).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.json()["responses"].as_array().unwrap().clone()
+async fn responses_to(rig: &Rig, path: &str, requests: Value) -> Vec<Value> {
+    let response = send(rig, path, requests).await;
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.json()["responses"].as_array().unwrap().clone()
 }
 
 fn get(url: &str) -> Value {
@@ -31,8 +31,8 @@ pub fn sent(rig: &Rig) -> Value {
     serde_json::from_slice(&rig.received().pop().unwrap().body).unwrap()
 }
 
-pub async fn refusal(rig: &Rig, path: &str, requests: Value) -> Refusal {
-    send(rig, path, requests).await.refusal()
+pub async fn rejection(rig: &Rig, path: &str, requests: Value) -> Rejection {
+    send(rig, path, requests).await.rejection()
 }
 
 #[tokio::test]
@@ -53,8 +53,8 @@ async fn a_request_that_names_no_company_writes_into_the_routes() {
         "https://api.businesscentral.dynamics.com/v2.0/Production/api/v2.0/customers".to_owned(),
     ] {
         let before = business_central.customers(CRONUS).unwrap();
-        let answers = responses(&rig, "/api/$batch", create(&url)).await;
-        assert_eq!(answers[0]["status"], 201, "{url}: {answers:?}");
+        let responses = responses_to(&rig, "/api/$batch", create(&url)).await;
+        assert_eq!(responses[0]["status"], 201, "{url}: {responses:?}");
         assert_eq!(business_central.customers(CRONUS), Some(before + 1), "{url}");
     }
     assert_eq!(business_central.customers(OTHER), Some(50));
@@ -90,7 +90,7 @@ async fn what_is_sent_names_the_company_in_the_path_and_in_no_header() {
 }
 
 #[tokio::test]
-async fn a_request_to_another_company_refuses_the_whole_batch() {
+async fn a_request_to_another_company_rejects_the_whole_batch() {
     let rig = Rig::new().await;
     let other = rig.simulator.settings().companies[2].id;
     let (host, tenant) = (rig.address(), rig.simulator.settings().tenant_id);
@@ -111,33 +111,33 @@ async fn a_request_to_another_company_refuses_the_whole_batch() {
     ] {
         for url in [url.clone(), url.replace("companies(", "%63ompanies(")] {
             let requests = json!([create("customers")[0], {"id": "b", "method": "POST", "url": url, "body": {}}]);
-            let refusal = refusal(&rig, "/api/$batch", requests).await;
+            let rejection = rejection(&rig, "/api/$batch", requests).await;
             assert_eq!(
-                (refusal.status, refusal.code.as_str()),
+                (rejection.status, rejection.code.as_str()),
                 (403, "Proxy_NotAllowed"),
                 "{url}: {}",
-                refusal.message
+                rejection.message
             );
             assert!(
-                refusal
+                rejection
                     .message
                     .starts_with("Request `b` of the batch was rejected, and nothing of the batch was sent."),
                 "{}",
-                refusal.message
+                rejection.message
             );
-            assert!(refusal.message.contains(CRONUS), "{}", refusal.message);
+            assert!(rejection.message.contains(CRONUS), "{}", rejection.message);
         }
     }
     for batch in ["/api/$batch", "/odata/$batch", "/nav/BC/ODataV4/$batch"] {
         for header in ["Company", "company", "COMPANY"] {
             let requests = json!([{"id": "1", "method": "GET", "url": "Customer", "headers": {header: OTHER}}]);
-            assert_eq!(refusal(&rig, batch, requests).await.status, 403, "{batch} {header}");
+            assert_eq!(rejection(&rig, batch, requests).await.status, 403, "{batch} {header}");
         }
     }
     for url in
         ["Company('My%20Company')/Customer", "/odata/Company('My Company')/Customer", "Customer?company='My%20Company'"]
     {
-        assert_eq!(refusal(&rig, "/odata/$batch", get(url)).await.status, 403, "{url}");
+        assert_eq!(rejection(&rig, "/odata/$batch", get(url)).await.status, 403, "{url}");
     }
     assert!(rig.received().is_empty());
 }
@@ -152,24 +152,24 @@ async fn an_unbound_action_in_a_batch_runs_in_the_routes_company() {
         ("/odata/$batch", "Tools_Echo?company=cronus international ltd."),
         ("/BC/ODataV4/$batch", "Tools_Echo"),
     ] {
-        let answers = responses(&rig, batch, call("post", url)).await;
+        let responses = responses_to(&rig, batch, call("post", url)).await;
         assert_eq!(
-            (answers[0]["status"].as_u64(), &answers[0]["body"]["value"]),
+            (responses[0]["status"].as_u64(), &responses[0]["body"]["value"]),
             (Some(200), &json!("hello")),
             "{url}"
         );
         assert_eq!(sent(&rig)["requests"][0]["url"], "Tools_Echo?company=CRONUS%20International%20Ltd.");
     }
     // Nothing of that name is an action.
-    responses(&rig, "/odata/$batch", call("POST", "Chart_of_Accounts")).await;
+    responses_to(&rig, "/odata/$batch", call("POST", "Chart_of_Accounts")).await;
     let name = "Company('CRONUS%20International%20Ltd.')";
     assert_eq!(sent(&rig)["requests"][0]["url"], format!("{name}/Chart_of_Accounts"));
-    responses(&rig, "/odata/$batch", call("GET", "Tools_Echo")).await;
+    responses_to(&rig, "/odata/$batch", call("GET", "Tools_Echo")).await;
     assert_eq!(sent(&rig)["requests"][0]["url"], format!("{name}/Tools_Echo"));
 }
 
 #[tokio::test]
-async fn a_request_that_climbs_or_leaves_the_service_is_refused() {
+async fn a_request_that_climbs_or_leaves_the_service_is_rejected() {
     let rig = Rig::new().await;
     let climbs =
         ["../v2.0/customers", "customers/%2e%2e/x", "a/..%2fb", "..\\x", "$1/../x", "customers/./x", "a%0db", "a%zz"];
@@ -189,16 +189,16 @@ async fn a_request_that_climbs_or_leaves_the_service_is_refused() {
         "customers/$batch",
     ];
     for url in climbs.into_iter().chain(elsewhere) {
-        let refusal = refusal(&rig, "/api/$batch", get(url)).await;
-        assert_eq!(refusal.status, 400, "{url}: {}", refusal.message);
+        let rejection = rejection(&rig, "/api/$batch", get(url)).await;
+        assert_eq!(rejection.status, 400, "{url}: {}", rejection.message);
         assert!(
-            refusal.message.starts_with("Request `1` of the batch was rejected, and nothing of the batch was sent."),
+            rejection.message.starts_with("Request `1` of the batch was rejected, and nothing of the batch was sent."),
             "{}",
-            refusal.message
+            rejection.message
         );
     }
-    assert_eq!(refusal(&rig, "/api/$batch", get("customers?tenant=x")).await.status, 403);
-    assert_eq!(refusal(&rig, "/api/$batch", get("/v2.0/Production/api/v2.0/companies?tenant=x")).await.status, 403);
+    assert_eq!(rejection(&rig, "/api/$batch", get("customers?tenant=x")).await.status, 403);
+    assert_eq!(rejection(&rig, "/api/$batch", get("/v2.0/Production/api/v2.0/companies?tenant=x")).await.status, 403);
     assert!(rig.received().is_empty());
 }
 
@@ -210,22 +210,22 @@ async fn a_reference_to_an_earlier_request_passes_and_leads_nowhere_else() {
         json!([create("customers")[0],
                {"id": "2", "method": "PATCH", "url": url, "headers": {"If-Match": "*"}, "body": {"city": "Graz"}}])
     };
-    let answers = responses(&rig, "/api/$batch", follow("$1")).await;
-    assert_eq!((answers[1]["status"].as_u64(), &answers[1]["body"]["city"]), (Some(200), &json!("Graz")));
+    let responses = responses_to(&rig, "/api/$batch", follow("$1")).await;
+    assert_eq!((responses[1]["status"].as_u64(), &responses[1]["body"]["city"]), (Some(200), &json!("Graz")));
     assert_eq!(sent(&rig)["requests"][1]["url"], "$1");
     for url in [format!("$1/companies({other})/x"), format!("$1?company={other}")] {
-        assert_eq!(refusal(&rig, "/api/$batch", follow(&url)).await.status, 403, "{url}");
+        assert_eq!(rejection(&rig, "/api/$batch", follow(&url)).await.status, 403, "{url}");
     }
     let list =
         |url: &str| json!([{"id": "1", "method": "GET", "url": "companies"}, {"id": "2", "method": "GET", "url": url}]);
-    assert_eq!(refusal(&rig, "/api/$batch", list("$1?$filter=true")).await.status, 400);
-    for answer in responses(&rig, "/api/$batch", list("$1")).await {
-        assert_eq!(answer["body"]["value"].as_array().unwrap().len(), 1);
+    assert_eq!(rejection(&rig, "/api/$batch", list("$1?$filter=true")).await.status, 400);
+    for response in responses_to(&rig, "/api/$batch", list("$1")).await {
+        assert_eq!(response["body"]["value"].as_array().unwrap().len(), 1);
     }
     let other = format!("/api/v2.0/companies({other})/customers");
     let hooks = json!([{"id": "1", "method": "POST", "url": "subscriptions", "body": {}},
                        {"id": "2", "method": "PATCH", "url": "$1", "body": {"resource": other}}]);
-    assert_eq!(refusal(&rig, "/api/$batch", hooks).await.status, 403);
+    assert_eq!(rejection(&rig, "/api/$batch", hooks).await.status, 403);
 }
 
 #[tokio::test]
@@ -236,27 +236,27 @@ async fn a_method_the_route_does_not_allow_is_no_way_round_in_a_batch() {
     for (method, headers) in
         [("DELETE", json!({})), ("delete", json!({})), ("POST", json!({"x-HTTP-method": "delete"}))]
     {
-        let refusal = refusal(&rig, "/api/$batch", part(method, headers)).await;
-        assert_eq!(refusal.status, 405, "{method}");
-        assert!(refusal.message.contains("does not allow DELETE"), "{}", refusal.message);
+        let rejection = rejection(&rig, "/api/$batch", part(method, headers)).await;
+        assert_eq!(rejection.status, 405, "{method}");
+        assert!(rejection.message.contains("does not allow DELETE"), "{}", rejection.message);
     }
-    assert_eq!(responses(&rig, "/api/$batch", part("get", json!({}))).await[0]["status"], 200);
+    assert_eq!(responses_to(&rig, "/api/$batch", part("get", json!({}))).await[0]["status"], 200);
 }
 
 #[tokio::test]
 async fn a_route_without_a_company_takes_only_requests_that_name_one() {
     let rig = Plan::default().connector("company: -").start().await;
     let other = rig.simulator.settings().companies[2].id;
-    let lost = refusal(&rig, "/api/$batch", create("customers")).await;
+    let lost = rejection(&rig, "/api/$batch", create("customers")).await;
     assert_eq!(lost.status, 400);
     assert!(lost.message.contains("The request names no company but needs one"), "{}", lost.message);
     let by_header = json!([{"id": "1", "method": "GET", "url": "customers?$top=1", "headers": {"Company": CRONUS}}]);
     for (requests, name) in [(get(&format!("companies({other})/customers")), OTHER), (by_header, CRONUS)] {
-        let answers = responses(&rig, "/api/$batch", requests).await;
-        assert_eq!(answers[0]["body"]["value"][0]["displayName"], format!("{name} customer 10000"));
+        let responses = responses_to(&rig, "/api/$batch", requests).await;
+        assert_eq!(responses[0]["body"]["value"][0]["displayName"], format!("{name} customer 10000"));
     }
     let two = json!([{"id": "1", "method": "GET", "url": format!("companies({other})/customers"), "headers": {"Company": CRONUS}}]);
-    assert_eq!(refusal(&rig, "/api/$batch", two).await.status, 400);
+    assert_eq!(rejection(&rig, "/api/$batch", two).await.status, 400);
 }
 
 #[tokio::test]
@@ -264,31 +264,31 @@ async fn an_old_companys_name_is_translated_in_each_request() {
     let rig = Plan::default().connector("companies: { \"Alte Firma\": \"My Company\" }").start().await;
     let by_header =
         json!([{"id": "1", "method": "GET", "url": "Customer?$top=1", "headers": {"Company": "Alte Firma"}}]);
-    let answers = responses(&rig, "/nav/BC/ODataV4/$batch", by_header).await;
-    assert_eq!(answers[0]["body"]["value"][0]["Name"], format!("{OTHER} customer 10000"));
+    let responses = responses_to(&rig, "/nav/BC/ODataV4/$batch", by_header).await;
+    assert_eq!(responses[0]["body"]["value"][0]["Name"], format!("{OTHER} customer 10000"));
     for url in ["Company('Alte%20Firma')/Customer?$top=1", "Customer?$top=1&company='Alte%20Firma'"] {
-        let answers = responses(&rig, "/nav/BC/ODataV4/$batch", get(url)).await;
-        assert_eq!(answers[0]["body"]["value"][0]["Name"], format!("{OTHER} customer 10000"), "{url}");
+        let responses = responses_to(&rig, "/nav/BC/ODataV4/$batch", get(url)).await;
+        assert_eq!(responses[0]["body"]["value"][0]["Name"], format!("{OTHER} customer 10000"), "{url}");
     }
-    let unmapped = refusal(&rig, "/nav/BC/ODataV4/$batch", get("Company('Alte')/Customer")).await;
+    let unmapped = rejection(&rig, "/nav/BC/ODataV4/$batch", get("Company('Alte')/Customer")).await;
     assert_eq!(unmapped.status, 403);
     assert!(unmapped.message.contains("companies: { \"Alte\""), "{}", unmapped.message);
 }
 
 #[tokio::test]
-async fn every_address_in_the_answers_is_local_and_can_be_followed() {
+async fn every_address_in_the_responses_is_local_and_can_be_followed() {
     let rig = Rig::new().await;
     let home = format!("http://{}", rig.address());
     for (batch, list) in
         [("/api/$batch", "customers"), ("/odata/$batch", "Customer"), ("/nav/BC/ODataV4/$batch", "Customer")]
     {
-        let answers = responses(&rig, batch, get(list)).await;
-        let next = answers[0]["body"]["@odata.nextLink"].as_str().unwrap().strip_prefix(&home).unwrap();
+        let responses = responses_to(&rig, batch, get(list)).await;
+        let next = responses[0]["body"]["@odata.nextLink"].as_str().unwrap().strip_prefix(&home).unwrap();
         assert_eq!(rig.get(next).await.status, 200, "{next}");
-        let again = responses(&rig, batch, get(next)).await;
+        let again = responses_to(&rig, batch, get(next)).await;
         assert_eq!(again[0]["status"], 200, "{next}");
     }
-    let created = responses(&rig, "/api/$batch", create("customers")).await;
+    let created = responses_to(&rig, "/api/$batch", create("customers")).await;
     let location = created[0]["headers"]["location"].as_str().unwrap().strip_prefix(&home).unwrap().to_owned();
     assert_eq!(rig.get(&location).await.json()["displayName"], "New");
 }

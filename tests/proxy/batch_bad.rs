@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use bcproxy::simulator::{Matcher, Script, Times};
 
-use crate::batch::{CRONUS, OTHER, create, refusal, sent};
-use crate::rig::{Answer, Rig};
+use crate::batch::{CRONUS, OTHER, create, rejection, sent};
+use crate::rig::{ClientResponse, Rig};
 
 pub fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -16,7 +16,7 @@ pub fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-async fn post(rig: &Rig, headers: &[(&str, &str)], body: impl Into<bytes::Bytes>) -> Answer {
+async fn post(rig: &Rig, headers: &[(&str, &str)], body: impl Into<bytes::Bytes>) -> ClientResponse {
     rig.send(Method::POST, "/api/$batch", headers, body).await
 }
 
@@ -37,7 +37,7 @@ async fn odd_case_and_gzip_change_nothing() {
         assert!(!received.headers.contains_key("content-encoding"));
         assert_eq!(received.headers["content-length"], received.body.len().to_string().as_str());
         for text in [lost, escaped] {
-            assert_eq!(post(&rig, &headers, body(text)).await.refusal().status, 403, "{text}");
+            assert_eq!(post(&rig, &headers, body(text)).await.rejection().status, 403, "{text}");
         }
     }
     assert_eq!(rig.simulator.business_central().customers(CRONUS), Some(52));
@@ -45,7 +45,7 @@ async fn odd_case_and_gzip_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_name_that_stands_twice_is_refused_at_every_level_that_is_read() {
+async fn a_name_that_stands_twice_is_rejected_at_every_level_that_is_read() {
     let rig = Rig::new().await;
     for text in [
         r#"{"requests":[],"Requests":[]}"#,
@@ -54,16 +54,16 @@ async fn a_name_that_stands_twice_is_refused_at_every_level_that_is_read() {
         r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"Company":"a","company":"b"}}]}"#,
         r#"{"requests":[{"id":"1","method":"GET","url":"a"},{"id":"1","method":"GET","url":"a"}]}"#,
     ] {
-        let refusal = rig.post_json("/api/$batch", text).await.refusal();
-        assert_eq!(refusal.status, 400, "{text}");
-        let says = |part| refusal.message.contains(part);
-        assert!(says("appears twice") || says("have the id `1`"), "{}", refusal.message);
+        let rejection = rig.post_json("/api/$batch", text).await.rejection();
+        assert_eq!(rejection.status, 400, "{text}");
+        let says = |part| rejection.message.contains(part);
+        assert!(says("appears twice") || says("have the id `1`"), "{}", rejection.message);
     }
     assert!(rig.received().is_empty());
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused_with_the_reason() {
+async fn what_cannot_be_read_is_rejected_with_the_reason() {
     let rig = Rig::new().await;
     let whole = json!({"requests": create("customers")}).to_string();
     let mut cut = gzip(whole.as_bytes());
@@ -84,11 +84,11 @@ async fn what_cannot_be_read_is_refused_with_the_reason() {
         (vec![JSON, GZIP], gzip(&vec![b' '; (16 << 20) + 1]), 413, "16 MiB"),
         (vec![JSON], vec![b' '; (16 << 20) + 1], 413, "16 MiB"),
     ] {
-        let refusal = post(&rig, &headers, body).await.refusal();
-        assert_eq!(refusal.status, status, "{headers:?} {}", refusal.message);
-        assert!(refusal.message.contains(part), "{}", refusal.message);
+        let rejection = post(&rig, &headers, body).await.rejection();
+        assert_eq!(rejection.status, status, "{headers:?} {}", rejection.message);
+        assert!(rejection.message.contains(part), "{}", rejection.message);
     }
-    assert_eq!(rig.get("/api/$batch").await.refusal().status, 400);
+    assert_eq!(rig.get("/api/$batch").await.rejection().status, 400);
     assert!(rig.received().is_empty());
 }
 
@@ -98,16 +98,16 @@ async fn a_hundred_requests_are_taken_and_no_more() {
     let many = |count: usize| -> Value {
         (0..count).map(|id| json!({"id": id.to_string(), "method": "GET", "url": "customers?$top=1"})).collect()
     };
-    let refusal = refusal(&rig, "/api/$batch", many(101)).await;
-    assert_eq!(refusal.status, 400);
-    assert!(refusal.message.contains("101 requests"), "{}", refusal.message);
+    let rejection = rejection(&rig, "/api/$batch", many(101)).await;
+    assert_eq!(rejection.status, 400);
+    assert!(rejection.message.contains("101 requests"), "{}", rejection.message);
     assert!(rig.received().is_empty());
-    let answer = crate::batch::send(&rig, "/api/$batch", many(100)).await;
-    assert_eq!(answer.json()["responses"].as_array().unwrap().len(), 100);
+    let response = crate::batch::send(&rig, "/api/$batch", many(100)).await;
+    assert_eq!(response.json()["responses"].as_array().unwrap().len(), 100);
 }
 
 #[tokio::test]
-async fn a_body_of_several_mebibytes_is_judged_too_and_replayed_with_a_new_token() {
+async fn a_body_of_several_mebibytes_is_checked_too_and_replayed_with_a_new_token() {
     let rig = Rig::new().await;
     let large = json!({"requests": create("customers"), "note": "x".repeat(3 << 20)}).to_string();
     let batches = Matcher::any().path_ending("/$batch");
@@ -115,7 +115,7 @@ async fn a_body_of_several_mebibytes_is_judged_too_and_replayed_with_a_new_token
     assert_eq!(rig.post_json("/api/$batch", &large).await.json()["responses"][0]["status"], 201);
     assert_eq!(rig.simulator.business_central().customers(CRONUS), Some(51));
     let other = large.replace("\"customers\"", "\"customers?company=My%20Company\"");
-    assert_eq!(rig.post_json("/api/$batch", &other).await.refusal().status, 403);
+    assert_eq!(rig.post_json("/api/$batch", &other).await.rejection().status, 403);
 }
 
 #[tokio::test]

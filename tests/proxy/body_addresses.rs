@@ -66,7 +66,7 @@ async fn data_that_looks_like_an_address_is_never_touched() {
 }
 
 #[tokio::test]
-async fn an_address_of_another_company_is_refused_wherever_it_stands() {
+async fn an_address_of_another_company_is_rejected_wherever_it_stands() {
     let rig = Rig::new().await;
     let other = rig.simulator.settings().companies[2].id;
     let (host, base) = (rig.address(), rig.simulator.base_url());
@@ -89,32 +89,33 @@ async fn an_address_of_another_company_is_refused_wherever_it_stands() {
         ] {
             for method in [Method::POST, Method::PATCH, Method::PUT] {
                 let headers = [("content-type", "application/json")];
-                let refusal = rig.send(method, "/api/salesOrders(1)", &headers, body.clone()).await.refusal();
-                assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{body}");
-                assert!(refusal.message.contains(CRONUS), "{}", refusal.message);
+                let rejection = rig.send(method, "/api/salesOrders(1)", &headers, body.clone()).await.rejection();
+                assert_eq!((rejection.status, rejection.code.as_str()), (403, "Proxy_NotAllowed"), "{body}");
+                assert!(rejection.message.contains(CRONUS), "{}", rejection.message);
             }
             let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
-            let refusal = rig.send(Method::POST, "/api/salesOrders", &headers, gzip(body.as_bytes())).await.refusal();
-            assert_eq!(refusal.status, 403, "{body}");
+            let rejection =
+                rig.send(Method::POST, "/api/salesOrders", &headers, gzip(body.as_bytes())).await.rejection();
+            assert_eq!(rejection.status, 403, "{body}");
             let body: Value = serde_json::from_str(&body).unwrap();
             let part = json!([{"id": "1", "method": "POST", "url": "salesOrders", "body": body}]);
-            assert_eq!(batch::refusal(&rig, "/api/$batch", part).await.status, 403, "{body}");
+            assert_eq!(batch::rejection(&rig, "/api/$batch", part).await.status, 403, "{body}");
         }
     }
-    let climbing = rig.post_json("/api/salesOrders", r#"{"x@odata.bind":"../../companies"}"#).await.refusal();
+    let climbing = rig.post_json("/api/salesOrders", r#"{"x@odata.bind":"../../companies"}"#).await.rejection();
     assert_eq!(climbing.status, 400);
     assert!(rig.received().is_empty());
 }
 
 #[tokio::test]
-async fn an_encoding_in_which_a_name_would_not_be_found_is_refused() {
+async fn an_encoding_in_which_a_name_would_not_be_found_is_rejected() {
     let rig = Rig::new().await;
     let text = r#"{"x@odata.bind":"companies(1)/x"}"#;
     let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (kind, status) in [("application/json", 400), ("application/json; charset=\"UTF-16\"", 415)] {
         for path in ["/api/salesOrders", "/api/$batch"] {
-            let answer = rig.send(Method::POST, path, &[("content-type", kind)], wide.clone()).await;
-            assert_eq!(answer.refusal().status, status, "{kind}");
+            let response = rig.send(Method::POST, path, &[("content-type", kind)], wide.clone()).await;
+            assert_eq!(response.rejection().status, status, "{kind}");
         }
     }
     assert!(rig.received().is_empty());
@@ -160,10 +161,10 @@ async fn a_webhook_watches_the_routes_company_and_its_addresses_stay() {
             [("resource", "/api/subscriptions"), ("Resource", "/api/subscriptions('1')"), ("resource", &below)]
         {
             let body = subscription(&resource).replace("\"resource\"", &format!("\"{name}\""));
-            let refusal = rig.post_json(path, &body).await.refusal();
-            assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{resource}");
+            let rejection = rig.post_json(path, &body).await.rejection();
+            assert_eq!((rejection.status, rejection.code.as_str()), (403, "Proxy_NotAllowed"), "{resource}");
             let part = json!([{"id": "1", "method": "POST", "url": "subscriptions", "body": {"resource": resource}}]);
-            assert_eq!(batch::refusal(&rig, "/api/$batch", part).await.status, 403, "{resource}");
+            assert_eq!(batch::rejection(&rig, "/api/$batch", part).await.status, 403, "{resource}");
         }
     }
     assert_eq!(rig.received().len(), before);
@@ -194,24 +195,24 @@ async fn an_event_is_subscribed_to_in_the_routes_company() {
         json!({"companyName": CRONUS, "companyId": other}),
     ] {
         for path in [path, &format!("{path}('1')"), &below] {
-            let refusal = rig.post_json(path, &body.to_string()).await.refusal();
-            assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{path} {body}");
+            let rejection = rig.post_json(path, &body.to_string()).await.rejection();
+            assert_eq!((rejection.status, rejection.code.as_str()), (403, "Proxy_NotAllowed"), "{path} {body}");
         }
         let part = json!([{"id": "1", "method": "POST", "url": "externaleventsubscriptions", "body": body}]);
-        assert_eq!(batch::refusal(&rig, "/api/$batch", part).await.status, 403, "{body}");
+        assert_eq!(batch::rejection(&rig, "/api/$batch", part).await.status, 403, "{body}");
     }
-    let refusal = rig.post_json(path, r#"{"eventName":"x"}"#).await.refusal();
-    assert_eq!(refusal.status, 400);
-    assert!(refusal.message.contains("\"companyName\": \"CRONUS International Ltd.\""), "{}", refusal.message);
+    let rejection = rig.post_json(path, r#"{"eventName":"x"}"#).await.rejection();
+    assert_eq!(rejection.status, 400);
+    assert!(rejection.message.contains("\"companyName\": \"CRONUS International Ltd.\""), "{}", rejection.message);
     assert_eq!(rig.received().len(), before + 2);
 }
 
 #[tokio::test]
-async fn json_too_large_to_be_judged_is_refused_on_a_confined_route_only() {
+async fn json_too_large_to_be_checked_is_rejected_on_a_confined_route_only() {
     let large = json!({"note": "x".repeat(16 << 20)}).to_string();
     let rig = Rig::new().await;
-    let refusal = rig.post_json("/api/salesOrders", &large).await.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (413, "Proxy_TooLarge"));
+    let rejection = rig.post_json("/api/salesOrders", &large).await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (413, "Proxy_TooLarge"));
     assert!(rig.received().is_empty());
     let pictures = [("content-type", "image/png")];
     rig.send(Method::PATCH, "/api/items(1)/picture/pictureContent", &pictures, large.clone()).await;

@@ -7,7 +7,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use crate::process::Process;
-use crate::rig::{Answer, HeldClock, Plan, Rig, send, shared};
+use crate::rig::{ClientResponse, HeldClock, Plan, Rig, send, shared};
 use crate::wire::Wire;
 
 /// The surfaces of one connector, with a cache of five seconds.
@@ -23,19 +23,19 @@ async fn rig() -> Rig {
 }
 
 /// What the cache says of an answer.
-fn said(answer: &Answer) -> &str {
-    answer.headers["cache-status"].to_str().unwrap()
+fn said(response: &ClientResponse) -> &str {
+    response.headers["cache-status"].to_str().unwrap()
 }
 
 const HIT: &str = "bcproxy; hit; ttl=5";
 const STORED: &str = "bcproxy; fwd=miss; stored; ttl=5";
 
-async fn get(rig: &Rig, path: &str, headers: &[(&str, &str)]) -> Answer {
+async fn get(rig: &Rig, path: &str, headers: &[(&str, &str)]) -> ClientResponse {
     rig.send(Method::GET, path, headers, "").await
 }
 
 #[tokio::test]
-async fn an_answer_is_given_again_until_its_time_is_over() {
+async fn an_response_is_given_again_until_its_time_is_over() {
     let clock = HeldClock::new();
     let rig = rig().await;
     let first = rig.get("/api/customers").await;
@@ -56,8 +56,8 @@ async fn an_answer_is_given_again_until_its_time_is_over() {
 async fn a_route_without_a_cache_asks_each_time_and_says_nothing_of_one() {
     let rig = rig().await;
     for asked in 1..3 {
-        let answer = rig.get("/plain/customers").await;
-        assert!(!answer.headers.contains_key("cache-status") && !answer.headers.contains_key("age"));
+        let response = rig.get("/plain/customers").await;
+        assert!(!response.headers.contains_key("cache-status") && !response.headers.contains_key("age"));
         assert_eq!(rig.received().len(), asked);
     }
 }
@@ -79,13 +79,13 @@ async fn what_was_kept_fits_each_client() {
     // A client of HTTP/1.0 gets a length and the same bytes.
     let mut old = Wire::connect(rig.address()).await;
     old.send(format!("GET /api/customers HTTP/1.0\r\nHost: {}\r\n\r\n", rig.address())).await;
-    let (head, body) = old.answer().await;
+    let (head, body) = old.response().await;
     assert_eq!((head.header("cache-status"), body.as_slice()), (Some(HIT), &plain.body[..]));
     assert_eq!(rig.received().len(), 1);
 }
 
 #[tokio::test]
-async fn what_may_choose_the_answer_is_told_apart_and_who_asks_is_not() {
+async fn what_may_choose_the_response_is_told_apart_and_who_asks_is_not() {
     let _clock = HeldClock::new();
     let rig = rig().await;
     rig.get("/api/customers").await;
@@ -120,14 +120,14 @@ async fn what_may_choose_the_answer_is_told_apart_and_who_asks_is_not() {
 }
 
 #[tokio::test]
-async fn a_client_may_ask_for_a_new_answer() {
+async fn a_client_may_ask_for_a_new_response() {
     let clock = HeldClock::new();
     let rig = rig().await;
     rig.get("/api/customers").await;
     for anew in [("cache-control", "no-cache"), ("cache-control", "max-age=0"), ("pragma", "no-cache")] {
         clock.advance(Duration::from_secs(1)).await;
-        let answer = get(&rig, "/api/customers", &[anew]).await;
-        assert_eq!(said(&answer), "bcproxy; fwd=request; stored; ttl=5", "{anew:?}");
+        let response = get(&rig, "/api/customers", &[anew]).await;
+        assert_eq!(said(&response), "bcproxy; fwd=request; stored; ttl=5", "{anew:?}");
         // The new answer is what the others get from now on.
         let next = rig.get("/api/customers").await;
         assert_eq!((said(&next), &next.headers["age"]), (HIT, &HeaderValue::from_static("0")), "{anew:?}");
@@ -140,13 +140,13 @@ async fn a_client_may_ask_for_a_new_answer() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_the_answer_is_told_so() {
+async fn a_client_that_has_the_response_is_told_so() {
     let _clock = HeldClock::new();
     let rig = rig().await;
     let version = "W/\"JzQ0O0E9Jw==\"";
     let json = HeaderValue::from_static("application/json");
-    let answer = Script::response(StatusCode::OK).header(header::CONTENT_TYPE, json).send("{\"no\":1}");
-    rig.script(Times::Next(1), answer.header(header::ETAG, HeaderValue::from_static(version)));
+    let response = Script::response(StatusCode::OK).header(header::CONTENT_TYPE, json).send("{\"no\":1}");
+    rig.script(Times::Next(1), response.header(header::ETAG, HeaderValue::from_static(version)));
     // Although it knows this version, all of the answer is asked for: others may need it.
     let known = [("if-none-match", version)];
     let first = get(&rig, "/api/items", &known).await;
@@ -160,7 +160,7 @@ async fn a_client_that_has_the_answer_is_told_so() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_whole_answer_to_a_get_is_not_kept() {
+async fn what_is_not_the_whole_response_to_a_get_is_not_kept() {
     let _clock = HeldClock::new();
     let rig = rig().await;
     let item = rig.get("/plain/items").await.json()["value"][0]["id"].as_str().unwrap().to_owned();
@@ -175,8 +175,8 @@ async fn what_is_not_the_whole_answer_to_a_get_is_not_kept() {
         (Method::GET, &picture, &[], "bcproxy; fwd=bypass; detail=media"),
     ] {
         for _ in 0..2 {
-            let answer = rig.send(method.clone(), path, headers, "").await;
-            assert_eq!(said(&answer), status, "{method} {path}");
+            let response = rig.send(method.clone(), path, headers, "").await;
+            assert_eq!(said(&response), status, "{method} {path}");
         }
     }
     let with_body = rig.send(Method::GET, "/api/customers", &[], "x").await;
@@ -185,7 +185,7 @@ async fn what_is_not_the_whole_answer_to_a_get_is_not_kept() {
 }
 
 #[tokio::test]
-async fn errors_and_answers_for_one_are_not_kept() {
+async fn errors_and_responses_for_one_are_not_kept() {
     let _clock = HeldClock::new();
     let rig = rig().await;
     let ok = || Script::response(StatusCode::OK).send("{}");
@@ -214,11 +214,11 @@ async fn errors_and_answers_for_one_are_not_kept() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_neither_kept_nor_taken_for_whole() {
+async fn an_response_that_breaks_off_is_neither_kept_nor_taken_for_whole() {
     let rig = Plan::default().top(ROUTES).connector("limits: { wait: 1ms }").start().await;
     rig.script(Times::Next(1), Script::response(StatusCode::OK).send("begun").cut());
-    let answer = rig.get("/api/items").await;
-    assert_eq!(answer.refusal().code, "Proxy_ResponseBroken");
+    let response = rig.get("/api/items").await;
+    assert_eq!(response.rejection().code, "Proxy_ResponseBroken");
     assert_eq!(said(&rig.get("/api/items").await), STORED);
 }
 
@@ -245,7 +245,7 @@ async fn who_may_not_ask_gets_nothing_that_was_kept() {
 }
 
 #[tokio::test]
-async fn a_reload_keeps_the_answers_of_routes_that_stay_as_they_are() {
+async fn a_reload_keeps_the_responses_of_routes_that_stay_as_they_are() {
     let _clock = HeldClock::new();
     let prepared = Plan::default().top(ROUTES).prepare().await;
     let text = std::fs::read_to_string(&prepared.file).unwrap();
@@ -267,7 +267,7 @@ async fn a_reload_keeps_the_answers_of_routes_that_stay_as_they_are() {
 }
 
 #[tokio::test]
-async fn an_answer_from_the_cache_waits_for_no_turn() {
+async fn an_response_from_the_cache_waits_for_no_turn() {
     let _clock = HeldClock::new();
     let plan = Plan::default().top(ROUTES).connector("limits: { concurrency: 1, queue: 1 }");
     let rig = shared(plan).await;

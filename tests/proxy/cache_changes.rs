@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{CRONUS, send as send_batch};
-use crate::rig::{Answer, HeldClock, Plan, Rig, SOAP_ECHO, at_once, shared, within};
+use crate::rig::{ClientResponse, HeldClock, Plan, Rig, SOAP_ECHO, at_once, shared, within};
 use crate::wire::Wire;
 
 /// Two connectors to one environment; what is kept is kept for a day.
@@ -72,14 +72,14 @@ fn batch(path: &str, requests: &[(&str, &str)]) -> Call {
 }
 
 impl Call {
-    async fn send(&self, rig: &Rig) -> Answer {
+    async fn send(&self, rig: &Rig) -> ClientResponse {
         rig.send(self.method.clone(), &self.path, &self.headers, self.body.clone()).await
     }
 }
 
-fn is_hit(answer: &Answer) -> bool {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.headers["cache-status"].to_str().unwrap().starts_with("bcproxy; hit")
+fn is_hit(response: &ClientResponse) -> bool {
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.headers["cache-status"].to_str().unwrap().starts_with("bcproxy; hit")
 }
 
 /// Which of these are kept still.
@@ -129,8 +129,8 @@ async fn every_change_forgets_what_is_kept_of_its_company_by_whichever_way_it_co
     ] {
         kept(&rig, &reads).await;
         assert_eq!(kept(&rig, &reads).await, [true; 5], "{} {}", call.method, call.path);
-        let answer = call.send(&rig).await;
-        assert_eq!(kept(&rig, &reads).await, changes, "{} {}: {answer:?}", call.method, call.path);
+        let response = call.send(&rig).await;
+        assert_eq!(kept(&rig, &reads).await, changes, "{} {}: {response:?}", call.method, call.path);
     }
 }
 
@@ -151,8 +151,8 @@ async fn what_only_reads_forgets_nothing() {
         call(Method::POST, "/api/$batch", &[JSON], "{"),
         call(Method::POST, "/nowhere", &[JSON], "{}"),
     ] {
-        let answer = call.send(&rig).await;
-        assert_eq!(kept(&rig, &reads).await, [true; 4], "{} {}: {answer:?}", call.method, call.path);
+        let response = call.send(&rig).await;
+        assert_eq!(kept(&rig, &reads).await, [true; 4], "{} {}: {response:?}", call.method, call.path);
     }
     let soap = soap("/soap/Page/Customer", "<Read><No>10000</No></Read>").send(&rig).await;
     assert_eq!(soap.headers["cache-status"], "bcproxy; fwd=method");
@@ -166,8 +166,8 @@ async fn a_batch_forgets_what_is_kept_of_each_company_it_changes() {
     kept(&rig, &reads).await;
     let requests = [("POST", "Company('Old')/Customer"), ("GET", "Company('CRONUS International Ltd.')/Customer")];
     let call = batch("/old/BC140/ODataV4/$batch", &requests);
-    let answer = call.send(&rig).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    let response = call.send(&rig).await;
+    assert_eq!(response.status, 200, "{}", response.text());
     assert_eq!(kept(&rig, &reads).await, [true, false]);
 }
 
@@ -285,8 +285,8 @@ async fn of_a_change_nobody_heard_of_the_effect_is_awaited_for_as_long_as_it_may
         let rig = plan().start().await;
         rig.simulator.business_central().script(Matcher::any().method(Method::POST), Times::Next(1), unheard);
         let requests = json!([{"id": "1", "method": "POST", "url": "customers", "body": {"displayName": "New"}}]);
-        let answer = send_batch(&rig, "/plain/$batch", requests).await;
-        assert!(answer.status.is_server_error(), "{answer:?}");
+        let response = send_batch(&rig, "/plain/$batch", requests).await;
+        assert!(response.status.is_server_error(), "{response:?}");
         assert_eq!(kept(&rig, &["/api/customers", "/api/customers"]).await, [false, false]);
         clock.advance(Duration::from_secs(600)).await;
         assert_eq!(kept(&rig, &["/api/customers", "/api/customers"]).await, [false, true]);
@@ -295,13 +295,13 @@ async fn of_a_change_nobody_heard_of_the_effect_is_awaited_for_as_long_as_it_may
 
 /// How many customers a company has, as a read through this route tells, and whether it was kept.
 async fn count(rig: &Rig, path: &str) -> (u64, bool) {
-    let answer = rig.get(path).await;
-    let count = answer.json()["@odata.count"].as_u64().unwrap();
-    (count, is_hit(&answer))
+    let response = rig.get(path).await;
+    let count = response.json()["@odata.count"].as_u64().unwrap();
+    (count, is_hit(&response))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_that_begins_after_the_answer_to_a_change_never_sees_what_was_before() {
+async fn a_read_that_begins_after_the_response_to_a_change_never_sees_what_was_before() {
     const WRITERS: usize = 4;
     const ROUNDS: usize = 4;
     const CHANGES: usize = 5;
@@ -346,8 +346,8 @@ async fn a_read_that_begins_after_the_answer_to_a_change_never_sees_what_was_bef
                         2 => batch("/api/$batch", &[("POST", "customers"), ("GET", "customers?$top=1")]),
                         _ => call(Method::POST, "/byid/Customer", &[JSON], r#"{"Name":"New"}"#),
                     };
-                    let answer = call.send(&rig).await;
-                    assert!(answer.status.is_success(), "{answer:?}");
+                    let response = call.send(&rig).await;
+                    assert!(response.status.is_success(), "{response:?}");
                     done.fetch_add(1, Ordering::SeqCst);
                 }
             }

@@ -7,7 +7,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use tokio::task::JoinHandle;
 
-use crate::rig::{Answer, HeldClock, Plan, Rig, at_once, shared, within};
+use crate::rig::{ClientResponse, HeldClock, Plan, Rig, at_once, shared, within};
 use crate::wire::Wire;
 
 const ROUTES: &str = "routes:
@@ -37,9 +37,9 @@ async fn settled(rig: &Rig) {
     }
 }
 
-fn uses(answers: &[Answer], what: &str) -> usize {
-    let is_so = |answer: &&Answer| answer.headers["cache-status"].to_str().unwrap().contains(what);
-    answers.iter().filter(is_so).count()
+fn uses(responses: &[ClientResponse], what: &str) -> usize {
+    let is_so = |response: &&ClientResponse| response.headers["cache-status"].to_str().unwrap().contains(what);
+    responses.iter().filter(is_so).count()
 }
 
 fn json(body: &'static str) -> Script {
@@ -51,7 +51,7 @@ fn pending(received: &[&Received]) -> usize {
 }
 
 /// So many clients ask for the same.
-fn ask_at_once(count: usize, rig: &Arc<Rig>) -> JoinHandle<Vec<Answer>> {
+fn ask_at_once(count: usize, rig: &Arc<Rig>) -> JoinHandle<Vec<ClientResponse>> {
     let rig = rig.clone();
     tokio::spawn(at_once(count, move |_| {
         let rig = rig.clone();
@@ -67,12 +67,12 @@ async fn a_thousand_identical_reads_at_once_are_one_request() {
     rig.wait_for(|received| received.len() == 1).await;
     settled(&rig).await;
     latch.open();
-    let answers = within(clients).await.unwrap();
-    assert!(answers.iter().all(|answer| answer.status == 200 && answer.body == answers[0].body));
-    assert_eq!(answers[0].text(), "{\"value\":[]}");
+    let responses = within(clients).await.unwrap();
+    assert!(responses.iter().all(|response| response.status == 200 && response.body == responses[0].body));
+    assert_eq!(responses[0].text(), "{\"value\":[]}");
     assert_eq!(rig.received().len(), 1);
-    assert_eq!(uses(&answers, "fwd=miss; stored"), 1);
-    assert!(uses(&answers, "collapsed") > 1);
+    assert_eq!(uses(&responses, "fwd=miss; stored"), 1);
+    assert!(uses(&responses, "collapsed") > 1);
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn who_leaves_takes_nothing_from_those_who_stay() {
     first.reset();
     settled(&rig).await;
     latch.open();
-    let (head, body) = second.answer().await;
+    let (head, body) = second.response().await;
     assert_eq!((head.status(), body.as_slice()), (StatusCode::OK, &b"{}"[..]));
     assert_eq!(rig.received().len(), 1);
     assert_eq!(rig.received()[0].outcome, Outcome::Answered);
@@ -120,8 +120,12 @@ async fn a_failure_is_the_same_for_all_and_is_not_multiplied() {
         rig.wait_for(|received| received.len() == 1).await;
         settled(&rig).await;
         latch.open();
-        let answers = within(clients).await.unwrap();
-        assert!(answers.iter().all(|answer| answer.status.is_server_error() && answer.status == answers[0].status));
+        let responses = within(clients).await.unwrap();
+        assert!(
+            responses
+                .iter()
+                .all(|response| response.status.is_server_error() && response.status == responses[0].status)
+        );
         // Whoever came after the failure asked once more for himself.
         assert_eq!(rig.received().len(), 1);
     }
@@ -144,14 +148,14 @@ async fn who_gets_no_turn_keeps_no_place_from_those_who_shared_it() {
     let mut second = asks(&rig).await;
     settled(&rig).await;
     clock.advance(std::time::Duration::from_secs(5)).await;
-    assert_eq!(first.answer().await.0.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(first.response().await.0.status(), StatusCode::TOO_MANY_REQUESTS);
     latch.open();
     assert_eq!(within(held).await.unwrap(), StatusCode::OK);
-    assert_eq!(second.answer().await.0.status(), StatusCode::OK);
+    assert_eq!(second.response().await.0.status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_to_be_shared_streams_to_one_and_the_others_ask_for_themselves() {
+async fn an_response_that_is_too_large_to_be_shared_streams_to_one_and_the_others_ask_for_themselves() {
     let (rig, head, rest) = (rig().await, Latch::closed(), Latch::closed());
     let large = || Script::response(StatusCode::OK).framing(Framing::Chunked).fill(3 << 19);
     rig.script(Times::Next(1), large().hold(&rest).send("end").hold_head(&head));
@@ -164,7 +168,7 @@ async fn an_answer_that_is_too_large_to_be_shared_streams_to_one_and_the_others_
     rig.wait_for(|received| received.len() == 3).await;
     rest.open();
     for client in &mut clients {
-        let (head, body) = client.answer().await;
+        let (head, body) = client.response().await;
         assert_eq!(head.status(), StatusCode::OK);
         assert_eq!(body.len(), (3 << 19) + 3);
         assert!(body.ends_with(b"end"));
@@ -193,7 +197,7 @@ async fn a_client_that_reads_nothing_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn whoever_shares_an_answer_gets_it_turned_for_himself() {
+async fn whoever_shares_an_response_gets_it_turned_for_himself() {
     let (rig, latch) = (rig().await, Latch::closed());
     rig.script(Times::Next(1), Script::ordinary().hold_head(&latch));
     let mut clients = Vec::new();
@@ -206,7 +210,7 @@ async fn whoever_shares_an_answer_gets_it_turned_for_himself() {
     settled(&rig).await;
     latch.open();
     for (host, mut client) in clients {
-        let body = String::from_utf8(client.answer().await.1).unwrap();
+        let body = String::from_utf8(client.response().await.1).unwrap();
         assert!(body.contains(&format!("\"http://{host}/api/$metadata#")), "{body}");
     }
     assert_eq!(rig.received().len(), 1);

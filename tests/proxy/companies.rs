@@ -29,8 +29,8 @@ async fn a_hundred_first_requests_look_the_company_up_once() {
     within(rig.simulator.wait_for(|received| !received.is_empty())).await;
     latch.open();
     for mut client in clients {
-        let (answer, end) = read_to_end(&mut client).await;
-        assert!(answer.starts_with("HTTP/1.1 200 ") && end.is_ok(), "{answer}");
+        let (response, end) = read_to_end(&mut client).await;
+        assert!(response.starts_with("HTTP/1.1 200 ") && end.is_ok(), "{response}");
     }
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(look_ups(&rig), 1);
@@ -39,14 +39,14 @@ async fn a_hundred_first_requests_look_the_company_up_once() {
 #[tokio::test]
 async fn a_company_that_does_not_exist_is_answered_with_those_that_do() {
     let rig = Plan::default().connector("company: Cronus").start().await;
-    let refusal = rig.get("/api/customers").await.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (404, "Proxy_UnknownCompany"));
-    assert!(refusal.message.starts_with("There is no company `Cronus`"), "{}", refusal.message);
+    let rejection = rig.get("/api/customers").await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (404, "Proxy_UnknownCompany"));
+    assert!(rejection.message.starts_with("There is no company `Cronus`"), "{}", rejection.message);
     for company in &rig.simulator.settings().companies {
-        assert!(refusal.message.contains(&format!("`{}` ({})", company.name, company.id)), "{}", refusal.message);
+        assert!(rejection.message.contains(&format!("`{}` ({})", company.name, company.id)), "{}", rejection.message);
     }
-    assert_eq!(rig.get("/odata/Customer").await.refusal(), refusal);
-    assert_eq!(rig.call_soap("/soap/Codeunit/Tools").await.refusal(), refusal);
+    assert_eq!(rig.get("/odata/Customer").await.rejection(), rejection);
+    assert_eq!(rig.call_soap("/soap/Codeunit/Tools").await.rejection(), rejection);
     assert!(rig.received().is_empty());
     assert_eq!(look_ups(&rig), 1, "the list is believed for a while");
 }
@@ -57,7 +57,7 @@ async fn a_company_that_is_created_later_is_found_without_a_restart() {
     let rig = Plan::default().connector("company: Cronus").start().await;
     assert_eq!(rig.get("/api/$metadata").await.status, 200);
     for path in ["/api/customers", "/api/companies"] {
-        assert_eq!(rig.get(path).await.refusal().status, 404, "{path}");
+        assert_eq!(rig.get(path).await.rejection().status, 404, "{path}");
     }
     let id = rig.simulator.settings().companies[0].id;
     let list = format!(r#"{{"value":[{{"id":"{id}","name":"Cronus"}}]}}"#);
@@ -78,8 +78,8 @@ async fn a_company_is_found_by_id_by_name_in_any_case_and_by_what_its_documents_
     ] {
         let rig = Plan::default().connector(&format!("company: {written}")).start().await;
         for (path, field) in [("/api/customers?$top=1", "displayName"), ("/odata/Customer?$top=1", "Name")] {
-            let answer = rig.get(path).await;
-            assert_eq!(answer.json()["value"][0][field], format!("{UMLAUTS} customer 10000"), "{written}: {path}");
+            let response = rig.get(path).await;
+            assert_eq!(response.json()["value"][0][field], format!("{UMLAUTS} customer 10000"), "{written}: {path}");
         }
     }
 }
@@ -101,15 +101,15 @@ async fn a_name_with_umlauts_apostrophe_and_ampersand_works_on_every_surface_whe
             format!("/ODataV4/Company('{doubled}')/Customer"),
         ),
     ] {
-        let answer = rig.get(&local).await;
-        let value = &answer.json()["value"][0];
+        let response = rig.get(&local).await;
+        let value = &response.json()["value"][0];
         let name = if local.starts_with("/api") { &value["displayName"] } else { &value["Name"] };
         assert_eq!(*name, format!("{UMLAUTS} customer 10000"), "{local}");
         assert_eq!(rig.received().pop().unwrap().target, format!("{base}{upstream}"), "{local}");
     }
     for local in ["/soap/Codeunit/Tools".to_owned(), format!("/soap/{encoded}/Codeunit/Tools")] {
-        let answer = rig.call_soap(&local).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        let response = rig.call_soap(&local).await;
+        assert_eq!(response.status, 200, "{}", response.text());
         assert_eq!(rig.received().pop().unwrap().target, format!("{base}/WS/{encoded}/Codeunit/Tools"), "{local}");
     }
 }
@@ -135,12 +135,12 @@ async fn a_route_has_its_own_company_and_environment() {
 #[tokio::test]
 async fn an_environment_that_does_not_exist_is_named() {
     let rig = Plan::default().connector("environment: Prodcution").start().await;
-    let refusal = rig.get("/api/customers").await.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_UnknownEnvironment"));
+    let rejection = rig.get("/api/customers").await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_UnknownEnvironment"));
     for part in ["`Prodcution`", "compare `environment`", "admin center"] {
-        assert!(refusal.message.contains(part), "{}", refusal.message);
+        assert!(rejection.message.contains(part), "{}", rejection.message);
     }
-    assert_eq!(rig.call_soap("/soap/Codeunit/Tools").await.refusal(), refusal);
+    assert_eq!(rig.call_soap("/soap/Codeunit/Tools").await.rejection(), rejection);
     assert!(rig.received().is_empty());
 }
 
@@ -149,14 +149,14 @@ async fn nothing_that_needs_a_company_is_sent_without_one() {
     let rig = Plan::default().connector("company: -").start().await;
     for path in ["/api/customers", "/api/customers?company=", "/odata/Customer", "/api/v2.0/customers"] {
         for method in [Method::GET, Method::POST, Method::DELETE] {
-            let refusal = rig.send(method, path, &[], "").await.refusal();
-            assert_eq!((refusal.status, refusal.code.as_str()), (400, "Proxy_BadRequest"), "{path}");
-            assert!(refusal.message.contains("set `company`"), "{}", refusal.message);
+            let rejection = rig.send(method, path, &[], "").await.rejection();
+            assert_eq!((rejection.status, rejection.code.as_str()), (400, "Proxy_BadRequest"), "{path}");
+            assert!(rejection.message.contains("set `company`"), "{}", rejection.message);
         }
     }
     for path in ["/soap/Codeunit/Tools", "/soap/Services", "/soap/Page/Customer?company=My%20Company"] {
-        let refusal = rig.call_soap(path).await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (400, "Proxy_BadRequest"), "{path}");
+        let rejection = rig.call_soap(path).await.rejection();
+        assert_eq!((rejection.status, rejection.code.as_str()), (400, "Proxy_BadRequest"), "{path}");
     }
     assert!(rig.simulator.received().is_empty());
 
@@ -195,9 +195,9 @@ async fn a_route_with_a_company_cannot_be_led_into_another_one() {
         ("/soap/Codeunit/Tools".to_owned(), &header),
     ] {
         for method in [Method::GET, Method::POST] {
-            let refusal = rig.send(method, &path, headers, "x").await.refusal();
-            assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{path} {headers:?}");
-            assert!(refusal.message.contains(&format!("`{CRONUS}`")), "{path}: {}", refusal.message);
+            let rejection = rig.send(method, &path, headers, "x").await.rejection();
+            assert_eq!((rejection.status, rejection.code.as_str()), (403, "Proxy_NotAllowed"), "{path} {headers:?}");
+            assert!(rejection.message.contains(&format!("`{CRONUS}`")), "{path}: {}", rejection.message);
         }
     }
     assert!(rig.received().is_empty());
@@ -211,16 +211,20 @@ async fn a_look_up_that_failed_is_made_again() {
     let rig = Plan::default()
         .start_after(|simulator| simulator.business_central().script(companies(), Times::Next(1), busy))
         .await;
-    let refusal = rig.get("/api/customers").await.refusal();
-    assert_eq!(refusal.status, 502);
-    assert!(refusal.message.contains("503 Service Unavailable when asked for its companies"), "{}", refusal.message);
+    let rejection = rig.get("/api/customers").await.rejection();
+    assert_eq!(rejection.status, 502);
+    assert!(
+        rejection.message.contains("503 Service Unavailable when asked for its companies"),
+        "{}",
+        rejection.message
+    );
     clock.advance(Duration::from_secs(1)).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
 
     let rig =
         Plan::default().start_after(|simulator| simulator.business_central().reject_connections(Times::Always)).await;
-    let refusal = rig.get("/api/customers").await.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_Unreachable"));
+    let rejection = rig.get("/api/customers").await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_Unreachable"));
     rig.simulator.business_central().reject_connections(Times::Next(0));
     clock.advance(Duration::from_secs(1)).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);

@@ -6,14 +6,14 @@ use hyper::{Method, StatusCode};
 
 use crate::batch;
 use crate::batch_bad::gzip;
-use crate::rig::{Answer, Plan, Rig};
+use crate::rig::{ClientResponse, Plan, Rig};
 
 const CRONUS: &str = "CRONUS International Ltd.";
 
 async fn names(rig: &Rig, path: &str) -> Vec<String> {
-    let answer = rig.get(path).await;
-    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-    let list = answer.json()["value"].as_array().unwrap().clone();
+    let response = rig.get(path).await;
+    assert_eq!(response.status, 200, "{path}: {}", response.text());
+    let list = response.json()["value"].as_array().unwrap().clone();
     let name = |company: &serde_json::Value| company["name"].as_str().or(company["Name"].as_str()).unwrap().to_owned();
     list.iter().map(name).collect()
 }
@@ -41,12 +41,12 @@ async fn a_confined_route_lists_its_own_company_only() {
 }
 
 #[tokio::test]
-async fn a_filter_that_would_close_ours_is_refused() {
+async fn a_filter_that_would_close_ours_is_rejected() {
     let rig = Rig::new().await;
     for filter in ["true)%20or%20(true", "name%20eq%20'x", "(name%20ne%20'x'", "name%20ne%20'x')or(name%20ne%20'x'"] {
-        let refusal = rig.get(&format!("/api/companies?$filter={filter}")).await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (400, "Proxy_BadRequest"), "{filter}");
-        assert!(refusal.message.contains("parentheses or quotes"), "{}", refusal.message);
+        let rejection = rig.get(&format!("/api/companies?$filter={filter}")).await.rejection();
+        assert_eq!((rejection.status, rejection.code.as_str()), (400, "Proxy_BadRequest"), "{filter}");
+        assert!(rejection.message.contains("parentheses or quotes"), "{}", rejection.message);
     }
     assert!(rig.received().is_empty());
 }
@@ -64,7 +64,7 @@ async fn a_route_without_a_company_lists_them_all() {
 const LIST: &str = r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><Companies xmlns="urn:microsoft-dynamics-schemas/nav/system/"/></s:Body></s:Envelope>"#;
 
 /// Asks the system service which companies there are.
-async fn ask(rig: &Rig, path: &str, coding: &str) -> Answer {
+async fn ask(rig: &Rig, path: &str, coding: &str) -> ClientResponse {
     let headers = [
         ("content-type", "text/xml; charset=utf-8"),
         ("soapaction", "\"urn:microsoft-dynamics-schemas/nav/system/:Companies\""),
@@ -73,8 +73,8 @@ async fn ask(rig: &Rig, path: &str, coding: &str) -> Answer {
     rig.send(Method::POST, path, &headers, LIST).await
 }
 
-fn companies_of(answer: &Answer) -> Vec<String> {
-    let text = answer.text();
+fn companies_of(response: &ClientResponse) -> Vec<String> {
+    let text = response.text();
     let document = roxmltree::Document::parse(&text).unwrap();
     let names = document.descendants().filter(|node| node.has_tag_name(NAME_ELEMENT));
     names.map(|node| node.text().unwrap().to_owned()).collect()
@@ -91,11 +91,11 @@ async fn the_system_service_of_a_confined_route_names_its_company_only() {
         let paths = ["/soap/SystemService", "/nav/BC140/WS/SystemService", "/BC140/WS/SYSTEMSERVICE"];
         for path in paths.into_iter().chain(within.iter().map(String::as_str)) {
             for coding in ["identity", "gzip"] {
-                let answer = ask(&rig, path, coding).await;
-                assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-                assert_eq!(companies_of(&answer), [company], "{path}");
-                assert_eq!(answer.headers["content-length"], answer.body.len().to_string());
-                assert!(!answer.headers.contains_key("content-encoding"));
+                let response = ask(&rig, path, coding).await;
+                assert_eq!(response.status, 200, "{path}: {}", response.text());
+                assert_eq!(companies_of(&response), [company], "{path}");
+                assert_eq!(response.headers["content-length"], response.body.len().to_string());
+                assert!(!response.headers.contains_key("content-encoding"));
             }
         }
         // What it is, everybody may know; and a fault is a fault.
@@ -109,7 +109,7 @@ async fn the_system_service_of_a_confined_route_names_its_company_only() {
 }
 
 #[tokio::test]
-async fn an_answer_of_the_system_service_that_can_not_be_narrowed_is_not_passed_on() {
+async fn an_response_of_the_system_service_that_can_not_be_narrowed_is_not_passed_on() {
     let rig = Rig::new().await;
     let other = "<a>My Company</a>".to_owned();
     let large = format!("<a>{}</a>", "My Company".repeat(200_000));
@@ -120,14 +120,14 @@ async fn an_answer_of_the_system_service_that_can_not_be_narrowed_is_not_passed_
             script = script.header(CONTENT_ENCODING, HeaderValue::from_static(coding));
         }
         rig.simulator.business_central().script(Matcher::any().path_ending("/SystemService"), Times::Next(1), script);
-        let refusal = ask(&rig, "/soap/SystemService", "gzip").await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_ResponseBroken"));
+        let rejection = ask(&rig, "/soap/SystemService", "gzip").await.rejection();
+        assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_ResponseBroken"));
     }
     let compressed = gzip(b"<a>My Company</a>");
     let script =
         Script::response(StatusCode::OK).header(CONTENT_ENCODING, HeaderValue::from_static("gzip")).send(compressed);
     rig.simulator.business_central().script(Matcher::any().path_ending("/SystemService"), Times::Next(1), script);
-    assert_eq!(ask(&rig, "/soap/SystemService", "gzip").await.refusal().status, 502);
+    assert_eq!(ask(&rig, "/soap/SystemService", "gzip").await.rejection().status, 502);
 }
 
 #[tokio::test]
@@ -167,16 +167,16 @@ async fn a_nav_route_with_old_names_lists_the_companies_it_leads_to_and_takes_bo
         "/nav/BC/WS/CRONUS%20International%20Ltd./SystemService".to_owned(),
         "/nav/BC/ODataV4/Company?company=CRONUS%20International%20Ltd.".to_owned(),
     ] {
-        let refusal = rig.get(&path).await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{path}");
-        assert!(refusal.message.contains("companies: {"), "{}", refusal.message);
+        let rejection = rig.get(&path).await.rejection();
+        assert_eq!((rejection.status, rejection.code.as_str()), (403, "Proxy_NotAllowed"), "{path}");
+        assert!(rejection.message.contains("companies: {"), "{}", rejection.message);
     }
     for (method, path) in
         [(Method::POST, "/nav/BC/api/v2.0/companies"), (Method::GET, "/nav/BC/ODataV4/Company/$value")]
     {
-        assert_eq!(rig.send(method, path, &[], "").await.refusal().status, 403, "{path}");
+        assert_eq!(rig.send(method, path, &[], "").await.rejection().status, 403, "{path}");
     }
-    assert_eq!(rig.get("/nav/BC/ODataV4/Customer").await.refusal().status, 400);
+    assert_eq!(rig.get("/nav/BC/ODataV4/Customer").await.rejection().status, 400);
     assert_eq!(rig.received().len(), before);
 
     // With a company of its own, that one is among them.
@@ -189,7 +189,7 @@ async fn a_nav_route_with_old_names_lists_the_companies_it_leads_to_and_takes_bo
     // A company that is gone hides no other.
     let rig = Plan::default().connector("company: -").connector("companies: { A: My Company, B: Gone }").start().await;
     assert_eq!(names(&rig, "/nav/BC/ODataV4/Company").await, ["My Company"]);
-    assert_eq!(rig.get("/nav/BC/ODataV4/Company('B')/Customer").await.refusal().status, 404);
+    assert_eq!(rig.get("/nav/BC/ODataV4/Company('B')/Customer").await.rejection().status, 404);
 }
 
 #[tokio::test]
@@ -215,11 +215,12 @@ async fn the_companies_of_the_automation_api_are_kept_to_the_routes_too() {
         (Method::POST, "/auto/companies".to_owned()),
         (Method::GET, "/auto/companies/Microsoft.NAV.all".to_owned()),
     ] {
-        let refusal = rig.send(method.clone(), &path, &[("content-type", "application/json")], "{}").await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{method} {path}");
-        assert!(refusal.message.contains(CRONUS), "{}", refusal.message);
+        let rejection =
+            rig.send(method.clone(), &path, &[("content-type", "application/json")], "{}").await.rejection();
+        assert_eq!((rejection.status, rejection.code.as_str()), (403, "Proxy_NotAllowed"), "{method} {path}");
+        assert!(rejection.message.contains(CRONUS), "{}", rejection.message);
         let part = serde_json::json!([{"id": "1", "method": method.as_str(), "url": path.trim_start_matches("/auto/"), "body": {}}]);
-        assert_eq!(batch::refusal(&rig, "/auto/$batch", part).await.status, 403, "{method} {path}");
+        assert_eq!(batch::rejection(&rig, "/auto/$batch", part).await.status, 403, "{method} {path}");
     }
     assert_eq!(rig.received().len(), 3);
 }

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use roxmltree::Document;
 use serde_json::Value;
 
-use crate::rig::{Answer, Plan, Rig};
+use crate::rig::{ClientResponse, Plan, Rig};
 
 const MINIMAL: &str = "application/json";
 const FULL: &str = "application/json;odata.metadata=full";
@@ -33,15 +33,15 @@ async fn every_address_leads_through_the_proxy_and_on() {
         for (path, body) in customers {
             for prefer in ["return=representation", "return=minimal"] {
                 let headers = [("content-type", "application/json"), ("accept", FULL), ("prefer", prefer)];
-                let answer = rig.send(Method::POST, path, &headers, body).await;
-                assert!(answer.status.is_success() && answer.headers.contains_key("location"), "{answer:?}");
-                crawl.read(path, FULL, &answer);
+                let response = rig.send(Method::POST, path, &headers, body).await;
+                assert!(response.status.is_success() && response.headers.contains_key("location"), "{response:?}");
+                crawl.read(path, FULL, &response);
             }
         }
         let release = "/odata/SalesOrder('S-ORD101001')/NAV.Release";
-        let answer = rig.post_json(release, "{}").await;
-        assert_eq!(answer.status, StatusCode::NO_CONTENT);
-        crawl.read(release, FULL, &answer);
+        let response = rig.post_json(release, "{}").await;
+        assert_eq!(response.status, StatusCode::NO_CONTENT);
+        crawl.read(release, FULL, &response);
 
         crawl.follow_all().await;
         assert!(crawl.dead_ends.is_empty(), "{:#?}", crawl.dead_ends);
@@ -61,11 +61,11 @@ async fn data_that_holds_an_address_of_business_central_arrives_as_it_is() {
     let filter = "$filter=number%20eq%20'10030'";
     for path in ["/api/customers", &format!("/api/customers?{filter}"), "/odata/Customer", "/odata/Customer('10010')"] {
         for accept in [MINIMAL, FULL] {
-            let answer = rig.send(Method::GET, path, &[("accept", accept)], "").await.json();
+            let response = rig.send(Method::GET, path, &[("accept", accept)], "").await.json();
             let sent: Value = serde_json::from_slice(&rig.past_the_proxy().await).unwrap();
             let data = without_links(sent);
             assert!(data.to_string().contains(authority(&rig)), "{path}");
-            assert!(without_links(answer) == data, "{path}");
+            assert!(without_links(response) == data, "{path}");
         }
     }
     assert_eq!(rig.get("/api/customers").await.json()["value"].as_array().unwrap().len(), 2_000);
@@ -76,10 +76,10 @@ async fn data_that_holds_an_address_of_business_central_arrives_as_it_is() {
              <{name} xmlns=\"urn:microsoft-dynamics-schemas/page/customer\">{parameters}</{name}></s:Body></s:Envelope>"
         );
         let headers = [("content-type", "text/xml; charset=utf-8"), ("soapaction", name)];
-        let answer = rig.send(Method::POST, "/soap/Page/Customer", &headers, call).await;
-        assert_eq!(answer.status, 200);
-        assert!(answer.text().contains(authority(&rig)));
-        assert_eq!(answer.body, rig.past_the_proxy().await, "{name}");
+        let response = rig.send(Method::POST, "/soap/Page/Customer", &headers, call).await;
+        assert_eq!(response.status, 200);
+        assert!(response.text().contains(authority(&rig)));
+        assert_eq!(response.body, rig.past_the_proxy().await, "{name}");
     }
 }
 
@@ -167,28 +167,28 @@ impl<'a> Crawl<'a> {
     async fn follow_all(&mut self) {
         while let Some((target, accept, found_in)) = self.waiting.pop_front() {
             assert!(self.known.len() < 10_000, "it has no end");
-            let answer = self.rig.send(Method::GET, &target, &[("accept", accept)], "").await;
-            if answer.status != StatusCode::OK {
-                self.dead_ends.push(format!("{} {target} in {found_in}", answer.status));
+            let response = self.rig.send(Method::GET, &target, &[("accept", accept)], "").await;
+            if response.status != StatusCode::OK {
+                self.dead_ends.push(format!("{} {target} in {found_in}", response.status));
             }
-            self.read(&target, accept, &answer);
+            self.read(&target, accept, &response);
         }
     }
 
     /// Notes every address an answer gives to be followed.
-    fn read(&mut self, found_in: &str, accept: &'static str, answer: &Answer) {
-        let mut addresses = in_headers(&answer.headers);
-        let kind = answer.headers.get("content-type").map_or("", |kind| kind.to_str().unwrap());
+    fn read(&mut self, found_in: &str, accept: &'static str, response: &ClientResponse) {
+        let mut addresses = in_headers(&response.headers);
+        let kind = response.headers.get("content-type").map_or("", |kind| kind.to_str().unwrap());
         if kind.starts_with("application/json") {
-            in_json(&answer.json(), &mut addresses);
+            in_json(&response.json(), &mut addresses);
         } else if kind.contains("xml") {
             // Descriptions hold no data: no address of Business Central may stand anywhere.
-            assert!(!answer.text().contains(authority(self.rig)), "{found_in}: {}", answer.text());
-            in_description(&answer.text(), &mut addresses);
-        } else if !answer.body.is_empty() {
+            assert!(!response.text().contains(authority(self.rig)), "{found_in}: {}", response.text());
+            in_description(&response.text(), &mut addresses);
+        } else if !response.body.is_empty() {
             // The address in a picture or document is data.
             let authority = authority(self.rig).as_bytes();
-            assert!(answer.body.windows(authority.len()).any(|bytes| bytes == authority), "{found_in}");
+            assert!(response.body.windows(authority.len()).any(|bytes| bytes == authority), "{found_in}");
         }
         for address in addresses {
             let target = address.strip_prefix(&self.origin);
@@ -238,8 +238,8 @@ fn in_description(text: &str, found: &mut Vec<String>) {
 }
 
 /// An answer with nothing in it but data.
-fn without_links(mut answer: Value) -> Value {
-    match &mut answer {
+fn without_links(mut response: Value) -> Value {
+    match &mut response {
         Value::Object(members) => {
             members.retain(|name, _| !name.contains('@'));
             members.values_mut().for_each(|value| *value = without_links(value.take()));
@@ -247,7 +247,7 @@ fn without_links(mut answer: Value) -> Value {
         Value::Array(values) => values.iter_mut().for_each(|value| *value = without_links(value.take())),
         _ => {}
     }
-    answer
+    response
 }
 
 /// Host and port of Business Central.

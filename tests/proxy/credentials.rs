@@ -35,14 +35,14 @@ fn write(folder: impl AsRef<Path>, name: &str, content: &str) {
 }
 
 async fn assert_works(rig: &Rig) {
-    let answer = rig.get("/api/customers?$top=1").await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    let response = rig.get("/api/customers?$top=1").await;
+    assert_eq!(response.status, 200, "{}", response.text());
 }
 
 async fn no_token(rig: &Rig) -> String {
-    let refusal = rig.get("/api/customers").await.refusal();
-    assert_eq!(refusal.code, "Proxy_NoToken", "{}", refusal.message);
-    refusal.message
+    let rejection = rig.get("/api/customers").await.rejection();
+    assert_eq!(rejection.code, "Proxy_NoToken", "{}", rejection.message);
+    rejection.message
 }
 
 #[tokio::test]
@@ -165,8 +165,8 @@ async fn a_managed_identity_is_used_on_a_virtual_machine_and_in_app_service() {
         for variables in [imds, app_service] {
             let mut process = on_azure(&prepared, variables).await;
             let address = within(process.address()).await;
-            let answer = send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
-            assert_eq!(answer.status, 200, "{}", answer.text());
+            let response = send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
+            assert_eq!(response.status, 200, "{}", response.text());
             let application = prepared.simulator.received().last().unwrap().application;
             assert_eq!(application, Some(expected_client.unwrap_or(prepared.simulator.settings().client_id)));
         }
@@ -189,8 +189,8 @@ async fn a_managed_identity_can_vouch_for_the_application() {
     let service = prepared.simulator.identity_service(vec![identity]).await.unwrap();
     let mut process = on_azure(&prepared, &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", &service.imds())]).await;
     let address = within(process.address()).await;
-    let answer = send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    let response = send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
+    assert_eq!(response.status, 200, "{}", response.text());
     assert_eq!(prepared.simulator.received().last().unwrap().application, Some(settings.client_id));
 }
 
@@ -200,19 +200,19 @@ async fn a_machine_without_the_identity_is_named_and_a_busy_service_asked_again(
     let service = prepared.simulator.identity_service(Vec::new()).await.unwrap();
     let mut process = on_azure(&prepared, &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", &service.imds())]).await;
     let address = within(process.address()).await;
-    let answer = send(address, hyper::Method::GET, "/api/customers", &[], "").await;
-    assert!(answer.text().contains("this machine has no such identity"), "{}", answer.text());
+    let response = send(address, hyper::Method::GET, "/api/customers", &[], "").await;
+    assert!(response.text().contains("this machine has no such identity"), "{}", response.text());
 
     let prepared = kind("managed_identity: {}").prepare().await;
     let service = prepared.simulator.identity_service(Vec::new()).await.unwrap();
     service.fail(StatusCode::GONE, Times::Next(2));
     let mut process = on_azure(&prepared, &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", &service.imds())]).await;
     let address = within(process.address()).await;
-    let mut answer = send(address, hyper::Method::GET, "/api/customers", &[], "").await;
-    while answer.status == 503 {
-        answer = send(address, hyper::Method::GET, "/api/customers", &[], "").await;
+    let mut response = send(address, hyper::Method::GET, "/api/customers", &[], "").await;
+    while response.status == 503 {
+        response = send(address, hyper::Method::GET, "/api/customers", &[], "").await;
     }
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(response.status, 200, "{}", response.text());
     assert_eq!(service.requests().len(), 3);
 }
 
@@ -266,7 +266,7 @@ async fn a_certificate_that_can_not_sign_is_named_before_the_proxy_starts() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_goes_bad_while_the_proxy_runs_is_named_and_mended_without_a_restart() {
+async fn a_certificate_that_goes_bad_while_the_proxy_runs_is_named_and_fixed_without_a_restart() {
     let clock = HeldClock::new();
     let rig = with_certificate(&Key::First.pkcs8()).await.start().await;
     assert_works(&rig).await;
@@ -352,11 +352,11 @@ async fn a_command_that_hangs_fails_or_prints_nothing_is_named() {
                 }
             }
         };
-        let answer = tokio::select! {
-            answer = rig.get("/api/customers") => answer,
+        let response = tokio::select! {
+            response = rig.get("/api/customers") => response,
             () = patience => unreachable!(),
         };
-        let message = answer.refusal().message;
+        let message = response.rejection().message;
         assert!(message.contains(named), "{named}: {message}");
         assert_eq!(rig.simulator.token_requests(), 0);
     }

@@ -4,7 +4,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::rig::{Answer, Plan, Rig};
+use crate::rig::{ClientResponse, Plan, Rig};
 
 const ROUTES: &str = "routes:
   - { path: /api, to: api/v2.0 }
@@ -89,10 +89,10 @@ async fn rig(escape_slashes: bool) -> Rig {
     plan.start().await
 }
 
-async fn read(rig: &Rig, path: &str, accept: &str) -> Answer {
-    let answer = rig.send(Method::GET, path, &[("accept", accept)], "").await;
-    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-    answer
+async fn read(rig: &Rig, path: &str, accept: &str) -> ClientResponse {
+    let response = rig.send(Method::GET, path, &[("accept", accept)], "").await;
+    assert_eq!(response.status, 200, "{path}: {}", response.text());
+    response
 }
 
 #[tokio::test]
@@ -120,16 +120,16 @@ async fn it_reads_back_unchanged_on_every_surface_alone_and_among_two_thousand_a
                 (&alone, "application/json;odata.metadata=full", None),
                 (&page, "application/json", Some(2_000)),
             ] {
-                let answer = read(&rig, &format!("{root}{path}"), accept).await.json();
-                assert_eq!(answer["value"].as_array().map(Vec::len), count);
-                stored.compare(&rig, &answer, &format!("{root}{path} {accept}"));
+                let response = read(&rig, &format!("{root}{path}"), accept).await.json();
+                assert_eq!(response["value"].as_array().map(Vec::len), count);
+                stored.compare(&rig, &response, &format!("{root}{path} {accept}"));
             }
             // The environment's own batch is not looked into on its way out, but its answer is on its way back.
             let get = |id: &str, url: &str| json!({"id": id, "method": "GET", "url": url});
             let batch = json!({"requests": [get("1", &alone), get("2", &page)]}).to_string();
-            let answer = rig.post_json(&format!("{root}$batch"), &batch).await.json();
+            let response = rig.post_json(&format!("{root}$batch"), &batch).await.json();
             for (part, what) in [(0, &alone), (1, &page)] {
-                let part = &answer["responses"][part];
+                let part = &response["responses"][part];
                 assert_eq!(part["status"], 200, "{root}$batch {what}");
                 stored.compare(&rig, &part["body"], &format!("{root}$batch {what}"));
             }

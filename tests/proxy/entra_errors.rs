@@ -19,29 +19,29 @@ enum Side {
 
 /// A proxy that gets no token says why, on every surface, and asks Entra once for however many requests.
 async fn assert_no_token(rig: &Rig, what: &str, side: Side, named: &[&str]) -> u64 {
-    let answer = rig.get("/api/customers").await;
-    let refusal = answer.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (503, "Proxy_NoToken"), "{what}");
+    let response = rig.get("/api/customers").await;
+    let rejection = response.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (503, "Proxy_NoToken"), "{what}");
     let error = match side {
         Side::Ours => "proxy_configuration_error",
         Side::Theirs => "destination_unavailable",
     };
-    assert_eq!(answer.headers["proxy-status"], format!("bcproxy; error={error}"), "{what}");
+    assert_eq!(response.headers["proxy-status"], format!("bcproxy; error={error}"), "{what}");
     for part in named {
-        assert!(refusal.message.contains(part), "{what} should name {part}: {}", refusal.message);
+        assert!(rejection.message.contains(part), "{what} should name {part}: {}", rejection.message);
     }
-    assert!(refusal.message.ends_with('.') && !refusal.message.contains(&rig.simulator.settings().client_secret));
+    assert!(rejection.message.ends_with('.') && !rejection.message.contains(&rig.simulator.settings().client_secret));
     let asked = (rig.simulator.token_requests(), rig.simulator.entra().rejected_connections());
 
     let address = rig.address();
     for again in at_once(50, move |_| send(address, Method::GET, "/odata/Customer", &[], "")).await {
-        assert_eq!(again.refusal(), refusal, "{what}");
+        assert_eq!(again.rejection(), rejection, "{what}");
     }
-    assert_eq!(rig.call_soap("/soap/Codeunit/Tools").await.refusal(), refusal, "{what}");
+    assert_eq!(rig.call_soap("/soap/Codeunit/Tools").await.rejection(), rejection, "{what}");
     let asked_now = (rig.simulator.token_requests(), rig.simulator.entra().rejected_connections());
     assert_eq!(asked_now, asked, "{what}: Entra is left alone");
     assert!(rig.simulator.received().is_empty(), "{what}: nothing is sent without a token");
-    answer.retry_after()
+    response.retry_after()
 }
 
 #[tokio::test]
@@ -80,19 +80,23 @@ async fn a_wrong_set_up_is_named_and_entra_is_asked_once() {
 async fn a_fault_of_entra_or_of_the_way_to_it_is_named() {
     let unavailable = Fault::unavailable(None);
     let html = |status| Fault::Html(StatusCode::from_u16(status).unwrap());
-    let answer = |status: u16, header: (&'static str, &'static str), body: Bytes| {
+    let response = |status: u16, header: (&'static str, &'static str), body: Bytes| {
         let header = (HeaderName::from_static(header.0), HeaderValue::from_static(header.1));
         Fault::Response { status: StatusCode::from_u16(status).unwrap(), headers: vec![header], body }
     };
     let json = ("content-type", "application/json");
     let huge = Bytes::from(vec![b' '; 10 << 20]);
     let cases: [(&str, Fault, &[&str]); 10] = [
-        ("an empty answer", answer(200, json, Bytes::new()), &["200 OK", "(an empty body)", "intercepting web proxy"]),
-        ("10 MB", answer(200, json, huge.clone()), &["200 OK", "(the body exceeds 64 KiB)"]),
-        ("10 MB with an error", answer(400, json, huge), &["400 Bad Request", "(the body exceeds 64 KiB)"]),
+        (
+            "an empty answer",
+            response(200, json, Bytes::new()),
+            &["200 OK", "(an empty body)", "intercepting web proxy"],
+        ),
+        ("10 MB", response(200, json, huge.clone()), &["200 OK", "(the body exceeds 64 KiB)"]),
+        ("10 MB with an error", response(400, json, huge), &["400 Bad Request", "(the body exceeds 64 KiB)"]),
         (
             "a redirect",
-            answer(302, ("location", "https://elsewhere.example/"), Bytes::from_static(b"<html>")),
+            response(302, ("location", "https://elsewhere.example/"), Bytes::from_static(b"<html>")),
             &["302 Found", "(a redirect, which bcproxy does not follow with a credential)"],
         ),
         (
@@ -153,7 +157,7 @@ async fn an_authority_where_nothing_listens_is_named() {
 }
 
 #[tokio::test]
-async fn an_entra_that_does_not_answer_is_given_up_after_the_connectors_time() {
+async fn an_entra_that_does_not_response_is_given_up_after_the_connectors_time() {
     let clock = HeldClock::new();
     let hold = Fault::Held(Latch::closed());
     let plan = Plan::default().connector("timeouts: { token: 5s }");
@@ -175,16 +179,16 @@ async fn a_secret_that_disappears_is_missed_when_the_token_has_ended_and_found_w
     std::fs::remove_file(&file).unwrap();
     assert_eq!(rig.get("/api/customers").await.status, 200);
     clock.advance(Duration::from_secs(3600)).await;
-    let answer = rig.get("/api/customers").await;
-    let refusal = answer.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (503, "Proxy_NoToken"));
+    let response = rig.get("/api/customers").await;
+    let rejection = response.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (503, "Proxy_NoToken"));
     for part in ["secret.txt", "can't be read", "check the path"] {
-        assert!(refusal.message.contains(part), "{}", refusal.message);
+        assert!(rejection.message.contains(part), "{}", rejection.message);
     }
     assert_eq!(rig.simulator.token_requests(), 1);
 
     std::fs::write(&file, &rig.simulator.settings().client_secret).unwrap();
-    clock.advance(Duration::from_secs(answer.retry_after())).await;
+    clock.advance(Duration::from_secs(response.retry_after())).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
 }
 
@@ -194,10 +198,10 @@ async fn a_secret_that_is_replaced_on_both_sides_is_used_after_the_pause_without
     let replace =
         |simulator: &Simulator| simulator.entra().replace_secrets(simulator.settings().client_id, "the-new-one");
     let rig = Plan::default().start_after(replace).await;
-    let answer = rig.get("/api/customers").await;
-    assert_eq!(answer.status, 503);
+    let response = rig.get("/api/customers").await;
+    assert_eq!(response.status, 503);
     std::fs::write(rig.folder.path().join("secret.txt"), "the-new-one\n").unwrap();
-    clock.advance(Duration::from_secs(answer.retry_after())).await;
+    clock.advance(Duration::from_secs(response.retry_after())).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(rig.simulator.token_requests(), 2);
 }
@@ -259,9 +263,9 @@ async fn every_error_of_entra_that_is_known_is_told_with_its_number() {
     for (asked, code) in CODES.into_iter().enumerate() {
         let asked = asked as u64;
         let named = format!("AADSTS{code}");
-        let mut message = rig.get("/api/customers").await.refusal().message;
+        let mut message = rig.get("/api/customers").await.rejection().message;
         while !message.contains(&named) {
-            message = rig.get("/api/customers").await.refusal().message;
+            message = rig.get("/api/customers").await.rejection().message;
         }
         assert!(!message.contains("https://login.microsoftonline.com/error?code="), "{named} is known: {message}");
         assert_eq!(rig.simulator.token_requests(), asked + 1);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::batch_bad::gzip;
 use crate::process::Process;
-use crate::rig::{Answer, Plan, Prepared, Rig, SOAP_ECHO};
+use crate::rig::{ClientResponse, Plan, Prepared, Rig, SOAP_ECHO};
 use crate::wire::Wire;
 
 const JSON: &str = "Content-Type: application/json";
@@ -66,7 +66,7 @@ impl Asked<'_> {
     }
 
     /// What then happens.
-    async fn sent(&self, rig: &Rig) -> Answer {
+    async fn sent(&self, rig: &Rig) -> ClientResponse {
         let mut request = [self.method.as_bytes(), b" ", self.target, b" HTTP/1.1\r\n"].concat();
         let (host, length) = (format!("Host: {}", rig.address()), format!("Content-Length: {}", self.body.len()));
         for header in [host.as_str(), "Connection: close", &length].iter().chain(self.headers) {
@@ -74,8 +74,8 @@ impl Asked<'_> {
         }
         let mut client = Wire::connect(rig.address()).await;
         client.send([request.as_slice(), b"\r\n", &self.body].concat()).await;
-        let (head, body) = client.answer().await;
-        Answer { status: head.status(), headers: head.headers(), body: body.into() }
+        let (head, body) = client.response().await;
+        ClientResponse { status: head.status(), headers: head.headers(), body: body.into() }
     }
 
     fn headers(&self, rig: &Rig) -> BTreeMap<String, String> {
@@ -88,7 +88,7 @@ impl Asked<'_> {
 }
 
 /// Checks an account of a request that is sent against what reached Business Central and what came back.
-fn compare(rig: &Rig, asked: &Asked<'_>, account: &Value, sent: &Value, answer: &Answer) {
+fn compare(rig: &Rig, asked: &Asked<'_>, account: &Value, sent: &Value, response: &ClientResponse) {
     let received: Received = rig.received().pop().unwrap();
     let known = |text: &Value| {
         let id = rig.simulator.settings().companies[0].id.to_string();
@@ -108,7 +108,7 @@ fn compare(rig: &Rig, asked: &Asked<'_>, account: &Value, sent: &Value, answer: 
             assert_eq!(known.is_some(), change == "changed", "{header}");
         }
     }
-    let id = answer.headers["x-request-id"].to_str().unwrap();
+    let id = response.headers["x-request-id"].to_str().unwrap();
     expected.values_mut().for_each(|value| *value = value.replace("{id of the request, as in X-Request-Id}", id));
     assert_eq!(
         expected["authorization"],
@@ -128,21 +128,22 @@ fn compare(rig: &Rig, asked: &Asked<'_>, account: &Value, sent: &Value, answer: 
     let told = &sent["response"];
     let base = told["addresses_begin_with"].as_str().unwrap();
     assert_eq!(base, format!("http://{}", rig.address()));
-    let kind = answer.headers.get("content-type").map_or("", |kind| kind.to_str().unwrap().split(';').next().unwrap());
+    let kind =
+        response.headers.get("content-type").map_or("", |kind| kind.to_str().unwrap().split(';').next().unwrap());
     let is_turned = told["bodies"].as_array().unwrap().iter().any(|body| body["content_type"] == kind);
-    let is_page = answer.status.is_success() && kind == "application/json";
+    let is_page = response.status.is_success() && kind == "application/json";
     assert_eq!(
-        answer.text().contains(&format!("@odata.context\":\"{base}/")),
+        response.text().contains(&format!("@odata.context\":\"{base}/")),
         is_page && is_turned,
         "{}",
-        answer.text()
+        response.text()
     );
-    assert!(is_turned || !answer.text().contains(base), "{kind}: {}", answer.text());
+    assert!(is_turned || !response.text().contains(base), "{kind}: {}", response.text());
     for name in told["removed"].as_array().unwrap() {
-        assert!(!answer.headers.contains_key(name.as_str().unwrap()), "{name}");
+        assert!(!response.headers.contains_key(name.as_str().unwrap()), "{name}");
     }
     for header in told["set"].as_array().unwrap() {
-        assert_eq!(answer.headers[header["name"].as_str().unwrap()], header["value"].as_str().unwrap());
+        assert_eq!(response.headers[header["name"].as_str().unwrap()], header["value"].as_str().unwrap());
     }
 }
 
@@ -161,13 +162,13 @@ async fn check(rig: &Rig, asked: Asked<'_>, case: usize, cases: usize) -> Value 
     assert_eq!(rig.received().len(), before, "explaining sends nothing");
     assert_eq!(account["cases"].as_array().unwrap().len(), cases, "{account:#}");
     assert_eq!(account["cases"][0]["if"].is_null(), cases == 1, "{account:#}");
-    let answer = asked.sent(rig).await;
+    let response = asked.sent(rig).await;
     let told = &account["cases"][case];
     if told["sent"].is_object() {
-        compare(rig, &asked, &account, &told["sent"], &answer);
+        compare(rig, &asked, &account, &told["sent"], &response);
     } else {
-        let (told, refusal) = (&told["rejected"], answer.refusal());
-        let said = json!({"status": answer.status.as_u16(), "meant": refusal.status, "code": refusal.code, "message": refusal.message});
+        let (told, rejection) = (&told["rejected"], response.rejection());
+        let said = json!({"status": response.status.as_u16(), "meant": rejection.status, "code": rejection.code, "message": rejection.message});
         assert_eq!(*told, said, "{account:#}");
         assert!(rig.received().into_iter().skip(before).all(|received| received.target.ends_with("/$metadata")));
     }
@@ -287,7 +288,7 @@ async fn what_is_told_of_a_request_that_is_sent_happens() {
 }
 
 #[tokio::test]
-async fn what_is_told_of_a_request_that_is_refused_is_its_answer() {
+async fn what_is_told_of_a_request_that_is_rejected_is_its_response() {
     let rig = rig().await;
     let other = rig.simulator.settings().companies[2].id;
     for (asked, meant) in [
@@ -346,13 +347,13 @@ async fn what_is_no_http_is_told_as_it_is_answered() {
         let headers = [header];
         let asked = asked(method, target, &headers);
         let account = asked.explained(&rig).await;
-        let answer = asked.sent(&rig).await;
-        let refused = &account["cases"][0]["rejected"];
+        let response = asked.sent(&rig).await;
+        let rejected = &account["cases"][0]["rejected"];
         assert_eq!(
-            (refused["status"].as_u64(), &refused["code"]),
-            (Some(answer.status.as_u16().into()), &json!("Proxy_Unreadable"))
+            (rejected["status"].as_u64(), &rejected["code"]),
+            (Some(response.status.as_u16().into()), &json!("Proxy_Unreadable"))
         );
-        assert!(answer.text().contains(refused["message"].as_str().unwrap()), "{account:#}");
+        assert!(response.text().contains(rejected["message"].as_str().unwrap()), "{account:#}");
     }
 }
 

@@ -5,7 +5,7 @@ use bcproxy::simulator::{Break, Latch, Matcher, Script, Times};
 use futures_util::future::join_all;
 use hyper::{Method, StatusCode};
 
-use crate::rig::{Answer, Plan, Rig};
+use crate::rig::{ClientResponse, Plan, Rig};
 
 /// The requests of a legacy program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Asked {
         }
     }
 
-    async fn send(self, rig: &Rig, customer: &str, item: &str) -> Answer {
+    async fn send(self, rig: &Rig, customer: &str, item: &str) -> ClientResponse {
         let json = ("content-type", "application/json");
         let xml = [("content-type", "text/xml; charset=utf-8"), ("soapaction", "\"\"")];
         match self {
@@ -105,7 +105,7 @@ fn page(operation: &str) -> String {
 
 /// Sends each request into the trouble `prepare` makes for it and compares what became of it.
 async fn check(
-    trouble: &str,
+    known_error: &str,
     plan: impl Fn() -> Plan,
     prepare: impl AsyncFn(&Rig, Asked),
     fate: impl Fn(Asked) -> Fate,
@@ -116,28 +116,28 @@ async fn check(
         let (customer, item) = (first("/api/customers").await, first("/api/items").await);
         let before = rig.received().len();
         prepare(&rig, asked).await;
-        let answer = asked.send(&rig, &customer, &item).await;
-        let is_ours = answer.headers.get("proxy-status").is_some_and(|it| it.to_str().unwrap().contains("; error="));
-        let status = if is_ours { answer.refusal().status } else { answer.status.as_u16() };
+        let response = asked.send(&rig, &customer, &item).await;
+        let is_ours = response.headers.get("proxy-status").is_some_and(|it| it.to_str().unwrap().contains("; error="));
+        let status = if is_ours { response.rejection().status } else { response.status.as_u16() };
         let became = (status, rig.received().len() - before, rig.simulator.business_central().writes());
-        assert_eq!(became, fate(asked), "{trouble}, {asked:?}: {}", String::from_utf8_lossy(&answer.body));
+        assert_eq!(became, fate(asked), "{known_error}, {asked:?}: {}", String::from_utf8_lossy(&response.body));
         // The proxy is as it was.
         rig.simulator.business_central().clear_scripts();
-        assert_eq!(rig.get("/api/customers?$top=1").await.status, 200, "after {trouble}, {asked:?}");
+        assert_eq!(rig.get("/api/customers?$top=1").await.status, 200, "after {known_error}, {asked:?}");
     });
     join_all(cases).await;
 }
 
 /// The same, for a first answer that goes by a script.
-async fn check_script(trouble: &str, script: Script, fate: impl Fn(Asked) -> Fate) {
+async fn check_script(known_error: &str, script: Script, fate: impl Fn(Asked) -> Fate) {
     let prepare = async |rig: &Rig, asked: Asked| {
         rig.simulator.business_central().script(asked.matcher(), Times::Next(1), script.clone());
     };
-    check(trouble, Plan::default, prepare, fate).await;
+    check(known_error, Plan::default, prepare, fate).await;
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_before_the_answer() {
+async fn a_connection_that_breaks_before_the_response() {
     for how in [Break::Reset, Break::Cut] {
         for is_carried_out in [false, true] {
             let script = if is_carried_out { Script::ordinary() } else { Script::response(StatusCode::OK) };
@@ -151,7 +151,7 @@ async fn a_connection_that_breaks_before_the_answer() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_in_the_middle_of_the_answer() {
+async fn a_connection_that_breaks_in_the_middle_of_the_response() {
     check_script("a cut answer", Script::ordinary().cut_after(10), |asked| match asked {
         Get | SoapRead => asked.done_after(2),
         // Its answer has no body.
@@ -169,21 +169,21 @@ async fn a_pooled_connection_that_has_ended() {
 
 #[tokio::test]
 async fn no_connection_to_be_had_at_first() {
-    let refuse = async |rig: &Rig, _| {
+    let reject = async |rig: &Rig, _| {
         rig.simulator.close_connections().await;
         rig.simulator.business_central().reject_connections(Times::Next(2));
     };
-    check("refused connections", Plan::default, refuse, |asked| asked.done_after(1)).await;
-    let refuse_all = async |rig: &Rig, _| {
+    check("refused connections", Plan::default, reject, |asked| asked.done_after(1)).await;
+    let reject_all = async |rig: &Rig, _| {
         rig.simulator.close_connections().await;
         // The first attempt and three more.
         rig.simulator.business_central().reject_connections(Times::Next(4));
     };
-    check("no connections", Plan::default, refuse_all, |_| (502, 0, 0)).await;
+    check("no connections", Plan::default, reject_all, |_| (502, 0, 0)).await;
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused() {
+async fn a_token_that_is_rejected() {
     check_script("a 401", Script::unauthorized(), |asked| match asked.is_at_hand() {
         true => asked.done_after(2),
         false => asked.failed(503, false),

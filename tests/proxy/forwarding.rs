@@ -47,15 +47,15 @@ async fn what_belongs_to_the_client_never_reaches_business_central_and_the_other
         ("x-hop", "1"),
         ("accept-language", "de-DE"),
     ];
-    let answer = rig.send(Method::GET, "/api/customers", &headers, "").await;
-    assert_eq!(answer.status, 200);
+    let response = rig.send(Method::GET, "/api/customers", &headers, "").await;
+    assert_eq!(response.status, 200);
     for dropped in ["set-cookie", "www-authenticate"] {
-        assert!(!answer.headers.contains_key(dropped), "{dropped}");
+        assert!(!response.headers.contains_key(dropped), "{dropped}");
     }
     let received = &rig.received()[0];
     assert!(received.headers["authorization"].to_str().unwrap().starts_with("Bearer "));
     assert_eq!(received.headers["accept-language"], "de-DE");
-    assert_eq!(received.headers["client-request-id"], answer.headers["x-request-id"]);
+    assert_eq!(received.headers["client-request-id"], response.headers["x-request-id"]);
     assert!(rig.simulator.base_url().ends_with(received.headers["host"].to_str().unwrap()));
     for dropped in [
         "cookie",
@@ -103,9 +103,9 @@ async fn what_programs_and_business_central_tell_each_other_in_headers_passes_bo
         ("client-request-id", "mine"),
         ("range", "bytes=0-9"),
     ];
-    let answer = rig.send(Method::GET, "/api/items", &asked, "").await;
+    let response = rig.send(Method::GET, "/api/items", &asked, "").await;
     for (name, value) in told {
-        assert_eq!(answer.headers[name], value, "{name}");
+        assert_eq!(response.headers[name], value, "{name}");
     }
     let received = rig.received().pop().unwrap();
     for (name, value) in asked {

@@ -34,7 +34,7 @@ fn call(headers: &str, body: &str) -> String {
 async fn a_handshake_is_answered_and_the_call_goes_out_once_with_its_body() {
     let rig = Rig::new().await;
     let raw = STANDARD.encode(type_3());
-    for (begin, end, answer, done) in [
+    for (begin, end, response, done) in [
         (format!("NTLM {TYPE_1}"), format!("NTLM {raw}"), "NTLM TlRMTVNTUAACAAAADgAOADgAAAAFgomi", None),
         (format!("Negotiate {TYPE_1}"), format!("Negotiate {raw}"), "Negotiate TlRMTVNTUAACAAAA", None),
         (
@@ -48,19 +48,19 @@ async fn a_handshake_is_answered_and_the_call_goes_out_once_with_its_body() {
         // Some send the body with their first step, some don't.
         for body in ["", SOAP_ECHO] {
             client.send(call(&format!("Authorization: {begin}"), body)).await;
-            let (head, body) = client.answer().await;
+            let (head, body) = client.response().await;
             assert_eq!((head.status(), body.len()), (StatusCode::UNAUTHORIZED, 0));
             assert_eq!(head.all("www-authenticate").len(), 1, "{head:?}");
-            assert!(head.header("www-authenticate").unwrap().starts_with(answer), "{head:?}");
+            assert!(head.header("www-authenticate").unwrap().starts_with(response), "{head:?}");
             assert_eq!(head.header("connection"), None);
         }
         let before = rig.received().len();
         client.send(call(&format!("Authorization: {end}"), SOAP_ECHO)).await;
-        let (head, _) = client.answer().await;
+        let (head, _) = client.response().await;
         assert_eq!((head.status(), head.header("www-authenticate")), (StatusCode::OK, done));
         // Later ones on the connection say nothing of who they are.
         client.send(call("Accept: */*", SOAP_ECHO)).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(client.response().await.0.status(), StatusCode::OK);
         let received = rig.received();
         assert_eq!(received.len(), before + 2);
         for received in &received[before..] {
@@ -84,19 +84,19 @@ async fn a_handshake_and_raw_addresses_share_a_connection() {
     };
     let type_3 = STANDARD.encode(type_3());
     client.send(old(&format!("Authorization: NTLM {TYPE_1}\r\n"), "")).await;
-    assert_eq!(client.answer().await.0.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(client.response().await.0.status(), StatusCode::UNAUTHORIZED);
     client.send(old(&format!("Authorization: NTLM {type_3}\r\n"), SOAP_ECHO)).await;
-    assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+    assert_eq!(client.response().await.0.status(), StatusCode::OK);
     for _ in 0..3 {
         client.send(old("", SOAP_ECHO)).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(client.response().await.0.status(), StatusCode::OK);
     }
     assert_eq!(rig.received().iter().filter(|received| received.body == SOAP_ECHO).count(), 4);
     assert_eq!(rig.received().len(), 4);
 }
 
 #[tokio::test]
-async fn an_answer_to_no_challenge_and_whatever_else_is_dropped() {
+async fn an_response_to_no_challenge_and_whatever_else_is_dropped() {
     let rig = Rig::new().await;
     for authorization in [
         format!("NTLM {}", STANDARD.encode(type_3())),
@@ -107,9 +107,9 @@ async fn an_answer_to_no_challenge_and_whatever_else_is_dropped() {
         "Negotiate".to_owned(),
         "Bearer of.their.own".to_owned(),
     ] {
-        let answer = rig.send(Method::GET, "/api/customers", &[("authorization", &authorization)], "").await;
-        assert_eq!(answer.status, StatusCode::OK, "{authorization}");
-        assert!(!answer.headers.contains_key("www-authenticate"));
+        let response = rig.send(Method::GET, "/api/customers", &[("authorization", &authorization)], "").await;
+        assert_eq!(response.status, StatusCode::OK, "{authorization}");
+        assert!(!response.headers.contains_key("www-authenticate"));
     }
     let accepted: Vec<bool> = rig.received().iter().map(|received| received.token_accepted()).collect();
     assert_eq!(accepted, [true; 7]);
@@ -136,7 +136,7 @@ async fn a_broken_message_ends_the_connection() {
     ] {
         let mut client = Wire::connect(rig.address()).await;
         client.send(call(&format!("Authorization: {token}"), SOAP_ECHO)).await;
-        let (head, body) = client.answer().await;
+        let (head, body) = client.response().await;
         assert_eq!((head.status(), head.header("connection")), (StatusCode::BAD_REQUEST, Some("close")), "{token}");
         let body = String::from_utf8(body).unwrap();
         assert!(body.contains("Proxy_BrokenHandshake") && body.contains(reason), "{body}");
@@ -158,7 +158,7 @@ async fn a_large_body_with_the_first_step_is_read_up_to_a_bound() {
         client.send(head(5_000_000, "Expect: 100-continue\r\n")).await;
         assert_eq!(client.bytes(25).await, b"HTTP/1.1 100 Continue\r\n\r\n");
         client.send(vec![b'x'; 5_000_000]).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(client.response().await.0.status(), StatusCode::UNAUTHORIZED);
     }
 
     let mut client = Wire::connect(rig.address()).await;
@@ -183,7 +183,7 @@ async fn an_empty_soap_call_is_never_forwarded() {
     for empty in [call("Authorization: Digest username=\"u\"", ""), chunks, old.to_owned()] {
         let mut client = Wire::connect(rig.address()).await;
         client.send(&empty).await;
-        let (head, body) = client.answer().await;
+        let (head, body) = client.response().await;
         assert_eq!(head.status(), StatusCode::INTERNAL_SERVER_ERROR, "{empty}");
         assert!(
             String::from_utf8(body).unwrap().contains("The SOAP call has no envelope and was not forwarded"),
@@ -210,11 +210,11 @@ async fn an_empty_soap_call_is_never_forwarded() {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_for_its_handshake_reads_refusals_too() {
+async fn a_client_that_waits_for_its_handshake_reads_rejections_too() {
     let rig = Rig::new().await;
     let mut client = Wire::connect(rig.address()).await;
     client.send(call(&format!("Authorization: Negotiate {}", in_spnego(0xA1, &type_3())), "")).await;
-    let (head, _) = client.answer().await;
+    let (head, _) = client.response().await;
     assert_eq!((head.status().as_u16(), head.header("www-authenticate")), (500, Some("Negotiate oQcwBaADCgEA")));
 }
 
@@ -236,7 +236,7 @@ async fn each_request_of_a_kind_is_seen_in_the_log() {
                  keep-alive\r\n\r\n"
             ))
             .await;
-        client.answer().await;
+        client.response().await;
         let line = process.log_line(|line| line.get("outcome").is_some()).await;
         assert_eq!(line["credentials"], credentials, "{line}");
         assert_eq!(line["outcome"], outcome, "{line}");
@@ -259,16 +259,16 @@ async fn a_client_that_loops_is_stopped_and_costs_no_memory() {
         let mut client = Wire::connect(address).await;
         for _ in 0..16 {
             client.send(&request).await;
-            assert_eq!(client.answer().await.0.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(client.response().await.0.status(), StatusCode::UNAUTHORIZED);
             handshakes += 1;
         }
         client.send(&request).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(client.response().await.0.status(), StatusCode::BAD_REQUEST);
         client.rest().await.1.unwrap();
         if handshakes % 10_000 == 0 {
             let mut other = Wire::connect(address).await;
             other.send("GET /api/customers HTTP/1.1\r\n\r\n").await;
-            assert_eq!(other.answer().await.0.status(), StatusCode::OK);
+            assert_eq!(other.response().await.0.status(), StatusCode::OK);
         }
         if handshakes == 8_000 {
             after_a_tenth = process.peak_memory();

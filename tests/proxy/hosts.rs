@@ -3,7 +3,7 @@
 use bcproxy::config::HostName;
 use hyper::{Method, StatusCode};
 
-use crate::rig::{Answer, Plan, Rig, SECURED, SOAP_ECHO};
+use crate::rig::{ClientResponse, Plan, Rig, SECURED, SOAP_ECHO};
 use crate::wire::Wire;
 
 /// Each: a Host that nobody said we have, and how the answer names it.
@@ -16,7 +16,7 @@ const UNKNOWN: [(&str, &str); 6] = [
     ("erp.evil.example", "erp.evil.example"),
 ];
 
-async fn get(rig: &Rig, headers: &[(&str, &str)]) -> Answer {
+async fn get(rig: &Rig, headers: &[(&str, &str)]) -> ClientResponse {
     rig.send(Method::GET, "/api/customers?$top=1", headers, "").await
 }
 
@@ -24,7 +24,7 @@ async fn get(rig: &Rig, headers: &[(&str, &str)]) -> Answer {
 async fn status(rig: &Rig, line: &str, headers: &str) -> StatusCode {
     let mut client = Wire::connect(rig.address()).await;
     client.send(format!("{line}\r\n{headers}\r\n")).await;
-    client.answer().await.0.status()
+    client.response().await.0.status()
 }
 
 #[tokio::test]
@@ -63,12 +63,12 @@ async fn a_name_that_is_known_is_answered_in_any_case_and_with_any_port() {
 }
 
 #[tokio::test]
-async fn a_name_nobody_gave_us_is_misdirected_and_the_answer_says_how_to_give_it() {
+async fn a_name_nobody_gave_us_is_misdirected_and_the_response_says_how_to_give_it() {
     let rig = Rig::new().await;
     for (host, named) in UNKNOWN {
-        let refusal = get(&rig, &[("host", host)]).await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (421, "Proxy_UnknownHost"), "{host}");
-        assert!(refusal.message.contains(&format!("access: {{ hosts: [{named}] }}")), "{}", refusal.message);
+        let rejection = get(&rig, &[("host", host)]).await.rejection();
+        assert_eq!((rejection.status, rejection.code.as_str()), (421, "Proxy_UnknownHost"), "{host}");
+        assert!(rejection.message.contains(&format!("access: {{ hosts: [{named}] }}")), "{}", rejection.message);
     }
     assert!(rig.received().is_empty());
 
@@ -104,7 +104,7 @@ async fn what_is_no_name_or_more_than_one_is_a_bad_request_and_none_at_all_is_fi
 }
 
 #[tokio::test]
-async fn a_host_in_the_request_line_is_judged_like_one_in_a_header() {
+async fn a_host_in_the_request_line_is_checked_like_one_in_a_header() {
     let rig = Rig::new().await;
     for (target, headers, expected) in [
         ("http://erp:7047", "Host: erp:7047\r\n", 200),
@@ -120,7 +120,7 @@ async fn a_host_in_the_request_line_is_judged_like_one_in_a_header() {
 }
 
 #[tokio::test]
-async fn what_a_web_page_sends_is_refused_unless_the_file_allows_it() {
+async fn what_a_web_page_sends_is_rejected_unless_the_file_allows_it() {
     let page: [&[(&str, &str)]; 7] = [
         &[("origin", "http://evil.example")],
         &[("origin", "null")],
@@ -133,9 +133,9 @@ async fn what_a_web_page_sends_is_refused_unless_the_file_allows_it() {
     let rig = Rig::new().await;
     for headers in page {
         for method in [Method::GET, Method::POST, Method::OPTIONS] {
-            let refusal = rig.send(method, "/api/customers", headers, "").await.refusal();
-            assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{headers:?}");
-            assert!(refusal.message.contains("access: { browsers: allow }"), "{}", refusal.message);
+            let rejection = rig.send(method, "/api/customers", headers, "").await.rejection();
+            assert_eq!((rejection.status, rejection.code.as_str()), (403, "Proxy_NotAllowed"), "{headers:?}");
+            assert!(rejection.message.contains("access: { browsers: allow }"), "{}", rejection.message);
         }
     }
     assert!(rig.received().is_empty());
@@ -157,9 +157,9 @@ async fn a_soap_program_reads_a_fault() {
     let soap = [("content-type", "text/xml; charset=utf-8"), ("soapaction", "\"x\"")];
     for (header, status) in [(("host", "evil.example"), 421), (("origin", "null"), 403)] {
         let headers = [soap[0], soap[1], header];
-        let answer = rig.send(Method::POST, "/soap/Codeunit/Tools", &headers, SOAP_ECHO).await;
-        assert_eq!(answer.headers["content-type"], "text/xml; charset=utf-8");
-        assert_eq!(answer.refusal().status, status, "{header:?}");
+        let response = rig.send(Method::POST, "/soap/Codeunit/Tools", &headers, SOAP_ECHO).await;
+        assert_eq!(response.headers["content-type"], "text/xml; charset=utf-8");
+        assert_eq!(response.rejection().status, status, "{header:?}");
     }
     assert!(rig.received().is_empty());
 }

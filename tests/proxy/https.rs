@@ -54,32 +54,32 @@ async fn a_conversation_goes_on_as_over_plain_http() {
         let type_1 = "TlRMTVNTUAABAAAABoIIAAAAAAAAAAAAAAAAAAAAAAA=";
         let type_3 = STANDARD.encode([b"NTLMSSP\0\x03\0\0\0".as_slice(), &[0; 52]].concat());
         client.send(old(&format!("Authorization: NTLM {type_1}\r\n"), "")).await;
-        let (head, _) = client.answer().await;
+        let (head, _) = client.response().await;
         assert_eq!((head.status(), head.all("www-authenticate").len()), (StatusCode::UNAUTHORIZED, 1));
         client.send(old(&format!("Authorization: NTLM {type_3}\r\n"), SOAP_ECHO)).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(client.response().await.0.status(), StatusCode::OK);
 
         let expecting = old("Expect: 100-continue\r\n", SOAP_ECHO);
         let (head, body) = expecting.split_at(expecting.len() - SOAP_ECHO.len());
         client.send(head).await;
         assert_eq!(client.bytes(25).await, b"HTTP/1.1 100 Continue\r\n\r\n");
         client.send(body).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(client.response().await.0.status(), StatusCode::OK);
 
         client
             .send("POST /soap/Codeunit/Tools HTTP/1.1\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n")
             .await;
         client.send(chunked(SOAP_ECHO.as_bytes())).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(client.response().await.0.status(), StatusCode::OK);
 
         client
             .send("GET /nav/BC140/WS/CRONUS International Ltd./Page/Customer?wsdl HTTP/1.1\r\nHost: erp:7047\r\n\r\n")
             .await;
-        let (_, wsdl) = client.answer().await;
+        let (_, wsdl) = client.response().await;
         let wsdl = String::from_utf8(wsdl).unwrap();
         assert!(wsdl.contains("https://erp:7047/nav/BC140/WS/"), "{wsdl}");
         client.send("GET /api/customers?$top=1 HTTP/1.0\r\n\r\n").await;
-        let (head, body) = client.answer().await;
+        let (head, body) = client.response().await;
         assert_eq!((head.status(), head.header("transfer-encoding")), (StatusCode::OK, None));
         let body = String::from_utf8(body).unwrap();
         assert!(body.contains(&format!("\"https://{}/api/$metadata", rig.address())), "{body}");
@@ -164,16 +164,16 @@ async fn a_client_that_sends_the_next_request_early_has_not_left() {
     for _ in 0..3 {
         let mut other = connect(&rig).await;
         other.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-        assert_eq!(other.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(other.response().await.0.status(), StatusCode::OK);
     }
     latch.open();
     for _ in 0..2 {
-        assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(client.response().await.0.status(), StatusCode::OK);
     }
 }
 
 #[tokio::test]
-async fn a_cut_answer_looks_cut_and_a_whole_one_does_not() {
+async fn a_cut_response_looks_cut_and_a_whole_one_does_not() {
     let rig = secured().await;
     for framing in [Framing::ContentLength, Framing::Chunked, Framing::Close] {
         for manner in ["HTTP/1.1\r\nHost: erp", "HTTP/1.0"] {
@@ -209,7 +209,7 @@ async fn a_cut_answer_looks_cut_and_a_whole_one_does_not() {
     );
     let mut client = connect(&rig).await;
     client.send("POST /api/items HTTP/1.1\r\nHost: erp\r\nContent-Length: 2\r\n\r\n{}").await;
-    assert_eq!(client.answer().await.0.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(client.response().await.0.status(), StatusCode::BAD_GATEWAY);
 }
 
 #[tokio::test]
@@ -221,14 +221,14 @@ async fn a_client_that_does_not_begin_keeps_nobody_waiting_and_is_not_waited_for
     let mut client = connect(&rig).await;
     let clock = HeldClock::new();
     client.send("GET /api/customers?$top=1 HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+    assert_eq!(client.response().await.0.status(), StatusCode::OK);
     clock.advance(Duration::from_secs(10)).await;
     for waiting in [&mut silent, &mut slow] {
         let (read, end) = crate::rig::read_to_end(waiting).await;
         assert!(read.is_empty() && end.is_ok());
     }
     client.send("GET /api/customers?$top=1 HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+    assert_eq!(client.response().await.0.status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -243,16 +243,16 @@ async fn http_at_an_address_for_https_is_told_so() {
             "<faultcode>",
         ),
     ] {
-        let (answer, end) = rig.raw(&request).await;
+        let (response, end) = rig.raw(&request).await;
         end.unwrap();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-        assert!(answer.contains("write https:// into its base address") && answer.contains(dialect), "{answer}");
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+        assert!(response.contains("write https:// into its base address") && response.contains(dialect), "{response}");
     }
     assert!(rig.received().is_empty());
 }
 
 #[tokio::test]
-async fn several_doors_lead_to_the_same_house() {
+async fn several_listeners_lead_to_the_same_house() {
     let other = "\"[::1]:0\"";
     let rig = Plan::default().top(&format!("listen: [{SECURED}, 127.0.0.1:0, {other}]")).prepare().await;
     certify(rig.folder.path());
@@ -266,10 +266,10 @@ async fn several_doors_lead_to_the_same_house() {
         Wire::connect(v4.socket).await,
         Wire::connect(v6.socket).await,
     ];
-    for (client, door) in clients.iter_mut().zip([secured, v4, v6]) {
+    for (client, listener) in clients.iter_mut().zip([secured, v4, v6]) {
         client.send("GET /api/customers?$top=1 HTTP/1.1\r\n\r\n").await;
-        let body = String::from_utf8(client.answer().await.1).unwrap();
-        assert!(body.contains(&format!("\"{door}/api/$metadata")), "{body}");
+        let body = String::from_utf8(client.response().await.1).unwrap();
+        assert!(body.contains(&format!("\"{listener}/api/$metadata")), "{body}");
     }
     assert_eq!(rig.received().len(), 3);
 }
@@ -306,7 +306,7 @@ async fn the_log_says_why_a_handshake_failed() {
     drop(Wire::connect(address).await);
     let mut client = Wire::connect_tls(address, tls(prepared.folder.path(), &[&TLS13])).await.unwrap();
     client.send("GET /api/customers HTTP/1.1\r\n\r\n").await;
-    client.answer().await;
+    client.response().await;
     let line = process.log_line(|line| line["level"] == "WARN" || line.get("outcome").is_some()).await;
     assert_eq!(line["outcome"], "complete", "{line}");
 }
@@ -319,7 +319,7 @@ async fn a_renewed_certificate_is_shown_after_a_reload_and_nobody_is_dropped() {
     let old = tls(rig.folder.path(), &[&TLS13]);
     let mut client = connect(&rig).await;
     client.send("GET /api/customers?$top=1 HTTP/1.1\r\n\r\n").await;
-    assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+    assert_eq!(client.response().await.0.status(), StatusCode::OK);
 
     certify(rig.folder.path());
     let config = bcproxy::config::Config::load(&file).unwrap().config;
@@ -328,7 +328,7 @@ async fn a_renewed_certificate_is_shown_after_a_reload_and_nobody_is_dropped() {
     assert!(Wire::connect_tls(before, old).await.is_err(), "the authority is another one now");
     connect(&rig).await;
     client.send("GET /api/customers?$top=1 HTTP/1.1\r\n\r\n").await;
-    assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+    assert_eq!(client.response().await.0.status(), StatusCode::OK);
 
     std::fs::write(config.listen[0].tls.as_ref().unwrap().private_key.clone(), "no key").unwrap();
     assert!(rig.proxy.reload(&config).await.unwrap_err().to_string().contains("private key"));

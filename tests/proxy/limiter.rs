@@ -102,7 +102,7 @@ async fn a_429_for_a_full_queue_says_when_to_retry() {
     let rejected = loop {
         let response = tokio::select! {
             response = rig.get("/api/items") => response,
-            (head, _) = waiting.answer() => {
+            (head, _) = waiting.response() => {
                 assert_eq!(head.status(), StatusCode::TOO_MANY_REQUESTS);
                 waiting.send("GET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
                 continue;
@@ -110,13 +110,13 @@ async fn a_429_for_a_full_queue_says_when_to_retry() {
         };
         break response;
     };
-    let said = rejected.refusal();
+    let said = rejected.rejection();
     assert_eq!((said.status, said.code.as_str()), (429, "Proxy_Busy"), "{}", said.message);
     assert!(said.message.contains("`queue`") && said.message.contains("Nothing was carried out"), "{}", said.message);
     assert!((1..=600).contains(&rejected.retry_after()));
 
     clock.advance(std::time::Duration::from_secs(20)).await;
-    let (head, body) = waiting.answer().await;
+    let (head, body) = waiting.response().await;
     assert_eq!(head.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(String::from_utf8_lossy(&body).contains("`wait`"));
     latch.open();
@@ -202,8 +202,8 @@ async fn a_429_without_a_limiter_says_what_to_change() {
     let rig = Plan::default().connector("limits: off").start().await;
     let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(600));
     rig.simulator.business_central().script(Matcher::any().path_ending("/customers"), Times::Next(1), busy);
-    let answer = rig.get("/api/customers").await;
-    assert_eq!((answer.status.as_u16(), &answer.headers["retry-after"]), (429, &"600".parse().unwrap()));
-    let said = answer.headers["proxy-status"].to_str().unwrap();
+    let response = rig.get("/api/customers").await;
+    assert_eq!((response.status.as_u16(), &response.headers["retry-after"]), (429, &"600".parse().unwrap()));
+    let said = response.headers["proxy-status"].to_str().unwrap();
     assert!(said.starts_with("bcproxy; received-status=429; details=\"") && said.contains("`limits: off`"), "{said}");
 }

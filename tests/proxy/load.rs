@@ -47,7 +47,7 @@ async fn two_hundred_clients_and_five_thousand_requests_see_no_error() {
         let mut answered = 0;
         for _ in 0..25 {
             client.send(get("/api/items", "many")).await;
-            let (head, body) = client.answer().await;
+            let (head, body) = client.response().await;
             assert_eq!((head.status(), body.as_slice()), (StatusCode::OK, &b"done"[..]));
             answered += 1;
         }
@@ -92,14 +92,14 @@ async fn who_asks_one_thing_at_a_time_waits_one_turn_beside_who_asks_a_hundred_a
         let mut client = Wire::connect(address).await;
         for _ in 0..10 {
             client.send(get("/api/items", "report")).await;
-            assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+            assert_eq!(client.response().await.0.status(), StatusCode::OK);
         }
     }));
     meet(&prepared.simulator, &latch).await;
     let mut till = Wire::connect(address).await;
     for _ in 0..20 {
         till.send(get("/api/items", "till")).await;
-        assert_eq!(till.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(till.response().await.0.status(), StatusCode::OK);
     }
     within(flood).await.unwrap();
     for _ in 0..20 {
@@ -138,7 +138,7 @@ async fn a_client_that_reads_nothing_holds_its_place_no_longer_than_body_idle() 
 }
 
 #[tokio::test]
-async fn an_answer_that_fits_the_read_ahead_gives_its_place_back_although_nobody_reads_it() {
+async fn an_response_that_fits_the_read_ahead_gives_its_place_back_although_nobody_reads_it() {
     let rig = shared(Plan::default().connector("limits: { concurrency: 1 }")).await;
     rig.script(Times::Next(1), Script::response(StatusCode::OK).fill(256 << 10));
     let mut slow = Wire::connect(rig.address()).await;

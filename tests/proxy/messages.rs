@@ -31,7 +31,7 @@ async fn a_soap_action_arrives_byte_for_byte_in_every_spelling() {
             SOAP_ECHO.len()
         );
         client.send([head.as_bytes(), line, b"\r\n\r\n", SOAP_ECHO.as_bytes()].concat()).await;
-        let (head, _) = client.answer().await;
+        let (head, _) = client.response().await;
         let spelling = String::from_utf8_lossy(line);
         assert_eq!((head.status(), head.header("content-type")), (StatusCode::OK, Some(XML)), "{spelling}");
         let received = rig.received().pop().unwrap();
@@ -55,7 +55,7 @@ async fn what_concerns_one_connection_is_dropped_though_connection_does_not_name
     let lines: String = dropped.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let mut client = Wire::connect(rig.address()).await;
     client.send(format!("GET /api/customers?$top=1 HTTP/1.1\r\nHost: erp\r\nX-Kept: 1\r\n{lines}\r\n")).await;
-    assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+    assert_eq!(client.response().await.0.status(), StatusCode::OK);
     let received = rig.received().pop().unwrap();
     assert_eq!((received.method.as_str(), received.headers["x-kept"].as_bytes()), ("GET", &b"1"[..]));
     for (name, _) in dropped {
@@ -75,7 +75,7 @@ async fn a_program_that_knows_no_compression_gets_none_however_it_says_so() {
     ] {
         let mut client = Wire::connect(rig.address()).await;
         client.send(format!("GET /soap/Page/Customer?wsdl HTTP/1.1\r\nHost: erp\r\n{line}\r\n")).await;
-        let (head, body) = client.answer().await;
+        let (head, body) = client.response().await;
         assert_eq!((head.status(), head.header("content-encoding")), (StatusCode::OK, None), "{line}");
         assert_eq!(head.header("content-type"), Some(XML), "{line}");
         assert!(String::from_utf8_lossy(&body).contains("location=\"http://erp/soap/"), "{line}");

@@ -2,15 +2,15 @@
 
 use hyper::{Method, StatusCode};
 
-use crate::rig::{Answer, Rig};
+use crate::rig::{ClientResponse, Rig};
 
 const ATOM: (&str, &str) = ("accept", "application/atom+xml,application/xml");
 const VERSION: (&str, &str) = ("dataserviceversion", "3.0;NetFx");
 
 /// Code and message of an error as Atom services write it.
-fn atom_error(answer: &Answer) -> (String, String) {
-    assert_eq!(answer.headers["content-type"], "application/xml; charset=utf-8");
-    let text = answer.text();
+fn atom_error(response: &ClientResponse) -> (String, String) {
+    assert_eq!(response.headers["content-type"], "application/xml; charset=utf-8");
+    let text = response.text();
     let document = roxmltree::Document::parse(&text).unwrap();
     let part = |name: &str| {
         let element = document.root_element().children().find(|element| element.tag_name().name() == name);
@@ -21,15 +21,15 @@ fn atom_error(answer: &Answer) -> (String, String) {
 }
 
 #[tokio::test]
-async fn an_address_of_v3_is_refused_with_that_of_v4() {
+async fn an_address_of_v3_is_rejected_with_that_of_v4() {
     let rig = Rig::new().await;
     for path in ["/nav/BC140/OData/Company('CRONUS')/Customer", "/nav/BC140/odata/Company('CRONUS')/Customer"] {
         let (code, message) = rig.get(path).await.error();
         assert_eq!(code, "Proxy_NotImplemented");
         assert!(message.contains("/nav/BC140/ODataV4/Company('CRONUS')/Customer"), "{message}");
-        let answer = rig.send(Method::GET, path, &[ATOM, VERSION], "").await;
-        assert_eq!(answer.status, StatusCode::NOT_IMPLEMENTED);
-        assert_eq!(atom_error(&answer), (code, message));
+        let response = rig.send(Method::GET, path, &[ATOM, VERSION], "").await;
+        assert_eq!(response.status, StatusCode::NOT_IMPLEMENTED);
+        assert_eq!(atom_error(&response), (code, message));
     }
     // For a program that can't have a path put before its own.
     let (_, message) = rig.get("/BC140/OData/Company('CRONUS')/Customer").await.error();
@@ -38,7 +38,7 @@ async fn an_address_of_v3_is_refused_with_that_of_v4() {
 }
 
 #[tokio::test]
-async fn what_only_v3_knows_is_refused_at_an_address_of_v4() {
+async fn what_only_v3_knows_is_rejected_at_an_address_of_v4() {
     let rig = Rig::new().await;
     let customer = "/odata/Customer('10000')";
     let merge = Method::from_bytes(b"MERGE").unwrap();
@@ -51,9 +51,9 @@ async fn what_only_v3_knows_is_refused_at_an_address_of_v4() {
         (Method::POST, &[("content-type", "application/json"), VERSION], "DataServiceVersion"),
         (Method::PATCH, &[("maxdataserviceversion", "3.0")], "DataServiceVersion"),
     ] {
-        let answer = rig.send(method.clone(), customer, headers, "{}").await;
-        assert_eq!(answer.status, StatusCode::NOT_IMPLEMENTED, "{method} {headers:?}");
-        let text = answer.text();
+        let response = rig.send(method.clone(), customer, headers, "{}").await;
+        assert_eq!(response.status, StatusCode::NOT_IMPLEMENTED, "{method} {headers:?}");
+        let text = response.text();
         assert!(text.contains(sign) && text.contains("OData V4"), "{text}");
     }
     assert!(rig.received().is_empty());
@@ -66,7 +66,7 @@ async fn what_reads_json_passes() {
         ["application/json", "*/*", "application/json;odata=verbose, text/plain", "application/atom+xml, */*;q=0.1"]
     {
         let headers = [("accept", accept), VERSION, ("maxdataserviceversion", "3.0")];
-        let answer = rig
+        let response = rig
             .send(
                 Method::GET,
                 "/nav/BC140/ODataV4/Company('CRONUS International Ltd.')/Customer?$top=1".replace(' ', "%20").as_str(),
@@ -74,8 +74,8 @@ async fn what_reads_json_passes() {
                 "",
             )
             .await;
-        assert_eq!(answer.status, 200, "{accept}");
-        assert_eq!(answer.json()["value"].as_array().unwrap().len(), 1);
+        assert_eq!(response.status, 200, "{accept}");
+        assert_eq!(response.json()["value"].as_array().unwrap().len(), 1);
         let received = rig.received().pop().unwrap();
         assert!(!received.headers.contains_key("dataserviceversion"), "{received:?}");
     }

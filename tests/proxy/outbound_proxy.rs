@@ -7,7 +7,7 @@ use hyper::StatusCode;
 
 use crate::connect_proxy::{Conduct, ConnectProxy, unauthorized};
 use crate::process::{Process, message};
-use crate::rig::{Answer, Plan, Rig, send, within};
+use crate::rig::{ClientResponse, Plan, Rig, send, within};
 
 const LOGIN: &str = "login.simulator.test";
 const API: &str = "api.simulator.test";
@@ -20,12 +20,12 @@ fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
-async fn change(rig: &Rig) -> Answer {
+async fn change(rig: &Rig) -> ClientResponse {
     rig.post_json("/api/customers", r#"{"displayName":"Once Ltd."}"#).await
 }
 
 /// After some failures the proxy is left alone for a second, and what it did last is told meanwhile.
-async fn change_until(rig: &Rig, is_expected: impl Fn(&Answer) -> bool) {
+async fn change_until(rig: &Rig, is_expected: impl Fn(&ClientResponse) -> bool) {
     within(async {
         while !is_expected(&change(rig).await) {
             tokio::task::yield_now().await;
@@ -77,54 +77,58 @@ async fn a_password_is_read_anew_for_each_connection() {
 
     proxy.conduct(Conduct::ConnectFor(basic("CONTOSO\\svc", "second")));
     proxy.close_connections().await;
-    let refusal = change(&rig).await.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_Unreachable"));
-    assert!(refusal.message.contains("rejects the user name and password in `outbound_proxy`: correct them"));
+    let rejection = change(&rig).await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_Unreachable"));
+    assert!(rejection.message.contains("rejects the user name and password in `outbound_proxy`: correct them"));
 
     std::fs::remove_file(&password).unwrap();
-    change_until(&rig, |answer| {
-        answer.status == 502
-            && answer.refusal().message.contains("the password of the outbound proxy can't be read from the file")
+    change_until(&rig, |response| {
+        response.status == 502
+            && response.rejection().message.contains("the password of the outbound proxy can't be read from the file")
     })
     .await;
 
     std::fs::write(&password, "second").unwrap();
-    change_until(&rig, |answer| answer.status == 201).await;
+    change_until(&rig, |response| response.status == 201).await;
 }
 
 /// What a proxy does, and what is said then.
 fn misconducts(proxy: &ConnectProxy) -> [(Conduct, String, String); 9] {
     let address = proxy.address;
-    let answer = |answer: &str| Conduct::Answer(answer.to_owned());
+    let response = |response: &str| Conduct::ClientResponse(response.to_owned());
     let ask = "ask the administrator of the outbound proxy to allow this machine to reach HOST".to_owned();
-    let answers = |status: &str| format!("the outbound proxy {address} answered {status} to CONNECT HOST");
-    let refused = || format!("the outbound proxy {address} answered 407 Proxy Authentication Required");
+    let responses = |status: &str| format!("the outbound proxy {address} answered {status} to CONNECT HOST");
+    let rejected = || format!("the outbound proxy {address} answered 407 Proxy Authentication Required");
     let check = format!("check `outbound_proxy`, and that this machine may connect to {address}");
     let none = |how: &str| format!("the server at {address} is not an outbound proxy: {how}");
     [
         (
-            Conduct::Answer(unauthorized("Basic realm=\"hunter2\"")),
-            refused(),
+            Conduct::ClientResponse(unauthorized("Basic realm=\"hunter2\"")),
+            rejected(),
             format!("outbound_proxy: {{ url: http://{address}, user: NAME, password: {{ env: PROXY_PASSWORD }} }}"),
         ),
         (
-            Conduct::Answer(unauthorized("NTLM\r\nProxy-Authenticate: Negotiate")),
-            refused(),
+            Conduct::ClientResponse(unauthorized("NTLM\r\nProxy-Authenticate: Negotiate")),
+            rejected(),
             "the outbound proxy offers NTLM and Negotiate, but bcproxy supports only Basic".to_owned(),
         ),
-        (answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nhunter2"), answers("403 Forbidden"), ask.clone()),
         (
-            answer("HTTP/1.1 502 Bad Gateway\r\n\r\n"),
-            answers("502 Bad Gateway"),
+            response("HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nhunter2"),
+            responses("403 Forbidden"),
+            ask.clone(),
+        ),
+        (
+            response("HTTP/1.1 502 Bad Gateway\r\n\r\n"),
+            responses("502 Bad Gateway"),
             "the outbound proxy can't reach HOST".to_owned(),
         ),
         (
-            answer("HTTP/1.1 302 Found\r\nLocation: http://x/\r\n\r\n"),
+            response("HTTP/1.1 302 Found\r\nLocation: http://x/\r\n\r\n"),
             none("no outbound proxy responds like this"),
             check.clone(),
         ),
-        (answer("SSH-2.0-hunter2\r\n"), none("it does not speak HTTP"), check.clone()),
-        (answer("HTTP/1.1 200 OK\r\n\r\nhunter2"), none("no outbound proxy responds like this"), check.clone()),
+        (response("SSH-2.0-hunter2\r\n"), none("it does not speak HTTP"), check.clone()),
+        (response("HTTP/1.1 200 OK\r\n\r\nhunter2"), none("no outbound proxy responds like this"), check.clone()),
         (Conduct::Close, format!("the outbound proxy {address} closed the connection without a response"), check),
         (
             Conduct::Hang,
@@ -145,18 +149,23 @@ async fn whatever_it_does_wrong_is_named_with_what_to_do_and_nothing_is_sent() {
 
         proxy.conduct(conduct);
         proxy.close_connections().await;
-        let refusal = change(&rig).await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_Unreachable"), "{case}: {}", refusal.message);
+        let rejection = change(&rig).await.rejection();
+        assert_eq!(
+            (rejection.status, rejection.code.as_str()),
+            (502, "Proxy_Unreachable"),
+            "{case}: {}",
+            rejection.message
+        );
         let host = rig.simulator.base_url().replace("https://localhost", API);
         for part in [&what, &fix, "see step 3 of the set-up guide (Connection)"] {
             let part = part.replace("HOST", &host);
-            assert!(refusal.message.contains(&part), "{case}: {part}\n{}", refusal.message);
+            assert!(rejection.message.contains(&part), "{case}: {part}\n{}", rejection.message);
         }
-        assert!(!refusal.message.contains("hunter2"), "{}", refusal.message);
+        assert!(!rejection.message.contains("hunter2"), "{}", rejection.message);
         assert_eq!(rig.received().len(), 1, "{case}: nothing was sent");
 
         proxy.conduct(Conduct::Connect);
-        change_until(&rig, |answer| answer.status == 201).await;
+        change_until(&rig, |response| response.status == 201).await;
         assert_eq!(rig.received().len(), 2, "{case}: it is tried again");
     }
 }
@@ -168,12 +177,12 @@ async fn where_the_token_fails_at_it_the_client_is_told_the_same() {
         let case = format!("{conduct:?}");
         proxy.conduct(conduct);
         let rig = through(&proxy).connector("timeouts: { connect: 1s }").start().await;
-        let refusal = rig.get("/api/customers").await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (503, "Proxy_NoToken"), "{case}");
+        let rejection = rig.get("/api/customers").await.rejection();
+        assert_eq!((rejection.status, rejection.code.as_str()), (503, "Proxy_NoToken"), "{case}");
         let host = rig.simulator.authority().replace("https://localhost", LOGIN);
         for part in [what, fix] {
             let part = part.replace("HOST", &host);
-            assert!(refusal.message.contains(&part), "{case}: {part}\n{}", refusal.message);
+            assert!(rejection.message.contains(&part), "{case}: {part}\n{}", rejection.message);
         }
         assert_eq!(rig.simulator.token_requests(), 0, "{case}");
     }
@@ -188,15 +197,15 @@ async fn one_that_is_not_there_is_not_tried_by_every_request() {
     proxy.conduct(Conduct::Close);
     proxy.close_connections().await;
     for _ in 0..10 {
-        let answers = join_all((0..20).map(|_| rig.get("/api/customers?$top=1"))).await;
-        assert!(answers.iter().all(|answer| answer.status == 502));
+        let responses = join_all((0..20).map(|_| rig.get("/api/customers?$top=1"))).await;
+        assert!(responses.iter().all(|response| response.status == 502));
     }
     let tried = proxy.asked().len() - before;
     assert!(tried < 100, "{tried} attempts for 200 requests");
 
     let address = proxy.address;
     drop(proxy);
-    let message = rig.get("/api/customers?$top=1").await.refusal().message;
+    let message = rig.get("/api/customers?$top=1").await.rejection().message;
     assert!(message.contains(&format!("the outbound proxy {address}")), "{message}");
 }
 
@@ -208,15 +217,15 @@ async fn the_environments_proxy_is_taken_unless_the_file_says_otherwise() {
     let prepared = Plan::default().far().prepare().await;
     let mut bcproxy = Process::run_with(&prepared.file, &[("HTTPS_PROXY", &url)]);
     let address = bcproxy.address().await;
-    let answer = send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    let response = send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
+    assert_eq!(response.status, 200, "{}", response.text());
     assert_eq!(proxy.asked(), [LOGIN, API, API]);
 
     // A password that is wrong by now is named by its variable, and shown to nobody.
     proxy.conduct(Conduct::ConnectFor(basic("svc", "another")));
     proxy.close_connections().await;
-    let refused = send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
-    let message = refused.refusal().message;
+    let rejected = send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
+    let message = rejected.rejection().message;
     assert!(message.contains("the user name and password in the environment variable HTTPS_PROXY"), "{message}");
     bcproxy.signal("TERM").await;
     let ended = bcproxy.end().await;
@@ -234,9 +243,9 @@ async fn the_environments_proxy_is_taken_unless_the_file_says_otherwise() {
     ] {
         let mut bcproxy = Process::run_with(&prepared.file, &variables);
         let address = bcproxy.address().await;
-        let answer = send(address, hyper::Method::GET, "/api/customers", &[], "").await;
-        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-        let said = answer.refusal().message;
+        let response = send(address, hyper::Method::GET, "/api/customers", &[], "").await;
+        assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
+        let said = response.rejection().message;
         assert!(said.contains("can't be looked up") && !said.contains("proxy 127"), "{said}");
     }
     assert_eq!(proxy.asked().len(), asked);

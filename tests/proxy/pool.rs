@@ -174,8 +174,8 @@ async fn an_application_without_a_token_is_skipped_and_if_none_is_left_the_error
     for application in [OTHER, own] {
         rig.simulator.business_central().set_application_enabled(application, false);
     }
-    let refusal = rig.get("/odata/Customer").await.refusal();
-    assert!(matches!(refusal.code.as_str(), "Proxy_CredentialsRejected" | "Proxy_NoToken"), "{refusal:?}");
+    let rejection = rig.get("/odata/Customer").await.rejection();
+    assert!(matches!(rejection.code.as_str(), "Proxy_CredentialsRejected" | "Proxy_NoToken"), "{rejection:?}");
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn behavior_of_one(plan: Plan) -> ((usize, usize), u64, u16, String) {
     assert_eq!(applications, [Some(own); 8]);
     let tokens = rig.simulator.token_requests();
     rig.simulator.business_central().set_application_enabled(own, false);
-    let rejection = rig.get("/api/items").await.refusal();
+    let rejection = rig.get("/api/items").await.rejection();
     (limited, tokens, rejection.status, rejection.code)
 }
 

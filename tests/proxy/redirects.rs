@@ -14,9 +14,9 @@ async fn redirects_are_not_followed() {
     let script = Script::redirect(HeaderValue::try_from(&elsewhere).unwrap());
     rig.script(Times::Always, script);
     for method in [Method::GET, Method::POST] {
-        let answer = rig.send(method, "/api/items", &[], "").await;
-        assert_eq!(answer.status, StatusCode::FOUND);
-        assert!(answer.headers.contains_key("location"));
+        let response = rig.send(method, "/api/items", &[], "").await;
+        assert_eq!(response.status, StatusCode::FOUND);
+        assert!(response.headers.contains_key("location"));
     }
     let received = rig.received();
     assert_eq!(received.len(), 2);
@@ -24,7 +24,7 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
-async fn other_answers_of_the_300s_pass() {
+async fn other_responses_of_the_300s_pass() {
     for status in [StatusCode::NOT_MODIFIED, StatusCode::SEE_OTHER, StatusCode::TEMPORARY_REDIRECT] {
         let rig = Rig::new().await;
         rig.script(Times::Always, Script::response(status));
@@ -34,7 +34,7 @@ async fn other_answers_of_the_300s_pass() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_before_the_upload_was_read_reaches_its_client() {
+async fn an_response_that_comes_before_the_upload_was_read_reaches_its_client() {
     let rig = Rig::new().await;
     let script =
         Script::error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "too much").leave_request_unread();
@@ -43,7 +43,7 @@ async fn an_answer_that_comes_before_the_upload_was_read_reaches_its_client() {
         let mut client = Wire::connect(rig.address()).await;
         client.send(format!("POST /api/items HTTP/1.1\r\nHost: erp\r\nContent-Length: {length}\r\n\r\n")).await;
         client.send(vec![b'x'; length]).await;
-        let (head, body) = client.answer().await;
+        let (head, body) = client.response().await;
         assert_eq!(head.status(), StatusCode::PAYLOAD_TOO_LARGE, "{length}");
         assert!(String::from_utf8(body).unwrap().contains("RequestEntityTooLarge"), "{length}");
     }

@@ -107,7 +107,7 @@ async fn another_certificate_in_the_same_file_is_another_trust() {
 }
 
 #[tokio::test]
-async fn a_request_under_way_ends_as_it_began_and_its_gate_counts_it_on() {
+async fn a_request_under_way_ends_as_it_began_and_its_limiter_counts_it_on() {
     let (mut rig, text, latch, mut first) = with_its_only_place_taken().await;
 
     reload(&mut rig, &text.replace("/one", "/two")).await;
@@ -116,13 +116,13 @@ async fn a_request_under_way_ends_as_it_began_and_its_gate_counts_it_on() {
     // With more room, the one that waits since then goes through; had it not waited, Business Central would have seen it before.
     assert_eq!(rig.received().len(), 1);
     reload(&mut rig, &text.replace("/one", "/two").replace("concurrency: 1", "concurrency: 2")).await;
-    assert_eq!(second.answer().await.0.status(), 200);
+    assert_eq!(second.response().await.0.status(), 200);
     latch.open();
-    let (head, body) = first.answer().await;
+    let (head, body) = first.response().await;
     assert_eq!(head.status(), 200);
     assert!(String::from_utf8(body).unwrap().contains("\"value\""));
     first.send("GET /two/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    assert_eq!(first.answer().await.0.status(), 200, "the connection outlives the configuration it was opened under");
+    assert_eq!(first.response().await.0.status(), 200, "the connection outlives the configuration it was opened under");
 }
 
 #[tokio::test]
@@ -133,9 +133,9 @@ async fn who_waits_goes_on_when_the_limits_are_switched_off() {
     rig.limiter_at(2).await;
 
     reload(&mut rig, &text.replace("limits: { concurrency: 1 }", "limits: off")).await;
-    assert_eq!(second.answer().await.0.status(), 200);
+    assert_eq!(second.response().await.0.status(), 200);
     latch.open();
-    assert_eq!(first.answer().await.0.status(), 200);
+    assert_eq!(first.response().await.0.status(), 200);
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn addresses_come_and_go_and_those_that_stay_drop_nobody() {
     let kept = rig.address();
     let mut client = Wire::connect(kept).await;
     client.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    assert_eq!(client.answer().await.0.status(), 200);
+    assert_eq!(client.response().await.0.status(), 200);
 
     reload(&mut rig, &text.replace("listen: 127.0.0.1:0", "listen: [ 127.0.0.1:0, 127.0.0.2:0 ]")).await;
     let addresses = sockets(&rig);
@@ -160,19 +160,19 @@ async fn addresses_come_and_go_and_those_that_stay_drop_nobody() {
     rig.wait_for(|received| received.iter().any(|one| one.target.contains("/items"))).await;
     let mut idle = Wire::connect(added).await;
     idle.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    assert_eq!(idle.answer().await.0.status(), 200);
+    assert_eq!(idle.response().await.0.status(), 200);
 
     reload(&mut rig, &text).await;
     assert_eq!(sockets(&rig), [kept]);
     idle.rest().await.1.unwrap();
     latch.open();
-    let (head, _) = busy.answer().await;
+    let (head, _) = busy.response().await;
     assert_eq!((head.status(), head.header("connection")), (StatusCode::OK, Some("close")));
     while tokio::net::TcpStream::connect(added).await.is_ok() {
         tokio::task::yield_now().await;
     }
     client.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    assert_eq!(client.answer().await.0.status(), 200, "the connection to the address that stayed was not touched");
+    assert_eq!(client.response().await.0.status(), 200, "the connection to the address that stayed was not touched");
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn load(address: SocketAddr, path: String, stop: CancellationToken) -> usi
     let mut count = 0;
     while !stop.is_cancelled() || count == 0 {
         client.send(format!("GET {path} HTTP/1.1\r\nHost: erp\r\n\r\n")).await;
-        let (head, body) = client.answer().await;
+        let (head, body) = client.response().await;
         assert_eq!(head.status(), 200, "{}", String::from_utf8_lossy(&body));
         count += 1;
     }
@@ -273,7 +273,7 @@ async fn within_the_clock<T>(clock: &HeldClock, rig: &Rig, event: impl Future<Ou
         tokio::select! {
             biased;
             result = &mut event => return result,
-            answer = rig.get("/r1/customers?$top=1") => assert_eq!(answer.status, 200),
+            response = rig.get("/r1/customers?$top=1") => assert_eq!(response.status, 200),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use hyper::{Method, StatusCode};
 
 use crate::process::{Process, message};
-use crate::rig::{Answer, Plan, Prepared, send};
+use crate::rig::{ClientResponse, Plan, Prepared, send};
 
 /// A running service, and where its admin listener is.
 struct Scene {
@@ -35,7 +35,7 @@ impl Scene {
         send(self.address, Method::GET, path, &[], "").await.status
     }
 
-    async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> ClientResponse {
         send(self.admin, method, path, headers, "").await
     }
 
@@ -101,13 +101,13 @@ async fn links_that_kubernetes_turns_to_another_folder_are_noticed() {
         version(name, &text.replace("/one", path));
         turn_to(name);
         process.log_line(|line| message(line).starts_with("a file has changed: the configuration was reloaded")).await;
-        let answer = send(address, Method::GET, &format!("{path}/customers"), &[], "").await;
-        assert_eq!(answer.status, 200);
+        let response = send(address, Method::GET, &format!("{path}/customers"), &[], "").await;
+        assert_eq!(response.status, 200);
     }
 }
 
 #[tokio::test]
-async fn a_file_that_can_not_be_used_changes_nothing_and_the_reason_is_shown_until_it_is_mended() {
+async fn a_file_that_can_not_be_used_changes_nothing_and_the_reason_is_shown_until_it_is_fixed() {
     let mut scene = Scene::new().await;
     std::fs::write(&scene.prepared.file, scene.moved().replace("tenant_id", "tenantid")).unwrap();
     let said = scene.reloaded().await;

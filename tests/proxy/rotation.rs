@@ -20,8 +20,8 @@ async fn work_while(rig: &Arc<Rig>, change: impl AsyncFnOnce()) -> usize {
             tokio::spawn(async move {
                 let mut answered = 0;
                 while !stop.load(Ordering::Relaxed) {
-                    let answer = rig.get("/api/customers?$top=1").await;
-                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    let response = rig.get("/api/customers?$top=1").await;
+                    assert_eq!(response.status, 200, "{}", response.text());
                     answered += 1;
                 }
                 answered
@@ -65,8 +65,8 @@ async fn rotate(rig: Rig, at_entra: impl FnOnce(&Simulator), in_the_folder: impl
         most_of_its_life().await;
         until_asked(3).await;
         in_the_folder(&rig);
-        let refused = entra.token_requests();
-        until_asked(refused + 1).await;
+        let rejected = entra.token_requests();
+        until_asked(rejected + 1).await;
         let renewed = entra.token_requests();
         most_of_its_life().await;
         until_asked(renewed + 1).await;

@@ -45,23 +45,23 @@ async fn a_route_sets_and_removes_headers_in_both_directions() {
                 response: { set: { Cache-Control: no-store, X-From: bcproxy }, remove: [OData-Version] } }";
     let rig = rig(keys).await;
     let sent = [("accept-language", "fr-FR"), ("x-debug", "1"), ("x-other", "2")];
-    let answer = rig.send(Method::GET, "/api/customers?$top=1", &sent, "").await;
-    assert_eq!(answer.status, 200);
+    let response = rig.send(Method::GET, "/api/customers?$top=1", &sent, "").await;
+    assert_eq!(response.status, 200);
     let received = rig.received().pop().unwrap();
     assert_eq!(received.headers.get_all("accept-language").iter().collect::<Vec<_>>(), ["de-DE"]);
     assert_eq!(received.headers["x-other"], "2");
     assert!(!received.headers.contains_key("x-debug") && !received.headers.contains_key("via"));
     assert!(received.headers["authorization"].to_str().unwrap().starts_with("Bearer "));
     assert_eq!(
-        (&answer.headers["cache-control"], &answer.headers["x-from"]),
+        (&response.headers["cache-control"], &response.headers["x-from"]),
         (&"no-store".parse().unwrap(), &"bcproxy".parse().unwrap())
     );
-    assert!(!answer.headers.contains_key("odata-version"));
-    assert_eq!(answer.json()["value"].as_array().unwrap().len(), 1);
+    assert!(!response.headers.contains_key("odata-version"));
+    assert_eq!(response.json()["value"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn addresses_in_answers_begin_with_the_public_url() {
+async fn addresses_in_responses_begin_with_the_public_url() {
     let rig = Plan::default().top("public_url: https://erp-gw:8443").start().await;
     let page = rig.get("/api/customers?$top=1").await.json();
     let context = page["@odata.context"].as_str().unwrap();

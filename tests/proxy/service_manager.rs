@@ -90,15 +90,15 @@ async fn load(address: SocketAddr, stop: CancellationToken) -> usize {
         let mut stream = within(TcpStream::connect(address)).await.expect("refused");
         let request = format!("GET /api/customers?$top=1 HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let (answer, end) = read_to_end(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "after {count}: {answer:?}, {end:?}");
+        let (response, end) = read_to_end(&mut stream).await;
+        assert!(response.starts_with("HTTP/1.1 200 "), "after {count}: {response:?}, {end:?}");
         count += 1;
     }
     count
 }
 
 #[tokio::test]
-async fn a_restart_under_load_refuses_nobody_when_the_service_manager_holds_the_socket() {
+async fn a_restart_under_load_rejects_nobody_when_the_service_manager_holds_the_socket() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let prepared = Plan::default().top(&format!("listen: {address}")).prepare().await;

@@ -34,7 +34,7 @@ impl Scene {
         let address = process.address().await;
         let mut idle = Wire::connect(address).await;
         idle.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-        assert_eq!(idle.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(idle.response().await.0.status(), StatusCode::OK);
         let mut busy = Wire::connect(address).await;
         busy.send("GET /api/items HTTP/1.0\r\n\r\n").await;
         assert_eq!(busy.head().await.status(), StatusCode::OK);
@@ -77,7 +77,7 @@ async fn what_is_under_way_is_finished_and_nothing_new_begun() {
 }
 
 #[tokio::test]
-async fn a_connection_in_use_is_closed_after_its_answer() {
+async fn a_connection_in_use_is_closed_after_its_response() {
     let mut scene = Scene::new("").await;
     let latch = Latch::closed();
     let held = Script::ordinary().hold_head(&latch);
@@ -93,14 +93,14 @@ async fn a_connection_in_use_is_closed_after_its_answer() {
     scene.stop().await;
     latch.open();
     scene.latch.open();
-    let (head, _) = scene.idle.answer().await;
+    let (head, _) = scene.idle.response().await;
     assert_eq!((head.status(), head.header("connection")), (StatusCode::OK, Some("close")));
     scene.idle.rest().await.1.unwrap();
     assert_eq!(scene.process.end().await.code, Some(0));
 }
 
 #[tokio::test]
-async fn the_second_signal_ends_everything_and_a_cut_answer_looks_cut() {
+async fn the_second_signal_ends_everything_and_a_cut_response_looks_cut() {
     let mut scene = Scene::new("").await;
     scene.stop().await;
     scene.process.signal("TERM").await;
@@ -123,7 +123,7 @@ async fn when_the_grace_is_over_requests_are_cut_and_look_cut() {
 }
 
 #[tokio::test]
-async fn not_even_a_killed_process_leaves_an_answer_that_looks_whole() {
+async fn not_even_a_killed_process_leaves_an_response_that_looks_whole() {
     let mut scene = Scene::new("").await;
     scene.process.signal("KILL").await;
     let (rest, end) = scene.busy.rest().await;
@@ -139,20 +139,20 @@ async fn load(address: SocketAddr) -> usize {
         if stream.write_all(request.as_bytes()).await.is_err() {
             return count;
         }
-        let mut answer = Vec::new();
-        let is_whole = |answer: &[u8]| answer.ends_with(b"\r\n0\r\n\r\n") || answer.ends_with(b"]}");
-        while !is_whole(&answer) {
-            match within(stream.read_buf(&mut answer)).await {
-                Ok(0) | Err(_) if answer.is_empty() => return count,
-                Ok(0) | Err(_) => panic!("the {count}. answer was cut: {}", String::from_utf8_lossy(&answer)),
+        let mut response = Vec::new();
+        let is_whole = |response: &[u8]| response.ends_with(b"\r\n0\r\n\r\n") || response.ends_with(b"]}");
+        while !is_whole(&response) {
+            match within(stream.read_buf(&mut response)).await {
+                Ok(0) | Err(_) if response.is_empty() => return count,
+                Ok(0) | Err(_) => panic!("the {count}. answer was cut: {}", String::from_utf8_lossy(&response)),
                 Ok(_) => {}
             }
         }
-        assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
-        let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        assert!(response.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&response));
+        let head = String::from_utf8_lossy(&response).to_ascii_lowercase();
         if head.contains("\r\nconnection: close\r\n") {
             // Announced; nothing more comes.
-            assert_eq!(within(stream.read_buf(&mut answer)).await.unwrap_or(0), 0);
+            assert_eq!(within(stream.read_buf(&mut response)).await.unwrap_or(0), 0);
             return count + 1;
         }
     }
@@ -189,7 +189,7 @@ async fn a_client_that_has_just_connected_may_still_ask() {
     scene.process.signal("TERM").await;
     scene.idle.rest().await.1.unwrap();
     fresh.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    let (head, _) = fresh.answer().await;
+    let (head, _) = fresh.response().await;
     assert_eq!((head.status(), head.header("connection")), (StatusCode::OK, Some("close")));
     scene.latch.open();
     assert_eq!(scene.process.end().await.code, Some(0));

@@ -29,12 +29,12 @@ async fn who_has_all_its_connections_is_told_and_the_others_come_in() {
     for _ in 0..2 {
         let mut client = connect(1).await;
         client.send(ASK).await;
-        assert_eq!(client.answer().await.0.status(), 200);
+        assert_eq!(client.response().await.0.status(), 200);
         own.push(client);
     }
     let mut third = connect(1).await;
     third.send(ASK).await;
-    let (head, body) = third.answer().await;
+    let (head, body) = third.response().await;
     assert_eq!((head.status(), head.header("connection")), (StatusCode::SERVICE_UNAVAILABLE, Some("close")));
     assert!(head.header("retry-after").is_some());
     let body = String::from_utf8(body).unwrap();
@@ -42,10 +42,10 @@ async fn who_has_all_its_connections_is_told_and_the_others_come_in() {
 
     let mut other = connect(2).await;
     other.send(ASK).await;
-    assert_eq!(other.answer().await.0.status(), 200);
+    assert_eq!(other.response().await.0.status(), 200);
     let mut fourth = connect(3).await;
     fourth.send(ASK).await;
-    let body = String::from_utf8(fourth.answer().await.1).unwrap();
+    let body = String::from_utf8(fourth.response().await.1).unwrap();
     assert!(body.contains("`total` of `max_connections`"), "{body}");
 
     own.pop();
@@ -54,7 +54,7 @@ async fn who_has_all_its_connections_is_told_and_the_others_come_in() {
         loop {
             let mut again = connect(1).await;
             again.send(ASK).await;
-            if again.answer().await.0.status() == 200 {
+            if again.response().await.0.status() == 200 {
                 break;
             }
         }
@@ -75,7 +75,7 @@ async fn a_body_that_stops_coming_is_given_up_and_nothing_of_it_was_sent() {
     // It waits for the body now.
     assert_eq!(client.head().await.status(), 100);
     clock.advance(Duration::from_secs(61)).await;
-    let (head, body) = client.answer().await;
+    let (head, body) = client.response().await;
     assert_eq!((head.status(), head.header("connection")), (StatusCode::REQUEST_TIMEOUT, Some("close")));
     assert!(String::from_utf8(body).unwrap().contains("Nothing was carried out"));
     assert_eq!(rig.received().len(), before);
@@ -88,7 +88,7 @@ async fn a_connection_is_kept_as_long_as_the_configuration_says() {
     let mut client = Wire::connect(rig.address()).await;
     for pause in [19, 21] {
         client.send("GET /api/customers?$top=1 HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-        assert_eq!(client.answer().await.0.status(), 200);
+        assert_eq!(client.response().await.0.status(), 200);
         // It rests after two seconds, and what the clock skips at once it does not see.
         clock.advance(Duration::from_secs(3)).await;
         clock.advance(Duration::from_secs(pause - 3)).await;
@@ -154,7 +154,7 @@ async fn drip(clock: &HeldClock, is_secured: bool, bytes_a_second: usize, anothe
     let ask = |rig: std::sync::Arc<Rig>| async move {
         let mut next = connect(&rig, is_secured).await;
         next.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-        next.answer().await.0.status()
+        next.response().await.0.status()
     };
     let waiting = another_waits.then(|| tokio::spawn(ask(rig.clone())));
     let view = rig.proxy.view();
@@ -181,7 +181,7 @@ async fn drip(clock: &HeldClock, is_secured: bool, bytes_a_second: usize, anothe
 const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 3600);
 
 #[tokio::test]
-async fn who_takes_an_answer_in_drips_is_cut_and_its_place_is_the_next_ones() {
+async fn who_takes_an_response_in_drips_is_cut_and_its_place_is_the_next_ones() {
     let clock = HeldClock::new();
     for is_secured in [false, true] {
         // In four hours the system has room for more, so it takes something all the time, and too little.

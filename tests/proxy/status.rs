@@ -9,7 +9,7 @@ use hyper::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::rig::{Answer, HeldClock, Plan, Rig, at_once, send, shared};
+use crate::rig::{ClientResponse, HeldClock, Plan, Rig, at_once, send, shared};
 
 /// An admin listener that tells about a rig's proxy.
 struct Desks {
@@ -31,7 +31,7 @@ impl Desks {
         Self { admin, desk, _orders: orders }
     }
 
-    async fn ask(&self, path: &str) -> Answer {
+    async fn ask(&self, path: &str) -> ClientResponse {
         send(self.admin.address(), Method::GET, path, &[], "").await
     }
 
@@ -72,8 +72,8 @@ async fn requests_are_counted_by_route_and_problems_are_told_with_their_reason()
     rig.script(Times::Next(1), Script::busy(StatusCode::TOO_MANY_REQUESTS, None));
     assert_eq!(rig.get("/api/items").await.status, 200);
     let elsewhere = "/odata/Company('%3Cscript%3E')/Customer?$filter=hunter2";
-    let refused = rig.get(elsewhere).await;
-    assert_eq!(refused.status, 403);
+    let rejected = rig.get(elsewhere).await;
+    assert_eq!(rejected.status, 403);
     let handshake = [("authorization", "NTLM TlRMTVNTUAABAAAABoIIAAAAAAAAAAAAAAAAAAAAAAA=")];
     assert_eq!(rig.send(Method::GET, "/api/customers", &handshake, "").await.status, 401);
 
@@ -94,13 +94,13 @@ async fn requests_are_counted_by_route_and_problems_are_told_with_their_reason()
     let route = json["routes"].as_array().unwrap().iter().find(|route| route["path"] == "/api").unwrap();
     assert_eq!((&route["requests"], &route["by_status"]["200"]), (&5.into(), &4.into()));
     let problem = &json["problems"][0];
-    assert_eq!(problem["id"], refused.headers["x-request-id"].to_str().unwrap());
-    assert_eq!(problem["reason"], refused.json()["error"]["message"]);
+    assert_eq!(problem["id"], rejected.headers["x-request-id"].to_str().unwrap());
+    assert_eq!(problem["reason"], rejected.json()["error"]["message"]);
     assert_eq!(json["connectors"][0]["company"]["name"], "CRONUS International Ltd.");
 
     let page = told.page().await;
     assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
-    assert!(page.contains(refused.headers["x-request-id"].to_str().unwrap()));
+    assert!(page.contains(rejected.headers["x-request-id"].to_str().unwrap()));
     for form in [page, json.to_string(), told.ask("/metrics").await.text()] {
         assert!(!form.contains("hunter2"), "queries stay out of it");
     }
@@ -124,13 +124,13 @@ async fn a_connector_that_is_not_ready_says_which_step_is_wrong() {
     let rig = Plan::default().settings(|settings| settings.client_secret = "another".to_owned()).prepare().await;
     std::fs::write(rig.folder.path().join("secret.txt"), "wrong").unwrap();
     let rig = rig.start().await;
-    let refused = rig.get("/api/customers").await;
-    assert_eq!(refused.status, 503);
+    let rejected = rig.get("/api/customers").await;
+    assert_eq!(rejected.status, 503);
     let told = Desks::of(&rig).await;
     let connector = &told.json().await["connectors"][0];
     assert_eq!(
         (&connector["state"], connector["reason"].as_str().unwrap()),
-        (&"not_ready".into(), refused.refusal().message.as_str())
+        (&"not_ready".into(), rejected.rejection().message.as_str())
     );
     assert!(connector["applications"][0]["failure"]["reason"].as_str().unwrap().contains("AADSTS7000215"));
     assert_eq!(told.metric("bcproxy_connector_ready{connector=\"cronus\"}").await, Some(0.0));
@@ -232,10 +232,10 @@ async fn counts_go_on_through_a_reload_and_a_page_is_for_people_here_only() {
 
     let from_a_page = [("sec-fetch-site", "cross-site")];
     for path in ["/", "/status.json", "/metrics"] {
-        let answer = send(told.admin.address(), Method::GET, path, &from_a_page, "").await;
-        assert_eq!(answer.status, 403, "{path}");
-        let answer = send(told.admin.address(), Method::GET, path, &[("host", "evil.example")], "").await;
-        assert_eq!(answer.status, 421, "{path}");
+        let response = send(told.admin.address(), Method::GET, path, &from_a_page, "").await;
+        assert_eq!(response.status, 403, "{path}");
+        let response = send(told.admin.address(), Method::GET, path, &[("host", "evil.example")], "").await;
+        assert_eq!(response.status, 421, "{path}");
     }
     let page = told.ask("/").await;
     assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));

@@ -34,22 +34,22 @@ fn webhook(id: &str, resource: &str) -> Value {
     json!({"@odata.etag": "W/\"x\"", "subscriptionId": id, "notificationUrl": "https://r.example", "resource": resource, "clientState": "s"})
 }
 
-fn answers(rig: &Rig, path_end: &str, body: &Value) {
+fn responses(rig: &Rig, path_end: &str, body: &Value) {
     let script = Script::response(StatusCode::OK)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .send(body.to_string());
     rig.simulator.business_central().script(Matcher::any().path_ending(path_end), Times::Always, script);
 }
 
-fn members(answer: &Value, member: &str) -> Vec<String> {
-    answer["value"].as_array().unwrap().iter().map(|entry| entry[member].as_str().unwrap().to_owned()).collect()
+fn members(response: &Value, member: &str) -> Vec<String> {
+    response["value"].as_array().unwrap().iter().map(|entry| entry[member].as_str().unwrap().to_owned()).collect()
 }
 
 async fn try_all(rig: &Rig, path: &str, meant: u16) {
     for (method, body) in [(Method::GET, ""), (Method::DELETE, ""), (Method::PATCH, "{}"), (Method::HEAD, "")] {
         let headers = [("content-type", "application/json"), ("if-match", "*")];
-        let answer = rig.send(method.clone(), path, &headers, body).await;
-        assert_eq!(answer.status, meant, "{method} {path}");
+        let response = rig.send(method.clone(), path, &headers, body).await;
+        assert_eq!(response.status, meant, "{method} {path}");
     }
 }
 
@@ -59,10 +59,10 @@ async fn a_list_shows_those_of_the_routes_company_only() {
     let (own, other) = (subscribe(&rig, CRONUS).await, subscribe(&rig, OTHER).await);
     for coding in ["identity", "gzip"] {
         let headers = [("accept-encoding", coding)];
-        let answer = rig.send(Method::GET, EVENTS, &headers, "").await;
-        assert_eq!(members(&answer.json(), "id"), [own.as_str()]);
-        assert_eq!(answer.headers["content-length"], answer.body.len().to_string());
-        assert!(!answer.text().contains(&other));
+        let response = rig.send(Method::GET, EVENTS, &headers, "").await;
+        assert_eq!(members(&response.json(), "id"), [own.as_str()]);
+        assert_eq!(response.headers["content-length"], response.body.len().to_string());
+        assert!(!response.text().contains(&other));
     }
     assert_eq!(members(&rig.get("/nav/BC/api/v2.0/externaleventsubscriptions").await.json(), "id"), [own.as_str()]);
     assert_eq!(members(&rig.get("/open/externaleventsubscriptions").await.json(), "id").len(), 2);
@@ -74,7 +74,7 @@ async fn a_list_shows_those_of_the_routes_company_only() {
         webhook("c", &format!("api/cronus/warehouse/v1.0/companies({})/bins", ids[0])),
         webhook("d", "/api/v2.0/customers"),
     ]});
-    answers(&rig, "/subscriptions", &list);
+    responses(&rig, "/subscriptions", &list);
     assert_eq!(members(&rig.get("/api/subscriptions").await.json(), "subscriptionId"), ["b", "c"]);
     let in_company = format!("/api/companies({})/subscriptions?$filter=clientState eq 's'", ids[0]);
     assert_eq!(members(&rig.get(&in_company.replace(' ', "%20")).await.json(), "subscriptionId"), ["b", "c"]);
@@ -83,40 +83,40 @@ async fn a_list_shows_those_of_the_routes_company_only() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_told_apart_is_refused() {
+async fn what_can_not_be_told_apart_is_rejected() {
     let rig = rig().await;
     let before = rig.received().len();
     for query in
         ["?$top=1", "?$skip=1", "?$count=true", "?$select=subscriptionId", "?%24apply=aggregate(x)", "/$count", "/x"]
     {
-        let refusal = rig.get(&format!("/api/subscriptions{query}")).await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (403, "Proxy_NotAllowed"), "{query}");
-        assert!(refusal.message.contains(CRONUS), "{}", refusal.message);
+        let rejection = rig.get(&format!("/api/subscriptions{query}")).await.rejection();
+        assert_eq!((rejection.status, rejection.code.as_str()), (403, "Proxy_NotAllowed"), "{query}");
+        assert!(rejection.message.contains(CRONUS), "{}", rejection.message);
     }
     for method in [Method::DELETE, Method::PATCH, Method::PUT] {
-        assert_eq!(rig.send(method, "/api/subscriptions", &[], "").await.refusal().status, 403);
+        assert_eq!(rig.send(method, "/api/subscriptions", &[], "").await.rejection().status, 403);
     }
     let hidden = [("x-http-method", "GET"), ("content-type", "application/json")];
-    assert_eq!(rig.send(Method::POST, "/api/subscriptions", &hidden, "{}").await.refusal().status, 403);
+    assert_eq!(rig.send(Method::POST, "/api/subscriptions", &hidden, "{}").await.rejection().status, 403);
     for (method, url) in
         [("GET", "subscriptions"), ("GET", "externaleventsubscriptions?$top=1"), ("DELETE", "subscriptions")]
     {
         let part = json!([{"id": "1", "method": method, "url": url}]);
-        assert_eq!(batch::refusal(&rig, "/api/$batch", part).await.status, 403, "{method} {url}");
+        assert_eq!(batch::rejection(&rig, "/api/$batch", part).await.status, 403, "{method} {url}");
     }
     let reference = json!([
         {"id": "1", "method": "POST", "url": "externaleventsubscriptions", "body": {"companyName": CRONUS}},
         {"id": "2", "method": "GET", "url": "$1"},
     ]);
-    assert_eq!(batch::refusal(&rig, "/api/$batch", reference).await.status, 403);
+    assert_eq!(batch::rejection(&rig, "/api/$batch", reference).await.status, 403);
     assert_eq!(rig.received().len(), before);
     // Where nothing is kept to a company, everything is.
     assert_eq!(rig.get("/open/subscriptions/$count").await.status, 200);
 
     let script = Script::response(StatusCode::OK).send("[]");
     rig.simulator.business_central().script(Matcher::any().path_ending("/subscriptions"), Times::Next(1), script);
-    let refusal = rig.get("/api/subscriptions").await.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_ResponseBroken"));
+    let rejection = rig.get("/api/subscriptions").await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_ResponseBroken"));
 }
 
 #[tokio::test]
@@ -124,20 +124,24 @@ async fn one_of_another_company_is_neither_shown_nor_changed() {
     let rig = rig().await;
     let (own, other) = (subscribe(&rig, CRONUS).await, subscribe(&rig, OTHER).await);
     let ids: Vec<_> = rig.simulator.settings().companies.iter().map(|company| company.id).collect();
-    answers(
+    responses(
         &rig,
         "/subscriptions('theirs')",
         &webhook("theirs", &format!("/api/v2.0/companies({})/customers", ids[2])),
     );
-    answers(&rig, "/subscriptions('ours')", &webhook("ours", &format!("/api/v2.0/companies({})/customers", ids[0])));
+    responses(&rig, "/subscriptions('ours')", &webhook("ours", &format!("/api/v2.0/companies({})/customers", ids[0])));
     try_all(&rig, &format!("{EVENTS}({other})"), 403).await;
     try_all(&rig, "/api/subscriptions('theirs')", 403).await;
     try_all(&rig, "/api/subscriptions('theirs')/Microsoft.NAV.renew", 403).await;
-    let refusal = rig.get("/api/subscriptions('theirs')").await.refusal();
-    assert!(refusal.message.contains("another company") && refusal.message.contains(CRONUS), "{}", refusal.message);
+    let rejection = rig.get("/api/subscriptions('theirs')").await.rejection();
+    assert!(
+        rejection.message.contains("another company") && rejection.message.contains(CRONUS),
+        "{}",
+        rejection.message
+    );
     for (method, url) in [("GET", "subscriptions('theirs')"), ("DELETE", "/api/subscriptions('theirs')")] {
         let part = json!([{"id": "1", "method": method, "url": url}]);
-        assert_eq!(batch::refusal(&rig, "/api/$batch", part).await.status, 403, "{url}");
+        assert_eq!(batch::rejection(&rig, "/api/$batch", part).await.status, 403, "{url}");
     }
     let received = rig.received();
     assert!(!received.is_empty());
@@ -164,9 +168,9 @@ async fn a_route_that_leads_to_some_companies_shows_those_of_them() {
     let elsewhere = subscribe(&rig, &third).await;
     let path = "/old/BC/api/v2.0/externaleventsubscriptions";
     assert_eq!(members(&rig.get(path).await.json(), "id"), [own.clone(), other]);
-    assert_eq!(rig.get(&format!("{path}({elsewhere})")).await.refusal().status, 403);
+    assert_eq!(rig.get(&format!("{path}({elsewhere})")).await.rejection().status, 403);
     assert_eq!(rig.get(&format!("{path}({own})")).await.status, 200);
     let body = |company: &str| json!({"companyName": company}).to_string();
     assert_eq!(rig.post_json(path, &body(OTHER)).await.status, 201);
-    assert_eq!(rig.post_json(path, &body(&third)).await.refusal().status, 403);
+    assert_eq!(rig.post_json(path, &body(&third)).await.rejection().status, 403);
 }

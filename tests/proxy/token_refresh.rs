@@ -81,25 +81,25 @@ async fn an_outage_of_entra_goes_unnoticed_until_the_token_ends_and_is_over_when
     }
     clock.advance(Duration::from_secs(40)).await;
     let ended = rig.get("/api/customers").await;
-    assert_eq!(ended.refusal().code, "Proxy_NoToken");
+    assert_eq!(ended.rejection().code, "Proxy_NoToken");
 
     // What ended there may have been cut short by the clock; the next attempt is not.
     clock.advance(Duration::from_secs(ended.retry_after())).await;
-    let answer = rig.get("/api/customers").await;
-    let refusal = answer.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (503, "Proxy_NoToken"));
-    assert!(refusal.message.contains("temporarily_unavailable, AADSTS90033"), "{}", refusal.message);
+    let response = rig.get("/api/customers").await;
+    let rejection = response.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (503, "Proxy_NoToken"));
+    assert!(rejection.message.contains("temporarily_unavailable, AADSTS90033"), "{}", rejection.message);
     // The longest pause is 10 s, give or take a quarter.
-    assert!((1..=13).contains(&answer.retry_after()));
+    assert!((1..=13).contains(&response.retry_after()));
 
     entra.recover();
-    clock.advance(Duration::from_secs(answer.retry_after())).await;
+    clock.advance(Duration::from_secs(response.retry_after())).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(tokens_seen(&rig), 2);
 }
 
 #[tokio::test]
-async fn ten_minutes_of_trouble_at_entra_go_unnoticed_and_cost_few_attempts() {
+async fn ten_minutes_of_known_error_at_entra_go_unnoticed_and_cost_few_attempts() {
     let retry_after = Fault::Error {
         status: StatusCode::TOO_MANY_REQUESTS,
         error: "temporarily_unavailable".to_owned(),

@@ -19,8 +19,8 @@ async fn a_thousand_first_requests_cause_one_token_request_and_are_all_answered(
     assert!(rig.simulator.received().is_empty(), "nothing is sent without a token");
     latch.open();
     for mut client in clients {
-        let (answer, end) = read_to_end(&mut client).await;
-        assert!(answer.starts_with("HTTP/1.1 200 ") && end.is_ok(), "{answer}");
+        let (response, end) = read_to_end(&mut client).await;
+        assert!(response.starts_with("HTTP/1.1 200 ") && end.is_ok(), "{response}");
     }
     assert_eq!(rig.simulator.token_requests(), 1);
     assert_eq!(rig.simulator.business_central().codeunit_calls("Echo"), 1000);
@@ -38,14 +38,14 @@ async fn many_requests_with_a_revoked_token_cause_one_token_request_and_are_all_
     let address = rig.address();
     let clients =
         tokio::spawn(at_once(200, move |_| send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "")));
-    let refused = |received: &[&bcproxy::simulator::Received]| {
+    let rejected = |received: &[&bcproxy::simulator::Received]| {
         received.iter().filter(|received| received.status == Some(hyper::StatusCode::UNAUTHORIZED)).count()
     };
-    rig.wait_for(|received| refused(received) == 200).await;
+    rig.wait_for(|received| rejected(received) == 200).await;
     within(rig.simulator.entra().wait_for_token_requests(2)).await;
     latch.open();
-    for answer in clients.await.unwrap() {
-        assert_eq!(answer.status, 200);
+    for response in clients.await.unwrap() {
+        assert_eq!(response.status, 200);
     }
     assert_eq!(rig.simulator.token_requests(), 2);
 }

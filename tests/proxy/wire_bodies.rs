@@ -36,7 +36,7 @@ async fn upload(rig: &Rig, framing: &str, body: &[u8]) {
     let mut client = Wire::connect(rig.address()).await;
     client.send(format!("POST /api/items HTTP/1.1\r\nHost: erp\r\n{framing}\r\n\r\n")).await;
     client.send(body).await;
-    assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+    assert_eq!(client.response().await.0.status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -95,8 +95,8 @@ async fn encodings_and_soap_headers_pass_byte_for_byte() {
         let rig = taking_posts().await;
         let mut headers = vec![("content-type", kind), ("soapaction", action)];
         headers.extend(encoding.map(|encoding| ("content-encoding", encoding)));
-        let answer = rig.send(Method::POST, "/soap/Page/Customer", &headers, body.clone()).await;
-        assert_eq!(answer.status, 200);
+        let response = rig.send(Method::POST, "/soap/Page/Customer", &headers, body.clone()).await;
+        assert_eq!(response.status, 200);
         let received = only(&rig);
         assert_eq!((received.headers["content-type"].as_bytes(), received.body), (kind.as_bytes(), body.into()));
         assert_eq!(received.headers["soapaction"].as_bytes(), action.as_bytes());
@@ -111,7 +111,7 @@ async fn an_empty_post_says_so() {
         let rig = taking_posts().await;
         let mut client = Wire::connect(rig.address()).await;
         client.send(format!("POST /api/items HTTP/1.1\r\nHost: erp\r\n{body}")).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(client.response().await.0.status(), StatusCode::OK);
         let received = only(&rig);
         assert_eq!(received.headers.get("content-length").unwrap(), "0", "{body:?}");
         assert!(!received.headers.contains_key("transfer-encoding"), "{body:?}");
@@ -129,7 +129,7 @@ async fn trailers_are_dropped_both_ways() {
         let head = "POST /api/items HTTP/1.1\r\nHost: erp\r\nTE: trailers\r\nConnection: TE\r\nTrailer: x-sum\r\n";
         let body = format!("{:x}\r\nab{filling}\r\n0\r\nx-sum: 7\r\n\r\n", filling.len() + 2);
         client.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n{body}")).await;
-        let (head, body) = client.answer().await;
+        let (head, body) = client.response().await;
         assert_eq!(body, b"body");
         assert_eq!(head.header("trailer"), None);
         let received = rig.received().pop().unwrap();
@@ -204,7 +204,7 @@ async fn a_gibibyte_down_and_300_mebibytes_up_pass_in_40_mebibytes_of_memory() {
     for _ in 0..300 {
         client.send(&piece).await;
     }
-    assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+    assert_eq!(client.response().await.0.status(), StatusCode::OK);
     assert_eq!(prepared.simulator.received().last().unwrap().body_length, 300 << 20);
 
     let peak = process.peak_memory();

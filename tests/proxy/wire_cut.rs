@@ -83,11 +83,11 @@ async fn a_body_that_stands_still_is_cut() {
 }
 
 #[tokio::test]
-async fn an_upload_that_stands_still_is_refused() {
+async fn an_upload_that_stands_still_is_rejected() {
     let rig = Plan::default().connector("timeouts: { body_idle: 50ms }").start().await;
     let mut client = Wire::connect(rig.address()).await;
     client.send("POST /api/customers HTTP/1.1\r\nHost: erp\r\nContent-Length: 10\r\n\r\nhalf").await;
-    let (head, body) = client.answer().await;
+    let (head, body) = client.response().await;
     assert_eq!(head.status(), StatusCode::REQUEST_TIMEOUT);
     assert!(String::from_utf8(body).unwrap().contains("Proxy_RequestTimeout"));
     assert!(rig.received().is_empty());
@@ -104,8 +104,11 @@ async fn a_post_that_was_lost_is_a_502_and_sent_once() {
             let lost = Script::ordinary().break_before_response(how);
             let posts = Matcher::any().method(Method::POST);
             rig.simulator.business_central().script(posts, Times::Always, lost);
-            let answer = rig.post_json("/api/customers", r#"{"displayName":"Lost Ltd."}"#).await;
-            assert_eq!((answer.status, answer.error().0.as_str()), (StatusCode::BAD_GATEWAY, "Proxy_ResponseBroken"));
+            let response = rig.post_json("/api/customers", r#"{"displayName":"Lost Ltd."}"#).await;
+            assert_eq!(
+                (response.status, response.error().0.as_str()),
+                (StatusCode::BAD_GATEWAY, "Proxy_ResponseBroken")
+            );
             let posts = rig.received().iter().filter(|received| received.method == Method::POST).count();
             assert_eq!((posts, rig.simulator.business_central().writes()), (1, 1), "{how:?}, pooled: {pooled}");
         }
@@ -119,7 +122,7 @@ async fn curl(rig: &Rig, version: &str) -> Output {
 
 #[tokio::test]
 #[ignore = "needs curl"]
-async fn curl_notices_a_cut_answer() {
+async fn curl_notices_a_cut_response() {
     for framing in FRAMINGS {
         for version in ["--http1.1", "--http1.0"] {
             let rig = Rig::new().await;

@@ -27,7 +27,7 @@ async fn the_100_comes_at_once_whatever_else_is_waited_for() {
     entra.open();
     for (length, mut client) in waiting {
         client.send(vec![b'x'; length]).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(client.response().await.0.status(), StatusCode::OK);
         let received = rig.received().pop().unwrap();
         assert_eq!(received.body_length, length as u64);
         assert!(!received.headers.contains_key("expect"));
@@ -35,7 +35,7 @@ async fn the_100_comes_at_once_whatever_else_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_before_it_reads_gets_to_read_the_refusal() {
+async fn a_client_that_sends_before_it_reads_gets_to_read_the_rejection() {
     let rig = Plan::default().top("routes: [{ path: /api, to: api/v2.0 }]").start().await;
     for length in [300_000, 5_000_000] {
         for expect in ["", "Expect: 100-continue\r\n"] {
@@ -47,7 +47,7 @@ async fn a_client_that_sends_before_it_reads_gets_to_read_the_refusal() {
             if !expect.is_empty() {
                 assert_eq!(client.bytes(CONTINUE.len()).await, CONTINUE);
             }
-            let (head, body) = client.answer().await;
+            let (head, body) = client.response().await;
             assert_eq!(head.status(), StatusCode::NOT_FOUND, "{length}");
             assert!(String::from_utf8(body).unwrap().contains("Proxy_NoRoute"));
         }
@@ -56,14 +56,14 @@ async fn a_client_that_sends_before_it_reads_gets_to_read_the_refusal() {
 }
 
 #[tokio::test]
-async fn a_connection_stays_usable_after_a_refused_body() {
+async fn a_connection_stays_usable_after_a_rejected_body() {
     let rig = Rig::new().await;
     let mut client = Wire::connect(rig.address()).await;
     for _ in 0..2 {
         client.send("POST /api/../x HTTP/1.1\r\nHost: erp\r\nContent-Length: 100000\r\n\r\n").await;
         client.send([b'x'; 100_000]).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(client.response().await.0.status(), StatusCode::BAD_REQUEST);
     }
     client.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+    assert_eq!(client.response().await.0.status(), StatusCode::OK);
 }

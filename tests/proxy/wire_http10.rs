@@ -36,10 +36,10 @@ async fn a_post_over_http_1_0_is_carried_out() {
     let body = r#"{"displayName":"Old Ltd."}"#;
     let kind = "Content-Type: application/json";
     let length = body.len();
-    let (answer, end) =
+    let (response, end) =
         rig.raw(format!("POST /api/customers HTTP/1.0\r\n{kind}\r\nContent-Length: {length}\r\n\r\n{body}")).await;
     end.unwrap();
-    assert!(answer.starts_with("HTTP/1.0 201 ") && answer.contains("Old Ltd."), "{answer}");
+    assert!(response.starts_with("HTTP/1.0 201 ") && response.contains("Old Ltd."), "{response}");
     assert_eq!(rig.simulator.business_central().writes(), 1);
 }
 
@@ -52,7 +52,7 @@ async fn a_head_has_the_length_of_the_get_and_no_body() {
     client.send("HEAD /api/items HTTP/1.1\r\nHost: erp\r\n\r\nGET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     let head = client.head().await;
     assert_eq!((head.status(), head.header("content-length")), (StatusCode::OK, Some("5")));
-    let (_, body) = client.answer().await;
+    let (_, body) = client.response().await;
     assert_eq!(body, b"12345");
     assert_eq!(rig.received()[0].method, Method::HEAD);
 }
@@ -66,12 +66,12 @@ async fn one_connection_serves_many_requests_one_after_another_and_pipelined() {
         |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).unwrap()["value"].as_array().unwrap().len();
     for number in 1..=20 {
         client.send(request(number)).await;
-        assert_eq!(count(&client.answer().await.1), number);
+        assert_eq!(count(&client.response().await.1), number);
     }
     let pipelined: String = (1..=20).map(request).collect();
     client.send(pipelined).await;
     for number in 1..=20 {
-        assert_eq!(count(&client.answer().await.1), number);
+        assert_eq!(count(&client.response().await.1), number);
     }
     assert_eq!(rig.received().len(), 40);
 }
@@ -85,7 +85,7 @@ async fn pipelined_posts_are_carried_out_although_their_sender_is_done() {
     client.send(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).repeat(2)).await;
     client.finish_sending().await;
     for _ in 0..2 {
-        assert_eq!(client.answer().await.0.status(), StatusCode::CREATED);
+        assert_eq!(client.response().await.0.status(), StatusCode::CREATED);
     }
     client.rest().await.1.unwrap();
     assert_eq!(rig.simulator.business_central().writes(), 2);
@@ -120,7 +120,7 @@ async fn a_request_may_name_the_proxy_in_its_first_line_or_no_host_at_all() {
     ] {
         let mut client = Wire::connect(address).await;
         client.send(format!("{request}\r\n\r\n")).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::OK, "{request}");
+        assert_eq!(client.response().await.0.status(), StatusCode::OK, "{request}");
     }
     let received = rig.received();
     assert_eq!(received.len(), 5);

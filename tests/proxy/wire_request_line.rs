@@ -48,7 +48,7 @@ async fn a_company_with_an_umlaut_is_found_however_it_is_written() {
     ] {
         let mut client = Wire::connect(rig.address()).await;
         client.send([b"GET /nav/BC140/WS/", name, b"/Page/Customer HTTP/1.1\r\n\r\n"].concat()).await;
-        let (head, body) = client.answer().await;
+        let (head, body) = client.response().await;
         assert_eq!(head.status(), StatusCode::OK, "{}", String::from_utf8_lossy(&body));
         let target = rig.received().pop().unwrap().target;
         assert!(target.ends_with("/WS/M%C3%BCller%20%26%20S%C3%B6hne%27s%20Gro%C3%9Fhandel/Page/Customer"), "{target}");
@@ -71,29 +71,29 @@ async fn raw_lines_and_bodies_follow_each_other_on_one_connection() {
     let mut client = Wire::connect(rig.address()).await;
     for (request, expected) in conversation.iter().zip(expected) {
         client.send(request).await;
-        assert_eq!(client.answer().await.0.status(), expected);
+        assert_eq!(client.response().await.0.status(), expected);
     }
     // All at once, as a client that pipelines.
     client.send(conversation.map(Vec::as_slice).concat()).await;
     for expected in expected {
-        assert_eq!(client.answer().await.0.status(), expected);
+        assert_eq!(client.response().await.0.status(), expected);
     }
     assert_eq!(rig.simulator.business_central().writes(), 4);
 }
 
 #[tokio::test]
-async fn what_cannot_be_repaired_is_refused_in_words() {
+async fn what_cannot_be_repaired_is_rejected_in_words() {
     let rig = Rig::new().await;
     let mut client = Wire::connect(rig.address()).await;
     client.send("POST /soap/Page/Customer HTTP/7\r\nSOAPAction: x\r\nContent-Length: 5\r\n\r\n12345").await;
-    let (head, body) = client.answer().await;
+    let (head, body) = client.response().await;
     assert_eq!((head.status().as_u16(), head.header("content-type")), (500, Some("text/xml; charset=utf-8")));
     assert!(String::from_utf8_lossy(&body).contains("its HTTP version is neither 1.0 nor 1.1"));
     client.rest().await.1.unwrap();
 
     let mut client = Wire::connect(rig.address()).await;
     client.send("GET /api/customers HTTP/1.1\r\nHost : a\r\n\r\n").await;
-    let (head, body) = client.answer().await;
+    let (head, body) = client.response().await;
     assert_eq!(head.status(), 400);
     let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(error["error"]["code"], "Proxy_Unreadable");
@@ -107,7 +107,7 @@ async fn a_connection_that_pauses_goes_on_and_one_that_stays_idle_is_closed() {
     let mut client = Wire::connect(rig.address()).await;
     for _ in 0..3 {
         client.send(format!("GET {OLD} HTTP/1.1\r\n\r\n")).await;
-        assert_eq!(client.answer().await.0.status(), StatusCode::OK);
+        assert_eq!(client.response().await.0.status(), StatusCode::OK);
         for _ in 0..3 {
             clock.advance(Duration::from_secs(90)).await;
         }
@@ -127,7 +127,7 @@ async fn a_head_that_never_ends_is_given_up() {
     // The proxy must have read it before the clock goes on.
     let mut other = Wire::connect(rig.address()).await;
     other.send("GET /api/customers HTTP/1.1\r\n\r\n").await;
-    other.answer().await;
+    other.response().await;
     clock.advance(Duration::from_secs(10)).await;
     let (rest, end) = client.rest().await;
     end.unwrap();

@@ -211,10 +211,10 @@ async fn a_claims_challenge_to_the_look_up_of_companies_is_answered() {
          claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==\"";
     for arguments in [&["doctor"] as &[&str], &["companies"]] {
         let before = prepared.simulator.token_requests();
-        let refusal =
+        let rejection =
             Script::response(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         let companies = Matcher::any().path_ending("/companies");
-        prepared.simulator.business_central().script(companies, Times::Next(1), refusal);
+        prepared.simulator.business_central().script(companies, Times::Next(1), rejection);
         let ended = command(&prepared, arguments).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert_eq!(prepared.simulator.token_requests() - before, 2, "{arguments:?}");

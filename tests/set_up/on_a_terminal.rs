@@ -43,14 +43,14 @@ fn type_unseen(terminal: &mut PtySession, line: &str) {
 
 /// From nothing to a proxy that answers, with every answer wrong once.
 #[tokio::test(flavor = "multi_thread")]
-async fn setup_leads_from_nothing_to_a_proxy_that_answers() {
+async fn setup_leads_from_nothing_to_a_proxy_that_responses() {
     let settings = Settings { broken: Some(Breakage::Consent), ..Settings::default() };
     let (simulator, folder) = nothing(settings).await;
     let simulator = std::sync::Arc::new(simulator);
     let path = folder.path().to_owned();
     let shown = tokio::task::spawn_blocking({
         let simulator = simulator.clone();
-        move || answer(&path, &simulator)
+        move || response(&path, &simulator)
     });
     let shown = shown.await.unwrap();
     let secret = &simulator.settings().client_secret;
@@ -65,13 +65,13 @@ async fn setup_leads_from_nothing_to_a_proxy_that_answers() {
     std::fs::write(&file, text + "admin: off\n").unwrap();
     let mut process = Process::run(&file);
     let address = process.address().await;
-    let answer = rig::send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert!(answer.text().contains("CRONUS International Ltd."), "{}", answer.text());
+    let response = rig::send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
+    assert_eq!(response.status, 200, "{}", response.text());
+    assert!(response.text().contains("CRONUS International Ltd."), "{}", response.text());
 }
 
 /// Answers the questions; what was shown comes back.
-fn answer(folder: &Path, simulator: &Simulator) -> String {
+fn response(folder: &Path, simulator: &Simulator) -> String {
     let settings = simulator.settings();
     let mut terminal = start(folder, simulator);
     let mut shown = String::new();
@@ -151,13 +151,13 @@ async fn ctrl_c_ends_it_at_any_question() {
     let told = tokio::task::spawn_blocking(move || {
         let settings = simulator.settings();
         let mut terminal = start(&path, &simulator);
-        for (question, answer) in [
+        for (question, response) in [
             ("Directory (tenant) ID", settings.tenant_id.to_string()),
             ("Application (client) ID", settings.client_id.to_string()),
             ("a certificate", String::new()),
         ] {
             terminal.exp_string(question).unwrap();
-            terminal.send_line(&answer).unwrap();
+            terminal.send_line(&response).unwrap();
         }
         terminal.exp_string("Client secret").unwrap();
         type_unseen(&mut terminal, &settings.client_secret);

@@ -29,7 +29,7 @@ async fn doctor(prepared: &Prepared) -> (Option<i32>, Value) {
 /// How a client learns what is wrong.
 enum Told {
     /// By an answer of the proxy's own.
-    Refusal(&'static str),
+    Rejection(&'static str),
     /// Beside Business Central's answer, which stays as it is.
     Beside(u16, &'static str),
     /// Not at all: nothing fails yet.
@@ -37,56 +37,61 @@ enum Told {
 }
 #[tokio::test]
 async fn whatever_step_is_broken_doctor_and_client_name_it_and_its_fix() {
-    use Told::{Beside, Not, Refusal};
+    use Told::{Beside, Not, Rejection};
     let tls = "4 of the set-up guide (TLS)";
     let connection = "3 of the set-up guide (Connection)";
     let cases: [(Breakage, Step, &str, Told); 17] = [
-        (Breakage::Connection, Step::Connection, "port", Refusal(connection)),
-        (Breakage::WebPage, Step::Connection, "intercepting web proxy", Refusal(connection)),
-        (Breakage::Tls, Step::Tls, "\"Contoso TLS Inspection\" as a PEM file", Refusal(tls)),
+        (Breakage::Connection, Step::Connection, "port", Rejection(connection)),
+        (Breakage::WebPage, Step::Connection, "intercepting web proxy", Rejection(connection)),
+        (Breakage::Tls, Step::Tls, "\"Contoso TLS Inspection\" as a PEM file", Rejection(tls)),
         (Breakage::Clock, Step::Clock, "time service", Not),
-        (Breakage::Tenant, Step::Tenant, "compare `tenant_id`", Refusal("6 of the set-up guide (Tenant)")),
+        (Breakage::Tenant, Step::Tenant, "compare `tenant_id`", Rejection("6 of the set-up guide (Tenant)")),
         (
             Breakage::Application,
             Step::Application,
             "compare `client_id`",
-            Refusal("7 of the set-up guide (Application)"),
+            Rejection("7 of the set-up guide (Application)"),
         ),
         (
             Breakage::DisabledApplication,
             Step::Application,
             "Enterprise applications",
-            Refusal("7 of the set-up guide (Application)"),
+            Rejection("7 of the set-up guide (Application)"),
         ),
-        (Breakage::Secret, Step::Credential, "not its Secret ID", Refusal("8 of the set-up guide (Credential)")),
-        (Breakage::ExpiredSecret, Step::Credential, "create a new one", Refusal("8 of the set-up guide (Credential)")),
-        (Breakage::Policy, Step::Policy, "Conditional Access", Refusal("9 of the set-up guide (Sign-in policies)")),
+        (Breakage::Secret, Step::Credential, "not its Secret ID", Rejection("8 of the set-up guide (Credential)")),
+        (
+            Breakage::ExpiredSecret,
+            Step::Credential,
+            "create a new one",
+            Rejection("8 of the set-up guide (Credential)"),
+        ),
+        (Breakage::Policy, Step::Policy, "Conditional Access", Rejection("9 of the set-up guide (Sign-in policies)")),
         (
             Breakage::Subscription,
             Step::Subscription,
             "Business Central is active",
-            Refusal("10 of the set-up guide (Business Central in the tenant)"),
+            Rejection("10 of the set-up guide (Business Central in the tenant)"),
         ),
         (
             Breakage::Consent,
             Step::Consent,
             "click Grant admin consent",
-            Refusal("11 of the set-up guide (API permission and consent)"),
+            Rejection("11 of the set-up guide (API permission and consent)"),
         ),
         (
             Breakage::Environment,
             Step::Environment,
             "compare `environment`",
-            Refusal("12 of the set-up guide (Environment)"),
+            Rejection("12 of the set-up guide (Environment)"),
         ),
-        (Breakage::Card, Step::Card, "Enabled", Refusal("13 of the set-up guide (Application card)")),
+        (Breakage::Card, Step::Card, "Enabled", Rejection("13 of the set-up guide (Application card)")),
         (
             Breakage::Permission,
             Step::PermissionSet,
             "User Permission Sets",
             Beside(403, "14 of the set-up guide (Permission sets)"),
         ),
-        (Breakage::Company, Step::Company, "page \"Companies\"", Refusal("15 of the set-up guide (Company)")),
+        (Breakage::Company, Step::Company, "page \"Companies\"", Rejection("15 of the set-up guide (Company)")),
         (Breakage::Route, Step::Route, "extension", Beside(404, "16 of the set-up guide (Routes)")),
     ];
     assert_eq!(cases.each_ref().map(|case| case.0), Breakage::ALL, "every breakage is tried");
@@ -108,22 +113,22 @@ async fn whatever_step_is_broken_doctor_and_client_name_it_and_its_fix() {
 
         let path = if broken == Breakage::Route { "/warehouse/bins" } else { "/api/customers" };
         let rig = prepared.start().await;
-        let answer = rig.get(path).await;
+        let response = rig.get(path).await;
         match told {
-            Refusal(reference) => {
-                let message = answer.refusal().message;
+            Rejection(reference) => {
+                let message = response.rejection().message;
                 assert!(message.contains(&format!("step {reference}")), "{what}: {message}");
                 assert!(contains(&message, client_fix(broken).unwrap_or(fix)), "{what}: {message}");
             }
             Beside(status, reference) => {
-                assert_eq!(answer.status.as_u16(), status, "{what}");
-                let beside = answer.headers["proxy-status"].to_str().unwrap();
+                assert_eq!(response.status.as_u16(), status, "{what}");
+                let beside = response.headers["proxy-status"].to_str().unwrap();
                 assert!(beside.contains(&format!("received-status={status}")), "{what}: {beside}");
                 assert!(beside.contains(&format!("step {reference}")), "{what}: {beside}");
                 assert!(contains(&beside.replace("\\\"", "\""), fix), "{what}: {beside}");
-                assert!(answer.error().0.starts_with(['I', 'B']), "{what}: Business Central's own answer stays");
+                assert!(response.error().0.starts_with(['I', 'B']), "{what}: Business Central's own answer stays");
             }
-            Not => assert_eq!(answer.status, 200, "{what}"),
+            Not => assert_eq!(response.status, 200, "{what}"),
         }
     }
 }
@@ -134,17 +139,17 @@ async fn a_soap_client_is_told_of_a_missing_permission_beside_the_fault() {
     let rig = Plan::default().settings(|settings| settings.broken = broken).start().await;
     let read = r#"<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><Read xmlns="urn:microsoft-dynamics-schemas/page/customer"><No>10000</No></Read></Body></Envelope>"#;
     let headers = [("content-type", "text/xml; charset=utf-8"), ("soapaction", "\"\"")];
-    let answer = rig.send(Method::POST, "/soap/Page/Customer", &headers, read).await;
-    assert_eq!(answer.status, 500);
-    let beside = answer.headers["proxy-status"].to_str().unwrap();
+    let response = rig.send(Method::POST, "/soap/Page/Customer", &headers, read).await;
+    assert_eq!(response.status, 500);
+    let beside = response.headers["proxy-status"].to_str().unwrap();
     assert!(beside.starts_with("bcproxy; received-status=500; details="), "{beside}");
     assert!(beside.contains("step 14 of the set-up guide (Permission sets)"), "{beside}");
-    assert!(answer.text().contains("NavPermissionException"), "Business Central's own fault stays");
+    assert!(response.text().contains("NavPermissionException"), "Business Central's own fault stays");
     // Another failure is the program's own affair.
     let nonsense = read.replace("Read", "Nonsense");
     let rig = Plan::default().start().await;
-    let answer = rig.send(Method::POST, "/soap/Page/Customer", &headers, nonsense).await;
-    assert_eq!((answer.status.as_u16(), answer.headers.contains_key("proxy-status")), (500, false));
+    let response = rig.send(Method::POST, "/soap/Page/Customer", &headers, nonsense).await;
+    assert_eq!((response.status.as_u16(), response.headers.contains_key("proxy-status")), (500, false));
 }
 
 /// Where a client is told of the way to a service in other words than an administrator who asks.
@@ -231,7 +236,7 @@ async fn behind_an_outbound_proxy_every_step_goes_through_it_and_doctor_says_so(
         assert!(said.contains(&through), "{said}");
     }
 
-    proxy.conduct(Conduct::Answer(unauthorized("Basic realm=\"x\"")));
+    proxy.conduct(Conduct::ClientResponse(unauthorized("Basic realm=\"x\"")));
     let ended = command(&prepared, &["doctor"]).await;
     assert_eq!(ended.code, Some(1));
     for part in [
@@ -280,10 +285,10 @@ fn the_guide_has_every_step_and_quotes_what_bcproxy_says() {
         assert_eq!(heading, format!("{}. {}", step.number(), step.title()));
         for row in section.lines().filter(|line| line.starts_with("| ") && line.contains("AADSTS")) {
             let (code, said) = row.rsplit_once("AADSTS").unwrap().1.split_once(": \"").unwrap();
-            let trouble = bcproxy::guide::aadsts(code.parse().unwrap()).unwrap();
+            let known_error = bcproxy::guide::aadsts(code.parse().unwrap()).unwrap();
             let said = said.split('"').next().unwrap();
-            assert!(trouble.to_string().starts_with(said), "AADSTS{code}: {said}");
-            assert_eq!(trouble.step, Some(step), "AADSTS{code}");
+            assert!(known_error.to_string().starts_with(said), "AADSTS{code}: {said}");
+            assert_eq!(known_error.step, Some(step), "AADSTS{code}");
         }
     }
 }

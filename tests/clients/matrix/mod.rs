@@ -2,7 +2,7 @@
 //!
 //! What counts is Business Central's record: each call arrived once and complete, and nothing else did.
 
-mod judge;
+mod check;
 mod payload;
 mod programs;
 mod setups;
@@ -46,7 +46,7 @@ async fn every_old_client_reads_creates_and_calls_and_each_body_arrives_once() {
         let mut log = Vec::new();
         for scheme in SCHEMES {
             let seen = see(setup, scheme, &payload).await;
-            if let Err(mistake) = judge::judge(setup, &seen, &payload) {
+            if let Err(mistake) = check::check(setup, &seen, &payload) {
                 writeln!(mistakes, "{} ({}) over {scheme}: {mistake}", setup.name, setup.command).unwrap();
             }
             log.push(seen.log);

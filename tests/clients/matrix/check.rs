@@ -13,7 +13,7 @@ const OF_THE_CONNECTION: [&str; 9] =
     ["connection", "cookie", "expect", "http2-settings", "keep-alive", "method", "proxy-connection", "te", "upgrade"];
 
 /// The error says what was other than it should be.
-pub fn judge(setup: &Setup, seen: &Seen, payload: &Payload) -> Result<(), String> {
+pub fn check(setup: &Setup, seen: &Seen, payload: &Payload) -> Result<(), String> {
     let result = it_got_everything(setup, seen, payload)
         .and_then(|()| each_call_arrived_once(setup.kind, seen, payload))
         .and_then(|()| seen.received.iter().try_for_each(is_complete))

@@ -5,14 +5,14 @@ use std::time::Duration;
 use bcproxy::simulator::{Latch, Matcher, Script, Settings, Simulator, Times};
 use hyper::Method;
 
-use crate::rig::{HeldClock, Plan, Refusal, Rig, send};
+use crate::rig::{HeldClock, Plan, Rejection, Rig, send};
 
-fn assert_says(refusal: &Refusal, status: u16, code: &str, parts: &[&str]) {
-    assert_eq!((refusal.status, refusal.code.as_str()), (status, code), "{}", refusal.message);
+fn assert_says(rejection: &Rejection, status: u16, code: &str, parts: &[&str]) {
+    assert_eq!((rejection.status, rejection.code.as_str()), (status, code), "{}", rejection.message);
     for part in parts {
-        assert!(refusal.message.contains(part), "{part}: {}", refusal.message);
+        assert!(rejection.message.contains(part), "{part}: {}", rejection.message);
     }
-    assert!(refusal.message.ends_with('.'), "{}", refusal.message);
+    assert!(rejection.message.ends_with('.'), "{}", rejection.message);
 }
 
 #[tokio::test]
@@ -20,10 +20,10 @@ async fn a_path_no_route_covers_is_answered_with_those_there_are() {
     let rig =
         Plan::default().top("routes: [ { path: /erp/api, to: api/v2.0 }, { path: /ws, to: soap } ]").start().await;
     for path in ["/", "/erp", "/erp/apis/customers", "/ERP/api/customers", "/wsx"] {
-        let refusal = rig.get(path).await.refusal();
-        assert_says(&refusal, 404, "Proxy_NoRoute", &["/erp/api", "/ws", "base address", "proxy.yaml"]);
+        let rejection = rig.get(path).await.rejection();
+        assert_says(&rejection, 404, "Proxy_NoRoute", &["/erp/api", "/ws", "base address", "proxy.yaml"]);
         let soap = rig.call_soap(path).await;
-        assert_eq!((soap.status.as_u16(), soap.refusal()), (500, refusal), "{path}");
+        assert_eq!((soap.status.as_u16(), soap.rejection()), (500, rejection), "{path}");
     }
     assert!(rig.simulator.received().is_empty());
 }
@@ -39,16 +39,16 @@ async fn a_client_from_elsewhere_is_told_which_key_would_let_it_in() {
     let rig = plan.start().await;
     let named = ["`/far`", "127.0.0.1", "`allow_from`"];
     let forwarded = [("x-forwarded-for", "10.1.2.3"), ("forwarded", "for=10.1.2.3")];
-    let refusal = rig.send(Method::GET, "/far/customers", &forwarded, "").await.refusal();
-    assert_says(&refusal, 403, "Proxy_NotAllowed", &named);
-    let soap = rig.call_soap("/far-soap/Codeunit/Tools").await.refusal();
+    let rejection = rig.send(Method::GET, "/far/customers", &forwarded, "").await.rejection();
+    assert_says(&rejection, 403, "Proxy_NotAllowed", &named);
+    let soap = rig.call_soap("/far-soap/Codeunit/Tools").await.rejection();
     assert_says(&soap, 403, "Proxy_NotAllowed", &["`/far-soap`", "`allow_from`"]);
     assert!(rig.simulator.received().is_empty());
     assert_eq!(rig.get("/near/customers").await.status, 200);
 }
 
 #[tokio::test]
-async fn a_method_that_is_not_allowed_is_refused_hidden_or_not() {
+async fn a_method_that_is_not_allowed_is_rejected_hidden_or_not() {
     let plan = Plan::default().top("routes: [ { path: /api, to: api/v2.0, methods: [GET, POST] } ]");
     let rig = plan.start().await;
     let hidden = |name| [(name, "DELETE")];
@@ -60,19 +60,19 @@ async fn a_method_that_is_not_allowed_is_refused_hidden_or_not() {
         (Method::POST, Some([("x-method-override", "delete")])),
     ] {
         let headers = headers.as_ref().map_or(&[][..], |headers| headers);
-        let answer = rig.send(method, "/api/customers", headers, "").await;
-        assert_says(&answer.refusal(), 405, "Proxy_MethodNotAllowed", &["`/api`", "GET, POST", "`methods`"]);
-        assert_eq!(answer.headers["allow"], "GET, POST");
+        let response = rig.send(method, "/api/customers", headers, "").await;
+        assert_says(&response.rejection(), 405, "Proxy_MethodNotAllowed", &["`/api`", "GET, POST", "`methods`"]);
+        assert_eq!(response.headers["allow"], "GET, POST");
     }
     assert!(rig.simulator.received().is_empty());
 
     let trace = Rig::new().await.send(Method::TRACE, "/api/customers", &[], "").await;
-    assert_eq!(trace.refusal().status, 405);
+    assert_eq!(trace.rejection().status, 405);
     assert_eq!(trace.headers["allow"], "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 }
 
 #[tokio::test]
-async fn a_path_that_could_climb_or_cheat_is_refused_before_anything_is_sent() {
+async fn a_path_that_could_climb_or_cheat_is_rejected_before_anything_is_sent() {
     let rig = Rig::new().await;
     for path in [
         "/api/../admin",
@@ -92,14 +92,14 @@ async fn a_path_that_could_climb_or_cheat_is_refused_before_anything_is_sent() {
         "/api/%u0041",
     ] {
         let path = path.replace(' ', "%20");
-        let refusal = rig.get(&path).await.refusal();
-        assert_says(&refusal, 400, "Proxy_BadRequest", &["path"]);
+        let rejection = rig.get(&path).await.rejection();
+        assert_says(&rejection, 400, "Proxy_BadRequest", &["path"]);
     }
-    let refusal = rig.call_soap("/soap/../Codeunit/Tools").await.refusal();
-    assert_eq!(refusal.status, 400, "{}", refusal.message);
+    let rejection = rig.call_soap("/soap/../Codeunit/Tools").await.rejection();
+    assert_eq!(rejection.status, 400, "{}", rejection.message);
     for raw in ["GET /api/a\u{1}b HTTP/1.1\r\n", "GET /api/a\u{7f}b HTTP/1.1\r\n", "GET /api/a\0b HTTP/1.1\r\n"] {
-        let (answer, _) = rig.raw(format!("{raw}Host: x\r\nConnection: close\r\n\r\n")).await;
-        assert!(answer.starts_with("HTTP/1.1 400 "), "{raw:?}: {answer}");
+        let (response, _) = rig.raw(format!("{raw}Host: x\r\nConnection: close\r\n\r\n")).await;
+        assert!(response.starts_with("HTTP/1.1 400 "), "{raw:?}: {response}");
     }
     assert!(rig.simulator.received().is_empty());
 }
@@ -108,9 +108,9 @@ async fn a_path_that_could_climb_or_cheat_is_refused_before_anything_is_sent() {
 async fn an_address_of_no_soap_service_says_how_one_goes_on() {
     let rig = Rig::new().await;
     for path in ["/soap", "/soap/", "/soap/Customer", "/soap/Table/Customer"] {
-        let answer = rig.call_soap(path).await;
-        assert_eq!(answer.status, 500);
-        assert_says(&answer.refusal(), 404, "Proxy_NoRoute", &["/Page/", "/Codeunit/", "/SystemService"]);
+        let response = rig.call_soap(path).await;
+        assert_eq!(response.status, 500);
+        assert_says(&response.rejection(), 404, "Proxy_NoRoute", &["/Page/", "/Codeunit/", "/SystemService"]);
     }
     assert!(rig.simulator.received().is_empty());
 }
@@ -119,16 +119,16 @@ async fn an_address_of_no_soap_service_says_how_one_goes_on() {
 async fn a_request_that_is_framed_twice_or_meant_for_two_hosts_is_never_passed_on_like_that() {
     let rig = Rig::new().await;
     let two_hosts = "GET /api/customers HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n";
-    let (answer, _) = rig.raw(two_hosts).await;
-    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("more than one Host header"), "{answer}");
+    let (response, _) = rig.raw(two_hosts).await;
+    assert!(response.starts_with("HTTP/1.1 400 ") && response.contains("more than one Host header"), "{response}");
 
     for two_lengths in
         ["Content-Length: 1\r\nContent-Length: 2", "Content-Length: 1, 2", "Transfer-Encoding: chunked, x"]
     {
         let request =
             format!("POST /api/customers HTTP/1.1\r\nHost: erp\r\n{two_lengths}\r\nConnection: close\r\n\r\nab");
-        let (answer, _) = rig.raw(request).await;
-        assert!(answer.starts_with("HTTP/1.1 400 "), "{two_lengths}: {answer}");
+        let (response, _) = rig.raw(request).await;
+        assert!(response.starts_with("HTTP/1.1 400 "), "{two_lengths}: {response}");
     }
     assert!(rig.simulator.received().is_empty());
 
@@ -139,9 +139,9 @@ async fn a_request_that_is_framed_twice_or_meant_for_two_hosts_is_never_passed_o
             "POST /api/customers HTTP/1.1\r\nHost: erp\r\nContent-Type: application/json\r\n{framing}\r\n\r\n\
              2\r\n{{}}\r\n0\r\n\r\nGET /api/smuggled HTTP/1.1\r\nHost: erp\r\n\r\n"
         );
-        let (answer, _) = rig.raw(request).await;
-        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
-        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+        let (response, _) = rig.raw(request).await;
+        assert!(response.starts_with("HTTP/1.1 201 "), "{response}");
+        assert_eq!(response.matches("HTTP/1.1 ").count(), 1, "{response}");
     }
     let received = rig.received();
     assert_eq!(received.len(), 2);
@@ -155,11 +155,16 @@ async fn a_request_that_is_framed_twice_or_meant_for_two_hosts_is_never_passed_o
 async fn an_address_no_server_ever_had_is_named() {
     let rig = Rig::new().await;
     for path in ["/nav/BC/Foo/CRONUS", "/anything", "/"] {
-        assert_says(&rig.get(path).await.refusal(), 404, "Proxy_NoRoute", &["/{instance}/WS/", "/{instance}/ODataV4/"]);
+        assert_says(
+            &rig.get(path).await.rejection(),
+            404,
+            "Proxy_NoRoute",
+            &["/{instance}/WS/", "/{instance}/ODataV4/"],
+        );
         let soap = rig.call_soap(path).await;
-        assert_eq!((soap.status.as_u16(), soap.refusal().status), (500, 404));
+        assert_eq!((soap.status.as_u16(), soap.rejection().status), (500, 404));
     }
-    let old = rig.get("/nav/NAV/OData/Company('CRONUS%20International%20Ltd.')/Customer").await.refusal();
+    let old = rig.get("/nav/NAV/OData/Company('CRONUS%20International%20Ltd.')/Customer").await.rejection();
     assert_says(
         &old,
         501,
@@ -182,12 +187,12 @@ async fn an_upstream_that_cannot_be_reached_is_named_with_the_step_that_fails() 
         let rig = Plan::default().connector(&format!("base_url: {base_url}")).start().await;
         // The first needs the company and fails at its look-up, the second needs none.
         for path in ["/api/customers", "/api/$metadata"] {
-            let answer = rig.get(path).await;
-            assert_says(&answer.refusal(), 502, "Proxy_Unreachable", &named);
-            assert_eq!(answer.headers["proxy-status"], format!("bcproxy; error={step}"), "{path}");
+            let response = rig.get(path).await;
+            assert_says(&response.rejection(), 502, "Proxy_Unreachable", &named);
+            assert_eq!(response.headers["proxy-status"], format!("bcproxy; error={step}"), "{path}");
         }
         for path in ["/soap/Codeunit/Tools", "/soap/SystemService"] {
-            assert_says(&rig.call_soap(path).await.refusal(), 502, "Proxy_Unreachable", &named);
+            assert_says(&rig.call_soap(path).await.rejection(), 502, "Proxy_Unreachable", &named);
         }
     }
     assert!(stranger.received().is_empty());
@@ -199,15 +204,15 @@ async fn an_upstream_that_hangs_up_at_once_gives_a_bad_gateway() {
     assert_eq!(rig.get("/api/customers").await.status, 200);
     rig.simulator.close_connections().await;
     rig.simulator.business_central().reject_connections(Times::Always);
-    let answer = rig.post_json("/api/customers", r#"{"displayName":"x"}"#).await;
-    assert_eq!(answer.refusal().status, 502, "{}", answer.text());
+    let response = rig.post_json("/api/customers", r#"{"displayName":"x"}"#).await;
+    assert_eq!(response.rejection().status, 502, "{}", response.text());
     rig.simulator.business_central().reject_connections(Times::Next(0));
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(rig.simulator.business_central().writes(), 0);
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_given_up_after_the_routes_time() {
+async fn an_response_that_does_not_come_is_given_up_after_the_routes_time() {
     let clock = HeldClock::new();
     let plan = Plan::default().connector("timeouts: { head: 20s }").top(
         "routes:
@@ -220,16 +225,16 @@ async fn an_answer_that_does_not_come_is_given_up_after_the_routes_time() {
     rig.simulator.business_central().script(Matcher::any(), Times::Always, Script::ordinary().hold_head(&latch));
     for (path, seconds, soap) in [("/api/customers", 20, false), ("/soap/SystemService", 5, true)] {
         let before = rig.received().len();
-        let answer = tokio::spawn(send(address, Method::GET, path, &[], ""));
+        let response = tokio::spawn(send(address, Method::GET, path, &[], ""));
         rig.wait_for(|received| received.len() > before && received[before].complete).await;
         clock.advance(Duration::from_secs(seconds - 1)).await;
-        assert!(!answer.is_finished());
+        assert!(!response.is_finished());
         clock.advance(Duration::from_secs(1)).await;
-        let answer = answer.await.unwrap();
+        let response = response.await.unwrap();
         let named = [&*format!("within {seconds} s"), "check before repeating it"];
-        assert_says(&answer.refusal(), 504, "Proxy_ResponseTimeout", &named);
-        assert_eq!(answer.status.as_u16(), if soap { 500 } else { 504 });
-        assert_eq!(answer.headers["proxy-status"], "bcproxy; error=http_response_timeout");
+        assert_says(&response.rejection(), 504, "Proxy_ResponseTimeout", &named);
+        assert_eq!(response.status.as_u16(), if soap { 500 } else { 504 });
+        assert_eq!(response.headers["proxy-status"], "bcproxy; error=http_response_timeout");
     }
 }
 
@@ -237,14 +242,14 @@ async fn an_answer_that_does_not_come_is_given_up_after_the_routes_time() {
 async fn an_error_to_a_head_request_has_no_body() {
     let rig = Rig::new().await;
     let head = format!("HEAD /api/../x HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", rig.address());
-    let (answer, end) = rig.raw(head).await;
-    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("\r\n\r\n") && end.is_ok(), "{answer}");
-    assert_eq!(answer.matches("\r\n\r\n").count(), 1, "{answer}");
-    assert!(answer.contains("x-request-id: "), "{answer}");
+    let (response, end) = rig.raw(head).await;
+    assert!(response.starts_with("HTTP/1.1 400 ") && response.ends_with("\r\n\r\n") && end.is_ok(), "{response}");
+    assert_eq!(response.matches("\r\n\r\n").count(), 1, "{response}");
+    assert!(response.contains("x-request-id: "), "{response}");
 }
 
 #[tokio::test]
-async fn every_answer_has_a_request_id_of_its_own() {
+async fn every_response_has_a_request_id_of_its_own() {
     let rig = Rig::new().await;
     let mut ids = std::collections::BTreeSet::new();
     for path in ["/api/customers", "/api/nothing", "/api/..", "/soap/x", "/nav"] {

@@ -10,7 +10,7 @@ use crate::rig::{HeldClock, Plan, Rig, at_once, shared, within};
 
 const COMPANY: &str = "CRONUS International Ltd.";
 
-fn refuse(rig: &Rig, path_part: &str) {
+fn reject(rig: &Rig, path_part: &str) {
     let business_central = rig.simulator.business_central();
     business_central.script(Matcher::any().path_containing(path_part), Times::Always, Script::unauthorized());
 }
@@ -29,22 +29,22 @@ async fn a_revoked_token_is_replaced_and_the_write_is_done_once() {
     }
     assert_eq!(rig.simulator.business_central().customers(COMPANY), Some(53));
     let received = rig.received();
-    let [.., refused, accepted] = received.as_slice() else { panic!("{received:?}") };
-    assert_eq!((refused.status, accepted.status), (Some(StatusCode::UNAUTHORIZED), Some(StatusCode::CREATED)));
-    assert_eq!(refused.body, accepted.body);
-    assert_eq!(refused.headers["client-request-id"], accepted.headers["client-request-id"]);
+    let [.., rejected, accepted] = received.as_slice() else { panic!("{received:?}") };
+    assert_eq!((rejected.status, accepted.status), (Some(StatusCode::UNAUTHORIZED), Some(StatusCode::CREATED)));
+    assert_eq!(rejected.body, accepted.body);
+    assert_eq!(rejected.headers["client-request-id"], accepted.headers["client-request-id"]);
 }
 
 #[tokio::test]
-async fn a_refusal_that_stays_names_the_application_card_and_costs_one_token() {
+async fn a_rejection_that_stays_names_the_application_card_and_costs_one_token() {
     let rig = shared(Plan::default()).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
-    refuse(&rig, "/ODataV4/");
+    reject(&rig, "/ODataV4/");
 
-    let answer = rig.get("/odata/Customer").await;
-    let refusal = answer.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_CredentialsRejected"));
-    assert_eq!(answer.headers["proxy-status"], "bcproxy; error=proxy_configuration_error");
+    let response = rig.get("/odata/Customer").await;
+    let rejection = response.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_CredentialsRejected"));
+    assert_eq!(response.headers["proxy-status"], "bcproxy; error=proxy_configuration_error");
     let client_id = rig.simulator.settings().client_id.to_string();
     for part in [
         "connector `cronus`",
@@ -54,7 +54,7 @@ async fn a_refusal_that_stays_names_the_application_card_and_costs_one_token() {
         "State",
         "permission set",
     ] {
-        assert!(refusal.message.contains(part), "{part}: {}", refusal.message);
+        assert!(rejection.message.contains(part), "{part}: {}", rejection.message);
     }
     assert_eq!(rig.simulator.token_requests(), 2);
 
@@ -63,8 +63,8 @@ async fn a_refusal_that_stays_names_the_application_card_and_costs_one_token() {
         let client = client.clone();
         async move { client.get("/odata/Customer").await }
     };
-    for answer in at_once(200, ask).await {
-        assert_eq!(answer.refusal(), refusal);
+    for response in at_once(200, ask).await {
+        assert_eq!(response.rejection(), rejection);
     }
     assert_eq!(rig.simulator.token_requests(), 2, "the set-up is wrong, not the token");
 
@@ -72,7 +72,7 @@ async fn a_refusal_that_stays_names_the_application_card_and_costs_one_token() {
     rig.simulator.revoke_tokens();
     assert_eq!(rig.get("/api/customers").await.status, 200, "and still gets a revoked token replaced");
     assert_eq!(rig.simulator.token_requests(), 3);
-    assert_eq!(rig.get("/odata/Customer").await.refusal(), refusal);
+    assert_eq!(rig.get("/odata/Customer").await.rejection(), rejection);
     assert_eq!(rig.simulator.token_requests(), 3);
 }
 
@@ -80,7 +80,7 @@ async fn a_refusal_that_stays_names_the_application_card_and_costs_one_token() {
 async fn after_five_minutes_a_route_may_have_a_new_token_made_again() {
     let clock = HeldClock::new();
     let rig = Rig::new().await;
-    refuse(&rig, "/ODataV4/");
+    reject(&rig, "/ODataV4/");
     assert_eq!(rig.get("/odata/Customer").await.status, 502);
     clock.advance(Duration::from_secs(299)).await;
     assert_eq!(rig.get("/odata/Customer").await.status, 502);
@@ -94,9 +94,9 @@ async fn after_five_minutes_a_route_may_have_a_new_token_made_again() {
 }
 
 #[tokio::test]
-async fn a_mended_set_up_is_trusted_again_at_once() {
+async fn a_fixed_set_up_is_trusted_again_at_once() {
     let rig = Rig::new().await;
-    refuse(&rig, "/ODataV4/");
+    reject(&rig, "/ODataV4/");
     assert_eq!(rig.get("/odata/Customer").await.status, 502);
     rig.simulator.business_central().clear_scripts();
     assert_eq!(rig.get("/odata/Customer").await.status, 200);
@@ -110,10 +110,10 @@ async fn a_missing_permission_is_named_with_the_click_that_grants_it() {
     let clock = HeldClock::new();
     let rig = Plan::default().start_after(|simulator| simulator.entra().set_roles(&[])).await;
     for round in 0..30 {
-        let refusal = rig.get("/api/customers").await.refusal();
-        assert_eq!((refusal.status, refusal.code.as_str()), (502, "Proxy_CredentialsRejected"));
-        assert!(refusal.message.contains("API.ReadWrite.All"), "{}", refusal.message);
-        assert!(refusal.message.contains("Grant admin consent"), "{}", refusal.message);
+        let rejection = rig.get("/api/customers").await.rejection();
+        assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_CredentialsRejected"));
+        assert!(rejection.message.contains("API.ReadWrite.All"), "{}", rejection.message);
+        assert!(rejection.message.contains("Grant admin consent"), "{}", rejection.message);
         assert_eq!(rig.simulator.token_requests(), 2, "round {round}: consent is missing, not a token");
         clock.advance(Duration::from_secs(2)).await;
     }
@@ -125,29 +125,29 @@ async fn a_missing_permission_is_named_with_the_click_that_grants_it() {
 }
 
 #[tokio::test]
-async fn a_soap_client_reads_the_refusal_as_a_fault() {
+async fn a_soap_client_reads_the_rejection_as_a_fault() {
     let rig = Rig::new().await;
-    refuse(&rig, "/WS/");
-    let answer = rig.call_soap("/soap/Codeunit/Tools").await;
-    assert_eq!(answer.status, 500);
-    assert!(answer.text().contains("<status>502</status>"), "{}", answer.text());
-    let refusal = answer.refusal();
-    assert_eq!(refusal.code, "Proxy_CredentialsRejected");
-    assert!(refusal.message.contains("Microsoft Entra Applications"));
+    reject(&rig, "/WS/");
+    let response = rig.call_soap("/soap/Codeunit/Tools").await;
+    assert_eq!(response.status, 500);
+    assert!(response.text().contains("<status>502</status>"), "{}", response.text());
+    let rejection = response.rejection();
+    assert_eq!(rejection.code, "Proxy_CredentialsRejected");
+    assert!(rejection.message.contains("Microsoft Entra Applications"));
 }
 
 #[tokio::test]
-async fn a_large_write_that_is_refused_before_it_is_read_is_answered_just_the_same() {
+async fn a_large_write_that_is_rejected_before_it_is_read_is_answered_just_the_same() {
     let rig = Rig::new().await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
-    let refused = Script::unauthorized().leave_request_unread();
-    rig.simulator.business_central().script(Matcher::any().method(Method::POST), Times::Next(1), refused);
-    let answer = rig.send(Method::POST, "/api/attachments", &[], vec![b'x'; 30 << 20]).await;
-    assert_eq!(answer.refusal().code, "Proxy_TokenRenewed", "{}", answer.text());
+    let rejected = Script::unauthorized().leave_request_unread();
+    rig.simulator.business_central().script(Matcher::any().method(Method::POST), Times::Next(1), rejected);
+    let response = rig.send(Method::POST, "/api/attachments", &[], vec![b'x'; 30 << 20]).await;
+    assert_eq!(response.rejection().code, "Proxy_TokenRenewed", "{}", response.text());
 }
 
 #[tokio::test]
-async fn a_large_write_that_meets_a_refused_token_is_not_done_and_works_the_next_time() {
+async fn a_large_write_that_meets_a_rejected_token_is_not_done_and_works_the_next_time() {
     let rig = Rig::new().await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
     let stored = Script::response(StatusCode::CREATED);
@@ -155,11 +155,11 @@ async fn a_large_write_that_meets_a_refused_token_is_not_done_and_works_the_next
     let upload = async || rig.send(Method::POST, "/api/attachments", &[], vec![b'x'; 3 << 20]).await;
 
     rig.simulator.revoke_tokens();
-    let answer = upload().await;
-    let refusal = answer.refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (503, "Proxy_TokenRenewed"));
-    assert!(refusal.message.contains("Nothing was carried out"), "{}", refusal.message);
-    assert_eq!(answer.retry_after(), 1);
+    let response = upload().await;
+    let rejection = response.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (503, "Proxy_TokenRenewed"));
+    assert!(rejection.message.contains("Nothing was carried out"), "{}", rejection.message);
+    assert_eq!(response.retry_after(), 1);
 
     // A request that can be sent again waits for the new token, so the next large one finds it.
     assert_eq!(rig.get("/api/customers").await.status, 200);
@@ -178,10 +178,10 @@ async fn a_claims_challenge_is_answered_with_a_token_that_meets_it() {
     rig.simulator.entra().require_claims(Some(demanded));
     let challenge = "Bearer realm=\"\", error=\"insufficient_claims\", \
          claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==\"";
-    let refusal =
+    let rejection =
         Script::response(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     let items = Matcher::any().path_ending("/customers");
-    rig.simulator.business_central().script(items, Times::Next(1), refusal);
+    rig.simulator.business_central().script(items, Times::Next(1), rejection);
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(rig.simulator.token_requests(), 2);
 
@@ -197,10 +197,10 @@ async fn a_claims_challenge_to_the_look_up_of_companies_is_answered_too() {
          claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==\"";
     let rig = Plan::default()
         .start_after(|simulator| {
-            let refusal = Script::response(StatusCode::UNAUTHORIZED)
+            let rejection = Script::response(StatusCode::UNAUTHORIZED)
                 .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             let companies = Matcher::any().path_ending("/companies");
-            simulator.business_central().script(companies, Times::Next(1), refusal);
+            simulator.business_central().script(companies, Times::Next(1), rejection);
         })
         .await;
     // The first token was had without them.
