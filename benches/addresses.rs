@@ -1,4 +1,5 @@
-//! What an address costs on its way to Business Central: checked, understood and built anew; and what finding its route costs.
+//! What an address costs on its way to Business Central: checked, understood and built anew; and what finding its route
+//! costs.
 
 use std::hint::black_box;
 

@@ -150,11 +150,11 @@ async fn what_can_not_be_done_is_said_and_changes_nothing() {
     assert!(rejected(folder, &["--folder", "missing"], 1).await.contains("can't be written"));
     made(folder, &["a"]).await;
     for (missing, there) in [("bcproxy-ca-key.pem", "bcproxy-ca.crt"), ("bcproxy-ca.crt", "bcproxy-ca-key.pem")] {
-        let kept = read(folder, missing);
+        let retained = read(folder, missing);
         std::fs::remove_file(folder.join(missing)).unwrap();
         let said = rejected(folder, &["--renew"], 1).await;
         assert!(said.starts_with(&format!("{there} is there, but not {missing}: bring it back")), "{said}");
-        std::fs::write(folder.join(missing), kept).unwrap();
+        std::fs::write(folder.join(missing), retained).unwrap();
     }
     let other = CertificateAuthority::new("other", Duration::days(10)).unwrap();
     let (certificate, key) = (read(folder, "bcproxy-ca.crt"), read(folder, "bcproxy-ca-key.pem"));

@@ -59,8 +59,8 @@ async fn check_finds_every_mistake_and_its_place() {
     let folder = folder(FIVE_MISTAKES);
     let ended = command(folder.path(), &["check"]).await;
     assert_eq!((ended.code, ended.output.as_str()), (Some(2), ""));
-    let places: Vec<&str> = ended.errors.lines().filter_map(|line| line.trim().strip_prefix("--> ")).collect();
-    assert_eq!(places, ["1:9", "5:16", "7:23", "8:5", "10:13"].map(|place| format!("proxy.yaml:{place}")));
+    let locations: Vec<&str> = ended.errors.lines().filter_map(|line| line.trim().strip_prefix("--> ")).collect();
+    assert_eq!(locations, ["1:9", "5:16", "7:23", "8:5", "10:13"].map(|location| format!("proxy.yaml:{location}")));
     assert_eq!(ended.errors.matches("error: ").count(), 5);
     assert_eq!(ended.errors.matches("= help: ").count(), 5);
     assert!(ended.errors.contains("did you mean `company`?"), "{}", ended.errors);
@@ -70,9 +70,12 @@ async fn check_finds_every_mistake_and_its_place() {
     let said: Value = serde_json::from_str(&ended.output).unwrap();
     assert_eq!(said["fine"], false);
     let findings = said["findings"].as_array().unwrap();
-    let places: Vec<_> =
+    let locations: Vec<_> =
         findings.iter().map(|finding| (finding["line"].as_u64(), finding["column"].as_u64())).collect();
-    assert_eq!(places, [(1, 9), (5, 16), (7, 23), (8, 5), (10, 13)].map(|(line, column)| (Some(line), Some(column))));
+    assert_eq!(
+        locations,
+        [(1, 9), (5, 16), (7, 23), (8, 5), (10, 13)].map(|(line, column)| (Some(line), Some(column)))
+    );
     assert!(findings.iter().all(|finding| finding["severity"] == "error" && finding["help"].is_string()));
 }
 
@@ -274,8 +277,8 @@ async fn every_request_is_one_line_of_json_without_what_was_asked_for() {
     let lines: Vec<Value> = ended.errors.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.iter().filter(|line| is_access(line)).count(), 2);
     let simulator = prepared.simulator.settings();
-    for kept in ["Geheim", "Bearer", "eyJ", simulator.client_secret.as_str()] {
-        assert!(!ended.errors.contains(kept), "{kept} is in {}", ended.errors);
+    for retained in ["Geheim", "Bearer", "eyJ", simulator.client_secret.as_str()] {
+        assert!(!ended.errors.contains(retained), "{retained} is in {}", ended.errors);
     }
 }
 

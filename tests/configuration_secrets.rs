@@ -171,7 +171,7 @@ fn no_cut_and_no_slip_of_the_finger_brings_a_secret_to_light() {
 }
 
 /// The places of a text that are not within a secret: what is left of half a secret can't be told from a wrong value.
-fn places(text: &str) -> Vec<usize> {
+fn locations(text: &str) -> Vec<usize> {
     let is_within = |at: usize| text.match_indices(SECRET).any(|(start, _)| start < at && at < start + SECRET.len());
     (0..=text.len()).filter(|at| text.is_char_boundary(*at) && !is_within(*at)).collect()
 }
@@ -180,7 +180,7 @@ fn places(text: &str) -> Vec<usize> {
 fn no_cut_brings_a_secret_to_light() {
     let sample = include_str!("../proxy.yaml").replace("{ env: BC_CLIENT_SECRET }", SECRET);
     for text in [sample.as_str(), LEAKY] {
-        for at in places(text) {
+        for at in locations(text) {
             assert_silent(&said(&text[..at]));
         }
     }
@@ -190,7 +190,7 @@ proptest! {
     #[test]
     fn no_slips_of_the_finger_bring_a_secret_to_light(
         mut slips in prop::collection::vec(
-            (prop::sample::select(places(LEAKY)), 0..3usize, "[ :\"'#\n\t\\-{}\\[\\],&*!|>%@a]{0,2}"),
+            (prop::sample::select(locations(LEAKY)), 0..3usize, "[ :\"'#\n\t\\-{}\\[\\],&*!|>%@a]{0,2}"),
             1..4,
         )
     ) {

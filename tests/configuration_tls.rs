@@ -75,7 +75,7 @@ fn a_certificate_and_its_key_are_looked_at() {
     let past = certify(0);
     write("past.pem", &past.certificate);
     write("past-key.pem", &past.private_key);
-    for (certificate, key, place, what, fix) in [
+    for (certificate, key, location, what, fix) in [
         ("none.pem", "key.pem", CERTIFICATE, "it does not exist", "name the right file"),
         (".", "key.pem", CERTIFICATE, "it is a folder", "name the right file"),
         ("server.pem", "none.pem", KEY, "it does not exist", "name the right file"),
@@ -101,7 +101,7 @@ fn a_certificate_and_its_key_are_looked_at() {
     ] {
         let found = check(folder, certificate, key);
         assert!(found.contains(what) && found.contains(fix), "{certificate} {key}:\n{found}");
-        let column = 56 + if place == KEY { certificate.len() + ", private_key: ".len() } else { 0 };
+        let column = 56 + if location == KEY { certificate.len() + ", private_key: ".len() } else { 0 };
         assert!(
             found.contains(&format!(
                 "proxy.yaml:7:{column}

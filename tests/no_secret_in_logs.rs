@@ -1,4 +1,5 @@
-//! Neither the secret nor a token is ever logged, at any level, by us or by a library, nor does a client ever get to see one.
+//! Neither the secret nor a token is ever logged, at any level, by us or by a library, nor does a client ever get to
+//! see one.
 //!
 //! A crate of its own: what is logged is a matter of the whole process.
 
@@ -49,12 +50,12 @@ impl Forbidden {
         self.0.extend(pieces(text.as_bytes()));
     }
 
-    fn assert_absent(&self, text: &[u8], place: &str) {
+    fn assert_absent(&self, text: &[u8], location: &str) {
         if let Some(found) = pieces(text).find(|piece| self.0.contains(piece)) {
             let found = String::from_utf8_lossy(&found).into_owned();
             let text = String::from_utf8_lossy(text);
             let line = text.lines().find(|line| line.contains(&found)).unwrap_or(&text);
-            panic!("{place} holds {found}: {line}");
+            panic!("{location} holds {found}: {line}");
         }
     }
 }

@@ -98,11 +98,11 @@ impl Load {
 
     /// Sends `count` requests, evenly over all connections, each as soon as the one before is answered.
     pub async fn run(&mut self, question: &Arc<Question>, count: usize) -> Result<Outcome> {
-        self.run_paced(question, count, None).await
+        self.run_at_rate(question, count, None).await
     }
 
     /// The same, but no more than so many requests per second.
-    pub async fn run_paced(&mut self, question: &Arc<Question>, count: usize, rate: Option<u32>) -> Result<Outcome> {
+    pub async fn run_at_rate(&mut self, question: &Arc<Question>, count: usize, rate: Option<u32>) -> Result<Outcome> {
         let each = count.div_ceil(self.0.len());
         let between_all = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate);
         let between = between_all * u32::try_from(self.0.len())?;

@@ -1,4 +1,5 @@
-//! The whole proxy under load, beside nginx with a static header: what a request costs, and what memory and a start cost.
+//! The whole proxy under load, beside nginx with a static header: what a request costs, and what memory and a start
+//! cost.
 //!
 //! ```text
 //! cargo bench --bench load                            everything; three quarters of an hour
@@ -8,8 +9,8 @@
 //! cargo bench --bench load -- --beside OTHER_BCPROXY  another bcproxy binary in the same rounds: before and after
 //! ```
 //!
-//! The proxies take turns within each round, since a busy machine changes from minute to minute. Only the proxy's CPU time counts; the
-//! client and the upstream run in this process. Linux only: the figures come from `/proc`.
+//! The proxies take turns within each round, since a busy machine changes from minute to minute. Only the proxy's CPU
+//! time counts; the client and the upstream run in this process. Linux only: the figures come from `/proc`.
 
 mod client;
 mod peers;
@@ -52,7 +53,8 @@ struct Scene {
 
 const SCENES: [Scene; 10] = [
     small("Small GET", ResponseKind::Small),
-    // A faster proxy has more waiting for it at every look, so its share of each wake-up is smaller. Here all have the same.
+    // A faster proxy has more waiting for it at every look, so its share of each wake-up is smaller. Here all have the
+    // same.
     Scene { requests: 10_000, rate: Some(5_000), ..small("Small GET, 5,000 a second", ResponseKind::Small) },
     small("Small SOAP POST", ResponseKind::Soap),
     Scene { part: "limits", ..small("Small GET, with limits that hold nobody up and without", ResponseKind::Small) },
@@ -116,9 +118,9 @@ impl Plan {
             peers: vec![peer("bcproxy", bcproxy.clone(), false), peer("bcproxy, logging requests", bcproxy, true)],
         };
         if peers::has_nginx() {
-            plan.peers.push(peer("nginx, static header", Kind::Nginx { turns: false }, false));
-            plan.peers.push(peer("nginx, logging requests", Kind::Nginx { turns: false }, true));
-            plan.peers.push(peer("nginx, sub_filter", Kind::Nginx { turns: true }, false));
+            plan.peers.push(peer("nginx, static header", Kind::Nginx { rewrites: false }, false));
+            plan.peers.push(peer("nginx, logging requests", Kind::Nginx { rewrites: false }, true));
+            plan.peers.push(peer("nginx, sub_filter", Kind::Nginx { rewrites: true }, false));
         } else {
             println!("nginx is not installed: its rows are left out");
         }
@@ -197,7 +199,7 @@ impl Plan {
 
     /// Logging and turning addresses make no difference to memory and starts.
     fn quiet_peers(&self) -> impl Iterator<Item = &Peer> {
-        self.peers.iter().filter(|peer| !peer.logs && !matches!(peer.kind, Kind::Nginx { turns: true }))
+        self.peers.iter().filter(|peer| !peer.logs && !matches!(peer.kind, Kind::Nginx { rewrites: true }))
     }
 
     async fn load(&self, scene: &Scene, upstream: &Upstream, folder: &Path) -> Result<()> {
@@ -313,7 +315,7 @@ impl Plan {
         }
         println!("| proxy | token requests | answered with 200 | failed |");
         println!("|---|---|---|---|");
-        upstream.answer_tokens_after(TOKEN_DELAY);
+        upstream.delay_tokens(TOKEN_DELAY);
         let question = Arc::new(Question::new(ResponseKind::Small, upstream));
         for (number, peer) in self.quiet_peers().filter(|peer| matches!(peer.kind, Kind::Bcproxy { .. })).enumerate() {
             let tokens = upstream.token_requests();
@@ -323,7 +325,7 @@ impl Plan {
             let tokens = upstream.token_requests() - tokens;
             println!("| {} | {tokens} | {} | {} |", peer.name, outcome.answered(), outcome.failed);
         }
-        upstream.answer_tokens_after(Duration::ZERO);
+        upstream.delay_tokens(Duration::ZERO);
         Ok(())
     }
 }
@@ -335,7 +337,7 @@ impl Scene {
         let mut load = Load::connect(proxy, self.connections).await?;
         load.run(&question, 2 * self.connections).await?;
         let (cpu, begun) = (proxy.cpu()?, Instant::now());
-        let outcome = load.run_paced(&question, requests, self.rate).await?;
+        let outcome = load.run_at_rate(&question, requests, self.rate).await?;
         let (cpu, seconds) = (proxy.cpu()? - cpu, begun.elapsed().as_secs_f64());
         if outcome.failed > 0 {
             return Err(format!("{}: {} requests failed", self.title, outcome.failed).into());

@@ -33,8 +33,8 @@ pub enum Kind {
         /// `limits` of its connector: none that hold anybody up.
         limits: &'static str,
     },
-    /// `turns`: whether it turns the addresses in answers, with `sub_filter`.
-    Nginx { turns: bool },
+    /// `rewrites`: whether it turns the addresses in answers, with `sub_filter`.
+    Nginx { rewrites: bool },
 }
 
 /// A proxy at work. Dropping it ends the process.
@@ -107,8 +107,8 @@ impl Peer {
                     .arg(folder.join("proxy.yaml"));
                 command
             }
-            Kind::Nginx { turns } => {
-                fs::write(folder.join("nginx.conf"), nginx_config(self, address, upstream, folder, *turns))?;
+            Kind::Nginx { rewrites } => {
+                fs::write(folder.join("nginx.conf"), nginx_config(self, address, upstream, folder, *rewrites))?;
                 let mut command = Command::new("nginx");
                 command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
                 command.arg("-e").arg(folder.join("error.log"));
@@ -126,7 +126,8 @@ pub fn has_nginx() -> bool {
     asked.is_ok_and(|status| status.success())
 }
 
-/// Whether a GET on a connection of its own comes back with 200. The first one fetches token and company, so patience is needed.
+/// Whether a GET on a connection of its own comes back with 200. The first one fetches token and company, so patience
+/// is needed.
 fn responses(proxy: &Running) -> bool {
     let ask = || -> Result<bool> {
         let socket = TcpStream::connect(proxy.address)?;
@@ -184,7 +185,7 @@ log: {{ format: json, requests: {logs} }}
 /// nginx as somebody would tune it who knows that pages are large and handshakes dear.
 ///
 /// One process without a master: the same event loop, and nothing is left behind when it is ended.
-fn nginx_config(peer: &Peer, address: SocketAddr, upstream: &Upstream, folder: &Path, turns: bool) -> String {
+fn nginx_config(peer: &Peer, address: SocketAddr, upstream: &Upstream, folder: &Path, rewrites: bool) -> String {
     let Peer { logs, secured, .. } = *peer;
     let folder = folder.display();
     let authorization = upstream.authorization();
@@ -201,7 +202,7 @@ fn nginx_config(peer: &Peer, address: SocketAddr, upstream: &Upstream, folder: &
             sub_filter '{LINKS}/companies({COMPANY_ID})' 'http://{address}/api';
             sub_filter '{LINKS}' 'http://{address}/api';"
     );
-    let filter = if turns { filter.as_str() } else { "" };
+    let filter = if rewrites { filter.as_str() } else { "" };
     let (ssl, certificate) = match secured {
         true => (" ssl", format!("ssl_certificate {folder}/ca.pem; ssl_certificate_key {folder}/key.pem;")),
         false => ("", String::new()),

@@ -33,9 +33,11 @@ pub const KINDS: [Slowness; 3] = [
     },
 ];
 
-/// The others' latencies without slow clients, and over a run of slowhttptest, here and at another proxy of the same sort.
+/// The others' latencies without slow clients, and over a run of slowhttptest, here and at another proxy of the same
+/// sort.
 ///
-/// The slow ones and the system's work for them take their share of this machine wherever they are; only what goes beyond that is the proxy's.
+/// The slow ones and the system's work for them take their share of this machine wherever they are; only what goes
+/// beyond that is the proxy's.
 pub async fn measure(kinds: &[&Slowness], peer: &Peer, upstream: &Upstream, folder: &Path, quick: bool) -> Result<()> {
     println!("\n{}: {ORDINARY} ordinary clients, {RATE} requests a second, beside {SLOW} slow ones", peer.name);
     if !has_slowhttptest() {
@@ -47,16 +49,16 @@ pub async fn measure(kinds: &[&Slowness], peer: &Peer, upstream: &Upstream, fold
     println!("|---|---|---|---|");
     for Slowness { name, options, asks_for } in kinds {
         // nginx takes no space in a path.
-        let place = format!("{}-{name}", peer.name).replace([' ', ','], "-");
-        let proxy = peer.start(upstream, &folder.join(&place))?;
-        let other = peer.start(upstream, &folder.join(format!("{place}-other")))?;
+        let location = format!("{}-{name}", peer.name).replace([' ', ','], "-");
+        let proxy = peer.start(upstream, &folder.join(&location))?;
+        let other = peer.start(upstream, &folder.join(format!("{location}-other")))?;
         let mut ordinary = Ordinary {
             load: Load::connect(&proxy, ORDINARY).await?,
             question: Arc::new(Question::new(ResponseKind::Small, upstream)),
         };
         ordinary.ask_for(brief).await?;
         row("none", &ordinary.ask_for(brief).await?);
-        for (at, place, there) in [(&other, " at another proxy", brief), (&proxy, "", whole - coming)] {
+        for (at, location, there) in [(&other, " at another proxy", brief), (&proxy, "", whole - coming)] {
             let before = at.clients()?;
             let slow = Slow::start(&format!("http://{}{}", at.address, path_of(*asks_for)), options)?;
             let first = ordinary.ask_for(coming).await?;
@@ -67,9 +69,9 @@ pub async fn measure(kinds: &[&Slowness], peer: &Peer, upstream: &Upstream, fold
             }
             let then = ordinary.ask_for(there).await?;
             drop(slow);
-            row(&format!("{name}{place}: the first {coming} s, while they come"), &first);
-            row(&format!("{name}{place}: the next {there} s"), &then);
-            row(&format!("{name}{place}: all the time"), &first.with(then));
+            row(&format!("{name}{location}: the first {coming} s, while they come"), &first);
+            row(&format!("{name}{location}: the next {there} s"), &then);
+            row(&format!("{name}{location}: all the time"), &first.with(then));
         }
     }
     Ok(())
@@ -84,7 +86,7 @@ struct Ordinary {
 impl Ordinary {
     /// What became of the requests of so many seconds.
     async fn ask_for(&mut self, seconds: usize) -> Result<Outcome> {
-        self.load.run_paced(&self.question, seconds * RATE as usize, Some(RATE)).await
+        self.load.run_at_rate(&self.question, seconds * RATE as usize, Some(RATE)).await
     }
 }
 

@@ -1,4 +1,5 @@
-//! A stand-in for Entra and Business Central that costs next to nothing: canned answers over TLS, the same for every proxy.
+//! A stand-in for Entra and Business Central that costs next to nothing: canned answers over TLS, the same for every
+//! proxy.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -145,7 +146,7 @@ impl Upstream {
         self.canned.token_requests.load(Ordering::Relaxed)
     }
 
-    pub fn answer_tokens_after(&self, delay: Duration) {
+    pub fn delay_tokens(&self, delay: Duration) {
         let milliseconds = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.canned.token_delay_ms.store(milliseconds, Ordering::Relaxed);
     }

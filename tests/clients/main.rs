@@ -1,4 +1,5 @@
-//! Programs as they are out there, on client libraries from the registries, against the proxy in front of the simulator.
+//! Programs as they are out there, on client libraries from the registries, against the proxy in front of the
+//! simulator.
 //!
 //! Each program is a script that shows what it saw, and the test judges that. What they need:
 //!
@@ -10,7 +11,8 @@
 //! | `node`, with `NODE_PATH` | `nodejs`, `npm` | npm: `matrix/programs/package.json` |
 //! | the others of the matrix | see `.ci/run` | |
 //!
-//! Tests with a client are ignored unless asked for, since a new machine has none: `cargo test -- --ignored`. `.ci/run` installs them.
+//! Tests with a client are ignored unless asked for, since a new machine has none: `cargo test -- --ignored`. `.ci/run`
+//! installs them.
 
 #[path = "../common/process.rs"]
 mod process;
@@ -32,13 +34,13 @@ use tokio::process::Command;
 const NAME: &str = "<Größe> & \"Söhne\" Åse's 100% + \\/ €";
 
 /// Runs a program; the JSON it printed.
-async fn report(program: &str, arguments: &[&str]) -> Value {
+async fn report(caller: &str, arguments: &[&str]) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-    let mut command = Command::new(program);
+    let mut command = Command::new(caller);
     command.args(arguments).current_dir(folder).env("NO_PROXY", "*").kill_on_drop(true);
-    let output = within(command.output()).await.unwrap_or_else(|error| panic!("{program}: {error}"));
+    let output = within(command.output()).await.unwrap_or_else(|error| panic!("{caller}: {error}"));
     let [printed, complaint] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-    assert!(output.status.success(), "{program} {arguments:?}: {}\n{complaint}", output.status);
+    assert!(output.status.success(), "{caller} {arguments:?}: {}\n{complaint}", output.status);
     serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
 }
 
@@ -55,7 +57,7 @@ fn assert_only_the_proxy_was_called(rig: &Rig, addresses: &Value) {
     }
 }
 
-/// How many requests that reached Business Central fulfil a condition.
+/// How many requests that reached Business Central fulfill a condition.
 fn count(rig: &Rig, condition: impl Fn(&Received) -> bool) -> usize {
     rig.received().iter().filter(|received| condition(received)).count()
 }

@@ -67,7 +67,7 @@ impl ConnectProxy {
     /// Whom it was asked for: `host` of each `CONNECT`, without the port.
     pub fn asked(&self) -> Vec<String> {
         let asked = self.state.asked.lock().unwrap();
-        asked.iter().map(|place| place.rsplit_once(':').unwrap().0.to_owned()).collect()
+        asked.iter().map(|location| location.rsplit_once(':').unwrap().0.to_owned()).collect()
     }
 
     /// Closes all connections, tunnels among them; ends when they are closed.
@@ -88,8 +88,9 @@ impl Drop for ConnectProxy {
 impl State {
     async fn serve(&self, mut socket: TcpStream) {
         let Some(head) = read_head(&mut socket).await else { return };
-        let place = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).unwrap_or("?:0").to_owned();
-        self.asked.lock().unwrap().push(place.clone());
+        let location =
+            head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).unwrap_or("?:0").to_owned();
+        self.asked.lock().unwrap().push(location.clone());
         let conduct = self.conduct.lock().unwrap().clone();
         let shown = head.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
@@ -110,7 +111,7 @@ impl State {
             let _ = tokio::io::copy(&mut socket, &mut tokio::io::sink()).await;
             return;
         }
-        let port: u16 = place.rsplit_once(':').unwrap().1.parse().unwrap();
+        let port: u16 = location.rsplit_once(':').unwrap().1.parse().unwrap();
         let Ok(mut target) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
             let _ = socket.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").await;
             return;

@@ -21,7 +21,8 @@ use tokio::net::TcpStream;
 use tokio::runtime::{self, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 
-/// The settings of a rig. By default: one connector with a company, the default routes, the hosts `erp`, `erp-gw` and `oldserver`.
+/// The settings of a rig. By default: one connector with a company, the default routes, the hosts `erp`, `erp-gw` and
+/// `oldserver`.
 #[derive(Default)]
 pub struct Plan {
     pub settings: Settings,
@@ -167,7 +168,7 @@ fn write(
     let settings = simulator.settings();
     std::fs::write(folder.join("ca.pem"), simulator.ca_pem()).unwrap();
     std::fs::write(folder.join("secret.txt"), &settings.client_secret).unwrap();
-    let place = |name: &str, address: &str| match is_far {
+    let location = |name: &str, address: &str| match is_far {
         true => address.replace("localhost", &format!("{name}.simulator.test")),
         false => address.to_owned(),
     };
@@ -177,8 +178,8 @@ fn write(
         "client_secret: { file: secret.txt }".to_owned(),
         format!("environment: {}", settings.environment),
         format!("company: {}", settings.companies[0].name),
-        format!("authority: {}", place("login", simulator.authority())),
-        format!("base_url: {}", place("api", simulator.base_url())),
+        format!("authority: {}", location("login", simulator.authority())),
+        format!("base_url: {}", location("api", simulator.base_url())),
         "ca_file: ca.pem".to_owned(),
     ];
     let key = |line: &str| line.split(':').next().unwrap().to_owned();

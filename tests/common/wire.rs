@@ -116,7 +116,8 @@ impl Wire {
         SockRef::from(self.stream.socket()).set_recv_buffer_size(32 * 1024).unwrap();
     }
 
-    /// Reads that many bytes and not one more, unless the connection ends before. What was read by others first is none of them.
+    /// Reads that many bytes and not one more, unless the connection ends before. What was read by others first is none
+    /// of them.
     pub async fn sip(&mut self, count: usize) -> io::Result<()> {
         within(self.stream.read_exact(&mut vec![0; count])).await.map(|_| ())
     }

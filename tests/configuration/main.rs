@@ -79,7 +79,8 @@ fn the_sample_is_a_configuration_and_so_is_every_key_it_shows() {
     let loaded = read(SAMPLE).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     assert_eq!(loaded.config.connectors[0].company.as_ref().unwrap().to_string(), "CRONUS International Ltd.");
-    // A commented line that reads `key:` or `- {` is an example; without its `#`, together with its neighbours, it must be right.
+    // A commented line that reads `key:` or `- {` is an example; without its `#`, together with its neighbors, it must
+    // be right.
     let (_, body) = SAMPLE.split_once("connectors:").unwrap();
     let examples: Vec<_> = body.split("\n\n").flat_map(examples).collect();
     assert!(examples.len() >= 12, "{examples:?}");
@@ -159,7 +160,7 @@ shutdown: { grace: 1m }
     let config = config(text);
     assert_eq!((config.listen.len(), config.admin, config.connectors.len()), (2, None, 2));
     let Credential::ClientSecret(sources) = &config.connectors[0].application.credential else { panic!() };
-    let sources: Vec<_> = sources.iter().map(|kept| kept.source.clone()).collect();
+    let sources: Vec<_> = sources.iter().map(|retained| retained.source.clone()).collect();
     assert_eq!(
         sources,
         [
@@ -218,7 +219,7 @@ fn a_connector_has_one_application_or_several() {
     assert_eq!(sources.first.source, SecretSource::File(Path::new("conf").join(format!("{other}.txt"))));
 
     let besides = format!("{CONNECTOR}    applications:\n{}", item(other));
-    for (text, place, what, fix) in [
+    for (text, location, what, fix) in [
         (besides, "4:5", "there are `applications` besides", "or remove `applications`"),
         (text(&[item(one), item(one)].concat()), "6:22", "already there, in line 5", "register another one"),
         (text("      []\n"), "5:7", "list is empty", "add an item"),
@@ -226,7 +227,7 @@ fn a_connector_has_one_application_or_several() {
         ("connectors: { c: { tenant_id: a.b } }\n".to_owned(), "1:15", "this connector has no `client_id`", "a GUID"),
     ] {
         let mistakes = mistakes(&text);
-        assert!(mistakes.contains(&format!("--> conf/proxy.yaml:{place}\n")), "{place} in\n{mistakes}");
+        assert!(mistakes.contains(&format!("--> conf/proxy.yaml:{location}\n")), "{location} in\n{mistakes}");
         assert!(mistakes.contains(what) && mistakes.contains(fix), "{what:?}, {fix:?} in\n{mistakes}");
     }
 }
@@ -259,7 +260,7 @@ fn any_way_to_save_the_file_is_fine() {
 }
 
 #[test]
-fn a_file_that_would_take_too_long_is_refused() {
+fn a_file_that_would_take_too_long_is_rejected() {
     assert!(mistakes(&"#".repeat(1024 * 1024 + 1)).contains("larger than 1 MiB"));
     let many_keys = (0..90_000).map(|number| format!("k{number}: v\n")).collect::<String>();
     let one_line = format!("{{{}}}", many_keys.replace('\n', ", "));
@@ -336,8 +337,8 @@ fn the_published_reference_is_current() {
 
 #[test]
 fn a_connector_signs_in_in_exactly_one_way() {
-    let other_ways = "client_certificate: { certificate: a.pem }\nmanaged_identity: {}\n";
-    let said = mistakes(&with_keys(other_ways));
+    let alternatives = "client_certificate: { certificate: a.pem }\nmanaged_identity: {}\n";
+    let said = mistakes(&with_keys(alternatives));
     assert_eq!(said.matches("only one of `client_secret`, `client_certificate`,").count(), 2, "{said}");
     assert!(said.contains("there is one already, in line 5"), "{said}");
     let without = CONNECTOR.replace("    client_secret: { env: BC_CLIENT_SECRET }\n", "");
@@ -346,14 +347,14 @@ fn a_connector_signs_in_in_exactly_one_way() {
         said.contains("this connector has none of `client_secret`, `client_certificate`, `federated_token`"),
         "{said}"
     );
-    for way in [
+    for alternative in [
         "client_certificate: { certificate: a.pem, private_key: a.key }",
         "federated_token: { file: token }",
         "managed_identity: {}",
         "managed_identity: { client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301 }",
         "client_secret: { env: A_B, expires: 2027-05-01 }",
     ] {
-        config(&format!("{without}    {way}\n"));
+        config(&format!("{without}    {alternative}\n"));
     }
 }
 

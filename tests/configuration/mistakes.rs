@@ -1,11 +1,11 @@
-//! What is said about mistakes: where, what and how to mend it.
+//! What is said about mistakes: where, what and how to fix it.
 
 use bcproxy::config::Severity;
 
 use crate::{CONNECTOR, config, mistakes, read, two_connectors, with_keys};
 
 #[test]
-fn every_mistake_says_where_what_and_how_to_mend_it() {
+fn every_mistake_says_where_what_and_how_to_fix_it() {
     let top: &[(&str, &str, &str, &str)] = &[
         ("lisen: 127.0.0.1:1\n", "6:1", "unknown key `lisen`", "did you mean `listen`?"),
         ("limits: off\n", "6:1", "unknown key `limits`", "a file may have: listen, public_url, admin"),
@@ -147,11 +147,11 @@ fn every_mistake_says_where_what_and_how_to_mend_it() {
             "contoso.local",
         ),
     ];
-    let top = top.iter().map(|(added, place, what, fix)| (format!("{CONNECTOR}{added}"), place, what, fix));
-    let connector = connector.iter().map(|(added, place, what, fix)| (with_keys(added), place, what, fix));
-    for (text, place, what, fix) in top.chain(connector) {
+    let top = top.iter().map(|(added, location, what, fix)| (format!("{CONNECTOR}{added}"), location, what, fix));
+    let connector = connector.iter().map(|(added, location, what, fix)| (with_keys(added), location, what, fix));
+    for (text, location, what, fix) in top.chain(connector) {
         let mistakes = mistakes(&text);
-        assert!(mistakes.contains(&format!("--> conf/proxy.yaml:{place}\n")), "{place} in\n{mistakes}");
+        assert!(mistakes.contains(&format!("--> conf/proxy.yaml:{location}\n")), "{location} in\n{mistakes}");
         assert!(mistakes.contains(what), "{what:?} in\n{mistakes}");
         assert!(mistakes.contains(fix), "{fix:?} in\n{mistakes}");
         assert_eq!(mistakes.matches("error:").count(), 1, "{mistakes}");
@@ -240,10 +240,12 @@ routes:
 log: { level: warning }
 ";
     let Err(found) = read(text) else { panic!("no mistake") };
-    let places: Vec<_> =
-        found.iter().map(|(item, place)| (item.severity, place.map(|place| (place.line, place.column)))).collect();
+    let locations: Vec<_> = found
+        .iter()
+        .map(|(item, location)| (item.severity, location.map(|location| (location.line, location.column))))
+        .collect();
     let expected = [(1, 1), (3, 3), (4, 16), (7, 5), (11, 20), (12, 23), (14, 37), (15, 13), (15, 22), (16, 15)];
-    assert_eq!(places, expected.map(|place| (Severity::Error, Some(place))), "{found}");
+    assert_eq!(locations, expected.map(|location| (Severity::Error, Some(location))), "{found}");
     assert!(found.iter().all(|(item, _)| !item.help.is_empty()));
 }
 

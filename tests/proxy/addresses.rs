@@ -86,14 +86,14 @@ async fn addresses_in_headers_and_annotations_are_local_whatever_their_form() {
         }
         rig.script(Times::Next(1), script);
         let response = rig.get("/api/items").await;
-        let turned = local(&rig, "/api/items(1)?a=%2f&b=c");
+        let rewritten = local(&rig, "/api/items(1)?a=%2f&b=c");
         for name in ["location", "content-location", "odata-entityid"] {
-            assert_eq!(response.headers[name], turned, "{name}");
+            assert_eq!(response.headers[name], rewritten, "{name}");
         }
         let body = response.json();
         assert_eq!(body["text"], upstream);
         for name in names.iter().filter(|_| upstream.starts_with("https")) {
-            assert_eq!(body[format!("@odata.{name}")], turned, "{name}");
+            assert_eq!(body[format!("@odata.{name}")], rewritten, "{name}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What is changed through the proxy is seen at once: no read that begins after the answer to a change is given what was kept before it.
+//! What is changed through the proxy is seen at once: no read that begins after the answer to a change is given what
+//! was kept before it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,12 +84,12 @@ fn is_hit(response: &ClientResponse) -> bool {
 }
 
 /// Which of these are kept still.
-async fn kept(rig: &Rig, paths: &[&str]) -> Vec<bool> {
-    let mut kept = Vec::new();
+async fn retained(rig: &Rig, paths: &[&str]) -> Vec<bool> {
+    let mut retained = Vec::new();
     for path in paths {
-        kept.push(is_hit(&rig.get(path).await));
+        retained.push(is_hit(&rig.get(path).await));
     }
-    kept
+    retained
 }
 
 #[tokio::test]
@@ -127,10 +128,10 @@ async fn every_change_forgets_what_is_kept_of_its_company_by_whichever_way_it_co
         (of_cronus, call(Method::DELETE, "/api/customers(00000000-0000-0000-0000-00000000000a)", &[], "")),
         (of_cronus, soap("/soap/Page/Customer", "<Create>")),
     ] {
-        kept(&rig, &reads).await;
-        assert_eq!(kept(&rig, &reads).await, [true; 5], "{} {}", call.method, call.path);
+        retained(&rig, &reads).await;
+        assert_eq!(retained(&rig, &reads).await, [true; 5], "{} {}", call.method, call.path);
         let response = call.send(&rig).await;
-        assert_eq!(kept(&rig, &reads).await, changes, "{} {}: {response:?}", call.method, call.path);
+        assert_eq!(retained(&rig, &reads).await, changes, "{} {}: {response:?}", call.method, call.path);
     }
 }
 
@@ -138,7 +139,7 @@ async fn every_change_forgets_what_is_kept_of_its_company_by_whichever_way_it_co
 async fn what_only_reads_forgets_nothing() {
     let rig = plan().start().await;
     let reads = ["/api/customers", "/odata/Customer", "/other/customers", "/all/api/v2.0/companies"];
-    kept(&rig, &reads).await;
+    retained(&rig, &reads).await;
     for call in [
         call(Method::HEAD, "/api/customers", &[], ""),
         call(Method::GET, "/plain/customers", &[("range", "bytes=0-1")], ""),
@@ -152,7 +153,7 @@ async fn what_only_reads_forgets_nothing() {
         call(Method::POST, "/nowhere", &[JSON], "{}"),
     ] {
         let response = call.send(&rig).await;
-        assert_eq!(kept(&rig, &reads).await, [true; 4], "{} {}: {response:?}", call.method, call.path);
+        assert_eq!(retained(&rig, &reads).await, [true; 4], "{} {}: {response:?}", call.method, call.path);
     }
     let soap = soap("/soap/Page/Customer", "<Read><No>10000</No></Read>").send(&rig).await;
     assert_eq!(soap.headers["cache-status"], "bcproxy; fwd=method");
@@ -163,12 +164,12 @@ async fn a_batch_forgets_what_is_kept_of_each_company_it_changes() {
     let plan = plan().top("  - { path: /old, to: nav, connector: cronus, cache: 24h }");
     let rig = plan.connector("companies: { Old: My Company }").start().await;
     let reads = ["/api/customers", "/other/customers"];
-    kept(&rig, &reads).await;
+    retained(&rig, &reads).await;
     let requests = [("POST", "Company('Old')/Customer"), ("GET", "Company('CRONUS International Ltd.')/Customer")];
     let call = batch("/old/BC140/ODataV4/$batch", &requests);
     let response = call.send(&rig).await;
     assert_eq!(response.status, 200, "{}", response.text());
-    assert_eq!(kept(&rig, &reads).await, [true, false]);
+    assert_eq!(retained(&rig, &reads).await, [true, false]);
 }
 
 #[tokio::test]
@@ -191,9 +192,9 @@ async fn a_read_that_began_before_a_change_ended_is_not_kept() {
     assert_eq!(within(old).await.unwrap().text(), "old");
     later.open();
     assert_eq!(within(new).await.unwrap().text(), "new");
-    let kept = rig.get("/api/items").await;
-    assert!(is_hit(&kept));
-    assert_eq!(kept.text(), "new");
+    let retained = rig.get("/api/items").await;
+    assert!(is_hit(&retained));
+    assert_eq!(retained.text(), "new");
 }
 
 #[tokio::test]
@@ -211,10 +212,10 @@ async fn a_read_during_a_change_is_shared_and_not_kept() {
         assert_eq!(rig.get("/api/items").await.headers["cache-status"], "bcproxy; fwd=miss");
     }
     // Of another company, nothing changes.
-    assert_eq!(kept(&rig, &["/other/customers", "/other/customers"]).await, [false, true]);
+    assert_eq!(retained(&rig, &["/other/customers", "/other/customers"]).await, [false, true]);
     latch.open();
     assert_eq!(within(change).await.unwrap(), StatusCode::CREATED);
-    assert_eq!(kept(&rig, &["/api/items", "/api/items"]).await, [false, true]);
+    assert_eq!(retained(&rig, &["/api/items", "/api/items"]).await, [false, true]);
 }
 
 #[tokio::test]
@@ -287,9 +288,9 @@ async fn of_a_change_nobody_heard_of_the_effect_is_awaited_for_as_long_as_it_may
         let requests = json!([{"id": "1", "method": "POST", "url": "customers", "body": {"displayName": "New"}}]);
         let response = send_batch(&rig, "/plain/$batch", requests).await;
         assert!(response.status.is_server_error(), "{response:?}");
-        assert_eq!(kept(&rig, &["/api/customers", "/api/customers"]).await, [false, false]);
+        assert_eq!(retained(&rig, &["/api/customers", "/api/customers"]).await, [false, false]);
         clock.advance(Duration::from_secs(600)).await;
-        assert_eq!(kept(&rig, &["/api/customers", "/api/customers"]).await, [false, true]);
+        assert_eq!(retained(&rig, &["/api/customers", "/api/customers"]).await, [false, true]);
     }
 }
 

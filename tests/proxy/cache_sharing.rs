@@ -28,7 +28,8 @@ async fn asks(rig: &Rig) -> Wire {
     client
 }
 
-/// Ends when everything that was sent to the proxy has been looked at: what is asked afterwards on the same thread has its answer.
+/// Ends when everything that was sent to the proxy has been looked at: what is asked afterwards on the same thread has
+/// its answer.
 async fn settled(rig: &Rig) {
     for _ in 0..50 {
         let mut client = Wire::connect(rig.address()).await;

@@ -1,4 +1,5 @@
-//! No address in an answer leads past the proxy, every one leads on when it is followed, and data that looks like one is left alone.
+//! No address in an answer leads past the proxy, every one leads on when it is followed, and data that looks like one
+//! is left alone.
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -1,4 +1,4 @@
-//! Every way Entra can fail to give a token, in the words of somebody who has to mend it.
+//! Every way Entra can fail to give a token, in the words of the person who has to fix it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::rig::{HeldClock, Plan, Rig, at_once, send, within};
 
-/// Who has to mend it: whoever keeps the set-up, or time and the network.
+/// Who has to fix it: an administrator, or nobody because time and network will.
 #[derive(Clone, Copy)]
 enum Side {
     Ours,
@@ -248,7 +248,8 @@ async fn a_lifetime_may_be_written_as_text_as_an_end_or_not_at_all() {
 
 #[tokio::test]
 async fn every_error_of_entra_that_is_known_is_told_with_its_number() {
-    // The codes a client-credentials caller can meet (Entra, "Authentication and authorization error codes", and the field).
+    // The codes a client-credentials caller can meet (Entra, "Authentication and authorization error codes", and the
+    // field).
     const CODES: [u32; 85] = [
         7000215, 70002, 7000222, 7000216, 7000218, 700025, 700016, 700011, 7000112, 70001, 1000031, 90002, 900023,
         90019, 50059, 50128, 9001023, 90124, 90130, 50194, 90038, 900382, 900432, 50049, 90051, 700027, 700024, 500133,

@@ -130,15 +130,15 @@ fn compare(rig: &Rig, asked: &Asked<'_>, account: &Value, sent: &Value, response
     assert_eq!(base, format!("http://{}", rig.address()));
     let kind =
         response.headers.get("content-type").map_or("", |kind| kind.to_str().unwrap().split(';').next().unwrap());
-    let is_turned = told["bodies"].as_array().unwrap().iter().any(|body| body["content_type"] == kind);
+    let is_rewritten = told["bodies"].as_array().unwrap().iter().any(|body| body["content_type"] == kind);
     let is_page = response.status.is_success() && kind == "application/json";
     assert_eq!(
         response.text().contains(&format!("@odata.context\":\"{base}/")),
-        is_page && is_turned,
+        is_page && is_rewritten,
         "{}",
         response.text()
     );
-    assert!(is_turned || !response.text().contains(base), "{kind}: {}", response.text());
+    assert!(is_rewritten || !response.text().contains(base), "{kind}: {}", response.text());
     for name in told["removed"].as_array().unwrap() {
         assert!(!response.headers.contains_key(name.as_str().unwrap()), "{name}");
     }

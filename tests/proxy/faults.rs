@@ -1,5 +1,5 @@
-//! Whatever goes wrong on the way to Business Central: what the client sees, how often the request was sent, and how often it was carried
-//! out. No change is ever carried out twice.
+//! Whatever goes wrong on the way to Business Central: what the client sees, how often the request was sent, and how
+//! often it was carried out. No change is ever carried out twice.
 
 use bcproxy::simulator::{Break, Latch, Matcher, Script, Times};
 use futures_util::future::join_all;
@@ -23,7 +23,8 @@ use Asked::{Get, Patch, Post, SoapRead, SoapWrite, Upload};
 
 const ALL: [Asked; 6] = [Get, Post, Patch, SoapRead, SoapWrite, Upload];
 
-/// What became of a request: the status its client sees, how often it reached Business Central, and how often it changed something.
+/// What became of a request: the status its client sees, how often it reached Business Central, and how often it
+/// changed something.
 type Fate = (u16, usize, u64);
 
 impl Asked {

@@ -1,4 +1,5 @@
-//! Many clients at once, before a Business Central that keeps to its limits: none of them sees an error, and none starves another.
+//! Many clients at once, before a Business Central that keeps to its limits: none of them sees an error, and none
+//! starves another.
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ fn strict(plan: Plan) -> Plan {
     plan.settings(|settings| settings.limits = Some(REAL))
 }
 
-fn get(path: &str, program: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: erp\r\nUser-Agent: {program}\r\n\r\n")
+fn get(path: &str, caller: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: erp\r\nUser-Agent: {caller}\r\n\r\n")
 }
 
 fn items() -> Matcher {

@@ -1,4 +1,5 @@
-//! OData V3, which Business Central online no longer speaks: refused with the address of V4, in the words its programs read.
+//! OData V3, which Business Central online no longer speaks: refused with the address of V4, in the words its programs
+//! read.
 
 use hyper::{Method, StatusCode};
 

@@ -1,4 +1,4 @@
-//! The answers bcproxy gives itself: in the form the client reads, with the step to mend, and with nothing sent.
+//! The rejections of bcproxy: in the form the client reads, with the step to fix, and with nothing sent.
 
 use std::time::Duration;
 
@@ -132,7 +132,8 @@ async fn a_request_that_is_framed_twice_or_meant_for_two_hosts_is_never_passed_o
     }
     assert!(rig.simulator.received().is_empty());
 
-    // A length and chunks: the chunks count, what goes on has a length of its own, and nothing after it is taken for a request.
+    // A length and chunks: the chunks count, what goes on has a length of its own, and nothing after it is taken for a
+    // request.
     let (chunked, length) = ("Transfer-Encoding: chunked", "Content-Length: 100");
     for framing in [format!("{chunked}\r\n{length}"), format!("{length}\r\n{chunked}")] {
         let request = format!(

@@ -1,4 +1,5 @@
-//! Another configuration without a restart: nothing that did not change is lost, and a file that can't be used changes nothing.
+//! Another configuration without a restart: nothing that did not change is lost, and a file that can't be used changes
+//! nothing.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -39,7 +40,8 @@ async fn status(address: SocketAddr, path: &str) -> StatusCode {
     send(address, Method::GET, path, &[], "").await.status
 }
 
-/// A rig whose connector lets one request through at a time, its configuration, and a client whose answer waits for the latch.
+/// A rig whose connector lets one request through at a time, its configuration, and a client whose answer waits for the
+/// latch.
 async fn with_its_only_place_taken() -> (Rig, String, Latch, Wire) {
     let prepared = Plan::default().connector("limits: { concurrency: 1 }").top(ROUTE).prepare().await;
     let text = prepared.text();
@@ -113,7 +115,8 @@ async fn a_request_under_way_ends_as_it_began_and_its_limiter_counts_it_on() {
     reload(&mut rig, &text.replace("/one", "/two")).await;
     let mut second = Wire::connect(rig.address()).await;
     second.send("GET /two/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
-    // With more room, the one that waits since then goes through; had it not waited, Business Central would have seen it before.
+    // With more room, the one that waits since then goes through; had it not waited, Business Central would have seen
+    // it before.
     assert_eq!(rig.received().len(), 1);
     reload(&mut rig, &text.replace("/one", "/two").replace("concurrency: 1", "concurrency: 2")).await;
     assert_eq!(second.response().await.0.status(), 200);
@@ -143,14 +146,14 @@ async fn addresses_come_and_go_and_those_that_stay_drop_nobody() {
     let prepared = Plan::default().prepare().await;
     let text = prepared.text();
     let mut rig = prepared.start().await;
-    let kept = rig.address();
-    let mut client = Wire::connect(kept).await;
+    let retained = rig.address();
+    let mut client = Wire::connect(retained).await;
     client.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     assert_eq!(client.response().await.0.status(), 200);
 
     reload(&mut rig, &text.replace("listen: 127.0.0.1:0", "listen: [ 127.0.0.1:0, 127.0.0.2:0 ]")).await;
     let addresses = sockets(&rig);
-    assert_eq!((addresses.len(), addresses[0]), (2, kept));
+    assert_eq!((addresses.len(), addresses[0]), (2, retained));
     let added = addresses[1];
     assert_eq!(status(added, "/api/customers").await, 200);
     let latch = Latch::closed();
@@ -163,7 +166,7 @@ async fn addresses_come_and_go_and_those_that_stay_drop_nobody() {
     assert_eq!(idle.response().await.0.status(), 200);
 
     reload(&mut rig, &text).await;
-    assert_eq!(sockets(&rig), [kept]);
+    assert_eq!(sockets(&rig), [retained]);
     idle.rest().await.1.unwrap();
     latch.open();
     let (head, _) = busy.response().await;
@@ -213,7 +216,8 @@ async fn what_can_not_be_opened_or_read_changes_nothing() {
     drop(holder);
 }
 
-/// The load of the tests below: on connections that are kept, until told to stop; how many requests were answered, and all with 200.
+/// The load of the tests below: on connections that are kept, until told to stop; how many requests were answered, and
+/// all with 200.
 async fn load(address: SocketAddr, path: String, stop: CancellationToken) -> usize {
     let mut client = Wire::connect(address).await;
     let mut count = 0;
@@ -264,8 +268,8 @@ async fn a_hundred_reloads_and_a_thousand_tokens_fail_no_request() {
     assert!(rig.simulator.token_requests() >= 1_000);
 }
 
-/// Turns the clock by a second, and by another one whenever a request and its answer went all the way and it did not happen: the clock
-/// must not run ahead of the network.
+/// Turns the clock by a second, and by another one whenever a request and its answer went all the way and it did not
+/// happen: the clock must not run ahead of the network.
 async fn within_the_clock<T>(clock: &HeldClock, rig: &Rig, event: impl Future<Output = T>) -> T {
     let mut event = std::pin::pin!(event);
     loop {

@@ -87,19 +87,19 @@ async fn links_that_kubernetes_turns_to_another_folder_are_noticed() {
         std::fs::create_dir(folder.join(name)).unwrap();
         std::fs::write(folder.join(name).join("proxy.yaml"), text).unwrap();
     };
-    let turn_to = |name: &str| {
+    let configure = |name: &str| {
         symlink(Path::new(name), folder.join("..data_tmp")).unwrap();
         std::fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
     };
     version("..first", &text);
-    turn_to("..first");
+    configure("..first");
     std::fs::remove_file(&prepared.file).unwrap();
     symlink("..data/proxy.yaml", &prepared.file).unwrap();
     let mut process = Process::run(&prepared.file);
     let address = process.address().await;
     for (name, path) in [("..second", "/two"), ("..third", "/three")] {
         version(name, &text.replace("/one", path));
-        turn_to(name);
+        configure(name);
         process.log_line(|line| message(line).starts_with("a file has changed: the configuration was reloaded")).await;
         let response = send(address, Method::GET, &format!("{path}/customers"), &[], "").await;
         assert_eq!(response.status, 200);

@@ -33,7 +33,8 @@ async fn work_while(rig: &Arc<Rig>, change: impl AsyncFnOnce()) -> usize {
     join_all(clients).await.into_iter().map(|answered| answered.unwrap()).sum()
 }
 
-/// Has tokens renewed under load three times: as before, between the change at Entra and that of the file, and after both.
+/// Has tokens renewed under load three times: as before, between the change at Entra and that of the file, and after
+/// both.
 async fn rotate(rig: Rig, at_entra: impl FnOnce(&Simulator), in_the_folder: impl FnOnce(&Rig)) {
     let clock = HeldClock::new();
     let rig = Arc::new(rig);
@@ -46,7 +47,8 @@ async fn rotate(rig: Rig, at_entra: impl FnOnce(&Simulator), in_the_folder: impl
             assert_eq!(rig.get("/api/customers?$top=1").await.status, 200);
         }
     };
-    // An attempt is seen when it arrives; until the proxy has learnt what came of it, a turn of the clock moves nothing.
+    // An attempt is seen when it arrives; until the proxy has learnt what came of it, a turn of the clock moves
+    // nothing.
     let until_asked = async |times: u64| {
         for _ in 0..100 {
             if entra.token_requests() >= times {

@@ -130,8 +130,8 @@ async fn not_even_a_killed_process_leaves_an_response_that_looks_whole() {
     assert_eq!((rest, end.unwrap_err().kind()), (Vec::new(), ErrorKind::ConnectionReset));
 }
 
-/// Requests on one kept connection until it ends; how many, all of them answered with 200. One that was sent when the connection had
-/// ended already was never accepted: every HTTP client sends it again.
+/// Requests on one kept connection until it ends; how many, all of them answered with 200. One that was sent when the
+/// connection had ended already was never accepted: every HTTP client sends it again.
 async fn load(address: SocketAddr) -> usize {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET /api/customers?$top=1 HTTP/1.1\r\nHost: {address}\r\n\r\n");

@@ -141,7 +141,8 @@ async fn ask_for_much(rig: &Rig, client: &mut Wire) {
 
 const MUCH: u64 = 16 << 20;
 
-/// Has an answer taken in drips until it is cut; after how long that is, and why. Meanwhile another one may wait for its place.
+/// Has an answer taken in drips until it is cut; after how long that is, and why. Meanwhile another one may wait for
+/// its place.
 async fn drip(clock: &HeldClock, is_secured: bool, bytes_a_second: usize, another_waits: bool) -> (Duration, String) {
     const STEP: Duration = Duration::from_secs(50);
     let plan = Plan::default().connector("limits: { concurrency: 1, wait: 24h }");
@@ -209,7 +210,8 @@ async fn who_works_on_what_it_reads_is_given_the_time() {
         let rig = if is_secured { plan.secured() } else { plan }.start().await;
         let mut client = connect(&rig, is_secured).await;
         ask_for_much(&rig, &mut client).await;
-        // A user has to answer something first; then a record of 400 bytes a second. It fills no buffer of the system's in `body_idle`.
+        // A user has to answer something first; then a record of 400 bytes a second. It fills no buffer of the system's
+        // in `body_idle`.
         clock.advance(Duration::from_secs(300)).await;
         for _ in 0..200 {
             client.sip(8000).await.unwrap();

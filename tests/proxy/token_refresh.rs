@@ -1,4 +1,5 @@
-//! A token is replaced before it ends, and an Entra that is away for a while goes unnoticed. The clock is held: the tests turn it.
+//! A token is replaced before it ends, and an Entra that is away for a while goes unnoticed. The clock is held: the
+//! tests turn it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -106,7 +107,8 @@ async fn ten_minutes_of_known_error_at_entra_go_unnoticed_and_cost_few_attempts(
         code: 90055,
         retry_after: Some(60),
     };
-    // As often as asked for; then at most once in 45 s, which is reached after some quick attempts; and a held one takes 10 s more.
+    // As often as asked for; then at most once in 45 s, which is reached after some quick attempts; and a held one
+    // takes 10 s more.
     let clock = HeldClock::new();
     for (what, fault, most) in [
         ("429 with Retry-After", retry_after, 600 / 60 + 1),

@@ -69,7 +69,8 @@ async fn a_large_upload_streams_byte_for_byte() {
 
 #[tokio::test]
 async fn every_byte_of_a_large_upload_is_the_clients() {
-    // Of what Business Central keeps only the beginning is looked at above; codeunits echo nothing, so many small uploads show the rest.
+    // Of what Business Central keeps only the beginning is looked at above; codeunits echo nothing, so many small
+    // uploads show the rest.
     let rig = taking_posts().await;
     let body = noise(1 << 20);
     for piece in body.chunks(100_003) {

@@ -1,4 +1,5 @@
-//! The set-up, whole and with one thing wrong: what `bcproxy doctor` finds, what a client is told, what `bcproxy setup` asks and writes.
+//! The set-up, whole and with one thing wrong: what `bcproxy doctor` finds, what a client is told, what `bcproxy setup`
+//! asks and writes.
 
 #[path = "../common/certificates.rs"]
 mod certificates;

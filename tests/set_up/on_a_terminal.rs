@@ -56,9 +56,9 @@ async fn setup_leads_from_nothing_to_a_proxy_that_responses() {
     let secret = &simulator.settings().client_secret;
     assert!(!shown.contains(secret), "{shown}");
 
-    let kept = folder.path().join("client-secret.txt");
-    assert_eq!(&std::fs::read_to_string(&kept).unwrap(), secret);
-    assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let retained = folder.path().join("client-secret.txt");
+    assert_eq!(&std::fs::read_to_string(&retained).unwrap(), secret);
+    assert_eq!(retained.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let file = folder.path().join("proxy.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains(secret), "{text}");

@@ -1,5 +1,5 @@
-//! Whatever address a client writes or Business Central answers: what is sent stays in the route's company, and the way there and back
-//! leads to the same resource, by its canonical form.
+//! Whatever address a client writes or Business Central answers: what is sent stays in the route's company, and the way
+//! there and back leads to the same resource, by its canonical form.
 #![no_main]
 
 mod reading;
@@ -197,25 +197,25 @@ impl Route {
         let local = local.unwrap_or_else(|| panic!("{told}, which has no way back"));
         let told = format!("{told}, comes back as {local}");
         let again = self.ask(&local, split_query(&sent).1, &[]).unwrap_or_else(|error| panic!("{told}: {error:?}"));
-        let sent_again = self.send(&again).unwrap_or_else(|error| panic!("{told}: {error}"));
-        assert_eq!(self.read(&sent_again), read, "{told}, and is sent as {sent_again}");
+        let resent = self.send(&again).unwrap_or_else(|error| panic!("{told}: {error}"));
+        assert_eq!(self.read(&resent), read, "{told}, and is sent as {resent}");
         let canonical =
-            self.recognize(&sent_again).and_then(|it| it.to_local(&self.surface, self.company(), Some(&again)));
+            self.recognize(&resent).and_then(|it| it.to_local(&self.surface, self.company(), Some(&again)));
         assert_eq!(canonical, Some(local), "{told}");
     }
 
     /// Whatever says nothing of companies and tenants is sent as it was written.
     fn check_query(&self, asked: &str, sent: &Reading, told: &str) {
-        let is_kept = |key: &String| {
+        let is_retained = |key: &String| {
             let key = key.to_ascii_lowercase();
             key != "tenant" && !(sent.lists_companies && key == "$filter")
         };
         // The path says how a query is read.
         let asked = sent.clone().with_query(asked, &self.company);
-        let kept = |query: &[(String, String)]| -> Vec<(String, String)> {
-            query.iter().filter(|(key, _)| is_kept(key)).cloned().collect()
+        let retained = |query: &[(String, String)]| -> Vec<(String, String)> {
+            query.iter().filter(|(key, _)| is_retained(key)).cloned().collect()
         };
-        assert_eq!(kept(&asked.query), kept(&sent.query), "{told}");
+        assert_eq!(retained(&asked.query), retained(&sent.query), "{told}");
     }
 
     fn check_upstream(&self, address: &str) {
@@ -226,16 +226,16 @@ impl Route {
             Ok(again) => again,
             // Business Central names a tenant beside the place in the pages only, and a client's own is refused.
             Err(Some(AddressError::Tenant)) => return,
-            Err(refused) => {
-                assert!(self.is_confined && recognized.judge(self.company()).is_err(), "{told}: {refused:?}");
+            Err(rejected) => {
+                assert!(self.is_confined && recognized.judge(self.company()).is_err(), "{told}: {rejected:?}");
                 return;
             }
         };
         let read = self.read(address);
         let sent = match (self.send(&again), self.send(&recognized)) {
             (Ok(sent), _) => sent,
-            (Err(refused), direct) => {
-                assert!(direct.is_err(), "{told}: {refused}");
+            (Err(rejected), direct) => {
+                assert!(direct.is_err(), "{told}: {rejected}");
                 return;
             }
         };

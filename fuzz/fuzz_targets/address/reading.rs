@@ -1,7 +1,8 @@
 //! An address as a server could read it: an understanding of its own, which the grammar is held against.
 //!
-//! Two addresses lead to the same resource if they read alike. What the reading leaves out makes no difference to a server: encoding that is
-//! not needed, slashes too many, fixed words in another case, which of its forms a company's key has.
+//! Two addresses lead to the same resource if they read alike. What the reading leaves out makes no difference to a
+//! server: encoding that is not needed, slashes too many, fixed words in another case, which of its forms a company's
+//! key has.
 
 use bcproxy::business_central::Company;
 use percent_encoding::percent_decode_str;
@@ -22,7 +23,7 @@ pub struct Reading {
     /// Whether its path leads over a set of all companies.
     pub lists_companies: bool,
     /// Whether a condition keeps that list to the company.
-    is_kept: bool,
+    is_retained: bool,
 }
 
 /// A company, as an address names it.
@@ -34,7 +35,8 @@ pub enum Named {
 }
 
 impl PartialEq for Reading {
-    /// A condition that keeps a list to the company may stand there several times, or not at all where nothing is to be kept.
+    /// A condition that keeps a list to the company may stand there several times, or not at all where nothing is to be
+    /// kept.
     fn eq(&self, other: &Self) -> bool {
         let told = |reading: &Self| {
             let Self { family, company, path, query, also_named, .. } = reading.clone();
@@ -60,7 +62,7 @@ impl Reading {
             match key.to_ascii_lowercase().as_str() {
                 "company" => self.also_named.push(Named::of(&unquoted(&value), own)),
                 "$filter" if self.lists_companies => {
-                    self.is_kept |= self.strip_conditions(&mut value, own);
+                    self.is_retained |= self.strip_conditions(&mut value, own);
                     // Without one, it is as if it were not there.
                     if !value.trim().is_empty() {
                         self.query.push((key, value));
@@ -80,7 +82,7 @@ impl Reading {
             query: Vec::new(),
             also_named: Vec::new(),
             lists_companies: false,
-            is_kept: false,
+            is_retained: false,
         };
         let plain: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let family = plain.first().map(|first| decoded(first).to_ascii_lowercase()).unwrap_or_default();
@@ -127,39 +129,40 @@ impl Reading {
         };
         Self {
             company,
-            path: rest.iter().enumerate().map(|(place, segment)| in_one_case(&family, place, segment)).collect(),
+            path: rest.iter().enumerate().map(|(location, segment)| in_one_case(&family, location, segment)).collect(),
             query: Vec::new(),
             also_named,
             lists_companies: rest.iter().any(is_list),
-            is_kept: false,
+            is_retained: false,
             family,
         }
     }
 
-    /// Takes away the conditions that keep a list to the company, however often they stand there; whether there was one.
+    /// Takes away the conditions that keep a list to the company, however often they stand there; whether there was
+    /// one.
     fn strip_conditions(&self, filter: &mut String, own: &Company) -> bool {
         let condition = match self.family.as_str() {
             "odatav4" => format!("Name eq '{}'", own.name.as_str().replace('\'', "''")),
             _ => format!("id eq {}", own.id),
         };
         let behind = format!(") and {condition}");
-        let mut is_kept = false;
+        let mut is_retained = false;
         loop {
             if *filter == condition {
                 filter.clear();
             } else if let Some(inner) = filter.strip_suffix(&behind).and_then(|rest| rest.strip_prefix('(')) {
                 *filter = inner.to_owned();
             } else {
-                return is_kept;
+                return is_retained;
             }
-            is_kept = true;
+            is_retained = true;
         }
     }
 
     /// Whether nothing in it is of another company than the route's.
     pub fn stays(&self) -> bool {
         let mut named = self.company.iter().chain(&self.also_named);
-        named.all(|named| *named == Named::Own) && (!self.lists_companies || self.is_kept)
+        named.all(|named| *named == Named::Own) && (!self.lists_companies || self.is_retained)
     }
 
     /// Whether it says in which company it is, where it has to be in one.
@@ -268,8 +271,8 @@ fn unquoted(text: &str) -> String {
 }
 
 /// The words that are fixed are the same in every case.
-fn in_one_case(family: &str, place: usize, segment: &str) -> String {
-    let is_fixed = segment.starts_with('$') || family == "ws" && place == 0;
+fn in_one_case(family: &str, location: usize, segment: &str) -> String {
+    let is_fixed = segment.starts_with('$') || family == "ws" && location == 0;
     if is_fixed { segment.to_ascii_lowercase() } else { segment.to_owned() }
 }
 

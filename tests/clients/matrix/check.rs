@@ -73,8 +73,8 @@ fn is_call(received: &Received, path: &[&str], value: &str) -> bool {
     let Ok(text) = str::from_utf8(&received.body) else { return false };
     let Ok(document) = Document::parse(text.trim_start_matches('\u{feff}')) else { return false };
     let body = child(document.root_element(), "Body");
-    let place = path.iter().fold(body, |node, name| child(node?, name));
-    received.method == Method::POST && place.and_then(|node| node.text()) == Some(value)
+    let location = path.iter().fold(body, |node, name| child(node?, name));
+    received.method == Method::POST && location.and_then(|node| node.text()) == Some(value)
 }
 
 fn child<'a, 'input>(parent: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'input>> {

@@ -13,8 +13,8 @@ pub struct Payload {
 
 impl Default for Payload {
     fn default() -> Self {
-        // No letter that JSON or XML would escape, since what comes back is looked for in whatever wraps it; no space at the end, since
-        // some clients trim.
+        // No letter that JSON or XML would escape, since what comes back is looked for in whatever wraps it; no space
+        // at the end, since some clients trim.
         let text = Self::SENTENCE.repeat(8_000).trim_end().to_owned();
         Self { name: "Größe 100% Åse € Łódź", text }
     }

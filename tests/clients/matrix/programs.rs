@@ -48,10 +48,10 @@ pub async fn build() {
 /// Runs a program in a folder; the error is what it complained about.
 pub async fn run(command: &str, addresses: &[String], folder: &Path) -> Result<(), String> {
     let mut words = command.split(' ');
-    let mut program = starter(&sources().join(words.next().unwrap()));
-    program.args(addresses).args(words).current_dir(folder).env("NO_PROXY", "*").kill_on_drop(true);
-    program.envs(TRUST.map(|variable| (variable, "ca.pem")));
-    let output = within(program.output()).await.map_err(|error| format!("{program:?}: {error}"))?;
+    let mut caller = starter(&sources().join(words.next().unwrap()));
+    caller.args(addresses).args(words).current_dir(folder).env("NO_PROXY", "*").kill_on_drop(true);
+    caller.envs(TRUST.map(|variable| (variable, "ca.pem")));
+    let output = within(caller.output()).await.map_err(|error| format!("{caller:?}: {error}"))?;
     succeeded(&output)
 }
 
@@ -63,10 +63,10 @@ fn starter(source: &Path) -> Command {
         None if ending == "cs" => ("mono", executable(source)),
         None => panic!("what starts {}?", source.display()),
     };
-    let mut program = Command::new(starter);
-    program.arg(argument);
-    program.env("CLASSPATH", class_path());
-    program
+    let mut caller = Command::new(starter);
+    caller.arg(argument);
+    caller.env("CLASSPATH", class_path());
+    caller
 }
 
 fn sources() -> PathBuf {
@@ -91,9 +91,9 @@ fn class_path() -> String {
     format!("{}:{}", built().display(), jars.join(":"))
 }
 
-async fn must_succeed(mut program: Command) {
-    let output = within(program.output()).await.unwrap_or_else(|error| panic!("{program:?}: {error}"));
-    succeeded(&output).unwrap_or_else(|complaint| panic!("{program:?}: {complaint}"));
+async fn must_succeed(mut caller: Command) {
+    let output = within(caller.output()).await.unwrap_or_else(|error| panic!("{caller:?}: {error}"));
+    succeeded(&output).unwrap_or_else(|complaint| panic!("{caller:?}: {complaint}"));
 }
 
 fn succeeded(output: &Output) -> Result<(), String> {
