@@ -40,7 +40,8 @@ impl<'t> BodyAddresses<'t> {
         self.found.iter().map(|raw| serde_json::from_str(raw.get()))
     }
 
-    /// The body with some addresses replaced and all else unchanged. `replacements` has the order of [`iter`](Self::iter).
+    /// The body with some addresses replaced and all else unchanged. `replacements` has the order of
+    /// [`iter`](Self::iter).
     pub fn replaced(&self, replacements: &[Option<String>]) -> String {
         let (mut written, mut rest, mut position) = (String::with_capacity(self.body.len() + 64), self.body, 0);
         for (raw, replacement) in self.found.iter().zip(replacements) {

@@ -48,7 +48,8 @@ pub enum MatchError {
 impl Company {
     /// Whether a text is this company's id, or its name in any case.
     ///
-    /// Business Central distinguishes names by case. But bcproxy builds each address with Business Central's own spelling.
+    /// Business Central distinguishes names by case. But bcproxy builds each address with Business Central's own
+    /// spelling.
     pub fn is_named(&self, text: &str) -> bool {
         let name = self.name.as_str();
         name == text || text.parse() == Ok(self.id) || name.to_lowercase() == text.to_lowercase()
@@ -84,7 +85,8 @@ pub fn parse_list(body: &[u8]) -> Result<Vec<Company>, LookupError> {
     Ok(list.value.into_iter().filter_map(Entry::into_company).collect())
 }
 
-/// Finds a company by id, exact name, name in any case, or display name, in this order; the last two must match only one.
+/// Finds a company by id, exact name, name in any case, or display name, in this order; the last two must match only
+/// one.
 pub fn find<'c>(companies: &'c [Company], wanted: &CompanyRef) -> Result<&'c Company, MatchError> {
     let name = match wanted {
         CompanyRef::Id(id) => {

@@ -1,4 +1,5 @@
-//! The members of a JSON object, with names in any case as in Business Central. Values stay raw, and duplicates are errors.
+//! The members of a JSON object, with names in any case as in Business Central. Values stay raw, and duplicates are
+//! errors.
 
 use std::fmt;
 

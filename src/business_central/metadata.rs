@@ -1,6 +1,7 @@
 //! The names of the unbound actions in a `$metadata` document.
 //!
-//! Source: OData CSDL XML 4.0, "Element edm:ActionImport"; Business Central, "Creating and interacting with an OData V4 unbound action".
+//! Source: OData CSDL XML 4.0, "Element edm:ActionImport"; Business Central, "Creating and interacting with an OData
+//! V4 unbound action".
 
 use std::collections::HashSet;
 

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 /// The name of an environment: a letter, then letters, digits, `_` and `-`; at most 29 characters.
 ///
-/// It needs no encoding in a path. Business Central accepts it in any case (BC, "Business Central Administration Center API").
+/// It needs no encoding in a path. Business Central accepts it in any case (BC, "Business Central Administration
+/// Center API").
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EnvironmentName(String);
 

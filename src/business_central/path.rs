@@ -26,7 +26,8 @@ pub enum PathError {
 
 /// A path that satisfies the rules for every request, on any surface.
 ///
-/// After decoding once, it contains no control character and no segment `.` or `..`. Segments end at `/` and `\`, even encoded
+/// After decoding once, it contains no control character and no segment `.` or `..`. Segments end at `/` and `\`, even
+/// encoded
 /// or quoted. The raw text is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SafePath<'r>(&'r str);
@@ -151,7 +152,8 @@ pub fn encode_illegal(raw: &str) -> String {
     utf8_percent_encode(raw, NEVER_RAW).collect()
 }
 
-/// Joins segments to a valid path, each after a slash. A slash inside quotes is encoded, as some servers would split there.
+/// Joins segments to a valid path, each after a slash. A slash inside quotes is encoded, as some servers would split
+/// there.
 pub fn join_segments(segments: &[Segment<'_>]) -> String {
     segments
         .iter()

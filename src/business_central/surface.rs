@@ -19,7 +19,8 @@ pub enum Surface {
     Environment,
 }
 
-/// The path of an API below the environment, without slashes at its ends: `api/v2.0` or `api/{publisher}/{group}/{version}`.
+/// The path of an API below the environment, without slashes at its ends: `api/v2.0` or
+/// `api/{publisher}/{group}/{version}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ApiPath(Arc<str>);
 

@@ -8,7 +8,8 @@ use roxmltree::Document;
 
 use super::Company;
 
-/// The response to `Companies` with only the names of these companies, otherwise unchanged; `None` for any other response.
+/// The response to `Companies` with only the names of these companies, otherwise unchanged; `None` for any other
+/// response.
 pub fn filter_companies(response: &[u8], companies: &[Arc<Company>]) -> Option<String> {
     let text = std::str::from_utf8(response).ok()?;
     let document = Document::parse(text).ok()?;

@@ -108,7 +108,8 @@ impl Resource {
         Ok(())
     }
 
-    /// The query to send for a company: its name in Business Central's spelling, and a list of companies confined to it.
+    /// The query to send for a company: its name in Business Central's spelling, and a list of companies confined to
+    /// it.
     pub(super) fn query_in(&self, company: &Company) -> Result<Cow<'_, Query>, AddressError> {
         let mut query = Cow::Borrowed(&self.query);
         if query.companies().any(|name| is_respelled(company, &name)) {

@@ -5,7 +5,8 @@ use super::resource::{Family, Resource};
 use crate::business_central::{Company, Surface};
 
 impl Resource {
-    /// The local path of its service's root, below the prefix of a route to this surface; the base of relative addresses.
+    /// The local path of its service's root, below the prefix of a route to this surface; the base of relative
+    /// addresses.
     pub fn local_service_root(&self, surface: &Surface) -> Option<String> {
         let family = self.family()?;
         Some(match surface {
@@ -16,7 +17,8 @@ impl Resource {
 
     /// The address as the URL of a batch part: relative to the root of the service.
     ///
-    /// Without a company of the route, a part's `Company` header may select one. The URL then leaves it out, and the header
+    /// Without a company of the route, a part's `Company` header may select one. The URL then leaves it out, and the
+    /// header
     /// must stay.
     pub fn batch_part_url(&self, company: Option<&Company>) -> Result<String, AddressError> {
         let whole = match self.path_and_query("", company) {

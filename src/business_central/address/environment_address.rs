@@ -11,7 +11,8 @@ use crate::outbound::HttpsUrl;
 /// The address of one environment: `{base_url}/v2.0/{tenant}/{environment}`.
 #[derive(Debug, Clone)]
 pub struct EnvironmentAddress {
-    /// The base URL that requests go to and, if different, the public one of Business Central: links may contain either.
+    /// The base URL that requests go to and, if different, the public one of Business Central: links may contain
+    /// either.
     origins: Vec<HttpsUrl>,
     tenant: TenantId,
     environment: EnvironmentName,

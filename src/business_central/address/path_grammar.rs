@@ -168,7 +168,8 @@ fn below_family_root(path: SafePath<'_>) -> Option<ParsedPath> {
     api(&name, rest).ok()
 }
 
-/// Whether a segment is an API version: `v2.0`, `v1.0`, `beta`. The form is strict, since a publisher may be named `v8media`.
+/// Whether a segment is an API version: `v2.0`, `v1.0`, `beta`. The form is strict, since a publisher may be named
+/// `v8media`.
 fn is_version(segment: &Segment<'_>) -> bool {
     let word = segment.decoded().to_ascii_lowercase();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -102,7 +102,8 @@ impl Resource {
         })
     }
 
-    /// Parses a webhook's `resource`, such as `/api/v2.0/companies({id})/customers`; `None` for an address of another server.
+    /// Parses a webhook's `resource`, such as `/api/v2.0/companies({id})/customers`; `None` for an address of another
+    /// server.
     pub fn from_webhook(address: &str, environment: &EnvironmentAddress) -> Result<Option<Self>, AddressError> {
         let address = address.replace('#', "%23");
         let (path, query) = split_query(&address);
