@@ -27,8 +27,7 @@ pub enum PathError {
 /// A path that satisfies the rules for every request, on any surface.
 ///
 /// After decoding once, it contains no control character and no segment `.` or `..`. Segments end at `/` and `\`, even
-/// encoded
-/// or quoted. The raw text is unchanged.
+/// encoded or quoted. The raw text is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SafePath<'r>(&'r str);
 

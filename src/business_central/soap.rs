@@ -5,8 +5,7 @@ use roxmltree::Document;
 /// Whether a request to a page's service only reads.
 ///
 /// The operation is the only child of `Body` (SOAP 1.1, section 4.3); `SOAPAction` is ignored. An envelope that can't
-/// be parsed
-/// counts as a write. Source of the names: Business Central, "Basic page operations".
+/// be parsed counts as a write. Source of the names: Business Central, "Basic page operations".
 pub fn only_reads(envelope: &[u8]) -> bool {
     let Some(document) = std::str::from_utf8(envelope).ok().and_then(|text| Document::parse(text).ok()) else {
         return false;

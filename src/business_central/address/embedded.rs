@@ -18,8 +18,7 @@ impl Resource {
     /// The address as the URL of a batch part: relative to the root of the service.
     ///
     /// Without a company of the route, a part's `Company` header may select one. The URL then leaves it out, and the
-    /// header
-    /// must stay.
+    /// header must stay.
     pub fn batch_part_url(&self, company: Option<&Company>) -> Result<String, AddressError> {
         let whole = match self.path_and_query("", company) {
             Err(AddressError::NoCompany) if self.extra_companies.iter().any(|name| !name.is_empty()) => {
