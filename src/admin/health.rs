@@ -1,4 +1,4 @@
-//! Whether the proxy could answer a request now, and which connectors could.
+//! Health checks: whether the proxy can serve requests, and which connectors can.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,58 +8,47 @@ use futures_util::stream::FuturesUnordered;
 use hyper::StatusCode;
 use percent_encoding::percent_decode_str;
 
-use super::desk::Status;
+use super::control::Status;
 use crate::proxy::Connector;
 
-/// The answer to a question below `/livez` and `/readyz`.
+/// The response to a request below `/livez` and `/readyz`.
 pub async fn health(path: &str, status: &Status) -> (StatusCode, String) {
     let connectors = &status.view.connectors[..];
     match path {
         "/livez" => return (StatusCode::OK, "live".to_owned()),
         _ if status.is_stopping && path.starts_with("/readyz") => {
-            return (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "bcproxy is stopping: it finishes the requests under way.".to_owned(),
-            );
+            return (StatusCode::SERVICE_UNAVAILABLE, STOPPING.to_owned());
         }
         "/readyz" => {
-            let (code, text) = any_ready(connectors).await;
-            return (
-                code,
-                [Some(text), status.history.unused.as_deref().map(still_before)]
-                    .into_iter()
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join("\n"),
-            );
+            let (code, mut text) = any_ready(connectors).await;
+            if let Some(reason) = &status.history.rejection {
+                text += &format!("\n{FILE_REJECTED} {reason}");
+            }
+            return (code, text);
         }
         _ => {}
     }
     let Some(name) = path.strip_prefix("/readyz/").map(|name| percent_decode_str(name).decode_utf8_lossy()) else {
-        return (
-            StatusCode::NOT_FOUND,
-            "There is /, /status.json, /metrics, /livez, /readyz and /readyz/{connector}; POST /reload and POST /stop."
-                .to_owned(),
-        );
+        return (StatusCode::NOT_FOUND, PATHS.to_owned());
     };
-    match connectors.iter().find(|destination| destination.settings.name == name) {
-        Some(destination) => match ready(destination).await {
+    match connectors.iter().find(|connector| connector.settings.name == name) {
+        Some(connector) => match ready(connector).await {
             Ok(text) => (StatusCode::OK, text),
             Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
         },
         None => {
-            let names: Vec<&str> = connectors.iter().map(|destination| destination.settings.name.as_str()).collect();
-            (StatusCode::NOT_FOUND, format!("There is no such connector; there are: {}.", names.join(", ")))
+            let names: Vec<&str> = connectors.iter().map(|connector| connector.settings.name.as_str()).collect();
+            (StatusCode::NOT_FOUND, format!("No connector has this name. The connectors are: {}.", names.join(", ")))
         }
     }
 }
 
-/// The first connector that is ready decides; only if none is, all are waited for.
+/// Ready as soon as one connector is; otherwise the reasons of all.
 async fn any_ready(connectors: &[Arc<Connector>]) -> (StatusCode, String) {
-    let mut asked: FuturesUnordered<_> = connectors.iter().map(|destination| ready(destination)).collect();
+    let mut checks: FuturesUnordered<_> = connectors.iter().map(|connector| ready(connector)).collect();
     let mut reasons = Vec::new();
-    while let Some(answer) = asked.next().await {
-        match answer {
+    while let Some(result) = checks.next().await {
+        match result {
             Ok(text) => return (StatusCode::OK, text),
             Err(reason) => reasons.push(reason),
         }
@@ -67,29 +56,31 @@ async fn any_ready(connectors: &[Arc<Connector>]) -> (StatusCode, String) {
     (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n"))
 }
 
-async fn ready(destination: &Connector) -> Result<String, String> {
-    let name = &destination.settings.name;
-    match tokio::time::timeout(PATIENCE, destination.ready()).await {
+async fn ready(connector: &Connector) -> Result<String, String> {
+    let name = &connector.settings.name;
+    match tokio::time::timeout(TIMEOUT, connector.ready()).await {
         Ok(Ok(ready)) => {
             let company = match ready.company {
                 Some(company) => format!("company {} ({})", company.name, company.id),
                 None => "company named by the client".to_owned(),
             };
-            let expiry = ready.expiry.map_or_else(String::new, |expiry| format!(". But {expiry}."));
+            let expiry = ready.expiry.map_or_else(String::new, |expiry| format!(". Warning: {expiry}."));
             Ok(format!("{name}: ready, token {} s old, {company}{expiry}", ready.token_age.as_secs()))
         }
-        Ok(Err(refusal)) => Err(format!("{name}: not ready. {}", refusal.message)),
-        Err(_) => Err(format!(
-            "{name}: not ready. Still waiting for Entra or Business Central after {} s.",
-            PATIENCE.as_secs()
-        )),
+        Ok(Err(rejection)) => Err(format!("{name}: not ready. {}", rejection.message)),
+        Err(_) => {
+            Err(format!("{name}: not ready. Entra or Business Central has not responded for {} s.", TIMEOUT.as_secs()))
+        }
     }
 }
 
-/// Said beside an answer, as long as the file on disk is not what is in service.
-fn still_before(reason: &str) -> String {
-    format!("The configuration file was changed and can't be used; the one before is in service. {reason}")
-}
+pub(super) const STOPPING: &str = "bcproxy is stopping. It finishes the requests in flight.";
 
-/// Monitors give up after a few seconds themselves.
-const PATIENCE: Duration = Duration::from_secs(4);
+const FILE_REJECTED: &str =
+    "The changed configuration file can't be used. The previous configuration stays in service.";
+
+const PATHS: &str = "Use GET with /, /status.json, /metrics, /livez, /readyz or /readyz/{connector}, \
+     or POST with /reload or /stop.";
+
+/// Monitoring systems give up after a few seconds themselves.
+const TIMEOUT: Duration = Duration::from_secs(4);

@@ -1,4 +1,4 @@
-//! The report as metrics, in the text form that Prometheus and most other monitors read.
+//! The report as metrics in the Prometheus text format, which most monitoring systems read.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use time::{Date, Time};
 
-use super::report::{Application, Connector, GateReport, Report, Requests, State};
+use super::report::{ApplicationReport, ConnectorReport, LimiterReport, Readiness, Report, RequestsReport};
 use crate::proxy::{Counts, Times};
 
-/// All metrics. Labels name routes, connectors and applications as the configuration does; there is nothing in them that clients choose.
+/// All metrics. Label values come from the configuration, never from clients.
 pub fn metrics(report: Report) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("bcproxy");
     registry.register_collector(Box::new(Metrics(report)));
@@ -24,7 +24,7 @@ pub fn metrics(report: Report) -> Result<String, fmt::Error> {
 #[derive(Debug)]
 struct Metrics(Report);
 
-/// Names and values, in the order they are written.
+/// Names and values, in output order.
 type Labels<'l> = Vec<(&'static str, &'l str)>;
 
 impl Collector for Metrics {
@@ -33,162 +33,165 @@ impl Collector for Metrics {
         self.service(&mut writer)?;
         self.requests(&mut writer)?;
         self.connectors(&mut writer)?;
-        self.gates(&mut writer)
+        self.limiters(&mut writer)
     }
 }
 
 impl Metrics {
     fn service(&self, writer: &mut Writer) -> fmt::Result {
         let Self(report) = self;
-        let one = |value: f64| [(Labels::new(), value)];
+        let single = |value: f64| [(Labels::new(), value)];
         writer.gauges("build_info", "The running version", [(vec![("version", report.version)], 1.0)])?;
-        writer.gauges("uptime_seconds", "How long the process has been in service", one(report.uptime))?;
+        writer.gauges("uptime_seconds", "Time since the start of the process", single(report.uptime))?;
         let configuration = &report.configuration;
         writer.gauges(
-            "configuration_in_service",
-            "1 when the configuration file is in service, 0 when it was changed and can't be used",
-            one(flag(configuration.unused.is_none())),
+            "config_last_reload_successful",
+            "1 if the configuration file is in service, 0 if a changed file was rejected",
+            single(flag(configuration.rejection.is_none())),
         )?;
         writer.counters(
-            "reloads",
-            "Changed configuration files, by whether they could be used",
+            "config_reloads",
+            "Reloads of changed configuration files, by outcome",
             [
-                (vec![("outcome", "taken")], configuration.reloads_taken),
-                (vec![("outcome", "refused")], configuration.reloads_refused),
+                (vec![("outcome", "applied")], configuration.reloads_applied),
+                (vec![("outcome", "rejected")], configuration.reloads_rejected),
             ],
         )?;
         let connections = &report.connections;
-        writer.gauges("connections", "Connections of clients that are open", one(connections.open as f64))?;
+        writer.gauges("connections", "Open client connections", single(connections.open as f64))?;
         writer.counters(
-            "connections_refused",
-            "Connections that max_connections had no place for",
-            [(Labels::new(), connections.refused)],
+            "connections_rejected",
+            "Client connections rejected because max_connections was reached",
+            [(Labels::new(), connections.rejected)],
         )
     }
 
-    /// What is counted for each route, and with an empty route for what has none.
+    /// Counts per route; requests without a route have an empty `route`.
     fn requests(&self, writer: &mut Writer) -> fmt::Result {
         let routes = || {
             let unrouted = std::iter::once(("", &self.0.unrouted));
             self.0.routes.iter().map(|route| (route.path.as_str(), &route.requests)).chain(unrouted)
         };
-        let answers = routes().flat_map(|(route, requests)| {
+        let responses = routes().flat_map(|(route, requests)| {
             requests.counts.responses.iter().map(move |((status, outcome), count)| {
                 (vec![("route", route), ("status", status.as_str()), ("outcome", outcome.as_str())], *count)
             })
         });
-        writer.counters("requests", "Answered requests, by status and by how the answer ended", answers)?;
-        let counted = |count: fn(&Requests) -> u64| {
+        writer.counters("requests", "Finished requests, by response status and outcome", responses)?;
+        let counted = |count: fn(&RequestsReport) -> u64| {
             routes().map(move |(route, requests)| (vec![("route", route)], count(requests)))
         };
-        writer.counters("answer_bytes", "Bytes of answers' bodies", counted(|requests| requests.bytes))?;
-        writer.counters(
-            "requests_sent_again",
-            "How often a request was sent to Business Central once more",
-            counted(|requests| requests.sent_again),
-        )?;
+        writer.counters("response_bytes", "Bytes of response bodies", counted(|requests| requests.response_bytes))?;
+        writer.counters("retries", "Retries of requests to Business Central", counted(|requests| requests.retries))?;
         let timed = |times: fn(&Counts) -> &Times| {
             let times = routes().map(move |(route, requests)| (vec![("route", route)], times(&requests.counts)));
             times.filter(|(_, times)| times.count() > 0)
         };
         writer.histograms(
             "request_duration_seconds",
-            "From a request's head to its answer's end",
+            "Time from the request head to the end of the response",
             timed(|counts| &counts.total),
         )?;
         writer.histograms(
             "upstream_duration_seconds",
-            "From handing a request to Business Central to the head of its answer",
+            "Time from sending a request to Business Central to the head of its response",
             timed(|counts| &counts.upstream),
         )?;
         writer.histograms(
             "queue_duration_seconds",
-            "How long requests waited for their turn at Business Central's limits",
+            "Time that requests were queued by the limiter",
             timed(|counts| &counts.queue),
         )
     }
 
     fn connectors(&self, writer: &mut Writer) -> fmt::Result {
         let connectors = &self.0.connectors;
-        let of_each = |value: fn(&Connector) -> bool| {
+        let of_each = |value: fn(&ConnectorReport) -> bool| {
             connectors
                 .iter()
                 .map(move |connector| (vec![("connector", connector.name.as_str())], flag(value(connector))))
         };
         writer.gauges(
             "connector_ready",
-            "1 when the connector has a token and knows its company",
-            of_each(|connector| matches!(connector.state, State::Ready { .. })),
+            "1 if the connector has a token and its company",
+            of_each(|connector| matches!(connector.readiness, Readiness::Ready { .. })),
         )?;
         writer.gauges(
-            "connector_cut_off",
-            "1 when nobody tries to connect to Business Central, since the last attempts failed",
-            of_each(|connector| connector.cut_off.is_some()),
+            "connector_circuit_breaker_open",
+            "1 if bcproxy does not connect to Business Central for now because the last attempts failed",
+            of_each(|connector| connector.circuit_breaker_reason.is_some()),
         )?;
         let applications = || {
-            let pairs =
-                connectors.iter().flat_map(|connector| connector.applications.iter().map(move |it| (connector, it)));
-            pairs.map(|(connector, it)| (labels(connector, &it.client_id), it))
+            let pairs = connectors
+                .iter()
+                .flat_map(|connector| connector.applications.iter().map(move |application| (connector, application)));
+            pairs.map(|(connector, application)| (labels(connector, &application.client_id), application))
         };
-        let gauge = |value: fn(&Application) -> Option<f64>| {
-            applications().filter_map(move |(labels, it)| Some((labels, value(it)?)))
+        let gauge = |value: fn(&ApplicationReport) -> Option<f64>| {
+            applications().filter_map(move |(labels, application)| Some((labels, value(application)?)))
         };
         writer.gauges(
             "token_usable",
-            "1 when the application has a token that can be used",
-            gauge(|it| Some(flag(it.token.is_some()))),
+            "1 if the application has a usable token",
+            gauge(|application| Some(flag(application.token.is_some()))),
         )?;
         writer.gauges(
             "token_age_seconds",
-            "How long ago the token in use was asked for",
-            gauge(|it| it.token.as_ref().map(|token| token.age)),
+            "Age of the token in use",
+            gauge(|application| application.token.as_ref().map(|token| token.age)),
         )?;
         writer.counters(
             "token_requests",
-            "Requests for a token, by how they ended",
-            applications().flat_map(|(labels, it)| {
+            "Token requests to Entra, by outcome",
+            applications().flat_map(|(labels, application)| {
                 let with = |outcome, count| ([labels.clone(), vec![("outcome", outcome)]].concat(), count);
-                [with("received", it.tokens_received), with("failed", it.tokens_failed)]
+                [with("received", application.tokens_received), with("failed", application.tokens_failed)]
             }),
         )?;
         writer.gauges(
-            "credential_end_timestamp_seconds",
-            "When the credential in use ends, where that is known",
-            gauge(|it| it.last_day.and_then(end_of)),
+            "credential_expiry_timestamp_seconds",
+            "Expiry of the credential in use, if known",
+            gauge(|application| application.credential_expires.and_then(end_of_day)),
         )
     }
 
-    fn gates(&self, writer: &mut Writer) -> fmt::Result {
-        let gates = || {
+    fn limiters(&self, writer: &mut Writer) -> fmt::Result {
+        let limiters = || {
             self.0.connectors.iter().flat_map(|connector| {
-                let soap = connector.soap.iter().map(|gate| (labels(connector, "soap"), gate));
-                let applications = connector.applications.iter();
-                let others = applications.filter_map(|it| Some((labels(connector, &it.client_id), it.gate.as_ref()?)));
+                let soap = connector.soap_limiter.iter().map(|limiter| (labels(connector, "soap"), limiter));
+                let others = connector.applications.iter().filter_map(|application| {
+                    Some((labels(connector, &application.client_id), application.limiter.as_ref()?))
+                });
                 others.chain(soap)
             })
         };
-        let gauge = |value: fn(&GateReport) -> f64| gates().map(move |(labels, gate)| (labels, value(gate)));
-        writer.gauges("gate_in_work", "Requests Business Central is working on", gauge(|gate| gate.in_work as f64))?;
-        writer.gauges("gate_waiting", "Requests that wait for their turn", gauge(|gate| gate.waiting as f64))?;
+        let gauge =
+            |value: fn(&LimiterReport) -> f64| limiters().map(move |(labels, limiter)| (labels, value(limiter)));
         writer.gauges(
-            "gate_recent",
-            "Requests begun within the time the limit is about",
-            gauge(|gate| gate.recent as f64),
+            "limiter_in_flight",
+            "Requests in flight to Business Central",
+            gauge(|limiter| limiter.in_flight as f64),
+        )?;
+        writer.gauges("limiter_queued", "Queued requests", gauge(|limiter| limiter.queued as f64))?;
+        writer.gauges(
+            "limiter_window_requests",
+            "Requests started within the window of the rate limit",
+            gauge(|limiter| limiter.window_requests as f64),
         )?;
         writer.gauges(
-            "gate_recent_limit",
-            "How many may begin within that time",
-            gauge(|gate| gate.most_recent as f64),
+            "limiter_window_limit",
+            "Requests allowed within the window of the rate limit",
+            gauge(|limiter| limiter.window_limit as f64),
         )?;
         writer.gauges(
-            "gate_paused_seconds",
-            "How long Business Central wants to be left alone yet",
-            gauge(|gate| gate.paused_for.unwrap_or(0.0)),
+            "limiter_pause_remaining_seconds",
+            "Remaining time of a pause that Business Central requested",
+            gauge(|limiter| limiter.pause_remaining.unwrap_or(0.0)),
         )
     }
 }
 
-fn labels<'l>(connector: &'l Connector, application: &'l str) -> Labels<'l> {
+fn labels<'l>(connector: &'l ConnectorReport, application: &'l str) -> Labels<'l> {
     vec![("connector", &connector.name), ("application", application)]
 }
 
@@ -196,12 +199,12 @@ fn flag(is: bool) -> f64 {
     if is { 1.0 } else { 0.0 }
 }
 
-/// The last second of a day, as monitors count.
-fn end_of(day: Date) -> Option<f64> {
+/// The end of a day in UTC as a Unix timestamp.
+fn end_of_day(day: Date) -> Option<f64> {
     Some(day.next_day()?.with_time(Time::MIDNIGHT).assume_utc().unix_timestamp() as f64)
 }
 
-/// Writes families of metrics.
+/// Writes metric families.
 struct Writer<'w>(DescriptorEncoder<'w>);
 
 impl Writer<'_> {
@@ -215,7 +218,7 @@ impl Writer<'_> {
         self.family(name, help, MetricType::Gauge, values, write)
     }
 
-    /// The encoder adds `_total` to the name.
+    /// The encoder appends `_total` to the name.
     fn counters<'l>(
         &mut self,
         name: &str,

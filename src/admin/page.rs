@@ -1,14 +1,17 @@
-//! The status page: the report for a person in front of a browser on this machine. It reloads itself and runs no script.
+//! The status page for a browser on this machine. It reloads itself and runs no script.
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::report::{Application, Connector, GateReport, ProblemReport, Report, RouteReport, State, in_words};
+use super::report::{
+    ApplicationReport, ConnectorReport, LimiterReport, ProblemReport, Readiness, Report, RequestsReport, RouteReport,
+    in_words,
+};
 
-/// The page's look, at `/style.css`.
+/// The style sheet, served at `/style.css`.
 pub const STYLE: &str = include_str!("style.css");
 
-/// What the page may load: its style, from here.
-pub const POLICY: &str =
+/// Permits the page to load its style sheet and nothing else.
+pub const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub fn page(report: &Report) -> String {
@@ -29,13 +32,13 @@ pub fn page(report: &Report) -> String {
                     p class={ "pill " (mood) } { (summary) }
                     p.aside {
                         "version " (report.version) ", up for " (in_words(report.uptime)) ", "
-                        (report.connections.open) " of " (report.connections.most) " connections open"
+                        (report.connections.open) " of " (report.connections.limit) " connections open"
                     }
                 }
                 (configuration(report))
                 section {
                     h2 { "Connectors" }
-                    div.cards { @for one in &report.connectors { (connector(one)) } }
+                    div.cards { @for report in &report.connectors { (connector(report)) } }
                 }
                 section {
                     h2 { "Routes" }
@@ -46,7 +49,7 @@ pub fn page(report: &Report) -> String {
                     (problems(&report.problems))
                 }
                 footer {
-                    "The same for programs: " a href="/status.json" { "/status.json" } ", " a href="/metrics" { "/metrics" } ", "
+                    "Also available as: " a href="/status.json" { "/status.json" } ", " a href="/metrics" { "/metrics" } ", "
                     a href="/readyz" { "/readyz" } "."
                 }
             }
@@ -55,13 +58,13 @@ pub fn page(report: &Report) -> String {
     page.into_string()
 }
 
-/// How it is on the whole, and in a few words.
+/// The style class and a short text for the overall state.
 fn summary(report: &Report) -> (&'static str, String) {
     let all = report.connectors.len();
-    let ready = report.connectors.iter().filter(|one| matches!(one.state, State::Ready { .. })).count();
+    let ready = report.connectors.iter().filter(|one| matches!(one.readiness, Readiness::Ready { .. })).count();
     match () {
         () if report.is_stopping => ("bad", "stopping".to_owned()),
-        () if report.configuration.unused.is_some() => ("poor", "the configuration file can't be used".to_owned()),
+        () if report.configuration.rejection.is_some() => ("poor", "the configuration file can't be used".to_owned()),
         () if ready == all && all == 1 => ("good", "ready".to_owned()),
         () if ready == all => ("good", format!("all {all} connectors are ready")),
         () if ready == 0 => ("bad", "no connector is ready".to_owned()),
@@ -73,50 +76,50 @@ fn configuration(report: &Report) -> Markup {
     let configuration = &report.configuration;
     html! {
         p.aside {
-            "Configuration " code { (configuration.file) } ", read " (configuration.read) ". Listening on "
-            @for (index, address) in report.listening.iter().enumerate() {
+            "Configuration " code { (configuration.file) } ", loaded " (configuration.loaded_at) ". Listening on "
+            @for (index, address) in report.listeners.iter().enumerate() {
                 @if index > 0 { ", " }
                 code { (address) }
             }
             "."
         }
-        @if let Some(reason) = &configuration.unused {
+        @if let Some(reason) = &configuration.rejection {
             div.note.poor {
-                p { strong { "The file was changed and can't be used; the configuration before is in service." } }
+                p { strong { "The changed file can't be used. The previous configuration stays in service." } }
                 pre { (reason) }
             }
         }
     }
 }
 
-fn connector(connector: &Connector) -> Markup {
-    let (mood, state) = match &connector.state {
-        State::Ready { .. } => ("good", "ready"),
-        State::Waiting => ("poor", "waiting for Entra or Business Central"),
-        State::NotReady { .. } => ("bad", "not ready"),
+fn connector(connector: &ConnectorReport) -> Markup {
+    let (mood, state) = match &connector.readiness {
+        Readiness::Ready { .. } => ("good", "ready"),
+        Readiness::Waiting => ("poor", "waiting for Entra or Business Central"),
+        Readiness::NotReady { .. } => ("bad", "not ready"),
     };
     html! {
         article {
             h3 { (connector.name) " " span class={ "pill " (mood) } { (state) } }
-            @if let State::NotReady { reason } = &connector.state { p.note.bad { (reason) } }
-            @if let Some(reason) = &connector.cut_off {
-                p.note.bad { "Business Central can't be reached: " (reason) ". bcproxy tries again by itself." }
+            @if let Readiness::NotReady { reason } = &connector.readiness { p.note.bad { (reason) } }
+            @if let Some(reason) = &connector.circuit_breaker_reason {
+                p.note.bad { "Business Central can't be reached: " (reason) ". bcproxy retries automatically." }
             }
             dl {
                 dt { "Environment" } dd { (connector.environment) " in " (connector.tenant) }
-                @match &connector.state {
-                    State::Ready { company: Some(company) } => { dt { "Company" } dd { (company.name) " " small { (company.id) } } }
-                    State::Ready { company: None } => { dt { "Company" } dd { "named by the client" } }
-                    State::Waiting | State::NotReady { .. } => {}
+                @match &connector.readiness {
+                    Readiness::Ready { company: Some(company) } => { dt { "Company" } dd { (company.name) " " small { (company.id) } } }
+                    Readiness::Ready { company: None } => { dt { "Company" } dd { "named by the client" } }
+                    Readiness::Waiting | Readiness::NotReady { .. } => {}
                 }
-                @for one in &connector.applications { (application(one)) }
-                @if let Some(gate) = &connector.soap { dt { "SOAP calls" } dd { (business(gate)) } }
+                @for report in &connector.applications { (application(report)) }
+                @if let Some(report) = &connector.soap_limiter { dt { "SOAP" } dd { (limiter(report)) } }
             }
         }
     }
 }
 
-fn application(application: &Application) -> Markup {
+fn application(application: &ApplicationReport) -> Markup {
     html! {
         dt { "Application" } dd { (application.client_id) }
         dt { "Token" }
@@ -128,24 +131,24 @@ fn application(application: &Application) -> Markup {
                 None => "none",
             }
             @if let Some(failure) = &application.failure {
-                p.note.bad { (failure.reason) " Asked again in " (in_words(failure.retry_in)) "." }
+                p.note.bad { (failure.reason) " Next attempt in " (in_words(failure.retry_in)) "." }
             }
-            @match (&application.ends_soon, &application.last_day) {
-                (Some(soon), _) => p.note.poor { (soon) "." },
-                (None, Some(day)) => p.aside { "Its credential ends on " (day) "." },
+            @match (&application.expiry_warning, &application.credential_expires) {
+                (Some(warning), _) => p.note.poor { (warning) "." },
+                (None, Some(day)) => p.aside { "The credential expires on " (day) "." },
                 (None, None) => {}
             }
         }
-        @if let Some(gate) = &application.gate { dt { "api and OData" } dd { (business(gate)) } }
+        @if let Some(report) = &application.limiter { dt { "API and OData" } dd { (limiter(report)) } }
     }
 }
 
-fn business(gate: &GateReport) -> Markup {
+fn limiter(limiter: &LimiterReport) -> Markup {
     html! {
-        (gate.in_work) " of " (gate.most_in_work) " in work, " (gate.waiting) " waiting, "
-        (gate.recent) " of " (gate.most_recent) " in the last " (in_words(gate.period))
-        @if let Some(pause) = gate.paused_for {
-            p.note.poor { "Business Central asked for a pause, " (in_words(pause)) " of it left." }
+        (limiter.in_flight) " of " (limiter.concurrency) " in flight, " (limiter.queued) " queued, "
+        (limiter.window_requests) " of " (limiter.window_limit) " in the last " (in_words(limiter.window))
+        @if let Some(pause) = limiter.pause_remaining {
+            p.note.poor { "Business Central requested a pause. It ends in " (in_words(pause)) "." }
         }
     }
 }
@@ -155,17 +158,17 @@ fn routes(report: &Report) -> Markup {
         table {
             thead {
                 tr {
-                    th { "Path" } th { "Leads to" }
-                    th.number { "Requests" } th.number { "4xx" } th.number { "5xx" } th.number { "Sent again" }
-                    th.number { "Took" } th.number { "Queued" }
+                    th { "Path" } th { "Target" }
+                    th.number { "Requests" } th.number { "4xx" } th.number { "5xx" } th.number { "Retries" }
+                    th.number { "Mean duration" } th.number { "Mean queue time" }
                 }
             }
             tbody {
                 @for route in &report.routes { (row(&route.path, &target(route), &route.requests)) }
-                @if report.unrouted.requests > 0 { (row("–", "no route, or a step of a handshake", &report.unrouted)) }
+                @if report.unrouted.requests > 0 { (row("–", "no matching route", &report.unrouted)) }
             }
         }
-        p.aside { "Took and queued are means since the start." }
+        p.aside { "All figures count from the start of bcproxy." }
     }
 }
 
@@ -177,14 +180,14 @@ fn target(route: &RouteReport) -> String {
     format!("{} of {}, environment {}{company}", route.to, route.connector, route.environment)
 }
 
-fn row(path: &str, target: &str, requests: &super::report::Requests) -> Markup {
+fn row(path: &str, target: &str, requests: &RequestsReport) -> Markup {
     let mean = |time: Option<f64>| time.map_or_else(|| "–".to_owned(), |seconds| format!("{:.0} ms", seconds * 1000.0));
     html! {
         tr {
             td { code { (path) } } td { (target) }
             td.number { (requests.requests) }
-            td.number { (requests.with_status_from(400)) } td.number { (requests.with_status_from(500)) }
-            td.number { (requests.sent_again) }
+            td.number { (requests.in_class(400)) } td.number { (requests.in_class(500)) }
+            td.number { (requests.retries) }
             td.number { (mean(requests.mean_duration)) } td.number { (mean(requests.mean_queue)) }
         }
     }
@@ -193,10 +196,10 @@ fn row(path: &str, target: &str, requests: &super::report::Requests) -> Markup {
 fn problems(problems: &[ProblemReport]) -> Markup {
     html! {
         @if problems.is_empty() {
-            p { "None since the start." }
+            p { "No problems since the start." }
         } @else {
             table {
-                thead { tr { th { "When" } th { "Who" } th { "Request" } th.number { "Answer" } th { "Why" } } }
+                thead { tr { th { "Time" } th { "Client" } th { "Request" } th.number { "Status" } th { "Reason" } } }
                 tbody {
                     @for problem in problems {
                         tr {

@@ -9,20 +9,20 @@ use tokio_util::sync::CancellationToken;
 use super::service_manager;
 use super::signals::{Signal, Signals};
 use super::watch::Watch;
-use crate::admin::{Admin, Desk, History, Order, Orders, Status};
+use crate::admin::{Admin, Command, Commands, ConfigHistory, Control, Status};
 use crate::config::{Config, Loaded};
 use crate::proxy::{self, BindError, InheritedSockets, LocalAddress, Proxy};
 use crate::telemetry::LogFilter;
 
 /// Everything that runs.
 pub struct Service {
-    history: History,
+    history: ConfigHistory,
     config: Config,
     log: LogFilter,
     proxy: Proxy,
     admin: Option<Admin>,
-    desk: Desk,
-    orders: Orders,
+    control: Control,
+    commands: Commands,
     watch: Watch,
 }
 
@@ -49,14 +49,15 @@ impl Service {
             );
         }
         let proxy = Proxy::start_on(config, held).await?;
-        let history = History::new(file.to_owned());
-        let (desk, orders) = Desk::open(Status { view: proxy.view(), history: history.clone(), is_stopping: false });
+        let history = ConfigHistory::new(file.to_owned());
+        let (control, commands) =
+            Control::new(Status { view: proxy.view(), history: history.clone(), is_stopping: false });
         let admin = match config.admin {
-            Some(address) => Some(Admin::start(address, desk.clone()).map_err(StartError::Admin)?),
+            Some(address) => Some(Admin::start(address, control.clone()).map_err(StartError::Admin)?),
             None => None,
         };
         let watch = Watch::begin(&config.files(file)).await;
-        Ok(Self { history, config: config.clone(), log, proxy, admin, desk, orders, watch })
+        Ok(Self { history, config: config.clone(), log, proxy, admin, control, commands, watch })
     }
 
     pub fn proxy(&self) -> &Proxy {
@@ -80,9 +81,9 @@ impl Service {
                     #[cfg(unix)]
                     Signal::Reload => drop(self.reload("SIGHUP").await),
                 },
-                order = self.orders.next() => match order {
-                    Order::Stop => break,
-                    Order::Reload(answer) => {
+                command = self.commands.next() => match command {
+                    Command::Stop => break,
+                    Command::Reload(answer) => {
                         let outcome = self.reload("`bcproxy reload`").await;
                         // Whoever asked may have left.
                         let _ = answer.send(outcome);
@@ -102,20 +103,20 @@ impl Service {
         match &outcome {
             Ok(said) => {
                 tracing::info!("{cause}: {said}");
-                self.history.was_taken();
+                self.history.record_applied();
             }
             Err(reason) => {
                 tracing::error!(
                     "{cause}: the configuration stays as it was, since the new one can't be used: {reason}"
                 );
-                self.history.was_refused(reason.clone());
+                self.history.record_rejected(reason.clone());
             }
         }
         service_manager::ready(&match &outcome {
             Ok(_) => self.summary(),
             Err(_) => format!("{}; the file was changed since and can't be used, see the log", self.summary()),
         });
-        self.desk.show(self.status(false));
+        self.control.publish(self.status(false));
         outcome
     }
 
@@ -127,7 +128,9 @@ impl Service {
         let admin = match config.admin {
             address if address == self.config.admin => None,
             None => Some(None),
-            Some(address) => Some(Some(Admin::start(address, self.desk.clone()).map_err(|error| error.to_string())?)),
+            Some(address) => {
+                Some(Some(Admin::start(address, self.control.clone()).map_err(|error| error.to_string())?))
+            }
         };
         let connectors = self.proxy.connectors().to_vec();
         let (addresses, health) = (self.proxy.addresses(), self.admin.as_ref().map(Admin::address));
@@ -158,16 +161,16 @@ impl Service {
         let grace = self.config.shutdown_grace;
         tracing::info!("stopping: no new connections; requests under way have {} s to finish", grace.as_secs());
         service_manager::stopping();
-        self.desk.show(self.status(true));
+        self.control.publish(self.status(true));
         let at_once = CancellationToken::new();
         let mut drained = std::pin::pin!(self.proxy.drain(grace, at_once.clone()));
         loop {
             tokio::select! {
                 () = &mut drained => break,
                 signal = signals.next() => if signal == Signal::Stop { at_once.cancel() },
-                order = self.orders.next() => match order {
-                    Order::Stop => at_once.cancel(),
-                    Order::Reload(answer) => drop(answer.send(Err("bcproxy is stopping".to_owned()))),
+                command = self.commands.next() => match command {
+                    Command::Stop => at_once.cancel(),
+                    Command::Reload(answer) => drop(answer.send(Err("bcproxy is stopping".to_owned()))),
                 },
             }
         }

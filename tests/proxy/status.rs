@@ -1,9 +1,9 @@
-//! What the admin listener tells: to people as a page, to monitors as metrics, to programs as JSON.
+//! The status page, the metrics and the JSON status of the admin listener.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bcproxy::admin::{Admin, Desk, History, Orders, Status};
+use bcproxy::admin::{Admin, Commands, ConfigHistory, Control, Status};
 use bcproxy::simulator::{Latch, Outcome, Script, Times};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
@@ -11,24 +11,24 @@ use tokio::time::Instant;
 
 use crate::rig::{ClientResponse, HeldClock, Plan, Rig, at_once, send, shared};
 
-/// An admin listener that tells about a rig's proxy.
-struct Desks {
+/// An admin listener for a rig's proxy.
+struct AdminRig {
     admin: Admin,
-    desk: Desk,
-    /// Nobody takes them, but whoever gives one is not to find that the service has ended.
-    _orders: Orders,
+    control: Control,
+    /// Kept open: a closed channel means that the service has stopped.
+    _commands: Commands,
 }
 
-impl Desks {
+impl AdminRig {
     async fn of(rig: &Rig) -> Self {
         let status = Status {
             view: rig.proxy.view(),
-            history: History::new(rig.folder.path().join("proxy.yaml")),
+            history: ConfigHistory::new(rig.folder.path().join("proxy.yaml")),
             is_stopping: false,
         };
-        let (desk, orders) = Desk::open(status);
-        let admin = Admin::start(SocketAddr::from(([127, 0, 0, 1], 0)), desk.clone()).unwrap();
-        Self { admin, desk, _orders: orders }
+        let (control, commands) = Control::new(status);
+        let admin = Admin::start(SocketAddr::from(([127, 0, 0, 1], 0)), control.clone()).unwrap();
+        Self { admin, control, _commands: commands }
     }
 
     async fn ask(&self, path: &str) -> ClientResponse {
@@ -43,7 +43,7 @@ impl Desks {
         self.ask("/").await.text()
     }
 
-    /// The values of this line of the metrics, name and labels.
+    /// The value of the metric with this name and these labels.
     async fn metric(&self, line: &str) -> Option<f64> {
         let metrics = self.ask("/metrics").await;
         assert_eq!(metrics.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
@@ -52,7 +52,7 @@ impl Desks {
         value.map(|value| value.parse().unwrap())
     }
 
-    /// Asks until the answer is this, for a minute.
+    /// Polls until the metric has this value, for a minute.
     async fn wait_for(&self, line: &str, value: f64) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.metric(line).await != Some(value) {
@@ -62,10 +62,10 @@ impl Desks {
 }
 
 #[tokio::test]
-async fn requests_are_counted_by_route_and_problems_are_told_with_their_reason() {
+async fn requests_are_counted_by_route_and_problems_show_their_reason() {
     let rig = Rig::new().await;
-    let told = Desks::of(&rig).await;
-    assert!(told.page().await.contains("None since the start."));
+    let admin = AdminRig::of(&rig).await;
+    assert!(admin.page().await.contains("No problems since the start."));
     for _ in 0..3 {
         assert_eq!(rig.get("/api/customers?$top=1").await.status, 200);
     }
@@ -77,20 +77,20 @@ async fn requests_are_counted_by_route_and_problems_are_told_with_their_reason()
     let handshake = [("authorization", "NTLM TlRMTVNTUAABAAAABoIIAAAAAAAAAAAAAAAAAAAAAAA=")];
     assert_eq!(rig.send(Method::GET, "/api/customers", &handshake, "").await.status, 401);
 
-    told.wait_for("bcproxy_requests_total{route=\"/api\",status=\"200\",outcome=\"complete\"}", 4.0).await;
+    admin.wait_for("bcproxy_requests_total{route=\"/api\",status=\"200\",outcome=\"complete\"}", 4.0).await;
     for (line, value) in [
         ("bcproxy_requests_total{route=\"/odata\",status=\"403\",outcome=\"complete\"}", 1.0),
         ("bcproxy_requests_total{route=\"/api\",status=\"401\",outcome=\"handshake\"}", 1.0),
-        ("bcproxy_requests_sent_again_total{route=\"/api\"}", 1.0),
+        ("bcproxy_retries_total{route=\"/api\"}", 1.0),
         ("bcproxy_upstream_duration_seconds_count{route=\"/api\"}", 4.0),
         ("bcproxy_request_duration_seconds_bucket{route=\"/api\",le=\"+Inf\"}", 5.0),
         ("bcproxy_connector_ready{connector=\"cronus\"}", 1.0),
-        ("bcproxy_configuration_in_service", 1.0),
+        ("bcproxy_config_last_reload_successful", 1.0),
     ] {
-        assert_eq!(told.metric(line).await, Some(value), "{line} in\n{}", told.ask("/metrics").await.text());
+        assert_eq!(admin.metric(line).await, Some(value), "{line} in\n{}", admin.ask("/metrics").await.text());
     }
 
-    let json = told.json().await;
+    let json = admin.json().await;
     let route = json["routes"].as_array().unwrap().iter().find(|route| route["path"] == "/api").unwrap();
     assert_eq!((&route["requests"], &route["by_status"]["200"]), (&5.into(), &4.into()));
     let problem = &json["problems"][0];
@@ -98,25 +98,25 @@ async fn requests_are_counted_by_route_and_problems_are_told_with_their_reason()
     assert_eq!(problem["reason"], rejected.json()["error"]["message"]);
     assert_eq!(json["connectors"][0]["company"]["name"], "CRONUS International Ltd.");
 
-    let page = told.page().await;
+    let page = admin.page().await;
     assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
     assert!(page.contains(rejected.headers["x-request-id"].to_str().unwrap()));
-    for form in [page, json.to_string(), told.ask("/metrics").await.text()] {
+    for form in [page, json.to_string(), admin.ask("/metrics").await.text()] {
         assert!(!form.contains("hunter2"), "queries stay out of it");
     }
 }
 
 #[tokio::test]
-async fn a_problem_names_the_application_its_request_went_out_as() {
+async fn a_problem_names_the_application_of_its_last_attempt() {
     let rig = Rig::new().await;
-    let told = Desks::of(&rig).await;
+    let admin = AdminRig::of(&rig).await;
     assert_eq!(rig.get("/elsewhere/Company('Other')").await.status, 404);
     rig.script(Times::Next(1), Script::error(StatusCode::NOT_FOUND, "BadRequest_ResourceNotFound", "None."));
     assert_eq!(rig.get("/api/items").await.status, 404);
     let client_id = rig.simulator.settings().client_id.to_string();
-    let problems = &told.json().await["problems"];
+    let problems = &admin.json().await["problems"];
     assert_eq!((&problems[0]["client_id"], &problems[1]["client_id"]), (&client_id.as_str().into(), &Value::Null));
-    assert!(told.page().await.contains(&format!("<small>application {client_id}</small>")));
+    assert!(admin.page().await.contains(&format!("<small>application {client_id}</small>")));
 }
 
 #[tokio::test]
@@ -126,24 +126,24 @@ async fn a_connector_that_is_not_ready_says_which_step_is_wrong() {
     let rig = rig.start().await;
     let rejected = rig.get("/api/customers").await;
     assert_eq!(rejected.status, 503);
-    let told = Desks::of(&rig).await;
-    let connector = &told.json().await["connectors"][0];
+    let admin = AdminRig::of(&rig).await;
+    let connector = &admin.json().await["connectors"][0];
     assert_eq!(
         (&connector["state"], connector["reason"].as_str().unwrap()),
         (&"not_ready".into(), rejected.rejection().message.as_str())
     );
     assert!(connector["applications"][0]["failure"]["reason"].as_str().unwrap().contains("AADSTS7000215"));
-    assert_eq!(told.metric("bcproxy_connector_ready{connector=\"cronus\"}").await, Some(0.0));
+    assert_eq!(admin.metric("bcproxy_connector_ready{connector=\"cronus\"}").await, Some(0.0));
     let client_id = rig.simulator.settings().client_id.to_string();
     let failed =
         format!("bcproxy_token_requests_total{{connector=\"cronus\",application=\"{client_id}\",outcome=\"failed\"}}");
-    assert!(told.metric(&failed).await >= Some(1.0));
-    let page = told.page().await;
+    assert!(admin.metric(&failed).await >= Some(1.0));
+    let page = admin.page().await;
     assert!(page.contains("not ready") && page.contains("AADSTS7000215"), "{page}");
 }
 
 #[tokio::test]
-async fn a_queue_is_seen_while_it_is_there() {
+async fn the_queue_is_shown() {
     let plan = Plan::default().connector("limits: { concurrency: 2, requests: 100 per 5m }");
     let (rig, latch) = (shared(plan).await, Latch::closed());
     rig.script(Times::Always, Script::response(StatusCode::OK).hold_head(&latch));
@@ -155,23 +155,23 @@ async fn a_queue_is_seen_while_it_is_there() {
         }
     }));
     rig.wait_for(|received| received.iter().filter(|one| one.outcome == Outcome::Pending).count() == 2).await;
-    let told = Desks::of(&rig).await;
+    let admin = AdminRig::of(&rig).await;
     let gauge = |name: &str| {
         let client_id = rig.simulator.settings().client_id;
-        format!("bcproxy_gate_{name}{{connector=\"cronus\",application=\"{client_id}\"}}")
+        format!("bcproxy_limiter_{name}{{connector=\"cronus\",application=\"{client_id}\"}}")
     };
-    told.wait_for(&gauge("waiting"), 3.0).await;
-    assert_eq!(told.metric(&gauge("in_work")).await, Some(2.0));
-    assert_eq!(told.metric(&gauge("recent_limit")).await, Some(100.0));
-    assert!(told.page().await.contains("2 of 2 in work, 3 waiting, 2 of 100 in the last 5 min"));
+    admin.wait_for(&gauge("queued"), 3.0).await;
+    assert_eq!(admin.metric(&gauge("in_flight")).await, Some(2.0));
+    assert_eq!(admin.metric(&gauge("window_limit")).await, Some(100.0));
+    assert!(admin.page().await.contains("2 of 2 in flight, 3 queued, 2 of 100 in the last 5 min"));
     latch.open();
     assert_eq!(clients.await.unwrap(), [StatusCode::OK; 5]);
-    told.wait_for(&gauge("in_work"), 0.0).await;
-    assert_eq!(told.metric(&gauge("recent")).await, Some(5.0));
+    admin.wait_for(&gauge("in_flight"), 0.0).await;
+    assert_eq!(admin.metric(&gauge("window_requests")).await, Some(5.0));
 }
 
 #[tokio::test]
-async fn a_pause_business_central_asked_for_is_shown() {
+async fn a_pause_that_business_central_requests_is_shown() {
     let clock = HeldClock::new();
     let rig = shared(Plan::default()).await;
     rig.script(Times::Next(1), Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(40)));
@@ -180,63 +180,63 @@ async fn a_pause_business_central_asked_for_is_shown() {
         async move { rig.get("/api/items").await.status }
     });
     rig.wait_for(|received| received.len() == 1).await;
-    let told = Desks::of(&rig).await;
+    let admin = AdminRig::of(&rig).await;
     let client_id = rig.simulator.settings().client_id;
-    let line = format!("bcproxy_gate_paused_seconds{{connector=\"cronus\",application=\"{client_id}\"}}");
-    told.wait_for(&line, 40.0).await;
-    assert!(told.page().await.contains("Business Central asked for a pause, 40 s of it left."));
+    let line = format!("bcproxy_limiter_pause_remaining_seconds{{connector=\"cronus\",application=\"{client_id}\"}}");
+    admin.wait_for(&line, 40.0).await;
+    assert!(admin.page().await.contains("Business Central requested a pause. It ends in 40 s."));
     clock.advance(Duration::from_secs(41)).await;
     assert_eq!(client.await.unwrap(), StatusCode::OK);
-    assert_eq!(told.metric(&line).await, Some(0.0));
+    assert_eq!(admin.metric(&line).await, Some(0.0));
 }
 
 #[tokio::test]
-async fn a_credential_that_ends_soon_is_told_everywhere() {
+async fn a_credential_that_expires_soon_is_shown_everywhere() {
     let today = time::OffsetDateTime::now_utc().date();
     let last_day = today + time::Duration::days(10);
     let plan = Plan::default().connector(&format!("client_secret: {{ file: secret.txt, expires: {last_day} }}"));
     let rig = plan.start().await;
     assert_eq!(rig.get("/api/customers?$top=1").await.status, 200);
-    let told = Desks::of(&rig).await;
+    let admin = AdminRig::of(&rig).await;
     let line = format!(
-        "bcproxy_credential_end_timestamp_seconds{{connector=\"cronus\",application=\"{}\"}}",
+        "bcproxy_credential_expiry_timestamp_seconds{{connector=\"cronus\",application=\"{}\"}}",
         rig.simulator.settings().client_id
     );
     let end = last_day.next_day().unwrap().midnight().assume_utc().unix_timestamp();
-    assert_eq!(told.metric(&line).await, Some(end as f64));
-    let application = &told.json().await["connectors"][0]["applications"][0];
-    assert_eq!(application["last_day"], last_day.to_string());
-    assert!(application["ends_soon"].as_str().unwrap().contains("create a new one"));
-    assert!(told.page().await.contains(&format!("the credential expires on {last_day}")));
+    assert_eq!(admin.metric(&line).await, Some(end as f64));
+    let application = &admin.json().await["connectors"][0]["applications"][0];
+    assert_eq!(application["credential_expires"], last_day.to_string());
+    assert!(application["expiry_warning"].as_str().unwrap().contains("create a new one"));
+    assert!(admin.page().await.contains(&format!("the credential expires on {last_day}")));
 }
 
 #[tokio::test]
-async fn counts_go_on_through_a_reload_and_a_page_is_for_people_here_only() {
+async fn counts_survive_a_reload_and_other_web_pages_get_no_status() {
     let prepared = Plan::default().top("routes: [ { path: /one, to: api/v2.0 } ]").prepare().await;
     let text = std::fs::read_to_string(&prepared.file).unwrap();
     let mut rig = prepared.start().await;
-    let told = Desks::of(&rig).await;
+    let admin = AdminRig::of(&rig).await;
     assert_eq!(rig.get("/one/customers?$top=1").await.status, 200);
     let line = "bcproxy_requests_total{route=\"/one\",status=\"200\",outcome=\"complete\"}";
-    told.wait_for(line, 1.0).await;
+    admin.wait_for(line, 1.0).await;
 
     let file = rig.folder.path().join("proxy.yaml");
     std::fs::write(&file, text.replace("to: api/v2.0", "to: odata")).unwrap();
     let config = bcproxy::config::Config::load(&file).unwrap().config;
     rig.proxy.reload(&config).await.unwrap();
-    let mut history = History::new(file);
-    history.was_taken();
-    told.desk.show(Status { view: rig.proxy.view(), history, is_stopping: false });
-    assert_eq!(told.metric(line).await, Some(1.0));
-    assert_eq!(told.metric("bcproxy_reloads_total{outcome=\"taken\"}").await, Some(1.0));
+    let mut history = ConfigHistory::new(file);
+    history.record_applied();
+    admin.control.publish(Status { view: rig.proxy.view(), history, is_stopping: false });
+    assert_eq!(admin.metric(line).await, Some(1.0));
+    assert_eq!(admin.metric("bcproxy_config_reloads_total{outcome=\"applied\"}").await, Some(1.0));
 
     let from_a_page = [("sec-fetch-site", "cross-site")];
     for path in ["/", "/status.json", "/metrics"] {
-        let response = send(told.admin.address(), Method::GET, path, &from_a_page, "").await;
+        let response = send(admin.admin.address(), Method::GET, path, &from_a_page, "").await;
         assert_eq!(response.status, 403, "{path}");
-        let response = send(told.admin.address(), Method::GET, path, &[("host", "evil.example")], "").await;
+        let response = send(admin.admin.address(), Method::GET, path, &[("host", "evil.example")], "").await;
         assert_eq!(response.status, 421, "{path}");
     }
-    let page = told.ask("/").await;
+    let page = admin.ask("/").await;
     assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
 }

@@ -1,0 +1,120 @@
+//! What the admin listener and the service share: the status it shows, and the commands it passes on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use time::OffsetDateTime;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::proxy::View;
+
+/// The state of the service, as the admin listener shows it.
+#[derive(Debug)]
+pub struct Status {
+    /// The proxy in service.
+    pub view: View,
+    /// The configuration in service and its reloads.
+    pub history: ConfigHistory,
+    /// Whether the service is draining.
+    pub is_stopping: bool,
+}
+
+/// The configuration in service and what became of its reloads.
+#[derive(Debug, Clone)]
+pub struct ConfigHistory {
+    /// The configuration file.
+    pub file: PathBuf,
+    /// Start of the process.
+    pub started_at: OffsetDateTime,
+    /// When the configuration in service was loaded.
+    pub loaded_at: OffsetDateTime,
+    /// Why the file on disk is not in service; `None` when it is.
+    pub rejection: Option<String>,
+    /// Changed files put into service.
+    pub reloads_applied: u64,
+    /// Changed files rejected.
+    pub reloads_rejected: u64,
+}
+
+impl ConfigHistory {
+    /// The history at the start of the process.
+    pub fn new(file: PathBuf) -> Self {
+        let now = OffsetDateTime::now_utc();
+        Self { file, started_at: now, loaded_at: now, rejection: None, reloads_applied: 0, reloads_rejected: 0 }
+    }
+
+    /// Records that a changed file is in service.
+    pub fn record_applied(&mut self) {
+        (self.loaded_at, self.rejection) = (OffsetDateTime::now_utc(), None);
+        self.reloads_applied += 1;
+    }
+
+    /// Records that a changed file was rejected, and why.
+    pub fn record_rejected(&mut self, reason: String) {
+        self.rejection = Some(reason);
+        self.reloads_rejected += 1;
+    }
+}
+
+/// A command of an administrator to the service.
+#[derive(Debug)]
+pub enum Command {
+    /// Reload the configuration and report the outcome; `Err` says why the configuration stays unchanged.
+    Reload(oneshot::Sender<Result<String, String>>),
+    /// Drain and stop; given twice, stop immediately.
+    Stop,
+}
+
+/// The admin listener's side. Clones share the same state.
+#[derive(Debug, Clone)]
+pub struct Control {
+    status: Arc<ArcSwap<Status>>,
+    commands: mpsc::Sender<Command>,
+}
+
+/// The service's side: the commands to carry out.
+#[derive(Debug)]
+pub struct Commands(mpsc::Receiver<Command>);
+
+impl Control {
+    /// Both sides, with the first status to show.
+    pub fn new(status: Status) -> (Self, Commands) {
+        let (commands, received) = mpsc::channel(MAX_PENDING_COMMANDS);
+        (Self { status: Arc::new(ArcSwap::from_pointee(status)), commands }, Commands(received))
+    }
+
+    /// Replaces the status to show.
+    pub fn publish(&self, status: Status) {
+        self.status.store(Arc::new(status));
+    }
+
+    pub(super) fn status(&self) -> Arc<Status> {
+        self.status.load_full()
+    }
+
+    /// Requests a reload and waits for its outcome.
+    pub(super) async fn reload(&self) -> Result<String, String> {
+        let (sender, outcome) = oneshot::channel();
+        let sent = self.commands.send(Command::Reload(sender)).await;
+        let stopping = || Err("bcproxy is stopping".to_owned());
+        if sent.is_err() { stopping() } else { outcome.await.unwrap_or_else(|_| stopping()) }
+    }
+
+    pub(super) async fn stop(&self) {
+        // A closed channel means that the service has stopped already.
+        let _ = self.commands.send(Command::Stop).await;
+    }
+}
+
+impl Commands {
+    /// The next command; pending forever once all `Control`s are gone.
+    pub async fn next(&mut self) -> Command {
+        match self.0.recv().await {
+            Some(command) => command,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+const MAX_PENDING_COMMANDS: usize = 16;

@@ -1,0 +1,142 @@
+//! A connector in service: whether it is ready, its tokens, and what its limiters hold back.
+
+use serde::Serialize;
+use time::Date;
+
+use super::format::serialize_date;
+use crate::entra::TokenState;
+use crate::proxy::{Condition, Connector, Limiter, LimiterState, Member};
+
+#[derive(Debug, Serialize)]
+pub struct ConnectorReport {
+    pub name: String,
+    pub tenant: String,
+    pub environment: String,
+    #[serde(flatten)]
+    pub readiness: Readiness,
+    /// Why the circuit breaker is open: bcproxy does not connect to Business Central for now.
+    pub circuit_breaker_reason: Option<String>,
+    pub applications: Vec<ApplicationReport>,
+    /// The limiter that all SOAP calls share; `None` with `limits: off`.
+    pub soap_limiter: Option<LimiterReport>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Readiness {
+    /// `None` when clients name the company.
+    Ready {
+        company: Option<CompanyReport>,
+    },
+    /// Entra or Business Central has not responded yet.
+    Waiting,
+    NotReady {
+        reason: String,
+    },
+}
+
+#[derive(Debug, Serialize)]
+pub struct CompanyReport {
+    pub name: String,
+    pub id: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ApplicationReport {
+    pub client_id: String,
+    pub token: Option<TokenReport>,
+    /// Why the latest token request failed.
+    pub failure: Option<TokenFailure>,
+    /// The last day of the credential in use, where it is known.
+    #[serde(serialize_with = "serialize_date")]
+    pub credential_expires: Option<Date>,
+    /// Set when the credential expires soon: what to do.
+    pub expiry_warning: Option<String>,
+    pub tokens_received: u64,
+    pub tokens_failed: u64,
+    /// The limiter of its API and OData requests; `None` with `limits: off`.
+    pub limiter: Option<LimiterReport>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct TokenReport {
+    pub age: f64,
+    pub usable_for: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct TokenFailure {
+    pub reason: String,
+    pub retry_in: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct LimiterReport {
+    pub in_flight: usize,
+    /// The limit for `in_flight`.
+    pub concurrency: usize,
+    pub queued: usize,
+    /// Requests started within the last `window` seconds.
+    pub window_requests: usize,
+    /// The limit for `window_requests`.
+    pub window_limit: usize,
+    pub window: f64,
+    /// What is left of a pause that Business Central requested.
+    pub pause_remaining: Option<f64>,
+}
+
+impl ConnectorReport {
+    pub fn of(connector: &Connector) -> Self {
+        Self {
+            name: connector.settings.name.clone(),
+            tenant: connector.address.tenant().to_string(),
+            environment: connector.address.environment().to_string(),
+            readiness: match connector.condition() {
+                Condition::Ready(company) => Readiness::Ready {
+                    company: company
+                        .map(|company| CompanyReport { name: company.name.to_string(), id: company.id.to_string() }),
+                },
+                Condition::Waiting => Readiness::Waiting,
+                Condition::NotReady(rejection) => Readiness::NotReady { reason: rejection.message },
+            },
+            circuit_breaker_reason: connector.upstream.open_circuit().map(|because| because.to_string()),
+            applications: connector.pool.members().map(|member| ApplicationReport::of(member)).collect(),
+            soap_limiter: connector.soap_limiter.as_ref().map(LimiterReport::of),
+        }
+    }
+}
+
+impl ApplicationReport {
+    fn of(member: &Member) -> Self {
+        let TokenState { token, failure, last_day, received, failed } = member.tokens.state();
+        Self {
+            client_id: member.client_id.to_string(),
+            token: token
+                .map(|token| TokenReport { age: token.age.as_secs_f64(), usable_for: token.usable_for.as_secs_f64() }),
+            failure: failure.map(|failure| TokenFailure {
+                retry_in: failure.retry_after().as_secs_f64(),
+                reason: failure.to_string(),
+            }),
+            credential_expires: last_day,
+            expiry_warning: member.tokens.expiry().map(|expiry| expiry.to_string()),
+            tokens_received: received,
+            tokens_failed: failed,
+            limiter: member.limiter.as_ref().map(LimiterReport::of),
+        }
+    }
+}
+
+impl LimiterReport {
+    fn of(limiter: &Limiter) -> Self {
+        let LimiterState { limits, in_flight, waiting, recent, paused_for } = limiter.state();
+        Self {
+            in_flight,
+            concurrency: limits.concurrency,
+            queued: waiting,
+            window_requests: recent,
+            window_limit: limits.requests.count,
+            window: limits.requests.per.as_secs_f64(),
+            pause_remaining: paused_for.map(|left| left.as_secs_f64()),
+        }
+    }
+}

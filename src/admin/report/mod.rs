@@ -1,0 +1,15 @@
+//! The state of the service at one moment: the common source of the status page, its JSON form and the metrics.
+//!
+//! Times are RFC 3339 in UTC, durations are seconds.
+
+mod connector;
+mod format;
+mod problem;
+mod requests;
+mod service;
+
+pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness};
+pub use format::in_words;
+pub use problem::ProblemReport;
+pub use requests::{RequestsReport, RouteReport};
+pub use service::Report;

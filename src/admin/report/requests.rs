@@ -1,0 +1,77 @@
+//! Routes, and the requests counted for them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::proxy::{Counts, Outcome, Route};
+
+#[derive(Debug, Serialize)]
+pub struct RouteReport {
+    pub path: String,
+    pub to: String,
+    pub connector: String,
+    pub environment: String,
+    /// `None` when clients name it.
+    pub company: Option<String>,
+    #[serde(flatten)]
+    pub requests: RequestsReport,
+}
+
+/// Counts and means since the start of the process.
+#[derive(Debug, Serialize)]
+pub struct RequestsReport {
+    pub requests: u64,
+    pub by_status: BTreeMap<u16, u64>,
+    /// Responses that did not end normally, by outcome.
+    pub incomplete: BTreeMap<&'static str, u64>,
+    pub response_bytes: u64,
+    pub retries: u64,
+    pub mean_duration: Option<f64>,
+    pub mean_upstream: Option<f64>,
+    pub mean_queue: Option<f64>,
+    #[serde(skip)]
+    pub counts: Counts,
+}
+
+impl RouteReport {
+    pub fn of(route: &Route) -> Self {
+        let settings = &route.settings;
+        Self {
+            path: settings.path.to_string(),
+            to: settings.surface.to_string(),
+            connector: settings.connector.name.clone(),
+            environment: settings.environment.to_string(),
+            company: settings.company.as_ref().map(ToString::to_string),
+            requests: RequestsReport::of(route.tally.counts()),
+        }
+    }
+}
+
+impl RequestsReport {
+    pub fn of(counts: Counts) -> Self {
+        let (mut by_status, mut incomplete) = (BTreeMap::new(), BTreeMap::new());
+        for ((status, outcome), count) in &counts.responses {
+            *by_status.entry(status.as_u16()).or_default() += count;
+            if !matches!(outcome, Outcome::Complete | Outcome::Handshake) {
+                *incomplete.entry(outcome.as_str()).or_default() += count;
+            }
+        }
+        Self {
+            requests: counts.requests(),
+            by_status,
+            incomplete,
+            response_bytes: counts.bytes,
+            retries: counts.retries,
+            mean_duration: counts.total.mean().map(|mean| mean.as_secs_f64()),
+            mean_upstream: counts.upstream.mean().map(|mean| mean.as_secs_f64()),
+            mean_queue: counts.queue.mean().map(|mean| mean.as_secs_f64()),
+            counts,
+        }
+    }
+
+    /// Responses with a status from `first` to `first` + 99.
+    pub fn in_class(&self, first: u16) -> u64 {
+        self.by_status.range(first..first + 100).map(|(_, count)| count).sum()
+    }
+}

@@ -1,0 +1,169 @@
+//! The admin listener: accepts connections and answers requests.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::control::{Control, Status};
+use super::report::Report;
+use super::{health, metrics, page};
+use crate::proxy::{self, BindError, Guard};
+
+/// The admin listener in service. Dropping it stops it after the requests in flight.
+#[derive(Debug)]
+pub struct Admin {
+    address: SocketAddr,
+    connections: TaskTracker,
+    shutdown: DropGuard,
+}
+
+impl Admin {
+    /// Binds `address` and serves it. Fails when the address can't be bound.
+    pub fn start(address: SocketAddr, control: Control) -> Result<Self, BindError> {
+        let listener = proxy::bind("admin", address, false)?;
+        let address = listener.local_addr().unwrap_or(address);
+        let (connections, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        tokio::spawn(accept(listener, control, connections.clone(), shutdown.clone()));
+        Ok(Self { address, connections, shutdown: shutdown.drop_guard() })
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it and waits for the requests in flight, at most a second.
+    pub async fn close(self) {
+        drop(self.shutdown);
+        self.connections.close();
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.connections.wait()).await;
+    }
+}
+
+async fn accept(listener: TcpListener, control: Control, connections: TaskTracker, shutdown: CancellationToken) {
+    let guard = Arc::new(Guard::of_this_machine());
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, _)) => {
+                drop(connections.spawn(serve(socket, control.clone(), guard.clone(), shutdown.clone())));
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_BACK_OFF).await,
+        }
+    }
+}
+
+async fn serve(socket: TcpStream, control: Control, guard: Arc<Guard>, shutdown: CancellationToken) {
+    let service = service_fn(|request| respond(request, control.clone(), guard.clone()));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(socket), service);
+    let mut connection = std::pin::pin!(connection);
+    // Connection errors concern the client only.
+    tokio::select! {
+        _ = &mut connection => {}
+        () = shutdown.cancelled() => {
+            Pin::as_mut(&mut connection).graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    control: Control,
+    guard: Arc<Guard>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, _) = request.into_parts();
+    // Without this check, a web page in a browser on this machine could stop bcproxy or read its status.
+    let TextResponse { status, content_type, text } = match guard.check(&head) {
+        Ok(()) => dispatch(&head, &control).await,
+        Err(reason) => (reason.status(), NOT_ALLOWED.to_owned()).into(),
+    };
+    let mut response = Response::new(Full::from(text + "\n"));
+    *response.status_mut() = status;
+    for (name, value) in [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+struct TextResponse {
+    status: StatusCode,
+    content_type: &'static str,
+    text: String,
+}
+
+impl From<(StatusCode, String)> for TextResponse {
+    fn from((status, text): (StatusCode, String)) -> Self {
+        Self { status, content_type: "text/plain; charset=utf-8", text }
+    }
+}
+
+async fn dispatch(head: &Parts, control: &Control) -> TextResponse {
+    match (&head.method, head.uri.path()) {
+        (&Method::POST, "/reload") => match control.reload().await {
+            Ok(outcome) => (StatusCode::OK, outcome).into(),
+            Err(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason).into(),
+        },
+        (&Method::POST, "/stop") => {
+            control.stop().await;
+            (StatusCode::ACCEPTED, health::STOPPING.to_owned()).into()
+        }
+        (_, "/reload" | "/stop") => (StatusCode::METHOD_NOT_ALLOWED, "Use POST for this path.".to_owned()).into(),
+        (&Method::GET | &Method::HEAD, path) => {
+            let status = control.status();
+            match report(path, &status) {
+                Some(response) => response,
+                None => health::health(path, &status).await.into(),
+            }
+        }
+        _ => (StatusCode::METHOD_NOT_ALLOWED, "Use GET or HEAD for this path.".to_owned()).into(),
+    }
+}
+
+/// The status in the form that `path` names; `None` for other paths.
+fn report(path: &str, status: &Status) -> Option<TextResponse> {
+    let report = || Report::of(status);
+    let (content_type, text) = match path {
+        "/" => ("text/html; charset=utf-8", page::page(&report())),
+        "/style.css" => ("text/css; charset=utf-8", page::STYLE.to_owned()),
+        // Neither can fail: they write numbers and strings to memory.
+        "/status.json" => ("application/json", serde_json::to_string_pretty(&report()).unwrap_or_default()),
+        "/metrics" => (metrics::CONTENT_TYPE, metrics::metrics(report()).unwrap_or_default()),
+        _ => return None,
+    };
+    Some(TextResponse { status: StatusCode::OK, content_type, text })
+}
+
+const NOT_ALLOWED: &str = "The admin listener accepts requests from software on this machine, not from web pages. \
+     Use its address, the machine's name or localhost.";
+
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
+
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
