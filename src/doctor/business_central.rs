@@ -1,11 +1,12 @@
-//! Business Central's side of the set-up: environment, card, permission sets, company, routes. GETs only.
+//! The checks of Business Central: environment, card, permission sets, company, routes. GETs only.
 
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 
-use super::{Findings, Token, Wrong, entra};
+use super::entra::{self, Token};
+use super::findings::{Findings, Wrong};
 use crate::business_central::address::EnvironmentAddress;
 use crate::business_central::companies;
 use crate::business_central::lookup::{self, LookupError};
@@ -17,13 +18,13 @@ use crate::guide::{self, KnownError, Step};
 use crate::outbound::{HttpClient, RequestError};
 
 /// An environment that a connector or its routes lead to.
-struct Place<'a> {
+struct Target<'a> {
     environment: &'a EnvironmentName,
     companies: Vec<&'a CompanyRef>,
     routes: Vec<&'a Route>,
 }
 
-/// Looks at every environment the connector and its routes lead to.
+/// Checks every environment that the connector and its routes lead to.
 pub async fn examine(
     http: &HttpClient,
     connector: &Connector,
@@ -32,15 +33,15 @@ pub async fn examine(
     token: &mut Token,
     findings: &mut Findings<'_>,
 ) {
-    let places = places(connector, routes);
-    let are_several = places.len() > 1;
-    for place in &places {
-        let subject = are_several.then(|| format!("environment {}", place.environment));
-        examine_place(http, connector, client, place, token, subject.as_deref(), findings).await;
+    let targets = targets(connector, routes);
+    let are_several = targets.len() > 1;
+    for target in &targets {
+        let subject = are_several.then(|| format!("environment {}", target.environment));
+        examine_target(http, connector, client, target, token, subject.as_deref(), findings).await;
     }
 }
 
-/// The card is found by its client ID.
+/// Adds the client ID, by which the card is found.
 fn with_client(wrong: Wrong, client: ClientId) -> Wrong {
     match wrong.step {
         Step::Card | Step::PermissionSet => Wrong { what: format!("{} (client ID {client})", wrong.what), ..wrong },
@@ -48,37 +49,37 @@ fn with_client(wrong: Wrong, client: ClientId) -> Wrong {
     }
 }
 
-fn places<'a>(connector: &'a Connector, routes: &'a [Route]) -> Vec<Place<'a>> {
-    let mut places: Vec<Place<'a>> = Vec::new();
+fn targets<'a>(connector: &'a Connector, routes: &'a [Route]) -> Vec<Target<'a>> {
+    let mut targets: Vec<Target<'a>> = Vec::new();
     let own = routes.iter().filter(|route| route.connector.name == connector.name);
     let wanted = own.clone().map(|route| (&route.environment, route.company.as_ref(), Some(route)));
     let connectors = (&connector.environment, connector.company.as_ref(), None);
     for (environment, company, route) in wanted.chain(own.clone().next().is_none().then_some(connectors)) {
-        let is_it = |place: &&mut Place<'_>| place.environment.as_str().eq_ignore_ascii_case(environment.as_str());
-        let place = match places.iter_mut().find(is_it) {
-            Some(place) => place,
+        let is_same = |target: &&mut Target<'_>| target.environment.as_str().eq_ignore_ascii_case(environment.as_str());
+        let target = match targets.iter_mut().find(is_same) {
+            Some(target) => target,
             None => {
-                places.push(Place { environment, companies: Vec::new(), routes: Vec::new() });
-                let Some(place) = places.last_mut() else { continue };
-                place
+                targets.push(Target { environment, companies: Vec::new(), routes: Vec::new() });
+                let Some(target) = targets.last_mut() else { continue };
+                target
             }
         };
-        place.companies.extend(company.filter(|company| !place.companies.contains(company)));
-        place.routes.extend(route);
+        target.companies.extend(company.filter(|company| !target.companies.contains(company)));
+        target.routes.extend(route);
     }
-    places
+    targets
 }
 
-async fn examine_place(
+async fn examine_target(
     http: &HttpClient,
     connector: &Connector,
     client: ClientId,
-    place: &Place<'_>,
+    target: &Target<'_>,
     token: &mut Token,
     subject: Option<&str>,
     findings: &mut Findings<'_>,
 ) {
-    let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, place.environment);
+    let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, target.environment);
     let base = address.url();
     let started = Instant::now();
     let list = match list_companies(http, &address, token).await {
@@ -86,20 +87,20 @@ async fn examine_place(
         Err(wrong) => return findings.add(wrong.step, subject, Err(with_client(wrong, client)), started.elapsed()),
     };
     let authorization = &token.authorization;
-    findings.add(Step::Environment, subject, Ok(format!("{} answers", place.environment)), started.elapsed());
-    findings.add(Step::Card, subject, Ok("Business Central takes the application".to_owned()), Duration::ZERO);
+    findings.add(Step::Environment, subject, Ok(format!("{} responds", target.environment)), started.elapsed());
+    findings.add(Step::Card, subject, Ok("Business Central accepts the application".to_owned()), Duration::ZERO);
 
     let chosen: Vec<Result<&Company, Wrong>> =
-        place.companies.iter().map(|wanted| find_company(&list, wanted)).collect();
+        target.companies.iter().map(|wanted| find_company(&list, wanted)).collect();
     let sample = chosen.iter().find_map(|found| found.as_ref().ok().copied()).or_else(|| list.first());
     let started = Instant::now();
-    if let Some(company) = sample.filter(|_| place.reads_standard_data()) {
+    if let Some(company) = sample.filter(|_| target.reads_standard_data()) {
         match may_read(http, &address, company, authorization).await {
             Ok(found) => findings.add(Step::PermissionSet, subject, Ok(found), started.elapsed()),
             Err(wrong) => return findings.add(wrong.step, subject, Err(with_client(wrong, client)), started.elapsed()),
         }
     } else {
-        let found = format!("it may list the {} companies; what else the programs need shows below", list.len());
+        let found = format!("the application can list the {} companies; the routes below show the rest", list.len());
         findings.add(Step::PermissionSet, subject, Ok(found), Duration::ZERO);
     }
 
@@ -109,48 +110,47 @@ async fn examine_place(
         let found = found.map(|company| format!("{} ({})", company.name, company.id));
         findings.add(Step::Company, subject, found, Duration::ZERO);
     }
-    if place.companies.is_empty() {
-        let found = format!("programs name it; there are {}: {}", list.len(), names(&list));
+    if target.companies.is_empty() {
+        let found = format!("named by the clients; the environment has {}: {}", list.len(), names(&list));
         findings.add(Step::Company, subject, Ok(found), Duration::ZERO);
     }
     if !all_found {
         return;
     }
-    for route in &place.routes {
+    for route in &target.routes {
         let company = route.company.as_ref().and_then(|wanted| find_company(&list, wanted).ok());
         let started = Instant::now();
-        let answer = probe(http, &format!("{base}/{}", below(route, company)), authorization).await;
+        let probed = probe(http, &format!("{base}/{}", sample_path(route, company)), authorization).await;
         let path = route.path.to_string();
-        let result = answer
+        let result = probed
             .and_then(Probe::into_result)
-            .map(|()| format!("{} answers", route.surface))
+            .map(|()| format!("{} responds", route.surface))
             .map_err(|wrong| Wrong { what: format!("{path} → {}: {}", route.surface, wrong.what), ..wrong });
         findings.add(Step::Route, Some(path.as_str()), result, started.elapsed());
     }
 }
 
-impl Place<'_> {
-    /// Whether programs reach more than the APIs of extensions, whose own permission sets may cover nothing else.
+impl Target<'_> {
+    /// Whether the routes reach more than APIs of extensions, whose own permission sets may cover nothing else.
     fn reads_standard_data(&self) -> bool {
-        let is_extensions =
-            |route: &&Route| matches!(&route.surface, Surface::Api(path) if path.as_str() != "api/v2.0");
-        self.routes.is_empty() || !self.routes.iter().all(is_extensions)
+        let is_extension = |route: &&Route| matches!(&route.surface, Surface::Api(path) if path.as_str() != "api/v2.0");
+        self.routes.is_empty() || !self.routes.iter().all(is_extension)
     }
 }
 
-/// The companies the application sees, or the step that is wrong. Where Business Central demands more of the token, it becomes one that says it.
+/// The companies that the application can see. Replaces the token when Business Central demands further claims.
 pub async fn list_companies(
     http: &HttpClient,
     address: &EnvironmentAddress,
     token: &mut Token,
 ) -> Result<Vec<Company>, Wrong> {
     let (environment, tenant) = (address.environment(), address.tenant());
-    let mut listed = companies::look_up(http, &address.url(), &token.authorization, PATIENCE).await;
+    let mut listed = companies::look_up(http, &address.url(), &token.authorization, TIMEOUT).await;
     if let Err(error) = &listed
         && let Some(challenge) = ClaimsChallenge::from_values(error.challenges())
     {
-        token.answer(&challenge).await?;
-        listed = companies::look_up(http, &address.url(), &token.authorization, PATIENCE).await;
+        token.satisfy(&challenge).await?;
+        listed = companies::look_up(http, &address.url(), &token.authorization, TIMEOUT).await;
     }
     let error = match listed {
         Ok(list) => return Ok(list),
@@ -158,12 +158,12 @@ pub async fn list_companies(
     };
     Err(match &error {
         LookupError::Rejected { status, code, .. } => match error.known_error() {
-            Some(trouble) => Wrong::meaning(&said(*status, code.as_deref(), environment), trouble, Step::Environment),
+            Some(known) => Wrong::known(&summary(*status, code.as_deref(), environment), known, Step::Environment),
             None if *status == StatusCode::NOT_FOUND => Wrong::at(
                 Step::Environment,
-                format!("Business Central knows no environment {environment} in tenant {tenant}"),
+                format!("tenant {tenant} has no environment {environment} in Business Central"),
             ),
-            None => Wrong::at(Step::Environment, said(*status, code.as_deref(), environment)),
+            None => Wrong::at(Step::Environment, summary(*status, code.as_deref(), environment)),
         },
         LookupError::Unreachable(unreachable) => entra::unreached(unreachable),
         LookupError::Interrupted { .. } | LookupError::TimedOut { .. } | LookupError::Unreadable { .. } => {
@@ -172,34 +172,34 @@ pub async fn list_companies(
     })
 }
 
-/// The company meant.
+/// The configured company among those of the environment.
 pub fn find_company<'c>(list: &'c [Company], wanted: &CompanyRef) -> Result<&'c Company, Wrong> {
     companies::find(list, wanted).map_err(|error| Wrong::at(Step::Company, error.to_string()))
 }
 
-/// Whether the application may read any of a company's ordinary data: one that may read none has no permission set.
+/// Checks that the application can read some of a company's standard data; otherwise it has no permission set.
 pub async fn may_read(
     http: &HttpClient,
     address: &EnvironmentAddress,
     company: &Company,
     authorization: &HeaderValue,
 ) -> Result<String, Wrong> {
-    let (base, mut refused) = (address.url(), None);
+    let (base, mut rejected) = (address.url(), None);
     for set in ["companyInformation", "customers", "items", "vendors", "accounts"] {
         let url = format!("{base}/api/v2.0/companies({})/{set}?$top=1&$select=id", company.id);
         match probe(http, &url, authorization).await?.into_result() {
-            Ok(()) => return Ok(format!("the application may read {set} of {}", company.name)),
+            Ok(()) => return Ok(format!("the application can read {set} of {}", company.name)),
             Err(wrong) if wrong.step == Step::Route => {}
-            Err(wrong) => refused = Some(wrong),
+            Err(wrong) => rejected = Some(wrong),
         }
     }
-    match refused {
+    match rejected {
         Some(wrong) => Err(wrong),
-        None => Ok("nothing to try it on was found".to_owned()),
+        None => Ok("not checked: the environment has none of the standard data".to_owned()),
     }
 }
 
-/// What one GET was answered.
+/// The outcome of one GET.
 struct Probe {
     status: StatusCode,
     code: Option<String>,
@@ -211,43 +211,43 @@ impl Probe {
             return Ok(());
         }
         let code = self.code.as_deref();
-        let said = match code {
+        let summary = match code {
             Some(code) => format!("Business Central answered {} ({})", self.status, printable(code)),
             None => format!("Business Central answered {}", self.status),
         };
         Err(match guide::business_central_error(self.status, code) {
-            Some(trouble @ KnownError { step: Some(_), .. }) => Wrong::meaning(&said, trouble, Step::Route),
-            _ => Wrong::at(Step::Route, said),
+            Some(known @ KnownError { step: Some(_), .. }) => Wrong::known(&summary, known, Step::Route),
+            _ => Wrong::at(Step::Route, summary),
         })
     }
 }
 
 async fn probe(http: &HttpClient, url: &str, authorization: &HeaderValue) -> Result<Probe, Wrong> {
     let exchange = async {
-        let mut answer = http.get(url, authorization).await?;
-        let status = answer.status();
+        let mut response = http.get(url, authorization).await?;
+        let status = response.status();
         let mut body = Vec::new();
-        // Only an error's code is of interest.
+        // Only the code of an error matters.
         while !status.is_success()
             && body.len() < MAX_ERROR_BYTES
-            && let Some(piece) = answer.chunk().await?
+            && let Some(chunk) = response.chunk().await?
         {
-            body.extend_from_slice(&piece);
+            body.extend_from_slice(&chunk);
         }
         Ok::<_, RequestError>(Probe { status, code: error_code(&body) })
     };
-    match tokio::time::timeout(PATIENCE, exchange).await {
+    match tokio::time::timeout(TIMEOUT, exchange).await {
         Ok(Ok(probe)) => Ok(probe),
         Ok(Err(RequestError::Connect(error))) => Err(entra::unreached(&lookup::unreachable(url, &error))),
-        Ok(Err(error)) => Err(Wrong::at(Step::Connection, format!("the connection broke ({})", root_cause(&error)))),
+        Ok(Err(error)) => Err(Wrong::at(Step::Connection, format!("the connection was lost ({})", root_cause(&error)))),
         Err(_) => {
-            Err(Wrong::at(Step::Connection, format!("Business Central did not answer within {} s", PATIENCE.as_secs())))
+            Err(Wrong::at(Step::Connection, format!("Business Central did not respond within {} s", TIMEOUT.as_secs())))
         }
     }
 }
 
-/// Something small that a route's surface always has, below the environment.
-fn below(route: &Route, company: Option<&Company>) -> String {
+/// A small resource that every environment has on the route's surface, as a path below the environment.
+fn sample_path(route: &Route, company: Option<&Company>) -> String {
     match (&route.surface, company) {
         (Surface::Api(api), Some(company)) => format!("{}/companies({})", api.as_str(), company.id),
         (Surface::Api(api), None) => format!("{}/companies", api.as_str()),
@@ -259,12 +259,12 @@ fn below(route: &Route, company: Option<&Company>) -> String {
     }
 }
 
-fn said(status: StatusCode, code: Option<&str>, environment: &EnvironmentName) -> String {
+fn summary(status: StatusCode, code: Option<&str>, environment: &EnvironmentName) -> String {
     let code = code.map_or_else(String::new, |code| format!(", {}", printable(code)));
     format!("Business Central answered {status}{code} for environment {environment}")
 }
 
-/// It comes from outside and goes to a terminal.
+/// Safe to print to a terminal: the code comes from outside.
 fn printable(code: &str) -> String {
     code.chars().filter(|character| !character.is_control()).take(80).collect()
 }
@@ -276,7 +276,7 @@ fn names(list: &[Company]) -> String {
     format!("{}{more}", names.join(", "))
 }
 
-/// A small answer from a service that is up takes a second at most; one that was asleep takes longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A small response takes a second at most, but longer if the environment was idle.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 const MAX_ERROR_BYTES: usize = 64 * 1024;

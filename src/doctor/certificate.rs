@@ -1,4 +1,5 @@
-//! The certificate a service shows: is it trusted, and if not, whose is it? A firewall that inspects TLS is known by its own.
+//! The certificate that a service presents: whether it is trusted, and who issued it. The issuer reveals a firewall
+//! that inspects TLS.
 
 use std::error::Error;
 use std::path::Path;
@@ -11,13 +12,13 @@ use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
-use super::Wrong;
+use super::findings::Wrong;
 use crate::error_chain::root_cause;
 use crate::guide::Step;
 use crate::shared_socket::SharedSocket;
 use crate::tls;
 
-/// Who issued the certificate, if it is trusted.
+/// The issuer of the certificate, if it is trusted.
 pub async fn examine(
     host: &str,
     stream: SharedSocket,
@@ -25,55 +26,56 @@ pub async fn examine(
     limit: Duration,
 ) -> Result<String, Wrong> {
     let unusable = |error: tls::TlsError| Wrong::at(Step::Tls, error.to_string());
-    let witness = Arc::new(Witness { judge: tls::verifier(ca_file).map_err(unusable)?, issuer: Mutex::default() });
-    let config = tls::client_config_with(witness.clone()).map_err(unusable)?;
+    let recorder =
+        Arc::new(IssuerRecorder { verifier: tls::verifier(ca_file).map_err(unusable)?, issuer: Mutex::default() });
+    let config = tls::client_config_with(recorder.clone()).map_err(unusable)?;
     let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| Wrong::at(Step::Configuration, format!("{host} is no name a certificate could have")))?;
+        .map_err(|_| Wrong::at(Step::Configuration, format!("{host} is not a valid host name for a certificate")))?;
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
     match tokio::time::timeout(limit, handshake).await {
-        Ok(Ok(_)) => Ok(witness.issuer().unwrap_or_else(|| "an authority it does not name".to_owned())),
-        Ok(Err(error)) => Err(wrong(host, &error, witness.issuer())),
+        Ok(Ok(_)) => Ok(recorder.issuer().unwrap_or_else(|| "an unnamed authority".to_owned())),
+        Ok(Err(error)) => Err(wrong(host, &error, recorder.issuer())),
         Err(_) => Err(Wrong::new(
             Step::Tls,
-            format!("{host} did not answer the TLS handshake within {} s", limit.as_secs_f32()),
-            "look for a firewall or web proxy that holds TLS connections up",
+            format!("{host} did not complete the TLS handshake within {} s", limit.as_secs_f32()),
+            "Check whether a firewall or web proxy delays TLS connections.",
         )),
     }
 }
 
 fn wrong(host: &str, error: &std::io::Error, issuer: Option<String>) -> Wrong {
-    let issuer = issuer.unwrap_or_else(|| "an authority it does not name".to_owned());
+    let issuer = issuer.unwrap_or_else(|| "an unnamed authority".to_owned());
     match certificate_error(error) {
         Some(CertificateError::UnknownIssuer) => Wrong::new(
             Step::Tls,
             format!("the certificate of {host} was issued by {issuer}, which this machine does not trust"),
             format!(
-                "this looks like a firewall that inspects TLS: ask who keeps it for the CA certificate of {issuer} as a PEM file, and \
-                 name that file with `ca_file`"
+                "A firewall probably inspects TLS here. Ask its administrator for the CA certificate of {issuer} as a \
+                 PEM file, and name that file with `ca_file`."
             ),
         ),
         Some(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => Wrong::new(
             Step::Tls,
             format!("the certificate of {host}, issued by {issuer}, has expired"),
-            "check this machine's clock first; if it is right, whoever keeps that service has to renew the certificate",
+            "Check this machine's clock. If it is correct, ask the administrator of the service to renew the certificate.",
         ),
         Some(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => Wrong::new(
             Step::Tls,
             format!("the certificate of {host}, issued by {issuer}, is not valid yet"),
-            "set this machine's clock: switch on its time service (NTP)",
+            "Set this machine's clock: turn on its time service (NTP).",
         ),
         Some(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => Wrong::new(
             Step::Tls,
-            format!("the certificate shown for {host}, issued by {issuer}, belongs to another host"),
-            "something else answers at this address: check this machine's DNS and hosts file, and `authority` and `base_url`",
+            format!("the certificate presented for {host}, issued by {issuer}, belongs to another host"),
+            "Another server responds at this address. Check this machine's DNS and hosts file, `authority` and `base_url`.",
         ),
         Some(other) => {
-            Wrong::at(Step::Tls, format!("the certificate of {host}, issued by {issuer}, is not taken ({other})"))
+            Wrong::at(Step::Tls, format!("the certificate of {host}, issued by {issuer}, is invalid ({other})"))
         }
         None => Wrong::new(
             Step::Tls,
             format!("the TLS handshake with {host} failed ({})", root_cause(error)),
-            "look for a firewall or web proxy that lets no TLS through, or only its own; the service must speak TLS 1.2 or 1.3",
+            "Check whether a firewall or web proxy blocks or replaces TLS. The service must support TLS 1.2 or 1.3.",
         ),
     }
 }
@@ -86,20 +88,20 @@ fn certificate_error(error: &std::io::Error) -> Option<&CertificateError> {
     }
 }
 
-/// Judges as always, and remembers who issued what was shown.
+/// Verifies as usual and records the issuer of the certificate presented.
 #[derive(Debug)]
-struct Witness {
-    judge: Arc<dyn ServerCertVerifier>,
+struct IssuerRecorder {
+    verifier: Arc<dyn ServerCertVerifier>,
     issuer: Mutex<Option<String>>,
 }
 
-impl Witness {
+impl IssuerRecorder {
     fn issuer(&self) -> Option<String> {
         self.issuer.lock().ok()?.clone()
     }
 }
 
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for IssuerRecorder {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -111,7 +113,7 @@ impl ServerCertVerifier for Witness {
         if let Ok(mut issuer) = self.issuer.lock() {
             *issuer = issuer_of(end_entity);
         }
-        self.judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
@@ -120,7 +122,7 @@ impl ServerCertVerifier for Witness {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.judge.verify_tls12_signature(message, certificate, signed)
+        self.verifier.verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -129,11 +131,11 @@ impl ServerCertVerifier for Witness {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.judge.verify_tls13_signature(message, certificate, signed)
+        self.verifier.verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.supported_verify_schemes()
+        self.verifier.supported_verify_schemes()
     }
 }
 
@@ -141,7 +143,7 @@ fn issuer_of(certificate: &CertificateDer<'_>) -> Option<String> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let issuer: &X509Name<'_> = certificate.issuer();
     let first = issuer.iter_common_name().chain(issuer.iter_organization()).find_map(|part| part.as_str().ok())?;
-    // It comes from outside and goes to a terminal.
+    // Safe to print to a terminal: the name comes from outside.
     let shown: String = first.chars().filter(|character| !character.is_control()).take(80).collect();
     (!shown.is_empty()).then(|| format!("\"{shown}\""))
 }

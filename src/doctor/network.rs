@@ -1,4 +1,4 @@
-//! The way to the services: name look-up, TCP, TLS.
+//! The connection to the services: name look-up, TCP, TLS.
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
@@ -12,25 +12,30 @@ use hyper_util::rt::TokioIo;
 
 use tokio::net::TcpStream;
 
-use super::{Findings, Wrong, certificate, entra};
+use super::findings::{Findings, Wrong};
+use super::{certificate, entra};
 use crate::guide::Step;
 use crate::outbound::{HttpsUrl, ProxySelector, TcpConnector, Unreachable};
 use crate::shared_socket::SharedSocket;
 
-/// A service, and where the configuration says it is.
+/// The address of a service, as configured.
 #[derive(Debug, Clone, Copy)]
 pub struct Endpoint<'a> {
+    /// The name of the service.
     pub service: &'static str,
+    /// The URL whose host and port are checked.
     pub url: &'a HttpsUrl,
-    /// The key that says where it is.
+    /// The key of `proxy.yaml` that holds the URL.
     pub key: &'static str,
 }
 
 impl<'a> Endpoint<'a> {
+    /// Entra at this URL.
     pub fn entra(url: &'a HttpsUrl) -> Self {
         Self { service: "Entra", url, key: "authority" }
     }
 
+    /// Business Central at this URL.
     pub fn business_central(url: &'a HttpsUrl) -> Self {
         Self { service: "Business Central", url, key: "base_url" }
     }
@@ -43,7 +48,7 @@ impl<'a> Endpoint<'a> {
         }
     }
 
-    /// For whoever connects to it: no path matters there.
+    /// The address to connect to, without a path.
     fn uri(&self) -> Uri {
         self.url.origin().parse().unwrap_or_default()
     }
@@ -58,7 +63,7 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-/// Walks the three steps for all endpoints; whether all went well. `limit` bounds each step of each.
+/// Checks the three steps for all endpoints and returns whether all passed. `limit` bounds each step of each endpoint.
 pub async fn network(
     endpoints: &[Endpoint<'_>],
     ca_file: Option<&Path>,
@@ -90,7 +95,7 @@ pub async fn network(
             Err(wrong) => return fail(findings, wrong, started),
         }
         shown.push(match looked_up {
-            LookedUp::Service { .. } => format!("{} answers on port {}", endpoint.service, endpoint.port()),
+            LookedUp::Service { .. } => format!("{} accepts connections on port {}", endpoint.service, endpoint.port()),
             LookedUp::Proxy { proxy, .. } => {
                 format!("the outbound proxy {proxy} connects to {}:{}", endpoint.host(), endpoint.port())
             }
@@ -115,13 +120,13 @@ fn fail(findings: &mut Findings<'_>, wrong: Wrong, started: Instant) -> bool {
     false
 }
 
-/// Whose name was looked up here.
+/// Whose name was looked up on this machine.
 enum LookedUp {
     Service {
         host: String,
         addresses: Vec<SocketAddr>,
     },
-    /// Looks up the service's name itself.
+    /// The outbound proxy, which looks up the service's name.
     Proxy {
         proxy: String,
         host: String,
@@ -147,7 +152,7 @@ async fn look_up(endpoint: &Endpoint<'_>, proxies: &ProxySelector, limit: Durati
     if let Some((proxy, named_by)) = proxies.proxy_for(&endpoint.uri()) {
         let wrong = |cause: String| {
             let what = format!("the name of the outbound proxy, {}, can't be looked up ({cause})", proxy.host());
-            Wrong::new(Step::Name, what, format!("check this machine's DNS, and that {named_by} is right"))
+            Wrong::new(Step::Name, what, format!("Check this machine's DNS and the spelling of {named_by}."))
         };
         let address = addresses(proxy.host(), proxy.port(), limit).await.map_err(wrong)?.0.ip();
         return Ok(LookedUp::Proxy { proxy: proxy.to_string(), host: proxy.host().to_owned(), address });
@@ -155,7 +160,7 @@ async fn look_up(endpoint: &Endpoint<'_>, proxies: &ProxySelector, limit: Durati
     let host = endpoint.host();
     let wrong = |cause: String| {
         let what = format!("the name of {}, {host}, can't be looked up ({cause})", endpoint.service);
-        Wrong::new(Step::Name, what, format!("check this machine's DNS, and that `{}` is spelled right", endpoint.key))
+        Wrong::new(Step::Name, what, format!("Check this machine's DNS and the spelling of `{}`.", endpoint.key))
     };
     let (_, addresses) = addresses(host, endpoint.port(), limit).await.map_err(wrong)?;
     Ok(LookedUp::Service { host: host.to_owned(), addresses })
@@ -166,15 +171,15 @@ async fn addresses(host: &str, port: u16, limit: Duration) -> Result<(SocketAddr
     match tokio::time::timeout(limit, tokio::net::lookup_host((host, port))).await {
         Ok(Ok(found)) => {
             let found: Vec<SocketAddr> = found.collect();
-            let first = found.first().copied().ok_or_else(|| "it has no address".to_owned())?;
+            let first = found.first().copied().ok_or_else(|| "the name has no address".to_owned())?;
             Ok((first, found))
         }
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", limit.as_secs_f32())),
+        Err(_) => Err(format!("no response within {} s", limit.as_secs_f32())),
     }
 }
 
-/// A socket that leads to the service.
+/// A connection to the service.
 async fn connect(
     endpoint: &Endpoint<'_>,
     looked_up: &LookedUp,
@@ -187,15 +192,17 @@ async fn connect(
             .map(TokioIo::into_inner)
             .map_err(|error| entra::unreached(&endpoint.unreachable(error.as_ref())));
     };
-    // The first address that answers, as a client would.
+    // Like a client, use the first address that accepts the connection.
     let mut last = None;
     for address in addresses {
         match tokio::time::timeout(limit, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(SharedSocket(Arc::new(stream))),
             Ok(Err(error)) => last = Some(error),
             Err(_) => {
-                last =
-                    Some(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs_f32())))
+                last = Some(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("no response within {} s", limit.as_secs_f32()),
+                ))
             }
         }
     }
@@ -205,8 +212,8 @@ async fn connect(
         Step::Connection,
         format!("{service} at {authority} can't be reached{cause}"),
         format!(
-            "let this machine connect to port {} of {}, or name the outbound proxy with `outbound_proxy`: ask who keeps the firewall; check \
-             `{key}` if it is not Microsoft's own",
+            "Ask the administrator of the firewall to let this machine connect to port {} of {}. If connections must go \
+             through an outbound proxy, name it with `outbound_proxy`. If `{key}` is set, check its value.",
             endpoint.port(),
             endpoint.host()
         ),

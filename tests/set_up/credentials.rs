@@ -59,11 +59,11 @@ async fn assert_works(prepared: &Prepared, variables: &[(&str, &str)], doctor: &
 #[tokio::test]
 async fn a_certificate_is_called_one_and_so_is_what_is_wrong_with_it() {
     let prepared = with_certificate().await;
-    assert_works(&prepared, &[], "Entra takes the certificate, which ends on 20", "certificate").await;
+    assert_works(&prepared, &[], "Entra accepts the certificate, which expires on 20", "certificate").await;
 
     write(&prepared, "app.key", &Key::Second.pkcs8());
     let said = command(&prepared, &["doctor"]).await.output;
-    for part in ["✗  8. Credential", "holds the key of another certificate", "with `client_certificate`"] {
+    for part in ["✗  8. Credential", "holds the key of another certificate", "With `client_certificate`"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!said.contains("secret"), "{said}");
@@ -94,11 +94,11 @@ async fn a_federated_token_is_called_one() {
         "iss": issuer, "sub": subject, "aud": "api://AzureADTokenExchange", "iat": now, "nbf": now, "exp": now + 600,
     });
     write(&prepared, "token.txt", &Key::First.token(&claims));
-    assert_works(&prepared, &[], "Entra takes the federated token", "federated token").await;
+    assert_works(&prepared, &[], "Entra accepts the federated token", "federated token").await;
 
     std::fs::remove_file(prepared.folder.path().join("token.txt")).unwrap();
     let said = command(&prepared, &["doctor"]).await.output;
-    for part in ["✗  8. Credential", "the federated token can't be read", "whatever keeps the token fresh"] {
+    for part in ["✗  8. Credential", "the federated token can't be read", "still being renewed"] {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
@@ -109,8 +109,13 @@ async fn a_managed_identity_is_called_one() {
     let service = prepared.simulator.identity_service(Vec::new()).await.unwrap();
     let endpoint = service.app_service();
     let variables = [("IDENTITY_ENDPOINT", endpoint.as_str()), ("IDENTITY_HEADER", IDENTITY_HEADER)];
-    assert_works(&prepared, &variables, "Azure gives this machine a token of the managed identity", "managed identity")
-        .await;
+    assert_works(
+        &prepared,
+        &variables,
+        "Azure issues this machine a token of the managed identity",
+        "managed identity",
+    )
+    .await;
 
     let nowhere = [("IDENTITY_ENDPOINT", "http://127.0.0.1:9/x"), ("IDENTITY_HEADER", "x")];
     let said = command_with(&prepared, &["doctor"], &nowhere).await.output;
@@ -160,7 +165,7 @@ async fn each_application_of_several_is_looked_at_by_name() {
     assert_eq!(ended.code, Some(1));
     let wrong: Vec<&str> = ended.output.lines().filter(|line| line.contains('✗')).collect();
     assert!(matches!(wrong.as_slice(), [line] if line.contains(&format!("application {own}: "))), "{}", ended.output);
-    assert!(ended.output.contains(&format!("application {OTHER}, /api: api/v2.0 answers")), "{}", ended.output);
+    assert!(ended.output.contains(&format!("application {OTHER}, /api: api/v2.0 responds")), "{}", ended.output);
     let ended = command(&prepared, &["token"]).await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.errors.contains(&format!("application {own}: Entra issued no token")), "{}", ended.errors);

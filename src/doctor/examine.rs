@@ -1,0 +1,57 @@
+//! All checks of a connector, in order.
+
+use std::time::Duration;
+
+use super::business_central;
+use super::entra::{tenant, token};
+use super::findings::{Findings, Wrong};
+use super::network::{Endpoint, network};
+use crate::config::{Connector, Route};
+use crate::entra::Application;
+use crate::guide::Step;
+use crate::outbound::{HttpClient, OutboundError, ProxySelector};
+
+/// Checks the set-up of one connector and its routes as far as possible.
+///
+/// A wrong clock and a failing route stop no other check. Any other mistake ends the checks, or those of one
+/// application of several.
+pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Findings<'_>) {
+    let endpoints =
+        [Endpoint::entra(&connector.application.authority), Endpoint::business_central(&connector.base_url)];
+    let connect = connector.timeouts.connect;
+    let proxies = match ProxySelector::new(&connector.outbound_proxy) {
+        Ok(proxies) => proxies,
+        Err(error) => return findings.failed(unusable(&error.into()), Duration::ZERO),
+    };
+    if !network(&endpoints, connector.ca_file.as_deref(), &proxies, connect, findings).await {
+        return;
+    }
+    let http = match HttpClient::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connect) {
+        Ok(http) => http,
+        Err(error) => return findings.failed(unusable(&error), Duration::ZERO),
+    };
+    let Application { authority, tenant_id, .. } = &connector.application;
+    if !tenant(&http, authority, tenant_id, findings).await {
+        return;
+    }
+    for application in connector.applications() {
+        if !connector.other_applications.is_empty() {
+            findings.common_subject = Some(format!("application {}", application.client_id));
+        }
+        if let Some(mut token) = token(&http, application, connector.timeouts.token, findings).await
+            && token.has_role
+        {
+            let client = application.client_id;
+            business_central::examine(&http, connector, client, routes, &mut token, findings).await;
+        }
+    }
+    findings.common_subject = None;
+}
+
+/// The mistake behind an HTTP client that can't be created.
+pub fn unusable(error: &OutboundError) -> Wrong {
+    match error {
+        OutboundError::Tls(error) => Wrong::at(Step::Tls, error.to_string()),
+        OutboundError::Environment(error) => Wrong::at(Step::Connection, error.to_string()),
+    }
+}
