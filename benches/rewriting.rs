@@ -1,10 +1,10 @@
-//! The scanner alone, in bytes per second: pieces in, pieces out, no HTTP.
+//! Measures the rewriter without HTTP, in bytes per second.
 //!
-//! "search" is memmem over the same pieces, the speed nothing can beat.
+//! "search" runs memmem over the same pieces, as an upper bound.
 
 use std::hint::black_box;
 
-use bcproxy::proxy::rewrite::{Address, Document, Output, Rewriter};
+use bcproxy::proxy::rewrite::{Document, Link, Output, Rewriter};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use memchr::memmem::Finder;
@@ -13,7 +13,7 @@ const AUTHORITIES: [&str; 2] = ["api.businesscentral.dynamics.com", "gateway.exa
 const ROOT: &str = "https://api.businesscentral.dynamics.com/v2.0/contoso.onmicrosoft.com/Production";
 const MIB: usize = 1024 * 1024;
 
-/// Customers up to 1 MiB: two links each when linked, 2,000 together.
+/// A page of 1,000 customers, 1 MiB in total. If `linked`, each has two links.
 fn page(linked: bool) -> String {
     let mut page = format!(r#"{{"@odata.context":"{ROOT}/api/v2.0/$metadata#companies(1)/customers","value":["#);
     for number in 0..1000 {
@@ -40,8 +40,8 @@ fn wsdl() -> String {
     format!("<definitions>{}{address}</definitions>", field.repeat(MIB / field.len()))
 }
 
-fn local(address: Address<'_>) -> Option<String> {
-    let rest = address.path.strip_prefix("/v2.0/contoso.onmicrosoft.com/Production")?;
+fn local(link: Link<'_>) -> Option<String> {
+    let rest = link.path.strip_prefix("/v2.0/contoso.onmicrosoft.com/Production")?;
     Some(["http://erp-gw:8080/api", rest].concat())
 }
 
@@ -54,13 +54,13 @@ fn rewriting(criterion: &mut Criterion) {
     let batch = format!(r#"{{"responses":[{{"id":"1","status":200,"headers":{{}},"body":{linked}}}]}}"#);
     let binary = "x0123456789abcde".repeat(MIB / 16);
     for (name, document, body, size) in [
-        ("json/2,000 addresses/whole", Document::Json, &linked, 2 * MIB),
-        ("json/2,000 addresses/16 KiB pieces", Document::Json, &linked, 16 * 1024),
-        ("json/2,000 addresses/4 KiB pieces", Document::Json, &linked, 4 * 1024),
+        ("json/2,000 links/whole", Document::Json, &linked, 2 * MIB),
+        ("json/2,000 links/16 KiB pieces", Document::Json, &linked, 16 * 1024),
+        ("json/2,000 links/4 KiB pieces", Document::Json, &linked, 4 * 1024),
         ("json/etags only/16 KiB pieces", Document::Json, &plain, 16 * 1024),
         ("json/no annotation/16 KiB pieces", Document::Json, &format!("{{\"{binary}"), 16 * 1024),
-        ("batch/2,000 addresses/16 KiB pieces", Document::JsonBatch, &batch, 16 * 1024),
-        ("wsdl/one address/16 KiB pieces", Document::Wsdl, &wsdl(), 16 * 1024),
+        ("batch/2,000 links/16 KiB pieces", Document::JsonBatch, &batch, 16 * 1024),
+        ("wsdl/one link/16 KiB pieces", Document::Wsdl, &wsdl(), 16 * 1024),
     ] {
         let pieces = pieces(body, size);
         let mut group = criterion.benchmark_group(name);

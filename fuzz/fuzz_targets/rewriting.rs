@@ -1,7 +1,7 @@
-//! An answer's body comes out the same wherever it is cut, and untouched when no address is turned.
+//! The output does not depend on where a body is cut. Without a mapped link, the body is unchanged.
 #![no_main]
 
-use bcproxy::proxy::rewrite::{Address, Document, Output, Rewriter};
+use bcproxy::proxy::rewrite::{Document, Link, Output, Rewriter};
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 
@@ -15,11 +15,11 @@ fuzz_target!(|input: (u8, usize, &[u8])| {
     };
     let cut = cut % (body.len() + 1);
     assert_eq!(rewritten(document, body, cut, |_| None), body);
-    let local = |address: Address<'_>| Some(format!("http://erp{}", address.path));
+    let local = |link: Link<'_>| Some(format!("http://erp{}", link.path));
     assert_eq!(rewritten(document, body, cut, local), rewritten(document, body, 0, local));
 });
 
-fn rewritten(document: Document, body: &[u8], cut: usize, map: impl FnMut(Address<'_>) -> Option<String>) -> Vec<u8> {
+fn rewritten(document: Document, body: &[u8], cut: usize, map: impl FnMut(Link<'_>) -> Option<String>) -> Vec<u8> {
     let mut rewriter = Rewriter::new(document, &["bc"], map);
     let mut output = Output::default();
     let (before, after) = body.split_at(cut);

@@ -1,4 +1,4 @@
-//! Malformed, cut and endless bodies; and what holds for every body.
+//! Malformed, truncated and very large bodies, and properties that hold for every body.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use super::*;
 const ADDRESS: &str = "https://api.businesscentral.dynamics.com/v2.0/T/Production/x";
 
 #[test]
-fn what_is_cut_or_broken_stays_as_it_is() {
+fn truncated_and_malformed_links_are_unchanged() {
     for end in [
         "",
         r"\",
@@ -25,41 +25,41 @@ fn what_is_cut_or_broken_stays_as_it_is() {
         r#"\u00zz""#,
     ] {
         for beginning in [ADDRESS, "https:", "https://api.businesscentral.dynamics.com"] {
-            check_untouched(Document::Json, &format!(r#"{{"@odata.id":"{beginning}{end}"#));
-            check_untouched(Document::JsonBatch, &format!(r#"{{"@odata.id":"{beginning}{end}"#));
+            check_unchanged(Document::Json, &format!(r#"{{"@odata.id":"{beginning}{end}"#));
+            check_unchanged(Document::JsonBatch, &format!(r#"{{"@odata.id":"{beginning}{end}"#));
         }
     }
     for end in ["", "&", "&#", "&#xfc", "&amp", "&nope;'", "&#0;'", "&#x110000;'", "<'", "&#00000000000252;'", "\n<'"] {
-        check_untouched(Document::Wsdl, &format!("<address location='{ADDRESS}{end}"));
-        check_untouched(Document::Atom, &format!("<feed><link href='{ADDRESS}{end}"));
+        check_unchanged(Document::Wsdl, &format!("<address location='{ADDRESS}{end}"));
+        check_unchanged(Document::Atom, &format!("<feed><link href='{ADDRESS}{end}"));
     }
 }
 
 #[test]
-fn a_body_that_is_not_what_it_claims_stays_as_it_is() {
+fn a_body_of_another_kind_is_unchanged() {
     let json = format!(r#""@odata.id":"{ADDRESS}""#);
-    check_untouched(Document::Json, &format!("<html>{json}"));
-    check_untouched(Document::Json, &json);
-    check_untouched(Document::JsonBatch, &format!("<html>{{{json}}}"));
-    check_untouched(Document::JsonBatch, &format!("{{]{{{json}}}"));
-    check_untouched(Document::JsonBatch, &format!("}}{{{json}}}"));
+    check_unchanged(Document::Json, &format!("<html>{json}"));
+    check_unchanged(Document::Json, &json);
+    check_unchanged(Document::JsonBatch, &format!("<html>{{{json}}}"));
+    check_unchanged(Document::JsonBatch, &format!("{{]{{{json}}}"));
+    check_unchanged(Document::JsonBatch, &format!("}}{{{json}}}"));
     let xml = format!("<address location='{ADDRESS}'/>");
     for beginning in
         ["< a>", "<a b>", "<a b=c>", "<a =''>", "<!DOCTYPE a [", "<!-x>", "<a b='<'>", "</a<", "<1>", "<a\"'/>"]
     {
-        check_untouched(Document::Wsdl, &format!("{beginning}{xml}"));
+        check_unchanged(Document::Wsdl, &format!("{beginning}{xml}"));
     }
 }
 
 #[test]
-fn a_byte_order_mark_is_no_hindrance() {
+fn a_byte_order_mark_is_skipped() {
     let json = |address| format!("\u{feff} \r\n{{\"@odata.id\":\"{address}\"}}");
     check(Document::Json, &json(ADDRESS), &json("http://erp:8080/bc/x"));
     check(Document::JsonBatch, &json(ADDRESS), &json("http://erp:8080/bc/x"));
 }
 
 #[test]
-fn an_escaped_quotation_mark_ends_no_value_wherever_it_is_cut() {
+fn an_escaped_quotation_mark_never_ends_a_value() {
     for document in [Document::Json, Document::JsonBatch] {
         let body = |address: &str| {
             format!(r#"{{"@odata.id":"https:\"","a":"b","@odata.id":"{address}?a=\"b\\","@odata.id":"{address}"}}"#)
@@ -75,7 +75,7 @@ fn an_escaped_quotation_mark_ends_no_value_wherever_it_is_cut() {
 }
 
 #[test]
-fn invalid_utf_8_passes() {
+fn invalid_utf_8_is_unchanged() {
     let body =
         [br#"{"name":"M"#.as_slice(), b"\xfc\xff", br#"ller","@odata.id":"#, b"\"", ADDRESS.as_bytes(), b"\xfc\",\""]
             .concat();
@@ -85,7 +85,7 @@ fn invalid_utf_8_passes() {
 }
 
 #[test]
-fn an_address_is_replaced_up_to_64_kib() {
+fn links_up_to_64_kib_are_rewritten() {
     for (padding, is_replaced) in [(65_536 - ADDRESS.len(), true), (65_537 - ADDRESS.len(), false), (300_000, false)] {
         let body =
             |address: &str| format!(r#"{{"@odata.id":"{address}{}","@odata.id":"{ADDRESS}"}}"#, "a".repeat(padding));
@@ -102,7 +102,7 @@ fn an_address_is_replaced_up_to_64_kib() {
 }
 
 #[test]
-fn only_an_address_under_way_is_held() {
+fn only_an_incomplete_link_is_buffered() {
     for (document, beginning) in [
         (Document::Json, r#"{"a":"b@odata.i","@odata.id"   :  ""#),
         (Document::JsonBatch, r#"{"responses":[{"headers":{"location":""#),
@@ -113,29 +113,29 @@ fn only_an_address_under_way_is_held() {
         let mut output = Output::default();
         for byte in beginning.bytes() {
             rewriter.push(&Bytes::from(vec![byte]), &mut output);
-            assert_eq!(taken(&mut output).concat(), [byte], "{beginning}");
+            assert_eq!(drain(&mut output).concat(), [byte], "{beginning}");
         }
         rewriter.push(&Bytes::from("https://api.b"), &mut output);
         assert!(output.is_empty(), "{output:?}");
         rewriter.push(&Bytes::from("x"), &mut output);
-        assert_eq!(taken(&mut output).concat(), b"https://api.bx");
+        assert_eq!(drain(&mut output).concat(), b"https://api.bx");
     }
 }
 
 #[test]
-fn untouched_stretches_are_not_copied() {
+fn long_unchanged_ranges_are_not_copied() {
     let body = Bytes::from(format!(r#"{{"a":"{0}","@odata.id":"{ADDRESS}","b":"{0}"}}"#, "x".repeat(10_000)));
     let (begin, end) = (body.as_ptr().addr(), body.as_ptr().addr() + body.len());
     let mut output = Output::default();
     Rewriter::new(Document::Json, &AUTHORITIES, local).push(&body, &mut output);
-    let out = taken(&mut output);
+    let out = drain(&mut output);
     let shared: usize =
         out.iter().filter(|piece| (begin..end).contains(&piece.as_ptr().addr())).map(|piece| piece.len()).sum();
     assert!(out.len() == 3 && shared > 20_000, "{out:?}");
 }
 
 #[test]
-fn small_pieces_are_joined_and_none_grows_without_bound() {
+fn small_pieces_are_joined_up_to_a_limit() {
     let record = format!(r#"{{"@odata.id":"{ADDRESS}(1)","name":"{}"}},"#, "x".repeat(300));
     let mut rewriter = Rewriter::new(Document::Json, &AUTHORITIES, local);
     let (mut output, mut sizes) = (Output::default(), Vec::new());
@@ -147,45 +147,45 @@ fn small_pieces_are_joined_and_none_grows_without_bound() {
     assert!(sizes.len() > 2 && sizes.iter().all(|size| (60_000..=65_536).contains(size)), "{sizes:?}");
 }
 
-/// Like [`local`], but what begins like the first address it saw is known from then on, as far as it goes on with letters and digits.
+/// Like [`local`], but remembers the first link as a known prefix. It applies if only letters and digits follow.
 #[derive(Default)]
-struct Knowing {
-    seen: Option<(String, String)>,
+struct WithKnownPrefix {
+    first: Option<(String, String)>,
 }
 
-impl Turn for Knowing {
-    fn turn(&mut self, address: Address<'_>) -> Option<String> {
-        let local = local(address)?;
-        self.seen.get_or_insert_with(|| (address.location.to_owned(), local.clone()));
+impl LinkMap for WithKnownPrefix {
+    fn map(&mut self, link: Link<'_>) -> Option<String> {
+        let local = local(link)?;
+        self.first.get_or_insert_with(|| (link.location.to_owned(), local.clone()));
         Some(local)
     }
 
-    fn known(&self, value: &[u8]) -> Option<Known<'_>> {
-        let (beginning, replacement) = self.seen.as_ref()?;
-        let rest = value.strip_prefix(beginning.as_bytes())?;
-        let rest = rest.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len());
-        Some(Known { beginning: beginning.len(), replacement, rest })
+    fn known_prefix(&self, value: &[u8]) -> Option<KnownPrefix<'_>> {
+        let (prefix, replacement) = self.first.as_ref()?;
+        let rest = value.strip_prefix(prefix.as_bytes())?;
+        let rest_length = rest.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        Some(KnownPrefix { length: prefix.len(), replacement, rest_length })
     }
 }
 
 #[test]
-fn what_is_known_comes_out_as_what_is_looked_at() {
+fn a_known_prefix_gives_the_same_output() {
     for rest in ["", "1", "12345", "(1)", "1?a=b", "1#a", "\\/1", "1\\u00fc", "&#x41;1", "/y", " ", "\n", "é"] {
         let json = format!(r#"{{"@odata.id":"{ADDRESS}","@odata.id":"{ADDRESS}{rest}","@odata.id":"{ADDRESS}"}}"#);
         let xml = format!("<a><address location='{ADDRESS}'/><address location=\"{ADDRESS}{rest}\"/></a>");
         for (document, body) in [(Document::Json, &json), (Document::JsonBatch, &json), (Document::Wsdl, &xml)] {
             let expected = rewritten_in_pieces(document, body.as_bytes(), &[], local);
             for cut in 0..body.len() {
-                let out = rewritten_in_pieces(document, body.as_bytes(), &[cut], Knowing::default());
+                let out = rewritten_in_pieces(document, body.as_bytes(), &[cut], WithKnownPrefix::default());
                 assert_eq!(out, expected, "{body} cut at {cut}");
             }
         }
     }
 }
 
-/// Bytes made of what means something to one scanner or another, in any order.
-fn soup() -> impl Strategy<Value = Vec<u8>> {
-    let bits = prop::sample::select(vec![
+/// Tokens of all document formats, in random order.
+fn token_soup() -> impl Strategy<Value = Vec<u8>> {
+    let tokens = prop::sample::select(vec![
         "{",
         "}",
         "[",
@@ -244,15 +244,15 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
         "&#x41;",
         "<d:id>",
     ]);
-    let bit = prop_oneof![
-        8 => bits.prop_map(|bit| bit.as_bytes().to_vec()),
+    let token = prop_oneof![
+        8 => tokens.prop_map(|token| token.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..4),
     ];
     (
         prop::sample::select(vec!["", "{", "<a>", "<feed>", "{\"responses\":[{\"headers\":{"]),
-        prop::collection::vec(bit, 0..40),
+        prop::collection::vec(token, 0..40),
     )
-        .prop_map(|(beginning, bits)| [beginning.as_bytes().to_vec(), bits.concat()].concat())
+        .prop_map(|(beginning, tokens)| [beginning.as_bytes().to_vec(), tokens.concat()].concat())
 }
 
 fn cuts_of(body: &[u8], seeds: &[prop::sample::Index]) -> Vec<usize> {
@@ -261,19 +261,19 @@ fn cuts_of(body: &[u8], seeds: &[prop::sample::Index]) -> Vec<usize> {
     cuts
 }
 
-/// Swaps one authority for another, so that the way back is the same map.
-fn swap(address: Address<'_>) -> Option<String> {
+/// Swaps two authorities. Applying it twice gives the original link.
+fn swap(link: Link<'_>) -> Option<String> {
     let there = format!("https://{HOST}/");
     let back = "https://gateway.example:8443/local/";
-    match (address.location.strip_prefix(&there), address.location.strip_prefix(back)) {
+    match (link.location.strip_prefix(&there), link.location.strip_prefix(back)) {
         (Some(rest), _) => Some(format!("{back}{rest}")),
         (_, Some(rest)) => Some(format!("{there}{rest}")),
         _ => None,
     }
 }
 
-/// What may stand in an address behind its authority.
-fn rest_of_address() -> impl Strategy<Value = String> {
+/// The part of a link after its authority.
+fn rest_of_link() -> impl Strategy<Value = String> {
     "[a-z/ü'()%0-9]{0,20}(\\?[a-z=&$?/ü]{0,20})?(#[a-z/#?]{0,9})?"
 }
 
@@ -281,7 +281,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn cuts_change_nothing(body in soup(), seeds in prop::collection::vec(any::<prop::sample::Index>(), 0..9)) {
+    fn cuts_change_nothing(body in token_soup(), seeds in prop::collection::vec(any::<prop::sample::Index>(), 0..9)) {
         for document in KINDS {
             let whole = rewritten_in_pieces(document, &body, &[], local);
             let in_pieces = rewritten_in_pieces(document, &body, &cuts_of(&body, &seeds), local);
@@ -292,18 +292,18 @@ proptest! {
     }
 
     #[test]
-    fn where_nothing_is_mapped_nothing_changes(
-        body in prop_oneof![soup(), prop::collection::vec(any::<u8>(), 0..300)],
+    fn without_mapped_links_nothing_changes(
+        body in prop_oneof![token_soup(), prop::collection::vec(any::<u8>(), 0..300)],
         seeds in prop::collection::vec(any::<prop::sample::Index>(), 0..9),
     ) {
         for document in KINDS {
-            prop_assert_eq!(&body, &rewritten_in_pieces(document, &body, &cuts_of(&body, &seeds), |_: Address<'_>| None));
+            prop_assert_eq!(&body, &rewritten_in_pieces(document, &body, &cuts_of(&body, &seeds), |_: Link<'_>| None));
         }
     }
 
     #[test]
-    fn addresses_mapped_back_give_the_body_again(
-        rests in prop::collection::vec((rest_of_address(), "[ -~ü]{0,40}", 0..4_u8), 0..9),
+    fn swapping_twice_restores_the_body(
+        rests in prop::collection::vec((rest_of_link(), "[ -~ü]{0,40}", 0..4_u8), 0..9),
         seeds in prop::collection::vec(any::<prop::sample::Index>(), 0..9),
     ) {
         let address = |rest: &str| format!("https://{HOST}/{rest}");

@@ -1,4 +1,4 @@
-//! The scanners beside parsers that understand the whole document: they must find the same places, whatever the data says.
+//! Compares the scanners with full parsers. Both must find the same links, regardless of the data.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -8,9 +8,9 @@ use super::*;
 const ADDRESS: &str = "https://api.businesscentral.dynamics.com/v2.0/T/Production/x";
 const LOCAL: &str = "http://erp:8080/bc/x";
 
-/// Texts made of what could fool a scanner.
+/// Texts that could mislead a scanner.
 fn text() -> impl Strategy<Value = String> {
-    let bits = prop::sample::select(vec![
+    let tokens = prop::sample::select(vec![
         "\"",
         "\\",
         "/",
@@ -47,7 +47,7 @@ fn text() -> impl Strategy<Value = String> {
         "<address location=\"",
     ]);
     prop_oneof![
-        3 => prop::collection::vec(bits, 0..6).prop_map(|bits| bits.concat()),
+        3 => prop::collection::vec(tokens, 0..6).prop_map(|tokens| tokens.concat()),
         2 => Just(ADDRESS.to_owned()),
         1 => prop::sample::select(vec!["location", "Content-Location", "headers", "responses"]).prop_map(str::to_owned),
     ]
@@ -79,7 +79,7 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Any object or array; or an answer to a batch around some.
+/// Any object or array, or a batch response that contains some.
 fn document() -> impl Strategy<Value = Value> {
     let headers = prop::collection::vec((key(), json()), 0..6)
         .prop_map(|members| Value::from(members.into_iter().collect::<Map<_, _>>()));
@@ -91,32 +91,32 @@ fn document() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Replaces by the meaning of the document. `way`: the keys and `[` from the root to here.
-fn replace(value: &mut Value, way: &mut Vec<String>, is_batch: bool) {
+/// Rewrites the links of a parsed document. `path`: the keys, and `[` for an array, from the root to here.
+fn replace(value: &mut Value, path: &mut Vec<String>, is_batch: bool) {
     match value {
         Value::Array(items) => {
-            way.push("[".to_owned());
-            items.iter_mut().for_each(|item| replace(item, way, is_batch));
-            way.pop();
+            path.push("[".to_owned());
+            items.iter_mut().for_each(|item| replace(item, path, is_batch));
+            path.pop();
         }
         Value::Object(members) => {
             for (key, value) in members.iter_mut() {
                 let is_link =
                     key.ends_with("@odata.id") || key.ends_with("@odata.editLink") || key.ends_with("@odata.nextLink");
                 let is_header = is_batch
-                    && matches!(way.as_slice(), [a, b, c] if a == "responses" && b == "[" && c == "headers")
+                    && matches!(path.as_slice(), [a, b, c] if a == "responses" && b == "[" && c == "headers")
                     && ["location", "content-location", "odata-entityid"].contains(&key.to_ascii_lowercase().as_str());
                 match value {
                     Value::String(text) if text.starts_with(ADDRESS) && (is_link || is_header) => {
-                        // Addresses with control characters stay; only the part before query and fragment would change.
+                        // Links with control characters are unchanged. Query and fragment always are.
                         if !text.contains('\n') {
                             *text = text.replacen(ADDRESS, LOCAL, 1);
                         }
                     }
                     _ => {
-                        way.push(key.clone());
-                        replace(value, way, is_batch);
-                        way.pop();
+                        path.push(key.clone());
+                        replace(value, path, is_batch);
+                        path.pop();
                     }
                 }
             }
@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn xml_text_is_never_touched(data in prop::collection::vec((text(), text()), 0..5)) {
+    fn xml_text_is_never_changed(data in prop::collection::vec((text(), text()), 0..5)) {
         let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&apos;");
         let data: Vec<_> = data.iter().map(|(value, attribute)| {
             let (value, attribute) = (escape(value), escape(attribute));

@@ -1,4 +1,4 @@
-//! One document of each kind with every place an address has, and data that looks like one.
+//! One document of each kind with every type of link, and data that looks like links.
 
 use std::cell::RefCell;
 
@@ -77,17 +77,17 @@ const JSON_LOCAL: &str = r#"{
 }"#;
 
 #[test]
-fn json_has_links_in_annotations_only() {
+fn json_links_are_in_annotations_only() {
     check(Document::Json, JSON, JSON_LOCAL);
 }
 
 #[test]
-fn a_batch_reader_sees_the_same_links() {
+fn the_batch_scanner_finds_the_same_links() {
     check(Document::JsonBatch, JSON, JSON_LOCAL);
 }
 
 #[test]
-fn a_batch_has_addresses_in_the_headers_of_its_parts_only() {
+fn batch_links_are_also_in_the_headers_of_parts() {
     let body = r#"{"responses":[
  {"id":"1","status":201,"headers":{"location":"https://api.businesscentral.dynamics.com/v2.0/T/Production/a","Content-Location":"https:\/\/api.businesscentral.dynamics.com\/v2.0\/T\/Production\/b",
   "ODATA-ENTITYID":"https://api.businesscentral.dynamics.com/v2.0/T/Production/c","x-location":"https://api.businesscentral.dynamics.com/v2.0/T/Production/d",
@@ -117,7 +117,7 @@ fn a_batch_has_addresses_in_the_headers_of_its_parts_only() {
 }
 
 #[test]
-fn wsdl_has_its_service_and_its_imports() {
+fn wsdl_links_are_services_and_imports() {
     check(
         Document::Wsdl,
         r#"<?xml version="1.0" encoding="utf-8"?><?note <address location="https://api.businesscentral.dynamics.com/v2.0/T/Production/1"/> ?>
@@ -146,7 +146,7 @@ fn wsdl_has_its_service_and_its_imports() {
 }
 
 #[test]
-fn a_service_found_by_its_local_name() {
+fn services_are_found_by_their_local_name() {
     for name in ["address", "soap:address", "soap12:address", "x:address"] {
         let document = |at: &str| format!("<d><port><{name} a='b' location=\"{at}\" xmlns=\"urn:x\"/></port></d>");
         check(
@@ -158,7 +158,7 @@ fn a_service_found_by_its_local_name() {
 }
 
 #[test]
-fn discovery_may_hold_unescaped_spaces() {
+fn discovery_links_may_contain_unescaped_spaces() {
     check(
         Document::Wsdl,
         r#"<discovery xmlns="http://schemas.xmlsoap.org/disco/"><contractRef xmlns="http://schemas.xmlsoap.org/disco/scl/" ref="https://api.businesscentral.dynamics.com/v2.0/T/Production/WS/CRONUS International Ltd/Page/Customer" docRef='https://api.businesscentral.dynamics.com/v2.0/T/Production/WS/M&#252;ller &lt;Ä&gt;/Page/X' />
@@ -169,8 +169,8 @@ fn discovery_may_hold_unescaped_spaces() {
 }
 
 #[test]
-fn real_wsdl_has_one_address() {
-    // The form of the documents in the field: everything in one line, the namespace behind the address.
+fn a_real_wsdl_has_one_link() {
+    // As real documents are written: on one line, with the namespace after the address.
     let real = |at: &str| {
         format!(
             r#"<service name="RF_Functions"><port name="RF_Functions_Port" binding="tns:RF_Functions_Binding"><address location="{at}" xmlns="http://schemas.xmlsoap.org/wsdl/soap/"/></port></service></definitions>"#
@@ -184,7 +184,7 @@ fn real_wsdl_has_one_address() {
 }
 
 #[test]
-fn atom_has_bases_links_media_and_ids() {
+fn atom_links_are_bases_links_media_and_ids() {
     let body = r#"<?xml version="1.0"?><feed xml:base="https://api.businesscentral.dynamics.com/v2.0/T/Production/0/" xmlns="http://www.w3.org/2005/Atom" xmlns:d="x" xmlns:m="y">
 <title type="text">https://api.businesscentral.dynamics.com/v2.0/T/Production/n1</title><id>
  https://api.businesscentral.dynamics.com/v2.0/T/Production/1
@@ -208,24 +208,24 @@ fn atom_has_bases_links_media_and_ids() {
 }
 
 #[test]
-fn an_atom_service_document_lists_its_collections() {
+fn an_atom_service_document_links_its_collections() {
     check(
         Document::Atom,
         r#"<app:service xml:base="https://gateway.example:8443/v2.0/T/Production/a" xmlns:app="x"><app:workspace><app:collection href="https://api.businesscentral.dynamics.com/v2.0/T/Production/b"><a:title>c</a:title></app:collection></app:workspace></app:service>"#,
         r#"<app:service xml:base="http://erp:8080/bc/a" xmlns:app="x"><app:workspace><app:collection href="http://erp:8080/bc/b"><a:title>c</a:title></app:collection></app:workspace></app:service>"#,
     );
-    // A property that was asked for alone is data.
-    check_untouched(
+    // A property requested on its own is data.
+    check_unchanged(
         Document::Atom,
         r#"<d:id xmlns:d="x">https://api.businesscentral.dynamics.com/v2.0/T/Production/b</d:id>"#,
     );
 }
 
 #[test]
-fn the_map_sees_the_address_unescaped() {
+fn the_map_gets_unescaped_links() {
     let seen = RefCell::new(Vec::new());
-    let note = |address: Address<'_>| {
-        seen.borrow_mut().push(format!("{} | {} | {:?}", address.location, address.path, address.query));
+    let note = |link: Link<'_>| {
+        seen.borrow_mut().push(format!("{} | {} | {:?}", link.location, link.path, link.query));
         None
     };
     let json = br##"{"@odata.id":"https:\u002f\/gateway.example:8443","@odata.id":"https://api.businesscentral.dynamics.com:443/M\u00fcller\ud83d\ude00?a=\u0026\"#b?c","@odata.id":"https://api.businesscentral.dynamics.com#x?y"}"##;
@@ -244,9 +244,9 @@ fn the_map_sees_the_address_unescaped() {
 }
 
 #[test]
-fn the_replacement_is_escaped_in_the_style_found() {
+fn the_replacement_is_escaped_like_the_original() {
     let replace = |document, body: &str, with: &str| {
-        let out = rewritten_in_pieces(document, body.as_bytes(), &[], |_: Address<'_>| Some(with.to_owned()));
+        let out = rewritten_in_pieces(document, body.as_bytes(), &[], |_: Link<'_>| Some(with.to_owned()));
         String::from_utf8(out).unwrap()
     };
     for (found, written) in [

@@ -3,81 +3,80 @@
 use std::collections::VecDeque;
 
 use super::links::Links;
-use crate::proxy::rewrite::{Address, Known, Turn};
+use crate::proxy::rewrite::{KnownPrefix, Link, LinkMap};
 
-/// Rewrites the links of one body. A page holds thousands that differ only in their keys, so the part up to the entity
-/// set is rewritten
-/// once and reused.
+/// Rewrites the links of one body. A page contains thousands of links that differ only in their keys. So the part up to
+/// the entity set is rewritten once and reused.
 pub struct LinkRewriter {
     links: Links,
-    /// Whether there was a link already: of a single link, nothing would be reused.
+    /// Whether a link was rewritten before. The entity set of a single link would never be reused, so it is not stored.
     has_rewritten: bool,
-    /// The latest entity sets, at most [`KNOWN_SETS`].
-    known: VecDeque<KnownSet>,
+    /// The most recent entity sets, at most [`MAX_ENTITY_SETS`].
+    entity_sets: VecDeque<EntitySet>,
 }
 
 /// The URL of an entity set, upstream and local.
-struct KnownSet {
+struct EntitySet {
     upstream: String,
     local: String,
 }
 
 impl LinkRewriter {
     pub fn new(links: Links) -> Self {
-        Self { links, has_rewritten: false, known: VecDeque::new() }
+        Self { links, has_rewritten: false, entity_sets: VecDeque::new() }
     }
 
-    /// The entity set of a rewritten link, if it can be told apart from the key.
-    fn known_set(&self, path: &str, local: &str) -> Option<KnownSet> {
+    /// The entity set of a rewritten link, if its key can be separated.
+    fn entity_set(&self, path: &str, local: &str) -> Option<EntitySet> {
         let resource = self.links.recognize(path)?;
         let key = resource.suffix_of_set().filter(|key| plain_key(key.as_bytes()) == Some(key.len()))?;
         let (upstream, local) = (path.strip_suffix(key)?.to_owned(), local.strip_suffix(key)?.to_owned());
         let is_plain = needs_no_escaping(&upstream) && needs_no_escaping(&local);
-        (is_plain && self.links.stays_on_its_route(&local)).then_some(KnownSet { upstream, local })
+        (is_plain && self.links.stays_on_its_route(&local)).then_some(EntitySet { upstream, local })
     }
 }
 
-impl Turn for LinkRewriter {
-    fn turn(&mut self, Address { location, query, .. }: Address<'_>) -> Option<String> {
-        if let Some(known) = self.known(location.as_bytes())
-            && let Some(key) = location.get(known.beginning..).filter(|key| key.len() == known.rest)
+impl LinkMap for LinkRewriter {
+    fn map(&mut self, Link { location, query, .. }: Link<'_>) -> Option<String> {
+        if let Some(known) = self.known_prefix(location.as_bytes())
+            && let Some(key) = location.get(known.length..).filter(|key| key.len() == known.rest_length)
         {
             return Some([known.replacement, key].concat());
         }
         let local = self.links.local(location, query)?;
         if std::mem::replace(&mut self.has_rewritten, true)
-            && let Some(set) = self.known_set(location, &local)
+            && let Some(set) = self.entity_set(location, &local)
         {
-            self.known.truncate(KNOWN_SETS - 1);
-            self.known.push_front(set);
+            self.entity_sets.truncate(MAX_ENTITY_SETS - 1);
+            self.entity_sets.push_front(set);
         }
         Some(local)
     }
 
-    fn known(&self, value: &[u8]) -> Option<Known<'_>> {
-        self.known.iter().find_map(|KnownSet { upstream, local }| {
-            let rest = plain_key(value.strip_prefix(upstream.as_bytes())?)?;
-            Some(Known { beginning: upstream.len(), replacement: local, rest })
+    fn known_prefix(&self, value: &[u8]) -> Option<KnownPrefix<'_>> {
+        self.entity_sets.iter().find_map(|EntitySet { upstream, local }| {
+            let rest_length = plain_key(value.strip_prefix(upstream.as_bytes())?)?;
+            Some(KnownPrefix { length: upstream.len(), replacement: local, rest_length })
         })
     }
 }
 
-/// Enough for an entry and the entries expanded in it.
-const KNOWN_SETS: usize = 4;
+/// The number of entity sets to remember: enough for an entity and its expanded entities.
+const MAX_ENTITY_SETS: usize = 4;
 
-/// The length of what follows an entity set, if it is the same on both sides and can't change the route. That is so for
-/// keys of plain characters, and for properties.
+/// The length of the part after an entity set, if it is identical in both URLs and cannot change the route. This holds
+/// for properties and for keys of plain characters.
 fn plain_key(text: &[u8]) -> Option<usize> {
     let length = text.iter().position(|byte| !IS_PLAIN[usize::from(*byte)]).unwrap_or(text.len());
     let key = text.get(..length)?;
-    let begins = matches!(key.first(), None | Some(b'(' | b'/'));
-    // Branch-free: there is hardly ever one.
+    let starts_at_key = matches!(key.first(), None | Some(b'(' | b'/'));
+    // No branch per byte: double slashes are rare.
     let pairs = key.iter().zip(key.iter().skip(1));
     let is_doubled = pairs.fold(false, |found, (&one, &next)| found | ((one == b'/') & (next == b'/')));
-    (begins && !is_doubled && key.last() != Some(&b'/')).then_some(length)
+    (starts_at_key && !is_doubled && key.last() != Some(&b'/')).then_some(length)
 }
 
-/// The characters of plain keys, by byte: a page has a hundred thousand of them.
+/// The characters of plain keys, indexed by byte. A table is fast: a page contains a hundred thousand of them.
 const IS_PLAIN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -89,7 +88,7 @@ const IS_PLAIN: [bool; 256] = {
     table
 };
 
-/// Whether no document format escapes any of it.
+/// Whether no document format escapes any character of this text.
 fn needs_no_escaping(text: &str) -> bool {
     !text.contains(|character: char| character.is_ascii_control() || "\"'\\&<>".contains(character))
 }

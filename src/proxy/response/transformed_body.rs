@@ -125,13 +125,13 @@ impl TransformedBody {
     /// Gathers output until it is worth forwarding or no input is ready: small pieces cost the client a chunk and us a
     /// write each.
     fn poll_gather(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while !self.output.is_enough() {
+        while !self.output.is_full() {
             match self.source.poll_piece(context) {
                 Poll::Ready(Some(Ok(piece))) => {
                     self.empty_polls = 0;
                     match &mut self.rewriting {
                         Some(LinkRewriting(rewriter)) => rewriter.push(&piece, &mut self.output),
-                        None => self.output.take_in(&piece),
+                        None => self.output.append(&piece),
                     }
                     if !self.source.is_at_end() {
                         continue;

@@ -1,106 +1,107 @@
-//! What is handed on: long stretches as they came, short ones joined.
+//! The rewritten body: long ranges uncopied, short ones joined.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::Replacement;
+use super::replacement::Replacement;
 
-/// The pieces on their way out.
+/// The rewritten pieces that wait to be forwarded.
 #[derive(Debug, Default)]
 pub struct Output {
-    done: VecDeque<Bytes>,
-    /// Of all that is done, in bytes.
-    length: usize,
-    /// What follows them and may grow.
+    ready: VecDeque<Bytes>,
+    /// The length of all ready pieces, in bytes.
+    ready_bytes: usize,
+    /// The piece after them, which may grow.
     joined: Vec<u8>,
-    /// How much is likely to be joined, in bytes.
-    room: usize,
+    /// The expected length of a joined piece, in bytes.
+    joined_capacity: usize,
 }
 
-/// Shorter stretches are copied, in bytes: a slice of its own costs the socket more than the copy.
-const SHORT: usize = 8 * 1024;
+/// Shorter ranges are copied, in bytes: sending a separate slice costs more than the copy.
+const MIN_SLICE_BYTES: usize = 8 * 1024;
 
-/// What is joined goes on at this size, in bytes.
-const ENOUGH: usize = 64 * 1024;
+/// The maximum length of a joined piece, in bytes.
+const MAX_JOINED_BYTES: usize = 64 * 1024;
 
 impl Output {
-    /// The next piece that is long enough to go on its own.
+    /// Removes and returns the next ready piece.
     pub fn pop(&mut self) -> Option<Bytes> {
-        let piece = self.done.pop_front()?;
-        self.length -= piece.len();
+        let piece = self.ready.pop_front()?;
+        self.ready_bytes -= piece.len();
         Some(piece)
     }
 
+    /// Whether it contains no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Of all that is in it, in bytes.
+    /// The length of all pieces, ready or not, in bytes.
     pub fn len(&self) -> usize {
-        self.length + self.joined.len()
+        self.ready_bytes + self.joined.len()
     }
 
-    /// Whether the pieces that can go on are long enough together.
-    pub fn is_enough(&self) -> bool {
-        self.length >= ENOUGH
+    /// Whether the ready pieces have 64 KiB or more.
+    pub fn is_full(&self) -> bool {
+        self.ready_bytes >= MAX_JOINED_BYTES
     }
 
-    /// Everything that is left is to go on as it is.
+    /// Makes all pieces ready, regardless of their length.
     pub fn flush(&mut self) {
         if !self.joined.is_empty() {
             let joined = Bytes::from(std::mem::take(&mut self.joined));
-            self.push(joined);
+            self.push_ready(joined);
         }
     }
 
-    /// Hands on a piece.
-    pub fn take_in(&mut self, piece: &Bytes) {
-        self.expect(piece.len());
-        self.pass(piece, 0..piece.len());
+    /// Appends a piece unchanged.
+    pub fn append(&mut self, piece: &Bytes) {
+        self.reserve_for(piece.len());
+        self.append_range(piece, 0..piece.len());
     }
 
-    fn push(&mut self, piece: Bytes) {
-        self.length += piece.len();
-        self.done.push_back(piece);
+    fn push_ready(&mut self, piece: Bytes) {
+        self.ready_bytes += piece.len();
+        self.ready.push_back(piece);
     }
 
-    /// A piece of so many bytes comes.
-    pub(super) fn expect(&mut self, length: usize) {
-        self.room = self.room.max(length.min(ENOUGH));
+    /// Announces a piece of this length, in bytes.
+    pub(super) fn reserve_for(&mut self, length: usize) {
+        self.joined_capacity = self.joined_capacity.max(length.min(MAX_JOINED_BYTES));
     }
 
-    /// Hands on a stretch of a piece; it is copied only where it is short.
-    pub(super) fn pass(&mut self, piece: &Bytes, stretch: Range<usize>) {
-        match piece.get(stretch.clone()) {
-            Some(bytes) if bytes.len() < SHORT => self.copy(bytes),
+    /// Appends a range of a piece. Only short ranges are copied.
+    pub(super) fn append_range(&mut self, piece: &Bytes, range: Range<usize>) {
+        match piece.get(range.clone()) {
+            Some(bytes) if bytes.len() < MIN_SLICE_BYTES => self.append_bytes(bytes),
             _ => {
                 self.flush();
-                self.push(piece.slice(stretch));
+                self.push_ready(piece.slice(range));
             }
         }
     }
 
-    /// Hands on bytes that belong to no piece any more.
-    pub(super) fn copy(&mut self, bytes: &[u8]) {
-        self.make_room(bytes.len());
+    /// Appends a copy of these bytes.
+    pub(super) fn append_bytes(&mut self, bytes: &[u8]) {
+        self.make_space(bytes.len());
         self.joined.extend_from_slice(bytes);
     }
 
-    pub(super) fn write(&mut self, replacement: &Replacement) {
-        self.make_room(replacement.text.len());
+    pub(super) fn append_replacement(&mut self, replacement: &Replacement) {
+        self.make_space(replacement.text.len());
         replacement.enclosure.write(&replacement.text, &replacement.style, &mut self.joined);
     }
 
-    fn make_room(&mut self, length: usize) {
-        if self.joined.len() + length > ENOUGH {
+    fn make_space(&mut self, length: usize) {
+        if self.joined.len() + length > MAX_JOINED_BYTES {
             self.flush();
-            // There is much of this body.
-            self.room = ENOUGH;
+            // The body is large: allocate full pieces from now on.
+            self.joined_capacity = MAX_JOINED_BYTES;
         }
         if self.joined.is_empty() {
-            self.joined.reserve_exact(self.room);
+            self.joined.reserve_exact(self.joined_capacity);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Where WSDL, XML Schema and discovery documents hold addresses.
+//! The links in WSDL, XML Schema and discovery documents.
 
 use super::xml::{Vocabulary, split_name};
 
-/// The places of WSDL 1.1, XML Schema and DISCO; all are attributes without a prefix.
+/// The link attributes of WSDL 1.1, XML Schema and DISCO. None has a prefix.
 #[derive(Debug, Default)]
 pub struct Wsdl {
-    /// Those of the tag at hand that are addresses.
+    /// The attributes of the current tag that are links.
     attributes: &'static [&'static str],
 }
 
@@ -13,7 +13,7 @@ impl Vocabulary for Wsdl {
     fn open(&mut self, element: &[u8]) {
         let (_, local) = split_name(element);
         self.attributes = match local {
-            // Where the service is.
+            // The URL of the service.
             b"address" => &["location"],
             b"import" | b"include" => &["location", "schemaLocation"],
             b"contractRef" | b"discoveryRef" | b"schemaRef" => &["ref", "docRef"],
@@ -21,11 +21,11 @@ impl Vocabulary for Wsdl {
         };
     }
 
-    fn attribute_is_address(&self, name: &[u8]) -> bool {
+    fn attribute_is_link(&self, name: &[u8]) -> bool {
         self.attributes.iter().any(|attribute| attribute.as_bytes() == name)
     }
 
-    fn text_is_address(&self) -> bool {
+    fn text_is_link(&self) -> bool {
         false
     }
 

@@ -1,16 +1,16 @@
-//! Where Atom and AtomPub documents hold addresses.
+//! The links in Atom and AtomPub documents.
 
 use super::xml::{Vocabulary, split_name};
 
-/// The places of Atom (RFC 4287) and AtomPub (RFC 5023), known by the elements around them: a data property may have any name, but
-/// none stands directly in a feed, entry, link or service.
+/// The links of Atom (RFC 4287) and AtomPub (RFC 5023), recognized by their parent elements. A data property may have
+/// any name, but is never a child of a feed, entry, link or service.
 #[derive(Debug, Default)]
 pub struct Atom {
-    /// The open elements from the root on, as long as they are ours.
-    ours: Vec<Element>,
-    /// How many elements are open below them.
-    others: u64,
-    /// The root's prefix, which all of ours but `inline` have.
+    /// The open elements from the root to the last known one.
+    known: Vec<Element>,
+    /// The number of open elements below them.
+    unknown_depth: u64,
+    /// The prefix of the root, shared by all known elements except `inline`.
     prefix: Option<Vec<u8>>,
 }
 
@@ -20,7 +20,7 @@ enum Element {
     Entry,
     Id,
     Link,
-    /// What a link was expanded to (OData).
+    /// The expanded target of a link (OData).
     Inline,
     Content,
     Service,
@@ -28,8 +28,8 @@ enum Element {
     Collection,
 }
 
-/// How deep ours may be nested. An `$expand` needs four elements a level.
-const DEEPEST: usize = 256;
+/// The maximum number of known open elements. Each level of `$expand` needs four.
+const MAX_DEPTH: usize = 256;
 
 impl Atom {
     fn element(&self, parent: Option<Element>, local: &[u8]) -> Option<Element> {
@@ -47,28 +47,29 @@ impl Atom {
         })
     }
 
-    /// The tag at hand, if it is one of ours.
+    /// The current element, if it is known.
     fn current(&self) -> Option<Element> {
-        if self.others == 0 { self.ours.last().copied() } else { None }
+        if self.unknown_depth == 0 { self.known.last().copied() } else { None }
     }
 }
 
 impl Vocabulary for Atom {
     fn open(&mut self, element: &[u8]) {
         let (prefix, local) = split_name(element);
-        let parent = self.ours.last().copied();
+        let parent = self.known.last().copied();
         let is_root = self.prefix.is_none();
         let root_prefix = self.prefix.get_or_insert_with(|| prefix.to_vec());
-        let fits = root_prefix == prefix || local == b"inline";
-        // A second root is none.
-        let may_be_ours = self.others == 0 && fits && (parent.is_some() || is_root) && self.ours.len() < DEEPEST;
-        match self.element(parent, local).filter(|_| may_be_ours) {
-            Some(element) => self.ours.push(element),
-            None => self.others += 1,
+        let prefix_fits = root_prefix == prefix || local == b"inline";
+        // Only the first root counts.
+        let may_be_known =
+            self.unknown_depth == 0 && prefix_fits && (parent.is_some() || is_root) && self.known.len() < MAX_DEPTH;
+        match self.element(parent, local).filter(|_| may_be_known) {
+            Some(element) => self.known.push(element),
+            None => self.unknown_depth += 1,
         }
     }
 
-    fn attribute_is_address(&self, name: &[u8]) -> bool {
+    fn attribute_is_link(&self, name: &[u8]) -> bool {
         match self.current() {
             Some(Element::Link | Element::Collection) => matches!(name, b"xml:base" | b"href"),
             Some(Element::Content) => matches!(name, b"xml:base" | b"src"),
@@ -77,14 +78,14 @@ impl Vocabulary for Atom {
         }
     }
 
-    fn text_is_address(&self) -> bool {
+    fn text_is_link(&self) -> bool {
         self.current() == Some(Element::Id)
     }
 
     fn close(&mut self) {
-        match self.others.checked_sub(1) {
-            Some(others) => self.others = others,
-            None => self.ours.truncate(self.ours.len().saturating_sub(1)),
+        match self.unknown_depth.checked_sub(1) {
+            Some(depth) => self.unknown_depth = depth,
+            None => self.known.truncate(self.known.len().saturating_sub(1)),
         }
     }
 }
