@@ -227,7 +227,7 @@ impl Route {
             // Business Central names a tenant beside the place in the pages only, and a client's own is refused.
             Err(Some(AddressError::Tenant)) => return,
             Err(rejected) => {
-                assert!(self.is_confined && recognized.judge(self.company()).is_err(), "{told}: {rejected:?}");
+                assert!(self.is_confined && recognized.check_company(self.company()).is_err(), "{told}: {rejected:?}");
                 return;
             }
         };
