@@ -295,7 +295,7 @@ async fn the_log_says_why_a_handshake_failed() {
         client.send(begin).await;
         let _ = client.rest().await;
         let line = process.log_line(|line| message(line).contains("HTTPS")).await;
-        assert!(message(&line).contains("no TLS 1.2 or 1.3"), "{line}");
+        assert!(message(&line).contains("neither TLS 1.2 nor 1.3"), "{line}");
     }
     let mut client = Wire::connect(address).await;
     client.send("GET / HTTP/1.1\r\n\r\n").await;

@@ -73,7 +73,7 @@ impl Unread {
 impl Drop for Unread {
     fn drop(&mut self) {
         if self.rest.get_mut().is_ok_and(|rest| rest.is_some()) {
-            self.client.stays_unread();
+            self.client.leave_unread();
         }
     }
 }

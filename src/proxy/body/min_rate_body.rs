@@ -19,9 +19,9 @@ pub struct MinRateBody<B> {
 }
 
 impl<B> MinRateBody<B> {
-    /// `idle`: how long nothing may arrive, if that is shorter than [`LONGEST_PAUSE`].
+    /// `idle`: how long nothing may arrive, if that is shorter than [`MAX_PAUSE`].
     pub fn new(body: B, idle: Duration) -> Self {
-        let longest_pause = idle.min(LONGEST_PAUSE);
+        let longest_pause = idle.min(MAX_PAUSE);
         Self { body, min_rate: MinRate::new(longest_pause), longest_pause }
     }
 }
@@ -55,7 +55,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for MinRateBody<B
 }
 
 /// How long a body that was fast enough so far may pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -122,7 +122,7 @@ mod tests {
         let (result, _) = end(10, 20_000, 59 * SECOND, LONG).await;
         assert_eq!(result.unwrap(), 200_000);
         let (result, took) = end(10, 20_000, 61 * SECOND, LONG).await;
-        assert!(matches!(result, Err(BodyError::Idle(LONGEST_PAUSE))), "{result:?}");
+        assert!(matches!(result, Err(BodyError::Idle(MAX_PAUSE))), "{result:?}");
         assert_eq!(took.as_secs(), 60);
         let (result, took) = end(10, 20_000, 61 * SECOND, 5 * SECOND).await;
         assert!(matches!(result, Err(BodyError::Idle(_))) && took.as_secs() == 5, "{result:?} {took:?}");

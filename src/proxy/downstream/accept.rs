@@ -1,4 +1,4 @@
-//! Accepts connections, lets hyper frame them, and drains them when it is time to stop.
+//! Accepts connections, lets hyper parse their requests, and drains them on stop.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -20,25 +20,25 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::bind::{MOST_WAITING, Tls};
-use super::client::{BacklogBudget, ClientConnection, Readable, RequestStream, SecuredSocket, Socket, raw_answer};
+use super::bind::{MAX_BACKLOG, Tls};
+use super::client::{BacklogBudget, ClientConnection, Readable, RequestStream, Socket, TlsSocket, raw_response};
 use super::connection_limit::{ConnectionLimit, LimitExceeded, LimitReached};
 use crate::business_central::Dialect;
 use crate::proxy::service::Steps;
 use crate::proxy::snapshot::Current;
 use crate::proxy::step::Arrived;
 
-/// When to stop, and who is still at it.
+/// When to stop, and which connections are still open.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
-    /// Accept nothing more, close what is idle, finish what runs.
+    /// Accept no more connections, close idle ones, finish requests in flight.
     pub draining: CancellationToken,
-    /// End everything.
+    /// Abort everything.
     pub ending: CancellationToken,
     pub connections: TaskTracker,
 }
 
-/// What everybody who comes in is served with.
+/// What connections are served with.
 #[derive(Debug, Clone)]
 pub struct Service<S> {
     pub steps: S,
@@ -47,7 +47,7 @@ pub struct Service<S> {
     pub stop: Stop,
 }
 
-/// Accepts until `accepting` is cancelled, then all those who are waiting still, and closes the door.
+/// Accepts connections until `accepting` is canceled, then those that are still waiting, and closes the listener.
 pub async fn accept(
     listener: TcpListener,
     tls: Tls,
@@ -55,28 +55,28 @@ pub async fn accept(
     connection_limit: ConnectionLimit,
     service: Service<impl Steps>,
 ) {
-    let turned_away = Arc::new(Semaphore::new(TOLD_AT_ONCE));
-    let welcome = |(socket, peer): (TcpStream, SocketAddr)| {
+    let notices = Arc::new(Semaphore::new(MAX_NOTICES));
+    let accept_connection = |(socket, peer): (TcpStream, SocketAddr)| {
         let client = peer.ip().to_canonical();
         match connection_limit.take(client) {
-            Ok(place) => {
+            Ok(key) => {
                 let (service, connections) = (service.clone(), service.stop.connections.clone());
                 match tls.acceptor() {
-                    None => connections.spawn(place.held_by(serve_plain(socket, peer, service))),
-                    Some(tls) => connections.spawn(place.held_by(serve_secured(socket, peer, tls, service))),
+                    None => connections.spawn(key.hold_while(serve_plain(socket, peer, service))),
+                    Some(tls) => connections.spawn(key.hold_while(serve_secured(socket, peer, tls, service))),
                 };
             }
             Err(LimitExceeded { why, should_log }) => {
                 if should_log {
-                    tracing::warn!(%client, "a connection was turned away: {why}");
+                    tracing::warn!(%client, "rejected a connection: {why}");
                 }
-                // Through TLS it could be said only after a handshake, which costs more than the connection.
+                // Behind TLS this would need a handshake, which costs more than the connection.
                 if tls.acceptor().is_none()
-                    && let Ok(told) = turned_away.clone().try_acquire_owned()
+                    && let Ok(notice) = notices.clone().try_acquire_owned()
                 {
                     tokio::spawn(async move {
-                        turn_away(socket, why).await;
-                        drop(told);
+                        reject_connection(socket, why).await;
+                        drop(notice);
                     });
                 }
             }
@@ -89,38 +89,37 @@ pub async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(accepted) => welcome(accepted),
+            Ok(accepted) => accept_connection(accepted),
             Err(error) => {
-                // Out of file descriptors, mostly: some are given back soon, and spinning would not help.
-                tracing::warn!(
-                    "a connection can't be accepted ({error}); raise the limit of open files if this goes on"
-                );
+                // Mostly the limit of open files: some are released soon, and a busy loop would not help.
+                tracing::warn!("can't accept a connection ({error}). If this persists, raise the limit of open files");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-    // To those who wait, they are in: closing the door would reset their connections. The runtime may not have heard of the last ones.
+    // To their clients, waiting connections are open: closing the listener would reset them. The runtime may not know
+    // of the latest ones.
     let Ok(listener) = listener.into_std() else { return };
     let waiting = std::iter::from_fn(|| {
         let (socket, peer) = listener.accept().ok()?;
         socket.set_nonblocking(true).ok()?;
         Some((TcpStream::from_std(socket).ok()?, peer))
     });
-    waiting.take(MOST_WAITING.into()).for_each(welcome);
+    waiting.take(MAX_BACKLOG.into()).for_each(accept_connection);
 }
 
-/// Says why there is no place, and waits a little for the client to have read it.
-async fn turn_away(mut socket: TcpStream, why: LimitReached) {
-    let message = format!("bcproxy takes no connection now: {why}.");
-    let answer = raw_answer(StatusCode::SERVICE_UNAVAILABLE, Dialect::OData, "Proxy_TooManyConnections", &message);
-    let told = async {
-        socket.write_all(&answer).await?;
+/// Tells the client why it is rejected, and gives it a moment to read that.
+async fn reject_connection(mut socket: TcpStream, why: LimitReached) {
+    let message = format!("bcproxy accepts no further connection: {why}.");
+    let response = raw_response(StatusCode::SERVICE_UNAVAILABLE, Dialect::OData, "Proxy_TooManyConnections", &message);
+    let notice = async {
+        socket.write_all(&response).await?;
         socket.shutdown().await?;
-        // Closing a socket with unread bytes resets it, and the reset overtakes the answer.
+        // Closing a socket with unread bytes resets it, and the reset would overtake the response.
         tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
     };
-    // Whoever does not listen misses it.
-    let _ = tokio::time::timeout(TELLING_TIME, told).await;
+    // A client that does not read misses it.
+    let _ = tokio::time::timeout(NOTICE_TIMEOUT, notice).await;
 }
 
 async fn serve_plain(socket: TcpStream, peer: SocketAddr, service: Service<impl Steps>) {
@@ -130,41 +129,41 @@ async fn serve_plain(socket: TcpStream, peer: SocketAddr, service: Service<impl 
 }
 
 async fn serve_secured(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor, service: Service<impl Steps>) {
-    // On the heap: what a handshake needs, an idle connection need not keep.
-    let mut securing = Box::pin(SecuredSocket::secure(socket, peer, tls, service.budget.clone()));
-    let secured = tokio::select! {
+    // Boxed: an idle connection need not hold the memory of a handshake.
+    let mut securing = Box::pin(TlsSocket::accept(socket, peer, tls, service.budget.clone()));
+    let tls_socket = tokio::select! {
         biased;
-        secured = &mut securing => secured,
-        () = service.stop.draining.cancelled() => match tokio::time::timeout(LAST_REQUEST_TIME, &mut securing).await {
-            Ok(secured) => secured,
+        tls_socket = &mut securing => tls_socket,
+        () = service.stop.draining.cancelled() => match tokio::time::timeout(LAST_REQUEST_TIMEOUT, &mut securing).await {
+            Ok(tls_socket) => tls_socket,
             Err(_) => return,
         },
     };
     drop(securing);
     let client = peer.ip().to_canonical();
-    match secured {
+    match tls_socket {
         Ok(socket) => {
             let client = socket.connection();
             serve(socket, client, service).await;
         }
-        Err(reason) if reason.is_worth_a_warning() => {
-            tracing::warn!(%client, "an HTTPS connection was refused: {reason}");
-            service.stop.ending.run_until_cancelled(reason.answer()).await;
+        Err(reason) if reason.needs_attention() => {
+            tracing::warn!(%client, "rejected an HTTPS connection: {reason}");
+            service.stop.ending.run_until_cancelled(reason.response()).await;
         }
-        Err(reason) => tracing::debug!(%client, "no HTTPS connection: {reason}"),
+        Err(reason) => tracing::debug!(%client, "an HTTPS connection was not established: {reason}"),
     }
 }
 
-/// Serves one client until it, or we, close the connection.
+/// Serves one client until either side closes the connection.
 async fn serve<S: ClientStream>(socket: S, client: Arc<ClientConnection>, service: Service<impl Steps>) {
     let Service { steps, current, stop, .. } = service;
     let mut stream = RequestStream::new(socket, client.clone());
-    while let Some(resting) = converse(stream, &client, &steps, &stop).await {
-        stream = resting;
+    while let Some(idle) = serve_requests(stream, &client, &steps, &stop).await {
+        stream = idle;
         tokio::select! {
             biased;
             () = stop.draining.cancelled() => {
-                if !client.has_unread() || !stream.readable(LAST_REQUEST_TIME).await {
+                if !client.has_unread() || !stream.readable(LAST_REQUEST_TIMEOUT).await {
                     return;
                 }
             }
@@ -173,8 +172,8 @@ async fn serve<S: ClientStream>(socket: S, client: Arc<ClientConnection>, servic
     }
 }
 
-/// Has hyper serve one request after another; the stream, if the client pauses.
-async fn converse<S: ClientStream>(
+/// Lets hyper serve one request after another. Returns the stream when the client goes idle.
+async fn serve_requests<S: ClientStream>(
     stream: RequestStream<S>,
     client: &Arc<ClientConnection>,
     steps: &impl Steps,
@@ -184,11 +183,11 @@ async fn converse<S: ClientStream>(
         let number = client.request_begins(&request.body().size_hint());
         steps.clone().oneshot(Arrived { client: client.clone(), number, request })
     });
-    // A client that has closed its sending half still wants its answer.
+    // A client that has closed its sending half still wants its response.
     let mut connection =
         Box::new(http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), service));
     let result = tokio::select! {
-        // The end first: an answer that comes after it says that the connection closes.
+        // The drain first: a response that follows announces that the connection closes.
         biased;
         () = stop.draining.cancelled() => {
             let finished = async {
@@ -205,16 +204,16 @@ async fn converse<S: ClientStream>(
                 () = stop.ending.cancelled() => return None,
             }
         }
-        result = until_it_rests(&mut connection, client) => match result {
+        result = until_idle(&mut connection, client) => match result {
             Some(result) => result,
             None => return Some((*connection).into_parts().io.into_inner()),
         }
     };
     let address = client.ip();
-    match (result, client.unreadable()) {
-        (_, Some(reason)) => tracing::warn!(client = %address, "a request was refused: {reason}"),
+    match (result, client.unparsable()) {
+        (_, Some(reason)) => tracing::warn!(client = %address, "rejected a request: {reason}"),
         (Err(error), None) if error.is_parse() => {
-            tracing::warn!(client = %address, "a request was refused with 400: it is not HTTP/1 ({error})");
+            tracing::warn!(client = %address, "rejected a request with 400: it is not HTTP/1 ({error})");
         }
         (Err(error), None) => tracing::debug!(client = %address, "a client connection ended early: {error}"),
         (Ok(()), None) => {}
@@ -222,9 +221,9 @@ async fn converse<S: ClientStream>(
     None
 }
 
-/// Lets a request that has come, or is about to, be understood before its connection ends; what became of that if it has ended.
-///
-/// To its client, a connection was as good as any other when it was opened, or a request sent on it.
+/// Lets a request that has arrived, or is about to, be parsed before its connection is drained. Returns the result if
+/// the
+/// connection has ended.
 async fn last_request<C: Future + Unpin>(connection: &mut C, client: &ClientConnection) -> Option<C::Output> {
     let before = client.requests();
     if before > 0 && !client.has_unread() {
@@ -235,29 +234,29 @@ async fn last_request<C: Future + Unpin>(connection: &mut C, client: &ClientConn
         Poll::Pending if client.requests() != before => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     });
-    tokio::time::timeout(LAST_REQUEST_TIME, understood).await.ok().flatten()
+    tokio::time::timeout(LAST_REQUEST_TIMEOUT, understood).await.ok().flatten()
 }
 
-/// What became of the connection; `None` as soon as its client pauses.
-async fn until_it_rests<C: Future + Unpin>(connection: &mut C, client: &ClientConnection) -> Option<C::Output> {
+/// The result of the connection; `None` as soon as its client goes idle.
+async fn until_idle<C: Future + Unpin>(connection: &mut C, client: &ClientConnection) -> Option<C::Output> {
     std::future::poll_fn(|context| match Pin::new(&mut *connection).poll(context) {
         Poll::Ready(result) => Poll::Ready(Some(result)),
-        Poll::Pending if client.is_resting() => Poll::Ready(None),
+        Poll::Pending if client.is_idle() => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     })
     .await
 }
 
-/// What a client's bytes come from, and go to.
+/// The byte stream of a client.
 trait ClientStream: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static> ClientStream for S {}
 
-/// How long a client that has connected, or begun a request, when we stop has for the rest of its head.
-const LAST_REQUEST_TIME: Duration = Duration::from_secs(2);
+/// How long a client that has connected, or begun a request, has for the rest of its head when the drain begins.
+const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a client that is turned away has to read why, and how many are told at once.
-const TELLING_TIME: Duration = Duration::from_secs(1);
-const TOLD_AT_ONCE: usize = 64;
+/// How long a rejected client has to read why, and how many are told at the same time.
+const NOTICE_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_NOTICES: usize = 64;
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

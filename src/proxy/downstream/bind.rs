@@ -1,4 +1,4 @@
-//! The doors: addresses that are listened on, and what is spoken there.
+//! Binding an address, and the TLS that is spoken there.
 
 use std::fmt;
 use std::io;
@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::config;
 use crate::tls::{CertificatePart, ServerCertificate, ServerCertificateError};
 
-/// An address that can't be listened on.
+/// An address that can't be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("{key}: can't listen on {address}: {}", explain(.reason))]
 pub struct BindError {
@@ -28,23 +28,24 @@ pub struct BindError {
 }
 
 impl BindError {
-    /// Whether another port would do.
+    /// Whether another port would work.
     pub fn is_taken(&self) -> bool {
         match self.reason.kind() {
             io::ErrorKind::AddrInUse => true,
-            // What Windows says of a port that HTTP.sys or another program has for itself, and of those it has set aside.
+            // Windows' error for a port that HTTP.sys or another program uses exclusively, and for excluded port
+            // ranges.
             io::ErrorKind::PermissionDenied => cfg!(windows),
             _ => false,
         }
     }
 }
 
-/// Opens a port. `key`: what names it in proxy.yaml; `is_v6_only`: it leaves the addresses of version 4 to another one.
+/// Opens a port. `key`: the key of proxy.yaml that names it; `is_v6_only`: IPv4 is left to another listener.
 pub fn bind(key: &'static str, address: SocketAddr, is_v6_only: bool) -> Result<TcpListener, BindError> {
     open(address, is_v6_only).map_err(|reason| BindError { key, address, reason })
 }
 
-/// What is spoken at a door: HTTPS with a certificate, which a reload may replace, or HTTP. Clones are the same.
+/// TLS of a listener: a certificate that a reload may replace, or none. Clones share it.
 #[derive(Clone, Default)]
 pub struct Tls(Arc<ArcSwapOption<TlsAcceptor>>);
 
@@ -54,13 +55,13 @@ impl Tls {
         self.0.load().as_deref().cloned()
     }
 
-    /// What those who come in next are shown.
+    /// What later connections get.
     pub fn show(&self, acceptor: Option<TlsAcceptor>) {
         self.0.store(acceptor.map(Arc::new));
     }
 }
 
-/// Why a door can't be opened.
+/// Why a listener can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenerError {
     /// The address can't be bound.
@@ -88,12 +89,12 @@ pub enum ListenerError {
     },
 }
 
-/// What makes a listener speak HTTPS, its files read now; `None` for plain HTTP.
+/// The TLS of a listener, its files read now; `None` for plain HTTP.
 pub fn acceptor(listener: &config::Listener) -> Result<Option<TlsAcceptor>, ListenerError> {
     listener.tls.as_ref().map(|files| acceptor_of(listener.address, files)).transpose()
 }
 
-/// Where a door is, as a program would write it: `https://127.0.0.1:8443`.
+/// The address of a listener as a client would write it: `https://127.0.0.1:8443`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalAddress {
     /// What is spoken there: `http` or `https`.
@@ -123,11 +124,11 @@ fn acceptor_of(address: SocketAddr, files: &config::TlsFiles) -> Result<TlsAccep
 fn open(address: SocketAddr, is_v6_only: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
-        // Unasked, Linux takes version 4 at `[::]` too, and Windows does not.
+        // By default, Linux accepts IPv4 at `[::]`, too, and Windows does not.
         socket.set_only_v6(is_v6_only)?;
     }
     socket.set_nonblocking(true)?;
-    // As tokio does: on Windows it would let two programs share a port.
+    // As tokio does. On Windows it would let two programs share a port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
@@ -138,26 +139,28 @@ fn open(address: SocketAddr, is_v6_only: bool) -> io::Result<TcpListener> {
 fn explain(reason: &io::Error) -> String {
     match reason.kind() {
         io::ErrorKind::AddrInUse => {
-            "another program (or another bcproxy) uses this port; stop it or choose another port".to_owned()
+            "another program (or another bcproxy) uses this port. Stop it, or choose another port".to_owned()
         }
-        io::ErrorKind::PermissionDenied => NOT_ALLOWED.to_owned(),
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address; use one of its own".to_owned(),
+        io::ErrorKind::PermissionDenied => PERMISSION_DENIED.to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address. Use one of its own".to_owned(),
         _ => format!("{reason}"),
     }
 }
 
-/// How many connections may wait to be accepted, if the system allows as many (Linux: `net.core.somaxconn`). To one that finds no room the system says
-/// nothing, and it tries again a second later: all tills of a chain that come back at once after a power cut must find room.
-pub const MOST_WAITING: u16 = 4096;
+/// Connections that may wait to be accepted, if the system allows as many (Linux: `net.core.somaxconn`). A client that
+/// finds the backlog full
+/// tries again a second later. All tills of a chain that come back at once after a power cut must fit.
+pub const MAX_BACKLOG: u16 = 4096;
 
-/// [`MOST_WAITING`] as the system wants to be told: Windows lets 200 wait at most unless the number is negative (SOMAXCONN_HINT in winsock2.h).
-const BACKLOG: i32 = if cfg!(windows) { -(MOST_WAITING as i32) } else { MOST_WAITING as i32 };
+/// [`MAX_BACKLOG`] for the system: Windows limits the backlog to 200 unless the number is negative (SOMAXCONN_HINT in
+/// winsock2.h).
+const BACKLOG: i32 = if cfg!(windows) { -(MAX_BACKLOG as i32) } else { MAX_BACKLOG as i32 };
 
-const NOT_ALLOWED: &str = if cfg!(windows) {
-    "Windows does not let it have this port: another program has it for itself (IIS, for one), or it is among those set aside (`netsh int ipv4 \
-     show excludedportrange tcp` lists them); choose another port"
+const PERMISSION_DENIED: &str = if cfg!(windows) {
+    "Windows denies this port: another program uses it exclusively (such as IIS), or it is excluded (see `netsh int ipv4 \
+     show excludedportrange tcp`). Choose another port"
 } else {
-    "this user may not use this port; choose one above 1023 or give the service the right to"
+    "this user may not use this port. Choose one above 1023, or give the service the capability"
 };
 
 #[cfg(test)]
@@ -171,7 +174,7 @@ mod tests {
     async fn hundreds_who_come_at_once_wait_until_they_are_accepted() {
         let listener = bind("listen", "127.0.0.1:0".parse().unwrap(), false).unwrap();
         let address = listener.local_addr().unwrap();
-        // Nobody accepts. Whoever finds no room waits for as long as it is tried.
+        // No connection is accepted. One that finds the backlog full waits as long as it is tried.
         let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(60));
         let waiting: Result<Vec<_>, _> = (0..500).map(connect).collect();
         assert_eq!(waiting.unwrap().len(), 500);

@@ -1,6 +1,7 @@
-//! How many connections clients may have: all together, and each.
+//! The limit on client connections, in all and per client.
 //!
-//! Every connection takes a file and some memory. One program that never closes its own must not take the last one from the others.
+//! Every connection takes a file descriptor and some memory. A client that never closes its connections must not take
+//! the last one.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::config::MaxConnections;
 
-/// The places there are. Clones are the same.
+/// The connection limit. Clones share it.
 #[derive(Debug, Clone)]
 pub struct ConnectionLimit(Arc<Mutex<Connections>>);
 
@@ -23,29 +24,29 @@ struct Connections {
     total: usize,
     by_client: HashMap<IpAddr, usize>,
     rejected: u64,
-    /// When somebody was last told that there is none.
+    /// When reaching the limit was last logged.
     last_logged: Option<Instant>,
 }
 
-/// One connection's place. It is free again when this is dropped.
+/// A connection's slot, released when this is dropped.
 #[derive(Debug)]
 pub struct ConnectionSlot {
     connection_limit: ConnectionLimit,
     client: IpAddr,
 }
 
-/// There is no place.
+/// The limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitExceeded {
     pub why: LimitReached,
-    /// Whether it has not been said for a while.
+    /// Whether this was not logged for a while.
     pub should_log: bool,
 }
 
-/// Who has all places.
+/// Which limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitReached {
-    /// This client has all it may have.
+    /// This client's.
     Client(usize),
     All(usize),
 }
@@ -62,18 +63,18 @@ impl ConnectionLimit {
         })))
     }
 
-    /// Has other numbers hold from now on; nobody loses a place.
+    /// Changes the limits; connections stay open.
     pub fn limit(&self, limits: MaxConnections) {
         self.lock().limits = limits;
     }
 
-    /// How many are taken, of how many.
+    /// Open connections, and the limit.
     pub fn connections(&self) -> (usize, usize) {
         let connections = self.lock();
         (connections.total, connections.limits.total)
     }
 
-    /// How many connections there was no place for.
+    /// Connections rejected so far.
     pub fn rejected(&self) -> u64 {
         self.lock().rejected
     }
@@ -93,7 +94,7 @@ impl ConnectionLimit {
             }
         };
         connections.rejected += 1;
-        let should_log = connections.last_logged.is_none_or(|last_logged| last_logged.elapsed() > SILENCE);
+        let should_log = connections.last_logged.is_none_or(|last_logged| last_logged.elapsed() > LOG_INTERVAL);
         if should_log {
             connections.last_logged = Some(Instant::now());
         }
@@ -106,8 +107,8 @@ impl ConnectionLimit {
 }
 
 impl ConnectionSlot {
-    /// Keeps the place for as long as this takes.
-    pub async fn held_by<T>(self, served: impl Future<Output = T>) -> T {
+    /// Holds the slot while the connection is served.
+    pub async fn hold_while<T>(self, served: impl Future<Output = T>) -> T {
         let result = served.await;
         drop(self);
         result
@@ -132,20 +133,20 @@ impl fmt::Display for LimitReached {
         match self {
             Self::Client(limits) => write!(
                 f,
-                "this client has {limits} connections open already, and no more are allowed: it should close those it is done with, or raise \
+                "this client has {limits} connections open, the limit per client. Close unused ones, or raise \
                  `per_client` of `max_connections` in proxy.yaml"
             ),
             Self::All(limits) => write!(
                 f,
-                "{limits} connections are open already, and no more are allowed: see who holds them, or raise `total` of `max_connections` in \
+                "{limits} connections are open, the limit for all clients. Find out which clients hold them, or raise `total` of `max_connections` in \
                  proxy.yaml"
             ),
         }
     }
 }
 
-/// How often the log says so.
-const SILENCE: Duration = Duration::from_secs(60);
+/// Minimum interval between log lines.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

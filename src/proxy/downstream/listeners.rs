@@ -1,4 +1,4 @@
-//! The doors that are open: which ones a configuration opens, keeps and closes.
+//! The listeners in service: which ones a configuration opens, keeps and closes.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -12,11 +12,11 @@ use super::accept::Stop;
 use super::bind::{self, BindError, ListenerError, LocalAddress, Tls};
 use crate::config::Listener;
 
-/// Sockets that are open already: the service manager holds them while we restart, so that nobody is refused.
+/// Sockets inherited from the service manager, which holds them during a restart so that no connection is refused.
 #[derive(Debug, Default)]
 pub struct InheritedSockets(Vec<StdListener>);
 
-/// All doors of a proxy.
+/// All listeners of a proxy.
 pub struct Listeners {
     open: Vec<OpenListener>,
     inherited: InheritedSockets,
@@ -24,7 +24,8 @@ pub struct Listeners {
     stop: Stop,
 }
 
-/// Serves what comes in at a door until that closes: gets its listener, what is spoken there, what ends its accepting, and what ends its
+/// Serves a listener until it closes: gets its socket, its TLS, the token that ends accepting, and the one that ends
+/// its
 /// connections.
 type Serve = dyn Fn(TcpListener, Tls, CancellationToken, Stop) -> JoinHandle<()> + Send + Sync;
 
@@ -34,19 +35,19 @@ struct OpenListener {
     tls: Tls,
     accepting: CancellationToken,
     serving: JoinHandle<()>,
-    /// For those who came in here.
+    /// For the connections accepted here.
     stop: Stop,
 }
 
-/// What makes a door the same one as before.
+/// What makes a listener the same as before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct ListenerKey {
-    /// As the configuration has it: the port may be left to the system.
+    /// As configured: the port may be chosen by the system.
     wanted: SocketAddr,
     is_v6_only: bool,
 }
 
-/// All doors of a configuration, ready to be opened to the public.
+/// The listeners of a configuration, ready to take effect.
 pub struct PreparedListeners(Vec<PreparedListener>);
 
 struct PreparedListener {
@@ -63,19 +64,21 @@ impl InheritedSockets {
         Self(sockets)
     }
 
-    /// Those that none of these listeners asks for: whoever connects there waits for ever.
+    /// Sockets that none of these listeners uses: clients that connect there would wait forever.
     pub fn unwanted(&self, listeners: &[Listener]) -> Vec<SocketAddr> {
         let open = self.0.iter().filter_map(|socket| socket.local_addr().ok());
         open.filter(|&open| !listeners.iter().any(|listener| covers(open, listener.address))).collect()
     }
 
-    /// Listens where it should, on a socket that is there already if one is.
+    /// Listens at an address, on an inherited socket if there is one.
     fn listen(&self, key: ListenerKey) -> Result<TcpListener, BindError> {
         let address = key.wanted;
-        let is_there = |socket: &&StdListener| socket.local_addr().is_ok_and(|open| covers(open, address));
-        let Some(socket) = self.0.iter().find(is_there) else { return bind::bind("listen", address, key.is_v6_only) };
+        let is_at_address = |socket: &&StdListener| socket.local_addr().is_ok_and(|open| covers(open, address));
+        let Some(socket) = self.0.iter().find(is_at_address) else {
+            return bind::bind("listen", address, key.is_v6_only);
+        };
         let take = || {
-            // A copy: the socket itself stays open for another time.
+            // A copy: the socket itself stays available for a reload.
             let socket = socket.try_clone()?;
             socket.set_nonblocking(true)?;
             TcpListener::from_std(socket)
@@ -84,9 +87,9 @@ impl InheritedSockets {
     }
 }
 
-/// Whether a socket at `open` takes all that come to `wanted`, and nothing else.
+/// Whether a socket at `open` accepts exactly what comes to `wanted`.
 fn covers(open: SocketAddr, wanted: SocketAddr) -> bool {
-    // systemd's `ListenStream=8080` opens `[::]` for both versions.
+    // systemd's `ListenStream=8080` opens `[::]` for IPv4 and IPv6.
     open == wanted || (open.port() == wanted.port() && open.ip().is_unspecified() && wanted.ip().is_unspecified())
 }
 
@@ -99,38 +102,39 @@ impl Listeners {
         Self { open: Vec::new(), inherited, serve: Box::new(serve), stop }
     }
 
-    /// Where they are, in the order of `listen`.
+    /// Their addresses, in the order of `listen`.
     pub fn addresses(&self) -> impl Iterator<Item = LocalAddress> {
-        self.open.iter().map(|door| door.address.clone())
+        self.open.iter().map(|open_listener| open_listener.address.clone())
     }
 
-    /// Opens what is not open yet, and reads all certificates. On error everything is as before.
+    /// Opens new listeners and reads all certificates. On error nothing changes.
     pub async fn prepare(&mut self, listeners: &[Listener]) -> Result<PreparedListeners, ListenerError> {
-        let mut gone: Vec<&OpenListener> = self.open.iter().collect();
+        let mut removed: Vec<&OpenListener> = self.open.iter().collect();
         let mut prepared = Vec::with_capacity(listeners.len());
         let mut is_new = Vec::with_capacity(listeners.len());
         for listener in listeners {
             let key = ListenerKey { wanted: listener.address, is_v6_only: listener.is_v6_only(listeners) };
-            let kept = gone.iter().position(|door| door.key == key).map(|at| gone.remove(at));
-            is_new.push(kept.is_none());
+            let found = removed.iter().position(|open_listener| open_listener.key == key).map(|at| removed.remove(at));
+            is_new.push(found.is_none());
             let tls = bind::acceptor(listener)?;
             prepared.push(PreparedListener { listener: listener.clone(), key, tls, socket: None });
         }
-        let gone: Vec<SocketAddr> = gone.iter().map(|door| door.address.socket).collect();
-        for (door, _) in prepared.iter_mut().zip(is_new).filter(|(_, is_new)| *is_new) {
-            door.socket = Some(self.listen(door.key, &gone).await?);
+        let removed: Vec<SocketAddr> = removed.iter().map(|open_listener| open_listener.address.socket).collect();
+        for (open_listener, _) in prepared.iter_mut().zip(is_new).filter(|(_, is_new)| *is_new) {
+            open_listener.socket = Some(self.listen(open_listener.key, &removed).await?);
         }
         Ok(PreparedListeners(prepared))
     }
 
-    /// Opens a door. Where one that is about to close is in its way, such as 127.0.0.1:8080 in that of 0.0.0.0:8080, the two change places.
-    async fn listen(&mut self, key: ListenerKey, gone: &[SocketAddr]) -> Result<TcpListener, BindError> {
+    /// Opens a listener. If one that is about to close blocks the address, such as 127.0.0.1:8080 for 0.0.0.0:8080,
+    /// that one closes first.
+    async fn listen(&mut self, key: ListenerKey, removed: &[SocketAddr]) -> Result<TcpListener, BindError> {
         let error = match self.inherited.listen(key) {
             Err(error) if error.reason.kind() == io::ErrorKind::AddrInUse => error,
             result => return result,
         };
-        let in_the_way = |door: &OpenListener| {
-            door.address.socket.port() == key.wanted.port() && gone.contains(&door.address.socket)
+        let in_the_way = |open_listener: &OpenListener| {
+            open_listener.address.socket.port() == key.wanted.port() && removed.contains(&open_listener.address.socket)
         };
         let Some(at) = self.open.iter().position(in_the_way) else { return Err(error) };
         let OpenListener { key: old, address, tls, accepting, serving, stop } = self.open.remove(at);
@@ -140,39 +144,39 @@ impl Listeners {
         if result.is_err()
             && let Ok(socket) = self.inherited.listen(old_socket)
         {
-            let door = self.door(old, address, tls, socket);
-            self.open.insert(at, door);
+            let open_listener = self.open_listener(old, address, tls, socket);
+            self.open.insert(at, open_listener);
         }
         result
     }
 
-    /// Opens what was prepared to the public and closes all others.
+    /// Puts the prepared listeners into service and closes all others.
     pub fn take_effect(&mut self, PreparedListeners(prepared): PreparedListeners) {
         let mut before = std::mem::take(&mut self.open);
         for PreparedListener { listener, key, tls: acceptor, socket } in prepared {
-            let door = match socket {
+            let open_listener = match socket {
                 Some(socket) => {
                     let bound = socket.local_addr().unwrap_or(listener.address);
                     let address = LocalAddress { scheme: listener.scheme(), socket: bound };
                     let tls = Tls::default();
                     tls.show(acceptor);
-                    Some(self.door(key, address, tls, socket))
+                    Some(self.open_listener(key, address, tls, socket))
                 }
-                None => before.iter().position(|door| door.key == key).map(|at| {
-                    let mut door = before.remove(at);
-                    door.tls.show(acceptor);
-                    door.address.scheme = listener.scheme();
-                    door
+                None => before.iter().position(|open_listener| open_listener.key == key).map(|at| {
+                    let mut open_listener = before.remove(at);
+                    open_listener.tls.show(acceptor);
+                    open_listener.address.scheme = listener.scheme();
+                    open_listener
                 }),
             };
-            self.open.extend(door);
+            self.open.extend(open_listener);
         }
         for OpenListener { accepting, serving, stop, .. } in before {
             tokio::spawn(close(accepting, serving, stop));
         }
     }
 
-    fn door(&self, key: ListenerKey, address: LocalAddress, tls: Tls, socket: TcpListener) -> OpenListener {
+    fn open_listener(&self, key: ListenerKey, address: LocalAddress, tls: Tls, socket: TcpListener) -> OpenListener {
         let stop = Stop { draining: self.stop.draining.child_token(), ..self.stop.clone() };
         let accepting = stop.draining.child_token();
         let serving = (self.serve)(socket, tls.clone(), accepting.clone(), stop.clone());
@@ -180,7 +184,7 @@ impl Listeners {
     }
 }
 
-/// Closes a door and lets those who are in finish.
+/// Closes a listener and lets its connections finish.
 async fn close(accepting: CancellationToken, serving: JoinHandle<()>, stop: Stop) {
     accepting.cancel();
     // It ends in any case.

@@ -10,13 +10,13 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 
 use super::assumptions::{AssumedLookUps, Assumption, LookUps};
+use super::offline::{self, UnparsableHead};
 use super::question::{Question, local_address};
 use super::report::{Case, Challenged, ChosenRoute, Explanation, Outcome, ParsedRequest, Rejected};
 use crate::business_central::Dialect;
 use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::config::{self, Config};
 use crate::proxy::dialect::{dialect, looks_like_soap, reads_atom};
-use crate::proxy::downstream::client::offline::{self, Unreadable};
 use crate::proxy::environment::assembly::Assembled;
 use crate::proxy::environment::route_table::RouteTable;
 use crate::proxy::exchange::Exchange;
@@ -39,7 +39,7 @@ pub async fn explain(config: &Config, question: &Question) -> Explanation {
         Ok((connection, head)) => {
             (Exchange::new(connection, &head, Arc::new(Snapshot::new(config, &Assembled::default()))), head)
         }
-        Err(Unreadable { status, code, message }) => {
+        Err(UnparsableHead { status, code, message }) => {
             let rejected = Rejected { status: status.as_u16(), meant: status.as_u16(), code, message };
             explanation.cases.push(Case { condition: None, outcome: Outcome::Rejected(rejected) });
             return explanation;

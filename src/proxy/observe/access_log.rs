@@ -10,7 +10,7 @@ use super::outcome::Outcome;
 use super::problems::Problem;
 use super::tally::Counted;
 use crate::proxy::downstream::client::min_rate::MIN_BYTES_PER_SECOND;
-use crate::proxy::downstream::client::{PATIENCE_OF_OTHERS, Stall};
+use crate::proxy::downstream::client::{CONTENDED_IDLE, Stall};
 use crate::proxy::exchange::Exchange;
 use crate::telemetry;
 
@@ -36,7 +36,7 @@ impl AccessRecord {
         self.outcome = Outcome::ClientStalled;
         let (longest_pause, why) = match stall {
             Stall::Overdue => (idle, "`body_idle`"),
-            Stall::Blocking => (PATIENCE_OF_OTHERS, "while others waited for its permit"),
+            Stall::Blocking => (CONTENDED_IDLE, "while others waited for its permit"),
         };
         self.reason = Some(format!(
             "The client read nothing of its response for {} s ({why}), or less than {MIN_BYTES_PER_SECOND} bytes a second for longer. \

@@ -64,9 +64,9 @@ impl Body for ResponseBody {
             Content::Upstream { body, ends_with_connection, .. } => (body, *ends_with_connection),
         };
         let client = &record.exchange.client;
-        ready!(client.write_backlog.poll_room(context));
+        ready!(client.write_backlog.poll_capacity(context));
         if ends_with_connection {
-            client.answer_begins();
+            client.response_begins();
         }
         match ready!(Pin::new(&mut *body).poll_frame(context)) {
             Some(Ok(frame)) => {
@@ -75,7 +75,7 @@ impl Body for ResponseBody {
                 record.bytes += bytes as u64;
                 if body.is_end_stream() {
                     record.outcome = Outcome::Complete;
-                    client.answer_is_whole();
+                    client.response_complete();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -85,7 +85,7 @@ impl Body for ResponseBody {
             }
             None => {
                 record.outcome = Outcome::Complete;
-                client.answer_is_whole();
+                client.response_complete();
                 Poll::Ready(None)
             }
         }

@@ -36,7 +36,7 @@ pub async fn relay(
     let idle = target.route.settings.timeouts.body_idle;
     let plan @ BodyPlan { document, filtered, is_decoded } =
         BodyPlan::of(exchange, &target, head.status, &head.headers);
-    exchange.client.may_stall(idle);
+    exchange.client.set_idle_limit(idle);
     let links = Links::new(exchange.clone(), target.clone());
 
     let mut body = TransformedBody::new(IdleTimeout::new(body, idle), is_decoded);

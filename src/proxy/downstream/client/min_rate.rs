@@ -1,7 +1,8 @@
-//! How fast a client has to send a body, and to take one.
+//! The minimum rate at which a client has to send a body, and to take one.
 //!
-//! A program that sends or takes a byte now and then would hold a place at Business Central, or memory, for as long as it likes. A minimum rate bounds
-//! that, and a pause is no slowness yet: only what is waited for counts, and whoever was fast may rest.
+//! A client that sends or takes a byte now and then would hold a permit, or memory, as long as it likes. A minimum rate
+//! bounds
+//! that. A pause is not slowness yet: only time spent waiting counts, and a client that was fast may pause.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,28 +11,29 @@ use tokio::time::Instant;
 
 use crate::proxy::timer::Timer;
 
-/// How long one body may be waited for: waiting spends credit, and what moves at [`MIN_BYTES_PER_SECOND`] earns as much as it takes.
+/// How long a body may be waited for. Waiting spends credit, and data that moves at [`MIN_BYTES_PER_SECOND`] earns as
+/// much as it takes.
 #[derive(Debug)]
 pub struct MinRate {
     credit: Duration,
     most: Duration,
-    /// When the credit is spent, while it is waited for.
+    /// When the credit is spent, while data is waited for.
     deadline: Option<Instant>,
     timer: Timer,
 }
 
 impl MinRate {
-    /// `most`: how long nothing may move at all, after it was fast enough until then.
+    /// `most`: how long nothing may move after the client was fast enough.
     pub fn new(most: Duration) -> Self {
         Self { credit: most, most, deadline: None, timer: Timer::default() }
     }
 
-    /// Another body begins.
-    pub fn begin_anew(&mut self, most: Duration) {
+    /// Starts over for another body.
+    pub fn restart(&mut self, most: Duration) {
         (self.credit, self.most, self.deadline) = (most, most, None);
     }
 
-    /// So many bytes have moved.
+    /// Data has moved.
     pub fn moved(&mut self, bytes: usize) {
         if let Some(deadline) = self.deadline.take() {
             self.credit = deadline.saturating_duration_since(Instant::now());
@@ -42,28 +44,29 @@ impl MinRate {
         }
     }
 
-    /// Nothing moves, and it is waited for; ready when that has taken too long.
+    /// Nothing moves, and data is waited for. Ready when the credit is spent.
     pub fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + self.credit);
         self.timer.poll_until(context, deadline)
     }
 
-    /// Whether it was fast enough until it was waited for.
+    /// Whether the client was fast enough until now.
     pub fn was_fast(&self) -> bool {
         self.credit == self.most
     }
 }
 
-/// Bytes a second. Windows' HTTP.sys, behind which these programs have lived with NAV and IIS, asks for as many in both directions unless told otherwise
-/// (IIS, `MinFileBytesPerSec`), and so does Kestrel. A modem of 1994 moves ten times as many, the slowest DSL line a hundred times; a program that works on
-/// each record while it reads the answer stays above it with one record a second.
+/// Bytes a second. Windows' HTTP.sys, which NAV and IIS run behind, requires as many in both directions by default
+/// (IIS, `MinFileBytesPerSec`), and so does Kestrel. A modem of 1994 moves ten times as many, the slowest DSL line a
+/// hundred times. A client
+/// that processes each record while it reads stays above it with one record a second.
 pub const MIN_BYTES_PER_SECOND: u64 = 240;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// After how many seconds of waiting it is overdue.
+    /// The time after which it is overdue, in seconds of waiting.
     async fn overdue(min_rate: &mut MinRate) -> u64 {
         let started = Instant::now();
         std::future::poll_fn(|context| min_rate.poll_overdue(context)).await;
@@ -89,7 +92,7 @@ mod tests {
         let mut min_rate = MinRate::new(Duration::from_secs(600));
         let waiting = tokio::time::timeout(Duration::from_secs(590), overdue(&mut min_rate)).await;
         assert!(waiting.is_err());
-        min_rate.begin_anew(Duration::from_secs(20));
+        min_rate.restart(Duration::from_secs(20));
         assert_eq!(overdue(&mut min_rate).await, 20);
     }
 }

@@ -1,15 +1,16 @@
-//! Request lines as old programs write them, made such that an HTTP parser takes them.
+//! Repairs request lines of legacy clients, so that an HTTP parser accepts them.
 //!
-//! NAV decoded whatever stood in a request line, so nobody noticed that a program put a company's name there as it is. An HTTP/1.1 parser
-//! refuses a space, a Latin-1 letter or a quotation mark, and takes `#` for the end (RFC 9112, section 3.2).
+//! NAV decoded whatever a request line contained, so a client could put a raw company name there. An HTTP/1.1 parser
+//! rejects a space, a Latin-1 letter or a quotation mark, and takes `#` for the end (RFC 9112, section 3.2).
 
-/// A request line, without its end, with the target percent-encoded where a parser would refuse or cut it; `None` where there is nothing
+/// A request line, without its end, with the target percent-encoded where a parser would reject or cut it; `None` if
+/// there is nothing
 /// to repair.
 ///
-/// What is no request line at all can't be repaired: the parser refuses it.
+/// Lines that are no request line can't be repaired: the parser rejects them.
 pub fn repaired(line: &[u8]) -> Option<Vec<u8>> {
     let (method, target, version) = split(line)?;
-    if method.len() + target.len() + version.len() + 2 == line.len() && target.iter().all(|&byte| is_fine(byte)) {
+    if method.len() + target.len() + version.len() + 2 == line.len() && target.iter().all(|&byte| is_allowed(byte)) {
         return None;
     }
     let mut repaired = Vec::with_capacity(line.len() + line.len() / 2);
@@ -21,7 +22,7 @@ pub fn repaired(line: &[u8]) -> Option<Vec<u8>> {
     Some(repaired)
 }
 
-/// Method, target and version: a target may hold spaces, the other two can't.
+/// Method, target and version. A target may contain spaces, the other two can't.
 pub fn split(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let line = trim_spaces(line);
     let first = line.iter().position(|&byte| byte == b' ')?;
@@ -30,7 +31,7 @@ pub fn split(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     (!target.is_empty() && version.starts_with(b"HTTP/")).then_some((method, target, version))
 }
 
-/// Of spaces only: what else a reader may take for white space is not ours to forgive.
+/// Trims spaces only: other white space may be read differently elsewhere.
 fn trim_spaces(mut text: &[u8]) -> &[u8] {
     while let Some(rest) = text.strip_prefix(b" ").or_else(|| text.strip_suffix(b" ")) {
         text = rest;
@@ -38,15 +39,16 @@ fn trim_spaces(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// What a target may hold as it is. A control character is not among it, nor is it encoded: no program means one, an attack might.
-fn is_fine(byte: u8) -> bool {
+/// What a target may contain unencoded. Control characters are neither accepted nor encoded: no client means them, an
+/// attack might.
+fn is_allowed(byte: u8) -> bool {
     !matches!(byte, b' ' | b'#' | b'"' | b'<' | b'>' | b'%' | 0x80..)
 }
 
 fn encode(target: &[u8], repaired: &mut Vec<u8>) {
     let mut rest = target;
     while let Some(&byte) = rest.first() {
-        if let Some(run) = Foreign::at_start_of(rest) {
+        if let Some(run) = NonAscii::at_start_of(rest) {
             run.encode(repaired);
             rest = rest.get(run.written.len()..).unwrap_or_default();
             continue;
@@ -59,14 +61,14 @@ fn encode(target: &[u8], repaired: &mut Vec<u8>) {
     }
 }
 
-/// Bytes beyond ASCII that follow each other, raw or percent-encoded.
-struct Foreign<'a> {
+/// Consecutive bytes beyond ASCII, raw or percent-encoded.
+struct NonAscii<'a> {
     bytes: Vec<u8>,
-    /// As they stand in the target.
+    /// As they are in the target.
     written: &'a [u8],
 }
 
-impl<'a> Foreign<'a> {
+impl<'a> NonAscii<'a> {
     fn at_start_of(target: &'a [u8]) -> Option<Self> {
         let (mut bytes, mut length) = (Vec::new(), 0);
         while let Some(rest) = target.get(length..) {
@@ -84,7 +86,7 @@ impl<'a> Foreign<'a> {
         (length > 0).then_some(Self { bytes, written: target.get(..length)? })
     }
 
-    /// UTF-8 stays what it is; anything else was written by a program of the Windows-1252 age.
+    /// UTF-8 is kept; anything else comes from the age of Windows-1252.
     fn encode(&self, repaired: &mut Vec<u8>) {
         if std::str::from_utf8(&self.bytes).is_ok() {
             for &byte in self.written {
@@ -139,7 +141,7 @@ mod tests {
             "GET /a'b|c^d\\e{f}[g]?$filter=No%20eq%20'1'&x=+ HTTP/1.0",
             "OPTIONS * HTTP/1.1",
             "GET /M%C3%BCller%zz HTTP/1.1",
-            // Nothing a target could be found in.
+            // No target can be found in these.
             "GET",
             "GET /",
             "GET / with spaces and no version",

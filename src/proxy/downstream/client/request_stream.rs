@@ -1,8 +1,10 @@
-//! What hyper reads and writes: a client's requests with their first lines repaired, one at a time.
+//! What hyper reads and writes: a client's requests with repaired request lines, one at a time.
 //!
-//! hyper is the only one who knows how long a request is. This stream hands it a whole head and nothing more, hears from the service how
-//! far the body goes, and so knows where the next head begins without reading a length itself. Where that can't be known, because a body
-//! of unknown length was given up, bytes pass as they are, and hyper refuses what it can't read.
+//! hyper alone knows how long a request is. This stream hands it one whole head and nothing more. The service tells the
+//! stream how
+//! far the body goes, so it knows where the next head begins without reading a length itself. Where that can't be
+//! known, because a body
+//! of unknown length was abandoned, bytes pass unchanged, and hyper rejects what it can't parse.
 
 use std::io;
 use std::pin::Pin;
@@ -12,14 +14,14 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use hyper::StatusCode;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
-use super::connection::{ClientConnection, Extent};
+use super::chunked_end::ChunkedEnd;
+use super::connection::{BodyLength, ClientConnection};
 use super::head::end_of_head;
-use super::readable::Readable;
-use super::{request_line, unreadable};
+use super::{request_line, unparsable};
 use crate::proxy::timer::Timer;
 
 /// A client's stream, as hyper uses it.
@@ -27,50 +29,32 @@ pub struct RequestStream<S> {
     inner: S,
     connection: Arc<ClientConnection>,
     phase: Phase,
-    /// Read, and not handed over yet; while a head is handed over, all of it.
+    /// Bytes read and not handed over yet; while a head is handed over, all of it.
     held: BytesMut,
-    /// When the phase began, if it is one that may not last for ever.
+    /// When the phase began, if it has a time limit.
     since: Instant,
     timer: Timer,
-    /// Whether hyper has more to write than it wrote.
+    /// Whether hyper has more to write.
     is_writing: bool,
-    /// Goes out in place of what hyper writes.
-    own_answer: Option<Bytes>,
+    /// Sent in place of what hyper writes.
+    own_response: Option<Bytes>,
 }
 
-/// Where in a request the stream is.
+/// The position in a request.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    /// No byte of the next head has come.
+    /// No byte of the next head has arrived.
     Between,
-    /// A head has begun; its end was not found before this place.
+    /// A head has begun; its end was not found before this position.
     Collecting { searched: usize },
     /// hyper gets the head, the first bytes of what is held; `number` is the one its request will have.
     Handing { head: usize, given: usize, number: u32 },
-    /// So much of the body is still to come.
+    /// This much of the body is still to come.
     Body { left: u64 },
-    /// The body's end is the service's to tell.
+    /// The service will tell where the body ends.
     Chunked { number: u32, end: ChunkedEnd },
-    /// Nobody knows any more where a head begins.
+    /// It is not known where a head begins.
     Unattributed,
-}
-
-/// Keeps hyper from reading past a chunked body: what may be the last chunk goes to it byte by byte, so that it stops in time.
-#[derive(Debug, Clone, Copy)]
-struct ChunkedEnd {
-    /// The last byte handed over ended a line.
-    at_line_start: bool,
-    caution: Caution,
-}
-
-/// How much of what was handed over may have been the last chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Caution {
-    None,
-    /// The beginning of its size, which is nothing but zeros.
-    Size,
-    /// All of its size: an extension and trailers may follow, until an empty line.
-    Rest,
 }
 
 impl<S> RequestStream<S> {
@@ -83,11 +67,11 @@ impl<S> RequestStream<S> {
             since: Instant::now(),
             timer: Timer::default(),
             is_writing: false,
-            own_answer: None,
+            own_response: None,
         }
     }
 
-    /// hyper does not know the head it was given, and no service was asked: what it writes is a refusal.
+    /// hyper could not parse the head it was given, and no service was called: it writes a rejection.
     fn is_refused(&self) -> bool {
         match self.phase {
             Phase::Handing { number, .. } => self.connection.latest().0 != number,
@@ -95,24 +79,24 @@ impl<S> RequestStream<S> {
         }
     }
 
-    /// Turns hyper's silent refusal into one that says why.
-    fn refuse(&mut self, hypers: &[u8]) {
+    /// Replaces hyper's empty rejection by one that says why.
+    fn reject(&mut self, hypers: &[u8]) {
         let status = hypers.get(9..12).and_then(|digits| StatusCode::from_bytes(digits).ok());
         let head = match self.phase {
             Phase::Handing { head, .. } => self.held.get(..head).unwrap_or_default(),
             _ => &[],
         };
-        let reason = match self.connection.unreadable() {
+        let reason = match self.connection.unparsable() {
             Some(reason) => reason,
-            None => unreadable::diagnose(head),
+            None => unparsable::diagnose(head),
         };
-        self.connection.is_unreadable(reason);
-        // Unread bytes of the request would reset the connection before the answer is read.
-        self.connection.stays_unread();
-        self.own_answer = Some(unreadable::answer(status.unwrap_or(StatusCode::BAD_REQUEST), head, reason).into());
+        self.connection.set_unparsable(reason);
+        // Unread bytes of the request would reset the connection before the response is read.
+        self.connection.leave_unread();
+        self.own_response = Some(unparsable::response(status.unwrap_or(StatusCode::BAD_REQUEST), head, reason).into());
     }
 
-    /// A head is complete: its first line is made fit for hyper.
+    /// A head is complete: its request line is repaired.
     fn begin_handing(&mut self, mut head: usize) {
         let end = memchr::memchr(b'\n', &self.held).unwrap_or(head);
         let line = self.held.get(..end).unwrap_or_default();
@@ -129,13 +113,13 @@ impl<S> RequestStream<S> {
         self.phase = Phase::Handing { head, given: 0, number };
     }
 
-    /// Has hyper refuse what has come of a head.
+    /// Makes hyper reject the part of a head that has arrived.
     fn give_up_head(&mut self, reason: &'static str) {
-        self.connection.is_unreadable(reason);
+        self.connection.set_unparsable(reason);
         let number = self.connection.latest().0.wrapping_add(1);
         self.held.clear();
-        self.held.extend_from_slice(UNREADABLE);
-        self.phase = Phase::Handing { head: UNREADABLE.len(), given: 0, number };
+        self.held.extend_from_slice(UNPARSABLE);
+        self.phase = Phase::Handing { head: UNPARSABLE.len(), given: 0, number };
     }
 
     fn begin_waiting(&mut self) {
@@ -151,7 +135,7 @@ impl<S: AsyncRead + Unpin> RequestStream<S> {
         poll_read_buf(Pin::new(&mut self.inner), context, &mut self.held)
     }
 
-    /// As before, until so much time has passed since the phase began; then there is none.
+    /// The same, until the phase has lasted for this time; then nothing is read.
     fn poll_more_in_time(&mut self, context: &mut Context<'_>, time: Duration) -> Poll<io::Result<Option<usize>>> {
         if let Poll::Ready(result) = self.poll_more(context) {
             return Poll::Ready(result.map(Some));
@@ -159,21 +143,21 @@ impl<S: AsyncRead + Unpin> RequestStream<S> {
         self.timer.poll_until(context, self.since + time).map(|()| Ok(None))
     }
 
-    /// Waits for the first byte of the next head; a connection on which none comes for a while rests.
+    /// Waits for the first byte of the next head. A connection on which none comes for a while is idle.
     fn poll_first(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         loop {
-            match ready!(self.poll_more_in_time(context, REST_AFTER))? {
+            match ready!(self.poll_more_in_time(context, IDLE_AFTER))? {
                 Some(count) => return Poll::Ready(Ok(count)),
                 None if self.is_writing => self.since = Instant::now(),
                 None => {
-                    self.connection.rests(true);
+                    self.connection.set_idle(true);
                     return Poll::Pending;
                 }
             }
         }
     }
 
-    /// Hands over from what is held, or straight from the client where it may go as it is.
+    /// Hands over what is held, or reads directly from the client where that is safe.
     fn poll_pass(
         &mut self,
         context: &mut Context<'_>,
@@ -208,7 +192,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestStream<S> {
         loop {
             match this.phase {
                 Phase::Between => {
-                    // Some old clients end a body with a line too many (RFC 9112, section 2.2).
+                    // Some old clients end a body with an extra line (RFC 9112, section 2.2).
                     let blank = this.held.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
                     this.held.advance(blank);
                     if this.held.is_empty() && ready!(this.poll_first(context))? == 0 {
@@ -226,12 +210,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestStream<S> {
                         this.give_up_head(IS_TLS);
                     } else if let Some(head) = end_of_head(&this.held, searched.saturating_sub(blank)) {
                         this.begin_handing(head);
-                    } else if this.held.len() > LONGEST_HEAD {
-                        this.give_up_head(TOO_LONG);
+                    } else if this.held.len() > MAX_HEAD_BYTES {
+                        this.give_up_head(HEAD_TOO_LONG);
                     } else {
                         // The last three bytes may be the beginning of its end.
                         this.phase = Phase::Collecting { searched: this.held.len().saturating_sub(3) };
-                        if ready!(this.poll_more_in_time(context, HEAD_TIME))?.is_none_or(|count| count == 0) {
+                        if ready!(this.poll_more_in_time(context, HEAD_TIMEOUT))?.is_none_or(|count| count == 0) {
                             return Poll::Ready(Ok(()));
                         }
                     }
@@ -245,14 +229,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestStream<S> {
                 Phase::Handing { head, number, .. } => {
                     let (latest, extent) = this.connection.latest();
                     if latest != number {
-                        // hyper and this stream don't agree on where the head ends.
+                        // hyper and this stream disagree on where the head ends.
                         return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
                     }
                     this.held.advance(head);
                     match extent {
-                        Extent::Exactly(0) => this.begin_waiting(),
-                        Extent::Exactly(left) => this.phase = Phase::Body { left },
-                        Extent::Unknown => this.phase = Phase::Chunked { number, end: ChunkedEnd::begin() },
+                        BodyLength::Exactly(0) => this.begin_waiting(),
+                        BodyLength::Exactly(left) => this.phase = Phase::Body { left },
+                        BodyLength::Unknown => this.phase = Phase::Chunked { number, end: ChunkedEnd::begin() },
                     }
                 }
                 Phase::Body { left: 0 } => this.begin_waiting(),
@@ -284,133 +268,30 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestStream<S> {
     }
 }
 
-impl<S: Readable> RequestStream<S> {
-    /// Waits, without a buffer or anything else, until there is something to read; false when there was nothing for so long a time,
-    /// counted from the last request's end.
-    pub async fn readable(&mut self, time: Duration) -> bool {
-        self.held = BytesMut::new();
-        self.timer = Timer::default();
-        let readable = std::future::poll_fn(|context| self.inner.poll_readable(context));
-        let is_readable = tokio::time::timeout_at(self.since + time, readable).await.is_ok();
-        self.connection.rests(false);
-        self.since = Instant::now();
-        is_readable
-    }
-}
-
-impl<S: AsyncWrite + Unpin> RequestStream<S> {
-    fn poll_own_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(answer) = self.own_answer.as_mut().filter(|answer| answer.has_remaining()) {
-            let written = ready!(Pin::new(&mut self.inner).poll_write(context, answer))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            answer.advance(written);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RequestStream<S> {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(context, &[io::IoSlice::new(bytes)])
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.is_writing = true;
-        if self.own_answer.is_none() && self.is_refused() {
-            self.refuse(slices.first().map(|slice| &**slice).unwrap_or_default());
-        }
-        if self.own_answer.is_some() {
-            ready!(self.poll_own_answer(context))?;
-            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
-        }
-        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, slices))?;
-        self.connection.write_backlog.take(written);
-        Poll::Ready(Ok(written))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    /// hyper flushes when everything it was handed over is written.
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.inner).poll_flush(context))?;
-        self.is_writing = false;
-        self.connection.write_backlog.take_all();
-        self.connection.is_written();
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
-    }
-}
-
-impl ChunkedEnd {
-    fn begin() -> Self {
-        Self { at_line_start: true, caution: Caution::None }
-    }
-
-    /// How many of these bytes may be handed over at once.
-    fn hand_over(&mut self, bytes: &[u8], room: usize) -> usize {
-        let bytes = bytes.get(..room).unwrap_or(bytes);
-        let count = self.next_piece(bytes);
-        if let Some((&last, before)) = bytes.get(..count).and_then(<[u8]>::split_last) {
-            let ends_empty_line = last == b'\n' && self.at_line_start && before.is_empty();
-            self.caution = match (self.caution, last) {
-                (Caution::Size, b'0' | b' ' | b'\t' | b'\r') => Caution::Size,
-                (Caution::Size, b';' | b'\n') => Caution::Rest,
-                (Caution::Rest, _) if !ends_empty_line => Caution::Rest,
-                _ => Caution::None,
-            };
-            self.at_line_start = match last {
-                b'\n' => true,
-                b'\r' if self.caution != Caution::None => self.at_line_start,
-                _ => false,
-            };
-        }
-        count
-    }
-
-    fn next_piece(&mut self, bytes: &[u8]) -> usize {
-        if self.caution != Caution::None {
-            return 1;
-        }
-        if self.at_line_start && bytes.first() == Some(&b'0') {
-            self.caution = Caution::Size;
-            return 1;
-        }
-        memchr::memmem::find(bytes, b"\n0").map_or(bytes.len(), |at| at + 1)
-    }
-}
-
-/// A legacy client keeps its connection for minutes between two calls, and so do thousands of them: hyper's state and buffers need not.
-const REST_AFTER: Duration = Duration::from_millis(100);
+/// A legacy client keeps its connection for minutes between two calls, and so do thousands of them: hyper's state and
+/// buffers are released.
+const IDLE_AFTER: Duration = Duration::from_millis(100);
 
 /// From a head's first byte to its last.
-const HEAD_TIME: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A Kerberos ticket with many groups takes 64 KiB in base64; the rest is for what else stands in a head.
-const LONGEST_HEAD: usize = 128 * 1024;
+/// A Kerberos ticket with many groups takes 64 KiB in base64; the rest is for everything else in a head.
+const MAX_HEAD_BYTES: usize = 128 * 1024;
 
 const READ_BYTES: usize = 4096;
 
-/// How every TLS connection begins: a record with a handshake in it, version 3 (RFC 8446, section 5.1).
+/// The beginning of every TLS connection: a handshake record of version 3 (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: &[u8] = &[0x16, 3];
 
-const IS_TLS: &str = "the program speaks HTTPS on a port for plain HTTP; write http:// into its base address, or give the port a certificate \
+const IS_TLS: &str = "the client speaks HTTPS on a port for plain HTTP. Change its base address to http://, or give the port a certificate \
      (`tls` of `listen` in proxy.yaml)";
 
-const TOO_LONG: &str = "its headers take more than 128 KiB";
+const HEAD_TOO_LONG: &str = "its headers are larger than 128 KiB";
 
-/// A head that hyper refuses.
-const UNREADABLE: &[u8] = b"\0\r\n\r\n";
+/// A head that hyper rejects.
+const UNPARSABLE: &[u8] = b"\0\r\n\r\n";
 
+mod idle;
 #[cfg(test)]
 mod tests;
+mod write;

@@ -1,4 +1,4 @@
-//! The accepted socket: ends when a client takes too little of its answer, and closes such that it gets to read it.
+//! The accepted socket: fails when a client takes its response too slowly, and closes so that the client can read it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,48 +13,49 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use super::connection::{ClientConnection, PATIENCE_OF_OTHERS, Stall, Terms};
+use super::connection::ClientConnection;
 use super::min_rate::MinRate;
 use super::readable::Readable;
+use super::stall::{CONTENDED_IDLE, Stall, TakeLimit};
 use super::write_backlog::BacklogBudget;
 use crate::proxy::timer::Timer;
 use crate::shared_socket::SharedSocket;
 
-/// One accepted connection's bytes, in both directions.
+/// An accepted connection's bytes in both directions.
 #[derive(Debug)]
 pub struct Socket {
     socket: SharedSocket,
     connection: Arc<ClientConnection>,
-    /// How fast the client takes the answer; the terms are those of the last one that was waited for.
+    /// The rate at which the client takes the response; `take_limit` are those of the response that was last waited for.
     min_rate: MinRate,
-    terms: Terms,
-    /// The same, while others wait for what it keeps.
+    take_limit: TakeLimit,
+    /// The same, while others wait for what it holds.
     strict: MinRate,
-    /// When to see again whether they do.
-    next_look: Option<Instant>,
+    /// When to check again whether they do.
+    next_check: Option<Instant>,
     timer: Timer,
-    /// Runs once we have closed our half on a client that still sends.
-    hearing_out: Option<Pin<Box<Sleep>>>,
+    /// Runs once our half is closed and the client still sends.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    pub fn new(socket: TcpStream, peer: SocketAddr, scheme: Scheme, room: BacklogBudget) -> Self {
-        // An answer's last piece must not wait for more; fails only on a connection that is gone.
+    pub fn new(socket: TcpStream, peer: SocketAddr, scheme: Scheme, budget: BacklogBudget) -> Self {
+        // A response's last piece must not wait for more. Fails only on a connection that is gone.
         let _ = socket.set_nodelay(true);
         let local = socket.local_addr().ok();
         let socket = Arc::new(socket);
-        let connection = ClientConnection::new(peer, local, scheme, Arc::downgrade(&socket), room);
-        let terms = connection.terms();
-        let min_rate = MinRate::new(terms.patience);
+        let connection = ClientConnection::new(peer, local, scheme, Arc::downgrade(&socket), budget);
+        let take_limit = connection.take_limit();
+        let min_rate = MinRate::new(take_limit.idle_limit);
         Self {
             socket: SharedSocket(socket),
             connection: Arc::new(connection),
             min_rate,
-            terms,
-            strict: MinRate::new(PATIENCE_OF_OTHERS),
-            next_look: None,
+            take_limit,
+            strict: MinRate::new(CONTENDED_IDLE),
+            next_check: None,
             timer: Timer::default(),
-            hearing_out: None,
+            lingering: None,
         }
     }
 
@@ -62,7 +63,7 @@ impl Socket {
         self.connection.clone()
     }
 
-    /// What came of a write; fails when the client takes too little: what it does not take, others wait for.
+    /// The result of a write. Fails when the client is too slow.
     fn unless_stalled(
         &mut self,
         context: &mut Context<'_>,
@@ -73,10 +74,11 @@ impl Socket {
             Poll::Ready(written) => written,
             Poll::Pending => {
                 let stall = ready!(self.poll_stall(context));
-                // The system tells of room only when there is plenty, and what a slow client has taken may be less: trying shows it.
+                // The system reports room only when there is plenty, and a slow client may have taken less: only trying
+                // shows it.
                 match SockRef::from(&*self.socket.0).send_vectored(slices) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.connection.stalls(stall);
+                        self.connection.disconnect(stall);
                         return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                     }
                     written => written,
@@ -90,31 +92,31 @@ impl Socket {
         Poll::Ready(written)
     }
 
-    /// Nothing is taken; ready when that, or too little, has gone on for too long.
+    /// Nothing is taken. Ready when that, or too low a rate, has lasted for too long.
     fn poll_stall(&mut self, context: &mut Context<'_>) -> Poll<Stall> {
-        let terms = self.connection.terms();
-        if self.terms != terms {
-            self.terms = terms;
-            self.min_rate.begin_anew(terms.patience);
-            self.strict.begin_anew(PATIENCE_OF_OTHERS);
+        let take_limit = self.connection.take_limit();
+        if self.take_limit != take_limit {
+            self.take_limit = take_limit;
+            self.min_rate.restart(take_limit.idle_limit);
+            self.strict.restart(CONTENDED_IDLE);
         }
         if self.min_rate.poll_overdue(context).is_ready() {
             return Poll::Ready(Stall::Overdue);
         }
         ready!(self.strict.poll_overdue(context));
-        while !self.connection.is_in_the_way() {
-            let next_look = *self.next_look.get_or_insert_with(|| Instant::now() + BETWEEN_LOOKS);
-            ready!(self.timer.poll_until(context, next_look));
-            self.next_look = None;
+        while !self.connection.is_blocking() {
+            let next_check = *self.next_check.get_or_insert_with(|| Instant::now() + CONTENTION_CHECK_INTERVAL);
+            ready!(self.timer.poll_until(context, next_check));
+            self.next_check = None;
         }
         Poll::Ready(Stall::Blocking)
     }
 
-    /// Reads and discards until the client closes too, so that it gets to read our answer.
+    /// Reads and discards until the client closes, too, so that it can read our response.
     ///
-    /// Closing a socket with unread bytes resets the connection, and the reset overtakes the answer.
+    /// Closing a socket with unread bytes resets the connection, and the reset would overtake the response.
     fn poll_hear_out(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let timer = self.hearing_out.get_or_insert_with(|| Box::pin(tokio::time::sleep(HEARING_OUT_TIME)));
+        let timer = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER_TIMEOUT)));
         if timer.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
@@ -178,7 +180,7 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// How often it is seen whether others wait for what a client keeps that takes nothing.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+/// Interval at which it is checked whether others wait for what a stalled client holds.
+const CONTENTION_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-const HEARING_OUT_TIME: Duration = Duration::from_secs(30);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -21,7 +21,7 @@ pub async fn check_addresses(body: &str, context: &BodyContext<'_, impl LookUp>)
 
 /// An address in the body as Business Central can follow it; `None` when it needs no change.
 async fn check_address(address: &str, context: &BodyContext<'_, impl LookUp>) -> Result<Option<String>, Rejection> {
-    let Some(understood) = context.from_local(address, &[]).await? else {
+    let Some(understood) = context.resolve(address, &[]).await? else {
         // Business Central may still accept it, if it reads addresses leniently.
         let spelled_out = address.replace('\\', "/");
         return context.check_reference(&format!("/{spelled_out}"), &[]).await.map(|()| None);

@@ -86,8 +86,7 @@ async fn check_operation(
         }
         (about, at, companies)
     } else {
-        let Some(ResolvedAddress { resource, companies, .. }) = context.from_local(&operation.url, &named).await?
-        else {
+        let Some(ResolvedAddress { resource, companies, .. }) = context.resolve(&operation.url, &named).await? else {
             return Err(other_service(&operation.url));
         };
         if resource.is_batch() {

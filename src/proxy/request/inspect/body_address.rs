@@ -29,7 +29,7 @@ pub struct ResolvedAddress {
 
 impl<L: LookUp> BodyContext<'_, L> {
     /// What an address asks for; `None` when it belongs to another server.
-    pub async fn from_local(
+    pub async fn resolve(
         &self,
         address: &str,
         company_headers: &[String],

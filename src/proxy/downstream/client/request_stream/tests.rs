@@ -21,9 +21,9 @@ use crate::proxy::downstream::client::BacklogBudget;
 /// Target and body of a request, as the service got them.
 type Seen = (String, Vec<u8>);
 
-fn connection(room: &BacklogBudget) -> Arc<ClientConnection> {
+fn connection(budget: &BacklogBudget) -> Arc<ClientConnection> {
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), room.clone()))
+    Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), budget.clone()))
 }
 
 /// What a service behind the stream gets when a client sends these pieces, and all that the client reads.
@@ -105,7 +105,7 @@ async fn a_refusal_says_why() {
         ("GET /a\r\n\r\n".to_owned(), 400, "first line"),
         ("GET /a HTTP/1.1\r\nHost : b\r\n\r\n".to_owned(), 400, "name of a header"),
         ("\u{16}\u{3}\u{1}".to_owned(), 400, "HTTPS"),
-        (format!("GET /{} HTTP/1.1\r\n", "a".repeat(LONGEST_HEAD)), 400, "128 KiB"),
+        (format!("GET /{} HTTP/1.1\r\n", "a".repeat(MAX_HEAD_BYTES)), 400, "128 KiB"),
         (format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(101)), 431, "100 headers"),
     ] {
         // What was answered before stays as it was.
@@ -176,7 +176,7 @@ impl Body for Pieces {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        ready!(self.connection.write_backlog.poll_room(context));
+        ready!(self.connection.write_backlog.poll_capacity(context));
         if self.left == 0 {
             return Poll::Ready(None);
         }
@@ -192,12 +192,12 @@ static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 #[tokio::test(start_paused = true)]
 async fn without_room_an_answer_goes_on_as_its_client_takes_it() {
     for (is_full, most_given) in [(false, 2..8), (true, 1..2)] {
-        let room = BacklogBudget::default();
-        let others = connection(&room);
+        let budget = BacklogBudget::default();
+        let others = connection(&budget);
         if is_full {
             others.write_backlog.hold(1 << 30);
         }
-        let connection = connection(&room);
+        let connection = connection(&budget);
         let given = Arc::new(AtomicUsize::new(0));
         let (mut client, server) = tokio::io::duplex(1024);
         let service = service_fn(|request: Request<Incoming>| {
@@ -218,9 +218,9 @@ async fn without_room_an_answer_goes_on_as_its_client_takes_it() {
                 tokio::task::yield_now().await;
             }
             assert!(most_given.contains(&given.load(Ordering::Relaxed)), "{given:?}");
-            let mut answer = Vec::new();
-            client.read_to_end(&mut answer).await.unwrap();
-            assert_eq!(answer.iter().filter(|&&byte| byte == b'x').count(), 8 * PIECE.len());
+            let mut response = Vec::new();
+            client.read_to_end(&mut response).await.unwrap();
+            assert_eq!(response.iter().filter(|&&byte| byte == b'x').count(), 8 * PIECE.len());
         };
         let both = async { tokio::join!(serving, reading) };
         // On a clock that runs ahead as soon as nothing moves any more.

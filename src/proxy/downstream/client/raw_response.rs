@@ -1,11 +1,11 @@
-//! An answer of our own to what never became a request.
+//! A response of our own to bytes that never became a request.
 
 use hyper::StatusCode;
 
 use crate::business_central::Dialect;
 
-/// The answer, as it goes onto the wire; the connection ends with it.
-pub fn raw_answer(status: StatusCode, dialect: Dialect, code: &str, message: &str) -> Vec<u8> {
+/// The response as it is sent; the connection ends with it.
+pub fn raw_response(status: StatusCode, dialect: Dialect, code: &str, message: &str) -> Vec<u8> {
     let body = dialect.body(status, code, message);
     let error = match status {
         StatusCode::SERVICE_UNAVAILABLE => "connection_limit_reached",

@@ -1,4 +1,4 @@
-//! A request's head without a connection it came in on: repaired and read as one that did.
+//! Parsing a request's head without a connection: repaired and parsed as if it had come on one.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -14,27 +14,24 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::connection::ClientConnection;
-use super::request_stream::RequestStream;
-use super::unreadable;
-use super::write_backlog::BacklogBudget;
 use crate::proxy::downstream::bind::LocalAddress;
+use crate::proxy::downstream::client::{BacklogBudget, ClientConnection, RequestStream, unparsable};
 
-/// The answer to a head that no parser takes.
+/// The response to a head that can't be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    /// As the client gets it.
+pub struct UnparsableHead {
+    /// The status the client gets.
     pub status: StatusCode,
     pub code: &'static str,
     pub message: String,
 }
 
-/// What the steps of the data path would get of this head, sent by this client to this address of ours.
+/// The head as the data path would get it, sent by this client to this address.
 pub async fn read(
     head: &[u8],
     client: IpAddr,
     local: &LocalAddress,
-) -> Result<(Arc<ClientConnection>, Parts), Unreadable> {
+) -> Result<(Arc<ClientConnection>, Parts), UnparsableHead> {
     let peer = SocketAddr::new(client, UNKNOWN_PORT);
     let connection = Arc::new(ClientConnection::new(
         peer,
@@ -43,7 +40,7 @@ pub async fn read(
         Weak::new(),
         BacklogBudget::default(),
     ));
-    let (mut client, server) = tokio::io::duplex(head.len().max(ANSWER_BYTES));
+    let (mut client, server) = tokio::io::duplex(head.len().max(MAX_RESPONSE_BYTES));
     let read = Mutex::new(None);
     let service = service_fn(|request: Request<Incoming>| {
         connection.request_begins(&request.body().size_hint());
@@ -53,30 +50,30 @@ pub async fn read(
     });
     let stream = TokioIo::new(RequestStream::new(server, connection.clone()));
     let serving = async {
-        // That it could not be read is known to the connection.
+        // The connection knows that it could not be parsed.
         let _ = http1::Builder::new().half_close(true).serve_connection(stream, service).await;
     };
     let sending = async {
-        let mut answer = Vec::new();
-        // Both sides are here, so that neither fails; what would not fit into the pipe is still read on the other side.
+        let mut response = Vec::new();
+        // Both ends are here, so neither fails. What does not fit into the pipe is still read at the other end.
         let _ = client.write_all(head).await;
         let _ = client.shutdown().await;
-        let _ = client.read_to_end(&mut answer).await;
-        answer
+        let _ = client.read_to_end(&mut response).await;
+        response
     };
-    let ((), answer) = tokio::join!(serving, sending);
-    match (read.into_inner().unwrap_or_else(PoisonError::into_inner), connection.unreadable()) {
+    let ((), response) = tokio::join!(serving, sending);
+    match (read.into_inner().unwrap_or_else(PoisonError::into_inner), connection.unparsable()) {
         (Some(head), _) => Ok((connection, head)),
-        (None, reason) => Err(Unreadable {
-            status: answer.get(9..12).and_then(|digits| StatusCode::from_bytes(digits).ok()).unwrap_or_default(),
-            code: unreadable::CODE,
-            message: unreadable::message(reason.unwrap_or(unreadable::diagnose(head))),
+        (None, reason) => Err(UnparsableHead {
+            status: response.get(9..12).and_then(|digits| StatusCode::from_bytes(digits).ok()).unwrap_or_default(),
+            code: unparsable::CODE,
+            message: unparsable::message(reason.unwrap_or(unparsable::diagnose(head))),
         }),
     }
 }
 
-/// What a client on the same machine would have been given by its system.
+/// A client on this machine would get a port from the system.
 const UNKNOWN_PORT: u16 = 0;
 
-/// More than any answer of ours to an unreadable head.
-const ANSWER_BYTES: usize = 64 * 1024;
+/// More than any of our responses to such a head.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;

@@ -1,17 +1,17 @@
-//! Requests that no parser takes: why, in words for whoever looks after the client, instead of an empty 400.
+//! Requests that can't be parsed: why, in words for the administrator of the client, instead of an empty 400.
 
 use hyper::StatusCode;
 
-use super::raw_answer::raw_answer;
+use super::raw_response::raw_response;
 use super::request_line;
 use crate::business_central::Dialect;
 
-/// What is wrong with a head that hyper refused.
+/// What is wrong with a head that hyper rejected.
 pub fn diagnose(head: &[u8]) -> &'static str {
     let mut lines = head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let line = lines.next().unwrap_or_default();
     if head.starts_with(b"PRI * HTTP/2.0") {
-        return "it is HTTP/2, which this port does not speak; have the program use HTTP/1.1";
+        return "it is HTTP/2, which this port does not support. Configure the client for HTTP/1.1";
     }
     let Some((method, target, version)) = request_line::split(line) else {
         return "its first line is not `METHOD /path HTTP/1.1`";
@@ -20,12 +20,12 @@ pub fn diagnose(head: &[u8]) -> &'static str {
         return "its HTTP version is neither 1.0 nor 1.1";
     }
     if !method.iter().all(u8::is_ascii_alphanumeric) {
-        return "its method holds other characters than letters";
+        return "its method contains characters other than letters";
     }
     if target.iter().any(u8::is_ascii_control) {
-        return "there is a control character in its address";
+        return "its address contains a control character";
     }
-    if target.len() > LONGEST_TARGET {
+    if target.len() > MAX_TARGET_BYTES {
         return "its address is longer than 65,534 bytes";
     }
     let mut fields = 0;
@@ -35,29 +35,29 @@ pub fn diagnose(head: &[u8]) -> &'static str {
         };
         let (name, value) = field.split_at(colon);
         if name.is_empty() || !name.iter().all(|&byte| byte.is_ascii_graphic()) {
-            return "there is a space or another character in the name of a header where none may be";
+            return "the name of a header contains a space or another invalid character";
         }
         if value.iter().any(|&byte| byte.is_ascii_control() && byte != b'\t') {
-            return "there is a control character in a header";
+            return "a header contains a control character";
         }
         fields += 1;
     }
-    if fields > MOST_FIELDS {
+    if fields > MAX_FIELDS {
         "it has more than 100 headers"
     } else {
-        "its headers contradict each other or say no length"
+        "its headers contradict each other or give no length"
     }
 }
 
-/// The answer, as it goes onto the wire; the connection ends with it.
-pub fn answer(status: StatusCode, head: &[u8], reason: &str) -> Vec<u8> {
+/// The response as it is sent; the connection ends with it.
+pub fn response(status: StatusCode, head: &[u8], reason: &str) -> Vec<u8> {
     let dialect = if looks_like_soap(head) { Dialect::Soap } else { Dialect::OData };
-    raw_answer(status, dialect, CODE, &message(reason))
+    raw_response(status, dialect, CODE, &message(reason))
 }
 
-/// What the answer says.
+/// The message of the response.
 pub fn message(reason: &str) -> String {
-    format!("The request can't be read as HTTP: {reason}. Nothing was sent to Business Central.")
+    format!("The request is not valid HTTP: {reason}. Nothing was sent to Business Central.")
 }
 
 fn looks_like_soap(head: &[u8]) -> bool {
@@ -69,11 +69,11 @@ fn looks_like_soap(head: &[u8]) -> bool {
 
 pub const CODE: &str = "Proxy_Unreadable";
 
-/// What hyper's address type holds.
-const LONGEST_TARGET: usize = 65_534;
+/// The limit of hyper's URI type.
+const MAX_TARGET_BYTES: usize = 65_534;
 
-/// What hyper takes unless told otherwise.
-const MOST_FIELDS: usize = 100;
+/// hyper's default.
+const MAX_FIELDS: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -103,8 +103,8 @@ mod tests {
 
     #[test]
     fn a_soap_client_reads_a_fault() {
-        let answer = answer(StatusCode::BAD_REQUEST, b"POST / HTTP/3\r\nSoapaction: x\r\n\r\n", "no");
-        let answer = String::from_utf8(answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("<status>400</status>"), "{answer}");
+        let response = response(StatusCode::BAD_REQUEST, b"POST / HTTP/3\r\nSoapaction: x\r\n\r\n", "no");
+        let response = String::from_utf8(response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 500 ") && response.contains("<status>400</status>"), "{response}");
     }
 }

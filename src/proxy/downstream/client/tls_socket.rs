@@ -1,4 +1,4 @@
-//! TLS, between the socket and what reads requests.
+//! TLS, between the socket and the request stream.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,38 +20,38 @@ use super::head::end_of_head;
 use super::look_ahead::{LookAhead, Lookahead};
 use super::readable::Readable;
 use super::socket::Socket;
-use super::unreadable;
+use super::unparsable;
 use super::write_backlog::BacklogBudget;
 
-/// One accepted connection's bytes in both directions, without their encryption.
-pub struct SecuredSocket(Arc<Mutex<TlsStream<Socket>>>);
+/// An accepted connection's bytes in both directions, decrypted.
+pub struct TlsSocket(Arc<Mutex<TlsStream<Socket>>>);
 
-/// What lies between us and a client that speaks TLS, for those who do not read from it. It does not keep the connection open.
+/// The TLS session for those that do not read from it. It does not keep the connection open.
 #[derive(Debug)]
 struct Session(Weak<Mutex<TlsStream<Socket>>>);
 
-/// Why a connection could not be secured, in words for whoever looks after the client.
+/// Why a TLS connection could not be established, in words for the administrator of the client.
 #[derive(Debug, thiserror::Error)]
-pub enum NotSecured {
-    /// Before its first byte: it only looked whether somebody listens.
-    #[error("the client closed the connection at once")]
-    LookedIn,
+pub enum TlsAcceptError {
+    /// No byte was sent: the client only checked that something listens.
+    #[error("the client closed the connection without sending anything")]
+    NoData,
     #[error("{PLAIN}")]
     PlainHttp(Box<Socket>),
-    #[error("the handshake took longer than {} s", HANDSHAKE_TIME.as_secs())]
+    #[error("the handshake took longer than {} s", HANDSHAKE_TIMEOUT.as_secs())]
     TooSlow,
     #[error(
-        "the program broke the handshake off ({0}); most programs do so when they don't trust the certificate: let its machine trust the \
+        "the client aborted the handshake ({0}), probably because it does not trust the certificate. Make its machine trust the \
          authority that signed it, and look whether the certificate names the host in the program's address"
     )]
     Untrusted(String),
     #[error(
-        "the program speaks no TLS 1.2 or 1.3, and older versions are not spoken here; switch TLS 1.2 on there, or have it use plain HTTP on \
+        "the client supports neither TLS 1.2 nor 1.3. Enable TLS 1.2 there, or have it use plain HTTP on \
          an address of its own"
     )]
     OldTls,
     #[error(
-        "the program and this listener have no cipher in common; Windows before version 10 and Server 2016 needs a certificate with an \
+        "the client and this listener have no cipher in common. Windows before version 10 and Server 2016 needs a certificate with an \
          ECDSA key"
     )]
     NoCommonCipher,
@@ -59,30 +59,31 @@ pub enum NotSecured {
     Failed(io::Error),
 }
 
-impl SecuredSocket {
-    /// Has the client begin TLS.
-    pub async fn secure(
+impl TlsSocket {
+    /// Accepts a TLS connection.
+    pub async fn accept(
         socket: TcpStream,
         peer: SocketAddr,
         tls: TlsAcceptor,
-        room: BacklogBudget,
-    ) -> Result<Self, NotSecured> {
+        budget: BacklogBudget,
+    ) -> Result<Self, TlsAcceptError> {
         let handshake = async {
             let mut first = [0];
             match socket.peek(&mut first).await {
                 Ok(1..) => {}
-                _ => return Err(NotSecured::LookedIn),
+                _ => return Err(TlsAcceptError::NoData),
             }
-            let socket = Socket::new(socket, peer, Scheme::HTTPS, room);
+            let socket = Socket::new(socket, peer, Scheme::HTTPS, budget);
             let [first] = first;
             match first {
-                HANDSHAKE_RECORD => tls.accept(socket).await.map_err(NotSecured::of),
-                // The first message of SSL 2 and of those who still could speak it.
-                0x80.. => Err(NotSecured::OldTls),
-                _ => Err(NotSecured::PlainHttp(Box::new(socket))),
+                HANDSHAKE_RECORD => tls.accept(socket).await.map_err(TlsAcceptError::of),
+                // The first message of SSL 2, and of clients that could still speak it.
+                0x80.. => Err(TlsAcceptError::OldTls),
+                _ => Err(TlsAcceptError::PlainHttp(Box::new(socket))),
             }
         };
-        let stream = tokio::time::timeout(HANDSHAKE_TIME, handshake).await.map_err(|_| NotSecured::TooSlow)??;
+        let stream =
+            tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await.map_err(|_| TlsAcceptError::TooSlow)??;
         let connection = stream.get_ref().0.connection();
         let stream = Arc::new(Mutex::new(stream));
         connection.set_session(Box::new(Session(Arc::downgrade(&stream))));
@@ -119,12 +120,12 @@ impl LookAhead for Session {
     }
 }
 
-/// A panic while it was held leaves a session that is no worse than any broken off.
+/// A panic while it was locked leaves a session no worse than an aborted one.
 fn lock(stream: &Mutex<TlsStream<Socket>>) -> MutexGuard<'_, TlsStream<Socket>> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the system has of a socket by now.
+/// What a socket has received so far.
 struct Available<'s>(&'s TcpStream);
 
 impl io::Read for Available<'_> {
@@ -133,7 +134,7 @@ impl io::Read for Available<'_> {
     }
 }
 
-impl NotSecured {
+impl TlsAcceptError {
     fn of(error: io::Error) -> Self {
         use AlertDescription::{
             AccessDenied, BadCertificate, CertificateExpired, CertificateUnknown, DecryptError, UnknownCA,
@@ -153,7 +154,7 @@ impl NotSecured {
             Some(rustls::Error::PeerIncompatible(
                 PeerIncompatible::Tls12NotOffered
                 | PeerIncompatible::Tls12NotOfferedOrEnabled
-                // Every TLS 1.2 has it (RFC 5246, section 7.4.1.4.1).
+                // TLS 1.2 requires it (RFC 5246, section 7.4.1.4.1).
                 | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
             )) => Self::OldTls,
             Some(rustls::Error::PeerIncompatible(_)) => Self::NoCommonCipher,
@@ -163,50 +164,50 @@ impl NotSecured {
         }
     }
 
-    /// Whether somebody should look into it.
-    pub fn is_worth_a_warning(&self) -> bool {
-        !matches!(self, Self::LookedIn)
+    /// Whether an administrator should look into it.
+    pub fn needs_attention(&self) -> bool {
+        !matches!(self, Self::NoData)
     }
 
-    /// Tells a client that can be told.
-    pub async fn answer(self) {
+    /// Sends a response, where the client can read one.
+    pub async fn response(self) {
         let Self::PlainHttp(mut socket) = self else { return };
         let mut head = Vec::new();
         let reading = async {
-            while end_of_head(&head, 0).is_none() && head.len() < LONGEST_PLAIN_HEAD {
+            while end_of_head(&head, 0).is_none() && head.len() < MAX_PLAIN_HEAD_BYTES {
                 if !matches!(socket.read_buf(&mut head).await, Ok(1..)) {
                     break;
                 }
             }
         };
-        // What has come until then shows well enough which kind of client it is.
-        let _ = tokio::time::timeout(HANDSHAKE_TIME, reading).await;
-        socket.connection().stays_unread();
-        // Whoever is gone by now needs no answer.
-        if socket.write_all(&unreadable::answer(StatusCode::BAD_REQUEST, &head, PLAIN)).await.is_ok() {
+        // What arrived until then shows well enough which kind of client it is.
+        let _ = tokio::time::timeout(HANDSHAKE_TIMEOUT, reading).await;
+        socket.connection().leave_unread();
+        // A client that is gone needs no response.
+        if socket.write_all(&unparsable::response(StatusCode::BAD_REQUEST, &head, PLAIN)).await.is_ok() {
             let _ = socket.shutdown().await;
         }
     }
 }
 
-impl Readable for SecuredSocket {
-    /// A client that pauses has sent no more than was read: what comes next is seen at its socket.
+impl Readable for TlsSocket {
+    /// An idle client has sent no more than was read: what comes next is seen at its socket.
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.lock().get_ref().0.poll_readable(context)
     }
 }
 
-impl AsyncRead for SecuredSocket {
+impl AsyncRead for TlsSocket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match ready!(Pin::new(&mut *self.lock()).poll_read(context, buffer)) {
-            // Many close without saying so in TLS first. Whether a request is whole, its own length tells.
+            // Many clients close without a TLS close. Whether a request is complete is told by its own length.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
             result => Poll::Ready(result),
         }
     }
 }
 
-impl AsyncWrite for SecuredSocket {
+impl AsyncWrite for TlsSocket {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut *self.lock()).poll_write(context, bytes)
     }
@@ -227,20 +228,20 @@ impl AsyncWrite for SecuredSocket {
         Pin::new(&mut *self.lock()).poll_flush(context)
     }
 
-    /// Says in TLS that the end is one. A connection that is dropped instead says nothing: what came on it is cut.
+    /// Sends the TLS close. A connection that is dropped instead sends none: its response is incomplete.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.lock()).poll_shutdown(context)
     }
 }
 
 /// From the accepted connection to the last message of the handshake.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How every TLS connection begins (RFC 8446, section 5.1).
+/// The beginning of every TLS connection (RFC 8446, section 5.1).
 const HANDSHAKE_RECORD: u8 = 0x16;
 
 /// Enough to see which kind of client it is.
-const LONGEST_PLAIN_HEAD: usize = 16 * 1024;
+const MAX_PLAIN_HEAD_BYTES: usize = 16 * 1024;
 
-const PLAIN: &str = "the program speaks plain HTTP on an address for HTTPS; write https:// into its base address, or have it use an address of \
+const PLAIN: &str = "the client speaks plain HTTP on an address for HTTPS. Change its base address to https://, or have it use an address of \
      `listen` in proxy.yaml that has no `tls`";

@@ -1,0 +1,24 @@
+//! An idle client's stream: it waits without buffers.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::super::readable::Readable;
+use super::RequestStream;
+use crate::proxy::timer::Timer;
+
+impl<S: Readable> RequestStream<S> {
+    /// Waits without a buffer until there is something to read. `false` when nothing came for this time,
+    /// counted from the end of the last request.
+    pub async fn readable(&mut self, time: Duration) -> bool {
+        self.held = BytesMut::new();
+        self.timer = Timer::default();
+        let readable = std::future::poll_fn(|context| self.inner.poll_readable(context));
+        let is_readable = tokio::time::timeout_at(self.since + time, readable).await.is_ok();
+        self.connection.set_idle(false);
+        self.since = Instant::now();
+        is_readable
+    }
+}
