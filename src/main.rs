@@ -1,4 +1,4 @@
-//! The command line: arguments become a command.
+//! The `bcproxy` executable.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

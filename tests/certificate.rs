@@ -119,9 +119,9 @@ async fn it_is_for_the_names_given_and_stays_for_them() {
 
     let before = contents(folder);
     let said = rejected(folder, &[], 1).await;
-    assert!(said.contains("server.pem is there already") && said.contains("--renew"), "{said}");
+    assert!(said.contains("server.pem already exists") && said.contains("--renew"), "{said}");
     std::fs::remove_file(folder.join("server.pem")).unwrap();
-    assert!(rejected(folder, &["a"], 1).await.contains("server-key.pem is there already"));
+    assert!(rejected(folder, &["a"], 1).await.contains("server-key.pem already exists"));
     std::fs::write(folder.join("server.pem"), before[2].as_ref().unwrap()).unwrap();
 
     let said: Value = serde_json::from_str(&made(folder, &["--renew", "--output", "json"]).await).unwrap();
@@ -147,13 +147,13 @@ async fn what_can_not_be_done_is_said_and_changes_nothing() {
         let said = rejected(folder, &["--", name], 2).await;
         assert!(said.contains("neither a host name nor an IP address"), "{name}: {said}");
     }
-    assert!(rejected(folder, &["--folder", "missing"], 1).await.contains("can't be written"));
+    assert!(rejected(folder, &["--folder", "missing"], 1).await.contains("Writing missing/bcproxy-ca-key.pem failed"));
     made(folder, &["a"]).await;
     for (missing, there) in [("bcproxy-ca-key.pem", "bcproxy-ca.crt"), ("bcproxy-ca.crt", "bcproxy-ca-key.pem")] {
         let retained = read(folder, missing);
         std::fs::remove_file(folder.join(missing)).unwrap();
         let said = rejected(folder, &["--renew"], 1).await;
-        assert!(said.starts_with(&format!("{there} is there, but not {missing}: bring it back")), "{said}");
+        assert!(said.starts_with(&format!("{there} exists, but {missing} is missing. Restore it")), "{said}");
         std::fs::write(folder.join(missing), retained).unwrap();
     }
     let other = CertificateAuthority::new("other", Duration::days(10)).unwrap();
@@ -177,7 +177,7 @@ async fn what_can_not_be_done_is_said_and_changes_nothing() {
     std::fs::write(folder.join("bcproxy-ca.crt"), certificate).unwrap();
     std::fs::write(folder.join("bcproxy-ca-key.pem"), key).unwrap();
     std::fs::write(folder.join("server.pem"), "damaged").unwrap();
-    assert!(rejected(folder, &["--renew"], 1).await.contains("names it was for are not known"));
+    assert!(rejected(folder, &["--renew"], 1).await.contains("its host names are unknown"));
     made(folder, &["a", "--renew"]).await;
 }
 

@@ -95,7 +95,7 @@ async fn check_says_what_a_fine_file_does() {
     let folder = folder(FINE);
     let ended = command(folder.path(), &["check"]).await;
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
-    assert!(ended.output.contains("/api → api/v2.0 of connector cronus, environment Production, company CRONUS"));
+    assert!(ended.output.contains("/api → api/v2.0, connector cronus, environment Production, company CRONUS"));
     let ended = command(folder.path(), &["check", "--output", "json"]).await;
     assert_eq!(ended.code, Some(0));
     let said: Value = serde_json::from_str(&ended.output).unwrap();
@@ -170,7 +170,7 @@ async fn health_tells_containers_what_the_service_says() {
     std::fs::write(&asking, text.replace("admin: { listen: 127.0.0.1:0 }", &admin_at(unused().await))).unwrap();
     let ended = ask(&[]).await;
     assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("is it running?"), "{ended:?}");
+    assert!(ended.errors.contains("Check that it is running"), "{ended:?}");
     std::fs::write(&asking, text.replace("admin: { listen: 127.0.0.1:0 }", "admin: off")).unwrap();
     assert_eq!(ask(&[]).await.code, Some(2));
 }
@@ -211,7 +211,7 @@ async fn the_demo_works_as_it_says_whatever_ports_are_taken() {
         let ended = process.end().await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
         for port in taken.iter().map(|listener| listener.local_addr().unwrap().port()) {
-            assert!(ended.output.contains(&format!("Port {port} is taken")), "{}", ended.output);
+            assert!(ended.output.contains(&format!("Port {port} is in use")), "{}", ended.output);
             assert!(!ended.output.contains(&format!("127.0.0.1:{port}")), "{}", ended.output);
         }
     }

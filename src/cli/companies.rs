@@ -1,22 +1,23 @@
-//! `bcproxy companies`: the companies an application sees.
+//! `bcproxy companies`: lists the companies that an application can access.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Failure, Output, failed, load, runtime, selected};
+use super::common::{Failure, Output, load, runtime, select_connectors};
 use crate::business_central::Company;
 use crate::business_central::address::EnvironmentAddress;
 use crate::config::Connector;
 use crate::doctor::{self, Wrong};
 use crate::outbound::HttpClient;
 
-pub fn companies(path: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
-    let config = load(path)?;
+/// Lists the companies of one connector or of all.
+pub fn companies(file: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
+    let config = load(file)?;
     let runtime = runtime()?;
     let mut all = Vec::new();
-    for connector in selected(&config, connector)? {
-        let list = runtime.block_on(list(connector)).map_err(|wrong| failed(&connector.name, &wrong))?;
+    for connector in select_connectors(&config, connector)? {
+        let list = runtime.block_on(list(connector)).map_err(|wrong| Failure::of_connector(&connector.name, &wrong))?;
         all.push((connector, list));
     }
     match output {
@@ -37,7 +38,7 @@ async fn list(connector: &Connector) -> Result<Vec<Company>, Wrong> {
         let mut token = doctor::sign_in(&http, application, connector.timeouts.token).await?;
         doctor::list_companies(&http, &address, &mut token).await
     };
-    // Any application will do; if none does, the first one's trouble is told.
+    // One application with access is enough. If none has, the first one's error is reported.
     let mut listed = as_application(&connector.application).await;
     for application in &connector.other_applications {
         if listed.is_ok() {
@@ -53,7 +54,7 @@ fn print(connector: &Connector, list: &[Company]) {
     let width = list.iter().map(|company| company.name.as_str().chars().count()).max().unwrap_or(0).max(4);
     println!("  {:<width$}  {:<36}  display name", "name", "id");
     for Company { id, name, display_name } in list {
-        // Both come from outside and go to a terminal.
+        // Business Central's text may contain control characters, which a terminal would execute.
         let display_name: String = display_name.chars().filter(|character| !character.is_control()).collect();
         println!("  {:<width$}  {id}  {display_name}", name.as_str());
     }

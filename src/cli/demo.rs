@@ -1,41 +1,42 @@
-//! `bcproxy demo`: a simulator and a proxy on this machine, and what to try.
+//! `bcproxy demo`: runs bcproxy in front of a simulator on this machine, and prints commands to try.
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::run::signals;
-use super::{Failure, drawn, runtime, start_log};
+use super::common::{Failure, rendered, runtime, signals, start_log};
 use crate::config::Config;
 use crate::daemon::{Service, StartError};
 use crate::proxy::{self, InheritedSockets, ListenerError};
 use crate::simulator::{Breakage, Settings, Simulator};
 
-/// `broken`: what of the set-up is wrong.
+/// Runs the demo until Ctrl-C; `broken` is the set-up step that fails.
 pub fn demo(broken: Option<Breakage>) -> Result<(), Failure> {
     let runtime = runtime()?;
-    let result = runtime.block_on(show(broken));
+    let result = runtime.block_on(serve(broken));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn show(broken: Option<Breakage>) -> Result<(), Failure> {
+async fn serve(broken: Option<Breakage>) -> Result<(), Failure> {
     let signals = signals()?;
-    let failed = |what: &str, error: &dyn std::fmt::Display| Failure::Failed(format!("the demo's {what}: {error}"));
+    let failed = |what: &str, error: &dyn std::fmt::Display| Failure::Failed(format!("{what} failed: {error}"));
     let simulator = Simulator::start(Settings { broken, ..Settings::default() })
         .await
-        .map_err(|error| failed("simulator can't start", &error))?;
-    let folder = TempDir::with_prefix("bcproxy-demo-").map_err(|error| failed("folder can't be made", &error))?;
-    let file = write_files(&simulator, folder.path()).map_err(|error| failed("files can't be written", &error))?;
-    let mut config = Config::load(&file).map_err(|mistakes| Failure::Failed(drawn(&mistakes)))?.config;
+        .map_err(|error| failed("Starting the demo's simulator", &error))?;
+    let folder = TempDir::with_prefix("bcproxy-demo-").map_err(|error| failed("Creating the demo's folder", &error))?;
+    let file = write_files(&simulator, folder.path()).map_err(|error| failed("Writing the demo's files", &error))?;
+    let mut config = Config::load(&file).map_err(|mistakes| Failure::Failed(rendered(&mistakes)))?.config;
     let log = start_log(&config.log)?;
     let service = loop {
         match Service::start(&file, &config, InheritedSockets::default(), log.filter()).await {
             Ok(service) => break service,
-            Err(error) => avoid(&error, &mut config).ok_or_else(|| failed("proxy can't start", &error))?,
+            Err(error) => {
+                use_free_port(&error, &mut config).ok_or_else(|| failed("Starting the demo's proxy", &error))?
+            }
         }
     };
     if let (Some(address), Some(admin)) = (service.proxy().addresses().first(), service.admin()) {
@@ -46,15 +47,18 @@ async fn show(broken: Option<Breakage>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Has the system choose another port in place of one that is taken; `None` when that is not what is wrong.
-fn avoid(error: &StartError, config: &mut Config) -> Option<()> {
+/// Replaces a port that is in use by any free one. Returns `None` if the error is another.
+fn use_free_port(error: &StartError, config: &mut Config) -> Option<()> {
     match error {
         StartError::Proxy(proxy::StartError::Listener(ListenerError::Bind(taken))) if taken.is_taken() => {
-            println!("Port {} is taken by another program; the proxy uses another one.", taken.address.port());
+            println!("Port {} is in use by another program, so the proxy uses another port.", taken.address.port());
             config.listen.iter_mut().for_each(|listener| listener.address.set_port(0));
         }
         StartError::Admin(taken) if taken.is_taken() => {
-            println!("Port {} is taken by another program; the status page uses another one.", taken.address.port());
+            println!(
+                "Port {} is in use by another program, so the status page uses another port.",
+                taken.address.port()
+            );
             config.admin.iter_mut().for_each(|address| address.set_port(0));
         }
         _ => return None,
@@ -62,8 +66,8 @@ fn avoid(error: &StartError, config: &mut Config) -> Option<()> {
     Some(())
 }
 
-/// Writes what an administrator would: a configuration, the secret it names, and here also the simulator's CA.
-fn write_files(simulator: &Simulator, folder: &Path) -> io::Result<std::path::PathBuf> {
+/// Writes the configuration, the secret it names and the simulator's CA certificate; returns the configuration's path.
+fn write_files(simulator: &Simulator, folder: &Path) -> io::Result<PathBuf> {
     let settings = simulator.settings();
     std::fs::write(folder.join("ca.pem"), simulator.ca_pem())?;
     std::fs::write(folder.join("client-secret.txt"), &settings.client_secret)?;
@@ -76,8 +80,8 @@ fn write_files(simulator: &Simulator, folder: &Path) -> io::Result<std::path::Pa
     client_secret: {{ file: client-secret.txt }}
     environment: {environment}
     company: {company}
-    authority: {authority}     # the simulated Entra; leave it out for the real one
-    base_url: {base_url}      # the simulated Business Central; leave it out for the real one
+    authority: {authority}     # the simulated Entra; delete this line to use the real one
+    base_url: {base_url}      # the simulated Business Central; delete this line to use the real one
     ca_file: ca.pem
 shutdown: {{ grace: 5s }}
 log: {{ format: text }}
@@ -87,7 +91,7 @@ log: {{ format: text }}
         environment = settings.environment,
         authority = simulator.authority(),
         base_url = simulator.base_url(),
-        // What is broken then is behind a route that the default ones don't have.
+        // The default routes work, so this one adds a route that does not.
         routes = if settings.broken == Some(Breakage::Route) { ROUTES } else { "" },
     );
     let file = folder.join("proxy.yaml");
@@ -106,7 +110,7 @@ routes:
 fn invitation(proxy: SocketAddr, admin: SocketAddr, file: &Path, broken: Option<Breakage>) -> String {
     let broken = broken.map_or_else(String::new, |broken| {
         format!(
-            "\nOne thing of the set-up is wrong ({}). In another terminal, let bcproxy find it:\n\n  bcproxy doctor --config {}\n",
+            "\nOne set-up step is broken ({}). In another terminal, find and explain the error:\n\n  bcproxy doctor --config {}\n",
             broken.name(),
             file.display()
         )
@@ -115,19 +119,19 @@ fn invitation(proxy: SocketAddr, admin: SocketAddr, file: &Path, broken: Option<
         if cfg!(windows) { ("PowerShell", in_powershell(proxy)) } else { ("curl", with_curl(proxy)) };
     format!(
         r#"
-bcproxy demo: a simulated Microsoft Entra and Business Central, and bcproxy in front of them. All of it on this machine.
+bcproxy demo: bcproxy in front of a simulated Microsoft Entra and Business Central, all on this machine.
 
   proxy           http://{proxy}
   status          http://{admin}/
   configuration   {file}
 {broken}
-Try this in another terminal. {program} knows nothing of OAuth; bcproxy adds the token, the environment and the company:
+Try these commands in another terminal. {program} sends no token; bcproxy adds the token, environment and company:
 
   {customers}
   {names}
   {soap}
 
-Every request shows below. Ctrl-C ends the demo.
+Each request is logged below. Press Ctrl-C to end the demo.
 "#,
         file = file.display()
     )
@@ -143,7 +147,7 @@ fn with_curl(proxy: SocketAddr) -> [String; 3] {
     ]
 }
 
-/// Windows' shells take curl's quotation marks for something else.
+/// Windows shells interpret the quotation marks of the curl commands differently.
 fn in_powershell(proxy: SocketAddr) -> [String; 3] {
     let content = |call: String| format!("(Invoke-WebRequest -UseBasicParsing {call}).Content");
     [

@@ -1,30 +1,31 @@
-//! `bcproxy doctor`: walks the set-up against the live services and says where it is wrong.
+//! `bcproxy doctor`: checks every set-up step against the live services.
 
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Failure, Output, load_shape, runtime, selected};
+use super::common::{Failure, Output, load_without_secrets, runtime, select_connectors};
 use crate::doctor::{self, Finding, Findings, Wrong};
 use crate::guide::Step;
 
-pub fn doctor(path: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
-    // Only the file's shape counts at first: a secret or certificate that is missing is named at its own step.
-    let config = match load_shape(path) {
+/// Checks the set-up of one connector or of all.
+pub fn doctor(file: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
+    // A missing secret or certificate is reported at its own step, not as a mistake in the file.
+    let config = match load_without_secrets(file) {
         Ok(config) => config,
         Err(Failure::Configuration(mistakes) | Failure::Failed(mistakes)) => {
             let wrong = Wrong::new(Step::Configuration, mistakes.trim_end(), Step::Configuration.advice());
             let finding =
                 Finding { step: Step::Configuration, subject: None, result: Err(wrong), took: Duration::ZERO };
             let mut report = Report { output, connectors: Vec::new() };
-            report.begin(&path.display().to_string());
-            report.tell(&finding);
+            report.begin(&file.display().to_string());
+            report.show(&finding);
             report.end(vec![finding]);
             return report.finish();
         }
     };
-    let connectors = selected(&config, connector)?;
+    let connectors = select_connectors(&config, connector)?;
     let runtime = runtime()?;
     let mut report = Report { output, connectors: Vec::new() };
     for connector in connectors {
@@ -32,12 +33,12 @@ pub fn doctor(path: &Path, connector: Option<&str>, output: Output) -> Result<()
         let configuration = Finding {
             step: Step::Configuration,
             subject: None,
-            result: Ok(format!("{} has no mistakes", path.display())),
+            result: Ok(format!("{} has no mistakes", file.display())),
             took: Duration::ZERO,
         };
-        report.tell(&configuration);
-        let mut tell = |finding: &Finding| report.tell(finding);
-        let mut findings = Findings::new(&mut tell);
+        report.show(&configuration);
+        let mut show = |finding: &Finding| report.show(finding);
+        let mut findings = Findings::new(&mut show);
         let routes: Vec<_> =
             config.routes.iter().filter(|route| route.connector.name == connector.name).cloned().collect();
         runtime.block_on(doctor::examine(connector, &routes, &mut findings));
@@ -47,13 +48,14 @@ pub fn doctor(path: &Path, connector: Option<&str>, output: Output) -> Result<()
     report.finish()
 }
 
-/// What is printed: as it comes, or as JSON at the end.
+/// The output: text while the check runs, or JSON at the end.
 struct Report {
     output: Output,
     connectors: Vec<(String, Vec<Finding>)>,
 }
 
 impl Report {
+    /// Starts the section of a connector or of the configuration file.
     fn begin(&mut self, name: &str) {
         if self.output == Output::Text {
             println!("{name}");
@@ -61,17 +63,18 @@ impl Report {
         self.connectors.push((name.to_owned(), Vec::new()));
     }
 
-    fn tell(&self, finding: &Finding) {
+    fn show(&self, finding: &Finding) {
         if self.output == Output::Text {
             print!("{}", line(finding, console::colors_enabled()));
         }
     }
 
+    /// Ends the current section.
     fn end(&mut self, findings: Vec<Finding>) {
         if self.output == Output::Text {
             let unchecked: Vec<&str> = doctor::not_checked(&findings).into_iter().map(Step::title).collect();
             if !unchecked.is_empty() && findings.iter().any(|finding| finding.result.is_err()) {
-                println!("  – not checked after it: {}", unchecked.join(", "));
+                println!("  – not checked: {}", unchecked.join(", "));
             }
             println!();
         }
@@ -80,7 +83,7 @@ impl Report {
         }
     }
 
-    /// All is said; only the exit code is left.
+    /// Prints the JSON, if wanted. A failure has no message, because the output has already named it.
     fn finish(self) -> Result<(), Failure> {
         let is_fine = self.connectors.iter().all(|(_, findings)| are_fine(findings));
         if self.output == Output::Json {

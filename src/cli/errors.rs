@@ -1,11 +1,13 @@
-//! `bcproxy errors`: what the errors of Entra and Business Central mean for the set-up.
+//! `bcproxy errors`: explains the errors of Entra and Business Central.
 
 use serde_json::{Value, json};
 
-use super::{Failure, Output};
+use super::common::{Failure, Output};
 use crate::guide::{self, KnownError};
 
-/// `wanted`: an AADSTS number, with or without `AADSTS`, or an `error.code` of Business Central's.
+/// Explains one error, or lists all known ones.
+///
+/// `wanted` is an AADSTS number, with or without `AADSTS`, or an `error.code` of Business Central.
 pub fn errors(wanted: Option<&str>, markdown: bool, output: Output) -> Result<(), Failure> {
     if markdown {
         print!("{}", guide::reference());
@@ -14,11 +16,11 @@ pub fn errors(wanted: Option<&str>, markdown: bool, output: Output) -> Result<()
     let known: Vec<_> = guide::known().filter(|(codes, _)| wanted.is_none_or(|wanted| names(codes, wanted))).collect();
     match output {
         Output::Json => {
-            println!("{:#}", Value::Array(known.iter().map(|(codes, trouble)| as_json(codes, trouble)).collect()));
+            println!("{:#}", Value::Array(known.iter().map(|(codes, error)| as_json(codes, error)).collect()));
         }
         Output::Text => {
-            for (codes, trouble) in &known {
-                println!("{}\n  {trouble}\n", codes.join(", "));
+            for (codes, error) in &known {
+                println!("{}\n  {error}\n", codes.join(", "));
             }
         }
     }
@@ -37,20 +39,20 @@ fn names(codes: &[String], wanted: &str) -> bool {
 fn unknown(wanted: &str) -> String {
     let number: String = wanted.chars().filter(char::is_ascii_digit).collect();
     if number.is_empty() {
-        return "This error says nothing about the set-up, as far as bcproxy knows; `bcproxy errors` lists those that do.".to_owned();
+        return format!("bcproxy has no explanation of {wanted}. To list all known errors, run `bcproxy errors`.");
     }
     format!(
-        "bcproxy does not know this code; Microsoft's page is https://login.microsoftonline.com/error?code={number}"
+        "bcproxy has no explanation of {wanted}. See Microsoft's page: https://login.microsoftonline.com/error?code={number}"
     )
 }
 
-fn as_json(codes: &[String], trouble: &KnownError) -> Value {
+fn as_json(codes: &[String], error: &KnownError) -> Value {
     json!({
         "codes": codes,
-        "step": trouble.step.map(guide::Step::name),
-        "number": trouble.step.map(guide::Step::number),
-        "meaning": trouble.meaning,
-        "fix": trouble.fix,
-        "passes_by_itself": !trouble.needs_setup(),
+        "step": error.step.map(guide::Step::name),
+        "number": error.step.map(guide::Step::number),
+        "meaning": error.meaning,
+        "fix": error.fix,
+        "passes_by_itself": !error.needs_setup(),
     })
 }

@@ -1,4 +1,4 @@
-//! `bcproxy explain`: what would become of a request, and why; nothing is sent.
+//! `bcproxy explain`: shows how bcproxy would handle a request, and why, without sending it.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -9,33 +9,33 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use clap::Args;
 
-use super::{Failure, Output, load_shape, runtime};
-use crate::proxy::explain::{
-    Case, Explanation, Header, HeaderChanges, Outcome, Question, Rejected, SentRequest, explain,
-};
+use super::common::{Failure, Output, load_without_secrets, runtime};
+use crate::proxy::explain::{self, Case, Explanation, Header, HeaderChanges, Outcome, Question, Rejected, SentRequest};
 
-/// The request that is asked about.
+/// The request to explain.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// GET, POST, …
+    /// The HTTP method: GET, POST, …
     method: String,
-    /// Path and query as the program sends them, such as '/api/customers?$top=1'. May hold spaces and umlauts.
+    /// The path and query as the client sends them, such as '/api/customers?$top=1'. May contain spaces and umlauts.
     path: OsString,
-    /// A header of the request, 'Name: value'. May be given several times.
+    /// A header of the request, 'Name: value'. Can be repeated.
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = header_line)]
     headers: Vec<String>,
-    /// The program's IP address.
+    /// The client's IP address.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     from: IpAddr,
-    /// The file that holds the request's body; `-` for standard input.
+    /// The file with the request's body; `-` for standard input.
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
 
-pub fn print(config: &Path, arguments: Arguments) -> Result<(), Failure> {
-    let config = load_shape(config)?;
+/// Prints how bcproxy would handle the request.
+pub fn explain(config: &Path, arguments: Arguments) -> Result<(), Failure> {
+    let config = load_without_secrets(config)?;
     let output = arguments.output;
     let question = Question {
         method: arguments.method,
@@ -44,12 +44,12 @@ pub fn print(config: &Path, arguments: Arguments) -> Result<(), Failure> {
         client: arguments.from,
         body: arguments.body.as_deref().map(read).transpose()?,
     };
-    let explanation = runtime()?.block_on(explain(&config, &question));
+    let explanation = runtime()?.block_on(explain::explain(&config, &question));
     match output {
-        Output::Text => print!("{}", drawn(&explanation)),
+        Output::Text => print!("{}", as_text(&explanation)),
         Output::Json => {
             let json = serde_json::to_string_pretty(&explanation);
-            println!("{}", json.map_err(|error| Failure::Failed(format!("the account can't be written: {error}")))?);
+            println!("{}", json.map_err(|error| Failure::Failed(format!("Writing the JSON failed: {error}.")))?);
         }
     }
     Ok(())
@@ -67,12 +67,12 @@ fn read(file: &Path) -> Result<Bytes, Failure> {
         _ => std::fs::read(file),
     };
     read.map(Bytes::from)
-        .map_err(|error| Failure::Configuration(format!("the body in {} can't be read: {error}", file.display())))
+        .map_err(|error| Failure::Configuration(format!("Reading the body from {} failed: {error}.", file.display())))
 }
 
-// A String takes everything that is written to it, so the results of `write!` below say nothing.
+// Writing to a String can't fail, so the results of `writeln!` below are ignored.
 
-fn drawn(explanation: &Explanation) -> String {
+fn as_text(explanation: &Explanation) -> String {
     let mut text = String::new();
     let request = &explanation.request;
     let repaired = if request.is_repaired { " (repaired)" } else { "" };
@@ -86,36 +86,33 @@ fn drawn(explanation: &Explanation) -> String {
             let _ = writeln!(text, "\nif {condition}:");
         }
         match outcome {
-            Outcome::Sent(sent) => draw_sent(&mut text, sent),
-            Outcome::Rejected(rejected) => draw_refused(&mut text, rejected),
+            Outcome::Sent(sent) => write_sent(&mut text, sent),
+            Outcome::Rejected(rejected) => write_rejection(&mut text, rejected),
             Outcome::Challenged(challenged) => {
-                let response = format!("{} with a challenge in {}", challenged.status, challenged.scheme);
-                line(
-                    &mut text,
-                    "answer",
-                    &format!("{response}: a Windows handshake begins, the request comes after it"),
-                );
+                let response = format!("{} with a challenge, scheme {}", challenged.status, challenged.scheme);
+                let next = "the client completes the Windows handshake, then sends the request again";
+                line(&mut text, "response", &format!("{response}: {next}"));
             }
         }
     }
     if !explanation.notes.is_empty() {
-        text.push_str("\nNot known without asking, or without the body:\n");
+        text.push_str("\nNotes:\n");
         explanation.notes.iter().for_each(|note| line(&mut text, "", note));
     }
     text
 }
 
-fn draw_sent(text: &mut String, sent: &SentRequest) {
+fn write_sent(text: &mut String, sent: &SentRequest) {
     line(text, "company", &sent.company);
     line(text, "sent to", &format!("{} {}", sent.method, sent.url));
     block(text, "through", sent.through.iter().cloned());
     let HeaderChanges { added, changed, removed } = &sent.headers;
-    let written = |sign: &str, header: &Header| {
+    let format_header = |sign: &str, header: &Header| {
         let by = header.by.map_or_else(String::new, |key| format!("   ({key})"));
         format!("{sign} {}: {}{by}", header.name, header.value)
     };
-    let added = added.iter().map(|header| written("+", header));
-    let changed = changed.iter().map(|header| written("~", header));
+    let added = added.iter().map(|header| format_header("+", header));
+    let changed = changed.iter().map(|header| format_header("~", header));
     block(text, "headers", added.chain(changed).chain(removed.iter().map(|name| format!("- {name}"))));
     block(text, "body", sent.body.iter().cloned());
     block(text, "cache", sent.cache.iter().cloned());
@@ -123,23 +120,20 @@ fn draw_sent(text: &mut String, sent: &SentRequest) {
     let response = &sent.response;
     let headers = format!("headers {}", response.headers.join(", "));
     let bodies = response.bodies.iter().map(|body| format!("{}: {}", body.content_type, body.changed));
-    line(text, "answer", &format!("addresses to be followed begin with {}, in", response.addresses_begin_with));
+    line(text, "response", &format!("links are rewritten to {}, in", response.addresses_begin_with));
     block(text, "", std::iter::once(headers).chain(bodies).map(|place| format!("  {place}")));
     if response.bodies.is_empty() {
-        line(text, "", "  (its body passes as it is)");
+        line(text, "", "  (the body is not changed)");
     }
-    block(text, "", response.set.iter().map(|header| written("+", header)));
+    block(text, "", response.set.iter().map(|header| format_header("+", header)));
     line(text, "", &format!("- {}", response.removed.join(", ")));
 }
 
-fn draw_refused(text: &mut String, rejected: &Rejected) {
+fn write_rejection(text: &mut String, rejected: &Rejected) {
     let Rejected { status, meant, code, message } = rejected;
-    let what = if status == meant {
-        format!("{status} {code}")
-    } else {
-        format!("{status}, a SOAP fault that means {meant} {code}")
-    };
-    line(text, "refused", &what);
+    let what =
+        if status == meant { format!("{status} {code}") } else { format!("{status}, a SOAP fault for {meant} {code}") };
+    line(text, "rejected", &what);
     message.lines().for_each(|part| line(text, "", part));
 }
 

@@ -1,26 +1,21 @@
-//! `bcproxy health`: what the running bcproxy's admin listener says.
+//! `bcproxy health`: asks a running bcproxy whether it is ready.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Failure, load_shape, runtime};
+use super::common::Failure;
+use super::common::admin_client::{admin_address, send};
 
-pub fn health(path: &Path, connector: Option<&str>) -> Result<(), Failure> {
-    let address = admin_address(path)?;
+pub fn health(file: &Path, connector: Option<&str>) -> Result<(), Failure> {
+    let address = admin_address(file, None)?;
     let path = match connector {
         Some(name) => format!("/readyz/{}", utf8_percent_encode(name, NON_ALPHANUMERIC)),
         None => "/readyz".to_owned(),
     };
-    match ask(Method::GET, address, &path, PATIENCE)? {
+    match send(Method::GET, address, &path, TIMEOUT)? {
         (StatusCode::OK, text) => {
             print!("{text}");
             Ok(())
@@ -29,39 +24,4 @@ pub fn health(path: &Path, connector: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-/// Where the bcproxy that runs with this file has its admin listener.
-pub fn admin_address(path: &Path) -> Result<SocketAddr, Failure> {
-    let off = || Failure::Configuration("`admin: off` in the configuration: there is nothing to ask".to_owned());
-    load_shape(path)?.admin.ok_or_else(off)
-}
-
-/// Asks the admin listener there; what it answers.
-pub fn ask(
-    method: Method,
-    address: SocketAddr,
-    path: &str,
-    patience: Duration,
-) -> Result<(StatusCode, String), Failure> {
-    let asked = async { tokio::time::timeout(patience, send(method, &format!("http://{address}{path}"))).await };
-    match runtime()?.block_on(asked) {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(reason)) => {
-            Err(Failure::Failed(format!("bcproxy does not answer on {address} ({reason}); is it running?")))
-        }
-        Err(_) => Err(Failure::Failed(format!("bcproxy did not answer on {address} within {} s", patience.as_secs()))),
-    }
-}
-
-async fn send(method: Method, url: &str) -> Result<(StatusCode, String), String> {
-    let request = Request::builder().method(method).uri(url).body(Empty::new());
-    let request = request.map_err(|_| "the address can't be used".to_owned())?;
-    let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    let answer = client.request(request).await.map_err(|error| crate::error_chain::root_cause(&error))?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await.map_err(|error| error.to_string())?;
-    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
-}
-
-const PATIENCE: Duration = Duration::from_secs(8);
-
-const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(8);

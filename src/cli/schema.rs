@@ -1,8 +1,9 @@
-//! `bcproxy schema`: the vocabulary of proxy.yaml for editors and readers.
+//! `bcproxy schema`: prints the keys of `proxy.yaml` for editors and readers.
 
 use crate::config;
 
-pub fn print(markdown: bool) {
+/// Prints the JSON Schema, or the reference as Markdown.
+pub fn schema(markdown: bool) {
     if markdown {
         print!("{}", config::reference());
     } else {

@@ -1,4 +1,6 @@
-//! `bcproxy token`: what the token of an application says. The token itself only when asked for: whoever has it is the application.
+//! `bcproxy token`: fetches a token and shows its contents.
+//!
+//! The token itself is shown only on request, because anybody who has it can act as the application.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,22 +10,22 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
-use super::{Failure, Output, load, runtime, selected};
+use super::common::{Failure, Output, load, runtime, select_connectors};
 use crate::config::Connector;
 use crate::entra::{Application, Claims, ClientId, IssuedToken, TokenEndpoint};
 use crate::guide;
 use crate::outbound::HttpClient;
 
-/// `client_id`: of that application only; `reveal`: print the token itself, and in text nothing else.
+/// Fetches the tokens of the selected connectors and applications. With `reveal`, text output is the token alone.
 pub fn token(
-    path: &Path,
+    file: &Path,
     connector: Option<&str>,
     client_id: Option<ClientId>,
     reveal: bool,
     output: Output,
 ) -> Result<(), Failure> {
-    let config = load(path)?;
-    let connectors = selected(&config, connector)?;
+    let config = load(file)?;
+    let connectors = select_connectors(&config, connector)?;
     let of = |connector: &Connector| {
         let wanted = |application: &&Application| client_id.is_none_or(|client_id| application.client_id == client_id);
         connector.applications().filter(wanted).cloned().collect::<Vec<_>>()
@@ -32,12 +34,14 @@ pub fn token(
         connectors.into_iter().map(|connector| (&**connector, of(connector))).collect();
     let count: usize = chosen.iter().map(|(_, applications)| applications.len()).sum();
     if count == 0 {
-        return Err(Failure::Configuration("No connector has an application with this client ID.".to_owned()));
+        return Err(Failure::Configuration(
+            "No selected connector has an application with this client ID. Check --client-id.".to_owned(),
+        ));
     }
     if reveal && count > 1 {
         return Err(Failure::Configuration(
-            "There are several connectors or applications: name the one whose token is to be printed, `bcproxy token CONNECTOR \
-             --client-id GUID`."
+            "--reveal prints one token, but the configuration has several connectors or applications. Name one: \
+             `bcproxy token CONNECTOR --client-id GUID --reveal`."
                 .to_owned(),
         ));
     }
@@ -61,7 +65,7 @@ pub fn token(
     if failures.is_empty() { Ok(()) } else { Err(Failure::Failed(failures.join("\n"))) }
 }
 
-/// The connector, and which of its applications where it has several.
+/// The name of the connector, with the application if it has several.
 fn name(connector: &Connector, application: &Application) -> String {
     match connector.other_applications.is_empty() {
         true => format!("connector {}", connector.name),
@@ -90,39 +94,39 @@ fn print(connector: &Connector, application: &Application, issued: &IssuedToken)
     let row = |name: &str, value: &str| println!("  {name:<12}{value}");
     row("expires", &expiry(issued.grant.lifetime));
     let Some(claims) = claims(issued) else {
-        return row("claims", "it can't be looked into");
+        return row("claims", "unreadable: the token is not a JSON Web Token");
     };
-    let said = |names: &[&str]| names.iter().find_map(|name| claims.get(*name)).map(shown);
+    let claim = |names: &[&str]| names.iter().find_map(|name| claims.get(*name)).map(printable);
     for (name, names) in [
-        ("for", &["aud"] as &[&str]),
+        ("audience", &["aud"] as &[&str]),
         ("issued by", &["iss"]),
         ("tenant", &["tid"]),
         ("application", &["appid", "azp"]),
         ("roles", &["roles"]),
         ("id", &["uti"]),
     ] {
-        match said(names) {
+        match claim(names) {
             Some(value) => row(name, &value),
             None if name == "roles" => row(name, &format!("none. {}", guide::MISSING_ROLE)),
             None => {}
         }
     }
-    if let Some(kind) = said(&["appidacr", "azpacr"]) {
+    if let Some(kind) = claim(&["appidacr", "azpacr"]) {
         row(
-            "proven by",
+            "credential",
             match kind.as_str() {
                 "1" | "2" => application.credential.kind(),
-                _ => "nothing",
+                _ => "none",
             },
         );
     }
 }
 
-/// It comes from outside and goes to a terminal.
-fn shown(value: &Value) -> String {
+/// Formats a claim without control characters, which a terminal would execute.
+fn printable(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items.iter().map(printable).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     };
     text.chars().filter(|character| !character.is_control()).collect()

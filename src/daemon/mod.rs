@@ -1,42 +1,19 @@
-//! The process: what starts it, changes it and ends it.
+//! The process: how it starts, reloads and stops.
 //!
 //! | file | job |
 //! |---|---|
-//! | `service` | a proxy and its admin listener in service, reloaded and drained |
-//! | `signals` | what the operating system asks for |
-//! | `watch` | what changes on disk |
-//! | `service_manager` | what systemd is told, and the sockets it holds |
+//! | `service` | runs the proxy and its admin listener, reloads and drains them |
+//! | `signals` | signals of the operating system |
+//! | `file_watcher` | notices changes on disk |
+//! | `file_limit` | the limit on open files |
+//! | `service_manager` | messages to systemd, and the sockets it holds |
 
+mod file_limit;
+mod file_watcher;
 mod service;
 pub mod service_manager;
 mod signals;
-mod watch;
 
+pub use file_limit::raise_file_limit;
 pub use service::{Service, StartError};
 pub use signals::Signals;
-
-/// Raises the limit of open files to what this process may have: every client takes one, and the usual limit is 1,024.
-pub fn raise_file_limit(connections: usize) {
-    #[cfg(unix)]
-    {
-        use rlimit::Resource;
-        let raised = Resource::NOFILE.get().and_then(|(now, most)| {
-            if now < most {
-                Resource::NOFILE.set(most, most)?;
-            }
-            Ok(most)
-        });
-        match raised {
-            Ok(most) if most < connections as u64 => tracing::warn!(
-                "this process may have {most} files open and each connection takes one, so {connections} (`max_connections`) can't be reached: \
-                 raise the limit (systemd: LimitNOFILE=, otherwise: ulimit -n)"
-            ),
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!("the limit of open files can't be raised ({error}); each connection takes one")
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = connections;
-}

@@ -1,4 +1,4 @@
-//! A proxy and its admin listener in service, as one file says; and what becomes of them when the file changes or the service ends.
+//! Runs the proxy and its admin listener, reloads them when the configuration file changes, and drains them at the end.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -6,15 +6,15 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
+use super::file_watcher::FileWatcher;
 use super::service_manager;
 use super::signals::{Signal, Signals};
-use super::watch::Watch;
 use crate::admin::{Admin, Command, Commands, ConfigHistory, Control, Status};
 use crate::config::{Config, Loaded};
 use crate::proxy::{self, BindError, InheritedSockets, LocalAddress, Proxy};
 use crate::telemetry::LogFilter;
 
-/// Everything that runs.
+/// The running proxy and admin listener, with the configuration they use.
 pub struct Service {
     history: ConfigHistory,
     config: Config,
@@ -23,32 +23,34 @@ pub struct Service {
     admin: Option<Admin>,
     control: Control,
     commands: Commands,
-    watch: Watch,
+    watcher: FileWatcher,
 }
 
-/// Why the service can't start, or can't change.
+/// The reason the service can't start or reload.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The proxy can't use the configuration or bind its listeners.
     #[error(transparent)]
     Proxy(#[from] proxy::StartError),
+    /// The admin listener can't be bound.
     #[error(transparent)]
     Admin(BindError),
 }
 
 impl Service {
-    /// Opens all doors and begins to fetch tokens; `file` is where `config` comes from.
+    /// Binds all listeners and starts to fetch tokens. `config` was loaded from `file`.
     pub async fn start(
         file: &Path,
         config: &Config,
-        held: InheritedSockets,
+        inherited: InheritedSockets,
         log: LogFilter,
     ) -> Result<Self, StartError> {
-        for address in held.unwanted(&config.listen) {
+        for address in inherited.unwanted(&config.listen) {
             tracing::warn!(
-                "the service manager holds {address} for us, which is no address of `listen`: nobody answers there"
+                "systemd holds a socket on {address}, but `listen` does not have this address: add it there, or remove it from bcproxy.socket"
             );
         }
-        let proxy = Proxy::start_on(config, held).await?;
+        let proxy = Proxy::start_on(config, inherited).await?;
         let history = ConfigHistory::new(file.to_owned());
         let (control, commands) =
             Control::new(Status { view: proxy.view(), history: history.clone(), is_stopping: false });
@@ -56,24 +58,26 @@ impl Service {
             Some(address) => Some(Admin::start(address, control.clone()).map_err(StartError::Admin)?),
             None => None,
         };
-        let watch = Watch::begin(&config.files(file)).await;
-        Ok(Self { history, config: config.clone(), log, proxy, admin, control, commands, watch })
+        let watcher = FileWatcher::start(&config.files(file)).await;
+        Ok(Self { history, config: config.clone(), log, proxy, admin, control, commands, watcher })
     }
 
+    /// The proxy.
     pub fn proxy(&self) -> &Proxy {
         &self.proxy
     }
 
+    /// The admin listener; `None` with `admin: off`.
     pub fn admin(&self) -> Option<&Admin> {
         self.admin.as_ref()
     }
 
-    /// Serves, and reloads when asked to, until the first wish to stop; then drains. The second wish ends everything.
+    /// Serves and reloads until it is told to stop, then drains. The second stop aborts open requests.
     pub async fn run(mut self, mut signals: Signals) {
-        self.announce(&[], None);
+        self.log_addresses(&[], None);
         self.proxy.warm_up(&[]);
         service_manager::ready(&self.summary());
-        let alive = tokio::spawn(service_manager::stay_alive());
+        let watchdog = tokio::spawn(service_manager::send_watchdog_messages());
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -83,47 +87,47 @@ impl Service {
                 },
                 command = self.commands.next() => match command {
                     Command::Stop => break,
-                    Command::Reload(answer) => {
+                    Command::Reload(reply) => {
                         let outcome = self.reload("`bcproxy reload`").await;
-                        // Whoever asked may have left.
-                        let _ = answer.send(outcome);
+                        // The client may have disconnected.
+                        let _ = reply.send(outcome);
                     }
                 },
-                () = self.watch.changed() => drop(self.reload("a file has changed").await),
+                () = self.watcher.changed() => drop(self.reload("a file has changed").await),
             }
         }
-        self.end(signals).await;
-        alive.abort();
+        self.shut_down(signals).await;
+        watchdog.abort();
     }
 
-    /// Serves what the file says now; `Err` says why it does not, and nothing has changed then.
+    /// Loads the file and puts it into service. On `Err`, which gives the reason, nothing has changed.
     async fn reload(&mut self, cause: &str) -> Result<String, String> {
         service_manager::reloading();
-        let outcome = self.take_over().await;
+        let outcome = self.apply_file().await;
         match &outcome {
-            Ok(said) => {
-                tracing::info!("{cause}: {said}");
+            Ok(result) => {
+                tracing::info!("{cause}: {result}");
                 self.history.record_applied();
             }
             Err(reason) => {
                 tracing::error!(
-                    "{cause}: the configuration stays as it was, since the new one can't be used: {reason}"
+                    "{cause}: the new configuration is invalid, so the previous one stays in service: {reason}"
                 );
                 self.history.record_rejected(reason.clone());
             }
         }
         service_manager::ready(&match &outcome {
             Ok(_) => self.summary(),
-            Err(_) => format!("{}; the file was changed since and can't be used, see the log", self.summary()),
+            Err(_) => format!("{}; the changed configuration file is invalid, see the log", self.summary()),
         });
         self.control.publish(self.status(false));
         outcome
     }
 
-    async fn take_over(&mut self) -> Result<String, String> {
+    async fn apply_file(&mut self) -> Result<String, String> {
         let file = self.history.file.clone();
         let loading = tokio::task::spawn_blocking(move || Config::load(&file));
-        let loaded = loading.await.map_err(|error| format!("it could not be read ({error})"))?;
+        let loaded = loading.await.map_err(|error| format!("reading the file failed ({error})"))?;
         let Loaded { config, warnings } = loaded.map_err(|mistakes| mistakes.to_string())?;
         let admin = match config.admin {
             address if address == self.config.admin => None,
@@ -133,44 +137,45 @@ impl Service {
             }
         };
         let connectors = self.proxy.connectors().to_vec();
-        let (addresses, health) = (self.proxy.addresses(), self.admin.as_ref().map(Admin::address));
+        let (addresses, admin_address) = (self.proxy.addresses(), self.admin.as_ref().map(Admin::address));
         self.proxy.reload(&config).await.map_err(|error| error.to_string())?;
-        // Nothing can fail from here.
+        // The steps below can't fail.
         if let Some(admin) = admin
-            && let Some(before) = std::mem::replace(&mut self.admin, admin)
+            && let Some(previous) = std::mem::replace(&mut self.admin, admin)
         {
-            // It may be the one that waits for this.
-            tokio::spawn(before.close());
+            // Not awaited: this reload may be a request to the previous listener, which waits for its response.
+            tokio::spawn(previous.close());
         }
         self.log.change(&config.log);
-        let mut said = "the configuration was reloaded".to_owned();
+        let mut result = "the configuration was reloaded".to_owned();
         if config.log.format != self.config.log.format {
-            let _ = write!(said, "; `log.format` takes effect at the next start");
+            let _ = write!(result, "; `log.format` changes at the next restart");
         }
         self.config = config;
         if !warnings.is_empty() {
             tracing::warn!("{warnings}");
         }
-        self.watch.turn_to(&self.config.files(&self.history.file)).await;
-        self.announce(&addresses, health);
+        self.watcher.watch(&self.config.files(&self.history.file)).await;
+        self.log_addresses(&addresses, admin_address);
         self.proxy.warm_up(&connectors);
-        Ok(said)
+        Ok(result)
     }
 
-    async fn end(mut self, mut signals: Signals) {
+    /// Drains the proxy, or aborts open requests when told to stop again.
+    async fn shut_down(mut self, mut signals: Signals) {
         let grace = self.config.shutdown_grace;
-        tracing::info!("stopping: no new connections; requests under way have {} s to finish", grace.as_secs());
+        tracing::info!("stopping: no new connections; open requests have {} s to finish", grace.as_secs());
         service_manager::stopping();
         self.control.publish(self.status(true));
-        let at_once = CancellationToken::new();
-        let mut drained = std::pin::pin!(self.proxy.drain(grace, at_once.clone()));
+        let abort = CancellationToken::new();
+        let mut drained = std::pin::pin!(self.proxy.drain(grace, abort.clone()));
         loop {
             tokio::select! {
                 () = &mut drained => break,
-                signal = signals.next() => if signal == Signal::Stop { at_once.cancel() },
+                signal = signals.next() => if signal == Signal::Stop { abort.cancel() },
                 command = self.commands.next() => match command {
-                    Command::Stop => at_once.cancel(),
-                    Command::Reload(answer) => drop(answer.send(Err("bcproxy is stopping".to_owned()))),
+                    Command::Stop => abort.cancel(),
+                    Command::Reload(reply) => drop(reply.send(Err("bcproxy is stopping".to_owned()))),
                 },
             }
         }
@@ -184,18 +189,19 @@ impl Service {
         Status { view: self.proxy.view(), history: self.history.clone(), is_stopping }
     }
 
-    /// Logs where we listen, but for what was said before.
-    fn announce(&self, said: &[LocalAddress], said_health: Option<SocketAddr>) {
-        for address in self.proxy.addresses().iter().filter(|address| !said.contains(address)) {
+    /// Logs the addresses of all listeners that were not logged before.
+    fn log_addresses(&self, logged: &[LocalAddress], logged_admin: Option<SocketAddr>) {
+        for address in self.proxy.addresses().iter().filter(|address| !logged.contains(address)) {
             tracing::info!("listening on {address}");
         }
-        if let Some(address) = self.admin.as_ref().map(Admin::address).filter(|&address| said_health != Some(address)) {
+        if let Some(address) = self.admin.as_ref().map(Admin::address).filter(|&address| logged_admin != Some(address))
+        {
             tracing::info!("status page on http://{address}/");
         }
     }
 
     fn summary(&self) -> String {
         let (routes, connectors) = (self.config.routes.len(), self.config.connectors.len());
-        format!("serving {routes} routes of {connectors} connectors")
+        format!("serving {routes} routes with {connectors} connectors")
     }
 }

@@ -1,4 +1,6 @@
-//! systemd's side of a service: the messages of sd_notify(3) and the sockets of sd_listen_fds(3). Without systemd, nothing happens.
+//! Messages to systemd (sd_notify(3)) and the sockets it holds (sd_listen_fds(3)).
+//!
+//! Without systemd, all functions do nothing.
 
 #[cfg(unix)]
 mod systemd {
@@ -10,44 +12,47 @@ mod systemd {
 
     use crate::proxy::InheritedSockets;
 
-    /// The TCP sockets the service manager has opened for us. Call it once, before any other thread runs: it takes them off the environment.
-    pub fn held_sockets() -> InheritedSockets {
+    /// Returns the TCP sockets that systemd has opened for us.
+    ///
+    /// Call it once and before other threads start, because it changes the process's environment.
+    pub fn inherited_sockets() -> InheritedSockets {
         let mut sockets = ListenFd::from_env();
         let tcp: Vec<TcpListener> =
             (0..sockets.len()).filter_map(|index| sockets.take_tcp_listener(index).ok().flatten()).collect();
         InheritedSockets::new(tcp)
     }
 
-    /// We serve; `status` is what `systemctl status` shows.
+    /// Reports that bcproxy is ready. `systemctl status` shows `status`.
     pub fn ready(status: &str) {
-        tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+        send(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
-    /// Another configuration is being read; [`ready`] comes again, whatever becomes of it.
+    /// Reports a reload, which ends with [`ready`] whether it succeeds or not.
     pub fn reloading() {
-        // systemd tells by the time whose reload it is.
+        // systemd matches the message to its reload by the time.
         if let Ok(now) = NotifyState::monotonic_usec_now() {
-            tell(&[NotifyState::Reloading, now]);
+            send(&[NotifyState::Reloading, now]);
         }
     }
 
+    /// Reports that bcproxy is stopping.
     pub fn stopping() {
-        tell(&[NotifyState::Stopping, NotifyState::Status("finishing the requests under way")]);
+        send(&[NotifyState::Stopping, NotifyState::Status("finishing open requests")]);
     }
 
-    /// Says for ever that we are alive, if the service manager wants to hear it: while the runtime gets round to it, we are.
-    pub async fn stay_alive() {
+    /// Sends watchdog messages forever, if systemd expects them. They stop if the async runtime hangs.
+    pub async fn send_watchdog_messages() {
         let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
-        let mut beat = tokio::time::interval((limit / 3).max(Duration::from_millis(1)));
+        let mut ticks = tokio::time::interval((limit / 3).max(Duration::from_millis(1)));
         loop {
-            beat.tick().await;
-            tell(&[NotifyState::Watchdog]);
+            ticks.tick().await;
+            send(&[NotifyState::Watchdog]);
         }
     }
 
-    fn tell(state: &[NotifyState<'_>]) {
+    fn send(state: &[NotifyState<'_>]) {
         if let Err(error) = notify(state) {
-            tracing::debug!("the service manager can't be told: {error}");
+            tracing::debug!("sending a message to systemd failed: {error}");
         }
     }
 }
@@ -56,7 +61,7 @@ mod systemd {
 mod systemd {
     use crate::proxy::InheritedSockets;
 
-    pub fn held_sockets() -> InheritedSockets {
+    pub fn inherited_sockets() -> InheritedSockets {
         InheritedSockets::default()
     }
 
@@ -66,9 +71,9 @@ mod systemd {
 
     pub fn stopping() {}
 
-    pub async fn stay_alive() {
+    pub async fn send_watchdog_messages() {
         std::future::pending().await
     }
 }
 
-pub use systemd::{held_sockets, ready, reloading, stay_alive, stopping};
+pub use systemd::{inherited_sockets, ready, reloading, send_watchdog_messages, stopping};

@@ -1,6 +1,6 @@
-//! A writer that never waits: lines are gathered in memory and written by a thread of their own, many at a time.
+//! A writer that never blocks: it buffers lines in memory, and a separate thread writes many at a time.
 //!
-//! A thread that is woken for every line costs more than the line: under load it wakes a few times a second instead.
+//! Waking the thread for every line would cost more than the line. Under load it wakes at most 50 times a second.
 
 use std::io::{self, Write};
 use std::mem;
@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Takes lines; clones gather in the same place.
+/// Buffers lines. Clones share one buffer.
 #[derive(Debug, Clone)]
 pub struct LineWriter(Arc<Shared>);
 
-/// Writes what was gathered when dropped; keep it until the process ends.
+/// Writes the buffered lines when dropped. Keep it until the process ends.
 #[derive(Debug)]
 #[must_use]
 pub struct WriterGuard {
@@ -24,22 +24,23 @@ pub struct WriterGuard {
 
 #[derive(Debug, Default)]
 struct Shared {
-    gathered: Mutex<Gathered>,
-    /// The first line after a pause, or the end.
-    news: Condvar,
-    written: Condvar,
+    buffer: Mutex<Buffer>,
+    /// Signals the first line in an empty buffer, or the end.
+    wake: Condvar,
+    /// Signals that the thread has ended.
+    done: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Gathered {
+struct Buffer {
     lines: Vec<u8>,
-    /// Lines there was no room for.
-    lost: u64,
-    ending: bool,
-    ended: bool,
+    /// The number of lines dropped because the buffer was full.
+    dropped: u64,
+    is_ending: bool,
+    has_ended: bool,
 }
 
-/// Starts the thread that writes to `sink`. Lines it can't take in time are counted, not kept.
+/// Starts the thread that writes to `sink`. If `sink` is too slow, lines are dropped and counted.
 pub fn start(sink: impl Write + Send + 'static) -> io::Result<(LineWriter, WriterGuard)> {
     let shared = Arc::new(Shared::default());
     let thread = thread::Builder::new().name("log".to_owned()).spawn({
@@ -50,50 +51,50 @@ pub fn start(sink: impl Write + Send + 'static) -> io::Result<(LineWriter, Write
 }
 
 impl Shared {
-    /// A line was pushed whole or not at all, whoever panicked.
-    fn lock(&self) -> MutexGuard<'_, Gathered> {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ignores poisoning: even after a panic, the buffer holds only whole lines.
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_to(&self, mut sink: impl Write) {
         let mut lines = Vec::new();
         loop {
-            let idle = |gathered: &mut Gathered| gathered.lines.is_empty() && !gathered.ending;
-            let mut gathered = self.news.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
-            mem::swap(&mut gathered.lines, &mut lines);
-            let (lost, ending) = (mem::take(&mut gathered.lost), gathered.ending);
-            drop(gathered);
-            // A log that can't be written can't be complained about anywhere.
+            let idle = |buffer: &mut Buffer| buffer.lines.is_empty() && !buffer.is_ending;
+            let mut buffer = self.wake.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+            mem::swap(&mut buffer.lines, &mut lines);
+            let (dropped, is_ending) = (mem::take(&mut buffer.dropped), buffer.is_ending);
+            drop(buffer);
+            // There is nowhere to report that the log can't be written.
             let _ = sink.write_all(&lines).and_then(|()| sink.flush());
-            if lost > 0 {
-                // Comes back to us in the log's own form.
-                tracing::warn!("{lost} log lines were lost: whoever reads the log does not keep up with it");
-            } else if ending {
-                self.lock().ended = true;
-                self.written.notify_all();
+            if dropped > 0 {
+                // This line comes back to this writer, in the log's format.
+                tracing::warn!("{dropped} log lines were dropped: the terminal or pipe that reads the log is too slow");
+            } else if is_ending {
+                self.lock().has_ended = true;
+                self.done.notify_all();
                 return;
             }
             lines.clear();
-            lines.shrink_to(KEPT_BYTES);
-            // Lines that come now are gathered meanwhile.
-            drop(self.news.wait_timeout_while(self.lock(), PAUSE, |gathered| !gathered.ending));
+            lines.shrink_to(IDLE_CAPACITY_BYTES);
+            // More lines arrive in the buffer meanwhile.
+            drop(self.wake.wait_timeout_while(self.lock(), WRITE_INTERVAL, |buffer| !buffer.is_ending));
         }
     }
 }
 
 impl Write for LineWriter {
-    /// Takes all of it or, when there is no room, forgets all of it.
+    /// Buffers the whole line, or drops it if the buffer is full.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut gathered = self.0.lock();
-        if gathered.lines.len() + line.len() > MOST_BYTES {
-            gathered.lost += 1;
+        let mut buffer = self.0.lock();
+        if buffer.lines.len() + line.len() > MAX_BUFFER_BYTES {
+            buffer.dropped += 1;
             return Ok(line.len());
         }
-        let first = gathered.lines.is_empty();
-        gathered.lines.extend_from_slice(line);
-        drop(gathered);
-        if first {
-            self.0.news.notify_one();
+        let was_empty = buffer.lines.is_empty();
+        buffer.lines.extend_from_slice(line);
+        drop(buffer);
+        if was_empty {
+            self.0.wake.notify_one();
         }
         Ok(line.len())
     }
@@ -113,29 +114,30 @@ impl MakeWriter<'_> for LineWriter {
 
 impl Drop for WriterGuard {
     fn drop(&mut self) {
-        let mut gathered = self.shared.lock();
-        gathered.ending = true;
-        self.shared.news.notify_one();
-        // A terminal or pipe that takes nothing must not keep the process from ending.
-        let waited = self.shared.written.wait_timeout_while(gathered, LAST_WORDS, |gathered| !gathered.ended);
-        let ended = waited.is_ok_and(|(gathered, _)| gathered.ended);
-        if let Some(thread) = self.thread.take().filter(|_| ended) {
-            // It has nothing left to do that could panic.
+        let mut buffer = self.shared.lock();
+        buffer.is_ending = true;
+        self.shared.wake.notify_one();
+        // A blocked terminal or pipe must not keep the process alive.
+        let wait = self.shared.done.wait_timeout_while(buffer, FLUSH_TIMEOUT, |buffer| !buffer.has_ended);
+        let has_ended = wait.is_ok_and(|(buffer, _)| buffer.has_ended);
+        if let Some(thread) = self.thread.take().filter(|_| has_ended) {
+            // The thread returns at once and can't panic any more.
             let _ = thread.join();
         }
     }
 }
 
-/// From one writing to the next at least: short for a reader, long for a processor.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The shortest time between two writes: short for a reader, long for a processor.
+const WRITE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What may wait for a slow reader.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// The size of the buffer, for slow readers.
+const MAX_BUFFER_BYTES: usize = 16 * 1024 * 1024;
 
-/// What is kept allocated between two bursts.
-const KEPT_BYTES: usize = 64 * 1024;
+/// The capacity that stays allocated between two bursts.
+const IDLE_CAPACITY_BYTES: usize = 64 * 1024;
 
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the end of the process waits for the last write.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -143,17 +145,17 @@ mod tests {
 
     use super::*;
 
-    /// Hands over what is written, and waits to be let go on.
+    /// Passes each write to the test, then blocks until the test lets it continue.
     struct Sink {
-        written: mpsc::Sender<String>,
-        go_on: mpsc::Receiver<()>,
+        writes: mpsc::Sender<String>,
+        resume: mpsc::Receiver<()>,
     }
 
     impl Write for Sink {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.written.send(String::from_utf8(bytes.to_vec()).unwrap()).unwrap();
-            // The test has ended when nobody can say so any more.
-            let _ = self.go_on.recv();
+            self.writes.send(String::from_utf8(bytes.to_vec()).unwrap()).unwrap();
+            // An error means that the test has dropped the sender.
+            let _ = self.resume.recv();
             Ok(bytes.len())
         }
 
@@ -163,13 +165,13 @@ mod tests {
     }
 
     fn sink() -> (Sink, mpsc::Receiver<String>, mpsc::Sender<()>) {
-        let (written, read) = mpsc::channel();
-        let (go, go_on) = mpsc::channel();
-        (Sink { written, go_on }, read, go)
+        let (writes, read) = mpsc::channel();
+        let (go, resume) = mpsc::channel();
+        (Sink { writes, resume }, read, go)
     }
 
     #[test]
-    fn lines_that_come_while_it_writes_are_written_together() {
+    fn lines_that_arrive_during_a_write_are_written_together() {
         let (sink, read, go) = sink();
         let (mut writer, guard) = start(sink).unwrap();
         writer.write_all(b"one\n").unwrap();
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_gathered_is_lost_at_the_end() {
+    fn no_buffered_line_is_lost_at_the_end() {
         let (sink, read, go) = sink();
         drop(go);
         let (mut writer, guard) = start(sink).unwrap();
@@ -196,17 +198,17 @@ mod tests {
     }
 
     #[test]
-    fn lines_without_room_are_dropped_and_nobody_waits() {
+    fn lines_beyond_the_buffer_are_dropped_without_blocking() {
         let (sink, read, go) = sink();
         let (mut writer, guard) = start(sink).unwrap();
         writer.write_all(b"stuck\n").unwrap();
         assert_eq!(read.recv().unwrap(), "stuck\n");
-        let line = vec![b'x'; MOST_BYTES / 2];
+        let line = vec![b'x'; MAX_BUFFER_BYTES / 2];
         for _ in 0..5 {
             writer.write_all(&line).unwrap();
         }
         drop(go);
         drop(guard);
-        assert_eq!(read.iter().map(|text| text.len()).sum::<usize>(), MOST_BYTES);
+        assert_eq!(read.iter().map(|text| text.len()).sum::<usize>(), MAX_BUFFER_BYTES);
     }
 }

@@ -1,4 +1,4 @@
-//! The log's form and volume.
+//! The log's format and level.
 
 use std::io::{self, IsTerminal};
 
@@ -8,36 +8,36 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
-use super::ACCESS;
 use super::line_writer::{self, LineWriter, WriterGuard};
 use crate::config::{Log, LogFormat};
 
-/// Writes what is still to be logged when dropped; keep it until the process ends.
+/// Writes the remaining lines when dropped. Keep it until the process ends.
 #[must_use]
 pub struct LogGuard {
     _writer: WriterGuard,
     filter: LogFilter,
 }
 
-/// What decides which lines are logged. Clones are the same.
+/// The filter that decides which lines are logged. Clones share one filter.
 #[derive(Clone)]
 pub struct LogFilter(reload::Handle<Targets, Registry>);
 
 impl LogGuard {
+    /// The filter of this log.
     pub fn filter(&self) -> LogFilter {
         self.filter.clone()
     }
 }
 
 impl LogFilter {
-    /// Level and requests count from now on; the form of a line can't change.
+    /// Applies `log.level` and `log.requests`. A change of `log.format` needs a restart.
     pub fn change(&self, log: &Log) {
-        // Fails only after the log has ended.
+        // This fails only after the log has ended.
         let _ = self.0.modify(|targets| *targets = filter(log));
     }
 }
 
-/// Starts logging to standard error, from a thread of its own: a blocked terminal or pipe must not stop a request.
+/// Starts to log to standard error, from a separate thread: a blocked terminal or pipe must not block a request.
 pub fn start(log: &Log) -> io::Result<LogGuard> {
     let is_terminal = io::stderr().is_terminal();
     let (writer, guard) = line_writer::start(io::stderr())?;
@@ -47,7 +47,7 @@ pub fn start(log: &Log) -> io::Result<LogGuard> {
         LogFormat::Json => false,
     };
     let (filter, handle) = reload::Layer::new(filter(log));
-    // A second start in one process keeps the first's settings.
+    // A second start in the same process keeps the settings of the first.
     let _ = tracing_subscriber::registry().with(lines(writer, as_text).with_filter(filter)).try_init();
     Ok(LogGuard { _writer: guard, filter: LogFilter(handle) })
 }
@@ -61,7 +61,10 @@ where
     if as_text { layer.with_target(false).boxed() } else { layer.json().flatten_event(true).boxed() }
 }
 
-/// Our own lines at the level asked for; a library's only when something is wrong.
+/// The log target of request lines. `log: { requests: false }` turns it off.
+pub const ACCESS: &str = "bcproxy::access";
+
+/// Logs our own lines at the configured level, and those of libraries only from level `warn`.
 fn filter(log: &Log) -> Targets {
     let requests = if log.requests { log.level.into() } else { LevelFilter::OFF };
     Targets::new().with_default(LevelFilter::WARN).with_target("bcproxy", log.level).with_target(ACCESS, requests)

@@ -111,7 +111,7 @@ async fn a_file_that_can_not_be_used_changes_nothing_and_the_reason_is_shown_unt
     let mut scene = Scene::new().await;
     std::fs::write(&scene.prepared.file, scene.moved().replace("tenant_id", "tenantid")).unwrap();
     let said = scene.reloaded().await;
-    for part in ["the configuration stays as it was", "proxy.yaml:", "did you mean `tenant_id`?"] {
+    for part in ["the previous one stays in service", "proxy.yaml:", "did you mean `tenant_id`?"] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
     assert_eq!(scene.status("/one/customers").await, 200);

@@ -104,7 +104,7 @@ fn response(folder: &Path, simulator: &Simulator) -> String {
     say("Environment", "Sandbox");
     say("Environment", "");
     // The first of the list.
-    say("programs name the company themselves", "");
+    say("clients name the company in each request", "");
     shown += &terminal.exp_string("It works").unwrap();
     shown + &terminal.exp_eof().unwrap()
 }
@@ -128,20 +128,20 @@ async fn setup_asks_for_a_certificate_until_it_is_a_good_one() {
         say("Application (client) ID", &settings.client_id.to_string());
         // One down.
         say("a certificate", "\u{1b}[B");
-        say("File of the certificate", "alone.pem");
-        say("File of its private key", "");
+        say("Certificate file", "alone.pem");
+        say("Private key file", "");
         say("holds no private key", "");
         // The question was asked again before it was answered.
-        say("File of the certificate", "both.pem");
-        say("File of its private key", "");
-        say("Entra takes the credential", "");
+        say("Certificate file", "both.pem");
+        say("Private key file", "");
+        say("Entra accepted the credential", "");
         // The last of the list: one up from the first.
-        say("programs name the company themselves", "\u{1b}[A");
+        say("clients name the company in each request", "\u{1b}[A");
         terminal.exp_eof().unwrap()
     });
     assert!(told.await.unwrap().contains("Next:"));
     let written = std::fs::read_to_string(folder.path().join("proxy.yaml")).unwrap();
-    assert!(written.contains("/both.pem\" }") && written.contains("# company: programs name it"), "{written}");
+    assert!(written.contains("/both.pem\" }") && written.contains("# company: clients name it"), "{written}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +165,7 @@ async fn ctrl_c_ends_it_at_any_question() {
         terminal.send_control('c').unwrap();
         terminal.exp_eof().unwrap()
     });
-    assert!(told.await.unwrap().contains("Stopped; nothing was written"));
+    assert!(told.await.unwrap().contains("Stopped. Nothing was written"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "the CA alone");
 }
 
@@ -177,7 +177,7 @@ async fn setup_replaces_nothing_without_asking() {
     let path = folder.path().to_owned();
     let told = tokio::task::spawn_blocking(move || {
         let mut terminal = start(&path, &simulator);
-        terminal.exp_string("already there. Replace it?").unwrap();
+        terminal.exp_string("already exists. Replace it?").unwrap();
         terminal.send_line("n").unwrap();
         terminal.exp_eof().unwrap()
     });

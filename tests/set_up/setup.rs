@@ -58,7 +58,7 @@ async fn setup_without_questions_writes_a_file_that_serves() {
 
     let again = setup(&simulator, folder.path(), &options).await;
     assert_eq!(again.code, Some(1), "{again:?}");
-    assert!(again.errors.contains("already there") && again.errors.contains("--overwrite"), "{again:?}");
+    assert!(again.errors.contains("already exists") && again.errors.contains("--overwrite"), "{again:?}");
 
     std::fs::write(&file, text + "admin: off\n").unwrap();
     let mut process = Process::run(&file);
@@ -96,7 +96,7 @@ async fn setup_without_questions_ends_at_the_first_thing_that_is_wrong_and_write
         (with(&tenant, &client, "wrong.txt", "Production", "My Company"), "AADSTS7000215"),
         (with(&tenant, &client, "right.txt", "Sandbox", "My Company"), "NoEnvironment"),
         (with(&tenant, &client, "right.txt", "Production", "Nobody's"), "this environment has:"),
-        (vec!["--tenant", &tenant], "--client-id is needed"),
+        (vec!["--tenant", &tenant], "--non-interactive requires --client-id"),
     ] {
         let ended = setup(&simulator, folder.path(), &options).await;
         assert_ne!(ended.code, Some(0), "{options:?}");
@@ -104,9 +104,7 @@ async fn setup_without_questions_ends_at_the_first_thing_that_is_wrong_and_write
         assert!(!(ended.output + &ended.errors).contains(&secret));
         assert!(!folder.path().join("proxy.yaml").exists());
     }
-    for (broken, part) in
-        [(Breakage::Consent, "adminconsent?client_id="), (Breakage::Card, "The client ID of the card")]
-    {
+    for (broken, part) in [(Breakage::Consent, "adminconsent?client_id="), (Breakage::Card, "The card's client ID")] {
         let (simulator, folder) = nothing(Settings { broken: Some(broken), ..Settings::default() }).await;
         std::fs::write(folder.path().join("right.txt"), &secret).unwrap();
         let options = with(&tenant, &client, "right.txt", "Production", "My Company");

@@ -1,12 +1,12 @@
-//! Signals, as Unix has them.
+//! Signals on Unix.
 
 use std::io;
 
 use tokio::signal::unix::{self, SignalKind, signal};
 
-use super::Signal;
+use super::signal::Signal;
 
-/// The signals that come.
+/// The signal handlers.
 pub struct Signals {
     terminate: unix::Signal,
     interrupt: unix::Signal,
@@ -14,7 +14,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From now on signals are ours, so that one that comes while starting is not lost.
+    /// Installs the handlers. Signals are queued until [`Self::next`], so none is lost during the start.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -23,6 +23,7 @@ impl Signals {
         })
     }
 
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Stop,

@@ -1,38 +1,39 @@
-//! What Windows tells a console program (HandlerRoutine in the Console API).
+//! Console events on Windows (`HandlerRoutine` in the Console API).
 
 use std::io;
 
 use tokio::signal::windows::{self, CtrlBreak, CtrlC, CtrlClose, CtrlShutdown};
 
-use super::Signal;
+use super::signal::Signal;
 
-/// What comes from the keyboard, the console and the system.
+/// The handlers of console events.
 ///
-/// Not that somebody logs off: only services hear of it, whoever it is, and they are to go on.
+/// The logoff event is ignored: services get it for every user who logs off, and must keep running.
 pub struct Signals {
     interrupt: CtrlC,
-    /// The only one that reaches a program which was started in a process group of its own, as service wrappers do.
-    break_off: CtrlBreak,
-    /// Some seconds later Windows ends the process, whatever it is doing; so it does after a shutdown has begun.
+    /// The only event that reaches a process in a process group of its own, where service wrappers start it.
+    break_event: CtrlBreak,
+    /// Windows ends the process a few seconds after this event, and after the next one.
     close: CtrlClose,
     shutdown: CtrlShutdown,
 }
 
 impl Signals {
-    /// From now on these are ours, so that one that comes while starting is not lost.
+    /// Installs the handlers. Events are queued until [`Self::next`], so none is lost during the start.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: windows::ctrl_c()?,
-            break_off: windows::ctrl_break()?,
+            break_event: windows::ctrl_break()?,
             close: windows::ctrl_close()?,
             shutdown: windows::ctrl_shutdown()?,
         })
     }
 
+    /// Waits for the next event.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.interrupt.recv() => Signal::Stop,
-            _ = self.break_off.recv() => Signal::Stop,
+            _ = self.break_event.recv() => Signal::Stop,
             _ = self.close.recv() => Signal::Stop,
             _ = self.shutdown.recv() => Signal::Stop,
         }

@@ -1,0 +1,34 @@
+//! The reasons a command ends with a non-zero exit code.
+
+use std::process::ExitCode;
+
+use crate::doctor::Wrong;
+
+/// The reason a command ended without doing its job, as the message for standard error.
+///
+/// An empty message means that the command has already printed everything.
+pub enum Failure {
+    /// The configuration or the arguments need a change: exit code 2.
+    Configuration(String),
+    /// Everything else: exit code 1.
+    Failed(String),
+}
+
+impl Failure {
+    /// A failed set-up step of this connector.
+    pub fn of_connector(connector: &str, wrong: &Wrong) -> Self {
+        Self::Failed(format!("connector {connector}: {wrong}"))
+    }
+
+    /// Prints the message and returns the exit code.
+    pub fn report(self) -> ExitCode {
+        let (text, code) = match self {
+            Self::Configuration(text) => (text, 2),
+            Self::Failed(text) => (text, 1),
+        };
+        if !text.is_empty() {
+            eprintln!("{}", text.trim_end());
+        }
+        ExitCode::from(code)
+    }
+}

@@ -1,0 +1,94 @@
+//! The steps in Business Central: environment, company and permission sets.
+
+use super::session::{Session, nothing_written};
+use crate::business_central::address::EnvironmentAddress;
+use crate::business_central::{Company, CompanyRef, EnvironmentName};
+use crate::cli::common::Failure;
+use crate::doctor::{self, Token};
+use crate::entra::{ClientId, TenantId};
+use crate::guide::Step;
+
+impl Session<'_> {
+    /// Returns an environment that accepts the application, and its companies.
+    ///
+    /// Waits for the application card if it is missing.
+    pub fn environment(
+        &self,
+        tenant: &TenantId,
+        client_id: ClientId,
+        mut given: Option<EnvironmentName>,
+        token: &mut Token,
+    ) -> Result<(EnvironmentName, Vec<Company>), Failure> {
+        loop {
+            let environment = match given.take() {
+                Some(environment) => environment,
+                None => self.prompt.value("Environment", "--environment", Some("Production"))?,
+            };
+            let address = EnvironmentAddress::new(&self.base_url, tenant, &environment);
+            let mut attempt = || self.runtime.block_on(doctor::list_companies(&self.http, &address, token));
+            let companies = match attempt() {
+                Ok(companies) => companies,
+                Err(wrong) if wrong.step == Step::Card => {
+                    println!("  ✗ {}.\n  → {}\n  → The card's client ID: {client_id}\n", wrong.what, wrong.fix);
+                    self.wait_for("Business Central to accept the application", Step::Card, attempt)?
+                }
+                Err(wrong) => {
+                    self.prompt.show_error(&wrong)?;
+                    given = self.retries_same_value(&wrong, Step::Environment)?.then_some(environment);
+                    continue;
+                }
+            };
+            println!("  ✓ Environment {environment} accepts the application and has {} companies.", companies.len());
+            return Ok((environment, companies));
+        }
+    }
+
+    /// Returns the company for all requests, or `None` if clients name the company.
+    pub fn company(
+        &self,
+        companies: &[Company],
+        given: Option<CompanyRef>,
+        any: bool,
+    ) -> Result<Option<Company>, Failure> {
+        if any {
+            return Ok(None);
+        }
+        if let Some(wanted) = given {
+            match doctor::find_company(companies, &wanted) {
+                Ok(company) => return Ok(Some(company.clone())),
+                Err(wrong) => self.prompt.show_error(&wrong)?,
+            }
+        }
+        let mut items: Vec<String> = companies.iter().map(|company| company.name.to_string()).collect();
+        items.push("(none: clients name the company in each request)".to_owned());
+        let chosen = self.prompt.choose("Company", "--company or --any-company", &items)?;
+        Ok(companies.get(chosen).cloned())
+    }
+
+    /// Checks that the application may read data of the company. Waits for a permission set if it is missing.
+    pub fn permission(
+        &self,
+        tenant: &TenantId,
+        environment: &EnvironmentName,
+        company: Option<&Company>,
+        token: &Token,
+    ) -> Result<(), Failure> {
+        let Some(company) = company else { return Ok(()) };
+        let address = EnvironmentAddress::new(&self.base_url, tenant, environment);
+        let attempt = || self.runtime.block_on(doctor::may_read(&self.http, &address, company, &token.authorization));
+        match attempt() {
+            Ok(found) => {
+                println!("  ✓ It works: {found}.");
+                Ok(())
+            }
+            Err(wrong) if wrong.step == Step::PermissionSet => {
+                println!("  ✗ {}.\n  → {}\n", wrong.what, wrong.fix);
+                if !self.prompt.confirm("Wait for the permission set? If not, the file is written now.", true, true)? {
+                    return Ok(());
+                }
+                self.wait_for("a permission set", Step::PermissionSet, attempt).map(|_| ())
+            }
+            Err(wrong) => Err(nothing_written(&wrong)),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The steps in Entra: tenant, application, credential and consent.
+
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::credential_input::CredentialInput;
+use super::interrupt;
+use super::paths::absolute;
+use super::session::{Session, TIMEOUT, nothing_written};
+use crate::cli::common::Failure;
+use crate::doctor::{self, Endpoint, Finding, Findings, Token, Wrong};
+use crate::entra::{Application, CertificateFiles, ClientId, TenantId};
+use crate::guide::Step;
+
+impl Session<'_> {
+    /// Returns a tenant that exists.
+    pub fn tenant(&mut self, mut given: Option<TenantId>) -> Result<TenantId, Failure> {
+        loop {
+            let tenant = match given.take() {
+                Some(tenant) => tenant,
+                None => self.prompt.value("Directory (tenant) ID or domain", "--tenant", None)?,
+            };
+            match self.check_tenant(&tenant) {
+                Ok(()) => {
+                    println!("  ✓ Tenant {tenant} exists.");
+                    return Ok(tenant);
+                }
+                Err(wrong) => {
+                    self.prompt.show_error(&wrong)?;
+                    given = self.retries_same_value(&wrong, Step::Tenant)?.then_some(tenant);
+                }
+            }
+        }
+    }
+
+    fn check_tenant(&mut self, tenant: &TenantId) -> Result<(), Wrong> {
+        let mut ignore = |_: &Finding| {};
+        let mut findings = Findings::new(&mut ignore);
+        let endpoints = [Endpoint::entra(&self.authority), Endpoint::business_central(&self.base_url)];
+        self.runtime.block_on(async {
+            if !self.is_reachable {
+                let ca_file = self.ca_file.as_deref();
+                self.is_reachable = doctor::network(&endpoints, ca_file, &self.proxies, TIMEOUT, &mut findings).await;
+            }
+            if self.is_reachable {
+                doctor::tenant(&self.http, &self.authority, tenant, &mut findings).await;
+            }
+        });
+        findings.wrong().cloned().map_or(Ok(()), Err)
+    }
+
+    /// Returns an application that exists in the tenant.
+    pub fn application(&self, tenant: &TenantId, mut given: Option<ClientId>) -> Result<ClientId, Failure> {
+        loop {
+            let client_id = match given.take() {
+                Some(client_id) => client_id,
+                None => self.prompt.value("Application (client) ID", "--client-id", None)?,
+            };
+            let check = doctor::application_known(&self.http, &self.authority, tenant, client_id, &self.scope);
+            match self.runtime.block_on(check) {
+                Some(Err(wrong)) => self.prompt.show_error(&wrong)?,
+                Some(Ok(())) => {
+                    println!("  ✓ The application exists in the tenant.");
+                    return Ok(client_id);
+                }
+                None => return Ok(client_id),
+            }
+        }
+    }
+
+    /// Asks for a client secret or a certificate.
+    pub fn new_credential(&self, tenant: &TenantId, client_id: ClientId) -> Result<CredentialInput, Failure> {
+        let kinds = ["a client secret", "a certificate (PEM files)"].map(ToOwned::to_owned);
+        let options = "--client-secret-file, --client-secret-env or --certificate";
+        match self.prompt.choose("How bcproxy signs in as this application", options, &kinds)? {
+            0 => self.new_secret(tenant, client_id).map(CredentialInput::TypedSecret),
+            _ => self.new_certificate(tenant, client_id),
+        }
+    }
+
+    /// Asks for the files of a certificate until Entra accepts it.
+    fn new_certificate(&self, tenant: &TenantId, client_id: ClientId) -> Result<CredentialInput, Failure> {
+        loop {
+            let certificate: String = self.prompt.value("Certificate file", "--certificate", None)?;
+            let key: String = self.prompt.value("Private key file", "--private-key", Some(&certificate))?;
+            let private_key = (key != certificate).then(|| absolute(key.into())).transpose()?;
+            let files = CertificateFiles { certificate: absolute(certificate.into())?, private_key };
+            let credential = CredentialInput::Certificate(files);
+            match self.try_sign_in(tenant, client_id, &credential) {
+                Err(wrong) if wrong.step == Step::Credential => self.prompt.show_error(&wrong)?,
+                // Later steps handle all other errors.
+                _ => return Ok(credential),
+            }
+        }
+    }
+
+    /// Asks for a secret until Entra accepts it.
+    fn new_secret(&self, tenant: &TenantId, client_id: ClientId) -> Result<Zeroizing<String>, Failure> {
+        loop {
+            let typed = self
+                .prompt
+                .hidden("Client secret (its Value; input is hidden)", "--client-secret-file or --client-secret-env")?;
+            if typed.is_empty() {
+                continue;
+            }
+            let question = "This looks like the Secret ID, but bcproxy needs the secret's Value. Use it anyway?";
+            if Uuid::try_parse(&typed).is_ok() && !self.prompt.confirm(question, false, false)? {
+                continue;
+            }
+            let credential = CredentialInput::TypedSecret(typed);
+            match self.try_sign_in(tenant, client_id, &credential) {
+                Err(wrong) if wrong.step == Step::Credential => self.prompt.show_error(&wrong)?,
+                // Later steps handle all other errors.
+                _ => {
+                    let CredentialInput::TypedSecret(typed) = credential else { continue };
+                    return Ok(typed);
+                }
+            }
+        }
+    }
+
+    fn try_sign_in(
+        &self,
+        tenant: &TenantId,
+        client_id: ClientId,
+        credential: &CredentialInput,
+    ) -> Result<Token, Wrong> {
+        // Ctrl-C must not leave the temporary file behind.
+        self.interrupt.defer();
+        let attempt = credential.to_credential().map(|(credential, file)| {
+            let application = Application {
+                authority: self.authority.clone(),
+                tenant_id: tenant.clone(),
+                client_id,
+                credential,
+                scope: self.scope.clone(),
+            };
+            let token = self.runtime.block_on(async {
+                tokio::select! {
+                    token = doctor::sign_in(&self.http, &application, TIMEOUT) => Some(token),
+                    () = self.interrupt.requested() => None,
+                }
+            });
+            drop(file);
+            token.unwrap_or_else(|| interrupt::exit())
+        });
+        self.interrupt.resume();
+        attempt.flatten()
+    }
+
+    /// Signs in and returns a token with the API permission. Waits for admin consent if it is missing.
+    pub fn sign_in(
+        &self,
+        tenant: &TenantId,
+        client_id: ClientId,
+        credential: &CredentialInput,
+    ) -> Result<Token, Failure> {
+        let attempt = || self.try_sign_in(tenant, client_id, credential);
+        let token = match attempt() {
+            Err(wrong) if wrong.step == Step::Consent => {
+                println!(
+                    "  ✗ {}.\n  → {}\n  → Or add the permission, then have an administrator open this link and accept:\n\n    {}\n",
+                    wrong.what,
+                    wrong.fix,
+                    self.consent_url(tenant, client_id)
+                );
+                self.wait_for("consent", Step::Consent, attempt)?
+            }
+            Err(wrong) => return Err(nothing_written(&wrong)),
+            Ok(token) => token,
+        };
+        println!("  ✓ Entra accepted the credential; admin consent is granted.");
+        Ok(token)
+    }
+
+    /// Source: Entra, "OAuth 2.0 client credentials flow", "Request the permissions from a directory admin".
+    fn consent_url(&self, tenant: &TenantId, client_id: ClientId) -> String {
+        format!("{}/{tenant}/adminconsent?client_id={client_id}&redirect_uri={REDIRECT_URI}", self.authority)
+    }
+}
+
+/// Business Central's landing page after a consent, percent-encoded.
+const REDIRECT_URI: &str = "https%3A%2F%2Fbusinesscentral.dynamics.com%2FOAuthLanding.htm";

@@ -1,0 +1,101 @@
+//! Questions and errors on the terminal.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal};
+use std::str::FromStr;
+
+use dialoguer::{Confirm, Input, Password, Select};
+use zeroize::Zeroizing;
+
+use crate::cli::common::Failure;
+use crate::doctor::Wrong;
+
+/// The terminal, or its absence with `--non-interactive`.
+pub struct Prompt {
+    is_interactive: bool,
+}
+
+impl Prompt {
+    /// Fails if questions are allowed but standard input is not a terminal.
+    pub fn new(non_interactive: bool) -> Result<Self, Failure> {
+        if !non_interactive && !std::io::stdin().is_terminal() {
+            let text = "`bcproxy setup` asks questions, but standard input is not a terminal. Add --non-interactive and give all \
+                        values as options (see `bcproxy setup --help`).";
+            return Err(Failure::Configuration(text.to_owned()));
+        }
+        Ok(Self { is_interactive: !non_interactive })
+    }
+
+    /// Whether it can ask questions.
+    pub fn is_interactive(&self) -> bool {
+        self.is_interactive
+    }
+
+    /// Asks for a value until it is valid. `option` is the option that gives it without a question.
+    pub fn value<T: FromStr<Err: Display>>(
+        &self,
+        question: &str,
+        option: &str,
+        default: Option<&str>,
+    ) -> Result<T, Failure> {
+        self.require_interactive(option)?;
+        loop {
+            let mut input = Input::<String>::new().with_prompt(question);
+            if let Some(default) = default {
+                input = input.default(default.to_owned());
+            }
+            let text = input.interact_text().map_err(|error| unanswered(&error))?;
+            match text.trim().parse() {
+                Ok(value) => return Ok(value),
+                Err(reason) => println!("  ✗ {reason}"),
+            }
+        }
+    }
+
+    /// Asks for a value without showing it as it is typed.
+    pub fn hidden(&self, question: &str, option: &str) -> Result<Zeroizing<String>, Failure> {
+        self.require_interactive(option)?;
+        let answer = Password::new().with_prompt(question).interact();
+        let typed = Zeroizing::new(answer.map_err(|error| unanswered(&error))?);
+        Ok(Zeroizing::new(typed.trim().to_owned()))
+    }
+
+    /// Asks a yes-or-no question. Returns `non_interactive` if it can't ask.
+    pub fn confirm(&self, question: &str, default: bool, non_interactive: bool) -> Result<bool, Failure> {
+        if !self.is_interactive {
+            return Ok(non_interactive);
+        }
+        Confirm::new().with_prompt(question).default(default).interact().map_err(|error| unanswered(&error))
+    }
+
+    /// Offers a list and returns the index of the chosen item.
+    pub fn choose(&self, question: &str, option: &str, items: &[String]) -> Result<usize, Failure> {
+        self.require_interactive(option)?;
+        Select::new().with_prompt(question).items(items).default(0).interact().map_err(|error| unanswered(&error))
+    }
+
+    /// Shows what is wrong. If it can't ask for another value, this ends the command.
+    pub fn show_error(&self, wrong: &Wrong) -> Result<(), Failure> {
+        if !self.is_interactive {
+            return Err(Failure::Failed(wrong.to_string()));
+        }
+        println!("  ✗ {}.\n  → {}", wrong.what, wrong.fix);
+        Ok(())
+    }
+
+    fn require_interactive(&self, option: &str) -> Result<(), Failure> {
+        if self.is_interactive {
+            return Ok(());
+        }
+        Err(Failure::Configuration(format!("--non-interactive requires {option}.")))
+    }
+}
+
+fn unanswered(error: &dialoguer::Error) -> Failure {
+    // Ctrl-C reaches both the terminal's reader and the handler; the message is the same.
+    let dialoguer::Error::IO(cause) = error;
+    if cause.kind() == ErrorKind::Interrupted {
+        return Failure::Failed("Stopped. Nothing was written.".to_owned());
+    }
+    Failure::Failed(format!("Nothing was written: reading the answer failed ({error})."))
+}

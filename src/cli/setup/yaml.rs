@@ -1,0 +1,106 @@
+//! The text of a new `proxy.yaml`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::credential_input::CredentialInput;
+use crate::business_central::{Company, EnvironmentName, PUBLIC_BASE_URL};
+use crate::cli::common::Failure;
+use crate::entra::{CertificateFiles, ClientId, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId};
+use crate::outbound::HttpsUrl;
+use crate::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
+use crate::secret::SecretSource;
+
+/// The values of a new `proxy.yaml`.
+pub struct ConnectionSettings {
+    pub connector: String,
+    pub tenant: TenantId,
+    pub client_id: ClientId,
+    pub credential: CredentialInput,
+    pub environment: EnvironmentName,
+    /// `None` if clients name the company.
+    pub company: Option<Company>,
+    pub listen: SocketAddr,
+    pub authority: HttpsUrl,
+    pub base_url: HttpsUrl,
+    pub scope: String,
+    pub ca_file: Option<PathBuf>,
+    pub outbound_proxy: OutboundProxy,
+}
+
+/// Renders the file. Values that equal the default are left out.
+pub fn yaml(settings: &ConnectionSettings) -> Result<String, Failure> {
+    let mut lines = vec![
+        "# Written by `bcproxy setup`. All keys: docs/configuration.md".to_owned(),
+        format!("listen: {}", quoted(&settings.listen.to_string())),
+        "connectors:".to_owned(),
+        format!("  {}:", quoted(&settings.connector)),
+        format!("    tenant_id: {}", settings.tenant),
+        format!("    client_id: {}", settings.client_id),
+    ];
+    lines.push(match &settings.credential {
+        CredentialInput::TypedSecret(_) => format!("    client_secret: {{ file: {SECRET_FILE} }}"),
+        CredentialInput::Secret(source) => format!("    client_secret: {}", secret_source(source)?),
+        CredentialInput::Certificate(CertificateFiles { certificate, private_key }) => {
+            let key = private_key.as_deref().map(text).transpose()?.map(quoted);
+            let key = key.map_or_else(String::new, |key| format!(", private_key: {key}"));
+            format!("    client_certificate: {{ certificate: {}{key} }}", quoted(text(certificate)?))
+        }
+    });
+    lines.push(format!("    environment: {}", quoted(settings.environment.as_str())));
+    match &settings.company {
+        // An ID stays valid if somebody renames the company.
+        Some(company) => lines.push(format!("    company: {}   # {}", company.id, company.name)),
+        None => lines.push("    # company: clients name it in each request".to_owned()),
+    }
+    for (key, value, public) in [
+        ("authority", settings.authority.as_str(), PUBLIC_AUTHORITY),
+        ("base_url", settings.base_url.as_str(), PUBLIC_BASE_URL),
+        ("scope", settings.scope.as_str(), PUBLIC_SCOPE),
+    ] {
+        if value != public {
+            lines.push(format!("    {key}: {}", quoted(value)));
+        }
+    }
+    if let Some(path) = &settings.ca_file {
+        lines.push(format!("    ca_file: {}", quoted(text(path)?)));
+    }
+    match &settings.outbound_proxy {
+        OutboundProxy::FromEnvironment => {}
+        OutboundProxy::Off => lines.push("    outbound_proxy: off".to_owned()),
+        OutboundProxy::Server(ProxyServer { address, login: None, .. }) => {
+            lines.push(format!("    outbound_proxy: {}", quoted(&address.url())));
+        }
+        OutboundProxy::Server(ProxyServer { address, login: Some(ProxyLogin { user, password }), .. }) => {
+            let (url, user, password) = (quoted(&address.url()), quoted(user), secret_source(password)?);
+            lines.push(format!("    outbound_proxy: {{ url: {url}, user: {user}, password: {password} }}"));
+        }
+    }
+    Ok(lines.join("\n") + "\n")
+}
+
+/// Renders the source of a secret.
+fn secret_source(source: &SecretSource) -> Result<String, Failure> {
+    Ok(match source {
+        SecretSource::File(path) => format!("{{ file: {} }}", quoted(text(path)?)),
+        SecretSource::Env(name) => format!("{{ env: {} }}", quoted(name)),
+        SecretSource::Command(argv) => format!("{{ command: {} }}", serde_json::Value::from(argv.clone())),
+    })
+}
+
+fn text(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| {
+        Failure::Configuration(format!(
+            "{} can't be written to the configuration file: the path is not valid Unicode. Use another path.",
+            path.display()
+        ))
+    })
+}
+
+/// Renders a string in double quotes. YAML has all escapes of JSON.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The file for a typed secret, in the folder of `proxy.yaml`.
+pub const SECRET_FILE: &str = "client-secret.txt";
