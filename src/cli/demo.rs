@@ -115,7 +115,7 @@ fn invitation(proxy: SocketAddr, admin: SocketAddr, file: &Path, broken: Option<
             file.display()
         )
     });
-    let (program, [customers, names, soap]) =
+    let (tool, [customers, names, soap]) =
         if cfg!(windows) { ("PowerShell", in_powershell(proxy)) } else { ("curl", with_curl(proxy)) };
     format!(
         r#"
@@ -125,7 +125,7 @@ bcproxy demo: bcproxy in front of a simulated Microsoft Entra and Business Centr
   status          http://{admin}/
   configuration   {file}
 {broken}
-Try these commands in another terminal. {program} sends no token; bcproxy adds the token, environment and company:
+Try these commands in another terminal. {tool} sends no token; bcproxy adds the token, environment and company:
 
   {customers}
   {names}

@@ -78,8 +78,8 @@ fn as_text(explanation: &Explanation) -> String {
     let repaired = if request.is_repaired { " (repaired)" } else { "" };
     let _ = writeln!(text, "{} {}{repaired}, from {}", request.method, request.target, request.client);
     if let Some(route) = &explanation.route {
-        let place = format!("connector {}, environment {}", route.connector, route.environment);
-        line(&mut text, "route", &format!("{} → {}, {place}", route.path, route.to));
+        let target = format!("connector {}, environment {}", route.connector, route.environment);
+        line(&mut text, "route", &format!("{} → {}, {target}", route.path, route.to));
     }
     for Case { condition, outcome } in &explanation.cases {
         if let Some(condition) = condition {
@@ -121,7 +121,7 @@ fn write_sent(text: &mut String, sent: &SentRequest) {
     let headers = format!("headers {}", response.headers.join(", "));
     let bodies = response.bodies.iter().map(|body| format!("{}: {}", body.content_type, body.changed));
     line(text, "response", &format!("links are rewritten to {}, in", response.addresses_begin_with));
-    block(text, "", std::iter::once(headers).chain(bodies).map(|place| format!("  {place}")));
+    block(text, "", std::iter::once(headers).chain(bodies).map(|item| format!("  {item}")));
     if response.bodies.is_empty() {
         line(text, "", "  (the body is not changed)");
     }

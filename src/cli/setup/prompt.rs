@@ -55,8 +55,8 @@ impl Prompt {
     /// Asks for a value without showing it as it is typed.
     pub fn hidden(&self, question: &str, option: &str) -> Result<Zeroizing<String>, Failure> {
         self.require_interactive(option)?;
-        let answer = Password::new().with_prompt(question).interact();
-        let typed = Zeroizing::new(answer.map_err(|error| unanswered(&error))?);
+        let input = Password::new().with_prompt(question).interact();
+        let typed = Zeroizing::new(input.map_err(|error| unanswered(&error))?);
         Ok(Zeroizing::new(typed.trim().to_owned()))
     }
 
