@@ -1,24 +1,25 @@
 //! bcproxy lets programs that cannot speak OAuth keep working with Dynamics 365 Business Central online.
 //!
-//! The house has one room per concern; a request walks [`proxy`] from top to bottom:
+//! Each folder is a room with one concern; `docs/architecture.md` draws the path of a request through them.
 //!
-//! | room | job |
+//! | room | concern |
 //! |---|---|
 //! | [`cli`] | one file per command |
-//! | [`daemon`] | the process: start, reload, end, and what the system says and hears of it |
-//! | [`config`] | `proxy.yaml`: shapes, diagnostics, the typed configuration |
-//! | [`guide`] | what can be wrong with a set-up: its steps, and what errors say about them |
-//! | [`entra`] | who we are towards Microsoft Entra: credentials, token endpoint, token cache |
-//! | [`business_central`] | what Business Central is: address grammar, companies, error envelopes |
-//! | [`proxy`] | the data path, one file per step |
-//! | [`outbound`] | the way out: outbound proxy, TCP, verified TLS |
-//! | [`ntlm`] | the messages of old clients' handshakes |
-//! | [`doctor`] | the walk through the set-up against the live services |
-//! | [`admin`] | health for monitors and containers, orders of administrators |
+//! | `daemon` | the process: start, reload, stop, signals, the service manager |
+//! | [`config`] | `proxy.yaml`: the YAML layer, the vocabulary, the model, diagnostics |
+//! | [`guide`] | the set-up steps, and what known errors say about them |
+//! | [`entra`] | credentials, the token endpoint, the token cache |
+//! | [`business_central`] | address grammar, names, companies, error envelopes |
+//! | [`proxy`] | the data path |
+//! | [`outbound`] | outbound proxy, TCP, verified TLS |
+//! | [`ntlm`] | the messages of NTLM handshakes |
+//! | `doctor` | the walk through the set-up against the live services |
+//! | [`admin`] | status page, health, metrics, reload and stop |
 //! | [`simulator`] | an embedded Entra and Business Central, for the demo and the tests |
-//! | [`telemetry`] | the log |
+//! | `telemetry` | the log |
+//! | [`tls`] | trusted authorities and our own certificates |
 //!
-//! `business_central` knows nothing of `proxy`, `entra` knows nothing of either; `proxy` is the only room that knows all three.
+//! `business_central` and `entra` do not depend on `proxy`; `proxy` depends on both.
 #![forbid(unsafe_code)]
 
 pub mod admin;

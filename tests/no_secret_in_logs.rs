@@ -1,5 +1,4 @@
-//! Neither the secret nor a token is ever logged, at any level, by us or by a library, nor does a client ever get to
-//! see one.
+//! Neither the secret nor a token is ever logged, at any level, by us or by a library. No client ever sees one.
 //!
 //! A crate of its own: what is logged is a matter of the whole process.
 

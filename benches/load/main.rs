@@ -213,9 +213,9 @@ impl Plan {
         };
         let mut rows: Vec<[Spread; 4]> = peers.iter().map(|_| Default::default()).collect();
         for round in 0..self.rounds {
-            for turn in 0..peers.len() {
+            for offset in 0..peers.len() {
                 // Nobody is always first.
-                let number = (round + turn) % peers.len();
+                let number = (round + offset) % peers.len();
                 // A process of its own for every turn: where its memory happens to lie makes a difference, too.
                 let proxy = peers[number].start(upstream, &folder.join(format!("load-{number}")))?;
                 scene.once(upstream, &proxy, requests, &mut rows[number]).await?;

@@ -36,8 +36,8 @@ pub const KINDS: [Slowness; 3] = [
 /// The others' latencies without slow clients, and over a run of slowhttptest, here and at another proxy of the same
 /// sort.
 ///
-/// The slow ones and the system's work for them take their share of this machine wherever they are; only what goes
-/// beyond that is the proxy's.
+/// Slow clients and the system's work for them take their share of this machine at any proxy. Only what exceeds that
+/// is this proxy's.
 pub async fn measure(kinds: &[&Slowness], peer: &Peer, upstream: &Upstream, folder: &Path, quick: bool) -> Result<()> {
     println!("\n{}: {ORDINARY} ordinary clients, {RATE} requests a second, beside {SLOW} slow ones", peer.name);
     if !has_slowhttptest() {

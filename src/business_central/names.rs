@@ -36,8 +36,8 @@ pub enum CompanyRef {
 pub enum NameError {
     /// Not the name of an environment.
     #[error(
-        "an environment name starts with a letter and contains only letters, digits, _ and -, at most 29 characters; \
-         look it up in the Business Central admin center"
+        "an environment name starts with a letter and has at most 29 letters, digits, _ and -. \
+         Look it up in the Business Central admin center"
     )]
     Environment,
     /// Not the name of a company.

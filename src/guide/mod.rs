@@ -1,4 +1,5 @@
-//! What can be wrong with a set-up, as data: the steps of the guide, and the known errors of Entra and Business Central.
+//! What can be wrong with a set-up, as data: the steps of the guide, and the known errors of Entra and Business
+//! Central.
 //!
 //! Error responses, the log, `bcproxy doctor`, `bcproxy setup` and the page `docs/errors.md` take their texts from
 //! here.

@@ -1,5 +1,4 @@
-//! What is changed through the proxy is seen at once: no read that begins after the answer to a change is given what
-//! was kept before it.
+//! A change through the proxy is visible at once. No read that begins after its response gets what was cached before.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

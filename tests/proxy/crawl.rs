@@ -1,5 +1,4 @@
-//! No address in an answer leads past the proxy, every one leads on when it is followed, and data that looks like one
-//! is left alone.
+//! No link in a response leads past the proxy, and every one can be followed. Data that looks like a link is unchanged.
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -1,5 +1,5 @@
-//! A record whose fields hold addresses of Business Central reads back as it was stored, wherever it stands, while
-//! every link around it is local: what a program reads and writes back must not change the books.
+//! A record whose fields hold addresses of Business Central reads back as it was stored, while every link around it is
+//! local. What a client reads and writes back must not change the books.
 
 use hyper::Method;
 use serde_json::{Value, json};

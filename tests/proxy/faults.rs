@@ -1,5 +1,5 @@
-//! Whatever goes wrong on the way to Business Central: what the client sees, how often the request was sent, and how
-//! often it was carried out. No change is ever carried out twice.
+//! Faults on the way to Business Central: what the client sees, how often the request was sent and carried out. No
+//! change is ever carried out twice.
 
 use bcproxy::simulator::{Break, Latch, Matcher, Script, Times};
 use futures_util::future::join_all;

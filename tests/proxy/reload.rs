@@ -268,8 +268,8 @@ async fn a_hundred_reloads_and_a_thousand_tokens_fail_no_request() {
     assert!(rig.simulator.token_requests() >= 1_000);
 }
 
-/// Turns the clock by a second, and by another one whenever a request and its answer went all the way and it did not
-/// happen: the clock must not run ahead of the network.
+/// Advances the clock by a second, and again after each whole exchange in which the event did not happen. The clock
+/// must not run ahead of the network.
 async fn within_the_clock<T>(clock: &HeldClock, rig: &Rig, event: impl Future<Output = T>) -> T {
     let mut event = std::pin::pin!(event);
     loop {

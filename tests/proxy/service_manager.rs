@@ -87,7 +87,7 @@ fn start_on(listener: &TcpListener, file: &Path) -> Process {
 async fn load(address: SocketAddr, stop: CancellationToken) -> usize {
     let mut count = 0;
     while !stop.is_cancelled() {
-        let mut stream = within(TcpStream::connect(address)).await.expect("refused");
+        let mut stream = within(TcpStream::connect(address)).await.expect("connected");
         let request = format!("GET /api/customers?$top=1 HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let (response, end) = read_to_end(&mut stream).await;

@@ -161,7 +161,7 @@ async fn a_large_write_that_meets_a_rejected_token_is_not_done_and_works_the_nex
     assert!(rejection.message.contains("Nothing was carried out"), "{}", rejection.message);
     assert_eq!(response.retry_after(), 1);
 
-    // A request that can be sent again waits for the new token, so the next large one finds it.
+    // A request that can be retried waits for the new token, so the next large one finds it.
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(upload().await.status, 201);
     let uploads: Vec<_> = rig.received().into_iter().filter(|received| received.method == Method::POST).collect();

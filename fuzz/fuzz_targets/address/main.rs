@@ -1,5 +1,5 @@
-//! Whatever address a client writes or Business Central answers: what is sent stays in the route's company, and the way
-//! there and back leads to the same resource, by its canonical form.
+//! Whatever address a client or Business Central writes: what is sent stays in the route's company. The way there and
+//! back leads to the same resource, in its canonical form.
 #![no_main]
 
 mod reading;

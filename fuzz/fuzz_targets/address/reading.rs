@@ -1,8 +1,7 @@
 //! An address as a server could read it: an understanding of its own, which the grammar is held against.
 //!
-//! Two addresses lead to the same resource if they read alike. What the reading leaves out makes no difference to a
-//! server: encoding that is not needed, slashes too many, fixed words in another case, which of its forms a company's
-//! key has.
+//! Two addresses lead to the same resource if they read alike. The reading ignores what makes no difference to
+//! a server: needless encoding, extra slashes, case of fixed words, form of a company's key.
 
 use bcproxy::business_central::Company;
 use percent_encoding::percent_decode_str;

@@ -133,10 +133,10 @@ impl Listeners {
             Err(error) if error.reason.kind() == io::ErrorKind::AddrInUse => error,
             result => return result,
         };
-        let in_the_way = |open_listener: &OpenListener| {
+        let blocking = |open_listener: &OpenListener| {
             open_listener.address.socket.port() == key.wanted.port() && removed.contains(&open_listener.address.socket)
         };
-        let Some(at) = self.open.iter().position(in_the_way) else { return Err(error) };
+        let Some(at) = self.open.iter().position(blocking) else { return Err(error) };
         let OpenListener { key: old, address, tls, accepting, serving, stop } = self.open.remove(at);
         close(accepting, serving, stop).await;
         let result = self.inherited.listen(key);

@@ -1,8 +1,8 @@
 //! Writes in flight in an environment. A response is stored and reused only as long as nothing it shows has changed.
 //!
-//! Beginnings and ends of writes are counted. What a read found stays valid while the count stands still. A write counts
-//! three times: before it is sent; when it is answered, before any of the response is forwarded; and when the response
-//! has ended. Until then a batch may still be executing.
+//! Beginnings and ends of writes are counted. What a read found stays valid while the count stands still. A write
+//! counts three times. It does so before it is sent, before any of its response is forwarded, and when the response has
+//! ended. Until then a batch may still be executing.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,8 +1,8 @@
 //! Which 401 responses of Business Central are worth a token refresh.
 //!
-//! Business Central answers 401 for an expired token and for a missing permission alike. A refresh fixes only the first.
-//! A route, or the company look-up, that was rejected with a fresh token causes no refresh for a while. One wrong set-up
-//! must not cause a storm of token requests.
+//! Business Central answers 401 for an expired token and for a missing permission alike. A refresh fixes only the
+//! first. A route, or the company look-up, that was rejected with a fresh token causes no refresh for a while. One
+//! wrong set-up must not cause a storm of token requests.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -1,7 +1,8 @@
 //! The guard: requests that are no honest HTTP requests to this proxy go no further.
 //!
 //! A web page could use bcproxy through a browser nearby. It can send requests to bcproxy's address: those carry what
-//! browsers say about their origin. Or it points a host name of its own at bcproxy (DNS rebinding): those carry that name.
+//! browsers say about their origin. Or it points a host name of its own at bcproxy (DNS rebinding): those carry that
+//! name.
 
 use std::net::{IpAddr, Ipv6Addr};
 

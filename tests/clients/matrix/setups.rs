@@ -1,7 +1,7 @@
 //! The clients of the matrix: one line each, in the order of the table in `docs/clients.md`.
 //!
-//! To add one, put a program into `programs/` and a line here. A program is run in a folder of its own that holds
-//! `ca.pem` and what it has to send, and leaves what it got in the files `read`, `create` and `call`:
+//! To add one, put a program into `programs/` and a line here. A program runs in a folder of its own with
+//! `ca.pem` and what it has to send. It writes what it gets into the files `read`, `create` and `call`:
 //!
 //! | kind | arguments before its own | what it sends |
 //! |---|---|---|

@@ -1,7 +1,7 @@
 //! The end of a chunked body, found without parsing its chunks.
 
-/// Keeps hyper from reading past a chunked body: what may be the last chunk is handed over byte by byte, so that hyper
-/// stops in time.
+/// Keeps hyper from reading past a chunked body. What may be the last chunk is handed over byte by byte, so hyper stops
+/// in time.
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkedEnd {
     /// The last byte handed over ended a line.

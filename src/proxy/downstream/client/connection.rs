@@ -216,8 +216,7 @@ impl ClientConnection {
     /// A response begins whose end the client may only know by the end of the connection.
     ///
     /// An orderly close would make half of it look complete. Until it is [complete](Self::response_complete), every
-    /// close is a reset: of a
-    /// response that broke off, of a stop that waits no longer, of a process that is killed.
+    /// close is a reset. That covers a broken response, a stop that waits no longer, and a killed process.
     pub fn response_begins(&self) {
         if self.response.swap(RESPONDING, Ordering::Relaxed) == NO_RESPONSE
             && let Some(socket) = self.socket.upgrade()

@@ -72,7 +72,7 @@ impl<S> RequestStream<S> {
     }
 
     /// hyper could not parse the head it was given, and no service was called: it writes a rejection.
-    fn is_refused(&self) -> bool {
+    fn is_rejected(&self) -> bool {
         match self.phase {
             Phase::Handing { number, .. } => self.connection.latest().0 != number,
             _ => false,

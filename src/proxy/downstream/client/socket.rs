@@ -26,7 +26,8 @@ use crate::shared_socket::SharedSocket;
 pub struct Socket {
     socket: SharedSocket,
     connection: Arc<ClientConnection>,
-    /// The rate at which the client takes the response; `take_limit` are those of the response that was last waited for.
+    /// The rate at which the client takes the response; `take_limit` are those of the response that was last waited
+    /// for.
     min_rate: MinRate,
     take_limit: TakeLimit,
     /// The same, while others wait for what it holds.

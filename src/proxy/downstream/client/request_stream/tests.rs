@@ -1,4 +1,5 @@
-//! hyper reads through the stream whatever hyper alone would read, and a repaired first line besides, wherever the bytes are cut.
+//! hyper reads through the stream whatever hyper alone would read, and a repaired first line besides, wherever the
+//! bytes are cut.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -56,12 +57,12 @@ async fn seen(pieces: &[&[u8]]) -> (Vec<Seen>, String) {
             tokio::task::yield_now().await;
         }
         let _ = client.shutdown().await;
-        let mut answers = String::new();
-        client.read_to_string(&mut answers).await.unwrap();
-        answers
+        let mut responses = String::new();
+        client.read_to_string(&mut responses).await.unwrap();
+        responses
     };
-    let ((), answers) = tokio::join!(serving, sending);
-    (seen.into_inner().unwrap(), answers)
+    let ((), responses) = tokio::join!(serving, sending);
+    (seen.into_inner().unwrap(), responses)
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -91,16 +92,16 @@ async fn a_conversation_is_understood_wherever_it_is_cut() {
     let bytes = conversation.as_bytes();
     for cut in 0..bytes.len() {
         let (one, other) = bytes.split_at(cut);
-        let (seen, answers) = seen(&[one, other]).await;
+        let (seen, responses) = seen(&[one, other]).await;
         assert_eq!(seen, expected, "cut at {cut}");
-        assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), expected.len());
+        assert_eq!(responses.matches("HTTP/1.1 200 OK").count(), expected.len());
     }
     let bytewise: Vec<&[u8]> = bytes.chunks(1).collect();
     assert_eq!(seen(&bytewise).await.0, expected);
 }
 
 #[tokio::test]
-async fn a_refusal_says_why() {
+async fn a_rejection_says_why() {
     for (head, status, reason) in [
         ("GET /a\r\n\r\n".to_owned(), 400, "first line"),
         ("GET /a HTTP/1.1\r\nHost : b\r\n\r\n".to_owned(), 400, "name of a header"),
@@ -109,9 +110,9 @@ async fn a_refusal_says_why() {
         (format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(101)), 431, "100 headers"),
     ] {
         // What was answered before stays as it was.
-        let (seen, answers) = seen(&[b"GET /before HTTP/1.1\r\n\r\n", head.as_bytes()]).await;
+        let (seen, responses) = seen(&[b"GET /before HTTP/1.1\r\n\r\n", head.as_bytes()]).await;
         assert_eq!(seen.len(), 1);
-        let (_, rejection) = answers.split_once("\r\n\r\n").unwrap();
+        let (_, rejection) = responses.split_once("\r\n\r\n").unwrap();
         assert!(rejection.starts_with(&format!("HTTP/1.1 {status} ")) && rejection.contains(reason), "{rejection}");
         assert_eq!(rejection.matches("HTTP/1.1 ").count(), 1, "{rejection}");
     }

@@ -33,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RequestStream<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.is_writing = true;
-        if self.own_response.is_none() && self.is_refused() {
+        if self.own_response.is_none() && self.is_rejected() {
             self.reject(slices.first().map(|slice| &**slice).unwrap_or_default());
         }
         if self.own_response.is_some() {
