@@ -8,7 +8,7 @@ use crate::{CONNECTOR, config, mistakes, read, two_connectors, with_keys};
 fn every_mistake_says_where_what_and_how_to_fix_it() {
     let top: &[(&str, &str, &str, &str)] = &[
         ("lisen: 127.0.0.1:1\n", "6:1", "unknown key `lisen`", "did you mean `listen`?"),
-        ("limits: off\n", "6:1", "unknown key `limits`", "a file may have: listen, public_url, admin"),
+        ("limits: off\n", "6:1", "unknown key `limits`", "this file may have: listen, public_url, admin"),
         ("log: {}\nlog: {}\n", "7:1", "already there, in line 6", "keep one"),
         ("listen: localhost:8080\n", "6:9", "not an IP address", "127.0.0.1:8080"),
         ("listen: 8080\n", "6:9", "not an IP address", "127.0.0.1:8080"),
@@ -55,7 +55,7 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
         ("access: { hosts: [10.0.0.1] }\n", "6:19", "not a host name", "known without being listed"),
         ("access: { browsers: off }\n", "6:21", "expected one of deny, allow", "as shown"),
         ("routes: []\n", "6:9", "list is empty", "remove the key"),
-        ("routes: [{ to: nav }]\n", "6:10", "this route has no `path`", "add `path`. The beginning of the local path"),
+        ("routes: [{ to: nav }]\n", "6:10", "this route has no `path`", "add `path`. The local path prefix"),
         ("routes: [{ path: api, to: nav }]\n", "6:18", "not a route's path", "begin it with a slash"),
         ("routes: [{ path: /a/.., to: nav }]\n", "6:18", "not a route's path", "no `..`"),
         ("routes: [{ path: /, to: OData }]\n", "6:25", "not a surface", "odata, soap, nav, environment"),
@@ -90,10 +90,10 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
         ("public_url: http://erp-gw/bc\n", "6:13", "not an http or https address", "path of a route"),
         ("routes: [{ path: /unrouted, to: nav }]\n", "6:18", "not a route's path", "below /unrouted"),
         ("routes: [{ path: /, to: nav, if_match: W/1 }]\n", "6:40", "expected one of *", "as shown"),
-        ("<<: { a: b }\n", "6:1", "unknown key `<<`", "a file may have"),
+        ("<<: { a: b }\n", "6:1", "unknown key `<<`", "this file may have"),
         ("log: &x {}\n", "6:6", "anchors (`&name`)", "write the value itself"),
         ("log: *x\n", "6:6", "aliases (`*name`)", "in quotes"),
-        ("? [a]\n: b\n", "6:3", "unknown key", "a file may have"),
+        ("? [a]\n: b\n", "6:3", "unknown key", "this file may have"),
     ];
     let connector: &[(&str, &str, &str, &str)] = &[
         ("tenat_id: x", "6:5", "unknown key `tenat_id`", "did you mean `tenant_id`?"),

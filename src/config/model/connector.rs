@@ -53,7 +53,8 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// Business Central works on a request for up to ten minutes before its gateway gives up; ours is a little more patient.
+    /// Business Central works on a request for up to ten minutes before its gateway gives up; ours is a little more
+    /// patient.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),

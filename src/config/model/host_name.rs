@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// A host name: labels of letters, digits, `-` and `_` between dots, at most 253 bytes (RFC 1123, section 2.1; Windows adds the `_`).
+/// A host name: labels of letters, digits, `-` and `_` between dots, at most 253 bytes (RFC 1123, section 2.1; Windows
+/// adds the `_`).
 ///
 /// Case makes no difference to names: it is kept in small letters, without a dot at the end. An IP address is none.
 #[derive(Debug, Clone, PartialEq, Eq)]

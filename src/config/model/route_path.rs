@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 /// A local path prefix: empty for `/`, otherwise starting with a slash and not ending in one.
 ///
-/// Plain segments only (letters, digits, `-`, `.`, `_`, `~`; none `.` or `..`), so that it can be compared with a raw path byte for byte.
+/// Plain segments only (letters, digits, `-`, `.`, `_`, `~`; none `.` or `..`), so that it can be compared with a raw
+/// path byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RoutePath(String);
 

@@ -2,44 +2,89 @@
 
 use std::collections::HashSet;
 
-use super::doc::one_line;
-use crate::config::shape::form::{Form, Presence, Shape};
+use super::doc::{one_line, wrapped};
+use crate::config::shape::form::{Form, Mapping, Presence, Shape};
 use crate::config::vocabulary::top_level::TopLevelKeys;
 
-/// The reference of `proxy.yaml`, in Markdown: one section for each mapping, in the order of the file.
+/// What the page says before its first section.
+const INTRODUCTION: &str = "\
+# Configuration reference
+
+Every key of `proxy.yaml`. Start from the commented sample `proxy.yaml`, and look up here what a key does.
+`bcproxy schema --markdown` prints this page, `bcproxy check` finds mistakes in a file.
+
+- **Durations** have a unit: `500ms`, `10s`, `5m` or `1h30m`. The longest is `24h`.
+- **Relative paths** start in the folder of `proxy.yaml`.
+- **Secrets** are never written in the file. It names the variable, file or command that holds them.
+- **Names** with `: ` or ` #` need quotation marks: `\"CRONUS #1\"`.
+";
+
+/// The reference of `proxy.yaml` in Markdown: one section for each mapping, in the order of the file.
 pub fn reference() -> String {
-    let mut text = String::from(
-        "# Configuration reference\n\n\
-         Every key of `proxy.yaml`. This page is made from the program itself by `bcproxy schema --markdown`; \
-         the commented sample `proxy.yaml` is the place to begin.\n",
-    );
-    let mut done = HashSet::new();
-    sections(&TopLevelKeys::form(), "", &mut done, &mut text);
-    text
+    let file = TopLevelKeys::form();
+    let mut sections = Vec::new();
+    collect(&file, "", &mut HashSet::new(), &mut sections);
+    let written = sections.iter().map(|section| section.text(&sections));
+    std::iter::once(INTRODUCTION.to_owned()).chain(written).collect()
 }
 
-/// Writes the section of a mapping, then those of the mappings in it. `path` is how its keys are reached: `connectors.NAME.`.
-fn sections(form: &Form, path: &str, done: &mut HashSet<&'static str>, text: &mut String) {
+/// The section of one mapping.
+struct Section<'v> {
+    /// How the keys are reached, such as `connectors.NAME`. Empty at the top level.
+    path: String,
+    mapping: &'v Mapping,
+}
+
+/// Collects a mapping and the mappings in it. A mapping that occurs twice has one section.
+fn collect<'v>(form: &'v Form, path: &str, seen: &mut HashSet<&'static str>, sections: &mut Vec<Section<'v>>) {
     let Form::Mapping(mapping) = form.inner() else { return };
-    if !done.insert(mapping.title) {
+    if !seen.insert(mapping.title) {
         return;
     }
-    let title = if path.is_empty() { "The file".to_owned() } else { format!("`{}`", path.trim_end_matches('.')) };
-    *text += &format!("\n## {title}\n\n{}\n\n", one_line(mapping.doc));
-    *text += "| key | value | default | |\n|---|---|---|---|\n";
+    sections.push(Section { path: path.to_owned(), mapping });
     for field in &mapping.fields {
-        let default = match field.presence {
-            Presence::Optional if mapping.one_of.contains(&field.key) => "one of these".to_owned(),
-            Presence::Required => "**required**".to_owned(),
-            Presence::Unless(other) => format!("**required**, unless there are `{other}`"),
-            Presence::Optional => "—".to_owned(),
-            Presence::Default("{}") => "as below".to_owned(),
-            Presence::Default(text) => format!("`{text}`"),
-        };
-        *text += &format!("| `{}` | {} | {default} | {} |\n", field.key, value_text(&field.form), one_line(field.doc));
+        let dot = if path.is_empty() { "" } else { "." };
+        collect(&field.form, &format!("{path}{dot}{}{}", field.key, suffix(&field.form)), seen, sections);
     }
-    for field in &mapping.fields {
-        sections(&field.form, &format!("{path}{}{}.", field.key, suffix(&field.form)), done, text);
+}
+
+impl Section<'_> {
+    fn heading(&self) -> String {
+        if self.path.is_empty() { "Top level".to_owned() } else { format!("`{}`", self.path) }
+    }
+
+    /// The fragment that GitHub gives to the heading.
+    fn anchor(&self) -> String {
+        let kept = self.heading().to_lowercase().replace(' ', "-");
+        kept.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()
+    }
+
+    /// A table of the keys, and a list that says what each of them does.
+    fn text(&self, all: &[Self]) -> String {
+        let mut text = format!("\n## {}\n\n{}\n", self.heading(), wrapped(self.mapping.doc, "", ""));
+        text += "| Key | Value | Default |\n|---|---|---|\n";
+        for field in &self.mapping.fields {
+            let default = match field.presence {
+                Presence::Required => "**required**".to_owned(),
+                Presence::Unless(other) => format!("**required** without `{other}`"),
+                Presence::Optional => "—".to_owned(),
+                Presence::Default("{}") => "its defaults".to_owned(),
+                Presence::Default(text) => format!("`{text}`"),
+            };
+            text += &format!("| `{}` | {} | {default} |\n", field.key, value(&field.form, all));
+        }
+        if !self.mapping.one_of.is_empty() {
+            let rule = format!(
+                "Set exactly one of {}.",
+                listed(&self.mapping.one_of.iter().map(code).collect::<Vec<_>>(), "and")
+            );
+            text += &format!("\n{}", wrapped(&rule, "", ""));
+        }
+        text.push('\n');
+        for field in &self.mapping.fields {
+            text += &wrapped(&format!("**`{}`**: {}", field.key, one_line(field.doc)), "- ", "  ");
+        }
+        text
     }
 }
 
@@ -53,19 +98,37 @@ fn suffix(form: &Form) -> String {
     }
 }
 
-fn value_text(form: &Form) -> String {
+/// The value of a key in a few words.
+fn value(form: &Form, sections: &[Section<'_>]) -> String {
+    listed(&alternatives(form, sections), "or")
+}
+
+/// What a value may be. Mappings are links to their section.
+fn alternatives(form: &Form, sections: &[Section<'_>]) -> Vec<String> {
     match form {
-        Form::Text { what, .. } => (*what).to_owned(),
-        Form::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
-        Form::Mapping(mapping) if !mapping.one_of.is_empty() => {
-            mapping.one_of.iter().map(|key| format!("`{{ {key}: … }}`")).collect::<Vec<_>>().join(" or ")
+        Form::Text { what, .. } => vec![(*what).to_owned()],
+        Form::Choice(words) => words.iter().map(code).collect(),
+        Form::Mapping(mapping) => {
+            let section = sections.iter().find(|section| section.mapping.title == mapping.title);
+            vec![section.map_or("a mapping".to_owned(), |section| format!("a [mapping](#{})", section.anchor()))]
         }
-        Form::Mapping(_) => "a mapping".to_owned(),
-        Form::Named { name, item } => format!("`{name}:` {}, …", value_text(item)),
-        Form::List { item, or_one: true } => format!("{}, or a list", value_text(item)),
-        Form::List { item, or_one: false } => format!("a list: {}, …", value_text(item)),
-        Form::OrOff(item) => format!("`off`, or {}", value_text(item)),
-        Form::Short { text, full } => format!("{}, or {}", value_text(text), value_text(full)),
+        Form::Named { name, item } => vec![format!("`{name}:` {}, …", value(item, sections))],
+        Form::List { item, or_one: true } => [alternatives(item, sections), vec!["a list".to_owned()]].concat(),
+        Form::List { item, or_one: false } => vec![format!("a list, each item {}", value(item, sections))],
+        Form::OrOff(item) => [vec![code(&"off")], alternatives(item, sections)].concat(),
+        Form::Short { text, full } => [alternatives(text, sections), alternatives(full, sections)].concat(),
+    }
+}
+
+fn code(word: &&'static str) -> String {
+    format!("`{word}`")
+}
+
+/// Items in a row, with this conjunction before the last.
+fn listed(items: &[String], conjunction: &str) -> String {
+    match items {
+        [others @ .., last] if !others.is_empty() => format!("{} {conjunction} {last}", others.join(", ")),
+        all => all.concat(),
     }
 }
 
@@ -79,6 +142,29 @@ mod tests {
         let reference = reference();
         for key in all_keys() {
             assert!(reference.contains(&format!("| `{key}` | ")), "{key}");
+            assert!(reference.contains(&format!("- **`{key}`**: ")), "{key}");
         }
+    }
+
+    #[test]
+    fn no_line_is_longer_than_120_columns() {
+        for line in reference().lines() {
+            assert!(line.chars().count() <= 120, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_link_leads_to_a_section() {
+        let reference = reference();
+        let sections: HashSet<String> = reference
+            .lines()
+            .filter_map(|line| line.strip_prefix("## "))
+            .map(|heading| {
+                heading.chars().filter(|c| c.is_alphanumeric() || *c == '_').collect::<String>().to_lowercase()
+            })
+            .collect();
+        let links: Vec<&str> = reference.split("](#").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+        assert!(links.len() > 20, "{links:?}");
+        assert!(links.iter().all(|link| sections.contains(*link)), "{links:?} in {sections:?}");
     }
 }

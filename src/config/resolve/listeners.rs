@@ -94,8 +94,8 @@ fn written(file: &TopLevelKeys) -> impl Iterator<Item = &ListenerEntry> {
     file.listen.iter().flat_map(|listen| &listen.value.0).map(|listen| &listen.value)
 }
 
-/// Whether the system would refuse to open the second: `0.0.0.0` is every address of version 4, `[::]` every one of version 6 (and of 4
-/// where nothing else of this file takes them).
+/// Whether the system would refuse to open the second: `0.0.0.0` is every address of version 4, `[::]` every one of
+/// version 6 (and of 4 where nothing else of this file takes them).
 fn clash(one: SocketAddr, other: SocketAddr) -> bool {
     let covers =
         |one: IpAddr, other: IpAddr| one == other || (one.is_unspecified() && one.is_ipv4() == other.is_ipv4());

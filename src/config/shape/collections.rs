@@ -5,7 +5,8 @@ use super::read::{At, read_at, text_at, unique_entries, wrong_kind};
 use crate::config::yaml::node::{Node, Value};
 use crate::config::yaml::report::Report;
 
-/// A list with at least one item. It reads as empty only after a mistake was reported, so an absent list can be told from a wrong one.
+/// A list with at least one item. It reads as empty only after a mistake was reported, so an absent list can be told
+/// from a wrong one.
 impl<T: Shape> Shape for Vec<At<T>> {
     fn form() -> Form {
         Form::List { item: Box::new(T::form()), or_one: false }
@@ -47,7 +48,8 @@ impl<T: Shape> Shape for OneOrMore<T> {
     }
 }
 
-/// A mapping from names chosen by the administrator, in the order of the file. An item is `None` when it could not be read.
+/// A mapping from names chosen by the administrator, in the order of the file. An item is `None` when it could not be
+/// read.
 #[derive(Debug)]
 pub struct Named<T>(pub Vec<(At<String>, Option<T>)>);
 

@@ -1,7 +1,7 @@
 //! Mappings with known keys.
 //!
-//! A mapping is declared once, with the macro `mapping!`: its keys, their types, defaults and documentation. Reader, JSON
-//! Schema and reference come from that one declaration.
+//! A mapping is declared once, with the macro `mapping!`: its keys, their types, defaults and documentation. Reader,
+//! JSON Schema and reference come from that one declaration.
 
 use std::collections::HashMap;
 
@@ -13,8 +13,8 @@ use crate::config::yaml::report::Report;
 use crate::config::yaml::source::{Source, Span};
 use crate::config::yaml::spelling::closest_match;
 
-/// Declares a mapping: a struct whose fields are the keys, its documentation and its reader. `one of […]` names optional keys of which
-/// exactly one must be there.
+/// Declares a mapping: a struct whose fields are the keys, its documentation and its reader. `one of […]` names
+/// optional keys of which exactly one must be there.
 ///
 /// A field is `None` when it is absent and has no default, or when it could not be read.
 macro_rules! mapping {
@@ -147,7 +147,7 @@ fn unknown_key(key: &Node, value: &Node, title: &str, keys: &[&'static str], rep
         None if mask::is_key_of_secrets(name) => {
             format!("a secret is never written in this file; a connector says where it is kept: {SECRET_FORM}")
         }
-        None => format!("a {title} may have: {}", keys.join(", ")),
+        None => format!("this {title} may have: {}", keys.join(", ")),
     };
     report.error(key.span, shown, help);
 }

@@ -16,84 +16,98 @@ use crate::entra::{ClientId, Cloud, TenantId};
 use crate::outbound::HttpsUrl;
 
 mapping! {
-    /// One connection to Business Central: tenant, application, environment, company.
+    /// A connection to Business Central: a tenant, the application that signs in, an environment, and a company.
     ConnectorKeys: "connector", one of [client_secret, client_certificate, federated_token, managed_identity, applications] {
         /// Directory (tenant) ID: a GUID, or a domain such as `contoso.onmicrosoft.com`.
-        /// Microsoft Entra admin center → App registrations → your application → Overview.
+        /// Shown in the Microsoft Entra admin center: App registrations → your application → Overview.
         tenant_id: TenantId = Required,
-        /// Application (client) ID: a GUID. It stands on the same page.
+        /// Application (client) ID: a GUID, shown on the same page.
         client_id: ClientId = Unless("applications"),
-        /// Where the client secret is kept. It is never written in this file.
-        /// A list is tried in order, for changing secrets without a break. It is read again before every token request.
+        /// Where the client secret is stored. Never write the secret itself in this file.
+        /// bcproxy reads the secret again before every token request.
+        /// A list is tried in order, to replace a secret without an interruption.
         client_secret: OneOrMore<Secret> = Optional,
-        /// Instead of a secret: a certificate, whose public part is uploaded in Entra: App registrations → your application → Certificates &
-        /// secrets. Its files are read again before every token request.
+        /// A certificate, instead of a client secret.
+        /// Upload its public part in Entra: App registrations → your application → Certificates & secrets.
+        /// bcproxy reads the files again before every token request.
         client_certificate: ClientCertificateKeys = Optional,
-        /// Instead of a secret: a token that somebody else keeps fresh in a file, such as Kubernetes (workload identity federation).
+        /// A token in a file, instead of a client secret (workload identity federation).
+        /// A platform such as Kubernetes refreshes the file.
         federated_token: FederatedTokenKeys = Optional,
-        /// Instead of a secret, on Azure: the identity of the virtual machine or App Service. `{}` is the system-assigned one, whose
-        /// application ID is `client_id` then.
+        /// The identity of an Azure virtual machine or App Service, instead of a client secret.
+        /// `{}` selects the system-assigned identity: set `client_id` to its application ID.
         managed_identity: ManagedIdentityKeys = Optional,
-        /// Several applications of the tenant instead of one. Business Central limits each, so that two get twice as much done on api and OData
-        /// routes. SOAP calls gain nothing: their limits are the environment's. Each needs the same permissions and its own card in Business Central.
+        /// Several applications of the tenant, instead of one `client_id`.
+        /// Business Central limits each application: two applications double the throughput of API and OData requests.
+        /// SOAP requests gain nothing, because their limits apply to the whole environment.
+        /// Give each application the same permissions and its own card in Business Central.
         applications: Vec<At<ApplicationKeys>> = Optional,
-        /// The environment's name, as the Business Central admin center shows it.
+        /// The name of the environment, as shown in the Business Central admin center.
         environment: EnvironmentName = Default("Production"),
-        /// The company's name, as the page "Companies" shows it, or its id. Leave it out when programs name the company in each request.
+        /// The company's name, as shown on the page "Companies" in Business Central, or its ID.
+        /// Leave it out if clients name the company in each request.
         company: CompanyRef = Optional,
-        /// What programs call a company on `nav` routes, and its name or id at Business Central: `{ "Old name": "New name", … }`. These routes
-        /// then lead to these companies and the connector's own, by either name, and to no other.
+        /// Company names that clients use on `nav` routes, each with the company's name or ID at Business Central:
+        /// `{ "Old name": "New name", … }`.
+        /// `nav` routes then reach only these companies and the connector's own, by old or new name.
         companies: Named<CompanyRef> = Optional,
-        /// The national cloud of the tenant. It decides where tokens are issued.
+        /// The national cloud of the tenant. It selects the `authority`, but neither `base_url` nor `scope`.
         cloud: Cloud = Default("public"),
-        /// Where tokens are issued, if not where the cloud's are: `https://login.microsoftonline.com`, `https://login.microsoftonline.us` or
+        /// The Entra endpoint that issues tokens. Default: that of `cloud`, which is
+        /// `https://login.microsoftonline.com`, `https://login.microsoftonline.us` or
         /// `https://login.partner.microsoftonline.cn`.
         authority: HttpsUrl = Optional,
-        /// Where Business Central is.
+        /// The address of Business Central.
         base_url: HttpsUrl = Default("https://api.businesscentral.dynamics.com"),
-        /// What tokens are for.
+        /// The resource that tokens are requested for.
         scope: Scope = Default("https://api.businesscentral.dynamics.com/.default"),
-        /// How much an application may ask of one environment at a time, or `off`. The defaults are Business Central's own limits: what
-        /// exceeds them waits its turn here instead of being refused there. SOAP calls have limits of their own, the same again, which all
-        /// applications of the environment share.
+        /// How many requests bcproxy sends to one environment as one application. `off` removes the limits.
+        /// The defaults are Business Central's own limits.
+        /// bcproxy queues requests beyond them, which Business Central would otherwise reject.
+        /// SOAP requests have separate limits with the same values, shared by all applications of the environment.
         limits: OrOff<LimitsKeys> = Default("{}"),
-        /// A file of PEM certificates to trust in addition to those of this machine; relative to this file's folder.
+        /// A PEM file of certificates to trust in addition to those that this machine trusts.
+        /// Use it for a firewall that inspects TLS. Relative to the folder of `proxy.yaml`.
         ca_file: PathBuf = Optional,
-        /// The proxy through which this machine reaches the internet, for Entra and Business Central alike: `http://host:port`, or `off`.
-        /// Without it, that of the environment (`HTTPS_PROXY` or else `ALL_PROXY`, and `NO_PROXY`), if it has one.
+        /// The proxy through which bcproxy reaches Entra and Business Central: `http://host:port`, or `off` for none.
+        /// Default: the environment variables `HTTPS_PROXY`, or else `ALL_PROXY`, and `NO_PROXY`.
         outbound_proxy: OutboundProxyKey = Optional,
-        /// How long to wait for what.
+        /// How long to wait for each part of a request.
         timeouts: TimeoutsKeys = Default("{}"),
     }
 }
 
 mapping! {
-    /// How much an application may ask at a time, and how long programs wait for their turn.
-    LimitsKeys: "connector's limits" {
-        /// How many requests may be in work at once.
+    /// How many requests bcproxy sends to one environment, and how long further requests wait in the queue.
+    LimitsKeys: "limits section" {
+        /// How many requests may run at the same time.
         concurrency: Count = Default("5"),
-        /// How many requests may begin within how long a time.
+        /// How many requests may start within a period.
         requests: Rate = Default("6000 per 5m"),
-        /// How many requests may wait. When there is no place left, a program that has many of them gets 429 for one.
+        /// How many requests may wait in the queue.
+        /// When the queue is full, bcproxy answers 429 to a request of the client that has the most queued.
         queue: Count = Default("10000"),
-        /// How long a request waits at most, before its program gets 429.
+        /// How long a request may wait in the queue before bcproxy answers 429. Choose less than the clients' own
+        /// timeout.
         wait: Duration = Default("90s"),
     }
 }
 
 mapping! {
-    /// How long a connector waits for what. From more than nothing up to `24h`.
-    TimeoutsKeys: "connector's timeouts" {
-        /// Name look-up, TCP and TLS together.
+    /// How long a connector waits for each part of a request. Each timeout is longer than zero and at most `24h`.
+    TimeoutsKeys: "connector's timeouts section" {
+        /// Name lookup, TCP and TLS handshake together.
         connect: Duration = Default("10s"),
-        /// From the request's last byte to the answer's first. Business Central itself gives up after ten minutes.
+        /// From the last byte of the request to the first byte of the response.
+        /// Business Central itself gives up after ten minutes.
         head: Duration = Default("630s"),
-        /// Between two pieces of a body, from Business Central or towards a program. A program has to keep up 240 bytes a second in either
-        /// direction, counted only while it is waited for; what it sends may pause for a minute.
+        /// Between two pieces of a body, in either direction.
+        /// Clients must also send and receive at least 240 bytes a second while bcproxy waits for them.
+        /// A client may pause for up to a minute while it sends.
         body_idle: Duration = Default("630s"),
-        /// How long an unused connection to Business Central is kept.
+        /// How long an unused connection to Business Central stays open for reuse.
         pool_idle: Duration = Default("90s"),
-        /// One token request, all of it.
+        /// A complete token request.
         token: Duration = Default("10s"),
     }
 }

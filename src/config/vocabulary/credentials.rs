@@ -12,41 +12,44 @@ mapping! {
     ApplicationKeys: "application", one of [client_secret, client_certificate, federated_token, managed_identity] {
         /// Application (client) ID: a GUID.
         client_id: ClientId = Required,
-        /// Where its client secret is kept, as the connector's would be.
+        /// Where the client secret is stored, as in a connector.
         client_secret: OneOrMore<Secret> = Optional,
-        /// Instead of a secret, as the connector's would be.
+        /// A certificate, as in a connector.
         client_certificate: ClientCertificateKeys = Optional,
-        /// Instead of a secret, as the connector's would be.
+        /// A token in a file, as in a connector.
         federated_token: FederatedTokenKeys = Optional,
-        /// Instead of a secret, as the connector's would be.
+        /// An Azure identity, as in a connector.
         managed_identity: ManagedIdentityKeys = Optional,
     }
 }
 
 mapping! {
-    /// A certificate and its private key, as PEM files; the key without a passphrase. A PKCS#12 file (`.pfx`, `.p12`) is made into one with
-    /// `openssl pkcs12 -in FILE -nodes -out FILE.pem`.
+    /// A certificate and its private key in PEM files. The key must not have a password.
+    /// Convert a PKCS#12 file (`.pfx`, `.p12`) with `openssl pkcs12 -in FILE -nodes -out FILE.pem`.
     ClientCertificateKeys: "client certificate" {
-        /// The file of the certificate; relative to this file's folder.
+        /// The file with the certificate. Relative to the folder of `proxy.yaml`.
         certificate: PathBuf = Required,
-        /// The file of its RSA key (PKCS#8 or PKCS#1), if it is not in the same file.
+        /// The file with the RSA private key (PKCS#8 or PKCS#1). Leave it out if the key is in the file of the
+        /// certificate.
         private_key: PathBuf = Optional,
     }
 }
 
 mapping! {
-    /// A token that somebody else keeps fresh.
+    /// A token that another program refreshes.
     FederatedTokenKeys: "federated token" {
-        /// The file of the token; relative to this file's folder. It is read again before every token request.
+        /// The file with the token. Relative to the folder of `proxy.yaml`. bcproxy reads it again before every token
+        /// request.
         file: PathBuf = Required,
     }
 }
 
 mapping! {
-    /// An identity that Azure gives to a machine or service.
+    /// An identity that Azure assigns to a virtual machine or service.
     ManagedIdentityKeys: "managed identity" {
-        /// The client ID of a user-assigned identity. If it is not the connector's own `client_id`, it vouches for that application, which
-        /// needs a federated credential for it.
+        /// The client ID of a user-assigned identity.
+        /// If it differs from the connector's `client_id`, bcproxy signs in as that application with this identity.
+        /// That application then needs a federated credential for the identity.
         client_id: ClientId = Optional,
     }
 }

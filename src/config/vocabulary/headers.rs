@@ -13,22 +13,22 @@ use crate::config::yaml::node::Node;
 use crate::config::yaml::report::Report;
 
 mapping! {
-    /// Headers to change on the way. Those that frame bodies, belong to one connection, sign in or keep a session can't be among them, nor
-    /// `Host`, `Company` and those that hide a method.
-    HeaderRulesKeys: "route's headers" {
-        /// In requests, on their way to Business Central.
+    /// Headers to change in requests and responses. bcproxy rejects changes to headers for framing, connections,
+    /// authentication, cookies, `Host`, `Company` and method overrides.
+    HeaderRulesKeys: "headers section" {
+        /// Changes to requests before they go to Business Central.
         request: HeaderChangesKeys = Optional,
-        /// In Business Central's answers, on their way to the program. It has the same keys.
+        /// Changes to responses before they go to the client.
         response: HeaderChangesKeys = Optional,
     }
 }
 
 mapping! {
     /// Headers to change in one direction.
-    HeaderChangesKeys: "headers section" {
-        /// Headers to write, whatever was there before: `{ Accept-Language: de-DE }`.
+    HeaderChangesKeys: "header changes section" {
+        /// Headers to set. Existing values are replaced: `{ Accept-Language: de-DE }`.
         set: HeadersToSet = Optional,
-        /// Headers to leave out.
+        /// Headers to remove.
         remove: Vec<At<ChangeableHeader>> = Optional,
     }
 }

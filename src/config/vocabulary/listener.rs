@@ -10,22 +10,24 @@ use crate::config::yaml::node::{Node, Value};
 use crate::config::yaml::report::Report;
 
 mapping! {
-    /// One address where programs come in.
+    /// An address that clients connect to.
     ListenerKeys: "listener" {
         /// An IP address and a port.
         address: SocketAddr = Required,
-        /// What makes it speak HTTPS instead of HTTP: TLS 1.2 and 1.3.
+        /// The certificate for HTTPS (TLS 1.2 and 1.3). Without it, the listener serves HTTP.
         tls: ListenerTlsKeys = Optional,
     }
 }
 
 mapping! {
-    /// The certificate of an HTTPS listener. `bcproxy certificate` makes both files. A change of theirs is noticed.
-    ListenerTlsKeys: "listener's tls section" {
-        /// A PEM file with the server's certificate, and behind it those of the authorities between it and its root; relative to this
-        /// file's folder.
+    /// The certificate of an HTTPS listener. `bcproxy certificate` creates both files. bcproxy reloads them when they
+    /// change.
+    ListenerTlsKeys: "tls section" {
+        /// A PEM file with the server's certificate, followed by the intermediate certificates, if any.
+        /// Relative to the folder of `proxy.yaml`.
         certificate: PathBuf = Required,
-        /// A PEM file with the certificate's private key, without a password; relative to this file's folder.
+        /// A PEM file with the private key of the certificate, without a password.
+        /// Relative to the folder of `proxy.yaml`.
         private_key: PathBuf = Required,
     }
 }

@@ -16,17 +16,19 @@ use crate::config::yaml::report::Report;
 use crate::outbound::{ProxyAddress, ProxyAddressError};
 
 mapping! {
-    /// A proxy that connections to Entra and Business Central go through (HTTP `CONNECT`), with a user name and password where it wants them
-    /// (Basic).
+    /// A proxy for connections to Entra and Business Central (HTTP `CONNECT`).
+    /// Set a user name and password if the proxy requires them (Basic authentication).
     OutboundServerKeys: "outbound proxy" {
-        /// Its address: `http://host:port`. Without a port it is 80.
+        /// The address of the proxy: `http://host:port`. Without a port, it is port 80.
         url: ProxyAddress = Required,
         /// The user name.
         user: Text = Optional,
-        /// Where the password is kept. It is never written in this file, and read again for every connection.
+        /// Where the password is stored. Never write the password itself in this file.
+        /// bcproxy reads the password again for every connection.
         password: PasswordKey = Optional,
-        /// What is reached without it: hosts, domains with all below them (`contoso.local`), addresses and networks (`10.0.0.0/8`), as in
-        /// `NO_PROXY`. This machine itself (`localhost`, `127.0.0.0/8`, `::1`) always is.
+        /// What bcproxy reaches without the proxy, as in `NO_PROXY`.
+        /// Possible are hosts, domains with their subdomains (`contoso.local`), addresses and networks (`10.0.0.0/8`).
+        /// This machine (`localhost`, `127.0.0.0/8`, `::1`) never needs the proxy.
         except: Vec<At<Exception>> = Optional,
     }
 }
@@ -78,7 +80,8 @@ impl Shape for ProxyAddress {
     }
 }
 
-/// Where the password is kept; `None` only after a mistake in it was reported, so that an absent one can be told from a wrong one.
+/// Where the password is kept; `None` only after a mistake in it was reported, so that an absent one can be told from a
+/// wrong one.
 #[derive(Debug)]
 pub struct PasswordKey(pub Option<SecretLocation>);
 

@@ -14,43 +14,47 @@ use crate::config::shape::mapping::mapping;
 use crate::config::shape::read::At;
 
 mapping! {
-    /// A local path, and where it leads.
+    /// A local path and where it leads.
     RouteKeys: "route" {
-        /// The beginning of the local path, such as `/api`; `/` takes what no other route takes. `/unrouted` is bcproxy's own.
+        /// The local path prefix, such as `/api`. `/` matches requests that no other route matches. `/unrouted` is
+        /// reserved.
         path: RoutePath = Required,
-        /// Where it leads: `api/v2.0`, `api/{publisher}/{group}/{version}`, `odata`, `soap`, `nav` (addresses as they were on the premises) or
-        /// `environment` (everything below the environment, unconfined).
+        /// Where the path leads. `api/v2.0`, `api/{publisher}/{group}/{version}`, `odata` and `soap` are Business
+        /// Central's services. `nav` accepts the addresses of an on-premises server. `environment` leads to everything
+        /// below the environment and is not confined to a company.
         to: Surface = Required,
-        /// The connector it uses. Not needed when there is only one.
+        /// The name of a connector. Required if there are several.
         connector: ConnectorName = Optional,
-        /// Another environment than the connector's.
+        /// An environment other than the connector's.
         environment: EnvironmentName = Optional,
-        /// Another company than the connector's. Not together with `to: environment`.
+        /// A company other than the connector's. Not allowed with `to: environment`.
         company: CompanyRef = Optional,
-        /// The methods that may be used. Without it, all that Business Central knows.
+        /// The methods that clients may use. Default: all that Business Central supports.
         methods: Vec<At<Method>> = Optional,
-        /// The networks programs may come from. Without it, that of `access`, or else this machine only.
+        /// The networks that clients may connect from. Default: `allow_from` of `access`, or else this machine only.
         allow_from: Vec<At<IpNet>> = Optional,
-        /// The version a change is made to when the program names none: `"*"`, any. It is sent as `If-Match` with PATCH, PUT, MERGE and DELETE.
-        /// Without it, Business Central refuses such changes, so that nobody overwrites what another has just written.
+        /// `"*"` adds `If-Match: *` to PATCH, PUT, MERGE and DELETE requests without `If-Match`.
+        /// Such a request overwrites the record, whatever others have changed meanwhile.
+        /// Without this key, Business Central rejects it.
         if_match: AnyVersion = Optional,
-        /// Headers to change on the way.
+        /// Headers to change in requests and responses.
         headers: HeaderRulesKeys = Optional,
-        /// How long the answer to a GET is given again to whoever asks the same: from a moment up to `24h`. Programs that ask the same at the same
-        /// time share one request. What is changed through bcproxy is seen at once, since a change forgets what is kept of its company; what is
-        /// changed in Business Central itself is seen that much later. Without it, nothing is kept.
+        /// How long bcproxy reuses the response to a GET for equal requests, at most `24h`. Default: no caching.
+        /// Equal requests at the same time share one request to Business Central.
+        /// A change made through bcproxy clears the cache entries of its company immediately.
+        /// A change made in Business Central itself becomes visible when the cache entry expires.
         cache: Duration = Optional,
-        /// How long to wait for what, where it differs from the connector's.
+        /// Timeouts that differ from the connector's.
         timeouts: RouteTimeoutsKeys = Default("{}"),
     }
 }
 
 mapping! {
-    /// How long a route waits for what, where it differs from its connector.
-    RouteTimeoutsKeys: "route's timeouts" {
-        /// From the request's last byte to the answer's first.
+    /// Timeouts of a route that differ from the connector's.
+    RouteTimeoutsKeys: "route's timeouts section" {
+        /// From the last byte of the request to the first byte of the response.
         head: Duration = Optional,
-        /// Between two pieces of a body, from Business Central or towards a program.
+        /// Between two pieces of a body, in either direction.
         body_idle: Duration = Optional,
     }
 }

@@ -11,15 +11,17 @@ use crate::config::yaml::report::Report;
 use crate::config::yaml::source::Span;
 
 mapping! {
-    /// Where a secret is kept: in one of three places.
+    /// Where a secret is stored.
     SecretKeys: "secret", one of [env, file, command] {
-        /// The name of an environment variable that holds the secret.
+        /// The name of an environment variable that holds the secret. A new value needs a restart.
         env: VariableName = Optional,
-        /// A file that holds the secret and nothing else; relative to this file's folder. White space around it is ignored.
+        /// A file that holds nothing but the secret. Relative to the folder of `proxy.yaml`. Surrounding white space is
+        /// ignored.
         file: PathBuf = Optional,
-        /// A program and its arguments, run without a shell and for at most 30 s; what it prints is the secret.
+        /// A program and its arguments, run without a shell. Its output is the secret. It must finish within 30
+        /// seconds.
         command: Vec<At<Text>> = Optional,
-        /// The day on which the secret ends, as Entra showed it when it was made: `2027-05-01`. bcproxy warns from 30 days before.
+        /// The day on which the secret expires, as Entra shows it: `2027-05-01`. bcproxy warns from 30 days before.
         expires: time::Date = Optional,
     }
 }

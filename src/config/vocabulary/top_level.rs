@@ -17,30 +17,33 @@ use crate::config::shape::mapping::mapping;
 use crate::config::shape::read::At;
 
 mapping! {
-    /// The configuration of bcproxy: where programs come in, how to sign in to Business Central, and which path leads where.
+    /// The configuration of bcproxy: where it listens, how it signs in to Business Central, and where each path leads.
     TopLevelKeys: "file" {
-        /// Where programs come in: an IP address and a port, or a list of them; one of version 6 in quotation marks: `"[::1]:8080"`.
-        /// With a certificate (`{ address: …, tls: { certificate: …, private_key: … } }`) it speaks HTTPS, without one HTTP.
-        /// Off loopback (such as `0.0.0.0:8080`) every route needs an `allow_from`, its own or that of `access`.
+        /// The address that clients connect to: an IP address and a port, or a list of them.
+        /// Put an IPv6 address in quotation marks: `"[::1]:8080"`.
+        /// An entry with `tls` serves HTTPS: `{ address: …, tls: { certificate: …, private_key: … } }`.
+        /// If other computers can reach the address, every route needs `allow_from`, its own or that of `access`.
         listen: OneOrMore<ListenerEntry> = Default("127.0.0.1:8080"),
-        /// What addresses in answers begin with, such as `http://erp-gw:8080`: programs follow them to bcproxy.
-        /// Without it, the scheme and host that the program itself used.
+        /// The scheme, host and port of the links in responses, such as `http://erp-gw:8080`.
+        /// Default: the scheme and host that the client used in its request.
         public_url: PublicUrl = Optional,
-        /// The status page, metrics and the health check, and where `bcproxy reload` and `bcproxy stop` ask; or `off`.
+        /// The listener for the status page, metrics, health checks, `bcproxy reload` and `bcproxy stop`.
+        /// With `off`, none of these are available.
         admin: OrOff<AdminKeys> = Default("{}"),
-        /// The connections to Business Central, by a name of your choice. At least one.
+        /// The connections to Business Central, at least one. Choose a name for each.
         connectors: Named<ConnectorKeys> = Required,
-        /// Which local path leads where. The longest path that fits a request is taken.
-        /// Without it, a single connector gets `/api` → `api/v2.0`, `/odata` → `odata`, `/soap` → `soap`, `/nav` → `nav` and `/` → `nav`.
+        /// Where each local path leads. If several routes match a request, bcproxy uses the one with the longest path.
+        /// Default with one connector: `/api` → `api/v2.0`, `/odata` → `odata`, `/soap` → `soap`, `/nav` → `nav`, `/` →
+        /// `nav`. With several connectors, this key is required.
         routes: Vec<At<RouteKeys>> = Optional,
-        /// Who may come in: from where, by which name, and whether web pages may.
+        /// Which requests bcproxy accepts, by network, host name, and whether a web page sent them.
         access: AccessKeys = Default("{}"),
-        /// What is logged, and how.
+        /// What bcproxy logs, and in which format.
         log: LogKeys = Default("{}"),
-        /// How many connections programs may have open. Who comes when there is no place left is told so, with 503, and has to come again.
+        /// How many client connections may be open. Further connections are answered with 503.
         max_connections: MaxConnectionsKeys = Default("{}"),
-        /// How long a program may keep its connection open without asking for anything. Once it has begun, a request's head must come
-        /// within 10 s.
+        /// How long an idle client connection stays open. Once a request begins, its head must arrive within 10
+        /// seconds.
         keep_alive: Duration = Default("5m"),
         /// How bcproxy stops.
         shutdown: ShutdownKeys = Default("{}"),
@@ -48,46 +51,50 @@ mapping! {
 }
 
 mapping! {
-    /// The listener of the health check, and of orders to reload and to stop. It is meant for this machine (or container) only.
-    AdminKeys: "admin listener" {
-        /// A loopback address and a port.
+    /// The listener for the status page, metrics, health checks, `bcproxy reload` and `bcproxy stop`.
+    AdminKeys: "admin section" {
+        /// A loopback address and a port. Only this machine or container can reach it.
         listen: SocketAddr = Default("127.0.0.1:8081"),
     }
 }
 
 mapping! {
-    /// Who may come in: from where, by which name, and whether web pages may.
+    /// Which requests bcproxy accepts.
     AccessKeys: "access section" {
-        /// The networks programs may come from, on routes that don't say it themselves. Without it, this machine only.
+        /// The networks that clients may connect from, for routes without an `allow_from` of their own.
+        /// Default: this machine only.
         allow_from: Vec<At<IpNet>> = Optional,
-        /// Names that programs call bcproxy by, such as that of the former server: `[ oldserver, erp-gw.contoso.local ]`. Known without being
-        /// listed: every IP address, `localhost`, this machine's own name, the name in `public_url` and those in the listeners' certificates.
-        /// A request to any other name is refused with 421: a web page could have pointed it here.
+        /// Further host names by which clients call bcproxy, such as a former server's: `[ oldserver,
+        /// erp-gw.contoso.local ]`. bcproxy always accepts IP addresses, `localhost`, this machine's name, and the host
+        /// in `public_url`. It also accepts the names in the certificates of its listeners. Requests for any other host
+        /// are rejected with 421, because a web page could have sent them (DNS rebinding).
         hosts: Vec<At<HostName>> = Optional,
-        /// Whether web pages may call bcproxy from a browser. With `allow`, pages of any site can, as whoever opens them
-        /// in a browser that reaches bcproxy.
+        /// Whether web pages may call bcproxy from a browser.
+        /// With `allow`, any web page can call Business Central from any browser that reaches bcproxy.
         browsers: Browsers = Default("deny"),
     }
 }
 
 mapping! {
-    /// What is logged, and how.
+    /// What bcproxy logs, and in which format.
     LogKeys: "log section" {
-        /// The form of a line; `auto` is text on a terminal and JSON otherwise.
+        /// The format of a log line. `auto` writes text to a terminal and JSON elsewhere. A change needs a restart.
         format: LogFormat = Default("auto"),
-        /// How much is logged.
+        /// The least severe messages to log.
         level: tracing::Level = Default("info"),
-        /// Whether there is a line for each request.
+        /// Whether to log a line for each request.
         requests: bool = Default("true"),
     }
 }
 
 mapping! {
-    /// How many connections programs may have open.
-    MaxConnectionsKeys: "connections' limits" {
-        /// All together. Each takes a file, so the system's limit of open files should be a little higher.
+    /// How many client connections may be open.
+    MaxConnectionsKeys: "max_connections section" {
+        /// Connections of all clients together.
+        /// Each connection uses a file descriptor: set the system's limit of open files slightly higher.
         total: Count = Default("16000"),
-        /// From one address. It is generous, since many programs may share one: those of this machine, and those behind a router.
+        /// Connections from one IP address.
+        /// Many clients can share an address, such as those on this machine or behind a router.
         per_client: Count = Default("12000"),
     }
 }
@@ -95,7 +102,7 @@ mapping! {
 mapping! {
     /// How bcproxy stops.
     ShutdownKeys: "shutdown section" {
-        /// How long running requests may go on after the first stop signal. A second one ends everything.
+        /// How long running requests may continue after the first stop signal. A second signal ends them immediately.
         grace: Duration = Default("10m"),
     }
 }

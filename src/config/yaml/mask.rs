@@ -1,13 +1,13 @@
 //! What of a configuration file may not be shown to anybody.
 //!
-//! A secret is never meant to be in the file, so nobody knows where it is when it is: in a misspelt key, as a plain text, in the wrong
-//! field, in a comment. When in doubt, a value is hidden; the line and column tell where it is.
+//! A secret is never meant to be in the file, so nobody knows where it is when it is: in a misspelt key, as a plain
+//! text, in the wrong field, in a comment. When in doubt, a value is hidden; the line and column tell where it is.
 
 use super::node::{Node, Tree, Value};
 use super::source::{Source, Span};
 
-/// The stretches to hide in a file that is YAML: comments, anchors, tags, all that stands below a key for secrets, and whatever looks
-/// like a secret.
+/// The stretches to hide in a file that is YAML: comments, anchors, tags, all that stands below a key for secrets, and
+/// whatever looks like a secret.
 pub fn hidden(tree: &Tree) -> Vec<Span> {
     // The `#` stays: the reader of a message may have to see that a comment begins there.
     let comment = |span: &Span| Span { start: span.start + 1, end: span.end };
@@ -55,8 +55,9 @@ fn after_blanks(source: &Source, span: Span) -> Span {
     Span { start: span.start + text.len() - text.trim_start().len(), end: span.end }
 }
 
-/// Whether a text is a key in PEM form, pasted in place of its file's path, or a word in it has the form of a generated secret: long, without
-/// slashes, from several alphabets. Entra's hold a `~`. An address with a user name most often holds a password too.
+/// Whether a text is a key in PEM form, pasted in place of its file's path, or a word in it has the form of a generated
+/// secret: long, without slashes, from several alphabets. Entra's hold a `~`. An address with a user name most often
+/// holds a password too.
 pub fn looks_like_a_secret(text: &str) -> bool {
     let looks_like_one = |word: &str| {
         let has = |test: fn(&char) -> bool| word.chars().any(|character| test(&character));
@@ -67,7 +68,8 @@ pub fn looks_like_a_secret(text: &str) -> bool {
     text.contains("-----BEGIN") || has_login || text.split_whitespace().any(looks_like_one)
 }
 
-/// Whether a key is named like one for secrets, in any spelling: `clientSecret`, `client_secert`, `password`, `api-key`.
+/// Whether a key is named like one for secrets, in any spelling: `clientSecret`, `client_secert`, `password`,
+/// `api-key`.
 pub fn is_key_of_secrets(key: &str) -> bool {
     let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let holds = |word: &str| plain.contains(word);

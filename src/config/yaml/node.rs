@@ -1,6 +1,7 @@
 //! The YAML tree of a configuration file: places, texts and structure, nothing typed yet.
 //!
-//! It is built from the parser's events, because its typed interface would turn `NO` into a truth value and stop at the first mistake.
+//! It is built from the parser's events, because its typed interface would turn `NO` into a truth value and stop at the
+//! first mistake.
 
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as ParserSpan};
 

@@ -46,7 +46,8 @@ impl Report {
         self.masks.push(span);
     }
 
-    /// Whether so many errors were found that the rest of the file need not be read: nobody reads on, and it could take long.
+    /// Whether so many errors were found that the rest of the file need not be read: nobody reads on, and it could take
+    /// long.
     pub fn is_full(&self) -> bool {
         self.errors >= LIMIT
     }
@@ -60,7 +61,8 @@ impl Report {
         self.source.position(span.start).line
     }
 
-    /// The comment that YAML cuts from an unquoted text, if it looks like a part of that text: one space before the `#`, none behind.
+    /// The comment that YAML cuts from an unquoted text, if it looks like a part of that text: one space before the
+    /// `#`, none behind.
     pub fn comment_cut_from(&self, node: &Node) -> Option<Span> {
         let is_unquoted = matches!(node.value, Value::Empty | Value::Scalar { plain: true, .. });
         let next = self.comments.partition_point(|comment| comment.start < node.span.end);
