@@ -1,4 +1,4 @@
-//! A secret that got into `proxy.yaml` by mistake is never repeated by a message.
+//! No message repeats a secret that was written into `proxy.yaml` by mistake.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 const SECRET: &str = "hunter2-S3cr3t~Value";
 
-/// A file that holds the secret in many wrong places, none of them a mistake for YAML.
+/// Valid YAML with the secret in many wrong places.
 const LEAKY: &str = "\
 listen: [127.0.0.1:8080, hunter2-S3cr3t~Value]
 connectors:
@@ -34,7 +34,7 @@ unknown: { deep: [{ deeper: hunter2-S3cr3t~Value }] }
 hunter2-S3cr3t~Value: x
 ";
 
-/// Fails if six characters of the secret in a row are in the text.
+/// Fails if the text contains six consecutive characters of the secret.
 fn assert_silent(text: &str) {
     for start in 0..=SECRET.len() - 6 {
         let piece = &SECRET[start..start + 6];
@@ -42,7 +42,7 @@ fn assert_silent(text: &str) {
     }
 }
 
-/// All that is said about a text.
+/// All messages about a configuration text.
 fn said(text: &str) -> String {
     match Config::from_yaml(text, Path::new("proxy.yaml")) {
         Ok(loaded) => loaded.warnings.to_string(),
@@ -109,7 +109,7 @@ fn a_secret_under_its_own_key_is_masked_whatever_its_form() {
 }
 
 #[test]
-fn a_file_that_is_no_yaml_shows_its_known_keys_only() {
+fn invalid_yaml_shows_known_keys_only() {
     for broken in [
         "connectors:\n  cronus:\n    client_secret: hunter2-S3cr3t~Value: x\n",
         "connectors:\n  cronus:\n    client_secret: \"hunter2-S3cr3t~Value\n    company: x\n",
@@ -151,7 +151,7 @@ fn sample_with_secret() -> String {
 }
 
 #[test]
-fn no_cut_and_no_slip_of_the_finger_brings_a_secret_to_light() {
+fn no_truncation_and_no_typo_reveals_a_secret() {
     let text = sample_with_secret();
     let inserted = [
         "", ":", "\"", "'", "#", "\n", "\t", "- ", "{", "}", "[", "]", "&", "*", "!", "|", ">", "%", "@", "\u{0}", "ü",
@@ -170,14 +170,14 @@ fn no_cut_and_no_slip_of_the_finger_brings_a_secret_to_light() {
     }
 }
 
-/// The places of a text that are not within a secret: what is left of half a secret can't be told from a wrong value.
+/// The positions of a text outside a secret: half a secret can't be distinguished from a wrong value.
 fn locations(text: &str) -> Vec<usize> {
     let is_within = |at: usize| text.match_indices(SECRET).any(|(start, _)| start < at && at < start + SECRET.len());
     (0..=text.len()).filter(|at| text.is_char_boundary(*at) && !is_within(*at)).collect()
 }
 
 #[test]
-fn no_cut_brings_a_secret_to_light() {
+fn no_truncation_reveals_a_secret() {
     let sample = include_str!("../proxy.yaml").replace("{ env: BC_CLIENT_SECRET }", SECRET);
     for text in [sample.as_str(), LEAKY] {
         for at in locations(text) {
@@ -188,7 +188,7 @@ fn no_cut_brings_a_secret_to_light() {
 
 proptest! {
     #[test]
-    fn no_slips_of_the_finger_bring_a_secret_to_light(
+    fn no_typos_reveal_a_secret(
         mut slips in prop::collection::vec(
             (prop::sample::select(locations(LEAKY)), 0..3usize, "[ :\"'#\n\t\\-{}\\[\\],&*!|>%@a]{0,2}"),
             1..4,

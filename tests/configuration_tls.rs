@@ -1,4 +1,4 @@
-//! Certificates and keys of HTTPS listeners, as `bcproxy check` judges them: no network, and nothing of a key is shown.
+//! `bcproxy check` checks certificates and keys of HTTPS listeners, without a network and without showing a key.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ connectors:
     company: C
 ";
 
-/// The mistakes or else the warnings of a file with this listener.
+/// The errors, or else the warnings, of a file with this listener.
 fn check(folder: &Path, certificate: &str, private_key: &str) -> String {
     let tls = format!("tls: {{ certificate: {certificate}, private_key: {private_key} }}");
     let path = folder.join("proxy.yaml");

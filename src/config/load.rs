@@ -1,4 +1,4 @@
-//! Loading of a configuration file.
+//! Loading a configuration file.
 
 use std::path::Path;
 
@@ -13,72 +13,73 @@ use super::yaml::source::{Source, Span};
 use super::yaml::{mask, node};
 use crate::small_file;
 
-/// A configuration, and what in its file is probably not meant as written.
+/// A valid configuration and the warnings about its file.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Warnings only, often none.
+    /// What is allowed but probably a mistake. Often empty, never an error.
     pub warnings: Diagnostics,
 }
 
 impl Config {
-    /// Reads a configuration file and looks whether the secrets and certificates it names are there.
+    /// Reads a configuration file, and checks that the secrets and certificates it refers to exist and can be used.
     ///
-    /// Paths in the file are relative to its folder. On error, all mistakes are reported, warnings among them.
+    /// Relative paths in the file start in its folder. An error lists every mistake and every warning.
     pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
         Self::read(path, true)
     }
 
-    /// The same without a look at what the file names: it may be readable for the service alone.
+    /// Reads a configuration file without checking what it refers to, which only the service account may be able to
+    /// read.
     pub fn load_file_only(path: &Path) -> Result<Loaded, Diagnostics> {
         Self::read(path, false)
     }
 
-    /// Reads the text of a configuration file without touching anything outside it. `file` is its name in messages.
+    /// Reads a configuration from text without reading anything else. Messages call it `file`.
     pub fn from_yaml(text: &str, file: &Path) -> Result<Loaded, Diagnostics> {
         read(text, file, false)
     }
 
-    fn read(path: &Path, look_outside: bool) -> Result<Loaded, Diagnostics> {
+    fn read(path: &Path, check_references: bool) -> Result<Loaded, Diagnostics> {
         let bytes = small_file::read(path).map_err(|error| {
             let message = format!("the configuration file can't be read: {}", small_file::reason(&error));
             Diagnostics::about_file(
                 path,
                 message,
-                "name the right file with --config, or put one there: the sample proxy.yaml is a beginning",
+                "name the right file with --config, or create it: start from the sample proxy.yaml",
             )
         })?;
         let text = small_file::text(&bytes).ok_or_else(|| {
-            let message = "the configuration file is not plain text in UTF-8".to_owned();
+            let message = "the configuration file is not UTF-8 text".to_owned();
             Diagnostics::about_file(
                 path,
                 message,
-                "save it as UTF-8: Windows' Notepad asks for the encoding when saving, PowerShell's Set-Content takes `-Encoding utf8`",
+                "save the file as UTF-8: choose the encoding in Notepad's Save As, or use `Set-Content -Encoding utf8` in PowerShell",
             )
         })?;
-        read(text, path, look_outside)
+        read(text, path, check_references)
     }
 }
 
-fn read(text: &str, file: &Path, look_outside: bool) -> Result<Loaded, Diagnostics> {
+fn read(text: &str, file: &Path, check_references: bool) -> Result<Loaded, Diagnostics> {
     if text.len() > small_file::MAX_FILE_BYTES {
         let message = "the configuration file is larger than 1 MiB".to_owned();
         return Err(Diagnostics::about_file(
             file,
             message,
-            "look whether it is the right file, or divide it between several bcproxy services",
+            "check that this is the right file, or split it between several bcproxy services",
         ));
     }
     let source = Source::new(file, text);
-    let tree = node::parse(text).map_err(|broken| {
-        let masks = mask::all_values(&source, &all_keys());
-        let span = Span { start: broken.at, end: broken.at };
+    let tree = node::parse(text).map_err(|error| {
+        let masks = mask::spans_of_values(&source, &all_keys());
+        let span = Span { start: error.at, end: error.at };
         let item = Diagnostic {
             severity: Severity::Error,
             span: Some(span),
-            message: broken.message.to_owned(),
-            help: broken.help.to_owned(),
+            message: error.message.to_owned(),
+            help: error.help.to_owned(),
         };
         Diagnostics::new(source.clone(), masks, vec![item])
     })?;
@@ -86,15 +87,15 @@ fn read(text: &str, file: &Path, look_outside: bool) -> Result<Loaded, Diagnosti
         return Err(Diagnostics::about_file(
             file,
             "the configuration file is empty".to_owned(),
-            "describe at least one connector: the sample proxy.yaml is a beginning",
+            "add at least one connector: start from the sample proxy.yaml",
         ));
     };
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut report = Report::new(source, &tree);
-    let words = TopLevelKeys::read(root, &mut report);
-    let config = words.as_ref().and_then(|words| resolve::config::config(words, folder, &mut report));
-    if let Some(words) = words.as_ref().filter(|_| look_outside) {
-        references::check(words, folder, &mut report);
+    let keys = TopLevelKeys::read(root, &mut report);
+    let config = keys.as_ref().and_then(|keys| resolve::config::config(keys, folder, &mut report));
+    if let Some(keys) = keys.as_ref().filter(|_| check_references) {
+        references::check(keys, folder, &mut report);
     }
     match config.filter(|_| !report.has_errors()) {
         Some(config) => Ok(Loaded { config, warnings: report.finish() }),

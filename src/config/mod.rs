@@ -4,9 +4,9 @@
 //!
 //! | room | job |
 //! |---|---|
-//! | `yaml` | parses the text into a tree whose values keep their position and source text; reports findings without showing a secret |
+//! | `yaml` | parses the text into a tree with positions, and reports findings without showing a secret |
 //! | `shape`, `vocabulary` | declare every key, and read the tree into typed keys |
-//! | `resolve` | builds the model from the keys: resolves names, inherits defaults, checks files and variables the keys refer to |
+//! | `resolve` | builds the model from the keys, and checks the files and variables they refer to |
 //! | `model` | the result: [`Config`] and its parts |
 //!
 //! `load` puts the four together; `publish` writes the JSON Schema and the reference from the vocabulary.

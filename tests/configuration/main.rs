@@ -1,4 +1,4 @@
-//! What an administrator meets when writing `proxy.yaml`: what it may say, and what is said about mistakes.
+//! `proxy.yaml` as an administrator writes it: what it may contain, and the diagnostics of mistakes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -79,7 +79,7 @@ fn the_sample_is_a_configuration_and_so_is_every_key_it_shows() {
     let loaded = read(SAMPLE).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     assert_eq!(loaded.config.connectors[0].company.as_ref().unwrap().to_string(), "CRONUS International Ltd.");
-    // A commented line that reads `key:` or `- {` is an example; without its `#`, together with its neighbors, it must
+    // A commented line that reads `key:` or `- {` is an example; without its `#`, together with its neighbours, it must
     // be right.
     let (_, body) = SAMPLE.split_once("connectors:").unwrap();
     let examples: Vec<_> = body.split("\n\n").flat_map(examples).collect();
@@ -220,8 +220,8 @@ fn a_connector_has_one_application_or_several() {
 
     let besides = format!("{CONNECTOR}    applications:\n{}", item(other));
     for (text, location, what, fix) in [
-        (besides, "4:5", "there are `applications` besides", "or remove `applications`"),
-        (text(&[item(one), item(one)].concat()), "6:22", "already there, in line 5", "register another one"),
+        (besides, "4:5", "`client_id` and `applications` are both set", "or remove `applications`"),
+        (text(&[item(one), item(one)].concat()), "6:22", "already listed in line 5", "register another application"),
         (text("      []\n"), "5:7", "list is empty", "add an item"),
         (text("      - { client_secret: { env: A } }\n"), "5:9", "this application has no `client_id`", "a GUID"),
         ("connectors: { c: { tenant_id: a.b } }\n".to_owned(), "1:15", "this connector has no `client_id`", "a GUID"),
@@ -280,7 +280,7 @@ fn a_file_that_would_take_too_long_is_rejected() {
 }
 
 #[test]
-fn files_and_variables_are_looked_for_when_a_file_is_loaded() {
+fn files_and_variables_are_checked_when_a_file_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("proxy.yaml");
     let missing = Config::load(&path).unwrap_err().to_string();
@@ -313,7 +313,7 @@ fn files_and_variables_are_looked_for_when_a_file_is_loaded() {
         ("{ file: empty.txt }", "", ":5:28\n|named here is empty"),
         ("{ file: none.txt }", "", ":5:28\n|it does not exist"),
         ("{ env: BCPROXY_TEST_UNSET }", "", ":5:27\n|is not set"),
-        ("{ file: good.txt }", "ca_file: good.txt", ":6:14\n|holds no certificate"),
+        ("{ file: good.txt }", "ca_file: good.txt", ":6:14\n|contains no certificate"),
         (
             "{ file: good.txt }",
             "outbound_proxy: { url: http://p, user: u, password: { file: none.txt } }",
@@ -340,7 +340,7 @@ fn a_connector_signs_in_in_exactly_one_way() {
     let alternatives = "client_certificate: { certificate: a.pem }\nmanaged_identity: {}\n";
     let said = mistakes(&with_keys(alternatives));
     assert_eq!(said.matches("only one of `client_secret`, `client_certificate`,").count(), 2, "{said}");
-    assert!(said.contains("there is one already, in line 5"), "{said}");
+    assert!(said.contains("line 5 already has one"), "{said}");
     let without = CONNECTOR.replace("    client_secret: { env: BC_CLIENT_SECRET }\n", "");
     let said = mistakes(&without);
     assert!(
@@ -368,7 +368,11 @@ fn a_national_cloud_decides_where_tokens_are_issued() {
         let loaded = read(&with_keys(&format!("cloud: {cloud}"))).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         assert_eq!(loaded.config.connectors[0].application.authority.as_str(), authority);
         let said = loaded.warnings.to_string();
-        assert_eq!(said.contains("Business Central is still asked in the public cloud"), cloud != "public", "{said}");
+        assert_eq!(
+            said.contains("requests still go to Business Central in the public cloud"),
+            cloud != "public",
+            "{said}"
+        );
     }
     let own = config(&with_keys("cloud: china\nauthority: https://login.example\nbase_url: https://bc.example"));
     assert_eq!(own.connectors[0].application.authority.as_str(), "https://login.example");

@@ -1,4 +1,4 @@
-//! What is said about mistakes: where, what and how to fix it.
+//! Diagnostics of mistakes: where, what, and how to fix it.
 
 use bcproxy::config::Severity;
 
@@ -9,18 +9,18 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
     let top: &[(&str, &str, &str, &str)] = &[
         ("lisen: 127.0.0.1:1\n", "6:1", "unknown key `lisen`", "did you mean `listen`?"),
         ("limits: off\n", "6:1", "unknown key `limits`", "this file may have: listen, public_url, admin"),
-        ("log: {}\nlog: {}\n", "7:1", "already there, in line 6", "keep one"),
+        ("log: {}\nlog: {}\n", "7:1", "already set in line 6", "keep one"),
         ("listen: localhost:8080\n", "6:9", "not an IP address", "127.0.0.1:8080"),
         ("listen: 8080\n", "6:9", "not an IP address", "127.0.0.1:8080"),
         ("listen: []\n", "6:9", "list is empty", "remove the key"),
-        ("listen:\n", "6:1", "no value here", "put a `#` before the key"),
-        ("listen: #127.0.0.1:8080\n", "6:1", "no value here", "in quotes"),
-        ("listen: [127.0.0.1:1, 127.0.0.1:1]\n", "6:23", "already listed, in line 6", "keep one"),
-        ("listen: [127.0.0.1:1, { address: 127.0.0.1:1 }]\n", "6:34", "already listed, in line 6", "keep one"),
+        ("listen:\n", "6:1", "this key has no value", "put a `#` before the key"),
+        ("listen: #127.0.0.1:8080\n", "6:1", "this key has no value", "in quotes"),
+        ("listen: [127.0.0.1:1, 127.0.0.1:1]\n", "6:23", "already listed in line 6", "keep one"),
+        ("listen: [127.0.0.1:1, { address: 127.0.0.1:1 }]\n", "6:34", "already listed in line 6", "keep one"),
         (
             "listen: [127.0.0.1:1, 0.0.0.0:1]\naccess: { allow_from: [::1] }\n",
             "6:23",
-            "and the one in line 6 can't both be open",
+            "conflicts with the one in line 6",
             "every address of this machine",
         ),
         ("listen: [{ tls: { certificate: a, private_key: b } }]\n", "6:10", "this listener has no `address`", "add"),
@@ -38,7 +38,7 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
         ("listen: 0.0.0.0:8080\nroutes: [{ path: /, to: nav }]\n", "6:9", "other computers", "listen on 127.0.0.1"),
         ("admin: no\n", "6:8", "expected `off`", "write `off`"),
         ("admin: 127.0.0.1:8082\n", "6:8", "expected `off` or a mapping", "{ listen: 127.0.0.1:8081 }"),
-        ("admin: { listen: 0.0.0.0:8081 }\n", "6:18", "only listen on loopback", "container"),
+        ("admin: { listen: 0.0.0.0:8081 }\n", "6:18", "must use a loopback address", "container"),
         ("admin: { listen: 127.0.0.1:8080 }\n", "6:18", "same address", "another port"),
         ("listen: 127.0.0.1:8081\n", "6:9", "same address", "another port"),
         ("log: [a]\n", "6:6", "expected a mapping (`key: value` lines), found a list", "indentation"),
@@ -52,17 +52,17 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
         ("access: { allow_from: 10.0.0.0/8 }\n", "6:23", "expected a list, found a text", "indentation"),
         ("access: { hosts: [oldserver:7047] }\n", "6:19", "not a host name", "no port"),
         ("access: { hosts: [http://oldserver] }\n", "6:19", "not a host name", "write the name only"),
-        ("access: { hosts: [10.0.0.1] }\n", "6:19", "not a host name", "known without being listed"),
+        ("access: { hosts: [10.0.0.1] }\n", "6:19", "not a host name", "accepts every IP address without listing it"),
         ("access: { browsers: off }\n", "6:21", "expected one of deny, allow", "as shown"),
         ("routes: []\n", "6:9", "list is empty", "remove the key"),
         ("routes: [{ to: nav }]\n", "6:10", "this route has no `path`", "add `path`. The local path prefix"),
-        ("routes: [{ path: api, to: nav }]\n", "6:18", "not a route's path", "begin it with a slash"),
-        ("routes: [{ path: /a/.., to: nav }]\n", "6:18", "not a route's path", "no `..`"),
+        ("routes: [{ path: api, to: nav }]\n", "6:18", "not a route's path", "begin the path with a slash"),
+        ("routes: [{ path: /a/.., to: nav }]\n", "6:18", "not a route's path", "a `..` is not possible"),
         ("routes: [{ path: /, to: OData }]\n", "6:25", "not a surface", "odata, soap, nav, environment"),
         (
             "routes: [{ path: /a, to: nav }, { path: /a/, to: nav }]\n",
             "6:41",
-            "already there, in line 6",
+            "a route in line 6 already has this path",
             "another path",
         ),
         ("routes: [{ path: /, to: nav, methods: [get] }]\n", "6:40", "expected one of GET", "did you mean `GET`?"),
@@ -70,13 +70,13 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
         (
             "routes: [{ path: /, to: nav, connector: cronos }]\n",
             "6:41",
-            "no connector of this name",
+            "no connector has this name",
             "did you mean `cronus`?",
         ),
         (
             "routes: [{ path: /, to: nav, connector: x }]\n",
             "6:41",
-            "no connector of this name",
+            "no connector has this name",
             "below `connectors`: `cronus`",
         ),
         ("routes: [{ path: /, to: environment, company: C }]\n", "6:38", "not confined", "another `to`"),
@@ -102,7 +102,7 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
         ("base_url: http://x", "6:15", "not an https address", "https://"),
         ("scope: https://x", "6:12", "not a scope", "/.default"),
         ("ca_file: ''", "6:14", "not a path", "between the quotation marks"),
-        ("timeouts: { head: 0s }", "6:23", "not a duration", "more than nothing"),
+        ("timeouts: { head: 0s }", "6:23", "not a duration", "longer than zero"),
         ("limits: no", "6:13", "expected `off` or a mapping", "`off`"),
         ("limits: { concurrency: 0 }", "6:28", "not a number", "from 1 to 1000000"),
         ("limits: { requests: 6000 }", "6:25", "not a number of requests in a time", "6000 per 5m"),
@@ -160,17 +160,17 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
 }
 
 #[test]
-fn headers_that_are_not_an_administrators_to_change_are_named_without_their_value() {
+fn headers_that_a_route_cannot_change_are_named_without_their_value() {
     for (name, fix) in [
-        ("Content-Length", "frames and codes bodies itself"),
-        ("accept-encoding", "frames and codes bodies itself"),
+        ("Content-Length", "frames and compresses bodies itself"),
+        ("accept-encoding", "frames and compresses bodies itself"),
         ("Connection", "one connection only"),
         ("Host", "`base_url`"),
-        ("AUTHORIZATION", "signs in by itself"),
-        ("Proxy-Authorization", "signs in by itself"),
-        ("WWW-Authenticate", "signs in by itself"),
-        ("Cookie", "cookies are not passed on"),
-        ("Set-Cookie", "cookies are not passed on"),
+        ("AUTHORIZATION", "signs in with the connector's application"),
+        ("Proxy-Authorization", "signs in with the connector's application"),
+        ("WWW-Authenticate", "signs in with the connector's application"),
+        ("Cookie", "cookies are not forwarded"),
+        ("Set-Cookie", "cookies are not forwarded"),
         ("Company", "set `company`"),
         ("X-HTTP-Method", "`methods`"),
         ("a b", "letters, digits"),
@@ -189,7 +189,7 @@ fn headers_that_are_not_an_administrators_to_change_are_named_without_their_valu
     };
     let value = mistakes(&set("X-Key: hünter2"));
     assert!(value.contains("not a header's value") && !value.contains("hünter2"), "{value}");
-    assert!(mistakes(&set("X-A: 1, x-a: 2")).contains("already there in other letters"));
+    assert!(mistakes(&set("X-A: 1, x-a: 2")).contains("already set with different letter case"));
 }
 
 #[test]
@@ -198,9 +198,9 @@ fn a_file_without_a_connector_says_so() {
         ("", "is empty"),
         ("# nothing\n", "is empty"),
         ("listen: 127.0.0.1:1\n", "this file has no `connectors`"),
-        ("connectors: {}\n", "at least one is needed"),
-        ("connectors:\n", "no value here"),
-        ("connectors: { a: }\n", "no value here; expected a mapping"),
+        ("connectors: {}\n", "at least one entry is needed"),
+        ("connectors:\n", "this key has no value"),
+        ("connectors: { a: }\n", "this key has no value; expected a mapping"),
         ("connectors: { a: {} }\n", "this connector has no `tenant_id`"),
         ("- a\n", "expected a mapping (`key: value` lines), found a list"),
         ("a\n", "expected a mapping (`key: value` lines), found a text"),
@@ -240,17 +240,15 @@ routes:
 log: { level: warning }
 ";
     let Err(found) = read(text) else { panic!("no mistake") };
-    let locations: Vec<_> = found
-        .iter()
-        .map(|(item, location)| (item.severity, location.map(|location| (location.line, location.column))))
-        .collect();
+    let locations: Vec<_> =
+        found.iter().map(|(item, location)| (item.severity, location.map(|location| (location.line, location.column)))).collect();
     let expected = [(1, 1), (3, 3), (4, 16), (7, 5), (11, 20), (12, 23), (14, 37), (15, 13), (15, 22), (16, 15)];
     assert_eq!(locations, expected.map(|location| (Severity::Error, Some(location))), "{found}");
     assert!(found.iter().all(|(item, _)| !item.help.is_empty()));
 }
 
 #[test]
-fn what_is_probably_not_meant_is_a_warning() {
+fn what_is_probably_a_mistake_is_a_warning() {
     let cut = read(&with_keys("company: CRONUS #1")).unwrap();
     assert_eq!(cut.config.routes[0].company.as_ref().unwrap().to_string(), "CRONUS");
     let text = cut.warnings.to_string();
@@ -263,11 +261,11 @@ fn what_is_probably_not_meant_is_a_warning() {
 }
 
 #[test]
-fn a_cache_that_keeps_nothing_is_a_warning() {
+fn a_cache_that_stores_nothing_is_a_warning() {
     for (route, warning) in [
         ("{ path: /a, to: api/v2.0, cache: 5s }", None),
-        ("{ path: /a, to: soap, cache: 5s }", Some("descriptions of services (WSDL) only")),
-        ("{ path: /a, to: odata, methods: [POST, PATCH], cache: 5s }", Some("only answers to GET are kept")),
+        ("{ path: /a, to: soap, cache: 5s }", Some("only service descriptions (WSDL)")),
+        ("{ path: /a, to: odata, methods: [POST, PATCH], cache: 5s }", Some("only responses to GET are cached")),
         ("{ path: /a, to: odata, methods: [POST, GET], cache: 5s }", None),
     ] {
         let loaded = read(&format!("{}routes: [ {route} ]\n", with_keys(""))).unwrap();

@@ -1,27 +1,27 @@
-//! The networks clients may come from.
+//! The networks that clients may connect from.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-/// The networks a client may come from. Never empty.
+/// The networks that clients may connect from. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowFrom(Vec<IpNet>);
 
 impl AllowFrom {
-    /// Programs on this machine only: 127.0.0.0/8 and ::1.
+    /// This machine only: 127.0.0.0/8 and ::1.
     pub fn loopback() -> Self {
         let v4 = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8);
         let v6 = IpNet::from(IpAddr::from(std::net::Ipv6Addr::LOCALHOST));
         Self(vec![v4, v6])
     }
 
-    /// `None` when the list is empty: it would let nobody in.
+    /// Returns `None` for an empty list, which would reject every client.
     pub fn new(networks: Vec<IpNet>) -> Option<Self> {
         (!networks.is_empty()).then_some(Self(networks))
     }
 
-    /// Whether a client at this address may come in; an IPv4 client on an IPv6 socket counts as IPv4.
+    /// Whether a client at this address may connect. An IPv4 client on an IPv6 socket counts as IPv4.
     pub fn contains(&self, client: IpAddr) -> bool {
         let client = client.to_canonical();
         self.0.iter().any(|network| network.contains(&client))

@@ -12,82 +12,82 @@ use super::listener::Listener;
 use super::public_url::PublicUrl;
 use super::route::Route;
 
-/// A whole `proxy.yaml`, checked: every name resolves, every value is in its bounds.
+/// A valid `proxy.yaml`: every name resolves, and every value is within its bounds.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where legacy programs come in. Never empty.
+    /// The addresses that clients connect to. Never empty.
     pub listen: Vec<Listener>,
-    /// What local addresses in answers begin with; `None`: what the client used.
+    /// The base of rewritten links. `None`: the scheme and host that the client used.
     pub public_url: Option<PublicUrl>,
-    /// Where health is served; `None` when turned off.
+    /// The address of the admin listener. `None` when it is off.
     pub admin: Option<SocketAddr>,
-    /// In the order of the file. Never empty.
+    /// The connectors in the order of the file. Never empty.
     pub connectors: Vec<Arc<Connector>>,
-    /// In the order of the file. Never empty; no two have the same path.
+    /// The routes in the order of the file. Never empty. No two have the same path.
     pub routes: Vec<Route>,
-    /// Who may connect, unless a route says otherwise.
+    /// Which browsers and host names are accepted.
     pub access: Access,
-    /// The log.
+    /// What is logged, and in which format.
     pub log: Log,
-    /// How many connections clients may have.
+    /// How many client connections may be open.
     pub max_connections: MaxConnections,
-    /// How long a client may keep a connection without asking for anything.
+    /// How long an idle client connection stays open.
     pub keep_alive: Duration,
-    /// How long running requests may go on after the first stop signal.
+    /// How long running requests may continue after the first stop signal.
     pub shutdown_grace: Duration,
 }
 
-/// Whose requests are looked at; from which networks they may come is for each route to say.
+/// Which browsers and host names are accepted on every route. Each route has its own networks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// Whether web pages may send requests.
+    /// Whether web pages may call.
     pub browsers: Browsers,
-    /// What clients may call us, in addition to what is known anyway.
+    /// The host names in `access.hosts`, accepted in addition to bcproxy's own names.
     pub hosts: Vec<HostName>,
 }
 
-/// Whether web pages may call.
+/// Whether web pages may call bcproxy from a browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Browsers {
-    /// Requests of web pages are rejected.
+    /// Requests that a web page sent are rejected.
     Deny,
-    /// Requests of web pages are forwarded like all others.
+    /// Requests that a web page sent are treated like any other.
     Allow,
 }
 
-/// How many connections clients may have.
+/// How many client connections may be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxConnections {
-    /// All together.
+    /// Connections of all clients together, from 1 to 1,000,000.
     pub total: usize,
-    /// Each address.
+    /// Connections from one IP address, from 1 to 1,000,000.
     pub per_client: usize,
 }
 
-/// What is logged, and how.
+/// What is logged, and in which format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// The format of a log line.
+    /// The format of a line.
     pub format: LogFormat,
     /// The least severe level that is logged.
     pub level: tracing::Level,
-    /// One line per request.
+    /// Whether each request is logged.
     pub requests: bool,
 }
 
-/// The form of a log line.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// Text on a terminal, JSON otherwise.
     Auto,
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs: one JSON object per line.
+    /// One JSON object per line.
     Json,
 }
 
 impl Config {
-    /// The files whose content belongs to the configuration: the one it was read from, and the certificates that names.
+    /// The files that make up the configuration: `own`, which it was read from, and the certificates it names.
     pub fn files(&self, own: &Path) -> Vec<PathBuf> {
         let trusted = self.connectors.iter().filter_map(|connector| connector.ca_file.clone());
         let shown = self.listen.iter().filter_map(|listener| listener.tls.clone());

@@ -10,51 +10,50 @@ use crate::entra::Application;
 use crate::outbound::HttpsUrl;
 use crate::outbound::OutboundProxy;
 
-/// One Business Central connection: the "Connector Settings" of the set-up guide.
+/// A connection to Business Central: the "Connector Settings" of the set-up guide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connector {
     /// The key below `connectors:`.
     pub name: String,
-    /// The first application, or the only one.
+    /// The first application, which also signs in for SOAP requests.
     pub application: Application,
-    /// More of them, which share its work on api and OData routes; all in one tenant.
+    /// Further applications of the same tenant, which share the load of API and OData requests.
     pub other_applications: Vec<Application>,
-    /// The environment at Business Central.
+    /// The environment of routes that name no other.
     pub environment: EnvironmentName,
-    /// `None`: the client names it in each request.
+    /// The company of routes that name no other. `None`: the client names it in each request.
     pub company: Option<CompanyRef>,
-    /// What clients of `nav` routes call a company, and which one that is.
+    /// Company names that clients use on `nav` routes, and the companies they stand for.
     pub companies: BTreeMap<String, CompanyRef>,
-    /// Where Business Central is: `https://api.businesscentral.dynamics.com`.
+    /// The address of Business Central, such as `https://api.businesscentral.dynamics.com`.
     pub base_url: HttpsUrl,
-    /// What its application may ask of one environment; `None`: whatever comes.
+    /// The limits for each application and environment. `None`: no limits.
     pub limits: Option<Limits>,
-    /// The timeouts of routes without their own.
+    /// How long to wait for each part of a request.
     pub timeouts: Timeouts,
-    /// PEM certificates trusted in addition to the platform's.
+    /// A PEM file of certificates to trust in addition to those of the operating system.
     pub ca_file: Option<PathBuf>,
-    /// How its connections leave this machine.
+    /// The proxy for connections to Entra and Business Central.
     pub outbound_proxy: OutboundProxy,
 }
 
-/// How long to wait for what.
+/// How long to wait for each part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Name look-up, TCP and TLS together.
+    /// Name lookup, TCP and TLS handshake together.
     pub connect: Duration,
-    /// From the request's last byte to the answer's head.
+    /// From the last byte of the request to the head of the response.
     pub head: Duration,
-    /// Between two pieces of a body.
+    /// Between two pieces of a body, in either direction.
     pub body_idle: Duration,
-    /// How long an unused upstream connection is kept.
+    /// How long an unused upstream connection stays open for reuse.
     pub pool_idle: Duration,
-    /// One token request, all of it.
+    /// A complete token request.
     pub token: Duration,
 }
 
 impl Default for Timeouts {
-    /// Business Central works on a request for up to ten minutes before its gateway gives up; ours is a little more
-    /// patient.
+    /// The gateway of Business Central gives up after ten minutes. bcproxy waits slightly longer.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
@@ -67,7 +66,7 @@ impl Default for Timeouts {
 }
 
 impl Connector {
-    /// All its applications, in the order of the file.
+    /// All applications, in the order of the file.
     pub fn applications(&self) -> impl Iterator<Item = &Application> {
         std::iter::once(&self.application).chain(&self.other_applications)
     }

@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-/// The longest duration that makes sense anywhere in the file.
-pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest duration that the file may name.
+pub const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The form of a duration, as a regular expression.
+/// A regular expression that every duration matches.
 pub const PATTERN: &str = "^([0-9]+(ms|s|m|h))+$";
 
-/// Why a text is no duration.
+/// Why text is not a duration. The message says how to write one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
-    #[error("a number needs its unit: write 10s for seconds (or ms, m, h)")]
+    #[error("add the unit: write 10s for seconds (or use ms, m, h)")]
     NoUnit,
     #[error("write numbers with units, such as 10s, 500ms, 10m or 1h30m")]
     Malformed,
-    #[error("it must be more than nothing and at most 24h")]
+    #[error("choose a duration longer than zero and at most 24h")]
     OutOfBounds,
 }
 
-/// Reads numbers with units (`ms`, `s`, `m`, `h`) that are added up; more than 0, at most 24 hours.
+/// Parses the sum of numbers with units (`ms`, `s`, `m`, `h`): longer than zero, at most [`MAX_DURATION`].
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut rest = text;
     let mut total = Duration::ZERO;
@@ -46,7 +46,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     match total {
         _ if text.is_empty() => Err(DurationError::Malformed),
         Duration::ZERO => Err(DurationError::OutOfBounds),
-        total if total > LONGEST => Err(DurationError::OutOfBounds),
+        total if total > MAX_DURATION => Err(DurationError::OutOfBounds),
         total => Ok(total),
     }
 }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn everything_else_is_rejected() {
         use DurationError::*;
         for (text, error) in [
             ("10", NoUnit),

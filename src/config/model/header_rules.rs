@@ -1,27 +1,27 @@
-//! What a route changes in headers.
+//! The headers that a route changes.
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// The headers a route changes, in both directions.
+/// The headers that a route changes in both directions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeaderRules {
-    /// Changes to what Business Central gets.
+    /// Changes to requests before they go to Business Central.
     pub request: HeaderChanges,
-    /// Changes to what the client gets.
+    /// Changes to responses before they go to the client.
     pub response: HeaderChanges,
 }
 
-/// The headers changed in one direction.
+/// The headers to change in one direction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeaderChanges {
-    /// Headers to set, replacing those of the same name.
+    /// Headers to set, in the order of the file. Existing values are replaced.
     pub set: Vec<(HeaderName, HeaderValue)>,
     /// Headers to remove.
     pub remove: Vec<HeaderName>,
 }
 
 impl HeaderChanges {
-    /// Removes first, so that a header that is also set is there once.
+    /// Removes headers first and sets headers afterwards. A header in both lists is set.
     pub fn apply(&self, headers: &mut HeaderMap) {
         for name in &self.remove {
             headers.remove(name);
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_set_is_there_once() {
+    fn a_header_that_is_set_occurs_once() {
         let (name, other) = (HeaderName::from_static("x-a"), HeaderName::from_static("x-b"));
         let mut headers = HeaderMap::new();
         headers.append(&name, HeaderValue::from_static("1"));

@@ -1,39 +1,39 @@
-//! The names of machines, as programs write them into addresses.
+//! The names of machines in URLs.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 /// A host name: labels of letters, digits, `-` and `_` between dots, at most 253 bytes (RFC 1123, section 2.1; Windows
-/// adds the `_`).
+/// also allows `_`).
 ///
-/// Case makes no difference to names: it is kept in small letters, without a dot at the end. An IP address is none.
+/// Stored in lower case and without a trailing dot. An IP address is not a host name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostName(String);
 
-/// Why a text is no [`HostName`].
+/// Why text is not a [`HostName`]. The message says how to write one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HostNameError {
-    /// It has characters or lengths that no host name has.
+    /// The text has more than a host name, or other characters.
     #[error("write the name only, such as oldserver or erp-gw.contoso.local: no http://, no port, no path")]
     Malformed,
-    /// It is an IP address.
-    #[error("remove it: IP addresses are known without being listed")]
+    /// The text is an IP address.
+    #[error("remove the IP address: bcproxy accepts every IP address without listing it")]
     Address,
 }
 
 impl HostName {
-    /// In small letters.
+    /// The name in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What this machine calls itself; `None` when that is no host name.
+    /// The name of this machine. `None` if the operating system reports no valid host name.
     pub fn of_this_machine() -> Option<Self> {
         gethostname::gethostname().to_str()?.parse().ok()
     }
 
-    /// The name without its domain, where it has one: `erp-gw` of `erp-gw.contoso.local`.
+    /// The first label of a name with a domain: `erp-gw` of `erp-gw.contoso.local`.
     pub fn short(&self) -> Option<Self> {
         self.0.split_once('.').map(|(label, _)| Self(label.to_owned()))
     }
@@ -48,10 +48,10 @@ impl FromStr for HostName {
         }
         let name = text.strip_suffix('.').unwrap_or(text);
         let is_label = |label: &str| {
-            (1..=LONGEST_LABEL).contains(&label.len())
+            (1..=MAX_LABEL_BYTES).contains(&label.len())
                 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
-        let is_name = name.len() <= LONGEST_NAME && name.split('.').all(is_label);
+        let is_name = name.len() <= MAX_NAME_BYTES && name.split('.').all(is_label);
         if is_name { Ok(Self(name.to_ascii_lowercase())) } else { Err(HostNameError::Malformed) }
     }
 }
@@ -62,18 +62,18 @@ impl fmt::Display for HostName {
     }
 }
 
-/// RFC 1035, section 2.3.4, as the next.
-const LONGEST_LABEL: usize = 63;
+/// The longest label (RFC 1035, section 2.3.4).
+const MAX_LABEL_BYTES: usize = 63;
 
-/// Without the root's dot.
-const LONGEST_NAME: usize = 253;
+/// The longest name without the trailing dot (RFC 1035, section 2.3.4).
+const MAX_NAME_BYTES: usize = 253;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_a_name_and_nothing_around_it() {
+    fn a_host_name_has_no_scheme_port_or_path() {
         for (text, name) in
             [("OldServer", "oldserver"), ("erp-gw.contoso.local.", "erp-gw.contoso.local"), ("nav_2009", "nav_2009")]
         {

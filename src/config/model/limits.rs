@@ -1,47 +1,49 @@
-//! How much Business Central takes of one application, and how long requests wait for their turn.
+//! The limits of one application, and how long requests wait in the queue.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::duration;
 
-/// What one gate lets through.
+/// The settings of one limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many requests may be in work at once. More than 0.
+    /// How many requests may run at the same time. At least 1.
     pub concurrency: usize,
-    /// The rate limit.
+    /// How many requests may start within a period.
     pub requests: Rate,
-    /// How many requests may wait.
+    /// How many requests may wait in the queue. At least 1.
     pub queue: usize,
-    /// How long one of them waits at most.
+    /// How long a request may wait in the queue.
     pub wait: Duration,
 }
 
-/// So many requests in so long a time, wherever that time begins.
+/// A number of requests within any period of a given length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// More than 0.
+    /// How many requests. At least 1.
     pub count: usize,
-    /// The length of the sliding window.
+    /// The length of the period. Longer than zero.
     pub per: Duration,
 }
 
-/// A whole number of something countable, from 1 to [`Count::LARGEST`].
+/// A whole number from 1 to [`Count::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count(pub usize);
 
-/// Why a text is no number of requests, or no rate.
+/// Why text is not a [`Count`] or a [`Rate`]. The message says how to write one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
+    /// Not a whole number in the range of [`Count`].
     #[error("write a whole number from 1 to 1000000")]
     Count,
-    #[error("write how many requests in how long a time, such as: 6000 per 5m")]
+    /// Not of the form `6000 per 5m`.
+    #[error("write a number of requests and a period, such as 6000 per 5m")]
     Rate,
 }
 
 impl Limits {
-    /// The smaller one of each.
+    /// The lower limit of each pair, and the slower rate.
     pub fn tightest(&self, other: &Self) -> Self {
         let slower = self.requests.per.as_nanos() * other.requests.count as u128
             >= other.requests.per.as_nanos() * self.requests.count as u128;
@@ -55,7 +57,7 @@ impl Limits {
 }
 
 impl Count {
-    pub const LARGEST: usize = 1_000_000;
+    pub const MAX: usize = 1_000_000;
 }
 
 impl FromStr for Count {
@@ -63,7 +65,7 @@ impl FromStr for Count {
 
     fn from_str(text: &str) -> Result<Self, LimitError> {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let count = text.parse().ok().filter(|count| is_number && (1..=Self::LARGEST).contains(count));
+        let count = text.parse().ok().filter(|count| is_number && (1..=Self::MAX).contains(count));
         count.map(Self).ok_or(LimitError::Count)
     }
 }

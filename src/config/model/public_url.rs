@@ -1,4 +1,4 @@
-//! The address programs reach bcproxy by, where it is not the one they use themselves.
+//! The base of rewritten links.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,26 +6,26 @@ use std::sync::Arc;
 
 use hyper::http::uri::{Scheme, Uri};
 
-/// An `http` or `https` address without a path: what addresses in answers begin with.
+/// An `http` or `https` URL without a path, which rewritten links start with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl(Arc<str>);
 
-/// Why a text is no [`PublicUrl`].
+/// Why text is not a [`PublicUrl`]. The message says how to write one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublicUrlError {
-    /// It can't be parsed as a URL.
-    #[error("write the address programs reach bcproxy by, such as http://erp-gw:8080")]
+    /// Not an `http` or `https` URL.
+    #[error("write the address by which clients reach bcproxy, such as http://erp-gw:8080")]
     Malformed,
-    /// It contains a user name.
-    #[error("it must not hold a user name or password")]
+    /// The URL has a user name or password.
+    #[error("remove the user name and password")]
     UserInfo,
-    /// It contains a path, a query or a fragment.
-    #[error("end it after host and port; what follows is the path of a route")]
+    /// The URL has a path, query or fragment.
+    #[error("remove everything after host and port: that is the path of a route")]
     Path,
 }
 
 impl PublicUrl {
-    /// Scheme, host and port, without a slash at the end.
+    /// Scheme, host and port, without a trailing slash.
     pub fn as_str(&self) -> &str {
         &self.0
     }

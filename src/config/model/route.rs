@@ -11,29 +11,29 @@ use super::header_rules::HeaderRules;
 use super::route_path::RoutePath;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
 
-/// A local path prefix, the connector it uses and the Business Central surface it leads to.
+/// A local path prefix, its connector, and the Business Central surface it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The prefix of the local paths.
+    /// The local path prefix.
     pub path: RoutePath,
-    /// The connector it leads to.
+    /// The connector.
     pub connector: Arc<Connector>,
-    /// The surface of Business Central it leads to.
+    /// The surface of Business Central.
     pub surface: Surface,
-    /// The route's own or the connector's.
+    /// The environment of the route, or else of the connector.
     pub environment: EnvironmentName,
-    /// The route's own or the connector's; always `None` for [`Surface::Environment`].
+    /// The company of the route, or else of the connector. Always `None` for [`Surface::Environment`].
     pub company: Option<CompanyRef>,
-    /// `None`: every method Business Central knows.
+    /// The methods that clients may use. `None`: every method that Business Central supports.
     pub methods: Option<Vec<Method>>,
-    /// The addresses of clients that may use it.
+    /// The networks that clients may connect from.
     pub allow_from: AllowFrom,
-    /// Whether a change that names no version is sent with `If-Match: *`.
+    /// Whether `If-Match: *` is added to changes that lack `If-Match`.
     pub if_match_any: bool,
-    /// Changes to headers.
+    /// Headers to change in requests and responses.
     pub headers: HeaderRules,
-    /// How long an answer to a read is given again; `None`: not at all.
+    /// How long the response to a read is reused. `None`: never.
     pub cache: Option<Duration>,
-    /// The connector's, overridden by the route's own.
+    /// The timeouts of the connector, overridden by those of the route.
     pub timeouts: Timeouts,
 }

@@ -3,34 +3,35 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A local path prefix: empty for `/`, otherwise starting with a slash and not ending in one.
+/// A local path prefix: empty for `/`, otherwise with a leading and without a trailing slash.
 ///
 /// Plain segments only (letters, digits, `-`, `.`, `_`, `~`; none `.` or `..`), so that it can be compared with a raw
 /// path byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RoutePath(String);
 
-/// Why a text is no [`RoutePath`].
+/// Why text is not a [`RoutePath`]. The message says how to write one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RoutePathError {
-    /// It does not begin with a slash.
-    #[error("begin it with a slash, such as /api")]
+    /// The text has no leading slash.
+    #[error("begin the path with a slash, such as /api")]
     NoSlash,
+    /// A segment is empty, `.` or `..`, or has other characters than those allowed.
     #[error(
-        "a path holds letters, digits, `-`, `.`, `_` and `~` between single slashes, such as /erp/api; no address and no `..`"
+        "use letters, digits, `-`, `.`, `_` and `~` between single slashes, such as /erp/api; \
+         an address or a `..` is not possible"
     )]
-    /// It has characters that a path can't have unencoded, or empty segments.
     NotPlain,
-    /// bcproxy uses it itself.
-    #[error("choose another path: below {UNROUTED_PREFIX}, bcproxy answers for addresses that no route covers")]
+    /// The path is [`UNROUTED_PREFIX`] or below it.
+    #[error("choose another path: {UNROUTED_PREFIX} is reserved for links that no route covers")]
     Reserved,
 }
 
-/// The local prefix of addresses no route covers. It is nobody's route.
+/// The local prefix of rewritten links that no route covers. No route can have it.
 pub const UNROUTED_PREFIX: &str = "/unrouted";
 
 impl RoutePath {
-    /// The prefix as it is matched: empty for `/`.
+    /// The prefix in the form that requests are compared with: empty for `/`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -39,7 +40,7 @@ impl RoutePath {
 impl FromStr for RoutePath {
     type Err = RoutePathError;
 
-    /// One slash at the end is dropped: `/api/` is `/api`, `/` is empty.
+    /// Drops one trailing slash: `/api/` becomes `/api`, and `/` becomes empty.
     fn from_str(text: &str) -> Result<Self, RoutePathError> {
         let path = text.strip_suffix('/').unwrap_or(text);
         if path.is_empty() && !text.is_empty() {
@@ -60,7 +61,7 @@ impl FromStr for RoutePath {
 }
 
 impl fmt::Display for RoutePath {
-    /// As it stands in the file: `/` for the empty prefix.
+    /// As written in the file: `/` for the empty prefix.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "/" } else { &self.0 })
     }

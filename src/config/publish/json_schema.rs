@@ -6,7 +6,7 @@ use super::doc::one_line;
 use crate::config::shape::form::{Field, Form, Mapping, Presence, Shape};
 use crate::config::vocabulary::top_level::TopLevelKeys;
 
-/// The JSON Schema (draft 7, which editors know best) of `proxy.yaml`.
+/// The JSON Schema of `proxy.yaml` (draft 7, which most editors support).
 pub fn schema() -> Value {
     let mut schema = json_schema(&TopLevelKeys::form());
     if let Value::Object(schema) = &mut schema {
@@ -33,7 +33,7 @@ fn json_schema(form: &Form) -> Value {
             let list = json!({ "type": "array", "minItems": 1, "items": item });
             if *or_one { json!({ "anyOf": [item, list] }) } else { list }
         }
-        // An editor that reads YAML 1.1 takes `off` for a truth value.
+        // An editor with YAML 1.1 reads `off` as a boolean.
         Form::OrOff(item) => json!({ "anyOf": [{ "enum": ["off", false] }, json_schema(item)] }),
         Form::Short { text, full } => json!({ "anyOf": [json_schema(text), json_schema(full)] }),
         Form::Mapping(mapping) => mapping_schema(mapping),
@@ -72,7 +72,7 @@ fn mapping_schema(mapping: &Mapping) -> Value {
             schema.insert("required".to_owned(), json!(required));
         }
         if !mapping.one_of.is_empty() {
-            // What is required unless there is another key is required beside each that is not that one.
+            // A key required without `other` is required beside every choice except `other`.
             let one = |key: &&str| {
                 let others = unless.iter().filter(|(_, other)| other != key).map(|(key, _)| *key);
                 json!({ "required": std::iter::once(*key).chain(others).collect::<Vec<_>>() })
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schema_knows_what_must_be_written_and_refuses_what_it_does_not_know() {
+    fn the_schema_requires_required_keys_and_rejects_unknown_ones() {
         let schema = schema();
         let connector = &schema["properties"]["connectors"]["additionalProperties"];
         assert_eq!(schema["required"], json!(["connectors"]));

@@ -6,7 +6,7 @@ use super::doc::{one_line, wrapped};
 use crate::config::shape::form::{Form, Mapping, Presence, Shape};
 use crate::config::vocabulary::top_level::TopLevelKeys;
 
-/// What the page says before its first section.
+/// The introduction of the page.
 const INTRODUCTION: &str = "\
 # Configuration reference
 
@@ -59,7 +59,7 @@ impl Section<'_> {
         kept.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()
     }
 
-    /// A table of the keys, and a list that says what each of them does.
+    /// A table of the keys, and a list with the description of each.
     fn text(&self, all: &[Self]) -> String {
         let mut text = format!("\n## {}\n\n{}\n", self.heading(), wrapped(self.mapping.doc, "", ""));
         text += "| Key | Value | Default |\n|---|---|---|\n";
@@ -88,7 +88,7 @@ impl Section<'_> {
     }
 }
 
-/// What stands between a key and the keys below it.
+/// The part of a path between a key and the keys below it.
 fn suffix(form: &Form) -> String {
     match form {
         Form::Named { name, item } => format!(".{name}{}", suffix(item)),

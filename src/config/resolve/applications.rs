@@ -11,13 +11,13 @@ use crate::config::vocabulary::secret::Secret;
 use crate::config::yaml::report::Report;
 use crate::entra::{Application, ClientId, ClientSecret, ClientSecrets, Credential, ManagedIdentity};
 
-/// The connector's applications, in the order of the file. `None` when there are none or one can't be read.
+/// The first and the further applications of a connector, in the order of the file. `None` if any cannot be read.
 pub fn applications(
     connector: &ConnectorKeys,
     folder: &Path,
     report: &mut Report,
 ) -> Option<(Application, Vec<Application>)> {
-    let own = Keys {
+    let own = CredentialKeys {
         client_id: connector.client_id.as_ref(),
         client_secret: connector.client_secret.as_ref(),
         client_certificate: connector.client_certificate.as_ref(),
@@ -28,8 +28,8 @@ pub fn applications(
         return Some((own.application(connector, folder)?, Vec::new()));
     };
     if let Some(client_id) = own.client_id {
-        let help = "write it into one of the applications, or remove `applications`";
-        report.error(client_id.label, "there are `applications` besides", help);
+        let help = "move `client_id` into one of the applications, or remove `applications`";
+        report.error(client_id.label, "`client_id` and `applications` are both set", help);
     }
     let items = &pool.value;
     for (number, item) in items.iter().enumerate() {
@@ -39,12 +39,12 @@ pub fn applications(
             client_id.and_then(|own| before.into_iter().find(|earlier| earlier.value == own.value).map(|it| (own, it)));
         if let Some((own, earlier)) = twin {
             let line = report.line(earlier.span);
-            let help = "Business Central limits an application: register another one, or keep one of the two";
-            report.error(own.span, format!("this application is already there, in line {line}"), help);
+            let help = "register another application, or keep one of the two: Business Central limits each application";
+            report.error(own.span, format!("this application is already listed in line {line}"), help);
         }
     }
     let mut applications = items.iter().map(|item| {
-        let own = Keys {
+        let own = CredentialKeys {
             client_id: item.value.client_id.as_ref(),
             client_secret: item.value.client_secret.as_ref(),
             client_certificate: item.value.client_certificate.as_ref(),
@@ -57,8 +57,8 @@ pub fn applications(
     Some((first, applications.collect::<Option<_>>()?))
 }
 
-/// What makes an application, as far as it is there.
-struct Keys<'f> {
+/// The keys of one application.
+struct CredentialKeys<'f> {
     client_id: Option<&'f At<ClientId>>,
     client_secret: Option<&'f At<OneOrMore<Secret>>>,
     client_certificate: Option<&'f At<ClientCertificateKeys>>,
@@ -66,7 +66,7 @@ struct Keys<'f> {
     managed_identity: Option<&'f At<ManagedIdentityKeys>>,
 }
 
-impl Keys<'_> {
+impl CredentialKeys<'_> {
     fn application(&self, connector: &ConnectorKeys, folder: &Path) -> Option<Application> {
         let authority = match &connector.authority {
             Some(authority) => authority.value.clone(),

@@ -7,7 +7,7 @@ use crate::config::model::config::{Access, Config, Log, MaxConnections};
 use crate::config::vocabulary::top_level::TopLevelKeys;
 use crate::config::yaml::report::Report;
 
-/// Gives the file its meaning. Whatever could be read is checked; `None` when something is missing or wrong.
+/// Builds the configuration, and checks every part that could be read. `None` if there is any error.
 pub fn config(file: &TopLevelKeys, folder: &Path, report: &mut Report) -> Option<Config> {
     let connectors = connectors::read(file, folder, report);
     let listen = listeners::read(file, folder, report);

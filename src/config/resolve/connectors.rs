@@ -16,32 +16,35 @@ use crate::config::yaml::mask::looks_like_a_secret;
 use crate::config::yaml::report::Report;
 use crate::config::yaml::source::Span;
 
-/// A connector of the file; `value` is `None` when it could not be read.
+/// A connector of the file.
 pub struct NamedConnector<'f> {
     pub name: &'f At<String>,
+    /// The position of `company`, if set.
     pub company: Option<Span>,
+    /// `None` if the connector could not be read.
     pub value: Option<Arc<Connector>>,
 }
 
 impl NamedConnector<'_> {
-    /// The name, unless it looks like something that was pasted into the wrong line.
+    /// The name, unless it looks like a secret pasted into the wrong line.
     pub fn showable_name(&self) -> Option<&str> {
         Some(self.name.value.as_str()).filter(|name| !looks_like_a_secret(name))
     }
 }
 
+/// Builds the connectors of a file.
 pub fn read<'f>(file: &'f TopLevelKeys, folder: &Path, report: &mut Report) -> Vec<NamedConnector<'f>> {
     let entries = file.connectors.as_ref().map_or(&[][..], |connectors| &connectors.value.0);
-    let mut known = Vec::with_capacity(entries.len());
+    let mut connectors = Vec::with_capacity(entries.len());
     for (name, connector) in entries {
         let company = connector.as_ref().and_then(|connector| Some(connector.company.as_ref()?.label));
         let value = connector.as_ref().and_then(|connector| build_connector(&name.value, connector, folder, report));
-        known.push(NamedConnector { name, company, value: value.map(Arc::new) });
+        connectors.push(NamedConnector { name, company, value: value.map(Arc::new) });
     }
-    known
+    connectors
 }
 
-/// An old name and the company it means; `None` when that could not be read.
+/// An old name and the company it stands for. `None` if the company could not be read.
 fn company_name((old, new): &(At<String>, Option<CompanyRef>)) -> Option<(String, CompanyRef)> {
     Some((old.value.clone(), new.clone()?))
 }
@@ -71,7 +74,7 @@ fn build_connector(name: &str, connector: &ConnectorKeys, folder: &Path, report:
     })
 }
 
-/// `None`: they are wrong. `Some(None)`: they are turned off.
+/// `None`: the limits are invalid. `Some(None)`: they are off.
 fn limits(limits: &OrOff<LimitsKeys>) -> Option<Option<Limits>> {
     let OrOff::On(limits) = limits else { return Some(None) };
     Some(Some(Limits {

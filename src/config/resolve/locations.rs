@@ -1,4 +1,4 @@
-//! Where secrets and certificates are kept: paths are relative to the folder of the configuration file.
+//! Paths of secrets and certificates, resolved against the folder of the configuration file.
 
 use std::path::Path;
 
@@ -7,16 +7,16 @@ use crate::config::vocabulary::secret::SecretLocation;
 use crate::entra::CertificateFiles;
 use crate::secret::SecretSource;
 
-/// Where a secret is kept.
-pub fn secret_source(place: &SecretLocation, folder: &Path) -> SecretSource {
-    match place {
+/// The source of a secret.
+pub fn secret_source(location: &SecretLocation, folder: &Path) -> SecretSource {
+    match location {
         SecretLocation::Env(name, _) => SecretSource::Env(name.0.clone()),
         SecretLocation::File(path, _) => SecretSource::File(folder.join(path)),
         SecretLocation::Command(argv) => SecretSource::Command(argv.clone()),
     }
 }
 
-/// Where the files of a certificate are.
+/// The files of a certificate.
 pub fn certificate_files(files: &ClientCertificateKeys, folder: &Path) -> Option<CertificateFiles> {
     Some(CertificateFiles {
         certificate: folder.join(&files.certificate.as_ref()?.value),

@@ -8,7 +8,7 @@ use crate::config::vocabulary::outbound_proxy::OutboundProxyKey;
 use crate::config::yaml::report::Report;
 use crate::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
 
-/// What it means. `None` when something is missing or wrong.
+/// Builds the settings of an outbound proxy. `None` if a key is missing or wrong.
 pub fn outbound_proxy(
     wanted: Option<&At<OutboundProxyKey>>,
     folder: &Path,
@@ -25,11 +25,15 @@ pub fn outbound_proxy(
         }
         (None, None) => None,
         (Some(At { label, .. }), None) => {
-            report.error(*label, "there is a user name without a password", "add `password: { env: PROXY_PASSWORD }`");
+            report.error(
+                *label,
+                "this outbound proxy has a user name without a password",
+                "add `password: { env: PROXY_PASSWORD }`",
+            );
             return None;
         }
         (None, Some(At { label, .. })) => {
-            report.error(*label, "there is a password without a user name", "add `user`");
+            report.error(*label, "this outbound proxy has a password without a user name", "add `user`");
             return None;
         }
     };

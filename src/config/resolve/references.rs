@@ -1,6 +1,6 @@
-//! What the file refers to outside itself: are the secrets and certificates where it says?
+//! Checks of the variables and files that the configuration refers to.
 //!
-//! No value of the file appears in these messages: whoever pastes a secret in place of a path must not see it in a log.
+//! These messages quote no value of the file, which may be a secret pasted in place of a path.
 
 use std::env;
 use std::path::Path;
@@ -25,7 +25,7 @@ use crate::outbound::{self, EnvironmentError, ProxySelector};
 use crate::small_file;
 use crate::tls::{CertificatePart, ServerCertificate};
 
-/// Looks at every variable and file that is named. Commands are not run.
+/// Checks every variable and file that the configuration names. Does not run commands.
 pub fn check(file: &TopLevelKeys, folder: &Path, report: &mut Report) {
     for listen in file.listen.iter().flat_map(|listen| &listen.value.0) {
         if let Some(tls) = &listen.value.tls {
@@ -52,7 +52,7 @@ pub fn check(file: &TopLevelKeys, folder: &Path, report: &mut Report) {
             if let Some(path) = &token.file
                 && let Err(error) = small_file::read(&folder.join(&path.value))
             {
-                let help = "look whether whatever keeps the token fresh has written it; its path is relative to the folder of this configuration file";
+                let help = "check that the platform writes the token file; a relative path starts in the folder of this configuration file";
                 let reason = small_file::reason(&error);
                 report.error(path.span, format!("the file named here can't be read: {reason}"), help);
             }
@@ -77,7 +77,7 @@ fn check_secret(secret: &Secret, folder: &Path, report: &mut Report) {
     }
 }
 
-/// The outbound proxy of the environment, where a connector goes by it.
+/// Checks the outbound proxy in the environment variables, if a connector uses it.
 fn check_environment(file: &TopLevelKeys, report: &mut Report) {
     let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
     let mut by_environment = connectors
@@ -86,15 +86,15 @@ fn check_environment(file: &TopLevelKeys, report: &mut Report) {
         && let Err(EnvironmentError { variable, problem }) =
             ProxySelector::new(&outbound::OutboundProxy::FromEnvironment)
     {
-        let message = format!(
-            "this connector goes by the environment's outbound proxy, and {variable} names none that can be used"
+        let message = format!("this connector uses the outbound proxy in {variable}, which is invalid");
+        let help = format!(
+            "{problem}; or set `outbound_proxy` here, which takes precedence over the variable (`off`: no proxy)"
         );
-        let help = format!("{problem}; or set `outbound_proxy` here, which goes before the variable (`off`: no proxy)");
         report.error(name.span, message, help);
     }
 }
 
-/// What is kept there, if that can be seen and used.
+/// Reads a secret, and reports it if it is missing or empty. `None` also for a command, which is not run.
 fn check_secret_location(
     place: &SecretLocation,
     what: &str,
@@ -103,7 +103,7 @@ fn check_secret_location(
 ) -> Option<(Zeroizing<Vec<u8>>, Span)> {
     match place {
         SecretLocation::Env(name, span) => {
-            let help = "set it for the account bcproxy runs under, and start bcproxy again; a variable set in a terminal holds there only";
+            let help = "set the variable for the account of the bcproxy service, and restart it; a terminal keeps its variables to itself";
             match env::var_os(&name.0).map(|value| Zeroizing::new(value.into_encoded_bytes())) {
                 None => report.error(*span, "the environment variable named here is not set", help),
                 Some(value) if value.trim_ascii().is_empty() => {
@@ -117,7 +117,7 @@ fn check_secret_location(
         }
         SecretLocation::File(path, span) => {
             let help = format!(
-                "write the {what} into that file; its path is relative to the folder of this configuration file"
+                "write the {what} into that file; a relative path starts in the folder of this configuration file"
             );
             match small_file::read(&folder.join(path)) {
                 Err(error) => {
@@ -129,7 +129,7 @@ fn check_secret_location(
                 }
                 Ok(value) if value.trim_ascii().is_empty() => report.error(*span, "the file named here is empty", help),
                 Ok(value) if small_file::text(&value).is_none() => {
-                    report.error(*span, "the file named here is not plain text (UTF-8)", help);
+                    report.error(*span, "the file named here is not UTF-8 text", help);
                 }
                 Ok(value) => return Some((value, *span)),
             }
@@ -139,28 +139,28 @@ fn check_secret_location(
     None
 }
 
-/// The ID of a secret is shown for ever, its value only once.
+/// Warns of a Secret ID in place of a value. Entra always shows the ID, but the value only once.
 fn warn_of_id(value: &[u8], span: Span, report: &mut Report) {
     if Uuid::try_parse_ascii(value.trim_ascii()).is_ok() {
         report.warning(
             span,
-            "what is kept there has the form of a Secret ID",
-            "Entra wants the secret's Value, which it shows only when the secret is made; if it is lost, make a new one",
+            "this secret has the form of a Secret ID",
+            "use the secret's Value, which Entra shows only once; if it is lost, create a new secret",
         );
     }
 }
 
 fn warn_of_end(last_day: time::Date, span: Span, report: &mut Report) {
     if let Some(expiry) = CredentialExpiry::soon(last_day, OffsetDateTime::now_utc().date()) {
-        report.warning(span, expiry.to_string(), "until then everything works");
+        report.warning(span, expiry.to_string(), "replace it before that day; until then it works");
     }
 }
 
-/// Whether a certificate and its key belong together and can be used now.
+/// Checks that a certificate and its key belong together and are valid now.
 fn check_pair(files: &ClientCertificateKeys, folder: &Path, report: &mut Report) {
     let (Some(certificate), Some(paths)) = (&files.certificate, certificate_files(files, folder)) else { return };
     let key_span = files.private_key.as_ref().map_or(certificate.span, |key| key.span);
-    let help = "it must be a file in PEM form; its path is relative to the folder of this configuration file";
+    let help = "name a file in PEM form; a relative path starts in the folder of this configuration file";
     let mut contents = |path: &Path, span: Span| {
         let content = small_file::read(path);
         content.map_err(|error| {
@@ -178,7 +178,7 @@ fn check_pair(files: &ClientCertificateKeys, folder: &Path, report: &mut Report)
                 report.warning(
                     certificate.span,
                     format!("the file named here {}", error.problem),
-                    "no token can be had with it",
+                    "renew the certificate: Entra issues no token for this one",
                 );
             } else {
                 warn_of_end(pair.last_day(), certificate.span, report);
@@ -201,21 +201,22 @@ fn check_identity(tls: &ListenerTlsKeys, folder: &Path, report: &mut Report) {
     };
     let left = identity.expires - OffsetDateTime::now_utc();
     let day = identity.expires.date();
-    let help = "renew it and start bcproxy again; one that `bcproxy certificate` made is renewed by the same command with --renew";
+    let help =
+        "renew it and restart bcproxy; `bcproxy certificate --renew` renews a certificate of `bcproxy certificate`";
     if left.is_negative() {
-        report.warning(certificate.span, format!("this certificate has expired on {day}: programs refuse it"), help);
+        report.warning(certificate.span, format!("this certificate has expired on {day}: clients reject it"), help);
     } else if left < EXPIRES_SOON {
         report.warning(
             certificate.span,
-            format!("this certificate expires on {day}: programs will refuse it then"),
+            format!("this certificate expires on {day}: clients will reject it then"),
             help,
         );
     }
 }
 
 fn check_certificates(path: &Path, span: Span, report: &mut Report) {
-    let help = "it must hold certificates in PEM form (-----BEGIN CERTIFICATE-----); \
-                its path is relative to the folder of this configuration file";
+    let help = "name a file with certificates in PEM form (-----BEGIN CERTIFICATE-----); \
+                a relative path starts in the folder of this configuration file";
     let count = match small_file::read(path) {
         Err(error) => {
             return report.error(
@@ -227,11 +228,11 @@ fn check_certificates(path: &Path, span: Span, report: &mut Report) {
         Ok(bytes) => CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>().map(|all| all.len()),
     };
     match count {
-        Err(_) => report.error(span, "the file named here holds a damaged certificate", help),
-        Ok(0) => report.error(span, "the file named here holds no certificate", help),
+        Err(_) => report.error(span, "the file named here contains a damaged certificate", help),
+        Ok(0) => report.error(span, "the file named here contains no certificate", help),
         Ok(_) => {}
     }
 }
 
-/// Time enough to have a new certificate signed.
+/// The remaining validity from which the check warns: enough time to get a new certificate.
 const EXPIRES_SOON: Duration = Duration::days(30);

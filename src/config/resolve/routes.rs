@@ -1,4 +1,4 @@
-//! The routes, written and default.
+//! The routes, whether written or default.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,10 +20,11 @@ use crate::config::yaml::report::Report;
 use crate::config::yaml::source::Span;
 use crate::config::yaml::spelling::closest_match;
 
-/// What a single connector gets without `routes`.
+/// The routes of a single connector without `routes`.
 const DEFAULT_ROUTES: [(&str, &str); 5] =
     [("/api", "api/v2.0"), ("/odata", "odata"), ("/soap", "soap"), ("/nav", "nav"), ("/", "nav")];
 
+/// Builds the routes of a file.
 pub fn read(
     routes: &[At<RouteKeys>],
     connectors: &[NamedConnector<'_>],
@@ -42,8 +43,8 @@ pub fn read(
             let line = report.line(first);
             report.error(
                 path.span,
-                format!("a route with this path is already there, in line {line}"),
-                "give one of the two another path (a slash at the end makes no difference)",
+                format!("a route in line {line} already has this path"),
+                "give one of the two another path; a trailing slash makes no difference",
             );
         }
         if let (Some(to), Some(company)) = (&route.to, &route.company)
@@ -51,7 +52,7 @@ pub fn read(
         {
             report.error(
                 company.label,
-                "a route to `environment` is not confined to a company",
+                "a route to `environment` can't have a company: it is not confined to one",
                 "remove `company`, or choose another `to`: api/v2.0, odata, soap or nav",
             );
         }
@@ -74,10 +75,10 @@ fn connector_of<'k>(
             return only.value.as_ref();
         }
         if connectors.len() > 1 {
-            let help = format!("there are several: add `connector:` with one of {}", some_names());
+            let help = format!("add `connector:` with one of {}", some_names());
             report.error(
                 route.path.as_ref().map_or(span, |path| path.label),
-                "this route does not say its connector",
+                "this route names no connector, and the file has several",
                 help,
             );
         }
@@ -87,9 +88,9 @@ fn connector_of<'k>(
     if found.is_none() && !connectors.is_empty() {
         let help = match closest_match(&wanted.value.0, names()) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("the connectors of this file are named below `connectors`: {}", some_names()),
+            None => format!("use a name below `connectors`: {}", some_names()),
         };
-        report.error(wanted.span, "there is no connector of this name", help);
+        report.error(wanted.span, "no connector has this name", help);
     }
     found.and_then(|known| known.value.as_ref())
 }
@@ -139,6 +140,7 @@ fn allow_from(networks: Option<&At<Vec<At<IpNet>>>>) -> AllowFrom {
     AllowFrom::new(networks).unwrap_or_else(AllowFrom::loopback)
 }
 
+/// Builds the default routes of a single connector.
 pub fn defaults(
     file: &TopLevelKeys,
     connectors: &[NamedConnector<'_>],
@@ -149,9 +151,9 @@ pub fn defaults(
         if let (Some(first), Some(place)) = (connectors.first(), &file.connectors) {
             report.error(
                 place.label,
-                "with several connectors, `routes` must say which path leads to which",
+                "with several connectors, `routes` is required",
                 format!(
-                    "add for each: routes: [ {{ path: /{0}, connector: {0}, to: nav }}, … ], or one below the other with `- `",
+                    "add a route for each connector: routes: [ {{ path: /{0}, connector: {0}, to: nav }}, … ]",
                     first.showable_name().unwrap_or("NAME")
                 ),
             );

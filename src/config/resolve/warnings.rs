@@ -1,4 +1,4 @@
-//! What is allowed but of no use.
+//! Warnings about keys that are valid but probably a mistake.
 
 use hyper::Method;
 
@@ -23,25 +23,26 @@ pub fn unused(file: &TopLevelKeys, connectors: &[NamedConnector<'_>], report: &m
     national_clouds(file, report);
 }
 
-/// Says where a cache is of no use.
+/// Warns of caches on routes that have little or nothing to cache.
 fn unused_cache(route: &RouteKeys, report: &mut Report) {
     let Some(cache) = &route.cache else { return };
     let (surface, methods) = (route.to.as_ref().map(|to| &to.value), route.methods.as_ref());
     if surface == Some(&Surface::Soap) {
         report.warning(
             cache.label,
-            "this keeps descriptions of services (WSDL) only: SOAP calls are sent with POST, and each of them goes to Business Central",
-            "remove it, unless programs read the descriptions time and again",
+            "on a SOAP route, this caches only service descriptions (WSDL): SOAP requests use POST and are never cached",
+            "remove `cache`, unless clients read the descriptions repeatedly",
         );
     } else if methods.is_some_and(|list| list.value.iter().all(|method| method.value != Method::GET)) {
         report.warning(
             cache.label,
-            "this is of no use: only answers to GET are kept, and `methods` of this route does not have it",
-            "remove it, or add GET to `methods`",
+            "this has no effect: only responses to GET are cached, and `methods` of this route lacks GET",
+            "remove `cache`, or add GET to `methods`",
         );
     }
 }
 
+/// Warns of a company that no route of its connector uses.
 fn unused_companies(file: &TopLevelKeys, connectors: &[NamedConnector<'_>], report: &mut Report) {
     let Some(routes) = &file.routes else { return };
     let uses = |route: &RouteKeys, connector: &NamedConnector<'_>| match &route.connector {
@@ -60,14 +61,14 @@ fn unused_companies(file: &TopLevelKeys, connectors: &[NamedConnector<'_>], repo
         {
             report.warning(
                 company,
-                "this company is not used: all routes of the connector lead to `environment`, which is not confined to one",
-                "remove it, or choose another `to`: api/v2.0, odata, soap or nav",
+                "this company is not used: all routes of the connector lead to `environment`",
+                "remove `company`, or choose another `to`: api/v2.0, odata, soap or nav",
             );
         }
     }
 }
 
-/// Where Business Central is in the national clouds is not known to us.
+/// Warns if a national cloud is used with the public address of Business Central: the address in that cloud is unknown.
 fn national_clouds(file: &TopLevelKeys, report: &mut Report) {
     let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
     for connector in connectors.filter_map(|(_, connector)| connector.as_ref()) {
@@ -77,8 +78,8 @@ fn national_clouds(file: &TopLevelKeys, report: &mut Report) {
         {
             report.warning(
                 cloud.span,
-                "this sets only where tokens are issued: Business Central is still asked in the public cloud",
-                "set `base_url` and `scope` to what your Business Central in this cloud has",
+                "this selects only where tokens are issued: requests still go to Business Central in the public cloud",
+                "set `base_url` and `scope` to the values of Business Central in this cloud",
             );
         }
     }

@@ -5,8 +5,7 @@ use super::read::{At, read_at, text_at, unique_entries, wrong_kind};
 use crate::config::yaml::node::{Node, Value};
 use crate::config::yaml::report::Report;
 
-/// A list with at least one item. It reads as empty only after a mistake was reported, so an absent list can be told
-/// from a wrong one.
+/// A list with at least one item. An invalid list is reported and reads as empty, to distinguish it from an absent one.
 impl<T: Shape> Shape for Vec<At<T>> {
     fn form() -> Form {
         Form::List { item: Box::new(T::form()), or_one: false }
@@ -48,7 +47,7 @@ impl<T: Shape> Shape for OneOrMore<T> {
     }
 }
 
-/// A mapping from names chosen by the administrator, in the order of the file. An item is `None` when it could not be
+/// A mapping whose names the administrator chooses, in the order of the file. An item is `None` if it could not be
 /// read.
 #[derive(Debug)]
 pub struct Named<T>(pub Vec<(At<String>, Option<T>)>);
@@ -61,7 +60,11 @@ impl<T: Shape> Shape for Named<T> {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         let entries = unique_entries(node, report)?;
         if entries.is_empty() {
-            report.error(node.label, "there is none here; at least one is needed", "add one below this key");
+            report.error(
+                node.label,
+                "this mapping is empty; at least one entry is needed",
+                "add an entry below this key",
+            );
         }
         let mut named = Vec::with_capacity(entries.len());
         for (key, value) in entries {
@@ -79,8 +82,8 @@ fn name_at(key: &Node, report: &mut Report) -> Option<String> {
     if !is_name {
         report.error(
             key.span,
-            "this can't be a name",
-            "a name has 1 to 64 characters, none of them a control character",
+            "this is not a valid name",
+            "write 1 to 64 characters, none of them a control character",
         );
     }
     is_name.then(|| name.to_owned())
@@ -105,7 +108,7 @@ impl<T: Shape> Shape for OrOff<T> {
                 report.mask(node.span);
                 report.error(
                     node.span,
-                    "expected `off` or a mapping (`key: value` lines), found another text",
+                    "expected `off` or a mapping (`key: value` lines), found other text",
                     with_keys::<T>(),
                 );
                 None
@@ -115,7 +118,7 @@ impl<T: Shape> Shape for OrOff<T> {
     }
 }
 
-/// What to write where neither `off` nor a mapping stands.
+/// The help for a value that is neither `off` nor a mapping.
 fn with_keys<T: Shape>() -> String {
     let Form::Mapping(mapping) = T::form() else { return "write `off` to turn it off".to_owned() };
     let shown = |field: &Field| match field.presence {
@@ -123,5 +126,5 @@ fn with_keys<T: Shape>() -> String {
         Presence::Required | Presence::Unless(_) | Presence::Optional => format!("{}: …", field.key),
     };
     let keys: Vec<String> = mapping.fields.iter().map(shown).collect();
-    format!("write `off` to turn it off, or what it has keys for: {{ {} }}", keys.join(", "))
+    format!("write `off` to turn it off, or its keys: {{ {} }}", keys.join(", "))
 }

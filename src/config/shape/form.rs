@@ -1,23 +1,23 @@
-//! What may stand at a place of the file: the form of each type of the vocabulary.
+//! The form of each type of the vocabulary: which values it accepts.
 
 use serde_json::Value as Json;
 
 use crate::config::yaml::node::Node;
 use crate::config::yaml::report::Report;
 
-/// A type that can be read from a place of the file, and tells what may stand there.
+/// A type that can be read from the file and describes the values it accepts.
 pub trait Shape: Sized {
-    /// What may stand here, for the schema and the reference.
+    /// The values it accepts, for the schema and the reference.
     fn form() -> Form;
 
-    /// Reads a value. Every mistake in it is reported; `None` when nothing can be made of it.
+    /// Reads a value and reports every mistake in it. `None` if the value cannot be used at all.
     fn read(node: &Node, report: &mut Report) -> Option<Self>;
 }
 
-/// What may stand at a place of the file.
+/// The values that a key accepts.
 #[derive(Debug, Clone)]
 pub enum Form {
-    /// A text of this kind; the JSON Schema of its form.
+    /// Text: what it is called in messages, and its JSON Schema.
     Text {
         what: &'static str,
         schema: Json,
@@ -25,19 +25,19 @@ pub enum Form {
     /// One of these words.
     Choice(Vec<&'static str>),
     Mapping(Mapping),
-    /// A mapping from names chosen by the administrator.
+    /// A mapping whose names the administrator chooses.
     Named {
         name: &'static str,
         item: Box<Form>,
     },
-    /// A list with at least one item; `or_one`: a single item needs no list.
+    /// A list with at least one item. `or_one`: a single item needs no list.
     List {
         item: Box<Form>,
         or_one: bool,
     },
-    /// The word `off`, or this.
+    /// The word `off`, or this form.
     OrOff(Box<Form>),
-    /// A text, or a mapping that says more.
+    /// Text, or a mapping with more keys.
     Short {
         text: Box<Form>,
         full: Box<Form>,
@@ -47,11 +47,11 @@ pub enum Form {
 /// A mapping with known keys.
 #[derive(Debug, Clone)]
 pub struct Mapping {
-    /// What it describes: "connector".
+    /// What messages call it, such as "connector".
     pub title: &'static str,
     pub doc: &'static str,
     pub fields: Vec<Field>,
-    /// The keys of which exactly one is written; empty where there is no such choice.
+    /// The keys of which exactly one must be set. Empty if there is no such choice.
     pub one_of: &'static [&'static str],
 }
 
@@ -64,19 +64,19 @@ pub struct Field {
     pub form: Form,
 }
 
-/// Whether a key must be written.
+/// Whether a key must be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     Required,
-    /// Required, unless this other key is there.
+    /// Required unless this other key is set.
     Unless(&'static str),
     Optional,
-    /// What is read instead, as it would be written.
+    /// The value of an absent key, as it would be written in the file.
     Default(&'static str),
 }
 
 impl Form {
-    /// The form of one item, where lists, names and `off` are left aside.
+    /// The form inside lists, named entries and `off`.
     pub fn inner(&self) -> &Self {
         match self {
             Self::Named { item, .. } | Self::List { item, .. } | Self::OrOff(item) | Self::Short { full: item, .. } => {

@@ -14,7 +14,7 @@ use crate::config::yaml::source::{Source, Span};
 use crate::config::yaml::spelling::closest_match;
 
 /// Declares a mapping: a struct whose fields are the keys, its documentation and its reader. `one of […]` names
-/// optional keys of which exactly one must be there.
+/// optional keys of which exactly one must be set.
 ///
 /// A field is `None` when it is absent and has no default, or when it could not be read.
 macro_rules! mapping {
@@ -50,7 +50,7 @@ macro_rules! mapping {
 }
 pub(in crate::config) use mapping;
 
-/// The entries of a mapping whose keys are known.
+/// The entries of a mapping with known keys.
 pub struct Entries<'n> {
     node: &'n Node,
     title: &'static str,
@@ -58,7 +58,7 @@ pub struct Entries<'n> {
 }
 
 impl<'n> Entries<'n> {
-    /// Sorts the entries, and reports unknown keys and those written twice.
+    /// Indexes the entries, and reports unknown and repeated keys.
     pub fn of(node: &'n Node, title: &'static str, keys: &[&'static str], report: &mut Report) -> Option<Self> {
         let mut values = HashMap::new();
         for (key, value) in unique_entries(node, report)? {
@@ -72,7 +72,7 @@ impl<'n> Entries<'n> {
         Some(Self { node, title, values })
     }
 
-    /// Reports where not exactly one of these keys is written.
+    /// Reports an error unless exactly one of these keys is set.
     pub fn check_choice(&self, keys: &[&'static str], report: &mut Report) {
         let listed = |keys: &[&'static str]| keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
         let mut written: Vec<&Node> = keys.iter().filter_map(|key| self.values.get(key).copied()).collect();
@@ -82,22 +82,22 @@ impl<'n> Entries<'n> {
             [] => report.error(
                 self.node.label,
                 format!("this {} has none of {}", self.title, listed(keys)),
-                format!("add one of them; most have {SECRET_FORM}"),
+                format!("add one of them, usually {SECRET_FORM}"),
             ),
             [first, others @ ..] => {
                 let line = report.line(first.label);
                 for other in others {
                     report.error(
                         other.label,
-                        format!("only one of {} is possible, and there is one already, in line {line}", listed(keys)),
-                        "keep the one that is meant",
+                        format!("only one of {} is possible, and line {line} already has one", listed(keys)),
+                        "keep one of them",
                     );
                 }
             }
         }
     }
 
-    /// Reads the value of one key; its documentation helps when it is missing.
+    /// Reads the value of one key. Its documentation is the help for a missing key.
     pub fn read<T: Shape>(
         &self,
         key: &'static str,
@@ -124,7 +124,7 @@ impl<'n> Entries<'n> {
     }
 }
 
-/// Reads a default as if it had been written in the file.
+/// Reads a default as if it were written in the file.
 fn default<T: Shape>(text: &str, label: Span) -> Option<At<T>> {
     let tree = node::parse(text).ok()?;
     let mut aside = Report::new(Source::new("".as_ref(), text), &tree);
@@ -133,7 +133,7 @@ fn default<T: Shape>(text: &str, label: Span) -> Option<At<T>> {
 }
 
 fn unknown_key(key: &Node, value: &Node, title: &str, keys: &[&'static str], report: &mut Report) {
-    // It may be a misspelt secret.
+    // The key may be that of a secret, misspelled.
     report.mask(value.span);
     let name = key.text().unwrap_or_default();
     let is_showable = mask::is_showable_key(name);
@@ -142,15 +142,15 @@ fn unknown_key(key: &Node, value: &Node, title: &str, keys: &[&'static str], rep
         report.mask(key.span);
     }
     let help = match closest_match(name, keys.iter().copied()) {
-        Some("client_secret") => format!("did you mean `client_secret`? Its form is {SECRET_FORM}"),
+        Some("client_secret") => format!("did you mean `client_secret`? Write {SECRET_FORM}"),
         Some(meant) => format!("did you mean `{meant}`?"),
-        None if mask::is_key_of_secrets(name) => {
-            format!("a secret is never written in this file; a connector says where it is kept: {SECRET_FORM}")
+        None if mask::names_a_secret(name) => {
+            format!("never write a secret in this file; a connector names where it is stored: {SECRET_FORM}")
         }
         None => format!("this {title} may have: {}", keys.join(", ")),
     };
     report.error(key.span, shown, help);
 }
 
-/// The right form of a secret, for messages.
+/// The correct form of a secret, for messages.
 pub const SECRET_FORM: &str = "client_secret: { env: BC_CLIENT_SECRET }";

@@ -1,4 +1,4 @@
-//! Reading of single nodes, and the reports of what is wrong with them.
+//! Reading single nodes, and reporting those of the wrong kind.
 
 use std::collections::HashMap;
 
@@ -7,21 +7,21 @@ use crate::config::yaml::node::{Node, Value};
 use crate::config::yaml::report::Report;
 use crate::config::yaml::source::Span;
 
-/// A value and where it was written.
+/// A value and its position.
 #[derive(Debug, Clone)]
 pub struct At<T> {
     pub value: T,
     pub span: Span,
-    /// The key it was written for; itself in a list.
+    /// The key of the value. In a list, the value itself.
     pub label: Span,
 }
 
-/// Reads a value together with its place.
+/// Reads a value together with its position.
 pub fn read_at<T: Shape>(node: &Node, report: &mut Report) -> Option<At<T>> {
     T::read(node, report).map(|value| At { value, span: node.span, label: node.label })
 }
 
-/// The entries of a mapping, without those whose key was there before.
+/// The entries of a mapping without repeated keys, which are reported.
 pub fn unique_entries<'n>(node: &'n Node, report: &mut Report) -> Option<Vec<&'n (Node, Node)>> {
     let Value::Mapping(entries) = &node.value else {
         wrong_kind(node, "a mapping (`key: value` lines)", report);
@@ -37,7 +37,7 @@ pub fn unique_entries<'n>(node: &'n Node, report: &mut Report) -> Option<Vec<&'n
         match key.text().and_then(|text| seen.insert(text, key.span)) {
             Some(first) => {
                 let line = report.line(first);
-                report.error(key.span, format!("this key is already there, in line {line}"), "keep one of the two");
+                report.error(key.span, format!("this key is already set in line {line}"), "keep one of the two");
                 report.mask(value.span);
             }
             None => unique.push(entry),
@@ -46,34 +46,34 @@ pub fn unique_entries<'n>(node: &'n Node, report: &mut Report) -> Option<Vec<&'n
     Some(unique)
 }
 
-/// Reports that something else was expected.
+/// Reports a node of another kind than expected.
 pub fn wrong_kind(node: &Node, expected: &str, report: &mut Report) {
     let found = match &node.value {
         Value::Alias => return,
         Value::Empty => {
             let cut = report.comment_cut_from(node).is_some();
             let help = if cut {
-                "a text that begins with `#` must be put in quotes: \"#…\""
+                "put text that begins with `#` in quotes: \"#…\""
             } else {
-                "write the value behind the key, or put a `#` before the key to leave it out"
+                "write the value after the key, or put a `#` before the key to leave it out"
             };
-            report.error(node.label, format!("there is no value here; expected {expected}"), help);
+            report.error(node.label, format!("this key has no value; expected {expected}"), help);
             return;
         }
         Value::Scalar { .. } => "a text",
         Value::List(_) => "a list",
         Value::Mapping(_) => "a mapping",
     };
-    // What stands where it does not belong may be anything.
+    // An unexpected value may be a secret.
     report.mask(node.span);
     report.error(
         node.span,
         format!("expected {expected}, found {found}"),
-        "compare it with the example in the configuration reference; most often the indentation is off",
+        "check the indentation, and compare it with the configuration reference",
     );
 }
 
-/// The text at a place; anything else is reported.
+/// The text of a node. Any other kind is reported.
 pub fn text_at<'n>(node: &'n Node, what: &str, report: &mut Report) -> Option<&'n str> {
     let text = node.text();
     if text.is_none() {

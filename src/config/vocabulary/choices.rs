@@ -1,4 +1,4 @@
-//! Each type that is written as one of some words.
+//! Types that are written as one of a few words.
 
 use hyper::Method;
 
@@ -14,7 +14,7 @@ use crate::entra::Cloud;
 #[derive(Debug, Clone, Copy)]
 pub struct AnyVersion;
 
-/// Reads one of some words.
+/// Reads one of a few words.
 fn choice<T>(node: &Node, report: &mut Report, choices: impl Fn() -> Vec<(&'static str, T)>) -> Option<T> {
     let words: Vec<&str> = choices().iter().map(|(word, _)| *word).collect();
     let text = text_at(node, &format!("one of {}", words.join(", ")), report)?;
@@ -22,14 +22,14 @@ fn choice<T>(node: &Node, report: &mut Report, choices: impl Fn() -> Vec<(&'stat
     if found.is_none() {
         let help = match closest_match(text, words.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => "write one of these words, in capitals or small letters as shown".to_owned(),
+            None => "write one of these words, with upper and lower case as shown".to_owned(),
         };
         report.error(node.span, format!("expected one of {}", words.join(", ")), help);
     }
     found
 }
 
-/// Declares types that are written as one of some words.
+/// Declares types that are written as one of a few words.
 macro_rules! choices {
     ($($type:ty: [$($word:literal => $value:expr),+];)+) => {
         $(impl Shape for $type {
@@ -53,7 +53,7 @@ choices! {
     tracing::Level: ["error" => Self::ERROR, "warn" => Self::WARN, "info" => Self::INFO, "debug" => Self::DEBUG, "trace" => Self::TRACE];
 }
 
-/// The methods of Business Central; MERGE is OData's old name for PATCH.
+/// The methods that Business Central supports. MERGE is OData's old name for PATCH.
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MERGE"];
 
 impl Shape for Method {

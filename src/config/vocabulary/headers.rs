@@ -33,32 +33,32 @@ mapping! {
     }
 }
 
-/// The name of a header an administrator may change.
+/// The name of a header that a route may change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeableHeader(pub HeaderName);
 
-/// The headers to write, in the order of the file.
+/// The headers to set, in the order of the file.
 #[derive(Debug)]
 pub struct HeadersToSet(pub Vec<(HeaderName, HeaderValue)>);
 
-/// Why a text is no [`ChangeableHeader`].
+/// Why a route cannot change a header. The message says what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderNameError {
-    #[error("a header's name has letters, digits and `-`, such as Accept-Language")]
+    #[error("write a header name of letters, digits and `-`, such as Accept-Language")]
     NotAName,
-    #[error("bcproxy frames and codes bodies itself; leave this header out")]
+    #[error("remove this header: bcproxy frames and compresses bodies itself")]
     Framing,
-    #[error("this header belongs to one connection only and is not passed on; leave it out")]
+    #[error("remove this header: it applies to one connection only and is never forwarded")]
     HopByHop,
-    #[error("the host is that of `base_url`; change it at the connector")]
+    #[error("set `base_url` at the connector instead: it determines the host")]
     Host,
-    #[error("bcproxy signs in by itself with the connector's application; leave this header out")]
+    #[error("remove this header: bcproxy signs in with the connector's application")]
     Authentication,
-    #[error("cookies are not passed on in either direction; leave this header out")]
+    #[error("remove this header: cookies are not forwarded in either direction")]
     Cookie,
-    #[error("this header could lead out of the route's company; set `company` at the connector or route")]
+    #[error("set `company` at the connector or route instead: this header could select another company")]
     Company,
-    #[error("this header could get around the route's `methods`; leave it out")]
+    #[error("remove this header: it could bypass the route's `methods`")]
     Method,
 }
 
@@ -67,7 +67,7 @@ impl FromStr for ChangeableHeader {
 
     fn from_str(text: &str) -> Result<Self, HeaderNameError> {
         let name: HeaderName = text.parse().map_err(|_| HeaderNameError::NotAName)?;
-        let refused = match name.as_str() {
+        let error = match name.as_str() {
             "content-length" | "content-encoding" | "content-range" | "transfer-encoding" | "accept-encoding"
             | "accept-ranges" | "range" | "expect" => HeaderNameError::Framing,
             "connection" | "keep-alive" | "te" | "trailer" | "upgrade" | "http2-settings" => HeaderNameError::HopByHop,
@@ -79,7 +79,7 @@ impl FromStr for ChangeableHeader {
             "method" | "x-http-method" | "x-http-method-override" | "x-method-override" => HeaderNameError::Method,
             _ => return Ok(Self(name)),
         };
-        Err(refused)
+        Err(error)
     }
 }
 
@@ -93,12 +93,12 @@ impl Shape for HeadersToSet {
         let mut headers = Vec::new();
         for (key, value) in unique_entries(node, report)? {
             let Some(ChangeableHeader(name)) = ChangeableHeader::read(key, report) else {
-                // What was meant for a header that signs in is a secret.
+                // The value of an authentication header is a secret.
                 report.mask(value.span);
                 continue;
             };
             if !seen.insert(name.clone()) {
-                report.error(key.span, "this header is already there in other letters", "keep one of the two");
+                report.error(key.span, "this header is already set with different letter case", "keep one of the two");
             }
             headers.extend(HeaderValue::read(value, report).map(|value| (name, value)));
         }
@@ -113,11 +113,11 @@ impl Shape for HeaderValue {
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         let text = text_at(node, "a header's value", report)?;
-        // Bytes beyond ASCII have no meaning in a header that both sides agree on.
+        // The two sides may decode bytes beyond ASCII differently.
         let value = Self::from_str(text).ok().filter(|_| text.is_ascii());
         if value.is_none() {
             report.mask(node.span);
-            report.error(node.span, "this is not a header's value", "write it in one line of plain ASCII characters");
+            report.error(node.span, "this is not a header's value", "write the value in one line of ASCII characters");
         }
         value
     }

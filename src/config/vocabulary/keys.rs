@@ -1,9 +1,9 @@
-//! The names of all keys.
+//! All keys of the vocabulary.
 
 use super::top_level::TopLevelKeys;
 use crate::config::shape::form::{Form, Shape};
 
-/// Every key of the vocabulary, once.
+/// Every key of the vocabulary, sorted and without duplicates.
 pub fn all_keys() -> Vec<&'static str> {
     fn collect(form: &Form, keys: &mut Vec<&'static str>) {
         if let Form::Mapping(mapping) = form.inner() {

@@ -32,7 +32,7 @@ mapping! {
     }
 }
 
-/// One address where programs come in.
+/// An address that clients connect to, in its short or its full form.
 #[derive(Debug)]
 pub struct ListenerEntry {
     pub address: At<SocketAddr>,

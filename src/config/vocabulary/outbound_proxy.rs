@@ -1,4 +1,4 @@
-//! What a connector says about the outbound proxy.
+//! The keys of an outbound proxy.
 
 use std::net::IpAddr;
 
@@ -33,7 +33,7 @@ mapping! {
     }
 }
 
-/// The word `off`, an address, or an address and more.
+/// The word `off`, an address, or a mapping with an address and more.
 #[derive(Debug)]
 pub enum OutboundProxyKey {
     Off,
@@ -72,7 +72,7 @@ impl Shape for ProxyAddress {
         let address = text.parse();
         address
             .map_err(|reason: ProxyAddressError| {
-                // It may hold a password.
+                // The address may hold a password.
                 report.mask(node.span);
                 report.error(node.span, "this is not an address of the form http://host:port", reason.to_string());
             })
@@ -80,8 +80,8 @@ impl Shape for ProxyAddress {
     }
 }
 
-/// Where the password is kept; `None` only after a mistake in it was reported, so that an absent one can be told from a
-/// wrong one.
+/// Where the password is stored. `None` for an invalid location, which is reported, to distinguish it from an absent
+/// one.
 #[derive(Debug)]
 pub struct PasswordKey(pub Option<SecretLocation>);
 
@@ -96,7 +96,7 @@ impl Shape for PasswordKey {
     }
 }
 
-/// A host, a domain, an address, a network, or `*` for everything.
+/// A host, a domain, an address, a network, or `*` for all of them.
 #[derive(Debug)]
 pub struct Exception(pub String);
 

@@ -1,4 +1,4 @@
-//! Each type that is written as one word or phrase.
+//! Types that are written as a single text.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -24,47 +24,48 @@ use crate::config::yaml::report::Report;
 use crate::entra::{ClientId, TenantId};
 use crate::outbound::HttpsUrl;
 
-/// Any text that is not empty, such as an argument of a command.
+/// Text that is not empty, such as an argument of a command.
 #[derive(Debug, Clone)]
 pub struct Text(pub String);
 
-/// The name of a connector, as a route refers to it.
+/// The name of a connector in a route.
 #[derive(Debug, Clone)]
 pub struct ConnectorName(pub String);
 
-/// The name of an environment variable: letters, digits and underscores, not beginning with a digit.
+/// The name of an environment variable: letters, digits and underscores, without a digit first.
 #[derive(Debug, Clone)]
 pub struct VariableName(pub String);
 
-/// What a token is for: one resource, ending in `/.default`.
+/// The scope of a token request: one resource, ending in `/.default`.
 #[derive(Debug, Clone)]
 pub struct Scope(pub String);
 
-/// Why a text is none of the leaf types of this file.
+/// Why text is not of one of these types. The message says how to write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ScalarError {
-    #[error("write something between the quotation marks, or remove the key")]
+    #[error("write a value between the quotation marks, or remove the key")]
     Empty,
-    #[error("write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080; names are not looked up")]
+    #[error("write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080; a host name is not possible")]
     Address,
     #[error("write a network such as 10.0.0.0/8 or fd00::/8, or a single address such as 192.168.1.20")]
     Network,
     #[error(
         "name the variable that holds the secret, such as BC_CLIENT_SECRET (letters, digits and underscores); \
-         the secret itself is never written in this file"
+         never write the secret itself in this file"
     )]
     Variable,
     #[error("write a day as year, month and day, such as 2027-05-01")]
     Day,
     #[error(
-        "write a host such as gateway.contoso.local, a domain such as contoso.local, or a network such as 10.0.0.0/8; no http://, no port"
+        "write a host such as gateway.contoso.local, a domain such as contoso.local, or a network such as 10.0.0.0/8; \
+         no http://, no port"
     )]
     Exception,
-    #[error("write one resource with /.default behind it, such as https://api.businesscentral.dynamics.com/.default")]
+    #[error("write one resource followed by /.default, such as https://api.businesscentral.dynamics.com/.default")]
     Scope,
 }
 
-/// Reads a leaf; `what` completes "this is not …".
+/// Reads text. `what` completes the message "this is not …".
 fn scalar<T, E: Display>(
     node: &Node,
     report: &mut Report,
@@ -81,7 +82,8 @@ fn scalar<T, E: Display>(
     }
 }
 
-/// Declares leaf types: what they are called, how they are read, and the JSON Schema beside `"type": "string"`.
+/// Declares types that are written as text: what they are called in messages, how they are parsed, and their JSON
+/// Schema in addition to `"type": "string"`.
 macro_rules! scalars {
     ($($type:ty: $what:literal, $parse:expr, $schema:tt;)+) => {
         $(impl Shape for $type {
@@ -105,7 +107,7 @@ scalars! {
     IpNet: "a network", network, { "examples": ["10.0.0.0/8", "192.168.1.20"] };
     time::Date: "a day", day, { "format": "date", "examples": ["2027-05-01"] };
     Duration: "a duration", duration::parse, { "pattern": (duration::PATTERN), "examples": ["10s", "1h30m"] };
-    Count: "a number", str::parse::<Count>, { "type": ["integer", "string"], "minimum": 1, "maximum": (Count::LARGEST) };
+    Count: "a number", str::parse::<Count>, { "type": ["integer", "string"], "minimum": 1, "maximum": (Count::MAX) };
     Rate: "a number of requests in a time", str::parse::<Rate>,
         { "pattern": "^[0-9]+ +per +([0-9]+(ms|s|m|h))+$", "examples": ["6000 per 5m"] };
     TenantId: "a directory (tenant) ID", str::parse::<TenantId>, { "examples": ["contoso.onmicrosoft.com"] };
@@ -158,7 +160,7 @@ impl Shape for EnvironmentName {
     }
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        warn_of_cut_name(node, report);
+        warn_of_truncated_name(node, report);
         scalar(node, report, "the name of an environment", str::parse)
     }
 }
@@ -172,20 +174,20 @@ impl Shape for CompanyRef {
     }
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        warn_of_cut_name(node, report);
+        warn_of_truncated_name(node, report);
         scalar(node, report, "the name or id of a company", str::parse)
     }
 }
 
-/// `company: CRONUS #1` is `CRONUS` for YAML: most likely not for its author.
-fn warn_of_cut_name(node: &Node, report: &mut Report) {
+/// YAML reads `company: CRONUS #1` as `CRONUS`, which its author probably did not intend.
+fn warn_of_truncated_name(node: &Node, report: &mut Report) {
     if node.text().is_some()
         && let Some(comment) = report.comment_cut_from(node)
     {
         report.warning(
             comment,
-            "the name ends before this `#`: in YAML it begins a comment",
-            "if it belongs to the name, put the whole name in quotes: \"… #…\"; if not, put a space behind the `#`",
+            "the name ends before this `#`, which starts a comment in YAML",
+            "put the whole name in quotes if the `#` is part of it: \"… #…\"; otherwise add a space after the `#`",
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Where a secret is kept.
+//! Where a secret is stored.
 
 use std::path::PathBuf;
 
@@ -26,14 +26,14 @@ mapping! {
     }
 }
 
-/// Where a secret is kept, and until when it is good.
+/// Where a secret is stored, and when it expires.
 #[derive(Debug)]
 pub struct Secret {
     pub location: SecretLocation,
     pub expires: Option<At<time::Date>>,
 }
 
-/// Where a secret is kept.
+/// Where a secret is stored.
 #[derive(Debug)]
 pub enum SecretLocation {
     Env(VariableName, Span),
@@ -51,22 +51,18 @@ impl Shape for Secret {
     }
 }
 
-/// Where a secret is kept, and its last day. `form`: the right form, for messages.
+/// Reads the location of a secret and its last day. `form` is the correct form, for messages.
 pub fn read_location(node: &Node, form: &str, report: &mut Report) -> Option<(SecretLocation, Option<At<time::Date>>)> {
-    let right_form = format!("write where it is kept: {form}, or {{ file: … }}, or {{ command: [ … ] }}");
-    let is_a_place = |entry: &&(Node, Node)| entry.0.text() != Some("expires");
+    let right_form = format!("write where the secret is stored: {form}, or {{ file: … }}, or {{ command: [ … ] }}");
+    let is_location = |entry: &&(Node, Node)| entry.0.text() != Some("expires");
     match &node.value {
         Value::Scalar { .. } => {
             report.error(node.span, "a secret is never written in this file", right_form);
             None
         }
-        Value::Mapping(entries) if entries.iter().filter(is_a_place).count() != 1 => {
+        Value::Mapping(entries) if entries.iter().filter(is_location).count() != 1 => {
             entries.iter().for_each(|(_, value)| report.mask(value.span));
-            report.error(
-                node.label,
-                "a secret is kept in exactly one location: `env`, `file` or `command`",
-                right_form,
-            );
+            report.error(node.label, "a secret needs exactly one of `env`, `file` or `command`", right_form);
             None
         }
         _ => {

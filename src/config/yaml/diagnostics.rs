@@ -1,4 +1,4 @@
-//! What is wrong with a configuration file, drawn for the person who wrote it.
+//! Findings about a configuration file, and how they are shown to its author.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::path::Path;
 
 use super::source::{Position, Source, Span};
 
-/// How many mistakes are shown at once; whoever has more mends these first.
+/// The largest number of findings shown at once.
 pub const LIMIT: usize = 100;
 
-/// How many characters of a source line are shown at most.
+/// The largest number of characters shown of a source line.
 const WIDTH: usize = 100;
 
-/// What stands in place of a value nobody may read.
+/// The text shown in place of a hidden value.
 const MASK: &str = "****";
 
 /// How serious a finding is.
@@ -20,26 +20,26 @@ const MASK: &str = "****";
 pub enum Severity {
     /// The file can't be used.
     Error,
-    /// The file can be used, though probably not as meant.
+    /// The file can be used, but probably not as intended.
     Warning,
 }
 
-/// One finding: what is wrong, where, and what to do now.
+/// A finding: what is wrong, where, and what to do.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
-    /// How severe the finding is.
+    /// How serious it is.
     pub severity: Severity,
     /// `None`: the file as a whole.
     pub(in crate::config) span: Option<Span>,
-    /// Never quotes a value of the file.
+    /// What is wrong. Never quotes a value of the file.
     pub message: String,
-    /// The fix, or the names that may have been meant.
+    /// How to fix it, or the names that were probably intended. Never quotes a value of the file.
     pub help: String,
 }
 
-/// Everything found in one file, in the order of the file.
+/// The findings about one file, in the order of the file.
 ///
-/// Shown as text, it draws each finding with its source line. Values that are or may be secrets are masked.
+/// As text, each finding has its source line, with a mask in place of every value that is or may be a secret.
 #[derive(Debug, Clone)]
 pub struct Diagnostics {
     source: Source,
@@ -47,28 +47,28 @@ pub struct Diagnostics {
     items: Vec<Diagnostic>,
 }
 
-/// One character as it is shown, and the bytes it stands for.
+/// One shown character, and the bytes it stands for.
 struct Cell {
     shown: char,
     bytes: Span,
 }
 
 impl Diagnostics {
-    /// `masks` are the stretches that must not be shown.
+    /// `masks` are the spans that must not be shown.
     pub(in crate::config) fn new(source: Source, mut masks: Vec<Span>, mut items: Vec<Diagnostic>) -> Self {
-        // A block of text ends where the next key begins, whose indentation is not part of it.
+        // The parser ends a block of text at the next key. The indentation of that key is not part of the block.
         for mask in &mut masks {
             mask.end = mask.start + source.slice(*mask).trim_end().len();
         }
         masks.sort_by_key(|mask| (mask.start, Reverse(mask.end)));
-        // Errors first, so that warnings don't crowd them out.
+        // Errors come first, so that the limit drops warnings before errors.
         items.sort_by_key(|item| (item.severity, item.span));
         items.truncate(LIMIT);
         items.sort_by_key(|item| item.span);
         Self { source, masks, items }
     }
 
-    /// One finding about a file whose text is not at hand.
+    /// One finding about a file as a whole, whose text is not shown.
     pub(in crate::config) fn about_file(file: &Path, message: String, help: &str) -> Self {
         let item = Diagnostic { severity: Severity::Error, span: None, message, help: help.to_owned() };
         Self::new(Source::new(file, ""), Vec::new(), vec![item])
@@ -79,15 +79,14 @@ impl Diagnostics {
         self.items.is_empty()
     }
 
-    /// The findings and where each is; the place is `None` where it is the file as a whole.
+    /// The findings and their positions. The position is `None` for a finding about the file as a whole.
     pub fn iter(&self) -> impl Iterator<Item = (&Diagnostic, Option<Position>)> {
         self.items.iter().map(|item| (item, item.span.map(|span| self.source.position(span.start))))
     }
 
-    /// Draws all findings, with colours for a terminal if asked.
-    pub fn render(&self, colour: bool) -> String {
-        let paint =
-            |code: &str, text: &str| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
+    /// All findings as text, with colors for a terminal on request.
+    pub fn render(&self, color: bool) -> String {
+        let paint = |code: &str, text: &str| if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
         let mut out = String::new();
         for item in &self.items {
             let (code, word) = match item.severity {
@@ -112,18 +111,18 @@ impl Diagnostics {
             out += &format!("{margin} {} {}: {}\n\n", paint("34", "="), paint("36", "help"), item.help);
         }
         if self.items.len() >= LIMIT {
-            out += "There may be more; mend these first.\n";
+            out += "There may be more. Fix these first.\n";
         }
         out
     }
 
-    /// The source line as it may be shown, and the line of carets below it.
+    /// The source line with masks, and the line of carets below it.
     fn draw(&self, span: Span, line: usize) -> (String, String) {
         let line = self.source.line(line);
         let span = Span { start: span.start, end: span.end.min(line.end).max(span.start + 1) };
         let near = self.source.around(span.start, 2 * WIDTH, line);
         let mut cells = self.cells(near);
-        // Something missing at the end of a line is marked behind it.
+        // A value missing at the end of a line is marked after the end.
         if !cells.iter().any(|cell| cell.bytes.overlaps(span)) {
             cells.push(Cell { shown: ' ', bytes: span });
         }
@@ -138,13 +137,13 @@ impl Diagnostics {
         (text, format!("{}{}", " ".repeat(lead.chars().count()), carets.trim_end()))
     }
 
-    /// A stretch of a line, character by character; each masked stretch is one mask, whatever its length.
-    fn cells(&self, stretch: Span) -> Vec<Cell> {
+    /// The characters of a span within one line. Every masked span becomes one mask of fixed length.
+    fn cells(&self, span: Span) -> Vec<Cell> {
         let mut cells = Vec::new();
-        let mut masks = self.masks.iter().filter(|mask| mask.overlaps(stretch)).peekable();
+        let mut masks = self.masks.iter().filter(|mask| mask.overlaps(span)).peekable();
         let mut hidden: Option<Span> = None;
-        for (offset, shown) in self.source.slice(stretch).char_indices() {
-            let bytes = Span { start: stretch.start + offset, end: stretch.start + offset + shown.len_utf8() };
+        for (offset, shown) in self.source.slice(span).char_indices() {
+            let bytes = Span { start: span.start + offset, end: span.start + offset + shown.len_utf8() };
             if hidden.is_some_and(|mask| bytes.start < mask.end) {
                 continue;
             }
@@ -156,7 +155,7 @@ impl Diagnostics {
                 }
                 None if shown == '\u{feff}' => {}
                 None if shown == '\t' => cells.push(Cell { shown: ' ', bytes }),
-                // A file may come from anywhere: it must not steer the terminal.
+                // Control characters of an untrusted file must not reach the terminal.
                 None if shown.is_control() => cells.push(Cell { shown: char::REPLACEMENT_CHARACTER, bytes }),
                 None => cells.push(Cell { shown, bytes }),
             }
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_shows_its_place_its_line_and_the_fix() {
+    fn a_finding_shows_its_position_its_line_and_the_fix() {
         let expected = "error: wrong\n --> p.yaml:2:4\n  |\n2 | b: cd\n  |    ^^\n  = help: right";
         assert_eq!(drawn("a: b\nb: cd\n", &[], Span { start: 8, end: 10 }), expected);
     }
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_cut_around_the_place() {
+    fn a_long_line_is_cut_around_the_position() {
         let text = format!("{}X{}", "a".repeat(500), "b".repeat(500));
         let drawn = drawn(&text, &[], Span { start: 500, end: 501 });
         assert!(drawn.contains(" | …aaa") && drawn.contains("bbb…\n"), "{drawn}");
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_at_the_end_is_marked_behind_it() {
+    fn a_missing_value_is_marked_after_the_end_of_the_line() {
         assert!(drawn("a:", &[], Span { start: 2, end: 2 }).contains("1 | a:\n  |   ^\n"));
     }
 }

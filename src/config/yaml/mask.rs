@@ -1,17 +1,17 @@
-//! What of a configuration file may not be shown to anybody.
+//! The parts of a configuration file that messages must not show.
 //!
-//! A secret is never meant to be in the file, so nobody knows where it is when it is: in a misspelt key, as a plain
-//! text, in the wrong field, in a comment. When in doubt, a value is hidden; the line and column tell where it is.
+//! A secret in the file is always a mistake, and it can be anywhere: below a misspelled key, in the wrong field, in a
+//! comment. When in doubt, a value is hidden. Line and column still show its position.
 
 use super::node::{Node, Tree, Value};
 use super::source::{Source, Span};
 
-/// The stretches to hide in a file that is YAML: comments, anchors, tags, all that stands below a key for secrets, and
-/// whatever looks like a secret.
-pub fn hidden(tree: &Tree) -> Vec<Span> {
-    // The `#` stays: the reader of a message may have to see that a comment begins there.
+/// The spans to hide in valid YAML: comments, anchors, tags, every value below a key for secrets, and every value that
+/// looks like a secret.
+pub fn sensitive_spans(tree: &Tree) -> Vec<Span> {
+    // Messages show the `#`, because the reader may have to see that a comment begins there.
     let comment = |span: &Span| Span { start: span.start + 1, end: span.end };
-    let mut spans: Vec<Span> = tree.comments.iter().map(comment).chain(tree.refused.iter().copied()).collect();
+    let mut spans: Vec<Span> = tree.comments.iter().map(comment).chain(tree.unsupported.iter().copied()).collect();
     if let Some(root) = &tree.root {
         hide(root, false, &mut spans);
     }
@@ -29,15 +29,15 @@ fn hide(node: &Node, is_secret: bool, spans: &mut Vec<Span>) {
                 let name = key.text().unwrap_or_default();
                 let is_source = is_secret && matches!(name, "env" | "file" | "command" | "expires");
                 hide(key, is_secret && !is_source, spans);
-                let is_variable = is_source && name == "env" && value.text().is_some_and(is_shouted);
-                hide(value, (is_secret && !is_variable) || is_key_of_secrets(name), spans);
+                let is_variable = is_source && name == "env" && value.text().is_some_and(is_upper_case_name);
+                hide(value, (is_secret && !is_variable) || names_a_secret(name), spans);
             }
         }
     }
 }
 
-/// The stretches to hide in a file that is no YAML: all but the indentation, the dashes of lists and the keys we know.
-pub fn all_values(source: &Source, known_keys: &[&str]) -> Vec<Span> {
+/// The spans to hide in invalid YAML: everything except indentation, the dashes of lists, and known keys.
+pub fn spans_of_values(source: &Source, known_keys: &[&str]) -> Vec<Span> {
     let hide = |line: Span| {
         let text = source.slice(line);
         let content = text.trim_start_matches(['\u{feff}', ' ', '\t', '-']);
@@ -55,9 +55,9 @@ fn after_blanks(source: &Source, span: Span) -> Span {
     Span { start: span.start + text.len() - text.trim_start().len(), end: span.end }
 }
 
-/// Whether a text is a key in PEM form, pasted in place of its file's path, or a word in it has the form of a generated
-/// secret: long, without slashes, from several alphabets. Entra's hold a `~`. An address with a user name most often
-/// holds a password too.
+/// Whether text is a PEM key, a URL with a user name (and probably a password), or contains a generated secret.
+///
+/// A generated secret is a long word of several character classes without slashes. Those of Entra contain a `~`.
 pub fn looks_like_a_secret(text: &str) -> bool {
     let looks_like_one = |word: &str| {
         let has = |test: fn(&char) -> bool| word.chars().any(|character| test(&character));
@@ -68,9 +68,9 @@ pub fn looks_like_a_secret(text: &str) -> bool {
     text.contains("-----BEGIN") || has_login || text.split_whitespace().any(looks_like_one)
 }
 
-/// Whether a key is named like one for secrets, in any spelling: `clientSecret`, `client_secert`, `password`,
+/// Whether the name of a key suggests a secret, in any spelling: `clientSecret`, `client_secert`, `password`,
 /// `api-key`.
-pub fn is_key_of_secrets(key: &str) -> bool {
+pub fn names_a_secret(key: &str) -> bool {
     let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let holds = |word: &str| plain.contains(word);
     ["secret", "secert", "password", "passwd", "pwd", "passphrase", "token", "apikey", "credential", "privatekey"]
@@ -79,14 +79,14 @@ pub fn is_key_of_secrets(key: &str) -> bool {
         || plain == "key"
 }
 
-/// Whether an unknown key can be named in a message; what was pasted in its place can't.
+/// Whether a message may name an unknown key. A secret pasted in its place must not appear.
 pub fn is_showable_key(key: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'<');
     !key.is_empty() && key.len() <= 32 && key.bytes().all(is_plain) && !looks_like_a_secret(key)
 }
 
-/// Whether a text is surely a variable's name: capitals, digits and underscores.
-fn is_shouted(text: &str) -> bool {
+/// Whether text is certainly the name of a variable: capitals, digits and underscores.
+fn is_upper_case_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_uppercase() || first == '_')
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
         && text.contains('_')
@@ -98,30 +98,30 @@ mod tests {
     use crate::config::yaml::node;
     use std::path::Path;
 
-    /// The file with every hidden stretch replaced by `*`.
+    /// The file without its hidden spans.
     fn shown(text: &str, spans: Vec<Span>) -> String {
         let is_hidden = |at: usize| spans.iter().any(|span| span.start <= at && at < span.end);
         text.char_indices().filter(|(at, c)| *c == '\n' || !is_hidden(*at)).map(|(_, c)| c).collect()
     }
 
     #[test]
-    fn only_a_variables_name_is_shown_below_a_key_of_secrets() {
+    fn only_a_variable_name_is_shown_below_a_key_for_secrets() {
         let text = "client_secret: { env: BC_SECRET, file: /a/b, x: y }\nname: z # w\nclientSecert: |\n  a\n  b\nkey: [c, d]\n";
         let tree = node::parse(text).unwrap();
         assert_eq!(
-            shown(text, hidden(&tree)),
+            shown(text, sensitive_spans(&tree)),
             "client_secret: { env: BC_SECRET, file: , :  }\nname: z #\nclientSecert: |\n  \n\nkey: [, ]\n"
         );
         let tree = node::parse("secret: { env: hunter2 }\nid: abc8Q~hunter.2-").unwrap();
-        assert_eq!(hidden(&tree).len(), 2);
+        assert_eq!(sensitive_spans(&tree).len(), 2);
     }
 
     #[test]
-    fn a_file_that_is_no_yaml_keeps_known_keys_only() {
+    fn invalid_yaml_shows_known_keys_only() {
         let text = "company: Foo: Bar\n\n  - env: X\nunknown: y\n  hunter2\n# company: z\ncompany:\n";
         let source = Source::new(Path::new("f"), text);
         let expected = "company: \n\n  - env: \n\n  \n\ncompany:\n";
-        assert_eq!(shown(text, all_values(&source, &["company", "env"])), expected);
+        assert_eq!(shown(text, spans_of_values(&source, &["company", "env"])), expected);
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
         }
         assert!(looks_like_a_secret("hunter2-S3cr3t~Value"));
         assert!(looks_like_a_secret("http://svc:hunter2@proxy:3128"));
-        // Each line of a key may hold a slash.
+        // A line of a key may contain a slash.
         assert!(looks_like_a_secret("-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG/yqGSM49\n-----END PRIVATE KEY-----\n"));
     }
 }

@@ -1,7 +1,7 @@
-//! The YAML tree of a configuration file: places, texts and structure, nothing typed yet.
+//! The YAML tree of a configuration file: positions, texts and structure, without types.
 //!
-//! It is built from the parser's events, because its typed interface would turn `NO` into a truth value and stop at the
-//! first mistake.
+//! The tree is built from the parser's events, because the typed interface of the parser would turn `NO` into a boolean
+//! and stop at the first mistake.
 
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as ParserSpan};
 
@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 32;
 #[derive(Debug)]
 pub struct Node {
     pub span: Span,
-    /// The key this is the value of; the value itself in a list and at the top.
+    /// The key of this value. In a list and at the top level, the value itself.
     pub label: Span,
     pub value: Value,
 }
@@ -23,31 +23,31 @@ pub struct Node {
 /// What a [`Node`] holds.
 #[derive(Debug)]
 pub enum Value {
-    /// Nothing was written.
+    /// No value.
     Empty,
-    /// A text, unescaped where it was quoted. `plain`: it was not quoted.
+    /// Text after unescaping. `plain`: it was not quoted.
     Scalar {
         text: String,
         plain: bool,
     },
     List(Vec<Node>),
-    /// In the order of the file, keys that occur twice included.
+    /// Entries in the order of the file, including repeated keys.
     Mapping(Vec<(Node, Node)>),
-    /// A reference to another part of the file; reported in [`Tree::refused`].
+    /// A reference to another part of the file. [`Tree::unsupported`] has its position.
     Alias,
 }
 
-/// A file that is YAML.
+/// A file of valid YAML.
 #[derive(Debug)]
 pub struct Tree {
-    /// `None`: the file says nothing.
+    /// `None`: the file has no content.
     pub root: Option<Node>,
     pub comments: Vec<Span>,
-    /// Anchors, aliases and tags: YAML that this file does not use.
-    pub refused: Vec<Span>,
+    /// Anchors, aliases and tags, which `proxy.yaml` does not support.
+    pub unsupported: Vec<Span>,
 }
 
-/// A list or mapping whose end has not come yet.
+/// A list or mapping whose end the parser has not reached.
 struct Open {
     span: Span,
     is_mapping: bool,
@@ -55,7 +55,7 @@ struct Open {
 }
 
 impl Node {
-    /// The text, if this is one.
+    /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { text, .. } => Some(text),
@@ -68,23 +68,23 @@ impl Node {
     }
 }
 
-/// Reads a text as YAML: one document, no deeper than [`MAX_DEPTH`].
+/// Parses YAML with one document and at most [`MAX_DEPTH`] levels.
 pub fn parse(text: &str) -> Result<Tree, SyntaxError> {
     let mut options = Options::default();
     options.emit_anchor_events = true;
     options.emit_unresolved_aliases = true;
     options.flow_nesting_limit = MAX_DEPTH;
     options.block_nesting_limit = MAX_DEPTH;
-    // A sample file is mostly comments; the size of the file is bounded before it gets here.
+    // A sample file is mostly comments. The caller limits the size of the file.
     options.max_buffered_comment_events = usize::MAX;
 
-    let mut tree = Tree { root: None, comments: Vec::new(), refused: Vec::new() };
+    let mut tree = Tree { root: None, comments: Vec::new(), unsupported: Vec::new() };
     let mut open: Vec<Open> = Vec::new();
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, place) = event.map_err(|error| syntax_error(error.kind(), error.marker().byte_offset()))?;
         let span = span_of(&place);
-        tree.refused.extend(place.tag_span().as_ref().map(span_of));
+        tree.unsupported.extend(place.tag_span().as_ref().map(span_of));
         let node = match event {
             Event::DocumentStart(..) => {
                 documents += 1;
@@ -98,11 +98,11 @@ pub fn parse(text: &str) -> Result<Tree, SyntaxError> {
                 continue;
             }
             Event::Anchor(..) => {
-                tree.refused.push(span);
+                tree.unsupported.push(span);
                 continue;
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                tree.refused.push(span);
+                tree.unsupported.push(span);
                 Node::new(span, Value::Alias)
             }
             Event::Scalar(text, style, ..) => Node::new(span, scalar(&text, style, span)),
@@ -118,7 +118,7 @@ pub fn parse(text: &str) -> Result<Tree, SyntaxError> {
                 Some(collection) => collection.close(span.end),
                 None => continue,
             },
-            // The ends of stream and document, which say nothing.
+            // The ends of stream and document carry no content.
             _ => continue,
         };
         match open.last_mut() {
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn anchors_aliases_and_tags_are_set_apart() {
         let tree = parse("a: &x !t b\nc: *x\nd: *unknown\n").unwrap();
-        assert_eq!(tree.refused.len(), 4, "{tree:?}");
+        assert_eq!(tree.unsupported.len(), 4, "{tree:?}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Where the readers of a configuration file put what they find.
+//! The report that collects findings while a configuration file is read.
 
 use super::diagnostics::{Diagnostic, Diagnostics, LIMIT, Severity};
 use super::mask;
 use super::node::{Node, Tree, Value};
 use super::source::{Source, Span};
 
-/// Collects findings and what must not be shown of the file.
+/// Collects findings, and the spans of the file that must not be shown.
 #[derive(Debug)]
 pub struct Report {
     source: Source,
@@ -16,53 +16,57 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report about a file that is YAML; what YAML offers and this file does not use is reported at once.
+    /// A report about valid YAML. It starts with an error for each anchor, alias and tag.
     pub fn new(source: Source, tree: &Tree) -> Self {
-        let mut report =
-            Self { source, comments: tree.comments.clone(), masks: mask::hidden(tree), items: Vec::new(), errors: 0 };
-        for span in tree.refused.iter().take(LIMIT) {
+        let mut report = Self {
+            source,
+            comments: tree.comments.clone(),
+            masks: mask::sensitive_spans(tree),
+            items: Vec::new(),
+            errors: 0,
+        };
+        for span in tree.unsupported.iter().take(LIMIT) {
             report.error(
                 *span,
-                "anchors (`&name`), aliases (`*name`) and tags (`!name`) are not used in this file",
-                "write the value itself; put a text that begins with `&`, `*` or `!` in quotes",
+                "anchors (`&name`), aliases (`*name`) and tags (`!name`) are not supported",
+                "write the value itself; put text that begins with `&`, `*` or `!` in quotes",
             );
         }
         report
     }
 
-    /// Adds what is wrong and what to do. Neither may quote a value of the file.
+    /// Adds an error and its fix. Neither text may quote a value of the file.
     pub fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.errors += 1;
         self.push(Severity::Error, span, message.into(), help.into());
     }
 
-    /// Adds what is probably not meant and what to do. Neither may quote a value of the file.
+    /// Adds a warning and its fix. Neither text may quote a value of the file.
     pub fn warning(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.push(Severity::Warning, span, message.into(), help.into());
     }
 
-    /// Hides a stretch of the file from every drawing.
+    /// Hides a span of the file in every message.
     pub fn mask(&mut self, span: Span) {
         self.masks.push(span);
     }
 
-    /// Whether so many errors were found that the rest of the file need not be read: nobody reads on, and it could take
-    /// long.
+    /// Whether there are so many errors that readers skip the rest of the file, which could take long.
     pub fn is_full(&self) -> bool {
         self.errors >= LIMIT
     }
 
+    /// Whether there is at least one error.
     pub fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
-    /// The line of a place, for a message that names a second one.
+    /// The line of a span, for messages that refer to a second position.
     pub fn line(&self, span: Span) -> usize {
         self.source.position(span.start).line
     }
 
-    /// The comment that YAML cuts from an unquoted text, if it looks like a part of that text: one space before the
-    /// `#`, none behind.
+    /// The comment after unquoted text, if it looks like a part of that text: one space before the `#`, none after it.
     pub fn comment_cut_from(&self, node: &Node) -> Option<Span> {
         let is_unquoted = matches!(node.value, Value::Empty | Value::Scalar { plain: true, .. });
         let next = self.comments.partition_point(|comment| comment.start < node.span.end);
@@ -70,10 +74,11 @@ impl Report {
         let gap = self.source.slice(Span { start: node.span.end, end: comment.start });
         let text = self.source.slice(comment);
         let is_joined = text.chars().nth(1).is_some_and(|second| second != '#' && !second.is_whitespace());
-        // A value that is not there is placed before the colon.
+        // The parser reports a missing value before the colon.
         (gap.trim_start_matches(':') == " " && is_joined).then_some(comment)
     }
 
+    /// All findings.
     pub fn finish(self) -> Diagnostics {
         Diagnostics::new(self.source, self.masks, self.items)
     }

@@ -1,24 +1,24 @@
-//! The text of a configuration file and the places in it.
+//! The text of a configuration file, and positions in it.
 
 use std::path::Path;
 
-/// A stretch of the file, in bytes: `start..end`.
+/// A range of bytes of the file: `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
     pub start: usize,
     pub end: usize,
 }
 
-/// A place as people count it: line and column from 1, columns in characters.
+/// A position for people: line and column counted from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// From 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// In characters, from 1.
+    /// The column in characters, counted from 1.
     pub column: usize,
 }
 
-/// A file's name and text, with its lines found once.
+/// The name, text and line starts of a file.
 #[derive(Debug, Clone)]
 pub struct Source {
     file: String,
@@ -37,7 +37,7 @@ impl Source {
     pub fn new(file: &Path, text: &str) -> Self {
         let after_break = |(at, byte): (usize, u8)| match byte {
             b'\n' => Some(at + 1),
-            // An old Macintosh line end; the one of Windows counts at its line feed.
+            // A line end of classic Mac OS. The line end of Windows counts at its line feed.
             b'\r' if text.as_bytes().get(at + 1) != Some(&b'\n') => Some(at + 1),
             _ => None,
         };
@@ -49,19 +49,19 @@ impl Source {
         &self.file
     }
 
-    /// What stands at a span; empty where the span is outside the text.
+    /// The text of a span. Empty if the span is outside the text.
     pub fn slice(&self, span: Span) -> &str {
         self.text.get(span.start..span.end).unwrap_or_default()
     }
 
-    /// Where a byte is. A byte-order mark at the start of the file does not count as a column.
+    /// The position of a byte. A byte-order mark at the start of the file does not count as a column.
     pub fn position(&self, byte: usize) -> Position {
         let line = self.lines.partition_point(|start| *start <= byte).max(1);
         let before = self.slice(Span { start: self.line(line).start, end: byte.min(self.text.len()) });
         Position { line, column: before.trim_start_matches('\u{feff}').chars().count() + 1 }
     }
 
-    /// The stretch of a line, counted from 1, without its line end.
+    /// The span of a line without its line end. Lines are counted from 1.
     pub fn line(&self, number: usize) -> Span {
         let start = self.lines.get(number.saturating_sub(1)).copied().unwrap_or(self.text.len());
         let end = self.lines.get(number).copied().unwrap_or(self.text.len());
@@ -69,7 +69,7 @@ impl Source {
         Span { start, end: start + line.trim_end_matches(['\r', '\n']).len() }
     }
 
-    /// The part of a line that is at most so many characters away from a byte.
+    /// The part of a line within a number of characters of a byte.
     pub fn around(&self, byte: usize, characters: usize, line: Span) -> Span {
         let middle = byte.clamp(line.start, line.end);
         let before = self.slice(Span { start: line.start, end: middle });
@@ -81,7 +81,7 @@ impl Source {
         }
     }
 
-    /// The stretches of all lines.
+    /// The spans of all lines.
     pub fn all_lines(&self) -> impl Iterator<Item = Span> {
         (1..=self.lines.len()).map(|number| self.line(number))
     }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_end_as_any_system_ends_them() {
+    fn line_ends_of_every_system_are_recognized() {
         let source = Source::new(Path::new("f"), "\u{feff}ab\r\ncü d\re\n");
         let lines: Vec<_> = source.all_lines().map(|line| source.slice(line).to_owned()).collect();
         assert_eq!(lines, ["\u{feff}ab", "cü d", "e", ""]);

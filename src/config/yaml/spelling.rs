@@ -1,15 +1,15 @@
-//! Guesses what a misspelled name stands for.
+//! Suggestions for misspelled names.
 
-/// The candidate a misspelt name may stand for.
+/// The candidate that a misspelled name probably stands for.
 pub fn closest_match<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
     let name = plain(name);
-    // Nobody misspells a name by a hundred characters, and comparing takes quadratic time.
+    // No candidate is this long, and the time for a comparison is quadratic.
     if name.len() > 64 {
         return None;
     }
-    let likeness = |candidate: &str| strsim::normalized_damerau_levenshtein(&name, &plain(candidate));
-    let scored = candidates.into_iter().map(|candidate| (likeness(candidate), candidate));
+    let similarity = |candidate: &str| strsim::normalized_damerau_levenshtein(&name, &plain(candidate));
+    let scored = candidates.into_iter().map(|candidate| (similarity(candidate), candidate));
     let (score, best) = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
     (score > 0.6).then_some(best)
 }
