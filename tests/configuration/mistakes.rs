@@ -240,8 +240,10 @@ routes:
 log: { level: warning }
 ";
     let Err(found) = read(text) else { panic!("no mistake") };
-    let locations: Vec<_> =
-        found.iter().map(|(item, location)| (item.severity, location.map(|location| (location.line, location.column)))).collect();
+    let locations: Vec<_> = found
+        .iter()
+        .map(|(item, location)| (item.severity, location.map(|location| (location.line, location.column))))
+        .collect();
     let expected = [(1, 1), (3, 3), (4, 16), (7, 5), (11, 20), (12, 23), (14, 37), (15, 13), (15, 22), (16, 15)];
     assert_eq!(locations, expected.map(|location| (Severity::Error, Some(location))), "{found}");
     assert!(found.iter().all(|(item, _)| !item.help.is_empty()));
