@@ -135,19 +135,17 @@ impl Walk<'_> {
     pub(super) fn notes(&self, found: &Found<'_>, look_ups: &LookUps) -> Vec<String> {
         let companies = look_ups.companies.iter().map(|company| {
             format!(
-                "The {} is looked up at Business Central, once. If there is no such company, the answer is 404 Proxy_UnknownCompany.{}",
+                "bcproxy looks up the {} in Business Central once. If there is no such company, the response is 404 Proxy_UnknownCompany.{}",
                 company.unknown(),
                 match &company.wanted {
                     crate::business_central::CompanyRef::Name(_) =>
-                        " The name is taken as it is configured: Business Central's own spelling is used.",
+                        " The name is shown as configured; requests use Business Central's spelling.",
                     crate::business_central::CompanyRef::Id(_) => "",
                 }
             )
         });
         let actions = look_ups.actions.iter().map(|name| {
-            format!(
-                "Whether {name} is an unbound action is looked up in Business Central's $metadata when it is posted to."
-            )
+            format!("For a POST, bcproxy looks up in Business Central's $metadata whether {name} is an unbound action.")
         });
         let subscription = look_ups.subscription.then(|| {
             "What the subscription is about is looked up first; if there is none, Business Central says so.".to_owned()
@@ -193,7 +191,7 @@ fn origin(choice: &CompanyChoice<'_>, settings: &config::Route, resource: &Resou
 fn rewritten(document: Document) -> &'static str {
     match document {
         Document::Json => "annotations that are links (@odata.context, @odata.nextLink, @odata.id, …)",
-        Document::JsonBatch => "in each answer of the batch: its headers, and annotations that are links",
+        Document::JsonBatch => "in each response of the batch: its headers, and annotations that are links",
         Document::Wsdl => "addresses of services, imports and schemas (soap:address, contractRef, …)",
         Document::Atom => "ids, links and xml:base",
     }
