@@ -164,7 +164,7 @@ async fn health_tells_containers_what_the_service_says() {
     }
     let ended = ask(&["nonsuch"]).await;
     assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("there are: cronus"), "{ended:?}");
+    assert!(ended.errors.contains("The connectors are: cronus"), "{ended:?}");
 
     drop(process);
     std::fs::write(&asking, text.replace("admin: { listen: 127.0.0.1:0 }", &admin_at(unused().await))).unwrap();
