@@ -156,7 +156,7 @@ async fn commands_reload_and_stop_without_a_signal() {
     assert!(ended.errors.contains("stopping: no new connections"));
     let ended = Process::start(&["stop", "--at", &at], folder).end().await;
     assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("is it running?"), "{ended:?}");
+    assert!(ended.errors.contains("Check that it is running"), "{ended:?}");
 }
 
 #[tokio::test]
