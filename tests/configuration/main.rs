@@ -79,7 +79,7 @@ fn the_sample_is_a_configuration_and_so_is_every_key_it_shows() {
     let loaded = read(SAMPLE).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     assert_eq!(loaded.config.connectors[0].company.as_ref().unwrap().to_string(), "CRONUS International Ltd.");
-    // A commented line that reads `key:` or `- {` is an example; without its `#`, together with its neighbours, it must
+    // A commented line that reads `key:` or `- {` is an example; without its `#`, together with its neighbors, it must
     // be right.
     let (_, body) = SAMPLE.split_once("connectors:").unwrap();
     let examples: Vec<_> = body.split("\n\n").flat_map(examples).collect();

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// A local path prefix: empty for `/`, otherwise with a leading and without a trailing slash.
 ///
-/// Plain segments only (letters, digits, `-`, `.`, `_`, `~`; none `.` or `..`), so that it can be compared with a raw
+/// Segments are plain: letters, digits, `-`, `.`, `_`, `~`, and none is `.` or `..`. So it can be compared with a raw
 /// path byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RoutePath(String);

@@ -55,8 +55,8 @@ impl Section<'_> {
 
     /// The fragment that GitHub gives to the heading.
     fn anchor(&self) -> String {
-        let kept = self.heading().to_lowercase().replace(' ', "-");
-        kept.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()
+        let anchor = self.heading().to_lowercase().replace(' ', "-");
+        anchor.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()
     }
 
     /// A table of the keys, and a list with the description of each.

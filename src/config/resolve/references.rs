@@ -61,9 +61,9 @@ pub fn check(file: &TopLevelKeys, folder: &Path, report: &mut Report) {
             check_certificates(&folder.join(path), *span, report);
         }
         if let Some(At { value: OutboundProxyKey::Server(server), .. }) = &connector.outbound_proxy
-            && let Some(place) = server.password.as_ref().and_then(|password| password.value.0.as_ref())
+            && let Some(location) = server.password.as_ref().and_then(|password| password.value.0.as_ref())
         {
-            check_secret_location(place, "password", folder, report);
+            check_secret_location(location, "password", folder, report);
         }
     }
 }
@@ -96,12 +96,12 @@ fn check_environment(file: &TopLevelKeys, report: &mut Report) {
 
 /// Reads a secret, and reports it if it is missing or empty. `None` also for a command, which is not run.
 fn check_secret_location(
-    place: &SecretLocation,
+    location: &SecretLocation,
     what: &str,
     folder: &Path,
     report: &mut Report,
 ) -> Option<(Zeroizing<Vec<u8>>, Span)> {
-    match place {
+    match location {
         SecretLocation::Env(name, span) => {
             let help = "set the variable for the account of the bcproxy service, and restart it; a terminal keeps its variables to itself";
             match env::var_os(&name.0).map(|value| Zeroizing::new(value.into_encoded_bytes())) {

@@ -148,9 +148,9 @@ pub fn defaults(
     report: &mut Report,
 ) -> Vec<Route> {
     let [only] = connectors else {
-        if let (Some(first), Some(place)) = (connectors.first(), &file.connectors) {
+        if let (Some(first), Some(location)) = (connectors.first(), &file.connectors) {
             report.error(
-                place.label,
+                location.label,
                 "with several connectors, `routes` is required",
                 format!(
                     "add a route for each connector: routes: [ {{ path: /{0}, connector: {0}, to: nav }}, … ]",

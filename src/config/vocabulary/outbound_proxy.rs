@@ -91,8 +91,8 @@ impl Shape for PasswordKey {
     }
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        let place = read_location(node, "password: { env: PROXY_PASSWORD }", report);
-        Some(Self(place.map(|(place, _)| place)))
+        let location = read_location(node, "password: { env: PROXY_PASSWORD }", report);
+        Some(Self(location.map(|(location, _)| location)))
     }
 }
 

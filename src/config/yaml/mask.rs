@@ -42,8 +42,8 @@ pub fn spans_of_values(source: &Source, known_keys: &[&str]) -> Vec<Span> {
         let text = source.slice(line);
         let content = text.trim_start_matches(['\u{feff}', ' ', '\t', '-']);
         let key = content.split_once(':').map(|(key, _)| key.trim_end()).filter(|key| known_keys.contains(key));
-        let kept = key.map_or(0, |key| key.len() + 1);
-        let start = line.start + text.len() - content.len() + kept;
+        let prefix_length = key.map_or(0, |key| key.len() + 1);
+        let start = line.start + text.len() - content.len() + prefix_length;
         Span { start: start.min(line.end), end: line.end }
     };
     let blank = |line: &Span| !source.slice(*line).trim().is_empty();

@@ -1,7 +1,7 @@
 //! The YAML tree of a configuration file: positions, texts and structure, without types.
 //!
-//! The tree is built from the parser's events, because the typed interface of the parser would turn `NO` into a boolean
-//! and stop at the first mistake.
+//! The tree is built from the parser's events. The parser's typed interface would turn `NO` into a boolean and stop at
+//! the first mistake.
 
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as ParserSpan};
 
@@ -82,9 +82,9 @@ pub fn parse(text: &str) -> Result<Tree, SyntaxError> {
     let mut open: Vec<Open> = Vec::new();
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, place) = event.map_err(|error| syntax_error(error.kind(), error.marker().byte_offset()))?;
-        let span = span_of(&place);
-        tree.unsupported.extend(place.tag_span().as_ref().map(span_of));
+        let (event, location) = event.map_err(|error| syntax_error(error.kind(), error.marker().byte_offset()))?;
+        let span = span_of(&location);
+        tree.unsupported.extend(location.tag_span().as_ref().map(span_of));
         let node = match event {
             Event::DocumentStart(..) => {
                 documents += 1;
@@ -153,8 +153,8 @@ fn scalar(text: &str, style: ScalarStyle, span: Span) -> Value {
     Value::Scalar { text: text.to_owned(), plain }
 }
 
-fn span_of(place: &ParserSpan) -> Span {
-    let range = place.byte_range().unwrap_or_default();
+fn span_of(location: &ParserSpan) -> Span {
+    let range = location.byte_range().unwrap_or_default();
     Span { start: range.start, end: range.end }
 }
 

@@ -86,8 +86,8 @@ pub fn syntax_error(kind: &ErrorKind, at: Option<usize>) -> SyntaxError {
         | Kind::InvalidFlowScalarIndent
         | Kind::InvalidBlockScalarIndent => Explanation(
             "this line does not match the indentation or form of the lines before it",
-            "start all keys of a block in the same column and write them as `key: value`, \
-             with a space after the colon; start list items with `- `",
+            "start all keys of a block in the same column, as `key: value` with a space after the colon. \
+             Start list items with `- `",
         ),
         _ => Explanation(
             "this is not valid YAML",
