@@ -88,7 +88,12 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
         ),
         ("public_url: erp-gw\n", "6:13", "not an http or https address", "http://erp-gw:8080"),
         ("public_url: http://erp-gw/bc\n", "6:13", "not an http or https address", "path of a route"),
-        ("routes: [{ path: /unrouted, to: nav }]\n", "6:18", "not a route's path", "reserved for links that no route covers"),
+        (
+            "routes: [{ path: /unrouted, to: nav }]\n",
+            "6:18",
+            "not a route's path",
+            "reserved for links that no route covers",
+        ),
         ("routes: [{ path: /, to: nav, if_match: W/1 }]\n", "6:40", "expected one of *", "as shown"),
         ("<<: { a: b }\n", "6:1", "unknown key `<<`", "this file may have"),
         ("log: &x {}\n", "6:6", "anchors (`&name`)", "write the value itself"),
