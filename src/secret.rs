@@ -118,7 +118,7 @@ impl fmt::Display for SecretSource {
     }
 }
 
-/// Reads a file that holds a secret, up to one byte beyond the size limit; [converted to UTF-8](small_file::to_utf8).
+/// Reads a file that holds a secret, up to one byte beyond the size limit, converted to UTF-8.
 pub async fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     read_bounded(tokio::fs::File::open(path).await?).await
 }
@@ -153,7 +153,7 @@ fn start(argv: &[String]) -> io::Result<Child> {
     }
 }
 
-/// Reads up to one byte beyond the size limit, to detect a longer secret; [converted to UTF-8](small_file::to_utf8).
+/// Reads up to one byte beyond the size limit, to detect a longer secret, converted to UTF-8.
 async fn read_bounded(source: impl tokio::io::AsyncRead + Unpin) -> io::Result<Zeroizing<Vec<u8>>> {
     // Allocated in full: growing would leave copies of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 1));

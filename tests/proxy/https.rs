@@ -246,7 +246,7 @@ async fn http_at_an_address_for_https_is_told_so() {
         let (response, end) = rig.raw(&request).await;
         end.unwrap();
         assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
-        assert!(response.contains("write https:// into its base address") && response.contains(dialect), "{response}");
+        assert!(response.contains("Change its base address to https://") && response.contains(dialect), "{response}");
     }
     assert!(rig.received().is_empty());
 }
@@ -285,7 +285,7 @@ async fn the_log_says_why_a_handshake_failed() {
     assert!(Wire::connect_tls(address, tls(other.path(), &[&TLS13])).await.is_err());
     for _ in 0..2 {
         let line = process.log_line(|line| message(line).contains("HTTPS")).await;
-        assert!(message(&line).contains("don't trust the certificate") && line["client"] == "127.0.0.1", "{line}");
+        assert!(message(&line).contains("does not trust the certificate") && line["client"] == "127.0.0.1", "{line}");
     }
     // TLS 1.0, as .NET Framework 3.5 begins it; SSL 2.
     let body = [&[3, 1][..], &[7; 32], &[0, 0, 2, 0, 0x2F, 1, 0]].concat();

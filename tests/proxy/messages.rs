@@ -55,7 +55,7 @@ async fn what_concerns_one_connection_is_dropped_though_connection_does_not_name
     ];
     let lines: String = dropped.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let mut client = Wire::connect(rig.address()).await;
-    client.send(format!("GET /api/customers?$top=1 HTTP/1.1\r\nHost: erp\r\nX-Kept: 1\r\n{lines}\r\n")).await;
+    client.send(format!("GET /api/customers?$top=1 HTTP/1.1\r\nHost: erp\r\nX-Custom: 1\r\n{lines}\r\n")).await;
     assert_eq!(client.response().await.0.status(), StatusCode::OK);
     let received = rig.received().pop().unwrap();
     assert_eq!((received.method.as_str(), received.headers["x-custom"].as_bytes()), ("GET", &b"1"[..]));

@@ -257,7 +257,7 @@ async fn an_environment_that_names_no_usable_proxy_is_a_mistake_that_is_shown_wi
     let socks = [("ALL_PROXY", "socks5://svc:hunter2@proxy.corp:1080")];
     let ended = Process::run_with(&prepared.file, &socks).end().await;
     assert_eq!(ended.code, Some(2));
-    for part in ["ALL_PROXY names none that can be used", "http://host:port", "set `outbound_proxy` here"] {
+    for part in ["the outbound proxy in ALL_PROXY, which is invalid", "http://host:port", "set `outbound_proxy` here"] {
         assert!(ended.errors.contains(part), "{}", ended.errors);
     }
     assert!(!ended.errors.contains("hunter2"), "{}", ended.errors);

@@ -41,7 +41,9 @@ impl Scene {
 
     /// The next line of the log about a reload.
     async fn reloaded(&mut self) -> String {
-        let is_about_it = |line: &serde_json::Value| message(line).contains("the configuration");
+        let is_about_it = |line: &serde_json::Value| {
+            message(line).contains("the configuration was") || message(line).contains("the new configuration is")
+        };
         message(&self.process.log_line(is_about_it).await).to_owned()
     }
 

@@ -38,7 +38,7 @@ pub struct Problem {
 }
 
 impl Problems {
-    /// Adds a problem; the oldest beyond [`MAX_PROBLEMS`] is dropped. Path and reason are cut short where they are
+    /// Adds a problem; beyond 50, the oldest is dropped. Path and reason are cut short where they are
     /// long.
     pub fn push(&self, problem: Problem) {
         let problem = Problem { path: shortened(&problem.path), reason: shortened(&problem.reason), ..problem };

@@ -42,7 +42,7 @@ pub enum TlsAcceptError {
     TooSlow,
     #[error(
         "the client aborted the handshake ({0}), probably because it does not trust the certificate. Make its machine trust the \
-         authority that signed it, and look whether the certificate names the host in the program's address"
+         authority that signed it, and check that the certificate names the host in the client's base address"
     )]
     Untrusted(String),
     #[error(
