@@ -15,5 +15,7 @@ pub mod service_manager;
 mod signals;
 
 pub use file_limit::raise_file_limit;
-pub use service::{Service, StartError};
+pub use service::Service;
+#[cfg(feature = "demo")]
+pub use service::StartError;
 pub use signals::Signals;

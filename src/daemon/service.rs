@@ -63,11 +63,13 @@ impl Service {
     }
 
     /// The proxy.
+    #[cfg(feature = "demo")]
     pub fn proxy(&self) -> &Proxy {
         &self.proxy
     }
 
     /// The admin listener; `None` with `admin: off`.
+    #[cfg(feature = "demo")]
     pub fn admin(&self) -> Option<&Admin> {
         self.admin.as_ref()
     }
