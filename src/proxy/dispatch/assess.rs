@@ -56,7 +56,8 @@ impl Dispatch {
         }
         let client = self.draft.exchange.client.clone();
         let hold = |mut response: Response<UpstreamBody>| {
-            if let Some(permit) = permit.map(Arc::new) {
+            // Most small responses have arrived by now: their permit is released here, without an allocation.
+            if let Some(permit) = permit.filter(|_| !response.body().has_arrived()).map(Arc::new) {
                 client.set_contended(Arc::downgrade(&permit));
                 response.body_mut().hold(permit);
             }

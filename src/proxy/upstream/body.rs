@@ -54,9 +54,12 @@ impl UpstreamBody {
     }
 
     /// Holds something until the last byte has arrived; a body that has arrived releases it at once.
-    pub fn hold(&mut self, held: impl HeldUntilEnd) {
-        self.held.push(Box::new(held));
-        self.release_at_end();
+    pub fn hold(&mut self, mut held: impl HeldUntilEnd) {
+        if self.has_arrived() {
+            held.completed();
+        } else {
+            self.held.push(Box::new(held));
+        }
     }
 
     /// Reads ahead, up to `limit` bytes and the rest of a piece, for at most `time`. Whether that is the whole body.
@@ -87,7 +90,7 @@ impl UpstreamBody {
     }
 
     /// Whether the last byte has arrived.
-    fn has_arrived(&self) -> bool {
+    pub fn has_arrived(&self) -> bool {
         self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
