@@ -76,13 +76,7 @@ where
             Either::Left(request) => Either::Left(self.inner.call(request)),
             Either::Right(waiting) => {
                 let mut inner = self.inner.clone();
-                Either::Right(Box::pin(async move {
-                    let request = match waiting.await {
-                        Ok(request) => request,
-                        Err(error) => return Err(error),
-                    };
-                    inner.call(request).await
-                }))
+                Either::Right(Box::pin(waiting.and_then(move |request| inner.call(request))))
             }
         }
     }

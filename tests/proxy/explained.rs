@@ -15,6 +15,8 @@ use crate::wire::Wire;
 
 const JSON: &str = "Content-Type: application/json";
 const XML: &str = "Content-Type: text/xml; charset=utf-8";
+/// The first message of an NTLM handshake.
+const TYPE_1: &str = "Authorization: NTLM TlRMTVNTUAABAAAABoIIAAAAAAAAAAAAAAAAAAAAAAA=";
 const NAME: &str = "CRONUS%20International%20Ltd.";
 
 /// Every surface, a partner's API, a route of its own rules and one without a company.
@@ -315,6 +317,9 @@ async fn what_is_told_of_a_request_that_is_rejected_is_its_response() {
         (asked("GET", "/api/customers", &["Sec-Fetch-Site: cross-site"]), 403),
         (asked("POST", "/soap/Codeunit/Tools", &[XML, "Origin: null"]).with(SOAP_ECHO), 403),
         (asked("GET", "/api/customers", &["Authorization: NTLM eA=="]), 400),
+        (asked("GET", "http://evil.example/api/customers", &[TYPE_1]), 421),
+        (asked("GET", "/nowhere", &[TYPE_1]), 404),
+        (asked("GET", "/elsewhere/Customer", &[TYPE_1]), 403),
         (asked("POST", "/api/$batch", &["Content-Type: multipart/mixed"]).with("x"), 415),
         (asked("POST", "/api/$batch", &[JSON]).with("{"), 400),
         (

@@ -71,6 +71,37 @@ async fn a_handshake_is_answered_and_the_call_goes_out_once_with_its_body() {
 }
 
 #[tokio::test]
+async fn only_an_allowed_request_on_a_known_route_is_challenged() {
+    let routes = "routes:\n  - { path: /api, to: api/v2.0 }\n  \
+                  - { path: /elsewhere, to: odata, allow_from: [192.0.2.0/24] }\n  \
+                  - { path: /read, to: api/v2.0, methods: [GET] }\n";
+    let rig = Plan::default().top(routes).start().await;
+    let credentials = format!("NTLM {TYPE_1}");
+    for (target, host, status) in [
+        ("/api/customers", "evil.example", StatusCode::MISDIRECTED_REQUEST),
+        ("http://evil.example/api/customers", "localhost", StatusCode::MISDIRECTED_REQUEST),
+        ("/nowhere", "localhost", StatusCode::NOT_FOUND),
+        ("/api/customers%zz", "localhost", StatusCode::BAD_REQUEST),
+        ("/elsewhere/Customer", "localhost", StatusCode::FORBIDDEN),
+        ("/api/customers", "localhost", StatusCode::UNAUTHORIZED),
+    ] {
+        for scheme in [credentials.clone(), format!("Negotiate {TYPE_1}")] {
+            let mut client = Wire::connect(rig.address()).await;
+            client.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {scheme}\r\n\r\n")).await;
+            let (head, _) = client.response().await;
+            assert_eq!(head.status(), status, "{target} at {host}");
+            let challenges = usize::from(status == StatusCode::UNAUTHORIZED);
+            assert_eq!(head.all("www-authenticate").len(), challenges, "{head:?}");
+        }
+    }
+    // A method the route does not allow: the route's own rejection, not a challenge.
+    let response = rig.send(Method::DELETE, "/read/customers", &[("authorization", &credentials)], "").await;
+    assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(!response.headers.contains_key("www-authenticate"));
+    assert!(rig.received().is_empty());
+}
+
+#[tokio::test]
 async fn a_handshake_and_raw_addresses_share_a_connection() {
     let rig = Rig::new().await;
     let mut client = Wire::connect(rig.address()).await;
@@ -96,7 +127,7 @@ async fn a_handshake_and_raw_addresses_share_a_connection() {
 }
 
 #[tokio::test]
-async fn an_response_to_no_challenge_and_whatever_else_is_dropped() {
+async fn credentials_that_begin_no_handshake_are_dropped() {
     let rig = Rig::new().await;
     for authorization in [
         format!("NTLM {}", STANDARD.encode(type_3())),
