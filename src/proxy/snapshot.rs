@@ -7,7 +7,8 @@ use arc_swap::ArcSwap;
 
 use crate::config::{Config, PublicUrl};
 use crate::proxy::environment::assembly::Assembled;
-use crate::proxy::environment::routes::Routes;
+use crate::proxy::environment::route::Route;
+use crate::proxy::environment::route_table::RouteTable;
 use crate::proxy::observe::problems::Problems;
 use crate::proxy::observe::tally::Tally;
 use crate::proxy::request::guard::Guard;
@@ -15,7 +16,8 @@ use crate::proxy::request::guard::Guard;
 /// What the data path needs of one configuration.
 #[derive(Debug)]
 pub struct Snapshot {
-    pub routes: Routes,
+    /// By the path that clients call.
+    pub routes: RouteTable<Arc<Route>>,
     pub guard: Guard,
     /// What rewritten links begin with; `None`: what the client used.
     pub public_url: Option<PublicUrl>,
@@ -28,8 +30,9 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub fn new(config: &Config, assembled: &Assembled) -> Self {
+        let routes = assembled.routes.iter().map(|route| (route.settings.path.as_str().to_owned(), route.clone()));
         Self {
-            routes: Routes::new(assembled.routes.clone()),
+            routes: RouteTable::new(routes),
             guard: Guard::new(config),
             public_url: config.public_url.clone(),
             keep_alive: config.keep_alive,

@@ -1,6 +1,5 @@
 //! What an attempt needs: an application, its token, and a permit of its limiter.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempts::{Attempt, Dispatch};
@@ -14,17 +13,11 @@ impl Dispatch {
     /// Waits until one of the applications has a token and a permit.
     pub(super) async fn acquire(&mut self) -> Result<Attempt, Rejection> {
         loop {
-            let member = self.choose_application()?;
+            let member = self.tokens.choose(self.draft.token_scope())?;
             self.draft.exchange.notes.set_application(member.client_id);
             // The token comes first: a permit must not be held while waiting for Entra.
-            let token = match &self.rejected {
-                Some((_, rejected)) => member.tokens.token_replacing(rejected).await,
-                None => member.tokens.token().await,
-            };
-            match token {
-                Ok(_) => {}
-                Err(_) if self.exclude(&member) => continue,
-                Err(unavailable) => return Err(unavailable.into()),
+            if self.tokens.token(self.draft.token_scope(), &member).await?.is_none() {
+                continue;
             }
             match self.acquire_permit(&member).await? {
                 Ok(permit) => {
@@ -42,19 +35,6 @@ impl Dispatch {
                     return Err(self.busy(why, retry_after));
                 }
             }
-        }
-    }
-
-    /// The application of the next attempt.
-    fn choose_application(&self) -> Result<Arc<Member>, Rejection> {
-        let (route, company) = (self.draft.route(), self.draft.company);
-        match &self.rejected {
-            Some((member, _)) => Ok(member.clone()),
-            None => route
-                .connector
-                .pool
-                .choose(&route.rejected_tokens, company, &self.excluded)
-                .ok_or_else(Rejection::no_application),
         }
     }
 

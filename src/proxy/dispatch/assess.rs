@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::attempts::{Attempt, AttemptOutcome, Dispatch};
 use super::fault::Fault;
 use super::retry::{self, Retry};
-use crate::entra::{ClaimsChallenge, Token};
+use crate::entra::ClaimsChallenge;
 use crate::outbound::retry_after;
 use crate::proxy::body::request_body::RequestBody;
-use crate::proxy::environment::application_pool::Member;
+use crate::proxy::environment::token_attempts::AfterUnauthorized;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::draft::Draft;
 use crate::proxy::response::body_plan::BodyPlan;
@@ -30,17 +30,15 @@ impl Dispatch {
         replay: Option<RequestBody>,
     ) -> Result<AttemptOutcome, Rejection> {
         if response.status() == StatusCode::UNAUTHORIZED {
-            if let Some(challenge) = ClaimsChallenge::from_headers(response.headers()) {
-                member.tokens.set_challenge(&token, challenge);
-            }
+            let challenge = ClaimsChallenge::from_headers(response.headers());
             // Connection and permit are free for others before Entra is asked.
             drop((response, permit));
-            return self.after_unauthorized(member, token, replay).map(AttemptOutcome::Retry);
+            let next = self.tokens.unauthorized(self.draft.token_scope(), member, token, challenge)?;
+            return after_unauthorized(next, replay).map(AttemptOutcome::Retry);
         }
-        let (route, company) = (self.draft.route(), self.draft.company);
-        route.rejected_tokens.clear(self.draft.token_use(&member));
-        if response.status() == StatusCode::NOT_FOUND && company.is_some() {
-            route.recheck_company();
+        self.draft.token_scope().accepted(&member);
+        if response.status() == StatusCode::NOT_FOUND && self.draft.company.is_some() {
+            self.draft.route().recheck_company();
         }
         let retry = match response.status() {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => {
@@ -130,33 +128,6 @@ impl Dispatch {
         Ok(retry::after_response(only_reads, retry::Answered { status, retry_after, code: code.as_deref() }))
     }
 
-    /// The body for another attempt, where a new token or another application may be accepted.
-    fn after_unauthorized(
-        &mut self,
-        member: Arc<Member>,
-        token: Arc<Token>,
-        replay: Option<RequestBody>,
-    ) -> Result<RequestBody, Rejection> {
-        let route = self.draft.route();
-        let token_use = self.draft.token_use(&member);
-        let is_fresh = self.rejected.is_some();
-        if is_fresh {
-            route.rejected_tokens.record(&token, token_use);
-        }
-        if is_fresh || !route.rejected_tokens.is_worth_a_refresh(&token, token_use) {
-            let rejection = route.connector.credentials_rejected(&member, &token);
-            let (true, Some(body)) = (self.exclude(&member), replay) else { return Err(rejection) };
-            tracing::warn!(client_id = %member.client_id, "another application takes over: {}", rejection.message);
-            return Ok(body);
-        }
-        let Some(body) = replay else {
-            member.tokens.replace(&token);
-            return Err(Rejection::new(Kind::TokenRenewed, TOKEN_RENEWED).retry_after(Duration::from_secs(1)));
-        };
-        self.rejected = Some((member, token));
-        Ok(body)
-    }
-
     /// The body for another attempt after a fault, where a retry is safe and the budget allows it.
     pub(super) async fn after_fault(
         &mut self,
@@ -179,6 +150,17 @@ impl Dispatch {
         let connector = self.draft.connector();
         self.faults <= retry::MAX_RETRIES && Instant::now() < self.deadline && connector.retry_budget.spend()
     }
+}
+
+/// The body for another attempt, where a new token or another application may be accepted.
+fn after_unauthorized(next: AfterUnauthorized, replay: Option<RequestBody>) -> Result<RequestBody, Rejection> {
+    replay.ok_or_else(|| match next {
+        AfterUnauthorized::TakeOver(rejection) => rejection,
+        AfterUnauthorized::Refresh(member, token) => {
+            member.tokens.replace(&token);
+            Rejection::new(Kind::TokenRenewed, TOKEN_RENEWED).retry_after(Duration::from_secs(1))
+        }
+    })
 }
 
 const TOKEN_RENEWED: &str = "Business Central rejected the token that was current when this large request began. \

@@ -11,9 +11,10 @@ use tower::Service;
 
 use super::fault::{Fault, Unanswered};
 use super::forward::Outbound;
-use crate::entra::{ClientId, Token};
+use crate::entra::Token;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::environment::application_pool::Member;
+use crate::proxy::environment::token_attempts::TokenAttempts;
 use crate::proxy::limiter::{Permit, Priority};
 use crate::proxy::rejection::Rejection;
 use crate::proxy::request::draft::{Draft, Drafted};
@@ -65,10 +66,8 @@ pub struct Dispatch {
     pub(super) throttled: u32,
     /// Priority with which it enters the next limiter.
     pub(super) priority: Priority,
-    /// The token that Business Central rejected, and whose it is.
-    pub(super) rejected: Option<(Arc<Member>, Arc<Token>)>,
-    /// Applications that can't serve this request.
-    pub(super) excluded: Vec<ClientId>,
+    /// The applications and tokens tried so far.
+    pub(super) tokens: TokenAttempts,
 }
 
 /// What one attempt is made with.
@@ -91,8 +90,8 @@ impl Dispatch {
     fn new(draft: Draft) -> Self {
         let deadline = Instant::now() + draft.connector().max_wait();
         draft.connector().retry_budget.earn();
-        let (priority, excluded) = (Priority::New, Vec::new());
-        Self { draft, deadline, faults: 0, throttled: 0, priority, rejected: None, excluded }
+        let tokens = TokenAttempts::default();
+        Self { draft, deadline, faults: 0, throttled: 0, priority: Priority::New, tokens }
     }
 
     /// Business Central's response, or why there is none.
@@ -127,13 +126,6 @@ impl Dispatch {
             request: self.draft.with(token, body),
             cancel_on_disconnect: self.draft.cancel_on_disconnect(),
         }
-    }
-
-    /// Excludes an application from further attempts. Whether another one is left.
-    pub(super) fn exclude(&mut self, member: &Member) -> bool {
-        self.rejected = None;
-        self.excluded.push(member.client_id);
-        self.excluded.len() < self.draft.connector().pool.members().count()
     }
 
     /// Waits, unless the client leaves.

@@ -9,10 +9,11 @@ use super::changes::Changes;
 use super::company_list::CompanyList;
 use super::rejected_tokens::RejectedTokens;
 use super::retry_budget::RetryBudget;
+use super::token_attempts::TokenScope;
 use super::unbound_actions::UnboundActions;
 use crate::business_central::EnvironmentName;
 use crate::business_central::address::EnvironmentAddress;
-use crate::entra::{ClientId, Token};
+use crate::entra::Token;
 use crate::outbound::HttpClient;
 use crate::proxy::limiter::Limiter;
 use crate::proxy::rejection::{Kind, Rejection};
@@ -88,18 +89,9 @@ impl Connector {
         self.settings.limits.map_or(MAX_WAIT_WITHOUT_LIMITS, |limits| limits.wait)
     }
 
-    /// A token of the fittest application that has one and is not `excluded`; at least one must be left.
-    pub async fn token(&self, excluded: &[ClientId]) -> Result<(Arc<Member>, Arc<Token>), Rejection> {
-        let mut excluded = excluded.to_vec();
-        let mut failure = None;
-        while let Some(member) = self.pool.choose(&self.rejected_tokens, None, &excluded) {
-            match member.tokens.token().await {
-                Ok(token) => return Ok((member, token)),
-                Err(unavailable) => failure = Some(unavailable),
-            }
-            excluded.push(member.client_id);
-        }
-        Err(failure.map_or_else(Rejection::no_application, Rejection::from))
+    /// What the tokens of our own look-ups are used for.
+    pub(super) fn look_up_scope(&self) -> TokenScope<'_> {
+        TokenScope { connector: self, rejected_tokens: &self.rejected_tokens, company: None }
     }
 
     /// The rejection of a request whose fresh token Business Central rejected; names the set-up step that is wrong.
@@ -107,7 +99,7 @@ impl Connector {
         let lacks_role = token.claims.as_ref().is_some_and(|claims| !claims.has_data_role());
         let known_error = if lacks_role { guide::MISSING_ROLE } else { guide::APPLICATION_REJECTED };
         let message = format!(
-            "Business Central refuses the token of connector `{}` (environment {}, client ID {}). {known_error}",
+            "Business Central rejects the token of connector `{}` (environment {}, client ID {}). {known_error}",
             self.settings.name,
             self.address.environment(),
             member.client_id

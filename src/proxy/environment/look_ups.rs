@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use super::company_list;
 use super::connector::Connector;
-use super::rejected_tokens::TokenUse;
+use super::token_attempts::TokenAttempts;
 use crate::business_central::lookup::{self, LookupError};
 use crate::business_central::{Company, CompanyRef, companies};
-use crate::entra::{ClaimsChallenge, Token};
+use crate::entra::ClaimsChallenge;
 use crate::guide;
 use crate::proxy::rejection::{Kind, Rejection};
 
@@ -59,7 +59,7 @@ impl Connector {
 
     /// Whether OData has an unbound action of this name.
     pub async fn has_action(&self, name: &str) -> Result<bool, Rejection> {
-        let (_, token) = self.token(&[]).await?;
+        let (_, token) = TokenAttempts::default().next(self.look_up_scope()).await?;
         let url = format!("{}/ODataV4/$metadata", self.address.url());
         Ok(self.unbound_actions.has(name, &self.http, &url, &token.authorization).await)
     }
@@ -75,34 +75,19 @@ impl Connector {
 
     /// The response to a GET of our own, with whichever application's token Business Central accepts.
     async fn get(&self, url: &str, what: &'static str) -> Result<Result<Vec<u8>, LookupError>, Rejection> {
-        let get = async |token: &Token| lookup::get(&self.http, url, what, &token.authorization, TIMEOUT).await;
-        let mut rejected = Vec::new();
+        let (scope, mut attempts) = (self.look_up_scope(), TokenAttempts::default());
         loop {
-            let (member, token) = self.token(&rejected).await?;
-            let token_use = TokenUse { application: member.client_id, company: None };
-            let mut response = get(&token).await;
-            if let Err(error) = response.as_ref()
-                && error.is_unauthorized()
-            {
-                rejected.push(member.client_id);
-                let mut latest = token;
-                if let Some(challenge) = ClaimsChallenge::from_values(error.challenges()) {
-                    member.tokens.set_challenge(&latest, challenge);
+            let (member, token) = attempts.next(scope).await?;
+            match lookup::get(&self.http, url, what, &token.authorization, TIMEOUT).await {
+                Err(error) if error.is_unauthorized() => {
+                    let challenge = ClaimsChallenge::from_values(error.challenges());
+                    attempts.unauthorized(scope, member, token, challenge)?;
                 }
-                if self.rejected_tokens.is_worth_a_refresh(&latest, token_use) {
-                    latest = member.tokens.token_replacing(&latest).await?;
-                    response = get(&latest).await;
-                }
-                if response.as_ref().is_err_and(LookupError::is_unauthorized) {
-                    self.rejected_tokens.record(&latest, token_use);
-                    if self.pool.members().count() > rejected.len() {
-                        continue;
-                    }
-                    return Err(self.credentials_rejected(&member, &latest));
+                response => {
+                    scope.accepted(&member);
+                    return Ok(response);
                 }
             }
-            self.rejected_tokens.clear(token_use);
-            return Ok(response);
         }
     }
 }

@@ -12,5 +12,5 @@ pub mod rejected_tokens;
 pub mod retry_budget;
 pub mod route;
 pub mod route_table;
-pub mod routes;
+pub mod token_attempts;
 pub mod unbound_actions;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connector::Connector;
+use super::token_attempts::TokenAttempts;
 use crate::business_central::Company;
 use crate::entra::{CredentialExpiry, TokenState};
 use crate::proxy::rejection::Rejection;
@@ -33,7 +34,7 @@ pub enum Condition {
 impl Connector {
     /// Fetches what a request needs: a token and, where one is set, the connector's company.
     pub async fn ready(&self) -> Result<Ready, Rejection> {
-        let (_, token) = self.token(&[]).await?;
+        let (_, token) = TokenAttempts::default().next(self.look_up_scope()).await?;
         let company = match &self.settings.company {
             Some(wanted) => Some(self.company(wanted).await?),
             None => None,

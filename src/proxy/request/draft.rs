@@ -14,8 +14,8 @@ use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::environment::application_pool::Member;
 use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::connector::Connector;
-use crate::proxy::environment::rejected_tokens::TokenUse;
 use crate::proxy::environment::route::Route;
+use crate::proxy::environment::token_attempts::TokenScope;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::headers;
 use crate::proxy::limiter::Limiter;
@@ -107,9 +107,10 @@ impl Draft {
         }
     }
 
-    /// What Business Central judges when it accepts or rejects this application's token.
-    pub fn token_use(&self, member: &Member) -> TokenUse {
-        TokenUse { application: member.client_id, company: self.company }
+    /// What its tokens are used for.
+    pub fn token_scope(&self) -> TokenScope<'_> {
+        let route = self.route();
+        TokenScope { connector: &route.connector, rejected_tokens: &route.rejected_tokens, company: self.company }
     }
 
     /// Whether carrying it out twice makes no difference. `body`: as far as it is in memory.

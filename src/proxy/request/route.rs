@@ -21,7 +21,7 @@ use crate::proxy::step::{Inbound, Routed};
 /// The step: finds the route, checks whether this client and method may use it, and reads the address.
 pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalResponse> {
     let Inbound { exchange, head, body } = inbound;
-    let (route, remainder) = find(exchange.snapshot.routes.table(), head.uri.path())?;
+    let (route, remainder) = find(&exchange.snapshot.routes, head.uri.path())?;
     let route = route.clone();
     let admitted = admit(&route.settings, &route.connector.address, &head, remainder, exchange.client.ip());
     let speaks_soap = admitted.as_ref().is_ok_and(Resource::is_soap) || exchange.looks_like_soap;

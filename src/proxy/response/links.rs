@@ -8,7 +8,7 @@ use crate::business_central::address::Resource;
 use crate::business_central::{Company, SafePath};
 use crate::config::UNROUTED_PREFIX;
 use crate::proxy::environment::route::Route;
-use crate::proxy::environment::routes::Routes;
+use crate::proxy::environment::route_table::RouteTable;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::request::target::Target;
 
@@ -24,7 +24,7 @@ impl Links {
         Self { exchange, target }
     }
 
-    fn routes(&self) -> &Routes {
+    fn routes(&self) -> &RouteTable<Arc<Route>> {
         &self.exchange.snapshot.routes
     }
 
@@ -57,7 +57,7 @@ impl Links {
         let others = || {
             let below = |route| self.below(route, &resource, route.known_company()?.as_deref(), None);
             // The shortest, so that the choice is stable.
-            let paths = self.routes().iter().filter(|route| self.may_follow(route)).filter_map(below);
+            let paths = self.routes().values().filter(|route| self.may_follow(route)).filter_map(below);
             paths.min_by(|one, other| (one.len(), one).cmp(&(other.len(), other)))
         };
         let local =
@@ -72,7 +72,7 @@ impl Links {
             let rest = route.settings.path.as_str().strip_prefix(path);
             rest.is_some_and(|rest| rest.starts_with('/'))
         };
-        !self.routes().iter().any(is_below)
+        !self.routes().values().any(is_below)
     }
 
     /// Rewrites the links in headers.
@@ -110,7 +110,7 @@ impl Links {
         let local = resource.to_local(&route.settings.surface, company, asked)?;
         let path = format!("{}{local}", route.settings.path.as_str());
         let path = if path.is_empty() { "/".to_owned() } else { path };
-        let found = self.routes().find(SafePath::check(&path).ok()?)?;
+        let (found, _) = self.routes().find(SafePath::check(&path).ok()?)?;
         Arc::ptr_eq(found, route).then_some(path)
     }
 }

@@ -1,0 +1,121 @@
+//! The tokens that one request is tried with: which application comes next, and what follows from a 401.
+//!
+//! A first 401 is answered with another token, which meets the claims that Business Central demands, if any. A second
+//! one means that the application's set-up is wrong: another application takes over, or the client is told which step.
+
+use std::sync::Arc;
+
+use super::application_pool::Member;
+use super::connector::Connector;
+use super::rejected_tokens::{RejectedTokens, TokenUse};
+use crate::business_central::CompanyId;
+use crate::entra::{ClaimsChallenge, ClientId, Token};
+use crate::proxy::rejection::Rejection;
+
+/// What a request's tokens are used for.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenScope<'a> {
+    /// The connector whose applications can send it.
+    pub connector: &'a Connector,
+    /// What Business Central recently rejected for the same purpose.
+    pub rejected_tokens: &'a RejectedTokens,
+    /// `None` for requests outside any known company.
+    pub company: Option<CompanyId>,
+}
+
+/// What one request has tried.
+#[derive(Debug, Default)]
+pub struct TokenAttempts {
+    /// The token that Business Central rejected, and whose it is: the next one replaces it.
+    rejected: Option<(Arc<Member>, Arc<Token>)>,
+    /// Applications that can't serve this request.
+    excluded: Vec<ClientId>,
+}
+
+/// What follows from a 401.
+#[derive(Debug)]
+pub enum AfterUnauthorized {
+    /// The same application tries again with another token.
+    Refresh(Arc<Member>, Arc<Token>),
+    /// Another application takes over. The rejection is for a request that can't be retried.
+    TakeOver(Rejection),
+}
+
+impl TokenScope<'_> {
+    /// Business Central accepted this application's token: the next 401 may be the token's fault again.
+    pub fn accepted(self, member: &Member) {
+        self.rejected_tokens.clear(self.token_use(member));
+    }
+
+    fn token_use(self, member: &Member) -> TokenUse {
+        TokenUse { application: member.client_id, company: self.company }
+    }
+}
+
+impl TokenAttempts {
+    /// The application of the next attempt.
+    pub fn choose(&self, scope: TokenScope<'_>) -> Result<Arc<Member>, Rejection> {
+        let chosen = || scope.connector.pool.choose(scope.rejected_tokens, scope.company, &self.excluded);
+        match &self.rejected {
+            Some((member, _)) => Ok(member.clone()),
+            None => chosen().ok_or_else(Rejection::no_application),
+        }
+    }
+
+    /// A token of the chosen application. `None` when it has none and another application takes over.
+    pub async fn token(&mut self, scope: TokenScope<'_>, member: &Member) -> Result<Option<Arc<Token>>, Rejection> {
+        let token = match &self.rejected {
+            Some((_, rejected)) => member.tokens.token_replacing(rejected).await,
+            None => member.tokens.token().await,
+        };
+        match token {
+            Ok(token) => Ok(Some(token)),
+            Err(_) if self.exclude(scope, member) => Ok(None),
+            Err(unavailable) => Err(unavailable.into()),
+        }
+    }
+
+    /// An application with its token, for requests that need nothing else.
+    pub async fn next(&mut self, scope: TokenScope<'_>) -> Result<(Arc<Member>, Arc<Token>), Rejection> {
+        loop {
+            let member = self.choose(scope)?;
+            if let Some(token) = self.token(scope, &member).await? {
+                return Ok((member, token));
+            }
+        }
+    }
+
+    /// Notes that Business Central rejected a token, with this challenge if any. An error when no application is left.
+    pub fn unauthorized(
+        &mut self,
+        scope: TokenScope<'_>,
+        member: Arc<Member>,
+        token: Arc<Token>,
+        challenge: Option<ClaimsChallenge>,
+    ) -> Result<AfterUnauthorized, Rejection> {
+        if let Some(challenge) = challenge {
+            member.tokens.set_challenge(&token, challenge);
+        }
+        let token_use = scope.token_use(&member);
+        if self.rejected.is_none() && scope.rejected_tokens.is_worth_a_refresh(&token, token_use) {
+            self.rejected = Some((member.clone(), token.clone()));
+            return Ok(AfterUnauthorized::Refresh(member, token));
+        }
+        if self.rejected.is_some() {
+            scope.rejected_tokens.record(&token, token_use);
+        }
+        let rejection = scope.connector.credentials_rejected(&member, &token);
+        if !self.exclude(scope, &member) {
+            return Err(rejection);
+        }
+        tracing::warn!(client_id = %member.client_id, "another application takes over: {}", rejection.message);
+        Ok(AfterUnauthorized::TakeOver(rejection))
+    }
+
+    /// Excludes an application from further attempts. Whether another one is left.
+    fn exclude(&mut self, scope: TokenScope<'_>, member: &Member) -> bool {
+        self.rejected = None;
+        self.excluded.push(member.client_id);
+        self.excluded.len() < scope.connector.pool.members().count()
+    }
+}
