@@ -89,9 +89,9 @@ fn measure() -> Result<()> {
         println!("load: skipped, the figures come from Linux' /proc");
         return Ok(());
     }
-    let plan = Plan::from_arguments(std::env::args().skip(1))?;
-    let cores = std::thread::available_parallelism()?.get();
     let folder = TempDir::with_prefix("bcproxy-load-")?;
+    let plan = Plan::from_arguments(std::env::args().skip(1), folder.path())?;
+    let cores = std::thread::available_parallelism()?.get();
     // One core is the proxy's; who waits beside slow clients waits for all that the proxy has.
     let result = on_threads(cores.saturating_sub(1).max(1), plan.carry_out(folder.path()))
         .and_then(|()| on_threads(cores, plan.slow(folder.path(), cores)));
@@ -116,17 +116,12 @@ fn on_threads(count: usize, work: impl Future<Output = Result<()>>) -> Result<()
 }
 
 impl Plan {
-    fn from_arguments(arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let bcproxy = Kind::Bcproxy { binary: env!("CARGO_BIN_EXE_bcproxy").into(), limits: WIDE };
+    /// `folder`: for copies of the binaries.
+    fn from_arguments(arguments: impl Iterator<Item = String>, folder: &Path) -> Result<Self> {
         let peer =
             |name: &str, kind: Kind, logs| Peer { name: name.to_owned(), kind, logs, secured: false, workers: 1 };
-        let mut plan = Self {
-            rounds: 5,
-            // `cargo test --benches` gives no arguments, `cargo bench` this one.
-            quick: true,
-            parts: Vec::new(),
-            peers: vec![peer("bcproxy", bcproxy.clone(), false), peer("bcproxy, logging requests", bcproxy, true)],
-        };
+        // `cargo test --benches` gives no arguments, `cargo bench` one.
+        let mut plan = Self { rounds: 5, quick: true, parts: Vec::new(), peers: Vec::new() };
         if peers::has_nginx() {
             plan.peers.push(peer("nginx, static header", Kind::Nginx { rewrites: false }, false));
             plan.peers.push(peer("nginx, logging requests", Kind::Nginx { rewrites: false }, true));
@@ -135,18 +130,13 @@ impl Plan {
             println!("nginx is not installed: its rows are left out");
         }
         let mut arguments = arguments;
-        let mut quick = false;
+        let (mut quick, mut other) = (false, None);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--bench" => plan.quick = false,
                 "--quick" => quick = true,
                 "--rounds" => plan.rounds = arguments.next().ok_or("--rounds needs a number")?.parse()?,
-                "--beside" => {
-                    let other = arguments.next().ok_or("--beside needs the path of a bcproxy")?;
-                    let other = Kind::Bcproxy { binary: other.into(), limits: WIDE };
-                    plan.peers.insert(1, peer("the other bcproxy", other.clone(), false));
-                    plan.peers.insert(3, peer("the other bcproxy, logging requests", other, true));
-                }
+                "--beside" => other = Some(arguments.next().ok_or("--beside needs the path of a bcproxy")?),
                 part => plan.parts.push(part.to_owned()),
             }
         }
@@ -156,6 +146,17 @@ impl Plan {
             println!("a quick run: it shows that everything works, its figures say nothing");
         } else {
             build_as_users_do()?;
+        }
+        let mut binaries = vec![("bcproxy", env!("CARGO_BIN_EXE_bcproxy").to_owned())];
+        binaries.extend(other.map(|path| ("the other bcproxy", path)));
+        for (name, path) in binaries.into_iter().rev() {
+            // Each is a fresh copy: the same program takes several percent more CPU from a file that a linker wrote
+            // than from a copy of it, for the sake of larger pages.
+            let binary = folder.join(name.replace(' ', "-"));
+            std::fs::copy(path, &binary)?;
+            let kind = Kind::Bcproxy { binary, limits: WIDE };
+            plan.peers.insert(0, peer(&format!("{name}, logging requests"), kind.clone(), true));
+            plan.peers.insert(0, peer(name, kind, false));
         }
         Ok(plan)
     }
@@ -224,10 +225,11 @@ impl Plan {
             _ => self.peers.iter().filter(|peer| !peer.logs).cloned().collect(),
         };
         let mut rows: Vec<[Spread; 4]> = peers.iter().map(|_| Default::default()).collect();
-        for round in 0..self.rounds {
-            for offset in 0..peers.len() {
-                // Nobody is always first.
-                let number = (round + offset) % peers.len();
+        let mut order: Vec<usize> = (0..peers.len()).collect();
+        for _ in 0..self.rounds {
+            // Neither a place in the round nor a predecessor favors anybody.
+            fastrand::shuffle(&mut order);
+            for &number in &order {
                 // A process of its own for every turn: where its memory happens to lie makes a difference, too.
                 let proxy = peers[number].start(upstream, &folder.join(format!("load-{number}")))?;
                 scene.once(upstream, &proxy, requests, &mut rows[number]).await?;
