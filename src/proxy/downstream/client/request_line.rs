@@ -94,10 +94,8 @@ impl<'a> NonAscii<'a> {
             }
             return;
         }
-        for &byte in &self.bytes {
-            let mut utf8 = [0; 4];
-            windows_1252(byte).encode_utf8(&mut utf8).bytes().for_each(|byte| push_encoded(byte, repaired));
-        }
+        let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(&self.bytes);
+        text.bytes().for_each(|byte| push_encoded(byte, repaired));
     }
 }
 
@@ -109,15 +107,6 @@ fn push_encoded(byte: u8, text: &mut Vec<u8>) {
 
 fn hex(digit: u8) -> Option<u8> {
     u8::try_from(char::from(digit).to_digit(16)?).ok()
-}
-
-/// The character of a byte from 0x80 on, as browsers read it (WHATWG Encoding Standard, index windows-1252).
-fn windows_1252(byte: u8) -> char {
-    const FROM_80: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
-        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
-    ];
-    byte.checked_sub(0x80).and_then(|at| FROM_80.get(usize::from(at)).copied()).unwrap_or(char::from(byte))
 }
 
 #[cfg(test)]
