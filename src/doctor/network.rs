@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-use hyper::Uri;
 use hyper_util::rt::TokioIo;
 
 use tokio::net::TcpStream;
@@ -15,7 +14,7 @@ use tokio::net::TcpStream;
 use super::findings::{Findings, Wrong};
 use super::{certificate, entra};
 use crate::guide::Step;
-use crate::outbound::{HttpsUrl, ProxySelector, TcpConnector, Unreachable};
+use crate::outbound::{HttpsUrl, Origin, ProxySelector, TcpConnector, Unreachable};
 use crate::shared_socket::SharedSocket;
 
 /// The address of a service, as configured.
@@ -40,26 +39,12 @@ impl<'a> Endpoint<'a> {
         Self { service: "Business Central", url, key: "base_url" }
     }
 
-    fn host(&self) -> &str {
-        let authority = self.url.authority();
-        match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((address, _)) => address,
-            None => authority.split(':').next().unwrap_or(authority),
-        }
-    }
-
-    /// The address to connect to, without a path.
-    fn uri(&self) -> Uri {
-        self.url.origin().parse().unwrap_or_default()
+    fn origin(&self) -> &'a Origin {
+        self.url.origin()
     }
 
     fn unreachable(&self, error: &(dyn Error + 'static)) -> Unreachable {
         Unreachable::new(self.service, self.url.authority(), self.key, error)
-    }
-
-    fn port(&self) -> u16 {
-        let after_host = self.url.authority().rsplit(']').next().unwrap_or_default();
-        after_host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(443)
     }
 }
 
@@ -95,9 +80,15 @@ pub async fn network(
             Err(wrong) => return fail(findings, wrong, started),
         }
         shown.push(match looked_up {
-            LookedUp::Service { .. } => format!("{} accepts connections on port {}", endpoint.service, endpoint.port()),
+            LookedUp::Service { .. } => {
+                format!("{} accepts connections on port {}", endpoint.service, endpoint.origin().port())
+            }
             LookedUp::Proxy { proxy, .. } => {
-                format!("the outbound proxy {proxy} connects to {}:{}", endpoint.host(), endpoint.port())
+                format!(
+                    "the outbound proxy {proxy} connects to {}:{}",
+                    endpoint.origin().host(),
+                    endpoint.origin().port()
+                )
             }
         });
     }
@@ -106,7 +97,7 @@ pub async fn network(
     let started = Instant::now();
     let mut shown = Vec::with_capacity(endpoints.len());
     for (endpoint, stream) in endpoints.iter().zip(streams) {
-        match certificate::examine(endpoint.host(), stream, ca_file, limit).await {
+        match certificate::examine(endpoint.origin().host(), stream, ca_file, limit).await {
             Ok(issuer) => shown.push(format!("{}'s certificate is from {issuer}", endpoint.service)),
             Err(wrong) => return fail(findings, wrong, started),
         }
@@ -149,20 +140,21 @@ impl fmt::Display for LookedUp {
 }
 
 async fn look_up(endpoint: &Endpoint<'_>, proxies: &ProxySelector, limit: Duration) -> Result<LookedUp, Wrong> {
-    if let Some((proxy, named_by)) = proxies.proxy_for(&endpoint.uri()) {
+    if let Some((proxy, named_by)) = proxies.proxy_for(&endpoint.origin().uri()) {
         let wrong = |cause: String| {
-            let what = format!("the name of the outbound proxy, {}, can't be looked up ({cause})", proxy.host());
+            let what =
+                format!("the name of the outbound proxy, {}, can't be looked up ({cause})", proxy.origin().host());
             Wrong::new(Step::Name, what, format!("Check this machine's DNS and the spelling of {named_by}."))
         };
-        let address = addresses(proxy.host(), proxy.port(), limit).await.map_err(wrong)?.0.ip();
-        return Ok(LookedUp::Proxy { proxy: proxy.to_string(), host: proxy.host().to_owned(), address });
+        let address = addresses(proxy.origin().host(), proxy.origin().port(), limit).await.map_err(wrong)?.0.ip();
+        return Ok(LookedUp::Proxy { proxy: proxy.to_string(), host: proxy.origin().host().to_owned(), address });
     }
-    let host = endpoint.host();
+    let host = endpoint.origin().host();
     let wrong = |cause: String| {
         let what = format!("the name of {}, {host}, can't be looked up ({cause})", endpoint.service);
         Wrong::new(Step::Name, what, format!("Check this machine's DNS and the spelling of `{}`.", endpoint.key))
     };
-    let (_, addresses) = addresses(host, endpoint.port(), limit).await.map_err(wrong)?;
+    let (_, addresses) = addresses(host, endpoint.origin().port(), limit).await.map_err(wrong)?;
     Ok(LookedUp::Service { host: host.to_owned(), addresses })
 }
 
@@ -187,7 +179,7 @@ async fn connect(
     limit: Duration,
 ) -> Result<SharedSocket, Wrong> {
     let LookedUp::Service { addresses, .. } = looked_up else {
-        let through = TcpConnector::new(proxies.clone()).with_timeout(limit).connect(endpoint.uri()).await;
+        let through = TcpConnector::new(proxies.clone()).with_timeout(limit).connect(endpoint.origin().uri()).await;
         return through
             .map(TokioIo::into_inner)
             .map_err(|error| entra::unreached(&endpoint.unreachable(error.as_ref())));
@@ -214,27 +206,8 @@ async fn connect(
         format!(
             "Ask the administrator of the firewall to let this machine connect to port {} of {}. If connections must go \
              through an outbound proxy, name it with `outbound_proxy`. If `{key}` is set, check its value.",
-            endpoint.port(),
-            endpoint.host()
+            endpoint.origin().port(),
+            endpoint.origin().host()
         ),
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endpoint_is_a_host_and_a_port() {
-        for (text, host, port) in [
-            ("https://login.microsoftonline.com", "login.microsoftonline.com", 443),
-            ("https://gateway:8443/x", "gateway", 8443),
-            ("https://[::1]", "::1", 443),
-            ("https://[::1]:8443", "::1", 8443),
-        ] {
-            let url = text.parse().unwrap();
-            let endpoint = Endpoint::entra(&url);
-            assert_eq!((endpoint.host(), endpoint.port()), (host, port), "{text}");
-        }
-    }
 }

@@ -144,7 +144,7 @@ impl Service<Uri> for TcpConnector {
             let connecting = self.tcp.call(target);
             return Box::pin(async move { Ok(shared(connecting.await?)) });
         };
-        let connecting = self.tcp.call(proxy.address.uri());
+        let connecting = self.tcp.call(proxy.address.origin().uri());
         Box::pin(async move {
             let stream = connecting.await.map_err(|error| TunnelError::unreachable(&proxy, &target, &error))?;
             Ok(tunnel::open(&proxy, shared(stream), &target).await?)

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use hyper::http::uri::{Scheme, Uri};
+use hyper::Uri;
+
+use super::origin::{Origin, OriginError};
 
 /// An absolute `https` URL without query, fragment or user name: an origin plus an optional path prefix.
 ///
@@ -11,7 +13,7 @@ use hyper::http::uri::{Scheme, Uri};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HttpsUrl {
     text: String,
-    origin_length: usize,
+    origin: Origin,
 }
 
 /// Why a text is not an [`HttpsUrl`].
@@ -26,6 +28,9 @@ pub enum HttpsUrlError {
     /// A user name or password in the URL.
     #[error("the address must not hold a user name or password")]
     UserInfo,
+    /// The port is no port.
+    #[error("the port of the address must be a number from 1 to 65535")]
+    Port,
     /// A query or fragment.
     #[error("the address must not have a query (?…) or fragment (#…)")]
     Query,
@@ -37,19 +42,19 @@ impl HttpsUrl {
         &self.text
     }
 
-    /// Scheme, host and port: `https://host:port`.
-    pub fn origin(&self) -> &str {
-        self.text.get(..self.origin_length).unwrap_or(&self.text)
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
-    /// The host, and the port if given: `host:port`.
+    /// The host, and the port unless it is 443: `host:port`.
     pub fn authority(&self) -> &str {
-        self.origin().trim_start_matches("https://")
+        self.origin.authority()
     }
 
     /// The path prefix: empty, or starting with a slash and not ending in one.
     pub fn path(&self) -> &str {
-        self.text.get(self.origin_length..).unwrap_or_default()
+        self.text.get(self.origin.as_str().len()..).unwrap_or_default()
     }
 }
 
@@ -57,22 +62,21 @@ impl FromStr for HttpsUrl {
     type Err = HttpsUrlError;
 
     fn from_str(text: &str) -> Result<Self, HttpsUrlError> {
-        if text.contains(['?', '#']) {
-            return Err(HttpsUrlError::Query);
-        }
-        let uri: Uri = text.parse().map_err(|_| HttpsUrlError::Malformed)?;
-        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(HttpsUrlError::Malformed);
-        };
-        if *scheme != Scheme::HTTPS {
+        let (origin, path) = Origin::split(text).map_err(|error| match error {
+            OriginError::Malformed => HttpsUrlError::Malformed,
+            OriginError::OtherScheme => HttpsUrlError::NotHttps,
+            OriginError::UserInfo => HttpsUrlError::UserInfo,
+            OriginError::Port => HttpsUrlError::Port,
+        })?;
+        if origin.scheme() != "https" {
             return Err(HttpsUrlError::NotHttps);
         }
-        if authority.as_str().contains('@') {
-            return Err(HttpsUrlError::UserInfo);
+        if path.contains(['?', '#']) {
+            return Err(HttpsUrlError::Query);
         }
-        let origin = format!("https://{}", authority.as_str().to_ascii_lowercase());
-        let text = format!("{origin}{}", uri.path().trim_end_matches('/'));
-        Ok(Self { origin_length: origin.len(), text })
+        let text = format!("{origin}{}", path.trim_end_matches('/'));
+        text.parse::<Uri>().map_err(|_| HttpsUrlError::Malformed)?;
+        Ok(Self { text, origin })
     }
 }
 
@@ -96,7 +100,7 @@ mod tests {
     fn a_url_is_split_into_origin_and_prefix() {
         let url: HttpsUrl = "https://Gateway.example:8443/bc/".parse().unwrap();
         assert_eq!(url.as_str(), "https://gateway.example:8443/bc");
-        assert_eq!(url.origin(), "https://gateway.example:8443");
+        assert_eq!(url.origin().as_str(), "https://gateway.example:8443");
         assert_eq!(url.authority(), "gateway.example:8443");
         assert_eq!(url.path(), "/bc");
     }
@@ -105,6 +109,8 @@ mod tests {
     fn urls_that_could_leak_a_token_or_hide_the_target_are_rejected() {
         assert_eq!("http://host".parse::<HttpsUrl>(), Err(HttpsUrlError::NotHttps));
         assert_eq!("https://user@host".parse::<HttpsUrl>(), Err(HttpsUrlError::UserInfo));
+        assert_eq!("https://host:99999".parse::<HttpsUrl>(), Err(HttpsUrlError::Port));
+        assert_eq!("https://host/a b".parse::<HttpsUrl>(), Err(HttpsUrlError::Malformed));
         assert_eq!("https://host/?a=b".parse::<HttpsUrl>(), Err(HttpsUrlError::Query));
         assert_eq!("host".parse::<HttpsUrl>(), Err(HttpsUrlError::Malformed));
     }

@@ -2,7 +2,8 @@
 //!
 //! | file | job |
 //! |---|---|
-//! | `https_url`, `retry_after` | the base URL of a service; the `Retry-After` header of a response |
+//! | `origin`, `https_url` | scheme, host and port of an address; the base URL of a service |
+//! | `retry_after` | the `Retry-After` header of a response |
 //! | `proxy_settings`, `environment` | the outbound proxy named in `proxy.yaml` or in environment variables |
 //! | `proxy_address`, `proxy`, `proxy_selector` | the proxy's address, the credentials for it, and which connections use it |
 //! | `connect`, `tunnel` | DNS look-up, TCP, the `CONNECT` tunnel and TLS, within one time limit |
@@ -13,6 +14,7 @@ mod connect;
 mod environment;
 mod http_client;
 mod https_url;
+mod origin;
 mod proxy;
 mod proxy_address;
 mod proxy_selector;
@@ -25,6 +27,7 @@ pub use connect::{ConnectError, OutboundConnector, OutboundError, Stream, TcpCon
 pub use environment::EnvironmentError;
 pub use http_client::{HttpClient, HttpResponse, RequestError, form};
 pub use https_url::{HttpsUrl, HttpsUrlError};
+pub use origin::{Origin, OriginError};
 pub use proxy_address::{ProxyAddress, ProxyAddressError};
 pub use proxy_selector::ProxySelector;
 pub use proxy_settings::{OutboundProxy, ProxyLogin, ProxyServer};

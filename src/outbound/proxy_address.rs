@@ -3,12 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use hyper::Uri;
-use hyper::http::uri::{Authority, Scheme};
+use super::origin::{Origin, OriginError};
 
 /// Host and port of an outbound proxy, written as an `http` URL without user name and path. The default port is 80.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ProxyAddress(Authority);
+pub struct ProxyAddress(Origin);
 
 /// Why a text is not a [`ProxyAddress`]. The message repeats nothing of the text, which may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,25 +33,9 @@ pub enum ProxyAddressError {
 }
 
 impl ProxyAddress {
-    /// `http://host:port/`.
-    pub fn url(&self) -> String {
-        format!("http://{}/", self.0)
-    }
-
-    /// [`url`](Self::url), parsed.
-    pub fn uri(&self) -> Uri {
-        // A scheme, an authority and a path always make a URI.
-        Uri::builder().scheme(Scheme::HTTP).authority(self.0.clone()).path_and_query("/").build().unwrap_or_default()
-    }
-
-    /// The host, without the brackets of an IPv6 address.
-    pub fn host(&self) -> &str {
-        self.0.host().trim_matches(['[', ']'])
-    }
-
-    /// The port.
-    pub fn port(&self) -> u16 {
-        self.0.port_u16().unwrap_or(80)
+    /// The address as an `http` URL without a path.
+    pub fn origin(&self) -> &Origin {
+        &self.0
     }
 }
 
@@ -60,36 +43,32 @@ impl FromStr for ProxyAddress {
     type Err = ProxyAddressError;
 
     fn from_str(text: &str) -> Result<Self, ProxyAddressError> {
-        // Checked first: a password may hold characters that are not valid in a URL.
+        // Checked first: a password may hold characters that end a host.
         if text.contains('@') {
             return Err(ProxyAddressError::UserInfo);
         }
-        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-        if scheme.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("http")) {
-            return Err(ProxyAddressError::OtherScheme);
+        let (origin, rest) = Origin::split(text).map_err(|error| match error {
+            OriginError::OtherScheme => ProxyAddressError::OtherScheme,
+            OriginError::Malformed | OriginError::Port | OriginError::UserInfo => ProxyAddressError::Malformed,
+        })?;
+        match (origin.scheme(), rest) {
+            ("http", "" | "/") => Ok(Self(origin)),
+            ("http", _) => Err(ProxyAddressError::Path),
+            _ => Err(ProxyAddressError::OtherScheme),
         }
-        let uri: Uri = text.parse().map_err(|_| ProxyAddressError::Malformed)?;
-        let (Some(_), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(ProxyAddressError::Malformed);
-        };
-        // Only a port may follow the host.
-        let is_whole = authority.port_u16().is_some() || authority.as_str().len() == authority.host().len();
-        if authority.host().is_empty() || !is_whole {
-            return Err(ProxyAddressError::Malformed);
-        }
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() || text.contains('#') {
-            return Err(ProxyAddressError::Path);
-        }
-        Ok(Self(authority.clone()))
     }
 }
 
 impl fmt::Display for ProxyAddress {
-    /// `host:port`.
+    /// `host:port`, the default port written out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.0.host(), self.port())
+        let (authority, port) = (self.0.authority(), self.0.port());
+        if port == DEFAULT_PORT { write!(f, "{authority}:{port}") } else { f.write_str(authority) }
     }
 }
+
+/// The port of an address without one.
+const DEFAULT_PORT: u16 = 80;
 
 #[cfg(test)]
 mod tests {

@@ -47,7 +47,7 @@ impl ProxySelector {
 
     /// A phrase that names the proxy for connections to a service; `None`: the connection is direct.
     pub fn describe(&self, service: &HttpsUrl) -> Option<String> {
-        let (address, source) = self.proxy_for(&service.origin().parse().ok()?)?;
+        let (address, source) = self.proxy_for(&service.origin().uri())?;
         Some(format!("the outbound proxy {address} ({source})"))
     }
 
@@ -63,7 +63,8 @@ impl ProxySelector {
     }
 
     fn with_proxy(proxy: Proxy, except: &str) -> Self {
-        let matcher = Matcher::builder().https(proxy.address.url()).no(format!("{except},{LOOPBACK}")).build();
+        let matcher =
+            Matcher::builder().https(proxy.address.origin().to_string()).no(format!("{except},{LOOPBACK}")).build();
         Self(Some(Arc::new(Rule { proxy, matcher })))
     }
 }

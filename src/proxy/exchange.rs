@@ -111,7 +111,7 @@ fn base_url(
     local_address: Option<SocketAddr>,
 ) -> String {
     if let Some(public_url) = public_url {
-        return public_url.as_str().to_owned();
+        return public_url.to_string();
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
     match (host.filter(|host| !host.as_str().contains('@')), local_address) {

@@ -44,7 +44,7 @@ impl EnvironmentAddress {
 
     /// Scheme and authority of the server that requests go to.
     pub fn origin(&self) -> &str {
-        self.origins.first().map_or("", HttpsUrl::origin)
+        self.origins.first().map_or("", |url| url.origin().as_str())
     }
 
     /// Each `host[:port]` that an address of this environment can contain.
@@ -102,7 +102,7 @@ impl Resource {
 }
 
 fn below_origin<'a>(address: &'a str, origin: &HttpsUrl) -> Option<&'a str> {
-    let rest = strip_prefix_ignoring_case(address, origin.origin())?;
+    let rest = strip_prefix_ignoring_case(address, origin.origin().as_str())?;
     // The default port may be written out.
     let rest = if origin.authority().contains(':') { rest } else { rest.strip_prefix(":443").unwrap_or(rest) };
     rest.strip_prefix(origin.path())

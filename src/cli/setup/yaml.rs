@@ -69,10 +69,10 @@ pub fn yaml(settings: &ConnectionSettings) -> Result<String, Failure> {
         OutboundProxy::FromEnvironment => {}
         OutboundProxy::Off => lines.push("    outbound_proxy: off".to_owned()),
         OutboundProxy::Server(ProxyServer { address, login: None, .. }) => {
-            lines.push(format!("    outbound_proxy: {}", quoted(&address.url())));
+            lines.push(format!("    outbound_proxy: {}", quoted(address.origin().as_str())));
         }
         OutboundProxy::Server(ProxyServer { address, login: Some(ProxyLogin { user, password }), .. }) => {
-            let (url, user, password) = (quoted(&address.url()), quoted(user), secret_source(password)?);
+            let (url, user, password) = (quoted(address.origin().as_str()), quoted(user), secret_source(password)?);
             lines.push(format!("    outbound_proxy: {{ url: {url}, user: {user}, password: {password} }}"));
         }
     }

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use hyper::http::uri::{Scheme, Uri};
+use crate::outbound::{Origin, OriginError};
 
 /// An `http` or `https` URL without a path, which rewritten links start with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicUrl(Arc<str>);
+pub struct PublicUrl(Origin);
 
 /// Why text is not a [`PublicUrl`]. The message says how to write one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,20 +18,18 @@ pub enum PublicUrlError {
     /// The URL has a user name or password.
     #[error("remove the user name and password")]
     UserInfo,
+    /// The port is no port.
+    #[error("the port must be a number from 1 to 65535")]
+    Port,
     /// The URL has a path, query or fragment.
     #[error("remove everything after host and port: that is the path of a route")]
     Path,
 }
 
 impl PublicUrl {
-    /// Scheme, host and port, without a trailing slash.
-    pub fn as_str(&self) -> &str {
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &Origin {
         &self.0
-    }
-
-    /// Host and port.
-    pub fn authority(&self) -> &str {
-        self.0.split_once("://").map_or("", |(_, authority)| authority)
     }
 }
 
@@ -40,26 +37,18 @@ impl FromStr for PublicUrl {
     type Err = PublicUrlError;
 
     fn from_str(text: &str) -> Result<Self, PublicUrlError> {
-        let uri: Uri = text.parse().map_err(|_| PublicUrlError::Malformed)?;
-        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(PublicUrlError::Malformed);
-        };
-        if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
-            return Err(PublicUrlError::Malformed);
-        }
-        if authority.as_str().contains('@') {
-            return Err(PublicUrlError::UserInfo);
-        }
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() || text.contains('#') {
-            return Err(PublicUrlError::Path);
-        }
-        Ok(Self(format!("{scheme}://{authority}").into()))
+        let (origin, rest) = Origin::split(text).map_err(|error| match error {
+            OriginError::Malformed | OriginError::OtherScheme => PublicUrlError::Malformed,
+            OriginError::UserInfo => PublicUrlError::UserInfo,
+            OriginError::Port => PublicUrlError::Port,
+        })?;
+        if matches!(rest, "" | "/") { Ok(Self(origin)) } else { Err(PublicUrlError::Path) }
     }
 }
 
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.fmt(f)
     }
 }
 
@@ -72,14 +61,16 @@ mod tests {
         for (text, url) in [
             ("http://erp-gw:8080", "http://erp-gw:8080"),
             ("https://bc.example/", "https://bc.example"),
-            ("http://[::1]:80", "http://[::1]:80"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("https://bc.example:443", "https://bc.example"),
         ] {
-            assert_eq!(text.parse::<PublicUrl>().unwrap().as_str(), url);
+            assert_eq!(text.parse::<PublicUrl>().unwrap().to_string(), url);
         }
         for (text, error) in [
             ("erp-gw", PublicUrlError::Malformed),
             ("erp-gw:8080", PublicUrlError::Malformed),
             ("ftp://erp-gw", PublicUrlError::Malformed),
+            ("http://erp-gw:99999", PublicUrlError::Port),
             ("http://a@erp-gw", PublicUrlError::UserInfo),
             ("http://erp-gw/bc", PublicUrlError::Path),
             ("http://erp-gw?a", PublicUrlError::Path),

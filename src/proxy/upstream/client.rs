@@ -68,12 +68,10 @@ impl Upstream {
         pool_idle: Duration,
     ) -> Result<Self, OutboundError> {
         let authority = base_url.authority().to_owned();
-        // An HttpsUrl's authority is one of an address.
-        let address = Uri::builder().scheme("https").authority(authority.as_str()).path_and_query("/").build();
         Ok(Self(Arc::new(Shared {
             connector: OutboundConnector::new(ca_file, proxy, connect)?,
             breaker: Breaker::default(),
-            address: address.unwrap_or_default(),
+            address: base_url.origin().uri(),
             authority,
             pool: Arc::new(Pool::new(pool_idle)),
         })))
