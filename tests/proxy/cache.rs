@@ -223,7 +223,7 @@ async fn an_response_that_breaks_off_is_neither_kept_nor_taken_for_whole() {
 }
 
 #[tokio::test]
-async fn who_may_not_ask_gets_nothing_that_was_kept() {
+async fn a_client_without_access_gets_no_cached_response() {
     let _clock = HeldClock::new();
     let routes = "routes:
   - { path: /api, to: api/v2.0, cache: 5s, methods: [GET] }
@@ -313,12 +313,12 @@ async fn explain_tells_what_the_cache_does() {
         ),
         (
             &["GET", "/api/customers", "-H", "Range: bytes=0-1"],
-            Some("sent each time, because it asks for a part only (Range)"),
+            Some("always sent, because it requests only a part (Range)"),
         ),
-        (&["HEAD", "/api/customers"], Some("sent each time, because it is no GET")),
+        (&["HEAD", "/api/customers"], Some("always sent, because it is not a GET")),
         (
             &["DELETE", "/api/customers(1)"],
-            Some("what may change something is sent each time, and what is kept of its company is forgotten"),
+            Some("always sent, because it may change data; removes the company's entries from the cache"),
         ),
         (&["GET", "/plain/customers"], None),
     ] {

@@ -77,7 +77,7 @@ async fn a_thousand_identical_reads_at_once_are_one_request() {
 }
 
 #[tokio::test]
-async fn who_leaves_takes_nothing_from_those_who_stay() {
+async fn a_client_that_disconnects_does_not_affect_the_others() {
     let (rig, latch) = (rig().await, Latch::closed());
     rig.script(Times::Always, json("{}").hold_head(&latch));
     let first = asks(&rig).await;
@@ -133,7 +133,7 @@ async fn a_failure_is_the_same_for_all_and_is_not_multiplied() {
 }
 
 #[tokio::test]
-async fn who_gets_no_turn_keeps_no_place_from_those_who_shared_it() {
+async fn a_rejected_fetch_blocks_no_client_that_shared_it() {
     let clock = HeldClock::new();
     let plan = Plan::default().top(ROUTES).connector("limits: { concurrency: 1, wait: 20s }");
     let (rig, latch) = (shared(plan).await, Latch::closed());

@@ -81,7 +81,7 @@ async fn a_limit_that_is_tighter_than_ours_is_met_with_patience() {
 }
 
 #[tokio::test]
-async fn who_asks_one_thing_at_a_time_waits_one_turn_beside_who_asks_a_hundred_and_fifty() {
+async fn one_request_waits_for_one_permit_beside_a_hundred_and_fifty_of_another_client() {
     let plan = strict(Plan::default()).top("log: { format: json }");
     let prepared = plan.prepare().await;
     let latch = Latch::closed();

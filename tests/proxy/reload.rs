@@ -129,7 +129,7 @@ async fn a_request_under_way_ends_as_it_began_and_its_limiter_counts_it_on() {
 }
 
 #[tokio::test]
-async fn who_waits_goes_on_when_the_limits_are_switched_off() {
+async fn a_queued_request_proceeds_when_the_limits_are_switched_off() {
     let (mut rig, text, latch, mut first) = with_its_only_place_taken().await;
     let mut second = Wire::connect(rig.address()).await;
     second.send("GET /one/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;

@@ -11,7 +11,7 @@ use crate::rig::{HeldClock, Plan, Rig, shared, within};
 use crate::wire::Wire;
 
 #[tokio::test]
-async fn who_has_all_its_connections_is_told_and_the_others_come_in() {
+async fn a_client_at_its_connection_limit_is_rejected_and_others_are_served() {
     let plan = Plan::default()
         .top("max_connections: { total: 3, per_client: 2 }")
         .top("listen: 0.0.0.0:0\naccess: { allow_from: [ 127.0.0.0/8 ], hosts: [ erp ] }");
@@ -182,7 +182,7 @@ async fn drip(clock: &HeldClock, is_secured: bool, bytes_a_second: usize, anothe
 const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 3600);
 
 #[tokio::test]
-async fn who_takes_an_response_in_drips_is_cut_and_its_place_is_the_next_ones() {
+async fn a_client_that_reads_in_drips_is_disconnected_and_its_slot_is_free() {
     let clock = HeldClock::new();
     for is_secured in [false, true] {
         // In four hours the system has room for more, so it takes something all the time, and too little.
@@ -193,7 +193,7 @@ async fn who_takes_an_response_in_drips_is_cut_and_its_place_is_the_next_ones() 
 }
 
 #[tokio::test]
-async fn who_keeps_a_place_that_others_wait_for_has_a_minute() {
+async fn a_slow_client_has_a_minute_while_others_wait_for_its_slot() {
     let clock = HeldClock::new();
     for is_secured in [false, true] {
         let (passed, reason) = drip(&clock, is_secured, 10, true).await;
@@ -203,7 +203,7 @@ async fn who_keeps_a_place_that_others_wait_for_has_a_minute() {
 }
 
 #[tokio::test]
-async fn who_works_on_what_it_reads_is_given_the_time() {
+async fn a_client_that_pauses_between_reads_is_given_the_time() {
     let clock = HeldClock::new();
     for is_secured in [false, true] {
         let plan = Plan::default().settings(|settings| settings.token_lifetime = Duration::from_secs(24 * 3600));

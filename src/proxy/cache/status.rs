@@ -35,7 +35,7 @@ pub enum Bypass {
     Requested,
     /// It is a range request.
     Range,
-    /// It asks for a stored file.
+    /// It requests a media file.
     Media,
     /// It has a body, whatever that may mean.
     Body,
@@ -101,10 +101,10 @@ impl Bypass {
     /// In words, to follow "because".
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Method => "it is no GET",
+            Self::Method => "it is not a GET",
             Self::Requested => "it says Cache-Control: no-store",
-            Self::Range => "it asks for a part only (Range)",
-            Self::Media => "it asks for a stored file",
+            Self::Range => "it requests only a part (Range)",
+            Self::Media => "it requests a media file",
             Self::Body => "it has a body",
             Self::Change => "the company's data is being changed",
             Self::Response => "the response is too large or meant for one client",

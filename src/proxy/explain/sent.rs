@@ -59,11 +59,9 @@ impl Walk<'_> {
             direct(settings, environment, assumed, resource.clone(), &methods).await?;
         let headers = headers::towards_business_central(head.headers, &head.method, settings, self.exchange.id);
         let cache = settings.cache.map(|time| match methods.iter().all(only_reads) {
-            false => {
-                "what may change something is sent each time, and what is kept of its company is forgotten".to_owned()
-            }
+            false => "always sent, because it may change data; removes the company's entries from the cache".to_owned(),
             true => match bypass_reason(&head.method, &headers, resource.is_media(), self.body.is_some()) {
-                Some(why) => format!("sent each time, because {}", why.reason()),
+                Some(why) => format!("always sent, because {}", why.reason()),
                 None => format!(
                     "sent unless an identical request is under way, or was answered in the last {} s",
                     time.as_secs_f32()
@@ -113,13 +111,10 @@ impl Walk<'_> {
         });
         let list = list_to_filter(resource, &self.head.method).filter(|_| !reachable(settings).is_empty());
         let list = list.map(|list| match list {
-            List::Companies => {
-                BodyChange { content_type: "text/xml", changed: "the route's company is the only one left" }
+            List::Companies => BodyChange { content_type: "text/xml", changed: "other companies are removed" },
+            List::Subscriptions(_) => {
+                BodyChange { content_type: "application/json", changed: "subscriptions of other companies are removed" }
             }
-            List::Subscriptions(_) => BodyChange {
-                content_type: "application/json",
-                changed: "subscriptions of other companies are left out",
-            },
         });
         let rules = &settings.headers.response;
         let removed = headers::HIDDEN_FROM_CLIENTS.iter().chain(&rules.remove);
@@ -148,16 +143,16 @@ impl Walk<'_> {
             format!("For a POST, bcproxy looks up in Business Central's $metadata whether {name} is an unbound action.")
         });
         let subscription = look_ups.subscription.then(|| {
-            "What the subscription is about is looked up first; if there is none, Business Central says so.".to_owned()
+            "bcproxy first looks up the subscription. If it does not exist, Business Central's own response says so.".to_owned()
         });
         let body = found.asked.as_ref().ok().filter(|_| self.body.is_none()).and_then(|resource| {
             let subject = Subject::by_head(found.settings, resource, self.head).ok()??;
             let what = match subject {
                 Subject::Batch => "Each request of the batch is checked like this one",
-                Subject::Subscription { .. } => "What the body subscribes to is checked",
+                Subject::Subscription { .. } => "The resource that the body subscribes to is checked",
                 Subject::Addresses => "Addresses in the body (@odata.bind, @odata.id) are checked and rewritten",
             };
-            Some(format!("{what}; give the body with --body to see how."))
+            Some(format!("{what}. Pass the body with --body to see the result."))
         });
         companies.chain(actions).chain(subscription).chain(body).collect()
     }
@@ -175,11 +170,11 @@ fn origin(choice: &CompanyChoice<'_>, settings: &config::Route, resource: &Resou
         CompanyChoice::Routes(company) => format!("{company}, the route's"),
         CompanyChoice::Among { old, among } => match among.as_slice() {
             [company] => format!("{company}, the route's, which the client calls {old}"),
-            _ => format!("{old}, one of those the route leads to"),
+            _ => format!("{old}, one of the route's companies"),
         },
         CompanyChoice::Several(among) => {
             let names: Vec<String> = among.iter().map(ToString::to_string).collect();
-            format!("those the route leads to: {}", names.join(", "))
+            format!("those of the route: {}", names.join(", "))
         }
         CompanyChoice::Translated { old, company } => {
             format!("{company}, which the client calls {old} (`companies` of connector {connector})")
