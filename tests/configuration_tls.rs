@@ -80,7 +80,7 @@ fn a_certificate_and_its_key_are_looked_at() {
         (".", "key.pem", CERTIFICATE, "it is a folder", "name the right file"),
         ("server.pem", "none.pem", KEY, "it does not exist", "name the right file"),
         ("empty.pem", "key.pem", CERTIFICATE, "holds no certificate in PEM form", "openssl x509 -inform der"),
-        ("server.der", "key.pem", CERTIFICATE, "holds no certificate in PEM form", "openssl pkcs12"),
+        ("server.der", "key.pem", CERTIFICATE, "is a PKCS#12 or DER file", "openssl pkcs12"),
         ("key.pem", "key.pem", CERTIFICATE, "holds no certificate", "openssl"),
         ("cut.pem", "key.pem", CERTIFICATE, "damaged certificate", "openssl"),
         ("no-certificate.pem", "key.pem", CERTIFICATE, "damaged certificate", "openssl"),

@@ -6,12 +6,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
 use x509_parser::extensions::GeneralName;
 use zeroize::Zeroizing;
 
+use super::pem::first_certificate;
 use super::server_certificate::{CertificatePart, ServerCertificate};
 
 /// A certificate authority: its certificate, which clients trust, and its private key, which signs.
@@ -63,7 +62,7 @@ impl CertificateAuthority {
             CertificatePart::PrivateKey => AuthorityError::Key,
         })?;
         let certificate = str::from_utf8(certificate).map_err(|_| AuthorityError::Certificate)?;
-        let der = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| AuthorityError::Certificate)?;
+        let der = first_certificate(certificate.as_bytes()).map_err(|_| AuthorityError::Certificate)?;
         if !x509_parser::parse_x509_certificate(&der).is_ok_and(|(_, certificate)| certificate.is_ca()) {
             return Err(AuthorityError::Certificate);
         }
@@ -114,7 +113,7 @@ impl CertificateAuthority {
 
 /// The host names and IP addresses of the first certificate in a PEM file.
 pub fn host_names_of(pem: &[u8]) -> Option<Vec<String>> {
-    let der = CertificateDer::from_pem_slice(pem).ok()?;
+    let der = first_certificate(pem).ok()?;
     let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
     let names = certificate.subject_alternative_name().ok()??;
     let text = |name: &GeneralName<'_>| match name {

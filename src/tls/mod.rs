@@ -2,10 +2,12 @@
 
 mod certificate_authority;
 mod crypto_provider;
+mod pem;
 mod server_certificate;
 mod server_verification;
 
 pub use certificate_authority::{AuthorityError, CertificateAuthority, IssuedCertificate, host_names_of};
 pub use crypto_provider::provider;
+pub use pem::{PemError, first_certificate, private_key, read_certificates};
 pub use server_certificate::{CertificatePart, ServerCertificate, ServerCertificateError};
-pub use server_verification::{TlsError, client_config, client_config_with, read_certificates, verifier};
+pub use server_verification::{TlsError, client_config, client_config_with, verifier};

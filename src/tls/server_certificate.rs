@@ -1,17 +1,16 @@
 //! The certificate and private key of a listener.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring::Ticketer;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, ServerConfig};
 use time::OffsetDateTime;
 
 use super::crypto_provider::provider;
+use super::pem::{self, PemError};
 use crate::small_file;
 
 /// A server's certificate with its chain and its private key, checked to belong together.
@@ -34,21 +33,9 @@ pub enum CertificatePart {
 /// Why two files make no [`ServerCertificate`]. The message completes "the file …" and repeats no contents.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerCertificateError {
-    /// The file can't be read.
-    #[error("can't be read: {}", small_file::reason(.1))]
-    Unreadable(CertificatePart, io::Error),
-    /// The file holds no certificate.
-    #[error("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
-    NoCertificate,
-    /// A certificate can't be parsed.
-    #[error("holds a damaged certificate")]
-    DamagedCertificate,
-    /// The file holds no private key.
-    #[error("holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)")]
-    NoKey,
-    /// The private key is encrypted.
-    #[error("holds a private key that is encrypted with a password")]
-    EncryptedKey,
+    /// The file holds no usable PEM.
+    #[error("{1}")]
+    Pem(CertificatePart, PemError),
     /// The private key's algorithm or size is not supported.
     #[error("holds a private key of an unsupported kind")]
     UnusableKey,
@@ -64,29 +51,20 @@ impl ServerCertificateError {
     /// The file that the error is about.
     pub fn part(&self) -> CertificatePart {
         match self {
-            Self::Unreadable(part, _) => *part,
-            Self::NoCertificate | Self::DamagedCertificate | Self::WrongOrder => CertificatePart::Certificate,
-            Self::NoKey | Self::EncryptedKey | Self::UnusableKey | Self::OtherKey => CertificatePart::PrivateKey,
+            Self::Pem(part, _) => *part,
+            Self::WrongOrder => CertificatePart::Certificate,
+            Self::UnusableKey | Self::OtherKey => CertificatePart::PrivateKey,
         }
     }
 
     /// How to fix it.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Unreadable(..) => {
+            Self::Pem(_, PemError::Unreadable(_)) => {
                 "name the right file; its path is relative to the folder of the configuration file. \
                  `bcproxy certificate` creates both files"
             }
-            Self::NoCertificate | Self::DamagedCertificate => {
-                "convert a .cer or .crt file with: openssl x509 -inform der -in FILE -out server.pem. \
-                 Convert a .pfx file with: openssl pkcs12 -in FILE -nokeys -out server.pem"
-            }
-            Self::NoKey => {
-                "extract it from a .pfx file with: openssl pkcs12 -in FILE -nocerts -nodes -out server-key.pem"
-            }
-            Self::EncryptedKey => {
-                "bcproxy can't ask for the password; remove it with: openssl pkey -in FILE -out server-key.pem"
-            }
+            Self::Pem(_, error) => error.help(),
             Self::UnusableKey => {
                 "use an ECDSA key (P-256 or P-384), an RSA key of 2048 bits or more, or an Ed25519 key"
             }
@@ -101,7 +79,7 @@ impl ServerCertificateError {
 impl ServerCertificate {
     /// Reads both files and checks that they belong together.
     pub fn read(certificate: &Path, private_key: &Path) -> Result<Self, ServerCertificateError> {
-        let read = |part, path| small_file::read(path).map_err(|error| ServerCertificateError::Unreadable(part, error));
+        let read = |part, path| small_file::read(path).map_err(|error| ServerCertificateError::Pem(part, error.into()));
         Self::from_pem(
             &read(CertificatePart::Certificate, certificate)?,
             &read(CertificatePart::PrivateKey, private_key)?,
@@ -110,15 +88,12 @@ impl ServerCertificate {
 
     /// Parses the contents of both files. Each may also hold the other part.
     pub fn from_pem(certificates: &[u8], private_key: &[u8]) -> Result<Self, ServerCertificateError> {
-        let certificates = CertificateDer::pem_slice_iter(certificates).collect::<Result<Vec<_>, _>>();
-        let certificates = certificates.map_err(|_| ServerCertificateError::DamagedCertificate)?;
-        let Some(own) = certificates.first() else { return Err(ServerCertificateError::NoCertificate) };
-        let expires = expiry(own).ok_or(ServerCertificateError::DamagedCertificate)?;
-        let key = PrivateKeyDer::from_pem_slice(private_key).map_err(|error| match error {
-            _ if memchr::memmem::find(private_key, b"ENCRYPTED").is_some() => ServerCertificateError::EncryptedKey,
-            pem::Error::NoItemsFound => ServerCertificateError::NoKey,
-            _ => ServerCertificateError::UnusableKey,
-        })?;
+        let of_certificate = |error| ServerCertificateError::Pem(CertificatePart::Certificate, error);
+        let certificates = pem::certificates(certificates).map_err(of_certificate)?;
+        let own = certificates.first().ok_or_else(|| of_certificate(PemError::NoCertificate))?;
+        let expires = expiry(own).ok_or_else(|| of_certificate(PemError::DamagedCertificate))?;
+        let key = pem::private_key(private_key);
+        let key = key.map_err(|error| ServerCertificateError::Pem(CertificatePart::PrivateKey, error))?;
         let key = provider().key_provider.load_private_key(key).map_err(|_| ServerCertificateError::UnusableKey)?;
         let matches_key =
             |certificate: &CertificateDer<'static>| match CertifiedKey::new(vec![certificate.clone()], key.clone())
@@ -126,7 +101,7 @@ impl ServerCertificate {
             {
                 Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(true),
                 Err(rustls::Error::InconsistentKeys(_)) => Ok(false),
-                Err(_) => Err(ServerCertificateError::DamagedCertificate),
+                Err(_) => Err(of_certificate(PemError::DamagedCertificate)),
             };
         if !matches_key(own)? {
             let is_listed = certificates.iter().any(|other| matches_key(other).unwrap_or(false));

@@ -1,39 +1,25 @@
 //! Verification of the servers that bcproxy connects to.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 
 use super::crypto_provider::provider;
-use crate::small_file;
+use super::pem::{PemError, read_certificates};
 
 /// Why TLS connections can't be verified: the trusted roots can't be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// `ca_file` can't be read.
-    #[error(
-        "the CA file {} can't be read ({}); name a PEM file that the account bcproxy runs under may read",
-        .path.display(), small_file::reason(.reason)
-    )]
-    Unreadable {
+    /// `ca_file` holds no usable certificate.
+    #[error("the CA file {} {reason}; {}", .path.display(), .reason.help())]
+    CaFile {
         /// The file's path.
         path: PathBuf,
-        /// The error of the operating system.
-        reason: io::Error,
-    },
-    /// `ca_file` holds no certificate in PEM form.
-    #[error(
-        "the CA file {} holds no usable certificate; convert it to PEM: -----BEGIN CERTIFICATE----- …", .path.display()
-    )]
-    NoCertificate {
-        /// The file's path.
-        path: PathBuf,
+        /// What is wrong with it.
+        reason: PemError,
     },
     /// The platform's roots can't be loaded.
     #[error(
@@ -53,9 +39,10 @@ pub fn verifier(ca_file: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, T
     let Some(path) = ca_file else {
         return Ok(Arc::new(Verifier::new(provider()).map_err(TlsError::Store)?));
     };
-    let extra = read_certificates(path)?;
+    let unusable = |reason| TlsError::CaFile { path: path.to_owned(), reason };
+    let extra = read_certificates(path).map_err(unusable)?;
     let verifier = Verifier::new_with_extra_roots(extra, provider()).map_err(|reason| match reason {
-        rustls::Error::InvalidCertificate(_) => TlsError::NoCertificate { path: path.to_owned() },
+        rustls::Error::InvalidCertificate(_) => unusable(PemError::DamagedCertificate),
         reason => TlsError::Store(reason),
     })?;
     Ok(Arc::new(verifier))
@@ -70,17 +57,4 @@ pub fn client_config_with(verifier: Arc<dyn ServerCertVerifier>) -> Result<Clien
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     Ok(config)
-}
-
-/// Reads the certificates of a PEM file; at least one.
-pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let unreadable = |reason| TlsError::Unreadable { path: path.to_owned(), reason };
-    let no_certificate = || TlsError::NoCertificate { path: path.to_owned() };
-    let bytes = small_file::read(path).map_err(unreadable)?;
-    let certificates =
-        CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>().map_err(|_| no_certificate())?;
-    if certificates.is_empty() {
-        return Err(no_certificate());
-    }
-    Ok(certificates)
 }

@@ -313,7 +313,7 @@ fn files_and_variables_are_checked_when_a_file_is_loaded() {
         ("{ file: empty.txt }", "", ":5:28\n|named here is empty"),
         ("{ file: none.txt }", "", ":5:28\n|it does not exist"),
         ("{ env: BCPROXY_TEST_UNSET }", "", ":5:27\n|is not set"),
-        ("{ file: good.txt }", "ca_file: good.txt", ":6:14\n|contains no certificate"),
+        ("{ file: good.txt }", "ca_file: good.txt", ":6:14\n|holds no certificate in PEM form"),
         (
             "{ file: good.txt }",
             "outbound_proxy: { url: http://p, user: u, password: { file: none.txt } }",

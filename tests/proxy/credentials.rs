@@ -240,12 +240,12 @@ async fn a_certificate_that_can_not_sign_is_named_before_the_proxy_starts() {
         ("good", good.as_str(), Some(key.as_str()), ""),
         ("no key", &good, None, "can't be read: it does not exist"),
         ("not a key", &good, Some(good.as_str()), "holds no private key"),
-        ("another's key", &good, Some(&other), "holds the key of another certificate"),
-        ("a locked key", &good, Some(locked), "encrypted with a passphrase"),
-        ("an old locked key", &good, Some(locked_of_old), "encrypted with a passphrase"),
+        ("another's key", &good, Some(&other), "holds the private key of another certificate"),
+        ("a locked key", &good, Some(locked), "encrypted with a password"),
+        ("an old locked key", &good, Some(locked_of_old), "encrypted with a password"),
         ("an elliptic key", &good, Some(&elliptic), "use an RSA key"),
         ("no certificate", &key, Some(&key), "holds no certificate in PEM form"),
-        ("PKCS#12", "0\u{82}", Some(&key), "PKCS#12 or DER file; convert it to PEM: openssl pkcs12"),
+        ("PKCS#12", "0\u{82}", Some(&key), "PKCS#12 or DER file; convert a .pfx file to PEM with: openssl pkcs12"),
         (
             "damaged",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
@@ -272,7 +272,7 @@ async fn a_certificate_that_goes_bad_while_the_proxy_runs_is_named_and_fixed_wit
     assert_works(&rig).await;
     let good = std::fs::read_to_string(rig.folder.path().join("app.pem")).unwrap();
     for (file, content, named) in [
-        ("app.key", Key::Second.pkcs8(), "app.key holds the key of another certificate"),
+        ("app.key", Key::Second.pkcs8(), "app.key holds the private key of another certificate"),
         ("app.pem", Key::First.certificate(-10, -2), "app.pem holds a certificate that expired on"),
         ("app.pem", Key::First.certificate(2, 10), "app.pem holds a certificate that is not valid before"),
     ] {

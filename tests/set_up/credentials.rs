@@ -63,7 +63,7 @@ async fn a_certificate_is_called_one_and_so_is_what_is_wrong_with_it() {
 
     write(&prepared, "app.key", &Key::Second.pkcs8());
     let said = command(&prepared, &["doctor"]).await.output;
-    for part in ["✗  8. Credential", "holds the key of another certificate", "With `client_certificate`"] {
+    for part in ["✗  8. Credential", "holds the private key of another certificate", "With `client_certificate`"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!said.contains("secret"), "{said}");
@@ -198,7 +198,7 @@ async fn setup_takes_a_certificate() {
     write(&prepared, "other.key", &Key::Second.pkcs8());
     let ended = set_up("other.key").await;
     assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("holds the key of another certificate"), "{}", ended.errors);
+    assert!(ended.errors.contains("holds the private key of another certificate"), "{}", ended.errors);
 
     assert_eq!(set_up("app.key").await.code, Some(0));
     let written = std::fs::read_to_string(&prepared.file).unwrap();

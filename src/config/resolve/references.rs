@@ -5,8 +5,6 @@
 use std::env;
 use std::path::Path;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -20,10 +18,10 @@ use crate::config::vocabulary::secret::{Secret, SecretLocation};
 use crate::config::vocabulary::top_level::TopLevelKeys;
 use crate::config::yaml::report::Report;
 use crate::config::yaml::source::Span;
-use crate::entra::{CertificateProblem, CredentialExpiry};
+use crate::entra::CredentialExpiry;
 use crate::outbound::{self, EnvironmentError, ProxySelector};
 use crate::small_file;
-use crate::tls::{CertificatePart, ServerCertificate};
+use crate::tls::{self, CertificatePart, ServerCertificate};
 
 /// Checks every variable and file that the configuration names. Does not run commands.
 pub fn check(file: &TopLevelKeys, folder: &Path, report: &mut Report) {
@@ -170,9 +168,11 @@ fn check_pair(files: &ClientCertificateKeys, folder: &Path, report: &mut Report)
     let first = contents(&paths.certificate, certificate.span);
     let second = paths.private_key.as_deref().map(|path| contents(path, key_span)).transpose();
     let (Ok(first), Ok(second)) = (first, second) else { return };
-    let span_of = |problem: &CertificateProblem| if problem.is_about_the_key() { key_span } else { certificate.span };
     match paths.pair(&first, second.as_ref().map(|key| key.as_slice())) {
-        Err(error) => report.error(span_of(&error.problem), format!("the file named here {}", error.problem), help),
+        Err(error) => {
+            let span = if error.path == paths.certificate { certificate.span } else { key_span };
+            report.error(span, format!("the file named here {}", error.problem), help);
+        }
         Ok(pair) => {
             if let Err(error) = paths.check_validity(&pair, OffsetDateTime::now_utc()) {
                 report.warning(
@@ -215,22 +215,8 @@ fn check_identity(tls: &ListenerTlsKeys, folder: &Path, report: &mut Report) {
 }
 
 fn check_certificates(path: &Path, span: Span, report: &mut Report) {
-    let help = "name a file with certificates in PEM form (-----BEGIN CERTIFICATE-----); \
-                a relative path starts in the folder of this configuration file";
-    let count = match small_file::read(path) {
-        Err(error) => {
-            return report.error(
-                span,
-                format!("the file named here can't be read: {}", small_file::reason(&error)),
-                help,
-            );
-        }
-        Ok(bytes) => CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>().map(|all| all.len()),
-    };
-    match count {
-        Err(_) => report.error(span, "the file named here contains a damaged certificate", help),
-        Ok(0) => report.error(span, "the file named here contains no certificate", help),
-        Ok(_) => {}
+    if let Err(error) = tls::read_certificates(path) {
+        report.error(span, format!("the file named here {error}"), error.help());
     }
 }
 

@@ -8,13 +8,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256};
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use uuid::Uuid;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::assertion::{Assertion, AssertionFault};
 use super::errors::TokenRejection;
 use super::tokens::Tokens;
+use crate::tls;
 
 /// An application's credentials.
 #[derive(Default)]
@@ -58,7 +58,7 @@ impl AppRegistration {
 
     /// Adds the first certificate of a PEM text, if there is one.
     pub fn add_certificate(&mut self, pem: &str) {
-        self.certificates.extend(CertificateDer::from_pem_slice(pem.as_bytes()).ok());
+        self.certificates.extend(tls::first_certificate(pem.as_bytes()).ok());
     }
 
     pub fn remove_certificates(&mut self) {
