@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use tokio::time::Instant;
+use tower::retry::budget::Budget;
 
 use super::attempts::{Attempt, AttemptOutcome, Dispatch};
 use super::fault::Fault;
@@ -148,7 +149,7 @@ impl Dispatch {
     fn may_retry(&mut self) -> bool {
         self.faults += 1;
         let connector = self.draft.connector();
-        self.faults <= retry::MAX_RETRIES && Instant::now() < self.deadline && connector.retry_budget.spend()
+        self.faults <= retry::MAX_RETRIES && Instant::now() < self.deadline && connector.retry_budget.withdraw()
     }
 }
 

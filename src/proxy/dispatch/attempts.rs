@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper::Response;
 use tokio::time::Instant;
 use tower::Service;
+use tower::retry::budget::Budget;
 
 use super::fault::{Fault, Unanswered};
 use super::forward::Outbound;
@@ -89,7 +90,7 @@ pub enum AttemptOutcome {
 impl Dispatch {
     fn new(draft: Draft) -> Self {
         let deadline = Instant::now() + draft.connector().max_wait();
-        draft.connector().retry_budget.earn();
+        draft.connector().retry_budget.deposit();
         let tokens = TokenAttempts::default();
         Self { draft, deadline, faults: 0, throttled: 0, priority: Priority::New, tokens }
     }

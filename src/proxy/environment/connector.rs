@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower::retry::budget::TpsBudget;
+
 use super::application_pool::{ApplicationPool, Member};
 use super::changes::Changes;
 use super::company_list::CompanyList;
 use super::rejected_tokens::RejectedTokens;
-use super::retry_budget::RetryBudget;
 use super::token_attempts::TokenScope;
 use super::unbound_actions::UnboundActions;
 use crate::business_central::EnvironmentName;
@@ -31,7 +32,7 @@ pub struct Connector {
     /// Limits SOAP calls: all applications share the environment's limits for them. `None` when limits are off.
     pub soap_limiter: Option<Limiter>,
     /// Bounds retries after faults.
-    pub retry_budget: RetryBudget,
+    pub retry_budget: TpsBudget,
     /// Writes in flight to the environment, by whichever connector.
     pub changes: Arc<Changes>,
     /// The environment's addresses at Business Central.
@@ -60,7 +61,7 @@ impl Connector {
             pool,
             upstream,
             soap_limiter,
-            retry_budget: RetryBudget::default(),
+            retry_budget: retry_budget(),
             changes,
             address,
             companies: CompanyList::default(),
@@ -118,3 +119,29 @@ impl std::fmt::Debug for Connector {
 }
 
 const MAX_WAIT_WITHOUT_LIMITS: Duration = Duration::from_secs(90);
+
+/// A tenth of the requests of 20 s, and one retry a second in any case. In an outage, retrying everything would make
+/// it worse.
+fn retry_budget() -> TpsBudget {
+    TpsBudget::new(Duration::from_secs(20), 1, 0.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::retry::budget::Budget;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_budget_is_a_tenth_and_a_few() {
+        let budget = retry_budget();
+        let retries = || (0..100).filter(|_| budget.withdraw()).count();
+        assert_eq!(retries(), 20);
+        (0..95).for_each(|_| budget.deposit());
+        assert_eq!(retries(), 9);
+        for _ in 0..2 {
+            tokio::time::advance(Duration::from_secs(3600)).await;
+            assert_eq!(retries(), 20);
+        }
+    }
+}

@@ -9,7 +9,6 @@ pub mod look_up;
 mod look_ups;
 pub mod readiness;
 pub mod rejected_tokens;
-pub mod retry_budget;
 pub mod route;
 pub mod route_table;
 pub mod token_attempts;
