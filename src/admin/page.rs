@@ -3,8 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::report::{
-    ApplicationReport, ConnectorReport, LimiterReport, ProblemReport, Readiness, Report, RequestsReport, RouteReport,
-    in_words,
+    ApplicationReport, ConnectorReport, LimiterReport, ProblemReport, Readiness, Report, RequestsReport, in_words,
 };
 
 /// The style sheet, served at `/style.css`.
@@ -164,20 +163,12 @@ fn routes(report: &Report) -> Markup {
                 }
             }
             tbody {
-                @for route in &report.routes { (row(&route.path, &target(route), &route.requests)) }
+                @for route in &report.routes { (row(&route.path, &route.target, &route.requests)) }
                 @if report.unrouted.requests > 0 { (row("–", "no matching route", &report.unrouted)) }
             }
         }
         p.aside { "All figures count from the start of bcproxy." }
     }
-}
-
-fn target(route: &RouteReport) -> String {
-    let company = match &route.company {
-        Some(company) => format!(", company {company}"),
-        None => String::new(),
-    };
-    format!("{} of {}, environment {}{company}", route.to, route.connector, route.environment)
 }
 
 fn row(path: &str, target: &str, requests: &RequestsReport) -> Markup {

@@ -5,7 +5,6 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::common::{Failure, Output, rendered};
-use crate::business_central::Surface;
 use crate::config::{Config, Connector, Diagnostic, Diagnostics, Position, Severity};
 use crate::outbound::ProxySelector;
 
@@ -27,15 +26,7 @@ pub fn check(file: &Path, output: Output) -> Result<(), Failure> {
     }
     println!("{} has no mistakes.", file.display());
     for route in &config.routes {
-        let company = match (&route.company, &route.surface) {
-            (_, Surface::Environment) => String::new(),
-            (Some(company), _) => format!(", company {company}"),
-            (None, _) => ", company named by the client".to_owned(),
-        };
-        println!(
-            "  {} → {}, connector {}, environment {}{company}",
-            route.path, route.surface, route.connector.name, route.environment
-        );
+        println!("  {} → {}", route.path, route.target());
     }
     for connector in config.connectors.iter().filter(|connector| !connector.other_applications.is_empty()) {
         println!(

@@ -78,8 +78,7 @@ fn as_text(explanation: &Explanation) -> String {
     let repaired = if request.is_repaired { " (repaired)" } else { "" };
     let _ = writeln!(text, "{} {}{repaired}, from {}", request.method, request.target, request.client);
     if let Some(route) = &explanation.route {
-        let target = format!("connector {}, environment {}", route.connector, route.environment);
-        line(&mut text, "route", &format!("{} → {}, {target}", route.path, route.to));
+        line(&mut text, "route", &format!("{} → {}", route.path, route.target));
     }
     for Case { condition, outcome } in &explanation.cases {
         if let Some(condition) = condition {

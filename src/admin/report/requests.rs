@@ -14,6 +14,9 @@ pub struct RouteReport {
     pub environment: String,
     /// `None` when clients name it.
     pub company: Option<String>,
+    /// All of these in words.
+    #[serde(skip)]
+    pub target: String,
     #[serde(flatten)]
     pub requests: RequestsReport,
 }
@@ -43,6 +46,7 @@ impl RouteReport {
             connector: settings.connector.name.clone(),
             environment: settings.environment.to_string(),
             company: settings.company.as_ref().map(ToString::to_string),
+            target: settings.target(),
             requests: RequestsReport::of(route.tally.counts()),
         }
     }

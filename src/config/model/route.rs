@@ -37,3 +37,15 @@ pub struct Route {
     /// The timeouts of the connector, overridden by those of the route.
     pub timeouts: Timeouts,
 }
+
+impl Route {
+    /// Where it leads, in words: surface, connector, environment and company.
+    pub fn target(&self) -> String {
+        let company = match (&self.company, &self.surface) {
+            (_, Surface::Environment) => String::new(),
+            (Some(company), _) => format!(", company {company}"),
+            (None, _) => ", company named by the client".to_owned(),
+        };
+        format!("{}, connector {}, environment {}{company}", self.surface, self.connector.name, self.environment)
+    }
+}

@@ -35,6 +35,9 @@ pub struct ChosenRoute {
     /// The surface.
     pub to: String,
     pub environment: String,
+    /// All of these in words.
+    #[serde(skip)]
+    pub target: String,
 }
 
 /// What becomes of a request, on a condition.

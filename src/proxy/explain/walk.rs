@@ -62,6 +62,7 @@ pub async fn explain(config: &Config, question: &Question) -> Explanation {
         connector: found.settings.connector.name.clone(),
         to: found.settings.surface.to_string(),
         environment: found.settings.environment.to_string(),
+        target: found.settings.target(),
     });
     if let Some(outcome) = explained.handshake(&found) {
         explanation.cases.push(Case { condition: None, outcome });
