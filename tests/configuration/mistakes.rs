@@ -86,6 +86,7 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
             "unknown key `connect`",
             "may have: head",
         ),
+        ("public_url: http://erp-gw:99999\n", "6:13", "not an http or https address", "from 1 to 65535"),
         ("public_url: erp-gw\n", "6:13", "not an http or https address", "http://erp-gw:8080"),
         ("public_url: http://erp-gw/bc\n", "6:13", "not an http or https address", "path of a route"),
         (
@@ -105,6 +106,8 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
         ("environment: my env", "6:18", "not the name of an environment", "admin center"),
         ("company: ''", "6:14", "not the name or id of a company", "1 to 30 characters"),
         ("base_url: http://x", "6:15", "not an https address", "https://"),
+        ("base_url: https://host:x", "6:15", "not an https address", "from 1 to 65535"),
+        ("authority: https://login.example:99999", "6:16", "not an https address", "from 1 to 65535"),
         ("scope: https://x", "6:12", "not a scope", "/.default"),
         ("ca_file: ''", "6:14", "not a path", "between the quotation marks"),
         ("timeouts: { head: 0s }", "6:23", "not a duration", "longer than zero"),

@@ -334,6 +334,23 @@ fn every_spelling_of_an_upstream_address_is_recognized() {
 }
 
 #[test]
+fn the_default_port_in_base_url_makes_no_difference() {
+    let at = |base: &str| {
+        let tenant = "contoso.com".parse().unwrap();
+        EnvironmentAddress::new(&base.parse().unwrap(), &tenant, &"Production".parse().unwrap())
+    };
+    let (without, with) = (at("https://bc.example"), at("https://bc.example:443"));
+    assert_eq!((with.url(), with.origin()), (without.url(), "https://bc.example"));
+    assert!(with.authorities().eq(without.authorities()));
+    for address in
+        ["https://bc.example/v2.0/Production/WS/X/Page/Y", "https://bc.example:443/v2.0/Production/WS/X/Page/Y"]
+    {
+        assert!(with.recognize(address, None).is_some(), "{address}");
+        assert_eq!(with.recognize(address, None), without.recognize(address, None));
+    }
+}
+
+#[test]
 fn an_upstream_address_gets_the_spelling_of_the_routes_clients() {
     let name = "M%C3%BCller%20%26%20S%C3%B6hne%27s%2FCo";
     let literal = "Company('M%C3%BCller%20%26%20S%C3%B6hne%27%27s%2FCo')";

@@ -27,10 +27,9 @@ pub struct Rewriter<M> {
 impl<M: LinkMap> Rewriter<M> {
     /// Creates the rewriter of one body. It rewrites links to these `authorities`, each a `host` or `host:port`.
     pub fn new(document: Document, authorities: &[&str], map: M) -> Self {
-        let prefix = |authority: &&str| format!("https://{}", authority.strip_suffix(":443").unwrap_or(authority));
         Self {
             scanner: DocumentScanner::new(document),
-            prefixes: authorities.iter().map(prefix).collect(),
+            prefixes: authorities.iter().map(|authority| format!("https://{authority}")).collect(),
             map,
             pending: None,
             pending_bytes: Vec::new(),

@@ -20,8 +20,7 @@ use crate::proxy::body::request_body::RequestBody;
 
 /// An authority as `Host` names it.
 pub fn host(authority: &str) -> HeaderValue {
-    let host = authority.strip_suffix(":443").unwrap_or(authority);
-    HeaderValue::from_str(host).unwrap_or(HeaderValue::from_static(""))
+    HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// A client of one host. Clones share its connections.
