@@ -2,14 +2,17 @@
 
 use std::cmp::Reverse;
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::source::{Position, Source, Span};
 
 /// The largest number of findings shown at once.
 pub const LIMIT: usize = 100;
 
-/// The largest number of characters shown of a source line.
+/// The largest number of characters shown of a source line, on each side of a position.
 const WIDTH: usize = 100;
 
 /// The text shown in place of a hidden value.
@@ -47,12 +50,6 @@ pub struct Diagnostics {
     items: Vec<Diagnostic>,
 }
 
-/// One shown character, and the bytes it stands for.
-struct Cell {
-    shown: char,
-    bytes: Span,
-}
-
 impl Diagnostics {
     /// `masks` are the spans that must not be shown.
     pub(in crate::config) fn new(source: Source, mut masks: Vec<Span>, mut items: Vec<Diagnostic>) -> Self {
@@ -86,29 +83,28 @@ impl Diagnostics {
 
     /// All findings as text, with colors for a terminal on request.
     pub fn render(&self, color: bool) -> String {
-        let paint = |code: &str, text: &str| if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
         for item in &self.items {
-            let (code, word) = match item.severity {
-                Severity::Error => ("1;31", "error"),
-                Severity::Warning => ("1;33", "warning"),
+            let level = match item.severity {
+                Severity::Error => Level::ERROR,
+                Severity::Warning => Level::WARNING,
             };
-            out += &format!("{}: {}\n", paint(code, word), paint("1", &item.message));
-            let mut margin = String::new();
-            match item.span {
-                None => out += &format!("{} {}\n", paint("34", "-->"), self.source.file()),
-                Some(span) => {
-                    let Position { line, column } = self.source.position(span.start);
-                    let (shown, underline) = self.draw(span, line);
-                    let number = line.to_string();
-                    margin = " ".repeat(number.len());
-                    out += &format!("{margin}{} {}:{line}:{column}\n", paint("34", "-->"), self.source.file());
-                    out += &format!("{margin} {}\n", paint("34", "|"));
-                    out += &format!("{} {shown}\n", paint("34", &format!("{number} |")));
-                    out += &format!("{margin} {} {}\n", paint("34", "|"), paint(code, &underline));
-                }
+            let mut origin = Origin::path(self.source.file());
+            let mut details = Group::with_level(level.clone());
+            if let Some(span) = item.span {
+                let Position { line, column } = self.source.position(span.start);
+                let (text, marked) = self.masked(span, line);
+                origin = origin.line(line).char_column(column);
+                details = details
+                    .element(Snippet::source(text).line_start(line).annotation(AnnotationKind::Primary.span(marked)));
             }
-            out += &format!("{margin} {} {}: {}\n\n", paint("34", "="), paint("36", "help"), item.help);
+            let title = Group::with_title(level.clone().primary_title(&item.message)).element(origin);
+            let details = details.element(Level::HELP.message(&item.help));
+            // In a group of its own, the line may have columns that differ from those of the origin. The empty group
+            // stands in for the first one, which is drawn with more separators.
+            out += renderer.render(&[Group::with_level(level), title, details]).trim_start();
+            out += "\n\n";
         }
         if self.items.len() >= LIMIT {
             out += "There may be more. Fix these first.\n";
@@ -116,51 +112,42 @@ impl Diagnostics {
         out
     }
 
-    /// The source line with masks, and the line of carets below it.
-    fn draw(&self, span: Span, line: usize) -> (String, String) {
+    /// The source line around a span, with a mask of fixed length for every masked span; and where the span is in it.
+    fn masked(&self, span: Span, line: usize) -> (String, Range<usize>) {
         let line = self.source.line(line);
         let span = Span { start: span.start, end: span.end.min(line.end).max(span.start + 1) };
-        let near = self.source.around(span.start, 2 * WIDTH, line);
-        let mut cells = self.cells(near);
-        // A value missing at the end of a line is marked after the end.
-        if !cells.iter().any(|cell| cell.bytes.overlaps(span)) {
-            cells.push(Cell { shown: ' ', bytes: span });
-        }
-        let first = cells.iter().position(|cell| cell.bytes.overlaps(span)).unwrap_or_default();
-        let start = if cells.len() <= WIDTH { 0 } else { first.saturating_sub(WIDTH / 3) };
-        let is_cut = cells.len() > start + WIDTH || near.end < line.end;
-        let window = || cells.iter().skip(start).take(WIDTH);
-        let lead = if start > 0 || near.start > line.start { "…" } else { "" };
-        let shown: String = window().map(|cell| cell.shown).collect();
-        let carets: String = window().map(|cell| if cell.bytes.overlaps(span) { '^' } else { ' ' }).collect();
-        let text = format!("{lead}{}{}", shown.trim_end(), if is_cut { "…" } else { "" });
-        (text, format!("{}{}", " ".repeat(lead.chars().count()), carets.trim_end()))
-    }
-
-    /// The characters of a span within one line. Every masked span becomes one mask of fixed length.
-    fn cells(&self, span: Span) -> Vec<Cell> {
-        let mut cells = Vec::new();
-        let mut masks = self.masks.iter().filter(|mask| mask.overlaps(span)).peekable();
+        let near = self.source.around(span.start, WIDTH, line);
+        let mut text = if near.start > line.start { "...".to_owned() } else { String::new() };
+        let mut marked: Option<Range<usize>> = None;
+        let mut masks = self.masks.iter().filter(|mask| mask.overlaps(near)).peekable();
         let mut hidden: Option<Span> = None;
-        for (offset, shown) in self.source.slice(span).char_indices() {
-            let bytes = Span { start: span.start + offset, end: span.start + offset + shown.len_utf8() };
+        for (offset, shown) in self.source.slice(near).char_indices() {
+            let mut bytes = Span { start: near.start + offset, end: near.start + offset + shown.len_utf8() };
             if hidden.is_some_and(|mask| bytes.start < mask.end) {
                 continue;
             }
             while masks.next_if(|mask| mask.end <= bytes.start).is_some() {}
+            let start = text.len();
             match masks.next_if(|mask| mask.overlaps(bytes)) {
                 Some(mask) => {
-                    hidden = Some(*mask);
-                    cells.extend(MASK.chars().map(|shown| Cell { shown, bytes: *mask }));
+                    (hidden, bytes) = (Some(*mask), *mask);
+                    text += MASK;
                 }
                 None if shown == '\u{feff}' => {}
-                None if shown == '\t' => cells.push(Cell { shown: ' ', bytes }),
                 // Control characters of an untrusted file must not reach the terminal.
-                None if shown.is_control() => cells.push(Cell { shown: char::REPLACEMENT_CHARACTER, bytes }),
-                None => cells.push(Cell { shown, bytes }),
+                None if shown.is_control() && shown != '\t' => text.push(char::REPLACEMENT_CHARACTER),
+                None => text.push(shown),
+            }
+            if bytes.overlaps(span) {
+                marked = Some(marked.map_or(start, |marked| marked.start)..text.len());
             }
         }
-        cells
+        // A value missing at the end of a line is marked after the end.
+        let marked = marked.unwrap_or(text.len()..text.len());
+        if near.end < line.end {
+            text += "...";
+        }
+        (text, marked)
     }
 }
 
@@ -207,7 +194,7 @@ mod tests {
     fn a_long_line_is_cut_around_the_position() {
         let text = format!("{}X{}", "a".repeat(500), "b".repeat(500));
         let drawn = drawn(&text, &[], Span { start: 500, end: 501 });
-        assert!(drawn.contains(" | …aaa") && drawn.contains("bbb…\n"), "{drawn}");
+        assert!(drawn.contains(" | ...aaa") && drawn.contains("bbb...\n"), "{drawn}");
         let columns: Vec<_> =
             drawn.lines().filter_map(|line| line.chars().position(|c| c == 'X' || c == '^')).collect();
         assert!(columns.len() == 2 && columns[0] == columns[1], "{drawn}");
