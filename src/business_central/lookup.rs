@@ -8,7 +8,7 @@ use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError};
-use crate::outbound::{HttpClient, HttpResponse, RequestError, Unreachable};
+use crate::outbound::{HttpClient, RequestError, Unreachable, read_body};
 
 use super::error_envelope::error_code;
 
@@ -92,28 +92,26 @@ pub async fn get(
     timeout: Duration,
 ) -> Result<Vec<u8>, LookupError> {
     let exchange = async {
-        let mut response = http.get(url, authorization).await.map_err(|error| failed(url, what, error))?;
+        let response = http.get(url, authorization).await.map_err(|error| failed(url, what, error))?;
         if response.status() != StatusCode::OK {
             let status = response.status();
             let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter().cloned().collect();
             // The code is optional: without it, the status is enough.
-            let body = read(url, what, &mut response).await.unwrap_or_default();
+            let body = read(what, response).await.unwrap_or_default();
             return Err(LookupError::Rejected { what, status, code: error_code(&body), challenges });
         }
-        read(url, what, &mut response).await
+        read(what, response).await
     };
     tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(LookupError::TimedOut { what, timeout }))
 }
 
-async fn read(url: &str, what: &'static str, response: &mut HttpResponse) -> Result<Vec<u8>, LookupError> {
+async fn read(what: &'static str, response: reqwest::Response) -> Result<Vec<u8>, LookupError> {
     let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(|error| failed(url, what, error))? {
-        if body.len() + piece.len() > MAX_BYTES {
-            return Err(LookupError::Unreadable { what });
-        }
-        body.extend_from_slice(&piece);
+    match read_body(reqwest::Body::from(response), MAX_BYTES, &mut body).await {
+        Ok(true) => Ok(body),
+        Ok(false) => Err(LookupError::Unreadable { what }),
+        Err(error) => Err(LookupError::Interrupted { what, reason: root_cause(&error) }),
     }
-    Ok(body)
 }
 
 /// The error for a failed connection to the server of this address.
@@ -123,7 +121,7 @@ pub fn unreachable(url: &str, error: &(dyn Error + 'static)) -> Unreachable {
 
 fn failed(url: &str, what: &'static str, error: RequestError) -> LookupError {
     match error {
-        RequestError::Connect(error) => LookupError::Unreachable(unreachable(url, &error)),
+        RequestError::Connect(error) => LookupError::Unreachable(unreachable(url, error.as_ref())),
         _ => LookupError::Interrupted { what, reason: root_cause(&error) },
     }
 }

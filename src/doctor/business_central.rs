@@ -15,7 +15,7 @@ use crate::config::{Connector, Route};
 use crate::entra::{ClaimsChallenge, ClientId};
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError, Step};
-use crate::outbound::{HttpClient, RequestError};
+use crate::outbound::{HttpClient, RequestError, read_body};
 
 /// An environment that a connector or its routes lead to.
 struct Target<'a> {
@@ -224,21 +224,18 @@ impl Probe {
 
 async fn probe(http: &HttpClient, url: &str, authorization: &HeaderValue) -> Result<Probe, Wrong> {
     let exchange = async {
-        let mut response = http.get(url, authorization).await?;
+        let response = http.get(url, authorization).await?;
         let status = response.status();
         let mut body = Vec::new();
         // Only the code of an error matters.
-        while !status.is_success()
-            && body.len() < MAX_ERROR_BYTES
-            && let Some(chunk) = response.chunk().await?
-        {
-            body.extend_from_slice(&chunk);
+        if !status.is_success() {
+            read_body(reqwest::Body::from(response), MAX_ERROR_BYTES, &mut body).await?;
         }
         Ok::<_, RequestError>(Probe { status, code: error_code(&body) })
     };
     match tokio::time::timeout(TIMEOUT, exchange).await {
         Ok(Ok(probe)) => Ok(probe),
-        Ok(Err(RequestError::Connect(error))) => Err(entra::unreached(&lookup::unreachable(url, &error))),
+        Ok(Err(RequestError::Connect(error))) => Err(entra::unreached(&lookup::unreachable(url, error.as_ref()))),
         Ok(Err(error)) => Err(Wrong::at(Step::Connection, format!("the connection was lost ({})", root_cause(&error)))),
         Err(_) => {
             Err(Wrong::at(Step::Connection, format!("Business Central did not respond within {} s", TIMEOUT.as_secs())))

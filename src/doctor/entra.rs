@@ -16,7 +16,7 @@ use crate::entra::{
 };
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError, Step};
-use crate::outbound::{HttpClient, HttpsUrl, RequestError, Unreachable, form};
+use crate::outbound::{HttpClient, HttpsUrl, RequestError, Unreachable, form, read_body};
 
 /// A token for the remaining checks.
 #[derive(Debug)]
@@ -211,21 +211,16 @@ struct HttpResponse {
 
 async fn send(http: &HttpClient, authority: &HttpsUrl, request: Builder, body: Bytes) -> Result<HttpResponse, Wrong> {
     let exchange = async {
-        let mut response = http.send(request, body).await?;
+        let response = http.send(request, body).await?;
         let (status, date) = (response.status(), response_date(response.headers()));
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_RESPONSE_BYTES {
-                break;
-            }
-        }
+        read_body(reqwest::Body::from(response), MAX_RESPONSE_BYTES, &mut body).await?;
         Ok::<_, RequestError>(HttpResponse { status, date, body })
     };
     let host = authority.authority();
     match tokio::time::timeout(TIMEOUT, exchange).await {
         Ok(Ok(response)) => Ok(response),
-        Ok(Err(RequestError::Connect(error))) => Err(unreached(&Unreachable::entra(host, &error))),
+        Ok(Err(RequestError::Connect(error))) => Err(unreached(&Unreachable::entra(host, error.as_ref()))),
         Ok(Err(error)) => Err(Wrong::at(
             Step::Connection,
             format!("the connection to Entra at {host} was lost ({})", root_cause(&error)),

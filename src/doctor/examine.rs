@@ -52,6 +52,6 @@ pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Fin
 pub fn unusable(error: &OutboundError) -> Wrong {
     match error {
         OutboundError::Tls(error) => Wrong::at(Step::Tls, error.to_string()),
-        OutboundError::Environment(error) => Wrong::at(Step::Connection, error.to_string()),
+        OutboundError::Environment(_) | OutboundError::Client(_) => Wrong::at(Step::Connection, error.to_string()),
     }
 }

@@ -12,6 +12,7 @@ use hyper::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower::{Service, ServiceExt};
 
@@ -35,6 +36,9 @@ pub enum OutboundError {
     /// The environment names an unusable outbound proxy.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// The HTTP client can't be set up.
+    #[error(transparent)]
+    Client(#[from] reqwest::Error),
 }
 
 /// An open connection.
@@ -46,13 +50,21 @@ pub type ConnectError = Box<dyn Error + Send + Sync>;
 impl OutboundConnector {
     /// Creates a connector. `limit` bounds the whole attempt, from DNS look-up to TLS.
     pub fn new(ca_file: Option<&Path>, proxy: &OutboundProxy, limit: Duration) -> Result<Self, OutboundError> {
-        let proxies = ProxySelector::new(proxy)?;
+        Ok(Self::with_tls(tls::client_config(ca_file)?, ProxySelector::new(proxy)?, limit))
+    }
+
+    pub(super) fn with_tls(tls: ClientConfig, proxies: ProxySelector, limit: Duration) -> Self {
         let tls = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client_config(ca_file)?)
+            .with_tls_config(tls)
             .https_only()
             .enable_http1()
             .wrap_connector(TcpConnector::new(proxies.clone()));
-        Ok(Self(WithTimeout { inner: tls, proxies, limit }))
+        Self(WithTimeout { inner: tls, proxies, limit })
+    }
+
+    /// The error for an attempt that took too long.
+    pub(super) fn timed_out(&self, address: &Uri) -> ConnectError {
+        self.0.timed_out(address)
     }
 }
 
@@ -79,21 +91,27 @@ pub struct WithTimeout<C> {
     limit: Duration,
 }
 
+impl<C> WithTimeout<C> {
+    fn timed_out(&self, address: &Uri) -> ConnectError {
+        let limit = self.limit;
+        match self.proxies.select(address) {
+            Some(proxy) => TunnelError::timed_out(proxy, address, limit).into(),
+            None => {
+                let message = format!("no connection within {} s", limit.as_secs_f32());
+                io::Error::new(io::ErrorKind::TimedOut, message).into()
+            }
+        }
+    }
+}
+
 impl<C> WithTimeout<C>
 where
     C: Service<Uri, Error = ConnectError> + Clone,
 {
     /// Opens a connection.
     pub async fn connect(&self, address: Uri) -> Result<C::Response, ConnectError> {
-        let limit = self.limit;
-        let connecting = tokio::time::timeout(limit, self.inner.clone().oneshot(address.clone()));
-        connecting.await.unwrap_or_else(|_| match self.proxies.select(&address) {
-            Some(proxy) => Err(TunnelError::timed_out(proxy, &address, limit).into()),
-            None => {
-                let message = format!("no connection within {} s", limit.as_secs_f32());
-                Err(io::Error::new(io::ErrorKind::TimedOut, message).into())
-            }
-        })
+        let connecting = tokio::time::timeout(self.limit, self.inner.clone().oneshot(address.clone()));
+        connecting.await.unwrap_or_else(|_| Err(self.timed_out(&address)))
     }
 }
 
@@ -159,4 +177,4 @@ impl Connection for SharedSocket {
 }
 
 /// Reveals a firewall that has silently dropped an idle connection, before a request is sent on it.
-const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
+pub(super) const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);

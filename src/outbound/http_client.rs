@@ -1,46 +1,51 @@
 //! The HTTP client for everything except the data path: token requests, look-ups and the checks of `bcproxy doctor`.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::http::request::Builder;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::{Request, Uri};
+use reqwest::{Client, ClientBuilder, Proxy, Response, Url, redirect};
+use tower::ServiceExt;
 use zeroize::Zeroizing;
 
-use super::connect::{OutboundConnector, OutboundError};
+use super::answered::Answered;
+use super::connect::{ConnectError, OutboundConnector, OutboundError, TCP_KEEP_ALIVE};
+use super::proxy_selector::ProxySelector;
 use super::proxy_settings::OutboundProxy;
+use crate::secret::Secret;
+use crate::tls;
 
 /// An HTTP client that sends requests over verified TLS only. Clones share connections.
 ///
 /// It follows no redirects: a token or secret goes to the configured host only.
 #[derive(Debug, Clone)]
-pub struct HttpClient(legacy::Client<OutboundConnector, Full<Bytes>>);
+pub struct HttpClient {
+    client: Client,
+    proxies: ProxySelector,
+    /// The outbound proxy's URL, with the password that was read last.
+    proxy_url: Arc<ArcSwapOption<Secret>>,
+    answered: Answered,
+    /// Explains why the client has opened no connection.
+    connector: OutboundConnector,
+}
 
-/// A response whose body is read in chunks.
-#[derive(Debug)]
-pub struct HttpResponse(Response<Incoming>);
-
-/// Why a request got no response, or only part of one.
+/// Why a request got no response.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// The connection could not be opened, so nothing was sent.
     #[error(transparent)]
-    Connect(legacy::Error),
-    /// The connection failed before the head of the response arrived.
+    Connect(ConnectError),
+    /// The connection failed later, or within the body of the response.
     #[error(transparent)]
-    Exchange(legacy::Error),
-    /// The connection failed within the body of the response.
-    #[error(transparent)]
-    Body(#[from] hyper::Error),
+    Exchange(#[from] reqwest::Error),
     /// The request could not be built.
     #[error("the URL is not valid in a request")]
-    Url(#[from] hyper::http::Error),
+    Url,
 }
 
 impl HttpClient {
@@ -50,47 +55,70 @@ impl HttpClient {
         proxy: &OutboundProxy,
         connect_timeout: Duration,
     ) -> Result<Self, OutboundError> {
-        let connector = OutboundConnector::new(ca_file, proxy, connect_timeout)?;
-        let mut client = legacy::Client::builder(TokioExecutor::new());
-        Ok(Self(client.pool_timer(TokioTimer::new()).build(connector)))
+        let (proxies, tls) = (ProxySelector::new(proxy)?, tls::client_config(ca_file)?);
+        let (proxy_url, answered) = (Arc::<ArcSwapOption<Secret>>::default(), Answered::default());
+        let (selector, url) = (proxies.clone(), proxy_url.clone());
+        let through = move |target: &Url| {
+            let proxy = selector.select(&target.as_str().parse().ok()?)?;
+            Some(url.load().as_ref().map_or_else(|| proxy.address.url(), |url| url.expose().to_owned()))
+        };
+        let client = builder(tls.clone()).https_only(true).connect_timeout(connect_timeout);
+        let client = client.dns_resolver(answered.clone()).proxy(Proxy::custom(through)).build()?;
+        let connector = OutboundConnector::with_tls(tls, proxies.clone(), connect_timeout);
+        Ok(Self { client, proxies, proxy_url, answered, connector })
     }
 
     /// Sends a request and waits for the head of the response.
-    pub async fn send(&self, request: Builder, body: impl Into<Bytes>) -> Result<HttpResponse, RequestError> {
-        let response = self.0.request(request.body(Full::new(body.into()))?).await;
-        let failed = |error: legacy::Error| match error.is_connect() {
-            true => RequestError::Connect(error),
-            false => RequestError::Exchange(error),
+    pub async fn send(&self, request: Builder, body: impl Into<Bytes>) -> Result<Response, RequestError> {
+        let request = request.body(body.into()).map_err(|_| RequestError::Url)?;
+        let target = request.uri().clone();
+        let proxy = self.proxies.select(&target);
+        // A password that can't be read is reported once the proxy demands it.
+        if let Some(Ok(url)) = async { Some(proxy?.url().await) }.await {
+            self.proxy_url.store(Some(Arc::new(url)));
+        }
+        let response = self.client.execute(request.try_into().map_err(|_| RequestError::Url)?).await;
+        let response = match response {
+            Err(error) if error.is_connect() => return Err(RequestError::Connect(self.explain(target, error).await)),
+            response => response?,
         };
-        response.map(HttpResponse).map_err(failed)
+        let host = proxy.map_or_else(|| target.host().unwrap_or_default(), |proxy| proxy.address.host());
+        if let Some(address) = response.remote_addr() {
+            self.answered.remember(host, address.ip());
+        }
+        Ok(response)
     }
 
     /// Sends a GET request with this `Authorization` header.
-    pub async fn get(&self, url: &str, authorization: &HeaderValue) -> Result<HttpResponse, RequestError> {
+    pub async fn get(&self, url: &str, authorization: &HeaderValue) -> Result<Response, RequestError> {
         self.send(Request::get(url).header(AUTHORIZATION, authorization), Bytes::new()).await
+    }
+
+    /// Why no connection to the target was opened. The client does not say what the outbound proxy did, so the
+    /// connector tries once and does.
+    async fn explain(&self, target: Uri, error: reqwest::Error) -> ConnectError {
+        if error.is_timeout() {
+            return self.connector.timed_out(&target);
+        }
+        let asked = async { self.connector.clone().oneshot(self.proxies.select(&target).and(Some(target))?).await.err() };
+        asked.await.unwrap_or_else(|| error.into())
     }
 }
 
-impl HttpResponse {
-    /// The status code.
-    pub fn status(&self) -> StatusCode {
-        self.0.status()
-    }
+/// A client for services of this machine, over plain HTTP. It uses no outbound proxy, trusts no certificate and follows
+/// no redirects.
+pub fn local_client() -> Result<Client, OutboundError> {
+    Ok(builder(tls::client_config_without_roots()?).build()?)
+}
 
-    /// The headers.
-    pub fn headers(&self) -> &HeaderMap {
-        self.0.headers()
-    }
-
-    /// Waits for the next chunk of the body; `None` at its end.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, RequestError> {
-        loop {
-            let Some(frame) = self.0.body_mut().frame().await.transpose()? else { return Ok(None) };
-            if let Ok(chunk) = frame.into_data() {
-                return Ok(Some(chunk));
-            }
-        }
-    }
+fn builder(tls: rustls::ClientConfig) -> ClientBuilder {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .http1_only()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .tcp_keepalive(TCP_KEEP_ALIVE)
 }
 
 /// Encodes fields as the body of a form (`application/x-www-form-urlencoded`). The body is zeroed after sending.

@@ -8,8 +8,11 @@
 //! | `proxy_address`, `proxy`, `proxy_selector` | the proxy's address, the credentials for it, and which connections use it |
 //! | `connect`, `tunnel` | DNS look-up, TCP, the `CONNECT` tunnel and TLS, within one time limit |
 //! | `unreachable` | at which stage a connection failed, and how to fix it |
-//! | `http_client` | the HTTP client for everything except the data path |
+//! | `http_client`, `answered` | the HTTP client for everything except the data path; which addresses it tries first |
+//! | `body` | reading the body of a response, up to a limit |
 
+mod answered;
+mod body;
 mod connect;
 mod environment;
 mod http_client;
@@ -23,9 +26,10 @@ mod retry_after;
 mod tunnel;
 mod unreachable;
 
+pub use body::{read_body, read_pieces};
 pub use connect::{ConnectError, OutboundConnector, OutboundError, Stream, TcpConnector, tcp_socket};
 pub use environment::EnvironmentError;
-pub use http_client::{HttpClient, HttpResponse, RequestError, form};
+pub use http_client::{HttpClient, RequestError, form, local_client};
 pub use https_url::{HttpsUrl, HttpsUrlError};
 pub use origin::{Origin, OriginError};
 pub use proxy_address::{ProxyAddress, ProxyAddressError};

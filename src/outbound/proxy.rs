@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 use super::proxy_address::ProxyAddress;
@@ -44,17 +45,26 @@ impl Proxy {
         self.user.is_some()
     }
 
+    async fn login(&self) -> Result<Option<(&str, Secret)>, SecretError> {
+        let Some((user, password)) = &self.user else { return Ok(None) };
+        let password = match password {
+            Password::Stored(source) => source.read("password of the outbound proxy").await?,
+            Password::Literal(secret) => secret.clone(),
+        };
+        Ok(Some((user, password)))
+    }
+
+    /// The proxy's URL, with the user name and password if it has them.
+    pub async fn url(&self) -> Result<Secret, SecretError> {
+        let Some((user, password)) = self.login().await? else { return Ok(Secret::new(self.address.url())) };
+        let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+        let login = Zeroizing::new(format!("http://{}:{}@", encoded(user), encoded(password.expose())));
+        Ok(Secret::new(self.address.url().replacen("http://", &login, 1)))
+    }
+
     /// The value of `Proxy-Authorization` (RFC 7617), marked sensitive; `None` without a user name.
     pub async fn authorization(&self) -> Result<Option<HeaderValue>, SecretError> {
-        let Some((user, password)) = &self.user else { return Ok(None) };
-        let stored;
-        let password = match password {
-            Password::Stored(source) => {
-                stored = source.read("password of the outbound proxy").await?;
-                &stored
-            }
-            Password::Literal(secret) => secret,
-        };
+        let Some((user, password)) = self.login().await? else { return Ok(None) };
         let pair = Zeroizing::new(format!("{user}:{}", password.expose()));
         let text = Zeroizing::new(format!("Basic {}", &*Zeroizing::new(STANDARD.encode(pair.as_bytes()))));
         // Base64 is always a valid header value.

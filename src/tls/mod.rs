@@ -10,4 +10,4 @@ pub use certificate_authority::{AuthorityError, CertificateAuthority, IssuedCert
 pub use crypto_provider::provider;
 pub use pem::{PemError, first_certificate, private_key, read_certificates};
 pub use server_certificate::{CertificatePart, ServerCertificate, ServerCertificateError};
-pub use server_verification::{TlsError, client_config, client_config_with, verifier};
+pub use server_verification::{TlsError, client_config, client_config_with, client_config_without_roots, verifier};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use rustls_platform_verifier::Verifier;
 
 use super::crypto_provider::provider;
@@ -50,11 +50,15 @@ pub fn verifier(ca_file: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, T
 
 /// A client configuration with this verifier, which must reject whatever [`verifier`] rejects.
 pub fn client_config_with(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, TlsError> {
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Store)?
-        .dangerous() // rustls calls any verifier but its own dangerous; this one is the platform's.
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    Ok(config)
+    // rustls calls any verifier but its own dangerous; this one is the platform's.
+    Ok(builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+/// A client configuration that trusts no server, for a client of plain HTTP.
+pub fn client_config_without_roots() -> Result<ClientConfig, TlsError> {
+    Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
+    ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(TlsError::Store)
 }

@@ -4,16 +4,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper::{Method, StatusCode};
 
 use super::configuration::load_without_secrets;
 use super::failure::Failure;
 use super::startup::runtime;
+use crate::error_chain::root_cause;
+use crate::outbound::{local_client, read_body};
 
 /// Returns the address of the admin listener: `address` if given, otherwise the one in the configuration file.
 pub fn admin_address(file: &Path, address: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
@@ -51,14 +48,14 @@ pub fn send(
 }
 
 async fn exchange(method: Method, url: &str) -> Result<(StatusCode, String), String> {
-    let request = Request::builder().method(method).uri(url).body(Empty::new());
-    let request = request.map_err(|_| "the URL is invalid".to_owned())?;
-    let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    let response = client.request(request).await.map_err(|error| crate::error_chain::root_cause(&error))?;
-    let status = response.status();
-    let body =
-        Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await.map_err(|error| error.to_string())?;
-    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+    let client = local_client().map_err(|error| root_cause(&error))?;
+    let response = client.request(method, url).send().await.map_err(|error| root_cause(&error))?;
+    let (status, mut body) = (response.status(), Vec::new());
+    match read_body(reqwest::Body::from(response), MAX_RESPONSE_BYTES, &mut body).await {
+        Ok(true) => Ok((status, String::from_utf8_lossy(&body).into_owned())),
+        Ok(false) => Err("the response exceeds 1 MiB".to_owned()),
+        Err(error) => Err(root_cause(&error)),
+    }
 }
 
 const MAX_RESPONSE_BYTES: usize = 1024 * 1024;

@@ -6,22 +6,18 @@
 //! Azure, "How to use managed identities for App Service and Azure Functions".
 
 use std::env;
+use std::error::Error;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
-use hyper::header::{HOST, HeaderName, HeaderValue};
-use hyper::http::uri::{PathAndQuery, Scheme};
-use hyper::{Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::http::uri::Scheme;
+use hyper::{StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::net::TcpStream;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::token_response::{BodyBuffer, BodyTooLong, TokenGrant, TokenResponse};
+use super::token_response::{TokenGrant, TokenResponse};
 use crate::entra::credentials::ManagedIdentity;
 use crate::error_chain::root_cause;
-use crate::outbound::retry_after;
+use crate::outbound::{local_client, retry_after};
 use crate::secret::Secret;
 
 /// The service of this machine.
@@ -200,37 +196,22 @@ impl ManagedIdentityService {
     }
 
     async fn request(&self, identity: ManagedIdentity, resource: &str) -> Result<TokenResponse, ManagedIdentityError> {
-        let unreachable = |reason: String| ManagedIdentityError::Unreachable { host: self.host().to_owned(), reason };
-        let name = self.url.host().unwrap_or_default().trim_matches(['[', ']']);
-        let socket = TcpStream::connect((name, self.url.port_u16().unwrap_or(80)));
-        let socket = socket.await.map_err(|error| unreachable(error.to_string()))?;
-        let failed = |error: hyper::Error| unreachable(root_cause(&error));
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(failed)?;
-        let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+        let failed = |error: &(dyn Error + 'static)| ManagedIdentityError::Unreachable {
+            host: self.host().to_owned(),
+            reason: root_cause(error),
+        };
+        let client = local_client().map_err(|error| failed(&error))?;
         let (header, value) = self.header.clone();
-        let mut request = Request::new(Empty::<Bytes>::new());
-        *request.uri_mut() = self.target(identity, resource);
-        request.headers_mut().insert(header, value);
-        request.headers_mut().insert(HOST, HeaderValue::from_str(self.host()).unwrap_or(HeaderValue::from_static("")));
-        let (head, mut body) = sender.send_request(request).await.map_err(failed)?.into_parts();
-        let mut buffer = BodyBuffer::new();
-        while let Some(frame) = body.frame().await {
-            if let Ok(chunk) = frame.map_err(failed)?.into_data() {
-                buffer.add(&chunk).map_err(|BodyTooLong| self.unexpected(head.status, BodyTooLong::PROBLEM))?;
-            }
-        }
-        Ok(TokenResponse { status: head.status, headers: head.headers, body: buffer.finish() })
+        let request = client.get(self.target(identity, resource)).header(header, value);
+        let response = request.send().await.map_err(|error| failed(&error))?;
+        TokenResponse::read(response).await.map_err(|error| failed(&error))
     }
 
-    fn target(&self, identity: ManagedIdentity, resource: &str) -> Uri {
+    fn target(&self, identity: ManagedIdentity, resource: &str) -> String {
+        let (host, path) = (self.host(), self.url.path());
         let resource = utf8_percent_encode(resource, NON_ALPHANUMERIC);
-        let mut target = format!("{}?api-version={}&resource={resource}", self.url.path(), self.api_version);
-        if let Some(client_id) = identity.client_id {
-            target += &format!("&client_id={client_id}");
-        }
-        // The path is valid already, and the query is percent-encoded.
-        PathAndQuery::try_from(target).map(Uri::from).unwrap_or_default()
+        let client_id = identity.client_id.map_or_else(String::new, |client_id| format!("&client_id={client_id}"));
+        format!("http://{host}{path}?api-version={}&resource={resource}{client_id}", self.api_version)
     }
 }
 

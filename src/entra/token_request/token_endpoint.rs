@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::managed_identity_service::ManagedIdentityService;
 use super::token_error::TokenError;
-use super::token_response::{BodyBuffer, BodyTooLong, TokenGrant, TokenResponse};
+use super::token_response::{TokenGrant, TokenResponse};
 use crate::entra::application::Application;
 use crate::entra::clock::ClockSkew;
 use crate::entra::credentials::{
@@ -180,29 +180,18 @@ impl TokenEndpoint {
         let request = Request::post(&self.url)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header("client-request-id", Uuid::new_v4().to_string());
-        let mut response = self.http.send(request, form(&fields)).await.map_err(|error| self.failed(&error))?;
-
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = BodyBuffer::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(&error))? {
-            body.add(&chunk).map_err(|BodyTooLong| TokenError::NotEntra {
-                host: self.host(),
-                status,
-                problem: BodyTooLong::PROBLEM,
-                retry_after: retry_after(&headers),
-            })?;
-        }
-        Ok(TokenResponse { status, headers, body: body.finish() })
+        let response = self.http.send(request, form(&fields)).await.map_err(|error| self.failed(error))?;
+        TokenResponse::read(response).await.map_err(|error| self.failed(error.into()))
     }
 
     fn host(&self) -> String {
         self.application.authority.authority().to_owned()
     }
 
-    fn failed(&self, error: &RequestError) -> TokenError {
+    fn failed(&self, error: RequestError) -> TokenError {
         match error {
-            RequestError::Connect(error) => Unreachable::entra(&self.host(), error).into(),
-            _ => TokenError::ConnectionLost { host: self.host(), reason: root_cause(error) },
+            RequestError::Connect(error) => Unreachable::entra(&self.host(), error.as_ref()).into(),
+            error => TokenError::ConnectionLost { host: self.host(), reason: root_cause(&error) },
         }
     }
 

@@ -11,13 +11,14 @@ use zeroize::Zeroizing;
 use super::entra_error::EntraError;
 use crate::entra::claims::Claims;
 use crate::entra::clock::ClockSkew;
-use crate::outbound::retry_after;
+use crate::outbound::{read_body, retry_after};
 
 /// A complete response.
 pub struct TokenResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    pub body: Zeroizing<Vec<u8>>,
+    body: Zeroizing<Vec<u8>>,
+    is_whole: bool,
 }
 
 /// What a successful response grants.
@@ -33,38 +34,16 @@ pub struct TokenGrant {
     pub claims: Option<Claims>,
 }
 
-/// Collects a body of at most [`MAX_RESPONSE_BYTES`].
-pub struct BodyBuffer(Zeroizing<Vec<u8>>);
-
-/// The body exceeds [`MAX_RESPONSE_BYTES`].
-#[derive(Debug)]
-pub struct BodyTooLong;
-
-impl BodyTooLong {
-    /// The phrase for error messages.
-    pub const PROBLEM: &str = "the body exceeds 64 KiB";
-}
-
-impl BodyBuffer {
-    pub fn new() -> Self {
-        // Allocated in full: growing would leave copies of the token behind.
-        Self(Zeroizing::new(Vec::with_capacity(MAX_RESPONSE_BYTES)))
-    }
-
-    pub fn add(&mut self, chunk: &[u8]) -> Result<(), BodyTooLong> {
-        if self.0.len() + chunk.len() > MAX_RESPONSE_BYTES {
-            return Err(BodyTooLong);
-        }
-        self.0.extend_from_slice(chunk);
-        Ok(())
-    }
-
-    pub fn finish(self) -> Zeroizing<Vec<u8>> {
-        self.0
-    }
-}
-
 impl TokenResponse {
+    /// Reads the body, of at most [`MAX_RESPONSE_BYTES`].
+    pub async fn read(response: reqwest::Response) -> Result<Self, reqwest::Error> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        // Allocated in full: growing would leave copies of the token behind.
+        let mut body = Zeroizing::new(Vec::with_capacity(MAX_RESPONSE_BYTES));
+        let is_whole = read_body(reqwest::Body::from(response), MAX_RESPONSE_BYTES, &mut body).await?;
+        Ok(Self { status, headers, body, is_whole })
+    }
+
     /// Parses a successful response. The error is a phrase that says what the response is instead.
     pub fn grant(&self) -> Result<TokenGrant, &'static str> {
         let success: SuccessJson =
@@ -86,6 +65,7 @@ impl TokenResponse {
         let first = self.body.trim_ascii_start().first();
         match () {
             () if self.status.is_redirection() => "a redirect, which bcproxy does not follow with a credential",
+            () if !self.is_whole => "the body exceeds 64 KiB",
             () if self.body.is_empty() => "an empty body",
             () if content_type.starts_with(b"text/html") || first == Some(&b'<') => "a web page",
             () if content_type.starts_with(b"application/json") => json,

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::business_central::metadata::ActionImports;
-use crate::outbound::HttpClient;
+use crate::outbound::{HttpClient, read_pieces};
 
 /// The names of an environment's unbound actions.
 #[derive(Debug, Default)]
@@ -59,19 +59,20 @@ impl UnboundActions {
 }
 
 async fn look_up(http: &HttpClient, url: &str, authorization: &HeaderValue) -> Option<HashSet<String>> {
-    let mut response = http.get(url, authorization).await.ok()?;
+    let response = http.get(url, authorization).await.ok()?;
     if response.status() != StatusCode::OK {
         return None;
     }
     let mut imports = ActionImports::default();
-    while let Some(piece) = response.chunk().await.ok()? {
-        imports.push(&piece);
-    }
-    Some(imports.names())
+    let is_whole = read_pieces(reqwest::Body::from(response), MAX_BYTES, |piece| imports.push(piece)).await.ok()?;
+    is_whole.then(|| imports.names())
 }
 
 /// Business Central takes a while to write the metadata of a large environment.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The metadata of a large environment has some 20 MiB.
+const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 const KNOWN_TTL: Duration = Duration::from_secs(3600);
 
