@@ -100,7 +100,8 @@ impl HttpClient {
         if error.is_timeout() {
             return self.connector.timed_out(&target);
         }
-        let asked = async { self.connector.clone().oneshot(self.proxies.select(&target).and(Some(target))?).await.err() };
+        let asked =
+            async { self.connector.clone().oneshot(self.proxies.select(&target).and(Some(target))?).await.err() };
         asked.await.unwrap_or_else(|| error.into())
     }
 }

@@ -31,6 +31,6 @@ pub struct ProxyServer {
 pub struct ProxyLogin {
     /// The user name, such as `CONTOSO\svc`.
     pub user: String,
-    /// Where the password is stored. It is read again for every connection.
+    /// Where the password is stored. It is read again for every connection, and before each token request and look-up.
     pub password: SecretSource,
 }

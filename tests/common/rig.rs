@@ -266,7 +266,7 @@ impl Rig {
         let Received { method, target, mut headers, body, .. } = self.received().pop().unwrap();
         headers.remove("accept-encoding");
         let tls = bcproxy::tls::client_config(Some(&self.folder.path().join("ca.pem"))).unwrap();
-        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().gzip(false).build().unwrap();
         let address = format!("{}{target}", self.simulator.base_url());
         let response = within(client.request(method, address).headers(headers).body(body).send()).await.unwrap();
         within(response.bytes()).await.unwrap()

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bcproxy::simulator::{Latch, Matcher, Received, Script, Times};
+use hyper::header::{CONTENT_ENCODING, HeaderValue};
 use hyper::{Method, StatusCode};
 
+use crate::batch_bad::gzip;
 use crate::rig::{HeldClock, Plan, Rig, at_once, begin_soap_call, read_to_end, within};
 
 const CRONUS: &str = "CRONUS International Ltd.";
@@ -65,6 +67,21 @@ async fn a_company_that_is_created_later_is_found_without_a_restart() {
     rig.simulator.business_central().script(companies, Times::Always, Script::response(StatusCode::OK).send(list));
     clock.advance(Duration::from_secs(31)).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_list_may_be_compressed_and_begin_with_a_byte_order_mark() {
+    let companies = Matcher::any().path_ending("/companies");
+    let list = "\u{feff}{\"value\":[{\"id\":\"824820a2-508c-ed11-aada-0000000000a1\",\"name\":\"Cronus\"}]}";
+    let compressed = Script::response(StatusCode::OK).header(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    for script in [Script::response(StatusCode::OK).send(list), compressed.send(gzip(list.as_bytes()))] {
+        let plan = Plan::default().connector("company: Acme");
+        let rig = plan
+            .start_after(|simulator| simulator.business_central().script(companies.clone(), Times::Always, script))
+            .await;
+        let rejection = rig.get("/api/customers").await.rejection();
+        assert!(rejection.message.contains("this environment has: `Cronus`"), "{}", rejection.message);
+    }
 }
 
 #[tokio::test]

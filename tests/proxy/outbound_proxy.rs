@@ -92,6 +92,28 @@ async fn a_password_is_read_anew_for_each_connection() {
     change_until(&rig, |response| response.status == 201).await;
 }
 
+#[tokio::test]
+async fn a_changed_password_takes_effect_with_the_next_token() {
+    let proxy = ConnectProxy::start().await;
+    let url = proxy.url();
+    let line = format!("outbound_proxy: {{ url: {url}, user: 'CONTOSO\\svc', password: {{ file: proxy.txt }} }}");
+    let prepared = Plan::default().far().connector(&line).prepare().await;
+    let password = prepared.folder.path().join("proxy.txt");
+    let change_password = |value: &str| {
+        std::fs::write(&password, format!("{value}\n")).unwrap();
+        proxy.conduct(Conduct::ConnectFor(basic("CONTOSO\\svc", value)));
+    };
+    change_password("first:@/%ä");
+    let rig = prepared.start().await;
+    assert_eq!(change(&rig).await.status, 201);
+
+    change_password("second");
+    proxy.close_connections().await;
+    rig.simulator.revoke_tokens();
+    assert_eq!(change(&rig).await.status, 201);
+    assert_eq!(rig.simulator.token_requests(), 2);
+}
+
 /// What a proxy does, and what is said then.
 fn misconducts(proxy: &ConnectProxy) -> [(Conduct, String, String); 9] {
     let address = proxy.address;

@@ -123,7 +123,13 @@ fn tls_for(simulator: &Simulator) -> rustls::ClientConfig {
 
 fn client_for(simulator: &Simulator) -> Client {
     let redirects = reqwest::redirect::Policy::none();
-    Client::builder().tls_backend_preconfigured(tls_for(simulator)).no_proxy().redirect(redirects).build().unwrap()
+    Client::builder()
+        .tls_backend_preconfigured(tls_for(simulator))
+        .no_proxy()
+        .gzip(false)
+        .redirect(redirects)
+        .build()
+        .unwrap()
 }
 
 /// A plain TLS connection to Business Central.
