@@ -60,7 +60,7 @@ impl HttpClient {
         let (selector, url) = (proxies.clone(), proxy_url.clone());
         let through = move |target: &Url| {
             let proxy = selector.select(&target.as_str().parse().ok()?)?;
-            Some(url.load().as_ref().map_or_else(|| proxy.address.url(), |url| url.expose().to_owned()))
+            Some(url.load().as_ref().map_or_else(|| format!("http://{}", proxy.address), |url| url.expose().to_owned()))
         };
         let client = builder(tls.clone()).https_only(true).connect_timeout(connect_timeout);
         let client = client.dns_resolver(answered.clone()).proxy(Proxy::custom(through)).build()?;
@@ -82,7 +82,7 @@ impl HttpClient {
             Err(error) if error.is_connect() => return Err(RequestError::Connect(self.explain(target, error).await)),
             response => response?,
         };
-        let host = proxy.map_or_else(|| target.host().unwrap_or_default(), |proxy| proxy.address.host());
+        let host = proxy.map_or_else(|| target.host().unwrap_or_default(), |proxy| proxy.address.origin().host());
         if let Some(address) = response.remote_addr() {
             self.answered.remember(host, address.ip());
         }

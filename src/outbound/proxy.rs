@@ -56,10 +56,11 @@ impl Proxy {
 
     /// The proxy's URL, with the user name and password if it has them.
     pub async fn url(&self) -> Result<Secret, SecretError> {
-        let Some((user, password)) = self.login().await? else { return Ok(Secret::new(self.address.url())) };
         let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-        let login = Zeroizing::new(format!("http://{}:{}@", encoded(user), encoded(password.expose())));
-        Ok(Secret::new(self.address.url().replacen("http://", &login, 1)))
+        let login = self.login().await?.map_or_else(Zeroizing::default, |(user, password)| {
+            Zeroizing::new(format!("{}:{}@", encoded(user), encoded(password.expose())))
+        });
+        Ok(Secret::new(format!("http://{}{}", *login, self.address)))
     }
 
     /// The value of `Proxy-Authorization` (RFC 7617), marked sensitive; `None` without a user name.
