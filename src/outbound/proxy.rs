@@ -56,8 +56,8 @@ impl Proxy {
 
     /// The proxy's URL, with the user name and password if it has them.
     pub async fn url(&self) -> Result<Secret, SecretError> {
-        let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
         let login = self.login().await?.map_or_else(Zeroizing::default, |(user, password)| {
+            let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
             Zeroizing::new(format!("{}:{}@", encoded(user), encoded(password.expose())))
         });
         Ok(Secret::new(format!("http://{}{}", *login, self.address)))
