@@ -51,10 +51,9 @@ impl Config {
             )
         })?;
         let text = small_file::text(&bytes).ok_or_else(|| {
-            let message = "the configuration file is not UTF-8 text".to_owned();
             Diagnostics::about_file(
                 path,
-                message,
+                "the configuration file is not UTF-8 text",
                 "save the file as UTF-8: choose the encoding in Notepad's Save As, or use `Set-Content -Encoding utf8` in PowerShell",
             )
         })?;
@@ -64,10 +63,9 @@ impl Config {
 
 fn read(text: &str, file: &Path, check_references: bool) -> Result<Loaded, Diagnostics> {
     if text.len() > small_file::MAX_FILE_BYTES {
-        let message = "the configuration file is larger than 1 MiB".to_owned();
         return Err(Diagnostics::about_file(
             file,
-            message,
+            "the configuration file is larger than 1 MiB",
             "check that this is the right file, or split it between several bcproxy services",
         ));
     }
@@ -86,7 +84,7 @@ fn read(text: &str, file: &Path, check_references: bool) -> Result<Loaded, Diagn
     let Some(root) = &tree.root else {
         return Err(Diagnostics::about_file(
             file,
-            "the configuration file is empty".to_owned(),
+            "the configuration file is empty",
             "add at least one connector: start from the sample proxy.yaml",
         ));
     };

@@ -47,12 +47,9 @@ pub fn check(file: &TopLevelKeys, folder: &Path, report: &mut Report) {
         }
         let tokens = others.filter_map(|other| other.value.federated_token.as_ref());
         for At { value: token, .. } in connector.federated_token.iter().chain(tokens) {
-            if let Some(path) = &token.file
-                && let Err(error) = small_file::read(&folder.join(&path.value))
-            {
+            if let Some(path) = &token.file {
                 let help = "check that the platform writes the token file; a relative path starts in the folder of this configuration file";
-                let reason = small_file::reason(&error);
-                report.error(path.span, format!("the file named here can't be read: {reason}"), help);
+                contents(&folder.join(&path.value), path.span, help, report);
             }
         }
         if let Some(At { value: path, span, .. }) = &connector.ca_file {
@@ -99,42 +96,37 @@ fn check_secret_location(
     folder: &Path,
     report: &mut Report,
 ) -> Option<(Zeroizing<Vec<u8>>, Span)> {
-    match location {
+    let (value, span, what, help) = match location {
         SecretLocation::Env(name, span) => {
             let help = "set the variable for the account of the bcproxy service, and restart it; a terminal keeps its variables to itself";
-            match env::var_os(&name.0).map(|value| Zeroizing::new(value.into_encoded_bytes())) {
-                None => report.error(*span, "the environment variable named here is not set", help),
-                Some(value) if value.trim_ascii().is_empty() => {
-                    report.error(*span, "the environment variable named here is empty", help);
-                }
-                Some(value) if small_file::text(&value).is_none() => {
-                    report.error(*span, "the environment variable named here is not text", help);
-                }
-                Some(value) => return Some((value, *span)),
-            }
+            let Some(value) = env::var_os(&name.0) else {
+                report.error(*span, "the environment variable named here is not set", help);
+                return None;
+            };
+            (Zeroizing::new(value.into_encoded_bytes()), *span, "environment variable", help.to_owned())
         }
         SecretLocation::File(path, span) => {
             let help = format!(
                 "write the {what} into that file; a relative path starts in the folder of this configuration file"
             );
-            match small_file::read(&folder.join(path)) {
-                Err(error) => {
-                    report.error(
-                        *span,
-                        format!("the file named here can't be read: {}", small_file::reason(&error)),
-                        help,
-                    );
-                }
-                Ok(value) if value.trim_ascii().is_empty() => report.error(*span, "the file named here is empty", help),
-                Ok(value) if small_file::text(&value).is_none() => {
-                    report.error(*span, "the file named here is not UTF-8 text", help);
-                }
-                Ok(value) => return Some((value, *span)),
-            }
+            (contents(&folder.join(path), *span, &help, report)?, *span, "file", help)
         }
-        SecretLocation::Command(_) => {}
+        SecretLocation::Command(_) => return None,
+    };
+    if value.trim_ascii().is_empty() {
+        report.error(span, format!("the {what} named here is empty"), help);
+    } else if small_file::text(&value).is_none() {
+        report.error(span, format!("the {what} named here is not UTF-8 text"), help);
+    } else {
+        return Some((value, span));
     }
     None
+}
+
+/// Reads a file, and reports it if it can't be read.
+fn contents(path: &Path, span: Span, help: &str, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
+    let unreadable = |error| format!("the file named here can't be read: {}", small_file::reason(&error));
+    small_file::read(path).map_err(|error| report.error(span, unreadable(error), help)).ok()
 }
 
 /// Warns of a Secret ID in place of a value. Entra always shows the ID, but the value only once.
@@ -159,15 +151,12 @@ fn check_pair(files: &ClientCertificateKeys, folder: &Path, report: &mut Report)
     let (Some(certificate), Some(paths)) = (&files.certificate, certificate_files(files, folder)) else { return };
     let key_span = files.private_key.as_ref().map_or(certificate.span, |key| key.span);
     let help = "name a file in PEM form; a relative path starts in the folder of this configuration file";
-    let mut contents = |path: &Path, span: Span| {
-        let content = small_file::read(path);
-        content.map_err(|error| {
-            report.error(span, format!("the file named here can't be read: {}", small_file::reason(&error)), help)
-        })
+    let first = contents(&paths.certificate, certificate.span, help, report);
+    let second = match &paths.private_key {
+        Some(path) => contents(path, key_span, help, report).map(Some),
+        None => Some(None),
     };
-    let first = contents(&paths.certificate, certificate.span);
-    let second = paths.private_key.as_deref().map(|path| contents(path, key_span)).transpose();
-    let (Ok(first), Ok(second)) = (first, second) else { return };
+    let (Some(first), Some(second)) = (first, second) else { return };
     match paths.pair(&first, second.as_ref().map(|key| key.as_slice())) {
         Err(error) => {
             let span = if error.path == paths.certificate { certificate.span } else { key_span };

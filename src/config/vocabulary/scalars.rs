@@ -85,13 +85,14 @@ fn scalar<T, E: Display>(
 /// Declares types that are written as text: what they are called in messages, how they are parsed, and their JSON
 /// Schema in addition to `"type": "string"`.
 macro_rules! scalars {
-    ($($type:ty: $what:literal, $parse:expr, $schema:tt;)+) => {
+    ($($type:ty: $what:literal, $parse:expr, $schema:tt $(, $warn:ident)?;)+) => {
         $(impl Shape for $type {
             fn form() -> Form {
                 Form::Text { what: $what, schema: json!($schema) }
             }
 
             fn read(node: &Node, report: &mut Report) -> Option<Self> {
+                $($warn(node, report);)?
                 scalar(node, report, $what, $parse)
             }
         })+
@@ -124,6 +125,10 @@ scalars! {
     ChangeableHeader: "the name of a header that can be changed", str::parse::<ChangeableHeader>,
         { "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$" };
     RoutePath: "a route's path", str::parse::<RoutePath>, { "pattern": "^/([A-Za-z0-9._~-]+/?)*$" };
+    EnvironmentName: "the name of an environment", str::parse,
+        { "pattern": "^[A-Za-z][A-Za-z0-9_-]*$", "maxLength": 29 }, warn_of_truncated_name;
+    CompanyRef: "the name or id of a company", str::parse,
+        { "type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 38 }, warn_of_truncated_name;
 }
 
 fn non_empty(text: &str) -> Result<String, ScalarError> {
@@ -149,34 +154,6 @@ fn scope(text: &str) -> Result<Scope, ScalarError> {
     let is_one =
         !text.contains(char::is_whitespace) && text.strip_suffix("/.default").is_some_and(|name| !name.is_empty());
     if is_one { Ok(Scope(text.to_owned())) } else { Err(ScalarError::Scope) }
-}
-
-impl Shape for EnvironmentName {
-    fn form() -> Form {
-        Form::Text {
-            what: "the name of an environment",
-            schema: json!({ "pattern": "^[A-Za-z][A-Za-z0-9_-]*$", "maxLength": 29 }),
-        }
-    }
-
-    fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        warn_of_truncated_name(node, report);
-        scalar(node, report, "the name of an environment", str::parse)
-    }
-}
-
-impl Shape for CompanyRef {
-    fn form() -> Form {
-        Form::Text {
-            what: "the name or id of a company",
-            schema: json!({ "type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 38 }),
-        }
-    }
-
-    fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        warn_of_truncated_name(node, report);
-        scalar(node, report, "the name or id of a company", str::parse)
-    }
 }
 
 /// YAML reads `company: CRONUS #1` as `CRONUS`, which its author probably did not intend.

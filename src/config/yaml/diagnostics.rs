@@ -66,8 +66,8 @@ impl Diagnostics {
     }
 
     /// One finding about a file as a whole, whose text is not shown.
-    pub(in crate::config) fn about_file(file: &Path, message: String, help: &str) -> Self {
-        let item = Diagnostic { severity: Severity::Error, span: None, message, help: help.to_owned() };
+    pub(in crate::config) fn about_file(file: &Path, message: impl Into<String>, help: &str) -> Self {
+        let item = Diagnostic { severity: Severity::Error, span: None, message: message.into(), help: help.to_owned() };
         Self::new(Source::new(file, ""), Vec::new(), vec![item])
     }
 

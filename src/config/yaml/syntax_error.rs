@@ -10,48 +10,41 @@ pub struct SyntaxError {
     pub help: &'static str,
 }
 
-/// The message and help of a [`SyntaxError`].
-struct Explanation(&'static str, &'static str);
-
-impl Explanation {
-    fn at(self, at: usize) -> SyntaxError {
-        SyntaxError { at, message: self.0, help: self.1 }
-    }
-}
-
 /// The file holds more than one YAML document.
 pub fn second_document(at: usize) -> SyntaxError {
-    Explanation("a second document begins here", "keep everything in one document: remove this `---`").at(at)
+    SyntaxError {
+        at,
+        message: "a second document begins here",
+        help: "keep everything in one document: remove this `---`",
+    }
 }
 
 /// Explains an error of the parser, whose own message may quote the file.
 pub fn syntax_error(kind: &ErrorKind, at: Option<usize>) -> SyntaxError {
     use ErrorKind as Kind;
-    let explanation = match kind {
+    let (message, help) = match kind {
         Kind::TabNotAllowed | Kind::TabInBlockIndentation | Kind::TabInIndentation | Kind::TabAtBlockScalarStart => {
-            Explanation("this line is indented with a tab", "indent with spaces: YAML does not allow tabs here")
+            ("this line is indented with a tab", "indent with spaces: YAML does not allow tabs here")
         }
-        Kind::MappingValueNotAllowed | Kind::InvalidMappingValueWhitespace | Kind::InvalidColonPlacement => {
-            Explanation(
-                "unexpected colon",
-                "put text that contains `: ` in quotes, such as company: \"Foo: Bar\"; \
+        Kind::MappingValueNotAllowed | Kind::InvalidMappingValueWhitespace | Kind::InvalidColonPlacement => (
+            "unexpected colon",
+            "put text that contains `: ` in quotes, such as company: \"Foo: Bar\"; \
              otherwise compare the indentation of this line with the lines around it",
-            )
-        }
+        ),
         Kind::UnclosedQuotedScalar | Kind::DocumentIndicatorInQuotedScalar => {
-            Explanation("this quotation mark is never closed", "add the closing quotation mark at the end of the text")
+            ("this quotation mark is never closed", "add the closing quotation mark at the end of the text")
         }
         Kind::UnclosedFlowCollection { .. }
         | Kind::UnexpectedEofFlowSequence
         | Kind::UnexpectedEofFlowMapping
         | Kind::UnexpectedEofImplicitFlowMapping => {
-            Explanation("this bracket is never closed", "close `[` with `]` and `{` with `}`")
+            ("this bracket is never closed", "close `[` with `]` and `{` with `}`")
         }
         Kind::MismatchedFlowCollectionEnd { .. } | Kind::MisplacedFlowCollectionEnd => {
-            Explanation("this bracket has no opening bracket", "remove this bracket, or add the missing `[` or `{`")
+            ("this bracket has no opening bracket", "remove this bracket, or add the missing `[` or `{`")
         }
         Kind::ExpectedFlowMappingSeparator | Kind::ExpectedFlowSequenceSeparator => {
-            Explanation("a comma is missing here", "separate the items between brackets with `, `")
+            ("a comma is missing here", "separate the items between brackets with `, `")
         }
         Kind::UnknownQuotedScalarEscape
         | Kind::InvalidQuotedScalarHexEscape
@@ -59,21 +52,20 @@ pub fn syntax_error(kind: &ErrorKind, at: Option<usize>) -> SyntaxError {
         | Kind::InvalidLowSurrogate
         | Kind::MissingLowSurrogate
         | Kind::UnpairedLowSurrogate
-        | Kind::InvalidUnicodeEscape => Explanation(
+        | Kind::InvalidUnicodeEscape => (
             "invalid backslash sequence in double quotes",
             "use single quotes, in which a backslash has no special meaning, such as file: 'C:\\keys\\secret.txt'",
         ),
-        Kind::InvalidTrailingSingleQuotedScalar | Kind::InvalidTrailingDoubleQuotedScalar => Explanation(
+        Kind::InvalidTrailingSingleQuotedScalar | Kind::InvalidTrailingDoubleQuotedScalar => (
             "there is more text after the closing quotation mark",
             "within single quotes write an apostrophe twice ('it''s'), or use double quotes (\"it's\")",
         ),
         Kind::UnexpectedCharacter { .. } => {
-            Explanation("unquoted text can't begin with this character", "put the whole text in quotes: \"…\"")
+            ("unquoted text can't begin with this character", "put the whole text in quotes: \"…\"")
         }
-        Kind::RecursionLimitExceeded => Explanation(
-            "lists and mappings are nested too deeply",
-            "remove the extra levels: no key needs more than a few",
-        ),
+        Kind::RecursionLimitExceeded => {
+            ("lists and mappings are nested too deeply", "remove the extra levels: no key needs more than a few")
+        }
         Kind::InvalidIndentation
         | Kind::ExpectedBlockMappingKey
         | Kind::ExpectedBlockSequenceEntry
@@ -84,15 +76,15 @@ pub fn syntax_error(kind: &ErrorKind, at: Option<usize>) -> SyntaxError {
         | Kind::UnexpectedEndOfPlainScalar
         | Kind::InvalidQuotedScalarIndent
         | Kind::InvalidFlowScalarIndent
-        | Kind::InvalidBlockScalarIndent => Explanation(
+        | Kind::InvalidBlockScalarIndent => (
             "this line does not match the indentation or form of the lines before it",
             "start all keys of a block in the same column, as `key: value` with a space after the colon. \
              Start list items with `- `",
         ),
-        _ => Explanation(
+        _ => (
             "this is not valid YAML",
             "check this line and the one before it: indentation, quotation marks, brackets, a space after each colon",
         ),
     };
-    explanation.at(at.unwrap_or_default())
+    SyntaxError { at: at.unwrap_or_default(), message, help }
 }
