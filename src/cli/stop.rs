@@ -4,18 +4,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use hyper::{Method, StatusCode};
+use hyper::Method;
 
 use super::common::Failure;
 use super::common::admin_client::{admin_address, send};
 
 /// Tells the running bcproxy to finish open requests and stop; the second call aborts them.
 pub fn stop(file: &Path, admin: Option<SocketAddr>) -> Result<(), Failure> {
-    match send(Method::POST, admin_address(file, admin)?, "/stop", TIMEOUT)? {
-        (StatusCode::ACCEPTED, result) => print!("{result}"),
-        (_, reason) => return Err(Failure::Failed(reason)),
-    }
-    Ok(())
+    send(Method::POST, admin_address(file, admin)?, "/stop", TIMEOUT)
 }
 
 /// A stop waits for a reload in progress.

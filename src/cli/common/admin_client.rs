@@ -26,17 +26,17 @@ pub fn admin_address(file: &Path, address: Option<SocketAddr>) -> Result<SocketA
     load_without_secrets(file)?.admin.ok_or_else(off)
 }
 
-/// Sends a request without a body to the admin listener and returns the response's status and text.
-pub fn send(
-    method: Method,
-    address: SocketAddr,
-    path: &str,
-    timeout: Duration,
-) -> Result<(StatusCode, String), Failure> {
+/// Sends a request without a body to the admin listener and prints the response.
+pub fn send(method: Method, address: SocketAddr, path: &str, timeout: Duration) -> Result<(), Failure> {
     let url = format!("http://{address}{path}");
     let response = async { tokio::time::timeout(timeout, exchange(method, &url)).await };
     match runtime()?.block_on(response) {
-        Ok(Ok(response)) => Ok(response),
+        Ok(Ok((status, text))) if status.is_success() => {
+            print!("{text}");
+            Ok(())
+        }
+        Ok(Ok((StatusCode::UNPROCESSABLE_ENTITY, text))) => Err(Failure::Configuration(text)),
+        Ok(Ok((_, text))) => Err(Failure::Failed(text)),
         Ok(Err(reason)) => Err(Failure::Failed(format!(
             "bcproxy does not respond on {address} ({reason}). Check that it is running and that `admin` names this address."
         ))),
