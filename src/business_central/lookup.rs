@@ -1,5 +1,6 @@
 //! Look-ups: requests that bcproxy itself sends to Business Central, for small JSON documents.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError};
-use crate::outbound::{HttpClient, RequestError, Unreachable, read_body};
+use crate::outbound::{HttpClient, RequestError, Unreachable, read_body, read_pieces};
 
 use super::error_envelope::error_code;
+use super::metadata::ActionImports;
 
 /// Why a look-up failed; `what` is its subject, such as "its companies".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,18 +93,45 @@ pub async fn get(
     authorization: &HeaderValue,
     timeout: Duration,
 ) -> Result<Vec<u8>, LookupError> {
+    let exchange = async { read(what, request(http, url, what, authorization).await?).await };
+    tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(LookupError::TimedOut { what, timeout }))
+}
+
+/// The names of the unbound actions in the `$metadata` at this address.
+pub async fn unbound_actions(
+    http: &HttpClient,
+    url: &str,
+    authorization: &HeaderValue,
+) -> Result<HashSet<String>, LookupError> {
+    let (what, timeout) = ("its unbound actions", METADATA_TIMEOUT);
     let exchange = async {
-        let response = http.get(url, authorization).await.map_err(|error| failed(url, what, error))?;
-        if response.status() != StatusCode::OK {
-            let status = response.status();
-            let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter().cloned().collect();
-            // The code is optional: without it, the status is enough.
-            let body = read(what, response).await.unwrap_or_default();
-            return Err(LookupError::Rejected { what, status, code: error_code(&body), challenges });
+        let response = request(http, url, what, authorization).await?;
+        let mut imports = ActionImports::default();
+        match read_pieces(reqwest::Body::from(response), MAX_METADATA_BYTES, |piece| imports.push(piece)).await {
+            Ok(true) => Ok(imports.names()),
+            Ok(false) => Err(LookupError::Unreadable { what }),
+            Err(error) => Err(LookupError::Interrupted { what, reason: root_cause(&error) }),
         }
-        read(what, response).await
     };
     tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(LookupError::TimedOut { what, timeout }))
+}
+
+/// A response with status 200, its body still to be read.
+async fn request(
+    http: &HttpClient,
+    url: &str,
+    what: &'static str,
+    authorization: &HeaderValue,
+) -> Result<reqwest::Response, LookupError> {
+    let response = http.get(url, authorization).await.map_err(|error| failed(url, what, error))?;
+    if response.status() == StatusCode::OK {
+        return Ok(response);
+    }
+    let status = response.status();
+    let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter().cloned().collect();
+    // The code is optional: without it, the status is enough.
+    let body = read(what, response).await.unwrap_or_default();
+    Err(LookupError::Rejected { what, status, code: error_code(&body), challenges })
 }
 
 async fn read(what: &'static str, response: reqwest::Response) -> Result<Vec<u8>, LookupError> {
@@ -128,3 +157,9 @@ fn failed(url: &str, what: &'static str, error: RequestError) -> LookupError {
 
 /// The largest accepted document; a list of 300 companies has about 150 KiB.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// The metadata of a large environment has some 20 MiB.
+const MAX_METADATA_BYTES: usize = 256 * 1024 * 1024;
+
+/// Business Central takes a while to write the metadata of a large environment.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(60);

@@ -36,6 +36,21 @@ async fn a_revoked_token_is_replaced_and_the_write_is_done_once() {
 }
 
 #[tokio::test]
+async fn the_look_up_of_actions_survives_a_revoked_token() {
+    let rig = Rig::new().await;
+    assert_eq!(rig.get("/api/customers").await.status, 200);
+    rig.simulator.revoke_tokens();
+    // Whether it is an unbound action is asked with the revoked token first.
+    let response = rig.post_json("/odata/Tools_Echo", r#"{"text":"hello"}"#).await;
+    assert_eq!(response.status, 200, "{}", response.text());
+    let received = rig.received();
+    let asked: Vec<_> = received.iter().filter(|received| received.target.ends_with("/$metadata")).collect();
+    let statuses: Vec<_> = asked.iter().map(|received| received.status).collect();
+    assert_eq!(statuses, [Some(StatusCode::UNAUTHORIZED), Some(StatusCode::OK)]);
+    assert_eq!(rig.simulator.token_requests(), 2);
+}
+
+#[tokio::test]
 async fn a_rejection_that_stays_names_the_application_card_and_costs_one_token() {
     let rig = shared(Plan::default()).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);

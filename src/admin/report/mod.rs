@@ -11,5 +11,5 @@ mod service;
 pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness};
 pub use format::in_words;
 pub use problem::ProblemReport;
-pub use requests::{RequestsReport, RouteReport};
+pub use requests::RequestsReport;
 pub use service::Report;

@@ -1,5 +1,6 @@
 //! What a connector asks Business Central on its own behalf: companies, unbound actions, subscriptions.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::connector::Connector;
 use super::token_attempts::TokenAttempts;
 use crate::business_central::lookup::{self, LookupError};
 use crate::business_central::{Company, CompanyRef, companies};
-use crate::entra::ClaimsChallenge;
+use crate::entra::{ClaimsChallenge, Token};
 use crate::guide;
 use crate::proxy::rejection::{Kind, Rejection};
 
@@ -59,9 +60,17 @@ impl Connector {
 
     /// Whether OData has an unbound action of this name.
     pub async fn has_action(&self, name: &str) -> Result<bool, Rejection> {
-        let (_, token) = TokenAttempts::default().next(self.look_up_scope()).await?;
         let url = format!("{}/ODataV4/$metadata", self.address.url());
-        Ok(self.unbound_actions.has(name, &self.http, &url, &token.authorization).await)
+        let names = async {
+            let (http, url) = (&self.http, &url);
+            let ask = |token: Arc<Token>| async move { lookup::unbound_actions(http, url, &token.authorization).await };
+            // Metadata that can't be fetched contains none, and Business Central's response to the request says why.
+            match self.ask(ask).await {
+                Err(rejection) if rejection.kind == Kind::CredentialsRejected => Ok(HashSet::new()),
+                names => Ok(names?.unwrap_or_default()),
+            }
+        };
+        self.unbound_actions.has(name, names).await
     }
 
     /// The subscription at this path as Business Central has it; `None` if there is none, or none can have this key.
@@ -73,12 +82,21 @@ impl Connector {
         }
     }
 
-    /// The response to a GET of our own, with whichever application's token Business Central accepts.
     async fn get(&self, url: &str, what: &'static str) -> Result<Result<Vec<u8>, LookupError>, Rejection> {
+        let get =
+            |token: Arc<Token>| async move { lookup::get(&self.http, url, what, &token.authorization, TIMEOUT).await };
+        self.ask(get).await
+    }
+
+    /// The result of a look-up, with whichever application's token Business Central accepts.
+    async fn ask<T, F>(&self, look_up: impl Fn(Arc<Token>) -> F) -> Result<Result<T, LookupError>, Rejection>
+    where
+        F: Future<Output = Result<T, LookupError>>,
+    {
         let (scope, mut attempts) = (self.look_up_scope(), TokenAttempts::default());
         loop {
             let (member, token) = attempts.next(scope).await?;
-            match lookup::get(&self.http, url, what, &token.authorization, TIMEOUT).await {
+            match look_up(token.clone()).await {
                 Err(error) if error.is_unauthorized() => {
                     let challenge = ClaimsChallenge::from_values(error.challenges());
                     attempts.unauthorized(scope, member, token, challenge)?;
