@@ -1,5 +1,6 @@
 //! The applications of a connector.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::locations::{certificate_files, secret_source};
@@ -17,52 +18,51 @@ pub fn applications(
     folder: &Path,
     report: &mut Report,
 ) -> Option<(Application, Vec<Application>)> {
-    let own = CredentialKeys {
-        client_id: connector.client_id.as_ref(),
-        client_secret: connector.client_secret.as_ref(),
-        client_certificate: connector.client_certificate.as_ref(),
-        federated_token: connector.federated_token.as_ref(),
-        managed_identity: connector.managed_identity.as_ref(),
-    };
-    let Some(pool) = &connector.applications else {
+    let mut all = credential_keys(connector);
+    let own = all.next()?;
+    if connector.applications.is_none() {
         return Some((own.application(connector, folder)?, Vec::new()));
-    };
+    }
     if let Some(client_id) = own.client_id {
         let help = "move `client_id` into one of the applications, or remove `applications`";
         report.error(client_id.label, "`client_id` and `applications` are both set", help);
     }
-    let items = &pool.value;
-    for (number, item) in items.iter().enumerate() {
-        let client_id = item.value.client_id.as_ref();
-        let before = items.iter().take(number).filter_map(|earlier| earlier.value.client_id.as_ref());
-        let twin =
-            client_id.and_then(|own| before.into_iter().find(|earlier| earlier.value == own.value).map(|it| (own, it)));
-        if let Some((own, earlier)) = twin {
-            let line = report.line(earlier.span);
+    let (others, mut seen) = (all.collect::<Vec<_>>(), HashMap::new());
+    for client_id in others.iter().filter_map(|other| other.client_id) {
+        if let Some(first) = seen.insert(client_id.value, client_id.span) {
+            let line = report.line(first);
             let help = "register another application, or keep one of the two: Business Central limits each application";
-            report.error(own.span, format!("this application is already listed in line {line}"), help);
+            report.error(client_id.span, format!("this application is already listed in line {line}"), help);
         }
     }
-    let mut applications = items.iter().map(|item| {
-        let own = CredentialKeys {
-            client_id: item.value.client_id.as_ref(),
-            client_secret: item.value.client_secret.as_ref(),
-            client_certificate: item.value.client_certificate.as_ref(),
-            federated_token: item.value.federated_token.as_ref(),
-            managed_identity: item.value.managed_identity.as_ref(),
-        };
-        own.application(connector, folder)
-    });
+    let mut applications = others.iter().map(|other| other.application(connector, folder));
     let first = applications.next()??;
     Some((first, applications.collect::<Option<_>>()?))
 }
 
+/// The keys of the connector itself, then those of each of its `applications`.
+pub fn credential_keys(connector: &ConnectorKeys) -> impl Iterator<Item = CredentialKeys<'_>> {
+    macro_rules! keys_of {
+        ($keys:expr) => {
+            CredentialKeys {
+                client_id: $keys.client_id.as_ref(),
+                client_secret: $keys.client_secret.as_ref(),
+                client_certificate: $keys.client_certificate.as_ref(),
+                federated_token: $keys.federated_token.as_ref(),
+                managed_identity: $keys.managed_identity.as_ref(),
+            }
+        };
+    }
+    let others = connector.applications.iter().flat_map(|applications| &applications.value);
+    std::iter::once(keys_of!(connector)).chain(others.map(|other| keys_of!(other.value)))
+}
+
 /// The keys of one application.
-struct CredentialKeys<'f> {
+pub struct CredentialKeys<'f> {
     client_id: Option<&'f At<ClientId>>,
-    client_secret: Option<&'f At<OneOrMore<Secret>>>,
-    client_certificate: Option<&'f At<ClientCertificateKeys>>,
-    federated_token: Option<&'f At<FederatedTokenKeys>>,
+    pub client_secret: Option<&'f At<OneOrMore<Secret>>>,
+    pub client_certificate: Option<&'f At<ClientCertificateKeys>>,
+    pub federated_token: Option<&'f At<FederatedTokenKeys>>,
     managed_identity: Option<&'f At<ManagedIdentityKeys>>,
 }
 

@@ -9,6 +9,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::applications::credential_keys;
 use super::locations::certificate_files;
 use crate::config::shape::read::At;
 use crate::config::vocabulary::credentials::ClientCertificateKeys;
@@ -36,18 +37,13 @@ pub fn check(file: &TopLevelKeys, folder: &Path, report: &mut Report) {
         if report.is_full() {
             return;
         }
-        let others = connector.applications.iter().flat_map(|applications| &applications.value);
-        let lists = connector.client_secret.iter().chain(others.filter_map(|other| other.value.client_secret.as_ref()));
-        let secrets = lists.flat_map(|list| &list.value.0);
-        secrets.for_each(|secret| check_secret(&secret.value, folder, report));
-        let others = connector.applications.iter().flat_map(|applications| &applications.value);
-        let certificates = others.clone().filter_map(|other| other.value.client_certificate.as_ref());
-        for files in connector.client_certificate.iter().chain(certificates) {
-            check_pair(&files.value, folder, report);
-        }
-        let tokens = others.filter_map(|other| other.value.federated_token.as_ref());
-        for At { value: token, .. } in connector.federated_token.iter().chain(tokens) {
-            if let Some(path) = &token.file {
+        for keys in credential_keys(connector) {
+            let secrets = keys.client_secret.iter().flat_map(|list| &list.value.0);
+            secrets.for_each(|secret| check_secret(&secret.value, folder, report));
+            if let Some(files) = keys.client_certificate {
+                check_pair(&files.value, folder, report);
+            }
+            if let Some(path) = keys.federated_token.and_then(|token| token.value.file.as_ref()) {
                 let help = "check that the platform writes the token file; a relative path starts in the folder of this configuration file";
                 contents(&folder.join(&path.value), path.span, help, report);
             }
