@@ -1,7 +1,6 @@
 //! Look-ups: requests that bcproxy itself sends to Business Central, for small JSON documents.
 
 use std::collections::HashSet;
-use std::error::Error;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -143,14 +142,11 @@ async fn read(what: &'static str, response: reqwest::Response) -> Result<Vec<u8>
     }
 }
 
-/// The error for a failed connection to the server of this address.
-pub fn unreachable(url: &str, error: &(dyn Error + 'static)) -> Unreachable {
-    Unreachable::business_central(url.split('/').nth(2).unwrap_or_default(), error)
-}
-
 fn failed(url: &str, what: &'static str, error: RequestError) -> LookupError {
     match error {
-        RequestError::Connect(error) => LookupError::Unreachable(unreachable(url, error.as_ref())),
+        RequestError::Connect(error) => {
+            Unreachable::business_central(url.split('/').nth(2).unwrap_or_default(), error.as_ref()).into()
+        }
         _ => LookupError::Interrupted { what, reason: root_cause(&error) },
     }
 }

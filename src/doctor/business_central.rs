@@ -10,12 +10,11 @@ use super::findings::{Findings, Wrong};
 use crate::business_central::address::EnvironmentAddress;
 use crate::business_central::companies;
 use crate::business_central::lookup::{self, LookupError};
-use crate::business_central::{Company, CompanyRef, EnvironmentName, Surface, encode_segment, error_code};
+use crate::business_central::{Company, CompanyRef, EnvironmentName, Surface, encode_segment};
 use crate::config::{Connector, Route};
 use crate::entra::{ClaimsChallenge, ClientId};
-use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError, Step};
-use crate::outbound::{HttpClient, RequestError, read_body};
+use crate::outbound::HttpClient;
 
 /// An environment that a connector or its routes lead to.
 struct Target<'a> {
@@ -123,7 +122,7 @@ async fn examine_target(
         let probed = probe(http, &format!("{base}/{}", sample_path(route, company)), authorization).await;
         let path = route.path.to_string();
         let result = probed
-            .and_then(Probe::into_result)
+            .flatten()
             .map(|()| format!("{} responds", route.surface))
             .map_err(|wrong| Wrong { what: format!("{path} → {}: {}", route.surface, wrong.what), ..wrong });
         findings.add(Step::Route, Some(path.as_str()), result, started.elapsed());
@@ -165,10 +164,7 @@ pub async fn list_companies(
             ),
             None => Wrong::at(Step::Environment, summary(*status, code.as_deref(), environment)),
         },
-        LookupError::Unreachable(unreachable) => entra::unreached(unreachable),
-        LookupError::Interrupted { .. } | LookupError::TimedOut { .. } | LookupError::Unreadable { .. } => {
-            Wrong::at(Step::Connection, error.to_string())
-        }
+        error => no_response(error),
     })
 }
 
@@ -187,7 +183,7 @@ pub async fn may_read(
     let (base, mut rejected) = (address.url(), None);
     for set in ["companyInformation", "customers", "items", "vendors", "accounts"] {
         let url = format!("{base}/api/v2.0/companies({})/{set}?$top=1&$select=id", company.id);
-        match probe(http, &url, authorization).await?.into_result() {
+        match probe(http, &url, authorization).await? {
             Ok(()) => return Ok(format!("the application can read {set} of {}", company.name)),
             Err(wrong) if wrong.step == Step::Route => {}
             Err(wrong) => rejected = Some(wrong),
@@ -199,47 +195,27 @@ pub async fn may_read(
     }
 }
 
-/// The outcome of one GET.
-struct Probe {
-    status: StatusCode,
-    code: Option<String>,
-}
-
-impl Probe {
-    fn into_result(self) -> Result<(), Wrong> {
-        if self.status.is_success() {
-            return Ok(());
-        }
-        let code = self.code.as_deref();
-        let summary = match code {
-            Some(code) => format!("Business Central answered {} ({})", self.status, printable(code)),
-            None => format!("Business Central answered {}", self.status),
-        };
-        Err(match guide::business_central_error(self.status, code) {
-            Some(known @ KnownError { step: Some(_), .. }) => Wrong::known(&summary, known, Step::Route),
-            _ => Wrong::at(Step::Route, summary),
-        })
-    }
-}
-
-async fn probe(http: &HttpClient, url: &str, authorization: &HeaderValue) -> Result<Probe, Wrong> {
-    let exchange = async {
-        let response = http.get(url, authorization).await?;
-        let status = response.status();
-        let mut body = Vec::new();
-        // Only the code of an error matters.
-        if !status.is_success() {
-            read_body(reqwest::Body::from(response), MAX_ERROR_BYTES, &mut body).await?;
-        }
-        Ok::<_, RequestError>(Probe { status, code: error_code(&body) })
+/// What a GET of this address shows: the inner result, if Business Central responds at all.
+async fn probe(http: &HttpClient, url: &str, authorization: &HeaderValue) -> Result<Result<(), Wrong>, Wrong> {
+    let (status, code) = match lookup::get(http, url, "an example", authorization, TIMEOUT).await {
+        Ok(_) | Err(LookupError::Unreadable { .. }) => return Ok(Ok(())),
+        Err(LookupError::Rejected { status, code, .. }) => (status, code),
+        Err(error) => return Err(no_response(&error)),
     };
-    match tokio::time::timeout(TIMEOUT, exchange).await {
-        Ok(Ok(probe)) => Ok(probe),
-        Ok(Err(RequestError::Connect(error))) => Err(entra::unreached(&lookup::unreachable(url, error.as_ref()))),
-        Ok(Err(error)) => Err(Wrong::at(Step::Connection, format!("the connection was lost ({})", root_cause(&error)))),
-        Err(_) => {
-            Err(Wrong::at(Step::Connection, format!("Business Central did not respond within {} s", TIMEOUT.as_secs())))
-        }
+    let code = code.as_deref();
+    let detail = code.map_or_else(String::new, |code| format!(" ({})", printable(code)));
+    let summary = format!("Business Central answered {status}{detail}");
+    Ok(Err(match guide::business_central_error(status, code) {
+        Some(known @ KnownError { step: Some(_), .. }) => Wrong::known(&summary, known, Step::Route),
+        _ => Wrong::at(Step::Route, summary),
+    }))
+}
+
+/// A look-up without a response, or with an unexpected one.
+fn no_response(error: &LookupError) -> Wrong {
+    match error {
+        LookupError::Unreachable(unreachable) => entra::unreached(unreachable),
+        error => Wrong::at(Step::Connection, error.to_string()),
     }
 }
 
@@ -275,5 +251,3 @@ fn names(list: &[Company]) -> String {
 
 /// A small response takes a second at most, but longer if the environment was idle.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-const MAX_ERROR_BYTES: usize = 64 * 1024;

@@ -72,17 +72,21 @@ impl HttpClient {
     pub async fn send(&self, request: Builder, body: impl Into<Bytes>) -> Result<Response, RequestError> {
         let request = request.body(body.into()).map_err(|_| RequestError::Url)?;
         let target = request.uri().clone();
-        let proxy = self.proxies.select(&target);
-        // A password that can't be read is reported once the proxy demands it.
-        if let Some(Ok(url)) = async { Some(proxy?.url().await) }.await {
-            self.proxy_url.store(Some(Arc::new(url)));
-        }
+        let host = match self.proxies.select(&target) {
+            Some(proxy) => {
+                // A password that can't be read is reported once the proxy demands it.
+                if let Ok(url) = proxy.url().await {
+                    self.proxy_url.store(Some(Arc::new(url)));
+                }
+                proxy.address.origin().host()
+            }
+            None => target.host().unwrap_or_default(),
+        };
         let response = self.client.execute(request.try_into().map_err(|_| RequestError::Url)?).await;
         let response = match response {
-            Err(error) if error.is_connect() => return Err(RequestError::Connect(self.explain(target, error).await)),
+            Err(error) if error.is_connect() => return Err(RequestError::Connect(self.explain(&target, error).await)),
             response => response?,
         };
-        let host = proxy.map_or_else(|| target.host().unwrap_or_default(), |proxy| proxy.address.origin().host());
         if let Some(address) = response.remote_addr() {
             self.answered.remember(host, address.ip());
         }
@@ -96,13 +100,15 @@ impl HttpClient {
 
     /// Why no connection to the target was opened. The client does not say what the outbound proxy did, so the
     /// connector tries once and does.
-    async fn explain(&self, target: Uri, error: reqwest::Error) -> ConnectError {
+    async fn explain(&self, target: &Uri, error: reqwest::Error) -> ConnectError {
         if error.is_timeout() {
-            return self.connector.timed_out(&target);
+            return self.connector.timed_out(target);
         }
-        let asked =
-            async { self.connector.clone().oneshot(self.proxies.select(&target).and(Some(target))?).await.err() };
-        asked.await.unwrap_or_else(|| error.into())
+        let asked = match self.proxies.select(target) {
+            Some(_) => self.connector.clone().oneshot(target.clone()).await.err(),
+            None => None,
+        };
+        asked.unwrap_or_else(|| error.into())
     }
 }
 
@@ -118,7 +124,6 @@ fn builder(tls: rustls::ClientConfig) -> ClientBuilder {
         .http1_only()
         .no_proxy()
         .redirect(redirect::Policy::none())
-        .referer(false)
         .tcp_keepalive(TCP_KEEP_ALIVE)
 }
 
