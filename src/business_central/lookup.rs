@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError};
@@ -122,7 +122,8 @@ async fn request(
     what: &'static str,
     authorization: &HeaderValue,
 ) -> Result<reqwest::Response, LookupError> {
-    let response = http.get(url, authorization).await.map_err(|error| failed(url, what, error))?;
+    let sent = http.send(http.get(url).header(AUTHORIZATION, authorization)).await;
+    let response = sent.map_err(|error| failed(url, what, error))?;
     if response.status() == StatusCode::OK {
         return Ok(response);
     }

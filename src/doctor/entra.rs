@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::http::request::Builder;
-use hyper::{Request, StatusCode};
+use hyper::header::HeaderValue;
+use hyper::http::response::Parts;
+use hyper::{Response, StatusCode};
+use reqwest::RequestBuilder;
 use serde::Deserialize;
 
 use super::clock;
@@ -16,7 +16,7 @@ use crate::entra::{
 };
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError, Step};
-use crate::outbound::{HttpClient, HttpsUrl, RequestError, Unreachable, form, read_body};
+use crate::outbound::{HttpClient, HttpsUrl, RequestError, Unreachable, read_body};
 
 /// A token for the remaining checks.
 #[derive(Debug)]
@@ -43,8 +43,8 @@ pub async fn tenant(http: &HttpClient, authority: &HttpsUrl, tenant: &TenantId, 
     let started = Instant::now();
     let url = format!("{authority}/{tenant}/v2.0/.well-known/openid-configuration");
     let sent_at = SystemTime::now();
-    let (date, result) = match send(http, authority, Request::get(url), Bytes::new()).await {
-        Ok(response) => (response.date, check_document(authority, tenant, &response)),
+    let (date, result) = match send(http, authority, http.get(&url)).await {
+        Ok((head, body)) => (response_date(&head.headers), check_document(authority, tenant, head.status, &body)),
         Err(wrong) => (None, Err(wrong)),
     };
     if let Some(date) = date {
@@ -70,10 +70,9 @@ pub async fn application_known(
 ) -> Option<Result<(), Wrong>> {
     let client = client.to_string();
     let fields = [("grant_type", "client_credentials"), ("client_id", &client), ("scope", scope)];
-    let request = Request::post(format!("{authority}/{tenant}/oauth2/v2.0/token"))
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-    let response = send(http, authority, request, form(&fields)).await.ok()?;
-    let error: ErrorBody = serde_json::from_slice(&response.body).ok()?;
+    let request = http.post_form(&format!("{authority}/{tenant}/oauth2/v2.0/token"), &fields);
+    let (_, body) = send(http, authority, request).await.ok()?;
+    let error: ErrorBody = serde_json::from_slice(&body).ok()?;
     match error.known_error()? {
         KnownError { step: Some(Step::Credential), .. } => Some(Ok(())),
         error @ KnownError { step: Some(Step::Application), .. } => {
@@ -203,19 +202,12 @@ pub fn unreached(unreachable: &Unreachable) -> Wrong {
     Wrong::new(unreachable.failure.guide_step(), unreachable.problem(), unreachable.fix())
 }
 
-struct HttpResponse {
-    status: StatusCode,
-    date: Option<SystemTime>,
-    body: Vec<u8>,
-}
-
-async fn send(http: &HttpClient, authority: &HttpsUrl, request: Builder, body: Bytes) -> Result<HttpResponse, Wrong> {
+async fn send(http: &HttpClient, authority: &HttpsUrl, request: RequestBuilder) -> Result<(Parts, Vec<u8>), Wrong> {
     let exchange = async {
-        let response = http.send(request, body).await?;
-        let (status, date) = (response.status(), response_date(response.headers()));
+        let (head, stream) = Response::<reqwest::Body>::from(http.send(request).await?).into_parts();
         let mut body = Vec::new();
-        read_body(reqwest::Body::from(response), MAX_RESPONSE_BYTES, &mut body).await?;
-        Ok::<_, RequestError>(HttpResponse { status, date, body })
+        read_body(stream, MAX_RESPONSE_BYTES, &mut body).await?;
+        Ok::<_, RequestError>((head, body))
     };
     let host = authority.authority();
     match tokio::time::timeout(TIMEOUT, exchange).await {
@@ -231,10 +223,10 @@ async fn send(http: &HttpClient, authority: &HttpsUrl, request: Builder, body: B
     }
 }
 
-fn check_document(authority: &HttpsUrl, tenant: &TenantId, response: &HttpResponse) -> Result<String, Wrong> {
+fn check_document(authority: &HttpsUrl, tenant: &TenantId, status: StatusCode, body: &[u8]) -> Result<String, Wrong> {
     let host = authority.authority();
-    if response.status == StatusCode::OK
-        && let Ok(DiscoveryDocument { issuer }) = serde_json::from_slice(&response.body)
+    if status == StatusCode::OK
+        && let Ok(DiscoveryDocument { issuer }) = serde_json::from_slice(body)
     {
         let id = issuer.split('/').nth(3).unwrap_or_default();
         return Ok(match id.parse::<TenantId>() {
@@ -242,17 +234,17 @@ fn check_document(authority: &HttpsUrl, tenant: &TenantId, response: &HttpRespon
             _ => format!("{tenant} exists"),
         });
     }
-    let Ok(error) = serde_json::from_slice::<ErrorBody>(&response.body) else {
+    let Ok(error) = serde_json::from_slice::<ErrorBody>(body) else {
         return Err(Wrong::new(
             Step::Connection,
-            format!("{host} answered {}, but the response is not Entra's", response.status),
+            format!("{host} answered {}, but the response is not Entra's", status),
             "An intercepting web proxy may stand between this machine and Entra. Ask its administrator to let this machine \
              connect to the host directly.",
         ));
     };
     let summary = match error.error_codes.first() {
         Some(code) => format!("Entra rejects the tenant {tenant} (AADSTS{code})"),
-        None => format!("Entra rejects the tenant {tenant} ({})", response.status),
+        None => format!("Entra rejects the tenant {tenant} ({})", status),
     };
     Err(match error.known_error() {
         Some(known) => Wrong::known(&summary, known, Step::Tenant),

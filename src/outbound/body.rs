@@ -23,10 +23,7 @@ where
 
 /// The same into an empty buffer, which holds what was read even after an error. A UTF-8 byte order mark is skipped:
 /// a parser of JSON knows none.
-pub async fn read_body<B>(body: B, limit: usize, buffer: &mut Vec<u8>) -> Result<bool, B::Error>
-where
-    B: Body<Data = Bytes>,
-{
+pub async fn read_body<B: Body<Data = Bytes>>(body: B, limit: usize, buffer: &mut Vec<u8>) -> Result<bool, B::Error> {
     let is_whole = read_pieces(body, limit, |piece| buffer.extend_from_slice(piece)).await;
     if buffer.starts_with(BYTE_ORDER_MARK) {
         buffer.drain(..BYTE_ORDER_MARK.len());

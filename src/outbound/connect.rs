@@ -25,7 +25,7 @@ use crate::tls::{self, TlsError};
 
 /// Opens TLS connections with one outbound proxy setting, one set of trusted roots and one time limit.
 #[derive(Debug, Clone)]
-pub struct OutboundConnector(WithTimeout<HttpsConnector<TcpConnector>>);
+pub struct OutboundConnector(pub(super) WithTimeout<HttpsConnector<TcpConnector>>);
 
 /// Why no connection can be opened at all: a mistake in the settings.
 #[derive(Debug, thiserror::Error)]
@@ -61,11 +61,6 @@ impl OutboundConnector {
             .wrap_connector(TcpConnector::new(proxies.clone()));
         Self(WithTimeout { inner: tls, proxies, limit })
     }
-
-    /// The error for an attempt that took too long.
-    pub(super) fn timed_out(&self, address: &Uri) -> ConnectError {
-        self.0.timed_out(address)
-    }
 }
 
 impl Service<Uri> for OutboundConnector {
@@ -87,12 +82,13 @@ impl Service<Uri> for OutboundConnector {
 #[derive(Debug, Clone)]
 pub struct WithTimeout<C> {
     inner: C,
-    proxies: ProxySelector,
+    pub(super) proxies: ProxySelector,
     limit: Duration,
 }
 
 impl<C> WithTimeout<C> {
-    fn timed_out(&self, address: &Uri) -> ConnectError {
+    /// The error for an attempt that took too long.
+    pub(super) fn timed_out(&self, address: &Uri) -> ConnectError {
         let limit = self.limit;
         match self.proxies.select(address) {
             Some(proxy) => TunnelError::timed_out(proxy, address, limit).into(),
@@ -158,7 +154,7 @@ impl Service<Uri> for TcpConnector {
 
     fn call(&mut self, target: Uri) -> Self::Future {
         let shared = |stream: TokioIo<TcpStream>| TokioIo::new(SharedSocket(Arc::new(stream.into_inner())));
-        let Some(proxy) = self.proxies.select_shared(&target) else {
+        let Some(proxy) = self.proxies.select(&target).cloned() else {
             let connecting = self.tcp.call(target);
             return Box::pin(async move { Ok(shared(connecting.await?)) });
         };

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use hyper::header::{AUTHORIZATION, HeaderValue};
-use hyper::http::request::Builder;
-use hyper::{Request, Uri};
-use reqwest::{Client, ClientBuilder, Proxy, Response, Url, redirect};
-use tower::ServiceExt;
+use hyper::Uri;
+use hyper::header::CONTENT_TYPE;
+use reqwest::{Client, ClientBuilder, Proxy, RequestBuilder, Response, Url, redirect};
 use zeroize::Zeroizing;
 
 use super::answered::Answered;
@@ -26,7 +24,6 @@ use crate::tls;
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     client: Client,
-    proxies: ProxySelector,
     /// The outbound proxy's URL, with the password that was read last.
     proxy_url: Arc<ArcSwapOption<Secret>>,
     answered: Answered,
@@ -40,12 +37,9 @@ pub enum RequestError {
     /// The connection could not be opened, so nothing was sent.
     #[error(transparent)]
     Connect(ConnectError),
-    /// The connection failed later, or within the body of the response.
+    /// The connection failed later, or within the body of the response; or the address is not valid in a request.
     #[error(transparent)]
     Exchange(#[from] reqwest::Error),
-    /// The request could not be built.
-    #[error("the URL is not valid in a request")]
-    Url,
 }
 
 impl HttpClient {
@@ -64,15 +58,29 @@ impl HttpClient {
         };
         let client = builder(tls.clone()).https_only(true).connect_timeout(connect_timeout);
         let client = client.dns_resolver(answered.clone()).proxy(Proxy::custom(through)).build()?;
-        let connector = OutboundConnector::with_tls(tls, proxies.clone(), connect_timeout);
-        Ok(Self { client, proxies, proxy_url, answered, connector })
+        let connector = OutboundConnector::with_tls(tls, proxies, connect_timeout);
+        Ok(Self { client, proxy_url, answered, connector })
     }
 
-    /// Sends a request and waits for the head of the response.
-    pub async fn send(&self, request: Builder, body: impl Into<Bytes>) -> Result<Response, RequestError> {
-        let request = request.body(body.into()).map_err(|_| RequestError::Url)?;
-        let target = request.uri().clone();
-        let host = match self.proxies.select(&target) {
+    /// A GET request.
+    pub fn get(&self, url: &str) -> RequestBuilder {
+        self.client.get(url)
+    }
+
+    /// A POST request with a form (`application/x-www-form-urlencoded`), whose fields are zeroed after sending.
+    pub fn post_form(&self, url: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+        let capacity = fields.iter().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
+        // Allocated in full: growing would leave copies of secrets behind.
+        let mut form = form_urlencoded::Serializer::new(String::with_capacity(capacity));
+        let form = Bytes::from_owner(Zeroizing::new(form.extend_pairs(fields).finish().into_bytes()));
+        self.client.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
+    }
+
+    /// Sends a request of this client and waits for the head of the response.
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response, RequestError> {
+        let request = request.build()?;
+        let target: Uri = request.url().as_str().parse().unwrap_or_default();
+        let host = match self.connector.0.proxies.select(&target) {
             Some(proxy) => {
                 // A password that can't be read is reported once the proxy demands it.
                 if let Ok(url) = proxy.url().await {
@@ -82,7 +90,7 @@ impl HttpClient {
             }
             None => target.host().unwrap_or_default(),
         };
-        let response = self.client.execute(request.try_into().map_err(|_| RequestError::Url)?).await;
+        let response = self.client.execute(request).await;
         let response = match response {
             Err(error) if error.is_connect() => return Err(RequestError::Connect(self.explain(&target, error).await)),
             response => response?,
@@ -93,19 +101,14 @@ impl HttpClient {
         Ok(response)
     }
 
-    /// Sends a GET request with this `Authorization` header.
-    pub async fn get(&self, url: &str, authorization: &HeaderValue) -> Result<Response, RequestError> {
-        self.send(Request::get(url).header(AUTHORIZATION, authorization), Bytes::new()).await
-    }
-
     /// Why no connection to the target was opened. The client does not say what the outbound proxy did, so the
     /// connector tries once and does.
     async fn explain(&self, target: &Uri, error: reqwest::Error) -> ConnectError {
         if error.is_timeout() {
-            return self.connector.timed_out(target);
+            return self.connector.0.timed_out(target);
         }
-        let asked = match self.proxies.select(target) {
-            Some(_) => self.connector.clone().oneshot(target.clone()).await.err(),
+        let asked = match self.connector.0.proxies.select(target) {
+            Some(_) => self.connector.0.connect(target.clone()).await.err(),
             None => None,
         };
         asked.unwrap_or_else(|| error.into())
@@ -125,12 +128,4 @@ fn builder(tls: rustls::ClientConfig) -> ClientBuilder {
         .no_proxy()
         .redirect(redirect::Policy::none())
         .tcp_keepalive(TCP_KEEP_ALIVE)
-}
-
-/// Encodes fields as the body of a form (`application/x-www-form-urlencoded`). The body is zeroed after sending.
-pub fn form(fields: &[(&str, &str)]) -> Bytes {
-    let capacity = fields.iter().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
-    // Allocated in full: growing would leave copies of secrets behind.
-    let mut form = form_urlencoded::Serializer::new(String::with_capacity(capacity));
-    Bytes::from_owner(Zeroizing::new(form.extend_pairs(fields).finish().into_bytes()))
 }

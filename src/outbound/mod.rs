@@ -29,7 +29,7 @@ mod unreachable;
 pub use body::{read_body, read_pieces};
 pub use connect::{ConnectError, OutboundConnector, OutboundError, Stream, TcpConnector, tcp_socket};
 pub use environment::EnvironmentError;
-pub use http_client::{HttpClient, RequestError, form, local_client};
+pub use http_client::{HttpClient, RequestError, local_client};
 pub use https_url::{HttpsUrl, HttpsUrlError};
 pub use origin::{Origin, OriginError};
 pub use proxy_address::{ProxyAddress, ProxyAddressError};

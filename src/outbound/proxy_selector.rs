@@ -17,7 +17,7 @@ pub struct ProxySelector(Option<Arc<Rule>>);
 
 #[derive(Debug)]
 struct Rule {
-    proxy: Proxy,
+    proxy: Arc<Proxy>,
     /// Knows the exceptions.
     matcher: Matcher,
 }
@@ -51,32 +51,15 @@ impl ProxySelector {
         Some(format!("the outbound proxy {address} ({source})"))
     }
 
-    pub(super) fn select(&self, target: &Uri) -> Option<&Proxy> {
+    pub(super) fn select(&self, target: &Uri) -> Option<&Arc<Proxy>> {
         let rule = self.0.as_ref()?;
         rule.matcher.intercept(target).map(|_| &rule.proxy)
-    }
-
-    /// The same, for a connection attempt that may outlive this selector.
-    pub(super) fn select_shared(&self, target: &Uri) -> Option<SharedProxy> {
-        self.select(target)?;
-        self.0.clone().map(SharedProxy)
     }
 
     fn with_proxy(proxy: Proxy, except: &str) -> Self {
         let matcher =
             Matcher::builder().https(proxy.address.origin().to_string()).no(format!("{except},{LOOPBACK}")).build();
-        Self(Some(Arc::new(Rule { proxy, matcher })))
-    }
-}
-
-/// A handle to a selector's proxy.
-pub(super) struct SharedProxy(Arc<Rule>);
-
-impl std::ops::Deref for SharedProxy {
-    type Target = Proxy;
-
-    fn deref(&self) -> &Proxy {
-        &self.0.proxy
+        Self(Some(Arc::new(Rule { proxy: Arc::new(proxy), matcher })))
     }
 }
 

@@ -4,8 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use hyper::header::CONTENT_TYPE;
-use hyper::{Request, StatusCode};
+use hyper::StatusCode;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
@@ -18,7 +17,7 @@ use crate::entra::credentials::{
     CertificateFiles, ClientSecret, Credential, Fingerprint, ManagedIdentity, federated_token,
 };
 use crate::error_chain::root_cause;
-use crate::outbound::{HttpClient, RequestError, Unreachable, form, retry_after};
+use crate::outbound::{HttpClient, RequestError, Unreachable, retry_after};
 use crate::secret::Secret;
 
 /// The token endpoint of an application's tenant.
@@ -177,10 +176,8 @@ impl TokenEndpoint {
             }
         }
         fields.extend(claims.map(|claims| ("claims", claims)));
-        let request = Request::post(&self.url)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header("client-request-id", Uuid::new_v4().to_string());
-        let response = self.http.send(request, form(&fields)).await.map_err(|error| self.failed(error))?;
+        let request = self.http.post_form(&self.url, &fields).header("client-request-id", Uuid::new_v4().to_string());
+        let response = self.http.send(request).await.map_err(|error| self.failed(error))?;
         TokenResponse::read(response).await.map_err(|error| self.failed(error.into()))
     }
 
