@@ -92,8 +92,7 @@ pub async fn get(
     authorization: &HeaderValue,
     timeout: Duration,
 ) -> Result<Vec<u8>, LookupError> {
-    let exchange = async { read(what, request(http, url, what, authorization).await?).await };
-    tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(LookupError::TimedOut { what, timeout }))
+    within(timeout, what, async { read(what, request(http, url, what, authorization).await?).await }).await
 }
 
 /// The names of the unbound actions in the `$metadata` at this address.
@@ -102,16 +101,23 @@ pub async fn unbound_actions(
     url: &str,
     authorization: &HeaderValue,
 ) -> Result<HashSet<String>, LookupError> {
-    let (what, timeout) = ("its unbound actions", METADATA_TIMEOUT);
+    let what = "its unbound actions";
     let exchange = async {
         let response = request(http, url, what, authorization).await?;
         let mut imports = ActionImports::default();
-        match read_pieces(reqwest::Body::from(response), MAX_METADATA_BYTES, |piece| imports.push(piece)).await {
-            Ok(true) => Ok(imports.names()),
-            Ok(false) => Err(LookupError::Unreadable { what }),
-            Err(error) => Err(LookupError::Interrupted { what, reason: root_cause(&error) }),
-        }
+        let is_whole =
+            read_pieces(reqwest::Body::from(response), MAX_METADATA_BYTES, |piece| imports.push(piece)).await;
+        check_whole(what, is_whole)?;
+        Ok(imports.names())
     };
+    within(METADATA_TIMEOUT, what, exchange).await
+}
+
+async fn within<T>(
+    timeout: Duration,
+    what: &'static str,
+    exchange: impl Future<Output = Result<T, LookupError>>,
+) -> Result<T, LookupError> {
     tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(LookupError::TimedOut { what, timeout }))
 }
 
@@ -136,8 +142,14 @@ async fn request(
 
 async fn read(what: &'static str, response: reqwest::Response) -> Result<Vec<u8>, LookupError> {
     let mut body = Vec::new();
-    match read_body(reqwest::Body::from(response), MAX_BYTES, &mut body).await {
-        Ok(true) => Ok(body),
+    check_whole(what, read_body(reqwest::Body::from(response), MAX_BYTES, &mut body).await)?;
+    Ok(body)
+}
+
+/// The error of a body that broke off or is too large.
+fn check_whole(what: &'static str, is_whole: Result<bool, reqwest::Error>) -> Result<(), LookupError> {
+    match is_whole {
+        Ok(true) => Ok(()),
         Ok(false) => Err(LookupError::Unreadable { what }),
         Err(error) => Err(LookupError::Interrupted { what, reason: root_cause(&error) }),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::client::conn::http1;
 use hyper::header::HeaderValue;
-use hyper::{Request, Response, Uri};
+use hyper::{Request, Response};
 use tokio::time::Instant;
 use tower::ServiceExt;
 
@@ -15,7 +15,9 @@ use super::body::UpstreamBody;
 use super::breaker::Breaker;
 use super::pool::{Connection, Pool};
 use super::wire::Wire;
-use crate::outbound::{self, ConnectError, HttpsUrl, OutboundConnector, OutboundError, OutboundProxy, Unreachable};
+use crate::outbound::{
+    self, ConnectError, HttpsUrl, Origin, OutboundConnector, OutboundError, OutboundProxy, Unreachable,
+};
 use crate::proxy::body::request_body::RequestBody;
 
 /// An authority as `Host` names it.
@@ -31,9 +33,7 @@ struct Shared {
     connector: OutboundConnector,
     breaker: Breaker,
     /// Where to connect.
-    address: Uri,
-    /// For messages: host, and port if it is not 443.
-    authority: String,
+    origin: Origin,
     pool: Arc<Pool>,
 }
 
@@ -66,12 +66,10 @@ impl Upstream {
         connect: Duration,
         pool_idle: Duration,
     ) -> Result<Self, OutboundError> {
-        let authority = base_url.authority().to_owned();
         Ok(Self(Arc::new(Shared {
             connector: OutboundConnector::new(ca_file, proxy, connect)?,
             breaker: Breaker::default(),
-            address: base_url.origin().uri(),
-            authority,
+            origin: base_url.origin().clone(),
             pool: Arc::new(Pool::new(pool_idle)),
         })))
     }
@@ -88,7 +86,7 @@ impl Upstream {
 
     /// The host, as `Host` names it.
     pub fn host(&self) -> HeaderValue {
-        host(&self.0.authority)
+        host(self.0.origin.authority())
     }
 
     /// Sends a request, whose URI is path and query only, and waits for the head of the response.
@@ -124,12 +122,11 @@ impl Upstream {
     async fn connect(&self) -> Result<Connection, SendFailure> {
         let shared = &self.0;
         shared.breaker.check(Instant::now()).map_err(SendFailure::Unreachable)?;
-        let stream =
-            shared.connector.clone().oneshot(shared.address.clone()).await.map_err(|error: ConnectError| {
-                let unreachable = Unreachable::business_central(&shared.authority, error.as_ref());
-                shared.breaker.record_failure(&unreachable, Instant::now());
-                SendFailure::Unreachable(unreachable)
-            })?;
+        let stream = shared.connector.clone().oneshot(shared.origin.uri()).await.map_err(|error: ConnectError| {
+            let unreachable = Unreachable::business_central(shared.origin.authority(), error.as_ref());
+            shared.breaker.record_failure(&unreachable, Instant::now());
+            SendFailure::Unreachable(unreachable)
+        })?;
         shared.breaker.record_success();
         let socket = outbound::tcp_socket(&stream);
         let (wire, written) = Wire::new(stream);
@@ -144,7 +141,7 @@ impl Upstream {
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream").field("authority", &self.0.authority).finish_non_exhaustive()
+        f.debug_struct("Upstream").field("origin", &self.0.origin).finish_non_exhaustive()
     }
 }
 
