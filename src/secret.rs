@@ -1,6 +1,7 @@
 //! Secrets, and the sources they are read from.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::small_file;
 
-/// Where a secret is stored. It is read again before each use, so a rotation needs no restart.
+/// Where a secret is. What is stored is read again before each use, so a rotation needs no restart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SecretSource {
     /// The environment variable of this name.
@@ -23,6 +24,8 @@ pub enum SecretSource {
     File(PathBuf),
     /// A program and its arguments, run without a shell. Its standard output, trimmed, is the secret. Never empty.
     Command(Vec<String>),
+    /// The value itself: typed on a terminal, or part of a URL in an environment variable.
+    Given(Secret),
 }
 
 /// The value of a secret. It is zeroed on drop and never printed.
@@ -92,6 +95,7 @@ impl SecretSource {
                 .ok_or(SecretProblem::NotSet),
             Self::File(path) => read_file(path).await.map_err(SecretProblem::Unreadable),
             Self::Command(argv) => run(argv).await,
+            Self::Given(secret) => return Ok(secret.clone()),
         };
         let secret = bytes.and_then(|bytes| parse(&bytes)).map_err(|problem| match (self, problem) {
             (Self::Command(_), SecretProblem::Empty) => SecretProblem::NoOutput,
@@ -107,6 +111,20 @@ impl fmt::Debug for Secret {
     }
 }
 
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
+
+impl Hash for Secret {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.expose().hash(state);
+    }
+}
+
 impl fmt::Display for SecretSource {
     /// Leaves out the arguments of a command, which may be confidential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,6 +132,7 @@ impl fmt::Display for SecretSource {
             Self::Env(name) => write!(f, "environment variable {name}"),
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Command(argv) => write!(f, "command {}", argv.first().map_or("", String::as_str)),
+            Self::Given(_) => f.write_str("input"),
         }
     }
 }

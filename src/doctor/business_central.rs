@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 
-use super::entra::{self, Token};
+use super::entra::{self, SignedIn};
 use super::findings::{Findings, Wrong};
 use crate::business_central::address::EnvironmentAddress;
 use crate::business_central::companies;
 use crate::business_central::lookup::{self, LookupError};
 use crate::business_central::{Company, CompanyRef, EnvironmentName, Surface, encode_segment};
 use crate::config::{Connector, Route};
-use crate::entra::{ClaimsChallenge, ClientId};
+use crate::entra::ClientId;
 use crate::guide::{self, KnownError, Step};
 use crate::outbound::HttpClient;
 
@@ -29,14 +29,14 @@ pub async fn examine(
     connector: &Connector,
     client: ClientId,
     routes: &[Route],
-    token: &mut Token,
+    signed_in: &SignedIn,
     findings: &mut Findings<'_>,
 ) {
     let targets = targets(connector, routes);
     let are_several = targets.len() > 1;
     for target in &targets {
         let subject = are_several.then(|| format!("environment {}", target.environment));
-        examine_target(http, connector, client, target, token, subject.as_deref(), findings).await;
+        examine_target(http, connector, client, target, signed_in, subject.as_deref(), findings).await;
     }
 }
 
@@ -74,18 +74,17 @@ async fn examine_target(
     connector: &Connector,
     client: ClientId,
     target: &Target<'_>,
-    token: &mut Token,
+    signed_in: &SignedIn,
     subject: Option<&str>,
     findings: &mut Findings<'_>,
 ) {
     let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, target.environment);
     let base = address.url();
     let started = Instant::now();
-    let list = match list_companies(http, &address, token).await {
+    let list = match list_companies(http, &address, signed_in).await {
         Ok(list) => list,
         Err(wrong) => return findings.add(wrong.step, subject, Err(with_client(wrong, client)), started.elapsed()),
     };
-    let authorization = &token.authorization;
     findings.add(Step::Environment, subject, Ok(format!("{} responds", target.environment)), started.elapsed());
     findings.add(Step::Card, subject, Ok("Business Central accepts the application".to_owned()), Duration::ZERO);
 
@@ -94,7 +93,7 @@ async fn examine_target(
     let sample = chosen.iter().find_map(|found| found.as_ref().ok().copied()).or_else(|| list.first());
     let started = Instant::now();
     if let Some(company) = sample.filter(|_| target.reads_standard_data()) {
-        match may_read(http, &address, company, authorization).await {
+        match may_read(http, &address, company, signed_in).await {
             Ok(found) => findings.add(Step::PermissionSet, subject, Ok(found), started.elapsed()),
             Err(wrong) => return findings.add(wrong.step, subject, Err(with_client(wrong, client)), started.elapsed()),
         }
@@ -119,7 +118,7 @@ async fn examine_target(
     for route in &target.routes {
         let company = route.company.as_ref().and_then(|wanted| find_company(&list, wanted).ok());
         let started = Instant::now();
-        let probed = probe(http, &format!("{base}/{}", sample_path(route, company)), authorization).await;
+        let probed = probe(http, &format!("{base}/{}", sample_path(route, company)), signed_in).await;
         let path = route.path.to_string();
         let result = probed
             .flatten()
@@ -137,21 +136,15 @@ impl Target<'_> {
     }
 }
 
-/// The companies that the application can see. Replaces the token when Business Central demands further claims.
+/// The companies that the application can see.
 pub async fn list_companies(
     http: &HttpClient,
     address: &EnvironmentAddress,
-    token: &mut Token,
+    signed_in: &SignedIn,
 ) -> Result<Vec<Company>, Wrong> {
-    let (environment, tenant) = (address.environment(), address.tenant());
-    let mut listed = companies::look_up(http, &address.url(), &token.authorization, TIMEOUT).await;
-    if let Err(error) = &listed
-        && let Some(challenge) = ClaimsChallenge::from_values(error.challenges())
-    {
-        token.satisfy(&challenge).await?;
-        listed = companies::look_up(http, &address.url(), &token.authorization, TIMEOUT).await;
-    }
-    let error = match listed {
+    let (environment, tenant, url) = (address.environment(), address.tenant(), address.url());
+    let listed = signed_in.ask(async |authorization| companies::look_up(http, &url, authorization, TIMEOUT).await);
+    let error = match listed.await? {
         Ok(list) => return Ok(list),
         Err(error) => error,
     };
@@ -178,12 +171,12 @@ pub async fn may_read(
     http: &HttpClient,
     address: &EnvironmentAddress,
     company: &Company,
-    authorization: &HeaderValue,
+    signed_in: &SignedIn,
 ) -> Result<String, Wrong> {
     let (base, mut rejected) = (address.url(), None);
     for set in ["companyInformation", "customers", "items", "vendors", "accounts"] {
         let url = format!("{base}/api/v2.0/companies({})/{set}?$top=1&$select=id", company.id);
-        match probe(http, &url, authorization).await? {
+        match probe(http, &url, signed_in).await? {
             Ok(()) => return Ok(format!("the application can read {set} of {}", company.name)),
             Err(wrong) if wrong.step == Step::Route => {}
             Err(wrong) => rejected = Some(wrong),
@@ -196,8 +189,9 @@ pub async fn may_read(
 }
 
 /// What a GET of this address shows: the inner result, if Business Central responds at all.
-async fn probe(http: &HttpClient, url: &str, authorization: &HeaderValue) -> Result<Result<(), Wrong>, Wrong> {
-    let (status, code) = match lookup::get(http, url, "an example", authorization, TIMEOUT).await {
+async fn probe(http: &HttpClient, url: &str, signed_in: &SignedIn) -> Result<Result<(), Wrong>, Wrong> {
+    let get = async |authorization: &HeaderValue| lookup::get(http, url, "an example", authorization, TIMEOUT).await;
+    let (status, code) = match signed_in.ask(get).await? {
         Ok(_) | Err(LookupError::Unreadable { .. }) => return Ok(Ok(())),
         Err(LookupError::Rejected { status, code, .. }) => (status, code),
         Err(error) => return Err(no_response(&error)),

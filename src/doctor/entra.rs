@@ -1,5 +1,6 @@
 //! The checks of Entra: the tenant, and what a token request reveals.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::header::HeaderValue;
@@ -7,34 +8,45 @@ use hyper::http::response::Parts;
 use hyper::{Response, StatusCode};
 use reqwest::RequestBuilder;
 use serde::Deserialize;
+use time::Date;
+use tokio::sync::Semaphore;
 
 use super::clock;
 use super::findings::{Finding, Findings, Wrong};
+use crate::business_central::lookup::LookupError;
 use crate::entra::{
-    Application, Claims, ClaimsChallenge, ClientId, Credential, IssuedToken, TenantId, TokenEndpoint, TokenError,
-    response_date,
+    Application, Claims, ClaimsChallenge, ClientId, Credential, TenantId, TokenCache, TokenEndpoint, TokenError,
+    TokenRetry, TokenUnavailable, response_date,
 };
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError, Step};
 use crate::outbound::{HttpClient, HttpsUrl, RequestError, Unreachable, read_body};
 
-/// A token for the remaining checks.
-#[derive(Debug)]
-pub struct Token {
-    /// The value of `Authorization`.
-    pub authorization: HeaderValue,
+/// The token for the remaining checks.
+pub struct SignedIn {
+    tokens: TokenCache,
     /// Whether the token permits access to Business Central's data, as far as its claims can be read.
     pub has_role: bool,
-    endpoint: TokenEndpoint,
 }
 
-impl Token {
-    /// Replaces the token by one that meets the claims that a service demands.
-    pub async fn satisfy(&mut self, challenge: &ClaimsChallenge) -> Result<(), Wrong> {
-        let issued = self.endpoint.request_with(Some(challenge.as_str())).await;
-        let issued = issued.map_err(|error| token_failure(&error, self.endpoint.application()))?;
-        self.authorization = issued.grant.authorization;
-        Ok(())
+impl SignedIn {
+    /// The result of a look-up with the token, retried once with another token if that may help after a 401.
+    pub async fn ask<T>(
+        &self,
+        look_up: impl AsyncFn(&HeaderValue) -> Result<T, LookupError>,
+    ) -> Result<Result<T, LookupError>, Wrong> {
+        let mut retry = TokenRetry::default();
+        loop {
+            let token = retry.token(&self.tokens).await;
+            let token = token.map_err(|unavailable| token_failure(&unavailable.error, self.tokens.application()))?;
+            let result = look_up(&token.authorization).await;
+            let Some(error) = result.as_ref().err().filter(|error| error.is_unauthorized()) else { return Ok(result) };
+            let challenge = ClaimsChallenge::from_values(error.challenges());
+            let is_worth_a_refresh = challenge.is_some() || token.age() > FRESH;
+            if !retry.unauthorized(&self.tokens, &token, challenge, is_worth_a_refresh) {
+                return Ok(result);
+            }
+        }
     }
 }
 
@@ -88,16 +100,17 @@ pub async fn token(
     application: &Application,
     limit: Duration,
     findings: &mut Findings<'_>,
-) -> Option<Token> {
+) -> Option<SignedIn> {
     let started = Instant::now();
     let endpoint = TokenEndpoint::new(http.clone(), application.clone(), limit);
-    let outcome = endpoint.request().await;
+    let tokens = TokenCache::start(endpoint, Arc::new(Semaphore::new(1)));
+    let outcome = tokens.token().await;
     let took = started.elapsed();
-    let issued = match outcome {
-        Ok(issued) => issued,
-        Err(error) => {
+    let token = match outcome {
+        Ok(token) => token,
+        Err(TokenUnavailable { error, .. }) => {
             // Entra checks the secret only after it has found the app.
-            let app_exists = matches!(&error, TokenError::Rejected(rejected)
+            let app_exists = matches!(&*error, TokenError::Rejected(rejected)
                 if rejected.known_error().is_some_and(|error| error.step == Some(Step::Credential)));
             if app_exists {
                 findings.passed(Step::Application, app_found(application), took);
@@ -107,17 +120,17 @@ pub async fn token(
         }
     };
     findings.passed(Step::Application, app_found(application), took);
-    findings.passed(Step::Credential, credential_accepted(application, &issued), Duration::ZERO);
+    findings.passed(Step::Credential, credential_accepted(application, token.last_day), Duration::ZERO);
     findings.passed(Step::Policy, "no policy blocks the application on this machine", Duration::ZERO);
     findings.passed(Step::Subscription, "the tenant has Business Central", Duration::ZERO);
-    let consent = consent(issued.grant.claims.as_ref());
+    let consent = consent(token.claims.as_ref());
     let has_role = consent.is_ok();
     findings.add(Step::Consent, None, consent, Duration::ZERO);
-    Some(Token { authorization: issued.grant.authorization, has_role, endpoint })
+    Some(SignedIn { tokens, has_role })
 }
 
 /// A token that passes all checks of Entra.
-pub async fn sign_in(http: &HttpClient, application: &Application, limit: Duration) -> Result<Token, Wrong> {
+pub async fn sign_in(http: &HttpClient, application: &Application, limit: Duration) -> Result<SignedIn, Wrong> {
     let mut ignore = |_: &Finding| {};
     let mut findings = Findings::new(&mut ignore);
     let token = token(http, application, limit, &mut findings).await;
@@ -132,8 +145,8 @@ fn app_found(application: &Application) -> String {
     format!("the tenant contains {}", application.client_id)
 }
 
-fn credential_accepted(application: &Application, issued: &IssuedToken) -> String {
-    let expiry = issued.credential.last_day.map_or_else(String::new, |day| format!(", which expires on {day}"));
+fn credential_accepted(application: &Application, last_day: Option<Date>) -> String {
+    let expiry = last_day.map_or_else(String::new, |day| format!(", which expires on {day}"));
     match &application.credential {
         Credential::ManagedIdentity(identity) if identity.is_application(application.client_id) => {
             "Azure issues this machine a token of the managed identity".to_owned()
@@ -270,6 +283,9 @@ impl ErrorBody {
         self.error_codes.first().copied().and_then(guide::aadsts)
     }
 }
+
+/// A 401 for a younger token is not the token's fault, unless Business Central demands further claims.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// The discovery document has 2 KiB.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;

@@ -38,11 +38,11 @@ pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Fin
         if !connector.other_applications.is_empty() {
             findings.common_subject = Some(format!("application {}", application.client_id));
         }
-        if let Some(mut token) = token(&http, application, connector.timeouts.token, findings).await
-            && token.has_role
+        if let Some(signed_in) = token(&http, application, connector.timeouts.token, findings).await
+            && signed_in.has_role
         {
             let client = application.client_id;
-            business_central::examine(&http, connector, client, routes, &mut token, findings).await;
+            business_central::examine(&http, connector, client, routes, &signed_in, findings).await;
         }
     }
     findings.common_subject = None;

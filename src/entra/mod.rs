@@ -29,4 +29,4 @@ pub use credentials::{
 };
 pub use ids::{ClientId, IdError, TenantId};
 pub use token_request::{EntraError, IssuedToken, ManagedIdentityError, TokenEndpoint, TokenError, TokenGrant};
-pub use tokens::{Token, TokenAge, TokenCache, TokenState, TokenUnavailable};
+pub use tokens::{Token, TokenAge, TokenCache, TokenRetry, TokenState, TokenUnavailable};

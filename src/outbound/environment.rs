@@ -7,9 +7,10 @@ use std::ffi::OsString;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::proxy::{Password, Proxy, ProxySource};
+use super::proxy::{Proxy, ProxySource};
 use super::proxy_address::{ProxyAddress, ProxyAddressError};
-use crate::secret::Secret;
+use super::proxy_settings::ProxyLogin;
+use crate::secret::{Secret, SecretSource};
 
 /// Why the proxy of the environment can't be used. The message names the variable, never its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,11 +46,11 @@ fn parse(variable: &'static str, text: &str) -> Result<Proxy, ProxyAddressError>
     };
     let address: ProxyAddress = format!("{scheme}://{host}").parse()?;
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let user = login.map(|login| {
+    let login = login.map(|login| {
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        (decoded(user), Password::Literal(Secret::new(decoded(password))))
+        ProxyLogin { user: decoded(user), password: SecretSource::Given(Secret::new(decoded(password))) }
     });
-    Ok(Proxy::new(address, ProxySource::Variable(variable), user))
+    Ok(Proxy { address, source: ProxySource::Variable(variable), login })
 }
 
 const PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];

@@ -9,14 +9,15 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 use super::proxy_address::ProxyAddress;
-use crate::secret::{Secret, SecretError, SecretSource};
+use super::proxy_settings::ProxyLogin;
+use crate::secret::{Secret, SecretError};
 
 /// An outbound proxy in use.
 #[derive(Debug)]
 pub(super) struct Proxy {
     pub address: ProxyAddress,
     pub source: ProxySource,
-    user: Option<(String, Password)>,
+    pub login: Option<ProxyLogin>,
 }
 
 /// Where the proxy was configured; shown in messages.
@@ -28,30 +29,10 @@ pub enum ProxySource {
     Variable(&'static str),
 }
 
-/// The password for a proxy.
-#[derive(Debug)]
-pub(super) enum Password {
-    Stored(SecretSource),
-    /// From the URL in an environment variable.
-    Literal(Secret),
-}
-
 impl Proxy {
-    pub fn new(address: ProxyAddress, source: ProxySource, user: Option<(String, Password)>) -> Self {
-        Self { address, source, user }
-    }
-
-    pub fn has_login(&self) -> bool {
-        self.user.is_some()
-    }
-
     async fn login(&self) -> Result<Option<(&str, Secret)>, SecretError> {
-        let Some((user, password)) = &self.user else { return Ok(None) };
-        let password = match password {
-            Password::Stored(source) => source.read("password of the outbound proxy").await?,
-            Password::Literal(secret) => secret.clone(),
-        };
-        Ok(Some((user, password)))
+        let Some(ProxyLogin { user, password }) = &self.login else { return Ok(None) };
+        Ok(Some((user, password.read("password of the outbound proxy").await?)))
     }
 
     /// The proxy's URL, with the user name and password if it has them.
@@ -87,11 +68,16 @@ impl fmt::Display for ProxySource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::SecretSource;
 
     #[tokio::test]
     async fn the_password_is_sent_as_basic_and_never_printed() {
-        let login = ("contoso\\svc".to_owned(), Password::Literal(Secret::new("p:ä".to_owned())));
-        let proxy = Proxy::new("http://proxy.corp".parse().unwrap(), ProxySource::Variable("HTTPS_PROXY"), Some(login));
+        let password = SecretSource::Given(Secret::new("p:ä".to_owned()));
+        let proxy = Proxy {
+            address: "http://proxy.corp".parse().unwrap(),
+            source: ProxySource::Variable("HTTPS_PROXY"),
+            login: Some(ProxyLogin { user: "contoso\\svc".to_owned(), password }),
+        };
         let value = proxy.authorization().await.unwrap().unwrap();
         assert_eq!(value, format!("Basic {}", STANDARD.encode("contoso\\svc:p:ä")).as_str());
         assert!(value.is_sensitive());

@@ -7,7 +7,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 
 use super::environment::{self, EnvironmentError};
 use super::https_url::HttpsUrl;
-use super::proxy::{Password, Proxy, ProxySource};
+use super::proxy::{Proxy, ProxySource};
 use super::proxy_address::ProxyAddress;
 use super::proxy_settings::OutboundProxy;
 
@@ -32,9 +32,8 @@ impl ProxySelector {
                 Ok(found.map_or(Self(None), |(proxy, except)| Self::with_proxy(proxy, &except)))
             }
             OutboundProxy::Server(server) => {
-                let user =
-                    server.login.as_ref().map(|login| (login.user.clone(), Password::Stored(login.password.clone())));
-                let proxy = Proxy::new(server.address.clone(), ProxySource::Setting, user);
+                let (address, login) = (server.address.clone(), server.login.clone());
+                let proxy = Proxy { address, source: ProxySource::Setting, login };
                 Ok(Self::with_proxy(proxy, &server.except.join(",")))
             }
         }

@@ -111,7 +111,7 @@ impl TunnelError {
         Self {
             proxy: proxy.address.to_string(),
             configured_in: proxy.source,
-            has_login: proxy.has_login(),
+            has_login: proxy.login.is_some(),
             target: host_and_port(target),
             fault,
         }

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bcproxy::simulator::{FederatedCredential, IDENTITY_HEADER, Matcher, Script, Times};
+use bcproxy::simulator::{FederatedCredential, IDENTITY_HEADER, Matcher, Script, Simulator, Times};
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
@@ -209,19 +209,25 @@ async fn setup_takes_a_certificate() {
     assert_eq!(command(&prepared, &["doctor"]).await.code, Some(0));
 }
 
-#[tokio::test]
-async fn a_claims_challenge_to_the_look_up_of_companies_is_answered() {
-    let prepared = Plan::default().prepare().await;
+/// Makes the simulator reject the next request to this path with a demand for further claims.
+pub fn demand_claims(simulator: &Simulator, path_ending: &str) {
     let challenge = "Bearer realm=\"\", error=\"insufficient_claims\", \
          claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==\"";
-    for arguments in [&["doctor"] as &[&str], &["companies"]] {
+    let rejection =
+        Script::response(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    simulator.business_central().script(Matcher::any().path_ending(path_ending), Times::Next(1), rejection);
+}
+
+#[tokio::test]
+async fn a_claims_challenge_is_answered_by_every_check() {
+    let prepared = Plan::default().prepare().await;
+    for (command_line, path) in
+        [(&["companies"] as &[&str], "/companies"), (&["doctor"], "/companies"), (&["doctor"], "/companyInformation")]
+    {
         let before = prepared.simulator.token_requests();
-        let rejection =
-            Script::response(StatusCode::UNAUTHORIZED).header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        let companies = Matcher::any().path_ending("/companies");
-        prepared.simulator.business_central().script(companies, Times::Next(1), rejection);
-        let ended = command(&prepared, arguments).await;
+        demand_claims(&prepared.simulator, path);
+        let ended = command(&prepared, command_line).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
-        assert_eq!(prepared.simulator.token_requests() - before, 2, "{arguments:?}");
+        assert_eq!(prepared.simulator.token_requests() - before, 2, "{command_line:?} {path}");
     }
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use bcproxy::simulator::{Breakage, Settings, Simulator};
 
 use crate::certificates::Key;
+use crate::credentials::demand_claims;
 use crate::process::Process;
 use crate::rig;
 use crate::setup::{nothing, services};
@@ -97,6 +98,8 @@ fn response(folder: &Path, simulator: &Simulator) -> String {
     shown += &terminal.exp_string("/adminconsent?client_id=").unwrap();
     shown += &terminal.exp_string("Waiting for consent").unwrap();
     simulator.entra().set_roles(&["API.ReadWrite.All"]);
+    // A typed secret serves for a second token, too.
+    demand_claims(simulator, "/companies");
     let mut say = |expected: &str, line: &str| {
         shown += &terminal.exp_string(expected).unwrap_or_else(|error| panic!("{expected}: {error}"));
         terminal.send_line(line).unwrap();

@@ -4,7 +4,7 @@ use super::session::{Session, nothing_written};
 use crate::business_central::address::EnvironmentAddress;
 use crate::business_central::{Company, CompanyRef, EnvironmentName};
 use crate::cli::common::Failure;
-use crate::doctor::{self, Token};
+use crate::doctor::{self, SignedIn};
 use crate::entra::{ClientId, TenantId};
 use crate::guide::Step;
 
@@ -17,7 +17,7 @@ impl Session<'_> {
         tenant: &TenantId,
         client_id: ClientId,
         mut given: Option<EnvironmentName>,
-        token: &mut Token,
+        signed_in: &SignedIn,
     ) -> Result<(EnvironmentName, Vec<Company>), Failure> {
         loop {
             let environment = match given.take() {
@@ -25,7 +25,7 @@ impl Session<'_> {
                 None => self.prompt.value("Environment", "--environment", Some("Production"))?,
             };
             let address = EnvironmentAddress::new(&self.base_url, tenant, &environment);
-            let mut attempt = || self.runtime.block_on(doctor::list_companies(&self.http, &address, token));
+            let attempt = || self.runtime.block_on(doctor::list_companies(&self.http, &address, signed_in));
             let companies = match attempt() {
                 Ok(companies) => companies,
                 Err(wrong) if wrong.step == Step::Card => {
@@ -71,11 +71,11 @@ impl Session<'_> {
         tenant: &TenantId,
         environment: &EnvironmentName,
         company: Option<&Company>,
-        token: &Token,
+        signed_in: &SignedIn,
     ) -> Result<(), Failure> {
         let Some(company) = company else { return Ok(()) };
         let address = EnvironmentAddress::new(&self.base_url, tenant, environment);
-        let attempt = || self.runtime.block_on(doctor::may_read(&self.http, &address, company, &token.authorization));
+        let attempt = || self.runtime.block_on(doctor::may_read(&self.http, &address, company, signed_in));
         match attempt() {
             Ok(found) => {
                 println!("  ✓ It works: {found}.");

@@ -36,10 +36,10 @@ pub fn setup(file: &Path, arguments: Arguments) -> Result<(), Failure> {
         }),
         (None, None, None) => session.new_credential(&tenant, client_id)?,
     };
-    let mut token = session.sign_in(&tenant, client_id, &credential)?;
-    let (environment, companies) = session.environment(&tenant, client_id, arguments.environment, &mut token)?;
+    let signed_in = session.sign_in(&tenant, client_id, &credential)?;
+    let (environment, companies) = session.environment(&tenant, client_id, arguments.environment, &signed_in)?;
     let company = session.company(&companies, arguments.company, arguments.any_company)?;
-    session.permission(&tenant, &environment, company.as_ref().or(companies.first()), &token)?;
+    session.permission(&tenant, &environment, company.as_ref().or(companies.first()), &signed_in)?;
 
     let settings = ConnectionSettings {
         connector: arguments.connector,

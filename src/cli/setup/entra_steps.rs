@@ -1,16 +1,13 @@
 //! The steps in Entra: tenant, application, credential and consent.
 
-use uuid::Uuid;
-use zeroize::Zeroizing;
-
 use super::credential_input::CredentialInput;
-use super::interrupt;
 use super::paths::absolute;
 use super::session::{Session, TIMEOUT, nothing_written};
 use crate::cli::common::Failure;
-use crate::doctor::{self, Endpoint, Finding, Findings, Token, Wrong};
+use crate::doctor::{self, Endpoint, Finding, Findings, SignedIn, Wrong};
 use crate::entra::{Application, CertificateFiles, ClientId, TenantId};
 use crate::guide::Step;
+use crate::secret::SecretSource;
 
 impl Session<'_> {
     /// Returns a tenant that exists.
@@ -73,7 +70,7 @@ impl Session<'_> {
         let kinds = ["a client secret", "a certificate (PEM files)"].map(ToOwned::to_owned);
         let options = "--client-secret-file, --client-secret-env or --certificate";
         match self.prompt.choose("How bcproxy signs in as this application", options, &kinds)? {
-            0 => self.new_secret(tenant, client_id).map(CredentialInput::TypedSecret),
+            0 => self.new_secret(tenant, client_id),
             _ => self.new_certificate(tenant, client_id),
         }
     }
@@ -95,26 +92,23 @@ impl Session<'_> {
     }
 
     /// Asks for a secret until Entra accepts it.
-    fn new_secret(&self, tenant: &TenantId, client_id: ClientId) -> Result<Zeroizing<String>, Failure> {
+    fn new_secret(&self, tenant: &TenantId, client_id: ClientId) -> Result<CredentialInput, Failure> {
         loop {
             let typed = self
                 .prompt
                 .hidden("Client secret (its Value; input is hidden)", "--client-secret-file or --client-secret-env")?;
-            if typed.is_empty() {
+            if typed.expose().is_empty() {
                 continue;
             }
             let question = "This looks like the Secret ID, but bcproxy needs the secret's Value. Use it anyway?";
-            if Uuid::try_parse(&typed).is_ok() && !self.prompt.confirm(question, false, false)? {
+            if typed.is_guid() && !self.prompt.confirm(question, false, false)? {
                 continue;
             }
-            let credential = CredentialInput::TypedSecret(typed);
+            let credential = CredentialInput::Secret(SecretSource::Given(typed));
             match self.try_sign_in(tenant, client_id, &credential) {
                 Err(wrong) if wrong.step == Step::Credential => self.prompt.show_error(&wrong)?,
                 // Later steps handle all other errors.
-                _ => {
-                    let CredentialInput::TypedSecret(typed) = credential else { continue };
-                    return Ok(typed);
-                }
+                _ => return Ok(credential),
             }
         }
     }
@@ -124,28 +118,15 @@ impl Session<'_> {
         tenant: &TenantId,
         client_id: ClientId,
         credential: &CredentialInput,
-    ) -> Result<Token, Wrong> {
-        // Ctrl-C must not leave the temporary file behind.
-        self.interrupt.defer();
-        let attempt = credential.to_credential().map(|(credential, file)| {
-            let application = Application {
-                authority: self.authority.clone(),
-                tenant_id: tenant.clone(),
-                client_id,
-                credential,
-                scope: self.scope.clone(),
-            };
-            let token = self.runtime.block_on(async {
-                tokio::select! {
-                    token = doctor::sign_in(&self.http, &application, TIMEOUT) => Some(token),
-                    () = self.interrupt.requested() => None,
-                }
-            });
-            drop(file);
-            token.unwrap_or_else(|| interrupt::exit())
-        });
-        self.interrupt.resume();
-        attempt.flatten()
+    ) -> Result<SignedIn, Wrong> {
+        let application = Application {
+            authority: self.authority.clone(),
+            tenant_id: tenant.clone(),
+            client_id,
+            credential: credential.to_credential(),
+            scope: self.scope.clone(),
+        };
+        self.runtime.block_on(doctor::sign_in(&self.http, &application, TIMEOUT))
     }
 
     /// Signs in and returns a token with the API permission. Waits for admin consent if it is missing.
@@ -154,7 +135,7 @@ impl Session<'_> {
         tenant: &TenantId,
         client_id: ClientId,
         credential: &CredentialInput,
-    ) -> Result<Token, Failure> {
+    ) -> Result<SignedIn, Failure> {
         let attempt = || self.try_sign_in(tenant, client_id, credential);
         let token = match attempt() {
             Err(wrong) if wrong.step == Step::Consent => {

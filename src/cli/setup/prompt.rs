@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::common::Failure;
 use crate::doctor::Wrong;
+use crate::secret::Secret;
 
 /// The terminal, or its absence with `--non-interactive`.
 pub struct Prompt {
@@ -53,11 +54,11 @@ impl Prompt {
     }
 
     /// Asks for a value without showing it as it is typed.
-    pub fn hidden(&self, question: &str, option: &str) -> Result<Zeroizing<String>, Failure> {
+    pub fn hidden(&self, question: &str, option: &str) -> Result<Secret, Failure> {
         self.require_interactive(option)?;
         let input = Password::new().with_prompt(question).interact();
         let typed = Zeroizing::new(input.map_err(|error| unanswered(&error))?);
-        Ok(Zeroizing::new(typed.trim().to_owned()))
+        Ok(Secret::new(typed.trim().to_owned()))
     }
 
     /// Asks a yes-or-no question. Returns `non_interactive` if it can't ask.

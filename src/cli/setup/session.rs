@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use super::arguments::Arguments;
-use super::interrupt::Interrupt;
+use super::interrupt::exit_on_ctrl_c;
 use super::prompt::Prompt;
 use crate::cli::common::Failure;
 use crate::doctor::{self, Wrong};
@@ -26,7 +26,6 @@ pub struct Session<'r> {
     pub proxies: ProxySelector,
     /// Whether Entra and Business Central were both reachable.
     pub is_reachable: bool,
-    pub interrupt: Interrupt,
     /// How long to wait for a change in Entra or Business Central.
     max_wait: Duration,
 }
@@ -38,6 +37,7 @@ impl<'r> Session<'r> {
         let (ca_file, proxy) = (arguments.ca_file.clone(), arguments.outbound_proxy.setting()?);
         let http = HttpClient::new(ca_file.as_deref(), &proxy, TIMEOUT).map_err(unusable)?;
         let proxies = ProxySelector::new(&proxy).map_err(|error| unusable(error.into()))?;
+        exit_on_ctrl_c(runtime);
         Ok(Self {
             prompt,
             runtime,
@@ -48,7 +48,6 @@ impl<'r> Session<'r> {
             ca_file,
             proxies,
             is_reachable: false,
-            interrupt: Interrupt::listen(runtime),
             max_wait: Duration::from_secs(arguments.wait),
         })
     }

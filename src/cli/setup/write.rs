@@ -7,6 +7,7 @@ use super::prompt::Prompt;
 use super::yaml::{ConnectionSettings, SECRET_FILE, yaml};
 use crate::cli::common::{Failure, private_file, rendered};
 use crate::config::Config;
+use crate::secret::SecretSource;
 use crate::small_file;
 
 /// Asks, before any other question, whether an existing file may be replaced.
@@ -32,13 +33,13 @@ pub fn write(prompt: &Prompt, file: &Path, settings: &ConnectionSettings) -> Res
     let failed = |file: &Path, error: &dyn std::fmt::Display| {
         Failure::Failed(format!("Writing {} failed: {error}.", file.display()))
     };
-    if let CredentialInput::TypedSecret(value) = &settings.credential {
+    if let CredentialInput::Secret(SecretSource::Given(secret)) = &settings.credential {
         let path = small_file::folder(file).join(SECRET_FILE);
         if path.exists() && !confirm_replacement(prompt, &path)? {
             return Err(Failure::Failed(format!("Nothing was written: {} already exists.", path.display())));
         }
-        let secret =
-            private_file::write(small_file::folder(file), value.as_bytes()).map_err(|error| failed(&path, &error))?;
+        let written = private_file::write(small_file::folder(file), secret.expose().as_bytes());
+        let secret = written.map_err(|error| failed(&path, &error))?;
         secret.persist(&path).map_err(|error| failed(&path, &error))?;
         println!("Wrote {} (the client secret; {})", path.display(), private_file::readers(&path));
     }

@@ -39,7 +39,6 @@ pub fn yaml(settings: &ConnectionSettings) -> Result<String, Failure> {
         format!("    client_id: {}", settings.client_id),
     ];
     lines.push(match &settings.credential {
-        CredentialInput::TypedSecret(_) => format!("    client_secret: {{ file: {SECRET_FILE} }}"),
         CredentialInput::Secret(source) => format!("    client_secret: {}", secret_source(source)?),
         CredentialInput::Certificate(CertificateFiles { certificate, private_key }) => {
             let key = private_key.as_deref().map(text).transpose()?.map(quoted);
@@ -85,6 +84,7 @@ fn secret_source(source: &SecretSource) -> Result<String, Failure> {
         SecretSource::File(path) => format!("{{ file: {} }}", quoted(text(path)?)),
         SecretSource::Env(name) => format!("{{ env: {} }}", quoted(name)),
         SecretSource::Command(argv) => format!("{{ command: {} }}", serde_json::Value::from(argv.clone())),
+        SecretSource::Given(_) => format!("{{ file: {SECRET_FILE} }}"),
     })
 }
 

@@ -3,7 +3,9 @@
 mod token;
 mod token_cache;
 mod token_refresher;
+mod token_retry;
 mod token_slot;
 
 pub use token::{Token, TokenAge, TokenState, TokenUnavailable};
 pub use token_cache::TokenCache;
+pub use token_retry::TokenRetry;

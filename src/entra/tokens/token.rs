@@ -22,7 +22,7 @@ pub struct Token {
     /// `None` if the token is opaque.
     pub claims: Option<Claims>,
     /// The last day of the credential it was issued for, if known.
-    pub(super) last_day: Option<Date>,
+    pub last_day: Option<Date>,
     requested_at: Instant,
     pub(super) usable_until: Instant,
     pub(super) refresh_at: Instant,

@@ -53,7 +53,7 @@ impl TokenCache {
     /// Returns a usable token that replaces one rejected by Business Central.
     ///
     /// Any number of callers cause a single token request. Until it ends, other requests use the rejected token.
-    pub async fn token_replacing(&self, rejected: &Token) -> Result<Arc<Token>, TokenUnavailable> {
+    pub(super) async fn token_replacing(&self, rejected: &Token) -> Result<Arc<Token>, TokenUnavailable> {
         if let Some(token) = self.slot.usable(rejected.generation) {
             return Ok(token);
         }
@@ -87,7 +87,7 @@ impl TokenCache {
     }
 
     /// Makes the next token request include the claims that Business Central demanded when it rejected this token.
-    pub fn set_challenge(&self, rejected: &Token, challenge: ClaimsChallenge) {
+    pub(super) fn set_challenge(&self, rejected: &Token, challenge: ClaimsChallenge) {
         self.slot.set_challenge(rejected, challenge);
     }
 

@@ -9,7 +9,7 @@ use super::application_pool::Member;
 use super::connector::Connector;
 use super::rejected_tokens::{RejectedTokens, TokenUse};
 use crate::business_central::CompanyId;
-use crate::entra::{ClaimsChallenge, ClientId, Token};
+use crate::entra::{ClaimsChallenge, ClientId, Token, TokenRetry};
 use crate::proxy::rejection::Rejection;
 
 /// What a request's tokens are used for.
@@ -26,8 +26,9 @@ pub struct TokenScope<'a> {
 /// What one request has tried.
 #[derive(Debug, Default)]
 pub struct TokenAttempts {
-    /// The token that Business Central rejected, and whose it is: the next one replaces it.
-    rejected: Option<(Arc<Member>, Arc<Token>)>,
+    /// The application that retries with another token.
+    retrying: Option<Arc<Member>>,
+    retry: TokenRetry,
     /// Applications that can't serve this request.
     excluded: Vec<ClientId>,
 }
@@ -56,19 +57,15 @@ impl TokenAttempts {
     /// The application of the next attempt.
     pub fn choose(&self, scope: TokenScope<'_>) -> Result<Arc<Member>, Rejection> {
         let chosen = || scope.connector.pool.choose(scope.rejected_tokens, scope.company, &self.excluded);
-        match &self.rejected {
-            Some((member, _)) => Ok(member.clone()),
+        match &self.retrying {
+            Some(member) => Ok(member.clone()),
             None => chosen().ok_or_else(Rejection::no_application),
         }
     }
 
     /// A token of the chosen application. `None` when it has none and another application takes over.
     pub async fn token(&mut self, scope: TokenScope<'_>, member: &Member) -> Result<Option<Arc<Token>>, Rejection> {
-        let token = match &self.rejected {
-            Some((_, rejected)) => member.tokens.token_replacing(rejected).await,
-            None => member.tokens.token().await,
-        };
-        match token {
+        match self.retry.token(&member.tokens).await {
             Ok(token) => Ok(Some(token)),
             Err(_) if self.exclude(scope, member) => Ok(None),
             Err(unavailable) => Err(unavailable.into()),
@@ -93,15 +90,13 @@ impl TokenAttempts {
         token: Arc<Token>,
         challenge: Option<ClaimsChallenge>,
     ) -> Result<AfterUnauthorized, Rejection> {
-        if let Some(challenge) = challenge {
-            member.tokens.set_challenge(&token, challenge);
-        }
         let token_use = scope.token_use(&member);
-        if self.rejected.is_none() && scope.rejected_tokens.is_worth_a_refresh(&token, token_use) {
-            self.rejected = Some((member.clone(), token.clone()));
+        let is_worth_a_refresh = scope.rejected_tokens.is_worth_a_refresh(&token, token_use);
+        if self.retry.unauthorized(&member.tokens, &token, challenge, is_worth_a_refresh) {
+            self.retrying = Some(member.clone());
             return Ok(AfterUnauthorized::Refresh(member, token));
         }
-        if self.rejected.is_some() {
+        if self.retry.is_retry() {
             scope.rejected_tokens.record(&token, token_use);
         }
         let rejection = scope.connector.credentials_rejected(&member, &token);
@@ -114,7 +109,7 @@ impl TokenAttempts {
 
     /// Excludes an application from further attempts. Whether another one is left.
     fn exclude(&mut self, scope: TokenScope<'_>, member: &Member) -> bool {
-        self.rejected = None;
+        (self.retrying, self.retry) = (None, TokenRetry::default());
         self.excluded.push(member.client_id);
         self.excluded.len() < scope.connector.pool.members().count()
     }
