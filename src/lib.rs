@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+mod bounded_body;
 pub mod business_central;
 pub mod cli;
 pub mod config;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 
+use crate::bounded_body::{read_body, read_pieces};
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError};
-use crate::outbound::{HttpClient, RequestError, Unreachable, read_body, read_pieces};
+use crate::outbound::{HttpClient, Origin, RequestError, Unreachable};
 
 use super::error_envelope::error_code;
 use super::metadata::ActionImports;
@@ -158,7 +159,8 @@ fn check_whole(what: &'static str, is_whole: Result<bool, reqwest::Error>) -> Re
 fn failed(url: &str, what: &'static str, error: RequestError) -> LookupError {
     match error {
         RequestError::Connect(error) => {
-            Unreachable::business_central(url.split('/').nth(2).unwrap_or_default(), error.as_ref()).into()
+            let origin = Origin::split(url).map(|(origin, _)| origin);
+            Unreachable::business_central(origin.as_ref().map_or(url, Origin::authority), error.as_ref()).into()
         }
         _ => LookupError::Interrupted { what, reason: root_cause(&error) },
     }

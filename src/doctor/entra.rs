@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::clock;
 use super::findings::{Finding, Findings, Wrong};
+use crate::bounded_body::read_body;
 use crate::business_central::lookup::LookupError;
 use crate::entra::{
     Application, Claims, ClaimsChallenge, ClientId, Credential, TenantId, TokenCache, TokenEndpoint, TokenError,
@@ -20,7 +21,7 @@ use crate::entra::{
 };
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError, Step};
-use crate::outbound::{HttpClient, HttpsUrl, RequestError, Unreachable, read_body};
+use crate::outbound::{HttpClient, HttpsUrl, RequestError, Unreachable};
 
 /// The token for the remaining checks.
 pub struct SignedIn {

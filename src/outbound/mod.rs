@@ -12,7 +12,6 @@
 //! | `body` | reading the body of a response, up to a limit |
 
 mod answered;
-mod body;
 mod connect;
 mod environment;
 mod http_client;
@@ -26,7 +25,6 @@ mod retry_after;
 mod tunnel;
 mod unreachable;
 
-pub use body::{read_body, read_pieces};
 pub use connect::{ConnectError, OutboundConnector, OutboundError, Stream, TcpConnector, tcp_socket};
 pub use environment::EnvironmentError;
 pub use http_client::{HttpClient, RequestError, local_client};

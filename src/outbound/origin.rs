@@ -77,6 +77,15 @@ impl Origin {
         self.text.get(self.scheme_length + "://".len()..).unwrap_or_default()
     }
 
+    /// `host:port`, the default port written out: the authority form of a CONNECT target (RFC 9112, section 3.2.3).
+    pub fn host_and_port(&self) -> String {
+        let authority = self.authority();
+        match authority.strip_suffix(&format!(":{}", self.port)) {
+            Some(_) => authority.to_owned(),
+            None => format!("{authority}:{}", self.port),
+        }
+    }
+
     /// The host, without the brackets of an IPv6 address.
     pub fn host(&self) -> &str {
         let authority = self.authority();
@@ -127,6 +136,8 @@ mod tests {
             let (found, after) = Origin::split(address).unwrap();
             assert_eq!((found.as_str(), found.host(), found.port(), after), (origin, host, port, rest), "{address}");
             assert_eq!(format!("{}://{}", found.scheme(), found.authority()), origin);
+            assert!(found.host_and_port().ends_with(&format!(":{port}")) && found.host_and_port().contains(host));
+            assert_eq!(found.host_and_port().matches(':').count(), host.matches(':').count() + 1);
             assert_eq!(found.uri().to_string().trim_end_matches('/'), origin);
         }
     }

@@ -62,13 +62,9 @@ impl FromStr for ProxyAddress {
 impl fmt::Display for ProxyAddress {
     /// `host:port`, the default port written out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (authority, port) = (self.0.authority(), self.0.port());
-        if port == DEFAULT_PORT { write!(f, "{authority}:{port}") } else { f.write_str(authority) }
+        f.write_str(&self.0.host_and_port())
     }
 }
-
-/// The port of an address without one.
-const DEFAULT_PORT: u16 = 80;
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ use hyper::header::{HOST, HeaderMap, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTH
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 
+use super::origin::Origin;
 use super::proxy::{Proxy, ProxySource};
 use crate::error_chain::root_cause;
 use crate::secret::SecretError;
@@ -59,7 +60,7 @@ pub async fn open(
     let (mut sender, connection) = http1::handshake(socket).await.map_err(broken)?;
     // Errors of the connection also reach its request, which reports them.
     tokio::spawn(connection.with_upgrades());
-    let host = host_and_port(target);
+    let host = authority_form(target);
     let mut request = Request::new(Empty::<Bytes>::new());
     *request.method_mut() = Method::CONNECT;
     *request.uri_mut() =
@@ -84,11 +85,6 @@ pub async fn open(
     if parts.read_buf.is_empty() { Ok(parts.io) } else { Err(not_a_proxy()) }
 }
 
-/// `host:port`.
-fn host_and_port(target: &Uri) -> String {
-    format!("{}:{}", target.host().unwrap_or_default(), target.port_u16().unwrap_or(443))
-}
-
 /// The names of the authentication schemes a proxy offers. Their parameters are never repeated.
 fn schemes(headers: &HeaderMap) -> Vec<String> {
     let known = ["Basic", "Digest", "NTLM", "Negotiate", "Kerberos", "Bearer"];
@@ -96,6 +92,11 @@ fn schemes(headers: &HeaderMap) -> Vec<String> {
     let words: Vec<&str> = values.flat_map(|value| value.split([' ', ','])).collect();
     let is_offered = |scheme: &&str| words.iter().any(|word| word.eq_ignore_ascii_case(scheme));
     known.into_iter().filter(is_offered).map(ToOwned::to_owned).collect()
+}
+
+/// The target as CONNECT names it.
+fn authority_form(target: &Uri) -> String {
+    Origin::split(&target.to_string()).map_or_else(|_| String::new(), |(origin, _)| origin.host_and_port())
 }
 
 impl TunnelError {
@@ -112,7 +113,7 @@ impl TunnelError {
             proxy: proxy.address.to_string(),
             configured_in: proxy.source,
             has_login: proxy.login.is_some(),
-            target: host_and_port(target),
+            target: authority_form(target),
             fault,
         }
     }

@@ -104,7 +104,7 @@ impl Resource {
 fn below_origin<'a>(address: &'a str, origin: &HttpsUrl) -> Option<&'a str> {
     let rest = strip_prefix_ignoring_case(address, origin.origin().as_str())?;
     // The default port may be written out.
-    let rest = if origin.authority().contains(':') { rest } else { rest.strip_prefix(":443").unwrap_or(rest) };
+    let rest = if origin.origin().port() == 443 { rest.strip_prefix(":443").unwrap_or(rest) } else { rest };
     rest.strip_prefix(origin.path())
 }
 

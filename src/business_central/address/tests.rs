@@ -339,14 +339,16 @@ fn the_default_port_in_base_url_makes_no_difference() {
         let tenant = "contoso.com".parse().unwrap();
         EnvironmentAddress::new(&base.parse().unwrap(), &tenant, &"Production".parse().unwrap())
     };
-    let (without, with) = (at("https://bc.example"), at("https://bc.example:443"));
-    assert_eq!((with.url(), with.origin()), (without.url(), "https://bc.example"));
-    assert!(with.authorities().eq(without.authorities()));
-    for address in
-        ["https://bc.example/v2.0/Production/WS/X/Page/Y", "https://bc.example:443/v2.0/Production/WS/X/Page/Y"]
-    {
-        assert!(with.recognize(address, None).is_some(), "{address}");
-        assert_eq!(with.recognize(address, None), without.recognize(address, None));
+    for host in ["bc.example", "[fd00::1]"] {
+        let base = format!("https://{host}");
+        let (without, with) = (at(&base), at(&format!("{base}:443")));
+        assert_eq!((with.url(), with.origin()), (without.url(), base.as_str()));
+        assert!(with.authorities().eq(without.authorities()));
+        for port in ["", ":443"] {
+            let address = format!("{base}{port}/v2.0/Production/WS/X/Page/Y");
+            assert!(with.recognize(&address, None).is_some(), "{address}");
+            assert_eq!(with.recognize(&address, None), without.recognize(&address, None));
+        }
     }
 }
 

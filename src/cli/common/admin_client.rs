@@ -9,8 +9,9 @@ use hyper::{Method, StatusCode};
 use super::configuration::load_without_secrets;
 use super::failure::Failure;
 use super::startup::runtime;
+use crate::bounded_body::read_body;
 use crate::error_chain::root_cause;
-use crate::outbound::{local_client, read_body};
+use crate::outbound::local_client;
 
 /// Returns the address of the admin listener: `address` if given, otherwise the one in the configuration file.
 pub fn admin_address(file: &Path, address: Option<SocketAddr>) -> Result<SocketAddr, Failure> {

@@ -9,9 +9,10 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::entra_error::EntraError;
+use crate::bounded_body::read_body;
 use crate::entra::claims::Claims;
 use crate::entra::clock::ClockSkew;
-use crate::outbound::{read_body, retry_after};
+use crate::outbound::retry_after;
 
 /// A complete response.
 pub struct TokenResponse {

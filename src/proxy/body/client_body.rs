@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use crate::bounded_body::read_pieces;
 use crate::proxy::downstream::client::ClientConnection;
 
 /// A request's body. When it is dropped unread, the rest can still be drained.
@@ -40,19 +40,9 @@ impl Unread {
     /// Reads and discards the rest of the body, up to a bound. Whether the connection can be used again.
     pub async fn drain(&self, limit: Drain) -> bool {
         let Some(mut body) = self.rest.lock().ok().and_then(|mut rest| rest.take()) else { return true };
-        let discard = async {
-            let mut discarded = 0;
-            while discarded <= limit.bytes {
-                match body.frame().await {
-                    Some(Ok(frame)) => discarded += frame.data_ref().map_or(0, Bytes::len),
-                    Some(Err(_)) => return false,
-                    None => return true,
-                }
-            }
-            false
-        };
+        let discard = read_pieces(&mut body, limit.bytes, |_| {});
         // A body that is too slow or too long ends the connection with our response.
-        let is_drained = tokio::time::timeout(limit.time, discard).await == Ok(true);
+        let is_drained = matches!(tokio::time::timeout(limit.time, discard).await, Ok(Ok(true)));
         if is_drained {
             self.client.body_ended(self.number);
         } else {

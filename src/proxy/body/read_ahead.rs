@@ -13,6 +13,7 @@ use super::error::BodyError;
 use super::memory_budget::MemoryBudget;
 use super::min_rate_body::MinRateBody;
 use super::request_body::RequestBody;
+use crate::bounded_body::read_pieces;
 
 /// The memory that all bodies read ahead share.
 #[derive(Debug, Clone)]
@@ -74,19 +75,10 @@ pub fn is_large(body: &RequestBody) -> bool {
 }
 
 /// All of a body; `None` when it has more than `limit` bytes.
-pub async fn read_all<B>(mut body: B, limit: usize) -> Result<Option<Bytes>, BodyError>
-where
-    B: Body<Data = Bytes, Error = BodyError> + Unpin,
-{
+pub async fn read_all<B: Body<Data = Bytes>>(body: B, limit: usize) -> Result<Option<Bytes>, B::Error> {
     let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame?.into_data() else { continue };
-        if bytes.len() + piece.len() > limit {
-            return Ok(None);
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(Some(bytes.freeze()))
+    let is_whole = read_pieces(body, limit, |piece| bytes.extend_from_slice(piece)).await?;
+    Ok(is_whole.then(|| bytes.freeze()))
 }
 
 /// The largest body that is read ahead and kept for a retry: a large SOAP call fits, an attachment need not.

@@ -1,4 +1,4 @@
-//! Reads the bodies of responses, up to a limit.
+//! Reads bodies of requests and responses to their end, up to a limit.
 
 use std::pin::pin;
 
