@@ -67,45 +67,32 @@ impl Step {
 
     /// The heading in the guide.
     pub fn title(self) -> &'static str {
-        match self {
-            Self::Configuration => "Configuration file",
-            Self::Name => "Name look-up",
-            Self::Connection => "Connection",
-            Self::Tls => "TLS",
-            Self::Clock => "Clock",
-            Self::Tenant => "Tenant",
-            Self::Application => "Application",
-            Self::Credential => "Credential",
-            Self::Policy => "Sign-in policies",
-            Self::Subscription => "Business Central in the tenant",
-            Self::Consent => "API permission and consent",
-            Self::Environment => "Environment",
-            Self::Card => "Application card",
-            Self::PermissionSet => "Permission sets",
-            Self::Company => "Company",
-            Self::Route => "Routes",
-        }
+        self.name_and_title().1
     }
 
     /// The name in JSON: lower case, with hyphens.
     pub fn name(self) -> &'static str {
+        self.name_and_title().0
+    }
+
+    fn name_and_title(self) -> (&'static str, &'static str) {
         match self {
-            Self::Configuration => "configuration",
-            Self::Name => "name",
-            Self::Connection => "connection",
-            Self::Tls => "tls",
-            Self::Clock => "clock",
-            Self::Tenant => "tenant",
-            Self::Application => "application",
-            Self::Credential => "credential",
-            Self::Policy => "policy",
-            Self::Subscription => "subscription",
-            Self::Consent => "consent",
-            Self::Environment => "environment",
-            Self::Card => "card",
-            Self::PermissionSet => "permission-set",
-            Self::Company => "company",
-            Self::Route => "route",
+            Self::Configuration => ("configuration", "Configuration file"),
+            Self::Name => ("name", "Name look-up"),
+            Self::Connection => ("connection", "Connection"),
+            Self::Tls => ("tls", "TLS"),
+            Self::Clock => ("clock", "Clock"),
+            Self::Tenant => ("tenant", "Tenant"),
+            Self::Application => ("application", "Application"),
+            Self::Credential => ("credential", "Credential"),
+            Self::Policy => ("policy", "Sign-in policies"),
+            Self::Subscription => ("subscription", "Business Central in the tenant"),
+            Self::Consent => ("consent", "API permission and consent"),
+            Self::Environment => ("environment", "Environment"),
+            Self::Card => ("card", "Application card"),
+            Self::PermissionSet => ("permission-set", "Permission sets"),
+            Self::Company => ("company", "Company"),
+            Self::Route => ("route", "Routes"),
         }
     }
 
