@@ -32,6 +32,7 @@ mod doctor;
 pub mod entra;
 mod error_chain;
 pub mod guide;
+mod markdown;
 pub mod ntlm;
 pub mod outbound;
 pub mod proxy;

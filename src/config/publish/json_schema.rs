@@ -2,26 +2,23 @@
 
 use serde_json::{Map, Value, json};
 
-use super::doc::one_line;
 use crate::config::shape::form::{Field, Form, Mapping, Presence, Shape};
 use crate::config::vocabulary::top_level::TopLevelKeys;
 
 /// The JSON Schema of `proxy.yaml` (draft 7, which most editors support).
 pub fn schema() -> Value {
     let mut schema = json_schema(&TopLevelKeys::form());
-    if let Value::Object(schema) = &mut schema {
-        schema.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
-        schema.insert("title".to_owned(), json!("bcproxy: proxy.yaml"));
-    }
+    schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    schema["title"] = json!("bcproxy: proxy.yaml");
     schema
 }
 
 fn json_schema(form: &Form) -> Value {
     match form {
         Form::Text { schema, .. } => {
-            let mut all = Map::from_iter([("type".to_owned(), json!("string"))]);
-            all.extend(schema.as_object().cloned().unwrap_or_default());
-            Value::Object(all)
+            let mut all = json!({ "type": "string" });
+            schema.as_object().into_iter().flatten().for_each(|(key, value)| all[key] = value.clone());
+            all
         }
         Form::Choice(words) if words == &["true", "false"] => json!({ "type": "boolean" }),
         Form::Choice(words) => json!({ "enum": words }),
@@ -40,45 +37,42 @@ fn json_schema(form: &Form) -> Value {
     }
 }
 
+/// A doc comment in one line.
+fn one_line(doc: &str) -> String {
+    doc.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn mapping_schema(mapping: &Mapping) -> Value {
     let mut properties = Map::new();
     for field in &mapping.fields {
         let mut schema = json_schema(&field.form);
-        if let Value::Object(schema) = &mut schema {
-            schema.insert("description".to_owned(), json!(one_line(field.doc)));
-            if let Presence::Default(text) = field.presence
-                && text != "{}"
-            {
-                schema.insert("default".to_owned(), serde_json::from_str(text).unwrap_or(json!(text)));
-            }
+        schema["description"] = json!(one_line(field.doc));
+        if let Presence::Default(text) = field.presence
+            && text != "{}"
+        {
+            schema["default"] = serde_json::from_str(text).unwrap_or(json!(text));
         }
         properties.insert(field.key.to_owned(), schema);
     }
     let is_required = |field: &&Field| field.presence == Presence::Required;
     let required: Vec<&str> = mapping.fields.iter().filter(is_required).map(|field| field.key).collect();
-    let unless = |field: &Field| match field.presence {
-        Presence::Unless(other) => Some((field.key, other)),
-        _ => None,
-    };
-    let unless: Vec<(&str, &str)> = mapping.fields.iter().filter_map(unless).collect();
     let mut schema = json!({
         "type": "object",
         "description": one_line(mapping.doc),
         "additionalProperties": false,
         "properties": properties,
     });
-    if let Value::Object(schema) = &mut schema {
-        if !required.is_empty() {
-            schema.insert("required".to_owned(), json!(required));
-        }
-        if !mapping.one_of.is_empty() {
-            // A key required without `other` is required beside every choice except `other`.
-            let one = |key: &&str| {
-                let others = unless.iter().filter(|(_, other)| other != key).map(|(key, _)| *key);
-                json!({ "required": std::iter::once(*key).chain(others).collect::<Vec<_>>() })
-            };
-            schema.insert("oneOf".to_owned(), mapping.one_of.iter().map(one).collect());
-        }
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    if !mapping.one_of.is_empty() {
+        // A key required without `other` is required beside every choice except `other`.
+        let one = |key: &&str| {
+            let is_beside = |field: &&Field| matches!(field.presence, Presence::Unless(other) if other != *key);
+            let others = mapping.fields.iter().filter(is_beside).map(|field| field.key);
+            json!({ "required": std::iter::once(*key).chain(others).collect::<Vec<_>>() })
+        };
+        schema["oneOf"] = mapping.one_of.iter().map(one).collect();
     }
     schema
 }
@@ -86,6 +80,11 @@ fn mapping_schema(mapping: &Mapping) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_doc_comment_becomes_one_line() {
+        assert_eq!(one_line(" Where it is.\n Never the secret.\n"), "Where it is. Never the secret.");
+    }
 
     #[test]
     fn the_schema_requires_required_keys_and_rejects_unknown_ones() {

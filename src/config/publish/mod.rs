@@ -1,5 +1,4 @@
 //! The vocabulary as it is published: a JSON Schema for editors and a reference for people.
 
-mod doc;
 pub(super) mod json_schema;
 pub(super) mod reference;

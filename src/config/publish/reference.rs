@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::doc::{one_line, wrapped};
 use crate::config::shape::form::{Form, Mapping, Presence, Shape};
 use crate::config::vocabulary::top_level::TopLevelKeys;
+use crate::markdown::wrapped;
 
 /// The introduction of the page.
 const INTRODUCTION: &str = "\
@@ -82,7 +82,7 @@ impl Section<'_> {
         }
         text.push('\n');
         for field in &self.mapping.fields {
-            text += &wrapped(&format!("**`{}`**: {}", field.key, one_line(field.doc)), "- ", "  ");
+            text += &wrapped(&format!("**`{}`**: {}", field.key, field.doc), "- ", "  ");
         }
         text
     }
