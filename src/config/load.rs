@@ -88,12 +88,11 @@ fn read(text: &str, file: &Path, check_references: bool) -> Result<Loaded, Diagn
             "add at least one connector: start from the sample proxy.yaml",
         ));
     };
-    let folder = file.parent().unwrap_or(Path::new(""));
     let mut report = Report::new(source, &tree);
     let keys = TopLevelKeys::read(root, &mut report);
-    let config = keys.as_ref().and_then(|keys| resolve::config::config(keys, folder, &mut report));
+    let config = keys.as_ref().and_then(|keys| resolve::config::config(keys, &mut report));
     if let Some(keys) = keys.as_ref().filter(|_| check_references) {
-        references::check(keys, folder, &mut report);
+        references::check(keys, &mut report);
     }
     match config.filter(|_| !report.has_errors()) {
         Some(config) => Ok(Loaded { config, warnings: report.finish() }),

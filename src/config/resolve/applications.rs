@@ -1,27 +1,21 @@
 //! The applications of a connector.
 
 use std::collections::HashMap;
-use std::path::Path;
 
-use super::locations::{certificate_files, secret_source};
 use crate::config::shape::collections::OneOrMore;
 use crate::config::shape::read::At;
 use crate::config::vocabulary::connector::ConnectorKeys;
 use crate::config::vocabulary::credentials::{ClientCertificateKeys, FederatedTokenKeys, ManagedIdentityKeys};
 use crate::config::vocabulary::secret::Secret;
 use crate::config::yaml::report::Report;
-use crate::entra::{Application, ClientId, ClientSecret, ClientSecrets, Credential, ManagedIdentity};
+use crate::entra::{Application, CertificateFiles, ClientId, ClientSecret, ClientSecrets, Credential, ManagedIdentity};
 
 /// The first and the further applications of a connector, in the order of the file. `None` if any cannot be read.
-pub fn applications(
-    connector: &ConnectorKeys,
-    folder: &Path,
-    report: &mut Report,
-) -> Option<(Application, Vec<Application>)> {
+pub fn applications(connector: &ConnectorKeys, report: &mut Report) -> Option<(Application, Vec<Application>)> {
     let mut all = credential_keys(connector);
     let own = all.next()?;
     if connector.applications.is_none() {
-        return Some((own.application(connector, folder)?, Vec::new()));
+        return Some((own.application(connector)?, Vec::new()));
     }
     if let Some(client_id) = own.client_id {
         let help = "move `client_id` into one of the applications, or remove `applications`";
@@ -35,7 +29,7 @@ pub fn applications(
             report.error(client_id.span, format!("this application is already listed in line {line}"), help);
         }
     }
-    let mut applications = others.iter().map(|other| other.application(connector, folder));
+    let mut applications = others.iter().map(|other| other.application(connector));
     let first = applications.next()??;
     Some((first, applications.collect::<Option<_>>()?))
 }
@@ -67,7 +61,7 @@ pub struct CredentialKeys<'f> {
 }
 
 impl CredentialKeys<'_> {
-    fn application(&self, connector: &ConnectorKeys, folder: &Path) -> Option<Application> {
+    fn application(&self, connector: &ConnectorKeys) -> Option<Application> {
         let authority = match &connector.authority {
             Some(authority) => authority.value.clone(),
             None => connector.cloud.as_ref()?.value.authority().parse().ok()?,
@@ -76,26 +70,34 @@ impl CredentialKeys<'_> {
             authority,
             tenant_id: connector.tenant_id.as_ref()?.value.clone(),
             client_id: self.client_id?.value,
-            credential: self.credential(folder)?,
+            credential: self.credential()?,
             scope: connector.scope.as_ref()?.value.0.clone(),
         })
     }
 
-    fn credential(&self, folder: &Path) -> Option<Credential> {
+    fn credential(&self) -> Option<Credential> {
         if let Some(At { value: files, .. }) = self.client_certificate {
-            return Some(Credential::ClientCertificate(certificate_files(files, folder)?));
+            return Some(Credential::ClientCertificate(certificate_files(files)?));
         }
         if let Some(token) = self.federated_token {
-            return Some(Credential::FederatedToken(folder.join(&token.value.file.as_ref()?.value)));
+            return Some(Credential::FederatedToken(token.value.file.as_ref()?.value.clone()));
         }
         if let Some(identity) = self.managed_identity {
             let client_id = identity.value.client_id.as_ref().map(|client_id| client_id.value);
             return Some(Credential::ManagedIdentity(ManagedIdentity { client_id }));
         }
         let mut sources = self.client_secret?.value.0.iter().map(|At { value: secret, .. }| ClientSecret {
-            source: secret_source(&secret.location, folder),
+            source: secret.source.value.clone(),
             expires: secret.expires.as_ref().map(|day| day.value),
         });
         Some(Credential::ClientSecret(ClientSecrets { first: sources.next()?, others: sources.collect() }))
     }
+}
+
+/// The files of a certificate.
+pub fn certificate_files(files: &ClientCertificateKeys) -> Option<CertificateFiles> {
+    Some(CertificateFiles {
+        certificate: files.certificate.as_ref()?.value.clone(),
+        private_key: files.private_key.as_ref().map(|path| path.value.clone()),
+    })
 }

@@ -1,16 +1,14 @@
 //! The configuration as a whole.
 
-use std::path::Path;
-
 use super::{connectors, listeners, routes, warnings};
 use crate::config::model::config::{Access, Config, Log, MaxConnections};
 use crate::config::vocabulary::top_level::TopLevelKeys;
 use crate::config::yaml::report::Report;
 
 /// Builds the configuration, and checks every part that could be read. `None` if there is any error.
-pub fn config(file: &TopLevelKeys, folder: &Path, report: &mut Report) -> Option<Config> {
-    let connectors = connectors::read(file, folder, report);
-    let listen = listeners::read(file, folder, report);
+pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
+    let connectors = connectors::read(file, report);
+    let listen = listeners::read(file, report);
     let admin = listeners::admin(file, report);
     let default_access = file.access.as_ref().and_then(|access| access.value.allow_from.as_ref());
     let routes = match &file.routes {

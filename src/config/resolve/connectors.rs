@@ -1,6 +1,5 @@
 //! The connectors.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::applications::applications;
@@ -33,12 +32,12 @@ impl NamedConnector<'_> {
 }
 
 /// Builds the connectors of a file.
-pub fn read<'f>(file: &'f TopLevelKeys, folder: &Path, report: &mut Report) -> Vec<NamedConnector<'f>> {
+pub fn read<'f>(file: &'f TopLevelKeys, report: &mut Report) -> Vec<NamedConnector<'f>> {
     let entries = file.connectors.as_ref().map_or(&[][..], |connectors| &connectors.value.0);
     let mut connectors = Vec::with_capacity(entries.len());
     for (name, connector) in entries {
         let company = connector.as_ref().and_then(|connector| Some(connector.company.as_ref()?.label));
-        let value = connector.as_ref().and_then(|connector| build_connector(&name.value, connector, folder, report));
+        let value = connector.as_ref().and_then(|connector| build_connector(&name.value, connector, report));
         connectors.push(NamedConnector { name, company, value: value.map(Arc::new) });
     }
     connectors
@@ -49,9 +48,9 @@ fn company_name((old, new): &(At<String>, Option<CompanyRef>)) -> Option<(String
     Some((old.value.clone(), new.clone()?))
 }
 
-fn build_connector(name: &str, connector: &ConnectorKeys, folder: &Path, report: &mut Report) -> Option<Connector> {
-    let (application, other_applications) = applications(connector, folder, report)?;
-    let outbound_proxy = outbound_proxy(connector.outbound_proxy.as_ref(), folder, report)?;
+fn build_connector(name: &str, connector: &ConnectorKeys, report: &mut Report) -> Option<Connector> {
+    let (application, other_applications) = applications(connector, report)?;
+    let outbound_proxy = outbound_proxy(connector.outbound_proxy.as_ref(), report)?;
     let timeouts = &connector.timeouts.as_ref()?.value;
     Some(Connector {
         name: name.to_owned(),
@@ -69,7 +68,7 @@ fn build_connector(name: &str, connector: &ConnectorKeys, folder: &Path, report:
             pool_idle: timeouts.pool_idle.as_ref()?.value,
             token: timeouts.token.as_ref()?.value,
         },
-        ca_file: connector.ca_file.as_ref().map(|path| folder.join(&path.value)),
+        ca_file: connector.ca_file.as_ref().map(|path| path.value.clone()),
         outbound_proxy,
     })
 }

@@ -1,24 +1,23 @@
 //! The listeners, and the conflicts between their addresses.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 
 use crate::config::model::listener::{Listener, TlsFiles};
 use crate::config::shape::collections::OrOff;
 use crate::config::shape::read::At;
-use crate::config::vocabulary::listener::{ListenerEntry, ListenerTlsKeys};
+use crate::config::vocabulary::listener::ListenerTlsKeys;
+use crate::config::vocabulary::route::RouteKeys;
 use crate::config::vocabulary::top_level::TopLevelKeys;
 use crate::config::yaml::report::Report;
 
 /// Builds the listeners of a file, and reports addresses that conflict.
-pub fn read(file: &TopLevelKeys, folder: &Path, report: &mut Report) -> Vec<Listener> {
+pub fn read(file: &TopLevelKeys, report: &mut Report) -> Vec<Listener> {
     let mut seen: Vec<&At<SocketAddr>> = Vec::new();
     let mut listeners = Vec::new();
-    for listen in written(file) {
+    for (address, tls) in written(file) {
         if report.is_full() {
             break;
         }
-        let address = &listen.address;
         if let Some(first) = seen.iter().find(|other| conflict(other.value, address.value)) {
             let line = report.line(first.span);
             let (message, help) = if first.value == address.value {
@@ -35,10 +34,10 @@ pub fn read(file: &TopLevelKeys, folder: &Path, report: &mut Report) -> Vec<List
             report.error(address.span, message, help);
         }
         seen.push(address);
-        let tls = match &listen.tls {
+        let tls = match tls {
             None => None,
             Some(At { value: ListenerTlsKeys { certificate: Some(certificate), private_key: Some(key) }, .. }) => {
-                Some(TlsFiles { certificate: folder.join(&certificate.value), private_key: folder.join(&key.value) })
+                Some(TlsFiles { certificate: certificate.value.clone(), private_key: key.value.clone() })
             }
             // The missing key is already reported.
             Some(_) => continue,
@@ -59,7 +58,7 @@ pub fn admin(file: &TopLevelKeys, report: &mut Report) -> Option<Option<SocketAd
             "write 127.0.0.1:8081, which the health check of a container can reach, or `admin: off`",
         );
     }
-    if let Some(same) = written(file).map(|listen| &listen.address).find(|other| conflict(other.value, address.value)) {
+    if let Some(same) = written(file).map(|(other, _)| other).find(|other| conflict(other.value, address.value)) {
         // One of the two may be a default without a position: the later one is written in the file.
         report.error(
             address.span.max(same.span),
@@ -72,15 +71,13 @@ pub fn admin(file: &TopLevelKeys, report: &mut Report) -> Option<Option<SocketAd
 
 /// Reports a listener off loopback unless every route has an `allow_from`.
 pub fn check_access(file: &TopLevelKeys, has_default: bool, report: &mut Report) {
-    let open_routes = match &file.routes {
-        Some(routes) => routes.value.iter().filter(|route| route.value.allow_from.is_none()).count(),
-        None => 1,
-    };
+    let is_open = |route: &At<RouteKeys>| route.value.allow_from.is_none();
+    let has_open_route = file.routes.as_ref().is_none_or(|routes| routes.value.iter().any(is_open));
     // An `access` section that could not be read may contain `allow_from`.
-    if has_default || open_routes == 0 || file.access.is_none() {
+    if has_default || !has_open_route || file.access.is_none() {
         return;
     }
-    let addresses = written(file).map(|listen| &listen.address);
+    let addresses = written(file).map(|(address, _)| address);
     for address in addresses.filter(|address| !address.value.ip().to_canonical().is_loopback()) {
         report.error(
             address.span,
@@ -90,8 +87,10 @@ pub fn check_access(file: &TopLevelKeys, has_default: bool, report: &mut Report)
     }
 }
 
-fn written(file: &TopLevelKeys) -> impl Iterator<Item = &ListenerEntry> {
-    file.listen.iter().flat_map(|listen| &listen.value.0).map(|listen| &listen.value)
+/// The addresses in the file, each with its certificate.
+fn written(file: &TopLevelKeys) -> impl Iterator<Item = (&At<SocketAddr>, Option<&At<ListenerTlsKeys>>)> {
+    let all = file.listen.iter().flat_map(|listen| &listen.value.0);
+    all.filter_map(|listen| Some((listen.value.address.as_ref()?, listen.value.tls.as_ref())))
 }
 
 /// Whether the operating system could not bind both: `0.0.0.0` is every IPv4 address, and `[::]` every IPv6 address.

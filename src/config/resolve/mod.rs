@@ -4,7 +4,6 @@ mod applications;
 pub(super) mod config;
 mod connectors;
 mod listeners;
-mod locations;
 mod outbound_proxy;
 pub(super) mod references;
 mod routes;

@@ -1,27 +1,21 @@
 //! The outbound proxy of a connector.
 
-use std::path::Path;
-
-use super::locations::secret_source;
+use crate::config::shape::collections::OrOff;
 use crate::config::shape::read::At;
-use crate::config::vocabulary::outbound_proxy::OutboundProxyKey;
+use crate::config::vocabulary::outbound_proxy::OutboundServerKeys;
 use crate::config::yaml::report::Report;
 use crate::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
 
 /// Builds the settings of an outbound proxy. `None` if a key is missing or wrong.
-pub fn outbound_proxy(
-    wanted: Option<&At<OutboundProxyKey>>,
-    folder: &Path,
-    report: &mut Report,
-) -> Option<OutboundProxy> {
+pub fn outbound_proxy(wanted: Option<&At<OrOff<OutboundServerKeys>>>, report: &mut Report) -> Option<OutboundProxy> {
     let server = match wanted.map(|wanted| &wanted.value) {
         None => return Some(OutboundProxy::FromEnvironment),
-        Some(OutboundProxyKey::Off) => return Some(OutboundProxy::Off),
-        Some(OutboundProxyKey::Server(server)) => server,
+        Some(OrOff::Off) => return Some(OutboundProxy::Off),
+        Some(OrOff::On(server)) => server,
     };
     let login = match (&server.user, &server.password) {
         (Some(user), Some(password)) => {
-            Some(ProxyLogin { user: user.value.0.clone(), password: secret_source(password.value.0.as_ref()?, folder) })
+            Some(ProxyLogin { user: user.value.0.clone(), password: password.value.0.as_ref()?.value.clone() })
         }
         (None, None) => None,
         (Some(At { label, .. }), None) => {

@@ -9,26 +9,26 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::applications::credential_keys;
-use super::locations::certificate_files;
+use super::applications::{certificate_files, credential_keys};
+use crate::config::shape::collections::OrOff;
 use crate::config::shape::read::At;
 use crate::config::vocabulary::credentials::ClientCertificateKeys;
 use crate::config::vocabulary::listener::ListenerTlsKeys;
-use crate::config::vocabulary::outbound_proxy::OutboundProxyKey;
-use crate::config::vocabulary::secret::{Secret, SecretLocation};
+use crate::config::vocabulary::secret::Secret;
 use crate::config::vocabulary::top_level::TopLevelKeys;
 use crate::config::yaml::report::Report;
 use crate::config::yaml::source::Span;
 use crate::entra::CredentialExpiry;
 use crate::outbound::{self, EnvironmentError, ProxySelector};
+use crate::secret::SecretSource;
 use crate::small_file;
 use crate::tls::{self, CertificatePart, ServerCertificate};
 
 /// Checks every variable and file that the configuration names. Does not run commands.
-pub fn check(file: &TopLevelKeys, folder: &Path, report: &mut Report) {
+pub fn check(file: &TopLevelKeys, report: &mut Report) {
     for listen in file.listen.iter().flat_map(|listen| &listen.value.0) {
         if let Some(tls) = &listen.value.tls {
-            check_identity(&tls.value, folder, report);
+            check_identity(&tls.value, report);
         }
     }
     check_environment(file, report);
@@ -39,32 +39,32 @@ pub fn check(file: &TopLevelKeys, folder: &Path, report: &mut Report) {
         }
         for keys in credential_keys(connector) {
             let secrets = keys.client_secret.iter().flat_map(|list| &list.value.0);
-            secrets.for_each(|secret| check_secret(&secret.value, folder, report));
+            secrets.for_each(|secret| check_secret(&secret.value, report));
             if let Some(files) = keys.client_certificate {
-                check_pair(&files.value, folder, report);
+                check_pair(&files.value, report);
             }
             if let Some(path) = keys.federated_token.and_then(|token| token.value.file.as_ref()) {
                 let help = "check that the platform writes the token file; a relative path starts in the folder of this configuration file";
-                contents(&folder.join(&path.value), path.span, help, report);
+                contents(&path.value, path.span, help, report);
             }
         }
         if let Some(At { value: path, span, .. }) = &connector.ca_file {
-            check_certificates(&folder.join(path), *span, report);
+            check_certificates(path, *span, report);
         }
-        if let Some(At { value: OutboundProxyKey::Server(server), .. }) = &connector.outbound_proxy
-            && let Some(location) = server.password.as_ref().and_then(|password| password.value.0.as_ref())
+        if let Some(At { value: OrOff::On(server), .. }) = &connector.outbound_proxy
+            && let Some(source) = server.password.as_ref().and_then(|password| password.value.0.as_ref())
         {
-            check_secret_location(location, "password", folder, report);
+            check_secret_source(source, "password", report);
         }
     }
 }
 
-fn check_secret(secret: &Secret, folder: &Path, report: &mut Report) {
+fn check_secret(secret: &Secret, report: &mut Report) {
     if let Some(day) = &secret.expires {
         warn_of_end(day.value, day.span, report);
     }
-    if let Some((value, span)) = check_secret_location(&secret.location, "client secret's value", folder, report) {
-        warn_of_id(&value, span, report);
+    if let Some(value) = check_secret_source(&secret.source, "client secret's value", report) {
+        warn_of_id(&value, secret.source.span, report);
     }
 }
 
@@ -86,35 +86,31 @@ fn check_environment(file: &TopLevelKeys, report: &mut Report) {
 }
 
 /// Reads a secret, and reports it if it is missing or empty. `None` also for a command, which is not run.
-fn check_secret_location(
-    location: &SecretLocation,
-    what: &str,
-    folder: &Path,
-    report: &mut Report,
-) -> Option<(Zeroizing<Vec<u8>>, Span)> {
-    let (value, span, what, help) = match location {
-        SecretLocation::Env(name, span) => {
+fn check_secret_source(source: &At<SecretSource>, what: &str, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
+    let span = source.span;
+    let (value, what, help) = match &source.value {
+        SecretSource::Env(name) => {
             let help = "set the variable for the account of the bcproxy service, and restart it; a terminal keeps its variables to itself";
-            let Some(value) = env::var_os(&name.0) else {
-                report.error(*span, "the environment variable named here is not set", help);
+            let Some(value) = env::var_os(name) else {
+                report.error(span, "the environment variable named here is not set", help);
                 return None;
             };
-            (Zeroizing::new(value.into_encoded_bytes()), *span, "environment variable", help.to_owned())
+            (Zeroizing::new(value.into_encoded_bytes()), "environment variable", help.to_owned())
         }
-        SecretLocation::File(path, span) => {
+        SecretSource::File(path) => {
             let help = format!(
                 "write the {what} into that file; a relative path starts in the folder of this configuration file"
             );
-            (contents(&folder.join(path), *span, &help, report)?, *span, "file", help)
+            (contents(path, span, &help, report)?, "file", help)
         }
-        SecretLocation::Command(_) => return None,
+        SecretSource::Command(_) => return None,
     };
     if value.trim_ascii().is_empty() {
         report.error(span, format!("the {what} named here is empty"), help);
     } else if small_file::text(&value).is_none() {
         report.error(span, format!("the {what} named here is not UTF-8 text"), help);
     } else {
-        return Some((value, span));
+        return Some(value);
     }
     None
 }
@@ -143,8 +139,8 @@ fn warn_of_end(last_day: time::Date, span: Span, report: &mut Report) {
 }
 
 /// Checks that a certificate and its key belong together and are valid now.
-fn check_pair(files: &ClientCertificateKeys, folder: &Path, report: &mut Report) {
-    let (Some(certificate), Some(paths)) = (&files.certificate, certificate_files(files, folder)) else { return };
+fn check_pair(files: &ClientCertificateKeys, report: &mut Report) {
+    let (Some(certificate), Some(paths)) = (&files.certificate, certificate_files(files)) else { return };
     let key_span = files.private_key.as_ref().map_or(certificate.span, |key| key.span);
     let help = "name a file in PEM form; a relative path starts in the folder of this configuration file";
     let first = contents(&paths.certificate, certificate.span, help, report);
@@ -172,9 +168,9 @@ fn check_pair(files: &ClientCertificateKeys, folder: &Path, report: &mut Report)
     }
 }
 
-fn check_identity(tls: &ListenerTlsKeys, folder: &Path, report: &mut Report) {
+fn check_identity(tls: &ListenerTlsKeys, report: &mut Report) {
     let (Some(certificate), Some(private_key)) = (&tls.certificate, &tls.private_key) else { return };
-    let identity = match ServerCertificate::read(&folder.join(&certificate.value), &folder.join(&private_key.value)) {
+    let identity = match ServerCertificate::read(&certificate.value, &private_key.value) {
         Ok(identity) => identity,
         Err(error) => {
             let span = match error.part() {
@@ -186,17 +182,16 @@ fn check_identity(tls: &ListenerTlsKeys, folder: &Path, report: &mut Report) {
     };
     let left = identity.expires - OffsetDateTime::now_utc();
     let day = identity.expires.date();
+    let message = if left.is_negative() {
+        format!("this certificate has expired on {day}: clients reject it")
+    } else if left < EXPIRES_SOON {
+        format!("this certificate expires on {day}: clients will reject it then")
+    } else {
+        return;
+    };
     let help =
         "renew it and restart bcproxy; `bcproxy certificate --renew` renews a certificate of `bcproxy certificate`";
-    if left.is_negative() {
-        report.warning(certificate.span, format!("this certificate has expired on {day}: clients reject it"), help);
-    } else if left < EXPIRES_SOON {
-        report.warning(
-            certificate.span,
-            format!("this certificate expires on {day}: clients will reject it then"),
-            help,
-        );
-    }
+    report.warning(certificate.span, message, help);
 }
 
 fn check_certificates(path: &Path, span: Span, report: &mut Report) {

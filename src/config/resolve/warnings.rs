@@ -14,9 +14,6 @@ use crate::outbound::HttpsUrl;
 /// Warns of keys that change nothing, or less than they seem to.
 pub fn unused(file: &TopLevelKeys, connectors: &[NamedConnector<'_>], report: &mut Report) {
     for route in file.routes.iter().flat_map(|routes| &routes.value) {
-        if report.is_full() {
-            break;
-        }
         unused_cache(&route.value, report);
     }
     unused_companies(file, connectors, report);
@@ -51,9 +48,6 @@ fn unused_companies(file: &TopLevelKeys, connectors: &[NamedConnector<'_>], repo
     };
     let is_unconfined = |route: &RouteKeys| route.to.as_ref().is_some_and(|to| to.value == Surface::Environment);
     for connector in connectors.iter().filter(|connector| connector.company.is_some()) {
-        if report.is_full() {
-            return;
-        }
         let mut own = routes.value.iter().map(|route| &route.value).filter(|route| uses(route, connector)).peekable();
         if own.peek().is_some()
             && own.all(is_unconfined)

@@ -1,6 +1,6 @@
 //! Lists, named entries, and `off`.
 
-use super::form::{Field, Form, Presence, Shape};
+use super::form::{Field, Form, Mapping, Presence, Shape};
 use super::read::{At, read_at, text_at, unique_entries, wrong_kind};
 use crate::config::yaml::node::{Node, Value};
 use crate::config::yaml::report::Report;
@@ -102,25 +102,24 @@ impl<T: Shape> Shape for OrOff<T> {
     }
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        match node.text() {
-            Some("off") => Some(Self::Off),
-            Some(_) => {
+        match (node.text(), T::form()) {
+            (Some("off"), _) => Some(Self::Off),
+            (Some(_), Form::Mapping(mapping)) => {
                 report.mask(node.span);
                 report.error(
                     node.span,
                     "expected `off` or a mapping (`key: value` lines), found other text",
-                    with_keys::<T>(),
+                    with_keys(&mapping),
                 );
                 None
             }
-            None => T::read(node, report).map(Self::On),
+            _ => T::read(node, report).map(Self::On),
         }
     }
 }
 
-/// The help for a value that is neither `off` nor a mapping.
-fn with_keys<T: Shape>() -> String {
-    let Form::Mapping(mapping) = T::form() else { return "write `off` to turn it off".to_owned() };
+/// The help for a value that is neither `off` nor this mapping.
+fn with_keys(mapping: &Mapping) -> String {
     let shown = |field: &Field| match field.presence {
         Presence::Default(value) => format!("{}: {value}", field.key),
         Presence::Required | Presence::Unless(_) | Presence::Optional => format!("{}: …", field.key),

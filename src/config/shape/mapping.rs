@@ -14,15 +14,15 @@ use crate::config::yaml::source::{Source, Span};
 use crate::config::yaml::spelling::closest_match;
 
 /// Declares a mapping: a struct whose fields are the keys, its documentation and its reader. `one of […]` names
-/// optional keys of which exactly one must be set.
+/// optional keys of which exactly one must be set. `short for …` names the key whose value may stand for the mapping.
 ///
 /// A field is `None` when it is absent and has no default, or when it could not be read.
 macro_rules! mapping {
-    ($(#[doc = $doc:literal])+ $name:ident: $title:literal $(, one of [$($choice:ident),+])? {
+    ($(#[doc = $doc:literal])+ $name:ident: $title:literal $(, one of [$($choice:ident),+])? $(, short for $short:ident: $short_type:ty)? {
         $($(#[doc = $field_doc:literal])+ $key:ident: $type:ty = $presence:expr,)+
     }) => {
         $(#[doc = $doc])+
-        #[derive(Debug)]
+        #[derive(Debug, Default)]
         pub struct $name {
             $($(#[doc = $field_doc])+ pub $key: Option<$crate::config::shape::read::At<$type>>,)+
         }
@@ -36,11 +36,17 @@ macro_rules! mapping {
                     presence: $presence,
                     form: <$type as $crate::config::shape::form::Shape>::form(),
                 }),+];
-                Form::Mapping(Mapping { title: $title, doc: concat!($($doc, "\n"),+), fields, one_of: &[$($(stringify!($choice)),+)?] })
+                let form = Form::Mapping(Mapping { title: $title, doc: concat!($($doc, "\n"),+), fields, one_of: &[$($(stringify!($choice)),+)?] });
+                $(let form = Form::Short { text: Box::new(<$short_type as $crate::config::shape::form::Shape>::form()), full: Box::new(form) };)?
+                form
             }
 
             fn read(node: &$crate::config::yaml::node::Node, report: &mut $crate::config::yaml::report::Report) -> Option<Self> {
                 use $crate::config::shape::form::Presence::*;
+                $(if !matches!(node.value, $crate::config::yaml::node::Value::Mapping(_)) {
+                    let $short = Some($crate::config::shape::read::read_at(node, report)?);
+                    return Some(Self { $short, ..Self::default() });
+                })?
                 let entries = $crate::config::shape::mapping::Entries::of(node, $title, &[$(stringify!($key)),+], report)?;
                 $(entries.check_choice(&[$(stringify!($choice)),+], report);)?
                 Some(Self { $($key: entries.read(stringify!($key), $presence, concat!($($field_doc),+), report)),+ })

@@ -16,6 +16,13 @@ pub struct At<T> {
     pub label: Span,
 }
 
+impl<T> At<T> {
+    /// Another value at the same position.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> At<U> {
+        At { value: change(self.value), span: self.span, label: self.label }
+    }
+}
+
 /// Reads a value together with its position.
 pub fn read_at<T: Shape>(node: &Node, report: &mut Report) -> Option<At<T>> {
     T::read(node, report).map(|value| At { value, span: node.span, label: node.label })

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::credentials::{ApplicationKeys, ClientCertificateKeys, FederatedTokenKeys, ManagedIdentityKeys};
-use super::outbound_proxy::OutboundProxyKey;
+use super::outbound_proxy::OutboundServerKeys;
 use super::scalars::Scope;
 use super::secret::Secret;
 use crate::business_central::{CompanyRef, EnvironmentName};
@@ -71,7 +71,7 @@ mapping! {
         ca_file: PathBuf = Optional,
         /// The proxy through which bcproxy reaches Entra and Business Central: `http://host:port`, or `off` for none.
         /// Default: the environment variables `HTTPS_PROXY`, or else `ALL_PROXY`, and `NO_PROXY`.
-        outbound_proxy: OutboundProxyKey = Optional,
+        outbound_proxy: OrOff<OutboundServerKeys> = Optional,
         /// How long to wait for each part of a request.
         timeouts: TimeoutsKeys = Default("{}"),
     }

@@ -4,11 +4,10 @@ use std::collections::HashSet;
 use std::str::FromStr;
 
 use hyper::header::{HeaderName, HeaderValue};
-use serde_json::json;
 
 use crate::config::shape::form::{Form, Shape};
 use crate::config::shape::mapping::mapping;
-use crate::config::shape::read::{At, text_at, unique_entries};
+use crate::config::shape::read::{At, unique_entries};
 use crate::config::yaml::node::Node;
 use crate::config::yaml::report::Report;
 
@@ -103,22 +102,5 @@ impl Shape for HeadersToSet {
             headers.extend(HeaderValue::read(value, report).map(|value| (name, value)));
         }
         Some(Self(headers))
-    }
-}
-
-impl Shape for HeaderValue {
-    fn form() -> Form {
-        Form::Text { what: "a header's value", schema: json!({ "type": ["string", "number", "boolean"] }) }
-    }
-
-    fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        let text = text_at(node, "a header's value", report)?;
-        // The two sides may decode bytes beyond ASCII differently.
-        let value = Self::from_str(text).ok().filter(|_| text.is_ascii());
-        if value.is_none() {
-            report.mask(node.span);
-            report.error(node.span, "this is not a header's value", "write the value in one line of ASCII characters");
-        }
-        value
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use hyper::header::HeaderValue;
 use ipnet::IpNet;
 use serde_json::json;
 use time::macros::format_description;
@@ -22,7 +23,7 @@ use crate::config::shape::read::text_at;
 use crate::config::yaml::node::Node;
 use crate::config::yaml::report::Report;
 use crate::entra::{ClientId, TenantId};
-use crate::outbound::HttpsUrl;
+use crate::outbound::{HttpsUrl, ProxyAddress};
 
 /// Text that is not empty, such as an argument of a command.
 #[derive(Debug, Clone)]
@@ -39,6 +40,10 @@ pub struct VariableName(pub String);
 /// The scope of a token request: one resource, ending in `/.default`.
 #[derive(Debug, Clone)]
 pub struct Scope(pub String);
+
+/// What is reached without an outbound proxy: a host, a domain, an address, a network, or `*` for all of them.
+#[derive(Debug)]
+pub struct Exception(pub String);
 
 /// Why text is not of one of these types. The message says how to write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +66,8 @@ pub enum ScalarError {
          no http://, no port"
     )]
     Exception,
+    #[error("write the value in one line of ASCII characters")]
+    HeaderValue,
     #[error("write one resource followed by /.default, such as https://api.businesscentral.dynamics.com/.default")]
     Scope,
 }
@@ -83,17 +90,18 @@ fn scalar<T, E: Display>(
 }
 
 /// Declares types that are written as text: what they are called in messages, how they are parsed, and their JSON
-/// Schema in addition to `"type": "string"`.
+/// Schema in addition to `"type": "string"`. The name of a function at the end is called for each value.
 macro_rules! scalars {
-    ($($type:ty: $what:literal, $parse:expr, $schema:tt $(, $warn:ident)?;)+) => {
+    ($($type:ty: $what:literal, $parse:expr, $schema:tt $(, $then:ident)?;)+) => {
         $(impl Shape for $type {
             fn form() -> Form {
                 Form::Text { what: $what, schema: json!($schema) }
             }
 
             fn read(node: &Node, report: &mut Report) -> Option<Self> {
-                $($warn(node, report);)?
-                scalar(node, report, $what, $parse)
+                let value = scalar(node, report, $what, $parse);
+                $($then(node, value.is_some(), report);)?
+                value
             }
         })+
     };
@@ -101,8 +109,12 @@ macro_rules! scalars {
 
 scalars! {
     Text: "a text", |text| non_empty(text).map(Self), { "minLength": 1 };
-    PathBuf: "a path", |text| non_empty(text).map(Self::from), { "minLength": 1 };
     ConnectorName: "the name of a connector", |text| non_empty(text).map(Self), { "minLength": 1 };
+    HeaderValue: "a header's value", header_value, { "type": ["string", "number", "boolean"] }, mask_if_invalid;
+    ProxyAddress: "an address of the form http://host:port", str::parse::<ProxyAddress>,
+        { "pattern": "^http://[^/?#@]+/?$", "examples": ["http://proxy.contoso.local:3128"] }, mask_if_invalid;
+    Exception: "a host, a domain or a network", exception,
+        { "pattern": "^[^ ,/]+(/[0-9]+)?$", "examples": ["gateway.contoso.local", "10.0.0.0/8"] };
     SocketAddr: "an IP address with a port", |text| text.parse().map_err(|_| ScalarError::Address),
         { "pattern": "^(\\d+\\.\\d+\\.\\d+\\.\\d+|\\[[0-9A-Fa-f:.%]+\\]):\\d+$", "examples": ["127.0.0.1:8080"] };
     IpNet: "a network", network, { "examples": ["10.0.0.0/8", "192.168.1.20"] };
@@ -131,6 +143,17 @@ scalars! {
         { "type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 38 }, warn_of_truncated_name;
 }
 
+/// A path is relative to the folder of the file.
+impl Shape for PathBuf {
+    fn form() -> Form {
+        Form::Text { what: "a path", schema: json!({ "minLength": 1 }) }
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        scalar(node, report, "a path", non_empty).map(|path| report.path(&path))
+    }
+}
+
 fn non_empty(text: &str) -> Result<String, ScalarError> {
     if text.is_empty() { Err(ScalarError::Empty) } else { Ok(text.to_owned()) }
 }
@@ -142,6 +165,17 @@ fn day(text: &str) -> Result<time::Date, ScalarError> {
 fn network(text: &str) -> Result<IpNet, ScalarError> {
     let single = || IpAddr::from_str(text).map(IpNet::from);
     text.parse().or_else(|_| single()).map_err(|_| ScalarError::Network)
+}
+
+fn header_value(text: &str) -> Result<HeaderValue, ScalarError> {
+    // The two sides may decode bytes beyond ASCII differently.
+    HeaderValue::from_str(text).ok().filter(|_| text.is_ascii()).ok_or(ScalarError::HeaderValue)
+}
+
+fn exception(text: &str) -> Result<Exception, ScalarError> {
+    let is_name = |text: &str| text.strip_prefix('.').unwrap_or(text).parse::<HostName>().is_ok();
+    let is_one = network(text).is_ok() || is_name(text) || text == "*";
+    if is_one { Ok(Exception(text.to_owned())) } else { Err(ScalarError::Exception) }
 }
 
 fn variable(text: &str) -> Result<VariableName, ScalarError> {
@@ -156,8 +190,15 @@ fn scope(text: &str) -> Result<Scope, ScalarError> {
     if is_one { Ok(Scope(text.to_owned())) } else { Err(ScalarError::Scope) }
 }
 
+/// An invalid value may hold a password.
+fn mask_if_invalid(node: &Node, is_valid: bool, report: &mut Report) {
+    if node.text().is_some() && !is_valid {
+        report.mask(node.span);
+    }
+}
+
 /// YAML reads `company: CRONUS #1` as `CRONUS`, which its author probably did not intend.
-fn warn_of_truncated_name(node: &Node, report: &mut Report) {
+fn warn_of_truncated_name(node: &Node, _is_valid: bool, report: &mut Report) {
     if node.text().is_some()
         && let Some(comment) = report.comment_cut_from(node)
     {

@@ -8,7 +8,7 @@ use crate::config::shape::mapping::{SECRET_FORM, mapping};
 use crate::config::shape::read::At;
 use crate::config::yaml::node::{Node, Value};
 use crate::config::yaml::report::Report;
-use crate::config::yaml::source::Span;
+use crate::secret::SecretSource;
 
 mapping! {
     /// Where a secret is stored.
@@ -29,16 +29,8 @@ mapping! {
 /// Where a secret is stored, and when it expires.
 #[derive(Debug)]
 pub struct Secret {
-    pub location: SecretLocation,
+    pub source: At<SecretSource>,
     pub expires: Option<At<time::Date>>,
-}
-
-/// Where a secret is stored.
-#[derive(Debug)]
-pub enum SecretLocation {
-    Env(VariableName, Span),
-    File(PathBuf, Span),
-    Command(Vec<String>),
 }
 
 impl Shape for Secret {
@@ -47,12 +39,12 @@ impl Shape for Secret {
     }
 
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        read_location(node, SECRET_FORM, report).map(|(location, expires)| Self { location, expires })
+        read_secret(node, SECRET_FORM, report)
     }
 }
 
-/// Reads the location of a secret and its last day. `form` is the correct form, for messages.
-pub fn read_location(node: &Node, form: &str, report: &mut Report) -> Option<(SecretLocation, Option<At<time::Date>>)> {
+/// Reads where a secret is stored. `form` is the correct form, for messages.
+pub fn read_secret(node: &Node, form: &str, report: &mut Report) -> Option<Secret> {
     let right_form = format!("write where the secret is stored: {form}, or {{ file: … }}, or {{ command: [ … ] }}");
     let is_location = |entry: &&(Node, Node)| entry.0.text() != Some("expires");
     match &node.value {
@@ -67,11 +59,11 @@ pub fn read_location(node: &Node, form: &str, report: &mut Report) -> Option<(Se
         }
         _ => {
             let SecretKeys { env, file, command, expires } = SecretKeys::read(node, report)?;
-            let argv = |argv: At<Vec<At<Text>>>| argv.value.into_iter().map(|argument| argument.value.0).collect();
-            let location = env.map(|name| SecretLocation::Env(name.value, name.span));
-            let location = location.or_else(|| file.map(|path| SecretLocation::File(path.value, path.span)));
-            let location = location.or_else(|| command.map(|command| SecretLocation::Command(argv(command))));
-            location.map(|location| (location, expires))
+            let argv = |argv: Vec<At<Text>>| argv.into_iter().map(|argument| argument.value.0).collect();
+            let env = env.map(|name| name.map(|name| SecretSource::Env(name.0)));
+            let file = file.map(|path| path.map(SecretSource::File));
+            let command = command.map(|command| command.map(|command| SecretSource::Command(argv(command))));
+            Some(Secret { source: env.or(file).or(command)?, expires })
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::connector::ConnectorKeys;
-use super::listener::ListenerEntry;
+use super::listener::ListenerKeys;
 use super::route::RouteKeys;
 use crate::config::model::config::{Browsers, LogFormat};
 use crate::config::model::host_name::HostName;
@@ -23,7 +23,7 @@ mapping! {
         /// Put an IPv6 address in quotation marks: `"[::1]:8080"`.
         /// An entry with `tls` serves HTTPS: `{ address: …, tls: { certificate: …, private_key: … } }`.
         /// If other computers can reach the address, every route needs `allow_from`, its own or that of `access`.
-        listen: OneOrMore<ListenerEntry> = Default("127.0.0.1:8080"),
+        listen: OneOrMore<ListenerKeys> = Default("127.0.0.1:8080"),
         /// The scheme, host and port of the links in responses, such as `http://erp-gw:8080`.
         /// Default: the scheme and host that the client used in its request.
         public_url: PublicUrl = Optional,

@@ -90,7 +90,7 @@ impl Diagnostics {
                 Severity::Error => Level::ERROR,
                 Severity::Warning => Level::WARNING,
             };
-            let mut origin = Origin::path(self.source.file());
+            let mut origin = Origin::path(self.source.file.display().to_string());
             let mut details = Group::with_level(level.clone());
             if let Some(span) = item.span {
                 let Position { line, column } = self.source.position(span.start);

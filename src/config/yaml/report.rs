@@ -1,5 +1,7 @@
 //! The report that collects findings while a configuration file is read.
 
+use std::path::{Path, PathBuf};
+
 use super::diagnostics::{Diagnostic, Diagnostics, LIMIT, Severity};
 use super::mask;
 use super::node::{Node, Tree, Value};
@@ -33,6 +35,11 @@ impl Report {
             );
         }
         report
+    }
+
+    /// A path in the file, resolved against the folder of the file.
+    pub fn path(&self, written: &str) -> PathBuf {
+        self.source.file.parent().unwrap_or(Path::new("")).join(written)
     }
 
     /// Adds an error and its fix. Neither text may quote a value of the file.
