@@ -103,7 +103,8 @@ fn check_secret_source(source: &At<SecretSource>, what: &str, report: &mut Repor
             );
             (contents(path, span, &help, report)?, "file", help)
         }
-        SecretSource::Command(_) => return None,
+        // A file never gives the value itself.
+        SecretSource::Command(_) | SecretSource::Given(_) => return None,
     };
     if value.trim_ascii().is_empty() {
         report.error(span, format!("the {what} named here is empty"), help);
