@@ -5,9 +5,9 @@
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, Value};
 
-use super::members::{Members, is_named};
+use super::members::{self, Members, is_named};
 
 /// A batch request.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl<'t> Batch<'t> {
     /// The batch in JSON; the members that bcproxy checked have their documented names.
     pub fn to_json(&self) -> String {
         let operations: Vec<String> = self.operations.iter().map(Operation::to_json).collect();
-        object(self.members.iter().map(|(name, value)| match name {
+        members::to_json(self.members.iter().map(|(name, value)| match name {
             name if is_named(name, REQUESTS) => (REQUESTS, Cow::Owned(format!("[{}]", operations.join(",")))),
             name => (name, Cow::Borrowed(value.get())),
         }))
@@ -139,8 +139,8 @@ impl<'t> Operation<'t> {
     }
 
     fn to_json(&self) -> String {
-        object(self.members.iter().map(|(name, value)| match name {
-            name if is_named(name, URL) => (URL, Cow::Owned(quoted(&self.url))),
+        members::to_json(self.members.iter().map(|(name, value)| match name {
+            name if is_named(name, URL) => (URL, Cow::Owned(Value::from(self.url.as_str()).to_string())),
             name if is_named(name, METHOD) => (METHOD, Cow::Borrowed(value.get())),
             name if is_named(name, ID) => (ID, Cow::Borrowed(value.get())),
             name if is_named(name, HEADERS) => (HEADERS, Cow::Owned(self.headers_to_json())),
@@ -152,21 +152,12 @@ impl<'t> Operation<'t> {
     fn headers_to_json(&self) -> String {
         let is_sent = |name: &str| self.dropped_header.is_none_or(|dropped| !is_named(name, dropped));
         let headers = self.headers.iter().flat_map(Members::iter).filter(|(name, _)| is_sent(name));
-        object(headers.map(|(name, value)| (name, Cow::Borrowed(value.get()))))
+        members::to_json(headers.map(|(name, value)| (name, Cow::Borrowed(value.get()))))
     }
 }
 
 fn read<T: DeserializeOwned>(value: &RawValue) -> Result<T, serde_json::Error> {
     serde_json::from_str(value.get())
-}
-
-fn object<'m>(members: impl Iterator<Item = (&'m str, Cow<'m, str>)>) -> String {
-    let members: Vec<String> = members.map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
-    format!("{{{}}}", members.join(","))
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 /// The most requests in a batch (BC, "Operational limits").

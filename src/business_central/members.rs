@@ -1,10 +1,11 @@
 //! The members of a JSON object, with names in any case as in Business Central. Values stay raw, and duplicates are
 //! errors.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, Value};
 
 /// The members of a JSON object, in their order, with raw values.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,12 @@ pub fn is_named(name: &str, wanted: &str) -> bool {
 /// The case-folded name. Folding maps look-alikes too: `ſ` becomes `s`, and `K` (Kelvin) becomes `k`.
 fn folded(name: &str) -> String {
     name.to_uppercase().to_lowercase()
+}
+
+/// The object with these members, in JSON.
+pub fn to_json<'m>(members: impl Iterator<Item = (&'m str, Cow<'m, str>)>) -> String {
+    let members: Vec<String> = members.map(|(name, value)| format!("{}:{value}", Value::from(name))).collect();
+    format!("{{{}}}", members.join(","))
 }
 
 impl<'de: 't, 't> Deserialize<'de> for Members<'t> {

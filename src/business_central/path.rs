@@ -34,15 +34,10 @@ pub struct SafePath<'r>(&'r str);
 impl<'r> SafePath<'r> {
     /// Checks a raw path, without its query.
     pub fn check(raw: &'r str) -> Result<Self, PathError> {
-        let mut rest = raw.bytes();
-        while let Some(byte) = rest.next() {
-            if byte == b'%' {
-                let digits = (rest.next(), rest.next());
-                let (Some(high), Some(low)) = digits else { return Err(PathError::InvalidPercentEncoding) };
-                if !high.is_ascii_hexdigit() || !low.is_ascii_hexdigit() {
-                    return Err(PathError::InvalidPercentEncoding);
-                }
-            }
+        let is_escape =
+            |after: &str| after.get(..2).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        if !raw.split('%').skip(1).all(is_escape) {
+            return Err(PathError::InvalidPercentEncoding);
         }
         let decoded = Cow::from(percent_decode_str(raw));
         if decoded.iter().any(u8::is_ascii_control) {

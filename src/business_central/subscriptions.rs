@@ -5,12 +5,14 @@
 //!
 //! Source: Business Central, "Working with webhooks", "Operational limits".
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use super::Company;
 use super::address::{EnvironmentAddress, Resource, SubscriptionKind};
-use super::{Company, Members};
+use super::members::{Members, to_json};
 
 /// The subscriptions that a route may show and change.
 #[derive(Debug, Clone, Copy)]
@@ -53,15 +55,10 @@ impl SubscriptionFilter<'_> {
         let entries: Vec<&RawValue> = serde_json::from_str(members.get("value")?.get()).ok()?;
         let included: Vec<&str> =
             entries.into_iter().map(RawValue::get).filter(|entry| self.includes(entry.as_bytes())).collect();
-        let written = members.iter().map(|(name, value)| {
-            let value = if name.eq_ignore_ascii_case("value") {
-                format!("[{}]", included.join(","))
-            } else {
-                value.get().to_owned()
-            };
-            format!("{}:{value}", serde_json::Value::from(name))
-        });
-        Some(format!("{{{}}}", written.collect::<Vec<_>>().join(",")))
+        Some(to_json(members.iter().map(|(name, value)| match name.eq_ignore_ascii_case("value") {
+            true => (name, Cow::Owned(format!("[{}]", included.join(",")))),
+            false => (name, Cow::Borrowed(value.get())),
+        })))
     }
 }
 

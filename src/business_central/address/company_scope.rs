@@ -30,11 +30,7 @@ impl Resource {
 
     /// Whether the address itself names the company.
     pub fn has_explicit_company(&self) -> bool {
-        match &self.location {
-            Location::InCompany { named: Some(_), .. } => true,
-            Location::InCompany { family, .. } => self.query_selects(family),
-            _ => false,
-        }
+        matches!(&self.location, Location::InCompany { family, named, .. } if named.is_some() || self.query_selects(family))
     }
 
     /// Whether the address names this company, and no other.
@@ -45,7 +41,7 @@ impl Resource {
     /// The companies in its path, query and headers, by name or id.
     pub fn companies_named(&self) -> impl Iterator<Item = String> + '_ {
         let in_path = match &self.location {
-            Location::InCompany { named: Some(named), .. } => Some(named.clone()),
+            Location::InCompany { named, .. } => named.clone(),
             _ => None,
         };
         in_path.into_iter().chain(self.query.companies()).chain(self.extra_companies.iter().cloned())
@@ -69,21 +65,17 @@ impl Resource {
             return Ok(());
         }
         let mut named = self.companies_named();
-        match company {
-            Some(company) => match named.find(|asked| !company.is_named(asked)) {
-                Some(asked) => Err(AddressError::OtherCompany { asked, allowed: company.name.to_string() }),
-                None if self.company_list == CompanyList::Unfilterable => {
-                    Err(AddressError::BelowCompanyList { allowed: company.name.to_string() })
-                }
-                None => Ok(()),
-            },
-            None => {
-                let Some(first) = named.next() else { return Ok(()) };
-                match named.find(|next| *next != first) {
-                    Some(second) => Err(AddressError::TwoCompanies { first, second }),
-                    None => Ok(()),
-                }
+        let Some(company) = company else {
+            let Some(first) = named.next() else { return Ok(()) };
+            let second = named.find(|next| *next != first);
+            return second.map_or(Ok(()), |second| Err(AddressError::TwoCompanies { first, second }));
+        };
+        match named.find(|asked| !company.is_named(asked)) {
+            Some(asked) => Err(AddressError::OtherCompany { asked, allowed: company.name.to_string() }),
+            None if self.company_list == CompanyList::Unfilterable => {
+                Err(AddressError::BelowCompanyList { allowed: company.name.to_string() })
             }
+            None => Ok(()),
         }
     }
 

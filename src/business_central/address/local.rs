@@ -3,7 +3,7 @@
 use super::nav::{ANY_INSTANCE, parse};
 use super::path_grammar::{ParsedPath, below_route, is_unambiguous};
 use super::query::Query;
-use super::resource::{Family, Location, NavSpelling, Resource};
+use super::resource::{CompanyList, Family, Location, NavSpelling, Resource};
 use super::upstream::{BATCH, in_company};
 use super::{AddressError, EnvironmentAddress};
 use crate::business_central::path::{SafePath, encode_illegal};
@@ -35,7 +35,7 @@ impl Resource {
         let ParsedPath { location, mut extra_companies, company_list } = match surface {
             Surface::Environment => {
                 let location = Location::Opaque(encode_illegal(address.remainder.as_str()));
-                let ParsedPath { location, extra_companies, company_list } = location.into();
+                let (extra_companies, company_list) = (Vec::new(), CompanyList::None);
                 return Ok(Self { location, query, extra_companies, company_list, nav_spelling });
             }
             Surface::Api(api) => below_route(&Family::Api(api.clone()), address.remainder)?,
@@ -59,16 +59,16 @@ impl Resource {
     }
 
     /// The `to:` of a route that would lead to a path below the environment.
-    pub fn required_surface(path: SafePath<'_>) -> String {
+    pub fn required_surface(path: SafePath<'_>) -> Surface {
         match ParsedPath::below_environment(path).location {
             Location::Root { family, .. } | Location::InCompany { family, .. } | Location::Batch(family) => {
                 match family {
-                    Family::Api(api) => api.as_str().to_owned(),
-                    Family::OData => Surface::OData.to_string(),
-                    Family::Soap => Surface::Soap.to_string(),
+                    Family::Api(api) => Surface::Api(api),
+                    Family::OData => Surface::OData,
+                    Family::Soap => Surface::Soap,
                 }
             }
-            Location::Opaque(_) => Surface::Environment.to_string(),
+            Location::Opaque(_) => Surface::Environment,
         }
     }
 
@@ -126,12 +126,11 @@ impl Resource {
 
     fn nav_path(&self, company: Option<&Company>, spelling: Option<&NavSpelling>) -> Option<String> {
         let prefix = spelling.map_or(ANY_INSTANCE, |spelling| spelling.prefix.as_str());
+        let path = format!("{prefix}/{}", self.family()?.root());
         match &self.location {
-            Location::Opaque(_) => None,
-            Location::Root { family, rest } => Some(format!("{prefix}/{}{rest}", family.root())),
-            Location::Batch(family) => Some(format!("{prefix}/{}{BATCH}", family.root())),
+            Location::Opaque(rest) | Location::Root { rest, .. } => Some(path + rest),
+            Location::Batch(_) => Some(path + BATCH),
             Location::InCompany { family, named, rest } => {
-                let path = format!("{prefix}/{}", family.root());
                 let Some(named) = named else { return self.query_selects(family).then(|| path + rest) };
                 let old_name = spelling.and_then(|spelling| spelling.company.as_deref());
                 let is_routes = company.is_some_and(|company| company.is_named(named));

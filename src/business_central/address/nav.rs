@@ -1,6 +1,6 @@
 //! Addresses of the `nav` surface: written for a server on-premises, or for Business Central online with a password.
 
-use super::path_grammar::{ParsedPath, api, odata, soap, split_api};
+use super::path_grammar::{ParsedPath, odata, soap, split_api};
 use super::query::Query;
 use super::resource::{Family, Location, NavSpelling};
 use super::{AddressError, EnvironmentAddress, LocalAddress};
@@ -20,11 +20,11 @@ pub fn parse(
     let prefix = join_segments(prefix);
     let parsed = match root {
         root if root.is("WS") => soap(rest)?,
-        root if root.is("ODataV4") => odata(&path.skip_segments(before + 1).odata_segments()?)?,
+        root if root.is("ODataV4") => odata(Family::OData, &path.skip_segments(before + 1).odata_segments()?)?,
         root if root.is("api") => {
             let segments = path.skip_segments(before + 1).odata_segments()?;
-            let (name, rest) = split_api(&segments).ok_or(AddressError::NotNav)?;
-            api(&name, rest)?
+            let (api, rest) = split_api(&segments).ok_or(AddressError::NotNav)?;
+            odata(Family::Api(api), rest)?
         }
         _ => return Err(AddressError::ODataV3 { v4: format!("{prefix}/ODataV4{}", join_segments(rest)) }),
     };
@@ -46,16 +46,15 @@ fn prefix_length(segments: &[Segment<'_>], environment: &EnvironmentAddress) -> 
     match segments {
         [version, rest @ ..] if version.is("v2.0") || version.is("v1.0") => {
             let length = rest.iter().take(3).position(is_root).ok_or(AddressError::NotNav)?;
-            match rest.get(..length) {
-                Some([]) if version.is("v1.0") => {}
-                Some([only]) if version.is("v1.0") => check_tenant(only, environment)?,
-                Some([only]) => check_environment(only, environment)?,
-                Some([tenant, only]) => {
-                    check_tenant(tenant, environment)?;
-                    check_environment(only, environment)?;
-                }
+            let (tenant, name) = match rest.get(..length) {
+                Some([]) if version.is("v1.0") => (None, None),
+                Some([tenant]) if version.is("v1.0") => (Some(tenant), None),
+                Some([name]) => (None, Some(name)),
+                Some([tenant, name]) => (Some(tenant), Some(name)),
                 _ => return Err(AddressError::NotNav),
-            }
+            };
+            check_target("tenant", tenant, environment.tenant().as_str())?;
+            check_target("environment", name, environment.environment().as_str())?;
             Ok(length + 1)
         }
         [root, ..] if is_root(root) => Ok(0),
@@ -64,19 +63,14 @@ fn prefix_length(segments: &[Segment<'_>], environment: &EnvironmentAddress) -> 
     }
 }
 
-fn check_tenant(segment: &Segment<'_>, environment: &EnvironmentAddress) -> Result<(), AddressError> {
-    check_target("tenant", segment, environment.tenant().as_str())
-}
-
-fn check_environment(segment: &Segment<'_>, environment: &EnvironmentAddress) -> Result<(), AddressError> {
-    check_target("environment", segment, environment.environment().as_str())
-}
-
-fn check_target(what: &'static str, segment: &Segment<'_>, allowed: &str) -> Result<(), AddressError> {
-    if segment.is(allowed) {
-        return Ok(());
+/// Rejects another tenant or environment than the connector's, where the address names one.
+fn check_target(what: &'static str, segment: Option<&Segment<'_>>, allowed: &str) -> Result<(), AddressError> {
+    match segment.filter(|segment| !segment.is(allowed)) {
+        Some(other) => {
+            Err(AddressError::OtherTarget { what, asked: other.decoded().into_owned(), allowed: allowed.to_owned() })
+        }
+        None => Ok(()),
     }
-    Err(AddressError::OtherTarget { what, asked: segment.decoded().into_owned(), allowed: allowed.to_owned() })
 }
 
 /// The instance in addresses that no client spelled.

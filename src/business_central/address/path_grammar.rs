@@ -41,67 +41,37 @@ impl From<Location> for ParsedPath {
 /// Parses what follows the prefix of a route to this family.
 pub fn below_route(family: &Family, path: SafePath<'_>) -> Result<ParsedPath, AddressError> {
     match family {
-        Family::Api(known) => match path.odata_segments()?.as_slice() {
+        Family::Api(api) => match path.odata_segments()?.as_slice() {
             // Some clients repeat the version.
-            [version, rest @ ..] if version.is(known.version()) => api(known, rest),
-            segments => api(known, segments),
+            [version, rest @ ..] if version.is(api.version()) => odata(family.clone(), rest),
+            segments => odata(family.clone(), segments),
         },
-        Family::OData => odata(&path.odata_segments()?),
+        Family::OData => odata(Family::OData, &path.odata_segments()?),
         Family::Soap => soap(&path.plain_segments()),
     }
 }
 
-/// Parses the segments below `api/{…}/{version}`.
-pub fn api(api: &ApiPath, segments: &[Segment<'_>]) -> Result<ParsedPath, AddressError> {
-    let family = Family::Api(api.clone());
-    let Some((first, rest)) = split_unless_batch(segments)? else {
-        return Ok(root(family, segments).into());
-    };
-    if let Some(key) = key_of(first, "companies") {
-        let named = Some(company_of_key(&key));
-        return Ok(ParsedPath::new(Location::InCompany { family, named, rest: join_segments(rest) }, rest));
-    }
-    let location = if is_root_set(first) {
-        Location::Root { family, rest: join_segments(segments) }
-    } else {
-        Location::InCompany { family, named: None, rest: join_segments(segments) }
-    };
-    Ok(ParsedPath::new(location, segments))
-}
-
-/// Parses the segments below `ODataV4`.
-pub fn odata(segments: &[Segment<'_>]) -> Result<ParsedPath, AddressError> {
-    let family = Family::OData;
-    let Some((first, rest)) = split_unless_batch(segments)? else {
-        return Ok(root(family, segments).into());
-    };
-    if let Some(key) = key_of(first, "Company") {
-        let named = Some(company_of_key(&key));
-        return Ok(ParsedPath::new(Location::InCompany { family, named, rest: join_segments(rest) }, rest));
-    }
-    let location = if is_odata_root(first) {
-        Location::Root { family, rest: join_segments(segments) }
-    } else {
-        Location::InCompany { family, named: None, rest: join_segments(segments) }
-    };
-    Ok(ParsedPath::new(location, segments))
-}
-
-/// The first segment and the rest; `None` for a family's root and its `$batch`, which is valid only at the root.
-fn split_unless_batch<'s, 'r>(
-    segments: &'s [Segment<'r>],
-) -> Result<Option<(&'s Segment<'r>, &'s [Segment<'r>])>, AddressError> {
+/// Parses the segments below `api/{…}/{version}` or `ODataV4`. `$batch` is valid only at this root.
+pub fn odata(family: Family, segments: &[Segment<'_>]) -> Result<ParsedPath, AddressError> {
     let is_batch = |segment: &Segment<'_>| segment.is("$batch");
-    match segments.split_first() {
-        Some((first, [])) if is_batch(first) => Ok(None),
-        _ if segments.iter().any(is_batch) => Err(AddressError::MisplacedBatch),
-        split => Ok(split),
+    let (first, rest) = match segments {
+        [] => return Ok(Location::Root { family, rest: String::new() }.into()),
+        [only] if is_batch(only) => return Ok(Location::Batch(family).into()),
+        _ if segments.iter().any(is_batch) => return Err(AddressError::MisplacedBatch),
+        [first, rest @ ..] => (first, rest),
+    };
+    let (companies, is_outside) = match family {
+        Family::Api(_) => ("companies", is_root_set(first)),
+        _ => ("Company", is_odata_root(first)),
+    };
+    if let Some(key) = key_of(first, companies) {
+        let named = Some(company_of_key(&key));
+        return Ok(ParsedPath::new(Location::InCompany { family, named, rest: join_segments(rest) }, rest));
     }
-}
-
-/// The family's root, or its `$batch`.
-fn root(family: Family, segments: &[Segment<'_>]) -> Location {
-    if segments.is_empty() { Location::Root { family, rest: String::new() } } else { Location::Batch(family) }
+    let rest = join_segments(segments);
+    let location =
+        if is_outside { Location::Root { family, rest } } else { Location::InCompany { family, named: None, rest } };
+    Ok(ParsedPath::new(location, segments))
 }
 
 /// Parses the segments below `WS`.
@@ -162,10 +132,10 @@ fn below_family_root(path: SafePath<'_>) -> Option<ParsedPath> {
     let segments = path.odata_segments().ok()?;
     let (root, rest) = segments.split_first()?;
     if root.is("ODataV4") {
-        return odata(rest).ok();
+        return odata(Family::OData, rest).ok();
     }
-    let (name, rest) = split_api(rest).filter(|_| root.is("api"))?;
-    api(&name, rest).ok()
+    let (api, rest) = split_api(rest).filter(|_| root.is("api"))?;
+    odata(Family::Api(api), rest).ok()
 }
 
 /// Whether a segment is an API version: `v2.0`, `v1.0`, `beta`. The form is strict, since a publisher may be named

@@ -74,12 +74,8 @@ impl Resource {
 
     /// Whether it is the SOAP service of a page.
     pub fn is_soap_page(&self) -> bool {
-        match &self.location {
-            Location::InCompany { family: Family::Soap, rest, .. } => {
-                rest.get(..6).is_some_and(|kind| kind.eq_ignore_ascii_case("/page/"))
-            }
-            _ => false,
-        }
+        let Location::InCompany { family: Family::Soap, rest, .. } = &self.location else { return false };
+        rest.get(..6).is_some_and(|kind| kind.eq_ignore_ascii_case("/page/"))
     }
 
     /// Whether it is the SOAP service that lists all companies.
@@ -89,15 +85,11 @@ impl Resource {
 
     /// The name of the unbound action this may be: in OData, the address of an action looks like that of a page.
     pub fn unbound_action(&self) -> Option<&str> {
-        match &self.location {
-            Location::InCompany { family: Family::OData, named: None, rest } => {
-                let name = rest.strip_prefix('/')?;
-                // Business Central names an action {service}_{procedure}.
-                let is_candidate = name.contains('_') && !name.contains(['/', '(', '%']);
-                is_candidate.then_some(name)
-            }
-            _ => None,
-        }
+        let Location::InCompany { family: Family::OData, named: None, rest } = &self.location else { return None };
+        let name = rest.strip_prefix('/')?;
+        // Business Central names an action {service}_{procedure}.
+        let is_candidate = name.contains('_') && !name.contains(['/', '(', '%']);
+        is_candidate.then_some(name)
     }
 
     /// The same resource as an unbound action, which takes its company from the query.
@@ -114,13 +106,12 @@ impl Resource {
 
     /// What follows the entity set, raw, if the path names its company: a key, further segments, or nothing.
     pub fn suffix_of_set(&self) -> Option<&str> {
-        match &self.location {
-            Location::InCompany { named: Some(_), rest, family: Family::Api(_) | Family::OData } => {
-                let set = rest.strip_prefix('/')?;
-                set.find(['(', '/']).map_or(Some(""), |end| set.get(end..))
-            }
-            _ => None,
-        }
+        let Location::InCompany { named: Some(_), rest, family: Family::Api(_) | Family::OData } = &self.location
+        else {
+            return None;
+        };
+        let set = rest.strip_prefix('/')?;
+        set.find(['(', '/']).map_or(Some(""), |end| set.get(end..))
     }
 
     /// Whether it is a stored file of any type: `…/pictureContent`, `…/attachmentContent`, `…/content`, `…/$value`.

@@ -20,25 +20,22 @@ impl Resource {
         self.check_company(company)?;
         let mut path = String::with_capacity(base.len() + 160);
         path.push_str(base);
+        if let Some(family) = self.family() {
+            path.push('/');
+            path.push_str(family.root());
+        }
         match &self.location {
-            Location::Opaque(rest) => path.push_str(rest),
-            Location::Root { family, rest } => {
-                path.push('/');
-                path.push_str(family.root());
-                path.push_str(rest);
-            }
-            Location::Batch(family) => {
-                path.push('/');
-                path.push_str(family.root());
-                path.push_str(BATCH);
-            }
+            Location::Opaque(rest) | Location::Root { rest, .. } => path.push_str(rest),
+            Location::Batch(_) => path.push_str(BATCH),
             Location::InCompany { family, named, rest } => {
-                path.push('/');
-                path.push_str(family.root());
                 match (company, named) {
                     // The query already names the company: a second selector could only contradict it.
                     _ if named.is_none() && self.query_selects(family) => {}
-                    (Some(company), _) => push_company(&mut path, family, company),
+                    (Some(company), _) if matches!(family, Family::Api(_)) => {
+                        // Writing to a String can't fail.
+                        let _ = write!(path, "/companies({})", company.id);
+                    }
+                    (Some(company), _) => push_named(&mut path, family, company.name.as_str()),
                     (None, Some(name)) => push_named(&mut path, family, name),
                     (None, None) => return Err(AddressError::NoCompany),
                 }
@@ -58,14 +55,13 @@ impl Resource {
 
     /// The path below the environment, as Business Central writes it.
     pub fn environment_path(&self) -> String {
+        let root = self.family().map_or_else(String::new, |family| format!("/{}", family.root()));
         match &self.location {
-            Location::Opaque(rest) => rest.clone(),
-            Location::Root { family, rest } => format!("/{}{rest}", family.root()),
-            Location::Batch(family) => format!("/{}{BATCH}", family.root()),
-            Location::InCompany { family, named: Some(named), rest } => {
-                in_company(format!("/{}", family.root()), family, named, rest)
+            Location::Opaque(rest) | Location::Root { rest, .. } | Location::InCompany { named: None, rest, .. } => {
+                root + rest
             }
-            Location::InCompany { family, named: None, rest } => format!("/{}{rest}", family.root()),
+            Location::Batch(_) => root + BATCH,
+            Location::InCompany { family, named: Some(named), rest } => in_company(root, family, named, rest),
         }
     }
 }
@@ -74,16 +70,6 @@ impl Resource {
 pub fn in_company(mut path: String, family: &Family, named: &str, rest: &str) -> String {
     push_named(&mut path, family, named);
     path + rest
-}
-
-fn push_company(path: &mut String, family: &Family, company: &Company) {
-    match family {
-        Family::Api(_) => {
-            // Writing to a String can't fail.
-            let _ = write!(path, "/companies({})", company.id);
-        }
-        Family::OData | Family::Soap => push_named(path, family, company.name.as_str()),
-    }
 }
 
 /// Appends a company by its name or id.
