@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use futures_util::future::Either;
 use hyper::Response;
 use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder, service_fn};
@@ -45,15 +46,15 @@ pub fn steps(current: Current) -> impl Steps {
     let large_bodies = Arc::new(Semaphore::new(MAX_LARGE_BODIES));
     let store = ResponseStore::default();
     ServiceBuilder::new()
-        .layer_fn(|inner| Respond::new(current.clone(), inner))
-        .layer_fn(filter(guard))
-        .layer_fn(filter(choose_route))
-        .layer_fn(filter(handshake))
-        .layer_fn(filter_async(move |routed| admit(routed, &read_ahead)))
-        .layer_fn(filter_async(move |routed| inspect_request(routed, &large_bodies)))
-        .layer_fn(filter_async(authorize))
-        .layer_fn(move |inner| Cache::new(store.clone(), inner))
-        .layer_fn(Attempts::new)
+        .layer_fn(|inner| Respond { current: current.clone(), inner })
+        .layer(filter(guard))
+        .layer(filter(choose_route))
+        .layer(filter(handshake))
+        .layer(filter_async(move |routed| admit(routed, &read_ahead)))
+        .layer(filter_async(move |routed| inspect_request(routed, &large_bodies)))
+        .layer(filter_async(|inspected| Either::Right(authorize(inspected))))
+        .layer_fn(move |inner| Cache { store: store.clone(), inner })
+        .layer_fn(|inner| Attempts { inner })
         .service(service_fn(forward))
 }
 

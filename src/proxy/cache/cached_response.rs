@@ -1,6 +1,5 @@
 //! A whole response in memory, as it came from Business Central: nothing is rewritten yet, so it fits every client.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,18 +16,17 @@ use crate::proxy::upstream::UpstreamBody;
 #[derive(Debug)]
 pub struct CachedResponse {
     pub status: StatusCode,
-    headers: HeaderMap,
+    pub headers: HeaderMap,
     body: Bytes,
     received_at: Instant,
     /// Its age when it was received (RFC 9111, section 5.1).
     age: Duration,
-    _permit: Arc<OwnedSemaphorePermit>,
 }
 
 /// A body that holds its share of the budget as long as any client has a piece of it, however slowly that client reads.
 struct BudgetedBytes {
     bytes: Vec<u8>,
-    _permit: Arc<OwnedSemaphorePermit>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl AsRef<[u8]> for BudgetedBytes {
@@ -40,16 +38,14 @@ impl AsRef<[u8]> for BudgetedBytes {
 impl CachedResponse {
     /// `body` is a copy: the original pieces may lie in far larger buffers.
     pub fn new(head: response::Parts, body: Vec<u8>, budget: OwnedSemaphorePermit) -> Self {
-        let budget = Arc::new(budget);
         let mut headers = head.headers;
         let age = headers.remove(AGE).and_then(|age| age.to_str().ok()?.parse().ok()).map(Duration::from_secs);
         Self {
             status: head.status,
             headers,
-            body: Bytes::from_owner(BudgetedBytes { bytes: body, _permit: budget.clone() }),
+            body: Bytes::from_owner(BudgetedBytes { bytes: body, _permit: budget }),
             received_at: Instant::now(),
             age: age.unwrap_or_default(),
-            _permit: budget,
         }
     }
 
@@ -57,10 +53,6 @@ impl CachedResponse {
     pub fn size_of_head(headers: &HeaderMap) -> usize {
         let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_OVERHEAD);
         size_of::<Self>() + lines.sum::<usize>()
-    }
-
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
     }
 
     pub fn age(&self, now: Instant) -> Duration {
@@ -77,12 +69,10 @@ impl CachedResponse {
 
     /// Its head, for a client that has this version already (RFC 9110, section 15.4.5).
     pub fn not_modified(&self) -> Response<UpstreamBody> {
-        let mut response = Response::new(UpstreamBody::buffered(Bytes::new()));
+        let mut response = self.response().map(|_| UpstreamBody::buffered(Bytes::new()));
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        let headers = response.headers_mut();
-        *headers = self.headers.clone();
         for name in [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_TYPE, CONTENT_LANGUAGE] {
-            headers.remove(name);
+            response.headers_mut().remove(name);
         }
         response
     }

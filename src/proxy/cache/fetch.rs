@@ -1,6 +1,6 @@
 //! A request that several clients wait for. It goes on as long as one of them waits.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use hyper::Response;
 use tokio::sync::watch;
@@ -22,24 +22,15 @@ pub struct Fetch {
 pub enum FetchOutcome {
     /// `is_stored`: whether later requests can use it.
     Shared { cached: Arc<CachedResponse>, is_stored: bool },
-    /// A response that can't be shared.
-    SingleUse(SingleUse),
+    /// A response that can't be shared, for the first client that takes it.
+    SingleUse(Arc<Mutex<Option<Response<UpstreamBody>>>>),
     /// The fetch failed, for all clients: a retry for each would make an outage worse.
     Rejected(Rejection),
 }
 
-/// A response that one of the waiting clients can have.
-#[derive(Debug, Clone)]
-pub struct SingleUse(Arc<Mutex<Option<Response<UpstreamBody>>>>);
-
-impl SingleUse {
-    pub fn new(response: Response<UpstreamBody>) -> Self {
-        Self(Arc::new(Mutex::new(Some(response))))
-    }
-
-    /// The response, for the first client that asks.
-    pub fn take(&self) -> Option<Response<UpstreamBody>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+impl FetchOutcome {
+    pub fn single_use(response: Response<UpstreamBody>) -> Self {
+        Self::SingleUse(Arc::new(Mutex::new(Some(response))))
     }
 }
 
@@ -47,8 +38,7 @@ impl Fetch {
     pub fn start(request: impl Future<Output = FetchOutcome> + Send + 'static) -> Arc<Self> {
         let (sender, outcome) = watch::channel(None);
         let task = tokio::spawn(async move {
-            let received_at = request.await;
-            sender.send_replace(Some(received_at));
+            sender.send_replace(Some(request.await));
         });
         Arc::new(Self { outcome, _task: AbortOnDropHandle::new(task) })
     }

@@ -1,7 +1,7 @@
 //! The step that answers reads from the cache.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::cached_response::CachedResponse;
-use super::fetch::{Fetch, FetchOutcome, SingleUse};
+use super::fetch::{Fetch, FetchOutcome};
 use super::key::Key;
 use super::status::{Bypass, CacheUse, MissReason};
 use super::store::{FetchTicket, Lookup, ResponseStore};
@@ -30,14 +30,8 @@ use crate::proxy::upstream::UpstreamBody;
 /// The step. On a route without a cache, reads pass it untouched.
 #[derive(Debug, Clone)]
 pub struct Cache<S> {
-    store: ResponseStore,
-    inner: S,
-}
-
-impl<S> Cache<S> {
-    pub fn new(store: ResponseStore, inner: S) -> Self {
-        Self { store, inner }
-    }
+    pub store: ResponseStore,
+    pub inner: S,
 }
 
 impl<S> Service<Drafted> for Cache<S>
@@ -115,8 +109,7 @@ where
                     return Ok(response(&draft, &cached, &directives, cache_use));
                 }
                 Lookup::Bypass(why) => return self.bypass(draft, body, why).await,
-                Lookup::InFlight(fetch) => (fetch, false),
-                Lookup::Started(fetch) => (fetch, true),
+                Lookup::Fetch { fetch, is_own } => (fetch, is_own),
             };
             let outcome = tokio::select! {
                 outcome = fetch.outcome() => outcome,
@@ -131,13 +124,14 @@ where
                     let cache_use = if is_own { asked(is_stored.then_some(time)) } else { CacheUse::Coalesced };
                     return Ok(response(&draft, &cached, &directives, cache_use));
                 }
-                FetchOutcome::SingleUse(rest) => match rest.take() {
-                    Some(response) => {
-                        let received = Received { target: draft.target.clone(), response };
-                        return Ok(with_cache_status(&draft.exchange, received, asked(None)));
-                    }
-                    None => return self.bypass(draft, body, Bypass::Response).await,
-                },
+                FetchOutcome::SingleUse(response) => {
+                    let response = response.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    let Some(response) = response else {
+                        return self.bypass(draft, body, Bypass::Response).await;
+                    };
+                    let received = Received { target: draft.target.clone(), response };
+                    return Ok(with_cache_status(&draft.exchange, received, asked(None)));
+                }
                 // It was another client that found the queue full; this one has its own place.
                 FetchOutcome::Rejected(rejection) if rejection.kind == Kind::Busy && !is_own && !was_rejected => {
                     was_rejected = true
@@ -167,43 +161,36 @@ where
                 let cached = Arc::new(cached);
                 // Checked only when the body is complete: a later change is seen by later requests.
                 let is_true =
-                    ticket.moment().stage == Stage::Quiet && route.connector.changes.moment(company) == ticket.moment();
+                    ticket.moment.stage == Stage::Quiet && route.connector.changes.moment(company) == ticket.moment;
                 let is_stored = is_true && terms::may_be_stored(cached.status) && ticket.keep(&cached, time);
                 FetchOutcome::Shared { cached, is_stored }
             }
-            Err(NotShareable::Response(response)) => FetchOutcome::SingleUse(SingleUse::new(*response)),
-            Err(NotShareable::Failed(fault)) => FetchOutcome::Rejected(fault.into()),
+            Err(outcome) => outcome,
         }
     }
 }
 
-/// Why a response can't be shared.
-enum NotShareable {
-    Response(Box<Response<UpstreamBody>>),
-    Failed(Fault),
-}
-
-/// The whole response, if it can be shared. `time`: how long its body may take.
+/// The whole response, if it can be shared; otherwise what the waiting clients get. `time`: how long its body may take.
 async fn buffer(
     mut response: Response<UpstreamBody>,
     ticket: &FetchTicket,
     time: Duration,
-) -> Result<CachedResponse, NotShareable> {
+) -> Result<CachedResponse, FetchOutcome> {
     if !terms::may_be_shared(response.headers()) {
         ticket.remember_unshared();
-        return Err(NotShareable::Response(Box::new(response)));
+        return Err(FetchOutcome::single_use(response));
     }
-    let head = ticket.key().size() + CachedResponse::size_of_head(response.headers());
+    let head = ticket.key.size() + CachedResponse::size_of_head(response.headers());
     let length = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
-    let Some(mut budget) = ticket.store().budget(head + length.unwrap_or(MAX_BYTES)) else {
-        return Err(NotShareable::Response(Box::new(response)));
+    let Some(mut budget) = ticket.store.budget(head + length.unwrap_or(MAX_BYTES)) else {
+        return Err(FetchOutcome::single_use(response));
     };
     let is_whole = response.body_mut().read_ahead(MAX_BYTES, time).await;
-    let is_whole = is_whole.map_err(|error| NotShareable::Failed(Fault::CutShort(error)))?;
+    let is_whole = is_whole.map_err(|error| FetchOutcome::Rejected(Fault::CutShort(error).into()))?;
     let length = response.body().ahead().map(|piece| piece.len()).sum();
     if !is_whole || length > MAX_BYTES {
         ticket.remember_unshared();
-        return Err(NotShareable::Response(Box::new(response)));
+        return Err(FetchOutcome::single_use(response));
     }
     let mut bytes = Vec::with_capacity(length);
     response.body().ahead().for_each(|piece| bytes.extend_from_slice(piece));
@@ -213,7 +200,7 @@ async fn buffer(
 
 /// What a client gets of a stored or shared response.
 fn response(draft: &Draft, cached: &CachedResponse, directives: &ClientDirectives, cache_use: CacheUse) -> Received {
-    let has_it = cached.status == StatusCode::OK && directives.has_version_of(cached.headers());
+    let has_it = cached.status == StatusCode::OK && directives.has_version_of(&cached.headers);
     let response = if has_it { cached.not_modified() } else { cached.response() };
     with_cache_status(&draft.exchange, Received { target: draft.target.clone(), response }, cache_use)
 }

@@ -70,20 +70,22 @@ pub enum Lookup {
         cached: Arc<CachedResponse>,
         ttl: Duration,
     },
-    /// Another request's fetch.
-    InFlight(Arc<Fetch>),
-    /// Its own fetch, which others may join.
-    Started(Arc<Fetch>),
+    /// `is_own`: it was started for this request, and others may join.
+    Fetch {
+        fetch: Arc<Fetch>,
+        is_own: bool,
+    },
     Bypass(Bypass),
 }
 
 /// A fetch's entry among those that others can join. Dropping it removes the entry.
 #[derive(Debug)]
 pub struct FetchTicket {
-    store: ResponseStore,
-    key: Arc<Key>,
+    pub store: ResponseStore,
+    pub key: Arc<Key>,
     number: u64,
-    moment: ChangeState,
+    /// The state of the environment's changes when the fetch began.
+    pub moment: ChangeState,
 }
 
 impl Default for ResponseStore {
@@ -128,13 +130,13 @@ impl ResponseStore {
             .get(key)
             .filter(|in_flight| in_flight.moment == moment && !directives.require_revalidation());
         if let Some(fetch) = known.and_then(|in_flight| in_flight.fetch.upgrade()) {
-            return Lookup::InFlight(fetch);
+            return Lookup::Fetch { fetch, is_own: false };
         }
         state.fetches += 1;
         let number = state.fetches;
         let fetch = start(FetchTicket { store: self.clone(), key: key.clone(), number, moment });
         state.in_flight.insert(key.clone(), InFlight { fetch: Arc::downgrade(&fetch), number, moment });
-        Lookup::Started(fetch)
+        Lookup::Fetch { fetch, is_own: true }
     }
 
     /// Memory for that many bytes. The least recently used entries are evicted for it; `None` when that is not enough.
@@ -190,19 +192,6 @@ async fn remove_expired(shared: Weak<Shared>) {
 }
 
 impl FetchTicket {
-    /// The state of the environment's changes when the fetch began.
-    pub fn moment(&self) -> ChangeState {
-        self.moment
-    }
-
-    pub fn store(&self) -> &ResponseStore {
-        &self.store
-    }
-
-    pub fn key(&self) -> &Key {
-        &self.key
-    }
-
     /// Stores the response for a time, unless another fetch for the same key was started since. Whether it is stored.
     pub fn keep(&self, cached: &Arc<CachedResponse>, time: Duration) -> bool {
         let is_latest = self.is_joinable();
@@ -273,14 +262,14 @@ mod tests {
         let budget = store.budget(kib * 1024)?;
         let cached = Arc::new(CachedResponse::new(Response::new(()).into_parts().0, vec![0; 10], budget));
         let found = store.find(&key(number), moment(), &directives(), |ticket| {
-            assert!(ticket.store().0.state.try_lock().is_err(), "no other request starts the same fetch meanwhile");
+            assert!(ticket.store.0.state.try_lock().is_err(), "no other request starts the same fetch meanwhile");
             let cached = cached.clone();
             Fetch::start(async move {
                 ticket.keep(&cached, MINUTE);
                 FetchOutcome::Rejected(Rejection::new(Kind::Internal, "not looked at"))
             })
         });
-        let Lookup::Started(fetch) = found else { panic!("{found:?}") };
+        let Lookup::Fetch { fetch, is_own: true } = found else { panic!("{found:?}") };
         futures_util::future::FutureExt::now_or_never(fetch.outcome());
         std::mem::forget(fetch);
         Some(cached)

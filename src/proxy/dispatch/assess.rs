@@ -1,5 +1,6 @@
 //! What follows from an attempt: the response is the client's, or there is another attempt.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ impl Dispatch {
             // Connection and permit are free for others before Entra is asked.
             drop((response, permit));
             let next = self.tokens.unauthorized(self.draft.token_scope(), member, token, challenge)?;
-            return after_unauthorized(next, replay).map(AttemptOutcome::Retry);
+            return after_unauthorized(next, replay).map(ControlFlow::Continue);
         }
         self.draft.token_scope().accepted(&member);
         if response.status() == StatusCode::NOT_FOUND && self.draft.company.is_some() {
@@ -51,7 +52,7 @@ impl Dispatch {
             && let Err(error) = self.read_ahead(&mut response).await
         {
             drop((response, permit));
-            return Box::pin(self.after_fault(Fault::CutShort(error), replay)).await.map(AttemptOutcome::Retry);
+            return Box::pin(self.after_fault(Fault::CutShort(error), replay)).await.map(ControlFlow::Continue);
         }
         let client = self.draft.exchange.client.clone();
         let hold = |mut response: Response<UpstreamBody>| {
@@ -60,7 +61,7 @@ impl Dispatch {
                 client.set_contended(Arc::downgrade(&permit));
                 response.body_mut().hold(permit);
             }
-            Ok(AttemptOutcome::Response(response))
+            Ok(ControlFlow::Break(response))
         };
         match (retry, replay) {
             (Some(Retry::AfterPause(pause)), replay) => {
@@ -93,12 +94,12 @@ impl Dispatch {
                     // Without a limiter, nothing else keeps the retries from arriving all at once.
                     self.sleep(pause + retry::back_off(self.throttled)).await?;
                 }
-                Ok(AttemptOutcome::Retry(body))
+                Ok(ControlFlow::Continue(body))
             }
             (Some(Retry::AfterBackOff), Some(body)) if self.may_retry() => {
                 drop((response, hold));
                 self.sleep(retry::back_off(self.faults)).await?;
-                Ok(AttemptOutcome::Retry(body))
+                Ok(ControlFlow::Continue(body))
             }
             _ => hold(response),
         }

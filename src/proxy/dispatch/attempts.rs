@@ -1,5 +1,6 @@
 //! The attempts at one request: each has an application, a token and a permit, and ends with a response or a retry.
 
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,14 +26,8 @@ use crate::proxy::upstream::UpstreamBody;
 /// The step that makes attempts until there is a response.
 #[derive(Debug, Clone)]
 pub struct Attempts<S> {
-    inner: S,
-}
-
-impl<S> Attempts<S> {
-    /// `inner` makes one attempt.
-    pub fn new(inner: S) -> Self {
-        Self { inner }
-    }
+    /// Makes one attempt.
+    pub inner: S,
 }
 
 impl<S> Service<Drafted> for Attempts<S>
@@ -79,13 +74,8 @@ pub struct Attempt {
     pub(super) permit: Option<Permit>,
 }
 
-/// What follows from one attempt.
-pub enum AttemptOutcome {
-    /// The response is the client's.
-    Response(Response<UpstreamBody>),
-    /// Another attempt, with this body.
-    Retry(RequestBody),
-}
+/// What follows from one attempt: its response is the client's, or there is another attempt, with this body.
+pub type AttemptOutcome = ControlFlow<Response<UpstreamBody>, RequestBody>;
 
 impl Dispatch {
     fn new(draft: Draft) -> Self {
@@ -106,8 +96,8 @@ impl Dispatch {
             self.draft.exchange.notes.count_attempt();
             match inner.call(self.outbound(&attempt.token, body)).await {
                 Ok(response) => match self.after_response(response, attempt, replay).await? {
-                    AttemptOutcome::Response(response) => return Ok(response),
-                    AttemptOutcome::Retry(replay) => body = replay,
+                    ControlFlow::Break(response) => return Ok(response),
+                    ControlFlow::Continue(replay) => body = replay,
                 },
                 Err(Unanswered { fault, body: untouched }) => {
                     drop(attempt);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::future::Either;
 use hyper::{Method, Uri};
 
 use super::company_choice::{Companies, companies_of};
@@ -18,17 +17,13 @@ use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::step::{Inspected, Routed};
 
 /// The step that turns a client's request into one of our application's.
-pub fn authorize(
-    inspected: Inspected,
-) -> Either<Drafted, impl Future<Output = Result<Drafted, Rejection>> + Send + use<>> {
-    Either::Right(async move {
-        let Inspected { routed: Routed { exchange, route, resource, head, body, .. }, batch_changes } = inspected;
-        let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
-        let Directed { resource, companies, address } =
-            direct(&route.settings, &route.connector.address, &*route, resource, &methods).await?;
-        let target = Arc::new(Target { route, resource, companies });
-        Ok(Drafted { draft: Draft::new(exchange, target, head, &methods, address, batch_changes), body })
-    })
+pub async fn authorize(inspected: Inspected) -> Result<Drafted, Rejection> {
+    let Inspected { routed: Routed { exchange, route, resource, head, body, .. }, batch_changes } = inspected;
+    let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
+    let Directed { resource, companies, address } =
+        direct(&route.settings, &route.connector.address, &*route, resource, &methods).await?;
+    let target = Arc::new(Target { route, resource, companies });
+    Ok(Drafted { draft: Draft::new(exchange, target, head, &methods, address, batch_changes), body })
 }
 
 /// A resource with its address at Business Central.

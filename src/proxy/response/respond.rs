@@ -21,15 +21,9 @@ use crate::proxy::step::{Arrived, Inbound, Received};
 /// The outermost step.
 #[derive(Debug, Clone)]
 pub struct Respond<S> {
-    current: Current,
-    inner: S,
-}
-
-impl<S> Respond<S> {
-    /// `current`: the configuration that new requests are served by.
-    pub fn new(current: Current, inner: S) -> Self {
-        Self { current, inner }
-    }
+    /// The configuration that new requests are served by.
+    pub current: Current,
+    pub inner: S,
 }
 
 impl<S> Service<Arrived> for Respond<S>
