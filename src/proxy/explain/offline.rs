@@ -14,24 +14,16 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::report::Rejected;
 use crate::proxy::downstream::bind::LocalAddress;
 use crate::proxy::downstream::client::{BacklogBudget, ClientConnection, RequestStream, unparsable};
-
-/// The response to a head that can't be parsed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnparsableHead {
-    /// The status the client gets.
-    pub status: StatusCode,
-    pub code: &'static str,
-    pub message: String,
-}
 
 /// The head as the data path would get it, sent by this client to this address.
 pub async fn read(
     head: &[u8],
     client: IpAddr,
     local: &LocalAddress,
-) -> Result<(Arc<ClientConnection>, Parts), UnparsableHead> {
+) -> Result<(Arc<ClientConnection>, Parts), Rejected> {
     let peer = SocketAddr::new(client, UNKNOWN_PORT);
     let connection = Arc::new(ClientConnection::new(
         peer,
@@ -64,11 +56,11 @@ pub async fn read(
     let ((), response) = tokio::join!(serving, sending);
     match (read.into_inner().unwrap_or_else(PoisonError::into_inner), connection.unparsable()) {
         (Some(head), _) => Ok((connection, head)),
-        (None, reason) => Err(UnparsableHead {
-            status: response.get(9..12).and_then(|digits| StatusCode::from_bytes(digits).ok()).unwrap_or_default(),
-            code: unparsable::CODE,
-            message: unparsable::message(reason.unwrap_or(unparsable::diagnose(head))),
-        }),
+        (None, reason) => {
+            let status = response.get(9..12).and_then(|digits| StatusCode::from_bytes(digits).ok()).unwrap_or_default();
+            let message = unparsable::message(reason.unwrap_or(unparsable::diagnose(head)));
+            Err(Rejected { status: status.as_u16(), meant: status.as_u16(), code: unparsable::CODE, message })
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! The request that is asked about.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
 use hyper::header::HOST;
 use hyper::http::uri::Scheme;
 
-use crate::config::Config;
+use crate::config::{Config, Listener};
 use crate::proxy::downstream::bind::LocalAddress;
 
 /// A request that is asked about.
@@ -43,14 +43,11 @@ impl Question {
 
 /// Our own address as a client on this machine writes it.
 pub(super) fn local_address(config: &Config) -> LocalAddress {
-    let Some(first) = config.listen.first() else {
-        return LocalAddress { scheme: Scheme::HTTP, socket: (Ipv4Addr::LOCALHOST, 80).into() };
-    };
-    let (address, scheme) = (first.address, first.scheme());
-    match address.ip() {
-        ip if ip.is_unspecified() => {
-            LocalAddress { scheme, socket: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()) }
-        }
-        _ => LocalAddress { scheme, socket: address },
+    let first = config.listen.first();
+    let scheme = first.map_or(Scheme::HTTP, Listener::scheme);
+    let mut socket = first.map_or((Ipv4Addr::LOCALHOST, 80).into(), |first| first.address);
+    if socket.ip().is_unspecified() {
+        socket.set_ip(Ipv4Addr::LOCALHOST.into());
     }
+    LocalAddress { scheme, socket }
 }

@@ -10,13 +10,13 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 
 use super::assumptions::{AssumedLookUps, Assumption, LookUps};
-use super::offline::{self, UnparsableHead};
+use super::offline;
 use super::question::{Question, local_address};
 use super::report::{Case, Challenged, ChosenRoute, Explanation, Outcome, ParsedRequest, Rejected};
 use crate::business_central::Dialect;
 use crate::business_central::address::{EnvironmentAddress, Resource};
 use crate::config::{self, Config};
-use crate::proxy::dialect::{dialect, looks_like_soap, reads_atom};
+use crate::proxy::dialect::dialect;
 use crate::proxy::environment::assembly::Assembled;
 use crate::proxy::environment::route_table::RouteTable;
 use crate::proxy::exchange::Exchange;
@@ -26,7 +26,6 @@ use crate::proxy::snapshot::Snapshot;
 
 /// What would become of this request.
 pub async fn explain(config: &Config, question: &Question) -> Explanation {
-    let local = local_address(config);
     let target = String::from_utf8_lossy(&question.target).into_owned();
     let mut explanation = Explanation {
         request: ParsedRequest { method: question.method.clone(), target, is_repaired: false, client: question.client },
@@ -34,29 +33,25 @@ pub async fn explain(config: &Config, question: &Question) -> Explanation {
         cases: Vec::new(),
         notes: Vec::new(),
     };
-    let (exchange, head) = match offline::read(&question.head(&local), question.client, &local).await {
-        // No route is in service: nothing is sent, so no answer comes back whose addresses they would turn.
-        Ok((connection, head)) => {
-            (Exchange::new(connection, &head, Arc::new(Snapshot::new(config, &Assembled::default()))), head)
-        }
-        Err(UnparsableHead { status, code, message }) => {
-            let rejected = Rejected { status: status.as_u16(), meant: status.as_u16(), code, message };
-            explanation.cases.push(Case { condition: None, outcome: Outcome::Rejected(rejected) });
-            return explanation;
-        }
-    };
+    if let Err(outcome) = walk(config, question, &mut explanation).await {
+        explanation.cases.push(Case { condition: None, outcome });
+    }
+    explanation
+}
+
+/// Adds what each step finds out to the explanation. Fails where a step ends the request in any case.
+async fn walk(config: &Config, question: &Question, explanation: &mut Explanation) -> Result<(), Outcome> {
+    let local = local_address(config);
+    let read = offline::read(&question.head(&local), question.client, &local).await;
+    let (connection, head) = read.map_err(Outcome::Rejected)?;
+    // No route is in service: nothing is sent, so no answer comes back whose addresses they would turn.
+    let exchange = Exchange::new(connection, &head, Arc::new(Snapshot::new(config, &Assembled::default())));
     explanation.request.target = head.uri.to_string();
     explanation.request.is_repaired = explanation.request.target.as_bytes() != question.target;
 
     let routes = RouteTable::new(config.routes.iter().map(|route| (route.path.as_str().to_owned(), route)));
-    let explained = Walk { exchange: &exchange, head: &head, body: question.body.as_ref() };
-    let found = match explained.found(&routes) {
-        Err(outcome) => {
-            explanation.cases.push(Case { condition: None, outcome });
-            return explanation;
-        }
-        Ok(found) => found,
-    };
+    let walk = Walk { exchange: &exchange, head: &head, body: question.body.as_ref() };
+    let found = walk.found(&routes)?;
     explanation.route = Some(ChosenRoute {
         path: found.settings.path.to_string(),
         connector: found.settings.connector.name.clone(),
@@ -64,17 +59,14 @@ pub async fn explain(config: &Config, question: &Question) -> Explanation {
         environment: found.settings.environment.to_string(),
         target: found.settings.target(),
     });
-    if let Some(outcome) = explained.handshake(&found) {
-        explanation.cases.push(Case { condition: None, outcome });
-        return explanation;
-    }
-    let look_ups;
-    (explanation.cases, look_ups) = explained.cases(&found).await;
+    walk.handshake(&found)?;
+    let (cases, look_ups) = walk.cases(&found).await;
     // What is refused in any case needs no look-up to tell.
-    if explanation.cases.iter().any(|case| matches!(case.outcome, Outcome::Sent(_))) {
-        explanation.notes = explained.notes(&found, &look_ups);
+    if cases.iter().any(|case| matches!(case.outcome, Outcome::Sent(_))) {
+        explanation.notes = walk.notes(&found, &look_ups);
     }
-    explanation
+    explanation.cases = cases;
+    Ok(())
 }
 
 /// A request that was understood as HTTP.
@@ -95,12 +87,7 @@ pub struct Found<'a> {
 impl Walk<'_> {
     /// Up to the step that chooses the route.
     fn found<'r>(&self, routes: &RouteTable<&'r config::Route>) -> Result<Found<'r>, Outcome> {
-        let routeless = |rejection| {
-            Outcome::Rejected(rejected(
-                &rejection,
-                dialect(None, looks_like_soap(&self.head.headers), reads_atom(&self.head.headers)),
-            ))
-        };
+        let routeless = |rejection| Outcome::Rejected(rejected(&rejection, self.exchange.dialect()));
         self.exchange.snapshot.guard.check(self.head).map_err(|reason| routeless(reason.into()))?;
         let (&settings, remainder) = route::find(routes, self.head.uri.path()).map_err(routeless)?;
         let connector = &settings.connector;
@@ -110,25 +97,22 @@ impl Walk<'_> {
         Ok(Found { settings, environment, asked })
     }
 
-    /// The step that answers handshakes; `None`: the request passes it.
-    fn handshake(&self, found: &Found<'_>) -> Option<Outcome> {
-        found.asked.as_ref().ok()?;
-        let credentials = self.exchange.credentials;
-        if let Err(rejection) = handshake::check(credentials) {
-            return Some(Outcome::Rejected(rejected(&rejection, self.dialect(found))));
+    /// The step that answers handshakes.
+    fn handshake(&self, found: &Found<'_>) -> Result<(), Outcome> {
+        if found.asked.is_err() {
+            return Ok(());
         }
-        let challenge = credentials.challenge()?;
+        let credentials = self.exchange.credentials;
+        handshake::check(credentials)
+            .map_err(|rejection| Outcome::Rejected(rejected(&rejection, self.dialect(found))))?;
+        let Some(challenge) = credentials.challenge() else { return Ok(()) };
         let scheme = challenge.to_str().unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
-        Some(Outcome::Challenged(Challenged { status: StatusCode::UNAUTHORIZED.as_u16(), scheme }))
+        Err(Outcome::Challenged(Challenged { status: StatusCode::UNAUTHORIZED.as_u16(), scheme }))
     }
 
     pub(super) fn dialect(&self, found: &Found<'_>) -> Dialect {
         let is_soap = found.asked.as_ref().is_ok_and(Resource::is_soap);
-        dialect(
-            Some(&found.settings.surface),
-            is_soap || looks_like_soap(&self.head.headers),
-            reads_atom(&self.head.headers),
-        )
+        dialect(Some(&found.settings.surface), is_soap || self.exchange.looks_like_soap, self.exchange.reads_atom)
     }
 
     /// What becomes of it, for each thing that Business Central may say; and what was asked.
@@ -136,36 +120,36 @@ impl Walk<'_> {
         let expected = Assumption { is_same_company: true, is_action: true, is_subscribed_in: true };
         let (outcome, look_ups) = self.assuming(found, expected).await;
         let mut cases = vec![Case { condition: None, outcome }];
-        let mut holds = String::new();
         let maybe = look_ups.companies.iter().find_map(|company| Some((company.maybe.as_ref()?, company.unknown())));
-        if let Some((maybe, unknown)) = maybe {
-            let other = self.assuming(found, Assumption { is_same_company: false, ..expected }).await.0;
-            if is_new(&cases, &other) {
-                cases.push(Case { condition: Some(format!("{maybe} is not the {unknown}")), outcome: other });
-                holds = format!("{maybe} is the {unknown}");
-            }
-        }
-        if !look_ups.actions.is_empty() {
-            let names = look_ups.actions.join(", ");
-            let other = self.assuming(found, Assumption { is_action: false, ..expected }).await.0;
-            if is_new(&cases, &other) {
-                let and = if holds.is_empty() { "" } else { " and " };
-                let condition = format!("{holds}{and}Business Central has no unbound action {names}");
-                cases.push(Case { condition: Some(condition), outcome: other });
-                holds = format!("{holds}{and}Business Central has the unbound action {names}");
-            }
-        }
-        if look_ups.subscription {
-            let other = self.assuming(found, Assumption { is_subscribed_in: false, ..expected }).await.0;
-            if is_new(&cases, &other) {
-                let and = if holds.is_empty() { "" } else { " and " };
-                let condition = format!("{holds}{and}the subscription is about another company");
-                cases.push(Case { condition: Some(condition), outcome: other });
-                holds = format!("{holds}{and}the subscription is about the route's company, or there is none");
+        let actions = look_ups.actions.join(", ");
+        // Each with what is the case otherwise, and what is expected.
+        let unexpected = [
+            maybe.map(|(maybe, unknown)| {
+                let assumption = Assumption { is_same_company: false, ..expected };
+                (assumption, format!("{maybe} is not the {unknown}"), format!("{maybe} is the {unknown}"))
+            }),
+            (!actions.is_empty()).then(|| {
+                let other = format!("Business Central has no unbound action {actions}");
+                let usual = format!("Business Central has the unbound action {actions}");
+                (Assumption { is_action: false, ..expected }, other, usual)
+            }),
+            look_ups.subscription.then(|| {
+                let other = "the subscription is about another company".to_owned();
+                let usual = "the subscription is about the route's company, or there is none".to_owned();
+                (Assumption { is_subscribed_in: false, ..expected }, other, usual)
+            }),
+        ];
+        let mut holds: Vec<String> = Vec::new();
+        for (assumption, other, usual) in unexpected.into_iter().flatten() {
+            let (outcome, _) = self.assuming(found, assumption).await;
+            if cases.iter().all(|case| case.outcome != outcome) {
+                let condition = [holds.as_slice(), &[other]].concat().join(" and ");
+                cases.push(Case { condition: Some(condition), outcome });
+                holds.push(usual);
             }
         }
         if let Some(first) = cases.first_mut().filter(|_| !holds.is_empty()) {
-            first.condition = Some(holds);
+            first.condition = Some(holds.join(" and "));
         }
         (cases, look_ups)
     }
@@ -183,18 +167,13 @@ impl Walk<'_> {
                 sent.body = sent.body.map(|body| look_ups.readable(&body));
                 Outcome::Sent(Box::new(sent))
             }
-            Err(rejection) => {
-                let mut rejected = rejected(&rejection, self.dialect(found));
-                rejected.message = look_ups.readable(&rejected.message);
-                Outcome::Rejected(rejected)
+            Err(mut rejection) => {
+                rejection.message = look_ups.readable(&rejection.message);
+                Outcome::Rejected(rejected(&rejection, self.dialect(found)))
             }
         };
         (outcome, look_ups)
     }
-}
-
-fn is_new(cases: &[Case], outcome: &Outcome) -> bool {
-    cases.iter().all(|case| case.outcome != *outcome)
 }
 
 fn rejected(rejection: &Rejection, dialect: Dialect) -> Rejected {
