@@ -10,25 +10,21 @@ use crate::business_central::Dialect;
 use crate::entra::ClientId;
 
 /// How far a request came, and how long the stages took. A value that is missing belongs to a stage that was not
-/// reached.
+/// reached. The first note of a value stays.
 #[derive(Debug, Default)]
 pub struct Notes {
     /// The age of the first attempt's token.
-    pub token_age: Note<Duration>,
+    pub token_age: OnceLock<Duration>,
     /// The time from sending the first attempt to the head of its response, or to its failure.
-    pub upstream: Note<Duration>,
+    pub upstream: OnceLock<Duration>,
     /// How the first attempt was queued.
-    pub queued: Note<Queued>,
+    pub queued: OnceLock<Queued>,
     /// What the route's cache did; nothing on a route without one.
-    pub cache: Note<CacheUse>,
+    pub cache: OnceLock<CacheUse>,
     route: OnceLock<(Arc<Route>, Dialect)>,
     application: Mutex<Option<ClientId>>,
     attempts: AtomicU32,
 }
-
-/// A value that is noted at most once: the first note stays.
-#[derive(Debug)]
-pub struct Note<T>(OnceLock<T>);
 
 /// How a request was queued by the limiter.
 #[derive(Debug, Clone, Copy)]
@@ -37,24 +33,6 @@ pub struct Queued {
     pub waited: Duration,
     /// Requests that got a permit in that time.
     pub ahead: u64,
-}
-
-impl<T> Default for Note<T> {
-    fn default() -> Self {
-        Self(OnceLock::new())
-    }
-}
-
-impl<T: Copy> Note<T> {
-    /// Notes the value, unless there is one.
-    pub fn set(&self, value: T) {
-        let _ = self.0.set(value);
-    }
-
-    /// The value that was noted.
-    pub fn get(&self) -> Option<T> {
-        self.0.get().copied()
-    }
 }
 
 impl Notes {

@@ -207,7 +207,7 @@ fn response(draft: &Draft, cached: &CachedResponse, directives: &ClientDirective
 
 /// Adds what the cache did, to the response and to the notes.
 fn with_cache_status(exchange: &Exchange, mut received: Received, cache_use: CacheUse) -> Received {
-    exchange.notes.cache.set(cache_use);
+    let _ = exchange.notes.cache.set(cache_use);
     cache_use.add_to(received.response.headers_mut());
     received
 }

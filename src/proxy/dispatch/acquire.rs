@@ -47,7 +47,7 @@ impl Dispatch {
         tokio::select! {
             biased;
             permit = limiter.acquire(client, self.deadline, self.priority) => Ok(permit.map(|permit| {
-                exchange.notes.queued.set(Queued { waited: permit.waited, ahead: permit.ahead });
+                let _ = exchange.notes.queued.set(Queued { waited: permit.waited, ahead: permit.ahead });
                 Some(permit)
             })),
             () = self.draft.abandoned() => Err(Fault::ClientGone.into()),

@@ -38,7 +38,7 @@ pub async fn forward(outbound: Outbound) -> Result<Response<UpstreamBody>, Unans
         () = overdue(sent_at, limit, progress.as_deref()) => return Err(Fault::TimedOut(limit).into()),
         () = exchange.client.closed_by_client(), if cancel_on_disconnect => return Err(Fault::ClientGone.into()),
     };
-    exchange.notes.upstream.set(sent_at.elapsed());
+    let _ = exchange.notes.upstream.set(sent_at.elapsed());
     result.map_err(|SendError { reason, unsent }| Unanswered {
         fault: match reason {
             _ if progress.is_some_and(|progress| progress.failed()) => Fault::BodyBroken,

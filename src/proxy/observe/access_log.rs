@@ -56,7 +56,7 @@ impl AccessRecord {
             bytes: *bytes,
             retries: notes.attempts().saturating_sub(1),
             total: exchange.started.elapsed(),
-            upstream: notes.upstream.get(),
+            upstream: notes.upstream.get().copied(),
             queued: notes.queued.get().map(|queued| queued.waited),
         });
         if let Some(reason) = reason {
@@ -99,7 +99,7 @@ impl Drop for AccessRecord {
             queue_before = exchange.notes.queued.get().map(|queued| queued.ahead),
             attempts = Some(exchange.notes.attempts()).filter(|attempts| *attempts > 0),
             client_id = exchange.notes.application().map(tracing::field::display),
-            upstream_ms = exchange.notes.upstream.get().map(milliseconds),
+            upstream_ms = exchange.notes.upstream.get().copied().map(milliseconds),
             total_ms = milliseconds(exchange.started.elapsed()),
             token_age_s = exchange.notes.token_age.get().map(|age| age.as_secs()),
             cache = exchange.notes.cache.get().map(|use_| use_.as_str()),

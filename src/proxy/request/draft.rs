@@ -166,7 +166,7 @@ impl Draft {
         if request.body().is_end_stream() && matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        self.exchange.notes.token_age.set(token.age());
+        let _ = self.exchange.notes.token_age.set(token.age());
         request
     }
 }

@@ -15,10 +15,9 @@ pub struct Breaker(Mutex<State>);
 enum State {
     /// Connecting works, but for this many failures in a row.
     Closed { failures: u32 },
-    /// No attempt is made until then; `pause` is how long this lasts.
-    Open { because: Unreachable, until: Instant, pause: Duration },
-    /// One attempt is made; all others fail until its outcome is known, or until the next probe.
-    Probing { because: Unreachable, until: Instant, pause: Duration },
+    /// No attempt is made until then; `pause` is how long this lasts. `is_probing`: after it, one attempt is made, and
+    /// all others fail until its outcome is known, or until the next probe.
+    Open { because: Unreachable, until: Instant, pause: Duration, is_probing: bool },
 }
 
 impl Default for State {
@@ -30,14 +29,11 @@ impl Default for State {
 impl Breaker {
     /// Fails with the reason of the last failure while the circuit is open.
     pub fn check(&self, now: Instant) -> Result<(), Unreachable> {
-        let mut state = self.lock();
-        match &*state {
+        match &mut *self.lock() {
             State::Closed { .. } => Ok(()),
-            State::Open { because, until, .. } | State::Probing { because, until, .. } if now < *until => {
-                Err(because.clone())
-            }
-            State::Open { because, pause, .. } | State::Probing { because, pause, .. } => {
-                *state = State::Probing { because: because.clone(), until: now + MIN_PAUSE, pause: *pause };
+            State::Open { because, until, .. } if now < *until => Err(because.clone()),
+            State::Open { until, is_probing, .. } => {
+                (*until, *is_probing) = (now + MIN_PAUSE, true);
                 Ok(())
             }
         }
@@ -47,7 +43,7 @@ impl Breaker {
     pub fn open_because(&self) -> Option<Unreachable> {
         match &*self.lock() {
             State::Closed { .. } => None,
-            State::Open { because, .. } | State::Probing { because, .. } => Some(because.clone()),
+            State::Open { because, .. } => Some(because.clone()),
         }
     }
 
@@ -58,14 +54,14 @@ impl Breaker {
 
     /// Counts a failure to connect.
     pub fn record_failure(&self, because: &Unreachable, now: Instant) {
-        let open = |pause| State::Open { because: because.clone(), until: now + pause, pause };
+        let open = |pause| State::Open { because: because.clone(), until: now + pause, pause, is_probing: false };
         let mut state = self.lock();
         match &mut *state {
             State::Closed { failures } if *failures + 1 < FAILURE_THRESHOLD => *failures += 1,
             State::Closed { .. } => *state = open(MIN_PAUSE),
             // The attempt began before the circuit opened: this is the same outage.
-            State::Open { .. } => {}
-            State::Probing { pause, .. } => {
+            State::Open { is_probing: false, .. } => {}
+            State::Open { pause, .. } => {
                 let pause = pause.saturating_mul(2).min(MAX_PAUSE);
                 *state = open(pause);
             }

@@ -19,28 +19,22 @@ use crate::proxy::request::route::check_method;
 /// change.
 pub async fn check_batch(text: &str, context: &BodyContext<'_, impl LookUp>) -> Result<(String, Extent), Rejection> {
     let mut batch = Batch::parse(text)?;
-    let mut checked: Vec<CheckedRequest> = Vec::with_capacity(batch.operations.len());
+    // Of each earlier request, in their order.
+    let mut abouts: Vec<About> = Vec::with_capacity(batch.operations.len());
     let mut changes = Extent::Nothing;
     for index in 0..batch.operations.len() {
         let Some((earlier, [operation, ..])) = batch.operations.split_at_mut_checked(index) else { continue };
-        let (about, may_change) =
-            check_operation(operation, earlier, &checked, context).await.map_err(|rejection| {
-                let message = format!(
-                    "Request `{}` of the batch was rejected, and nothing of the batch was sent. {}",
-                    operation.id, rejection.message
-                );
-                Rejection { message, ..rejection }
-            })?;
-        checked.push(CheckedRequest { id: operation.id.clone(), about });
+        let (about, may_change) = check_operation(operation, earlier, &abouts, context).await.map_err(|rejection| {
+            let message = format!(
+                "Request `{}` of the batch was rejected, and nothing of the batch was sent. {}",
+                operation.id, rejection.message
+            );
+            Rejection { message, ..rejection }
+        })?;
+        abouts.push(about);
         changes = changes.and(may_change);
     }
     Ok((batch.to_json(), changes))
-}
-
-/// A request of the batch that a later one may reference.
-struct CheckedRequest {
-    id: String,
-    about: About,
 }
 
 /// What a request is about, as far as it matters to one that references it.
@@ -65,16 +59,16 @@ impl About {
 async fn check_operation(
     operation: &mut Operation<'_>,
     earlier: &[Operation<'_>],
-    checked: &[CheckedRequest],
+    abouts: &[About],
     context: &BodyContext<'_, impl LookUp>,
 ) -> Result<(About, Extent), Rejection> {
     let methods = methods(operation)?;
     check_method(context.settings, methods.iter().cloned())?;
     let named: Vec<String> = operation.header(COMPANY).into_iter().collect();
-    let referred = operation.resolve_reference(earlier).map(|(to, rest)| (to.id.clone(), rest.to_owned()));
-    let (about, at, companies) = if let Some((to, rest)) = referred {
-        context.check_reference(&rest, &named).await?;
-        let about = checked.iter().find(|checked| checked.id == to).map_or(About::Anything, |checked| checked.about);
+    let (about, at, companies) = if let Some((to, rest)) = operation.resolve_reference(earlier) {
+        context.check_reference(rest, &named).await?;
+        let about = earlier.iter().zip(abouts).find(|(earlier, _)| earlier.id == to.id);
+        let about = about.map_or(About::Anything, |(_, about)| *about);
         if about == About::Companies && !rest.is_empty() {
             return Err(Rejection::new(Kind::BadRequest, NO_REFERENCE));
         }

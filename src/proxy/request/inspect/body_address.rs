@@ -43,24 +43,17 @@ impl<L: LookUp> BodyContext<'_, L> {
         } else if let Some(from_root) = self.path_at_base(path).or_else(|| Some(path).filter(|path| is_from_root(path)))
         {
             let below = SafePath::check(from_root)?.below(self.settings.path.as_str());
-            let recognized = || self.environment.recognize_path(from_root, query);
-            match below {
-                // On-premises servers had addresses that begin like those of the cloud.
-                Some(below) if self.settings.surface == Surface::Nav => {
-                    self.local(below.as_str(), query, company_headers)?
-                }
-                Some(below) => match recognized() {
-                    Some(resource) => resource.with_company_headers(company_headers)?,
-                    None => self.local(below.as_str(), query, company_headers)?,
-                },
-                None => {
-                    recognized().ok_or_else(|| self.not_below_route(&address))?.with_company_headers(company_headers)?
-                }
+            // On-premises servers had addresses that begin like those of the cloud.
+            let may_be_upstream = below.is_none() || self.settings.surface != Surface::Nav;
+            let upstream = may_be_upstream.then(|| self.environment.recognize_path(from_root, query)).flatten();
+            match (upstream, below) {
+                (Some(resource), _) => resource.with_company_headers(company_headers)?,
+                (None, Some(below)) => self.local(below.as_str(), query, company_headers)?,
+                (None, None) => return Err(self.not_below_route(&address)),
             }
-        } else if let Some(resource) = self.environment.recognize(path, query) {
-            resource.with_company_headers(company_headers)?
         } else {
-            return Ok(None);
+            let Some(resource) = self.environment.recognize(path, query) else { return Ok(None) };
+            resource.with_company_headers(company_headers)?
         };
         self.in_company(resource, is_relative).await.map(Some)
     }

@@ -94,7 +94,7 @@ pub async fn inspect(
     context: &BodyContext<'_, impl LookUp>,
     dialect: Dialect,
     head: &mut Parts,
-    mut body: RequestBody,
+    body: RequestBody,
     large_bodies: Arc<Semaphore>,
 ) -> Result<Checked, Rejection> {
     let is_soap = context.request.is_soap() || dialect == Dialect::Soap;
@@ -110,24 +110,16 @@ pub async fn inspect(
         known => known?,
     };
     let as_sent = body.replay();
-    let (bytes, permit) = in_memory(std::mem::take(&mut body), is_gzip, large_bodies).await?;
-    let CheckedText { text, batch } = subject.check(&bytes, context).await?;
+    let (bytes, permit) = in_memory(body, is_gzip, large_bodies).await?;
+    let (text, batch_changes) = subject.check(&bytes, context).await?;
     let body = match (text, as_sent) {
         (None, Some(as_sent)) => as_sent,
-        (checked, _) => {
+        (text, _) => {
             headers::of_changed_body(&mut head.headers);
-            RequestBody::buffered(checked.map_or(bytes, Bytes::from), permit)
+            RequestBody::buffered(text.map_or(bytes, Bytes::from), permit)
         }
     };
-    Ok(Checked { body, batch_changes: batch })
-}
-
-/// The outcome of a check.
-#[derive(Default)]
-struct CheckedText {
-    /// The body as it may be sent; `None` when it is unchanged.
-    text: Option<String>,
-    batch: Option<Extent>,
+    Ok(Checked { body, batch_changes })
 }
 
 /// The whole body, decoded.
@@ -143,11 +135,11 @@ async fn in_memory(
     }
     // The semaphore is never closed: only the wait matters.
     let permit = large_bodies.acquire_owned().await.ok().map(Arc::new);
-    let gathered = match is_gzip {
+    let bytes = match is_gzip {
         true => read_all(Gunzip::new(body), MAX_INSPECTED_BYTES).await?,
         false => read_all(body, MAX_INSPECTED_BYTES).await?,
     };
-    gathered.map(|bytes| (bytes, permit)).ok_or_else(|| Rejection::new(Kind::TooLarge, TOO_LARGE))
+    bytes.map(|bytes| (bytes, permit)).ok_or_else(|| Rejection::new(Kind::TooLarge, TOO_LARGE))
 }
 
 impl Subject {
@@ -185,7 +177,12 @@ impl Subject {
         })
     }
 
-    async fn check(self, body: &[u8], context: &BodyContext<'_, impl LookUp>) -> Result<CheckedText, Rejection> {
+    /// The text as it may be sent, where it changes; and what it may change, if it is a batch.
+    async fn check(
+        self,
+        body: &[u8],
+        context: &BodyContext<'_, impl LookUp>,
+    ) -> Result<(Option<String>, Option<Extent>), Rejection> {
         let no_utf8 = || Rejection::new(Kind::BadRequest, NO_UTF8);
         // In UTF-16 every other byte of a name is zero: Business Central would read the name, and it would not be found
         // here.
@@ -193,20 +190,20 @@ impl Subject {
             return Err(no_utf8());
         }
         if self == Self::Addresses && !may_contain_addresses(body) {
-            return Ok(CheckedText::default());
+            return Ok((None, None));
         }
         let text = std::str::from_utf8(body).map_err(|_| no_utf8())?;
-        match self {
+        Ok(match self {
             Self::Batch => {
                 let (text, changes) = check_batch(text, context).await?;
-                Ok(CheckedText { text: Some(text), batch: Some(changes) })
+                (Some(text), Some(changes))
             }
             Self::Subscription { kind, creates } => {
                 check_subscription(kind, creates, context.request, text, context).await?;
-                Ok(CheckedText::default())
+                (None, None)
             }
-            Self::Addresses => Ok(CheckedText { text: check_addresses(text, context).await?, batch: None }),
-        }
+            Self::Addresses => (check_addresses(text, context).await?, None),
+        })
     }
 }
 
