@@ -70,7 +70,7 @@ impl Exchange {
             reads_atom: reads_atom(&head.headers),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
-            base_url: base_url(snapshot.public_url.as_ref(), &head.headers, client.scheme(), client.local_address()),
+            base_url: base_url(snapshot.public_url.as_ref(), &head.headers, &client.scheme, client.local),
             notes: Notes::default(),
             snapshot,
             client,

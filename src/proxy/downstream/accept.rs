@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -21,7 +21,9 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::bind::{MAX_BACKLOG, Tls};
-use super::client::{BacklogBudget, ClientConnection, Readable, RequestStream, Socket, TlsSocket, raw_response};
+use super::client::{
+    BacklogBudget, ClientConnection, Readable, RequestStream, Socket, TlsAcceptError, TlsSocket, raw_response,
+};
 use super::connection_limit::{ConnectionLimit, LimitExceeded, LimitReached};
 use crate::business_central::Dialect;
 use crate::proxy::service::Steps;
@@ -124,7 +126,7 @@ async fn reject_connection(mut socket: TcpStream, why: LimitReached) {
 
 async fn serve_plain(socket: TcpStream, peer: SocketAddr, service: Service<impl Steps>) {
     let socket = Socket::new(socket, peer, Scheme::HTTP, service.budget.clone());
-    let client = socket.connection();
+    let client = socket.connection.clone();
     serve(socket, client, service).await;
 }
 
@@ -146,16 +148,18 @@ async fn serve_secured(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor, se
             let client = socket.connection();
             serve(socket, client, service).await;
         }
-        Err(reason) if reason.needs_attention() => {
+        Err(reason @ TlsAcceptError::NoData) => {
+            tracing::debug!(%client, "an HTTPS connection was not established: {reason}");
+        }
+        Err(reason) => {
             tracing::warn!(%client, "rejected an HTTPS connection: {reason}");
             service.stop.ending.run_until_cancelled(reason.response()).await;
         }
-        Err(reason) => tracing::debug!(%client, "an HTTPS connection was not established: {reason}"),
     }
 }
 
 /// Serves one client until either side closes the connection.
-async fn serve<S: ClientStream>(socket: S, client: Arc<ClientConnection>, service: Service<impl Steps>) {
+async fn serve<S: Readable>(socket: S, client: Arc<ClientConnection>, service: Service<impl Steps>) {
     let Service { steps, current, stop, .. } = service;
     let mut stream = RequestStream::new(socket, client.clone());
     while let Some(idle) = serve_requests(stream, &client, &steps, &stop).await {
@@ -173,7 +177,7 @@ async fn serve<S: ClientStream>(socket: S, client: Arc<ClientConnection>, servic
 }
 
 /// Lets hyper serve one request after another. Returns the stream when the client goes idle.
-async fn serve_requests<S: ClientStream>(
+async fn serve_requests<S: Readable>(
     stream: RequestStream<S>,
     client: &Arc<ClientConnection>,
     steps: &impl Steps,
@@ -204,13 +208,13 @@ async fn serve_requests<S: ClientStream>(
                 () = stop.ending.cancelled() => return None,
             }
         }
-        result = until_idle(&mut connection, client) => match result {
+        result = unless(&mut connection, || client.is_idle()) => match result {
             Some(result) => result,
             None => return Some((*connection).into_parts().io.into_inner()),
         }
     };
     let address = client.ip();
-    match (result, client.unparsable()) {
+    match (result, client.unparsable.get()) {
         (_, Some(reason)) => tracing::warn!(client = %address, "rejected a request: {reason}"),
         (Err(error), None) if error.is_parse() => {
             tracing::warn!(client = %address, "rejected a request with 400: it is not HTTP/1 ({error})");
@@ -222,35 +226,25 @@ async fn serve_requests<S: ClientStream>(
 }
 
 /// Lets a request that has arrived, or is about to, be parsed before its connection is drained. Returns the result if
-/// the
-/// connection has ended.
+/// the connection has ended.
 async fn last_request<C: Future + Unpin>(connection: &mut C, client: &ClientConnection) -> Option<C::Output> {
     let before = client.requests();
     if before > 0 && !client.has_unread() {
         return None;
     }
-    let understood = std::future::poll_fn(|context| match Pin::new(&mut *connection).poll(context) {
-        Poll::Ready(result) => Poll::Ready(Some(result)),
-        Poll::Pending if client.requests() != before => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    });
-    tokio::time::timeout(LAST_REQUEST_TIMEOUT, understood).await.ok().flatten()
+    let parsed = unless(connection, || client.requests() != before);
+    tokio::time::timeout(LAST_REQUEST_TIMEOUT, parsed).await.ok().flatten()
 }
 
-/// The result of the connection; `None` as soon as its client goes idle.
-async fn until_idle<C: Future + Unpin>(connection: &mut C, client: &ClientConnection) -> Option<C::Output> {
+/// The result of the connection; `None` as soon as it waits while this condition holds.
+async fn unless<C: Future + Unpin>(connection: &mut C, holds: impl Fn() -> bool) -> Option<C::Output> {
     std::future::poll_fn(|context| match Pin::new(&mut *connection).poll(context) {
         Poll::Ready(result) => Poll::Ready(Some(result)),
-        Poll::Pending if client.is_idle() => Poll::Ready(None),
+        Poll::Pending if holds() => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     })
     .await
 }
-
-/// The byte stream of a client.
-trait ClientStream: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static {}
-
-impl<S: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static> ClientStream for S {}
 
 /// How long a client that has connected, or begun a request, has for the rest of its head when the drain begins.
 const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);

@@ -91,7 +91,17 @@ pub enum ListenerError {
 
 /// The TLS of a listener, its files read now; `None` for plain HTTP.
 pub fn acceptor(listener: &config::Listener) -> Result<Option<TlsAcceptor>, ListenerError> {
-    listener.tls.as_ref().map(|files| acceptor_of(listener.address, files)).transpose()
+    let Some(files) = &listener.tls else { return Ok(None) };
+    let address = listener.address;
+    let identity = ServerCertificate::read(&files.certificate, &files.private_key).map_err(|reason| {
+        let (file, path) = match reason.part() {
+            CertificatePart::Certificate => ("certificate", &files.certificate),
+            CertificatePart::PrivateKey => ("private key", &files.private_key),
+        };
+        ListenerError::ServerCertificate { address, file, path: path.clone(), reason }
+    })?;
+    let config = identity.server_config().map_err(|reason| ListenerError::Tls { address, reason })?;
+    Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 
 /// The address of a listener as a client would write it: `https://127.0.0.1:8443`.
@@ -107,18 +117,6 @@ impl fmt::Display for LocalAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.socket)
     }
-}
-
-fn acceptor_of(address: SocketAddr, files: &config::TlsFiles) -> Result<TlsAcceptor, ListenerError> {
-    let identity = ServerCertificate::read(&files.certificate, &files.private_key).map_err(|reason| {
-        let (file, path) = match reason.part() {
-            CertificatePart::Certificate => ("certificate", &files.certificate),
-            CertificatePart::PrivateKey => ("private key", &files.private_key),
-        };
-        ListenerError::ServerCertificate { address, file, path: path.clone(), reason }
-    })?;
-    let config = identity.server_config().map_err(|reason| ListenerError::Tls { address, reason })?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 fn open(address: SocketAddr, is_v6_only: bool) -> io::Result<TcpListener> {

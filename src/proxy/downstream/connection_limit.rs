@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,10 +43,18 @@ pub struct LimitExceeded {
 }
 
 /// Which limit is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LimitReached {
     /// This client's.
+    #[error(
+        "this client has {0} connections open, the limit per client. Close unused ones, or raise `per_client` of \
+         `max_connections` in proxy.yaml"
+    )]
     Client(usize),
+    #[error(
+        "{0} connections are open, the limit for all clients. Find out which clients hold them, or raise `total` of \
+         `max_connections` in proxy.yaml"
+    )]
     All(usize),
 }
 
@@ -124,23 +131,6 @@ impl Drop for ConnectionSlot {
             if *own.get() == 0 {
                 own.remove();
             }
-        }
-    }
-}
-
-impl fmt::Display for LimitReached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Client(limits) => write!(
-                f,
-                "this client has {limits} connections open, the limit per client. Close unused ones, or raise \
-                 `per_client` of `max_connections` in proxy.yaml"
-            ),
-            Self::All(limits) => write!(
-                f,
-                "{limits} connections are open, the limit for all clients. Find out which clients hold them, or raise `total` of `max_connections` in \
-                 proxy.yaml"
-            ),
         }
     }
 }

@@ -54,11 +54,11 @@ pub async fn read(
         response
     };
     let ((), response) = tokio::join!(serving, sending);
-    match (read.into_inner().unwrap_or_else(PoisonError::into_inner), connection.unparsable()) {
+    match (read.into_inner().unwrap_or_else(PoisonError::into_inner), connection.unparsable.get()) {
         (Some(head), _) => Ok((connection, head)),
         (None, reason) => {
             let status = response.get(9..12).and_then(|digits| StatusCode::from_bytes(digits).ok()).unwrap_or_default();
-            let message = unparsable::message(reason.unwrap_or(unparsable::diagnose(head)));
+            let message = unparsable::message(reason.copied().unwrap_or_else(|| unparsable::diagnose(head)));
             Err(Rejected { status: status.as_u16(), meant: status.as_u16(), code: unparsable::CODE, message })
         }
     }

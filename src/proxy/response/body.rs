@@ -112,9 +112,9 @@ impl Drop for ResponseBody {
         if self.is_end_stream() || self.record.exchange.method == Method::HEAD {
             self.record.outcome.complete_if_unfinished();
         } else if let (Some(stall), Content::Upstream { idle, .. }) =
-            (self.record.exchange.client.stall(), &self.content)
+            (self.record.exchange.client.stall.get(), &self.content)
         {
-            self.record.stalled(stall, *idle);
+            self.record.stalled(*stall, *idle);
         }
     }
 }

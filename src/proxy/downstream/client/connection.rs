@@ -23,11 +23,12 @@ use crate::config::Timeouts;
 pub struct ClientConnection {
     peer: SocketAddr,
     /// The address the client connected to; unknown only if the client has left already.
-    local: Option<SocketAddr>,
-    scheme: Scheme,
+    pub local: Option<SocketAddr>,
+    /// The scheme of the client's URLs: `http` or `https`.
+    pub scheme: Scheme,
     socket: Weak<TcpStream>,
     /// The TLS session, if there is one.
-    session: OnceLock<Box<dyn LookAhead>>,
+    pub(super) session: OnceLock<Box<dyn LookAhead>>,
     response: AtomicU8,
     is_still_sending: AtomicBool,
     /// Requests that hyper has parsed.
@@ -42,18 +43,12 @@ pub struct ClientConnection {
     idle_limit: AtomicU64,
     /// What its response holds that others may wait for.
     contended: Mutex<Option<Weak<dyn Contended>>>,
-    stall: OnceLock<Stall>,
+    /// Why it was disconnected, if it was.
+    pub stall: OnceLock<Stall>,
     /// What the client has not taken yet of its responses.
     pub write_backlog: WriteBacklog,
-    unparsable: OnceLock<&'static str>,
-}
-
-/// The length of the latest request's body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyLength {
-    Exactly(u64),
-    /// It is chunked.
-    Unknown,
+    /// Why a request on this connection could not be parsed.
+    pub unparsable: OnceLock<&'static str>,
 }
 
 /// No response is in flight that ends with the connection.
@@ -99,21 +94,6 @@ impl ClientConnection {
         self.peer.ip().to_canonical()
     }
 
-    /// The address the client connected to.
-    pub fn local_address(&self) -> Option<SocketAddr> {
-        self.local
-    }
-
-    /// The scheme of the client's URLs: `http` or `https`.
-    pub fn scheme(&self) -> &Scheme {
-        &self.scheme
-    }
-
-    /// The client speaks TLS: this is its session.
-    pub(super) fn set_session(&self, session: Box<dyn LookAhead>) {
-        let _ = self.session.set(session);
-    }
-
     /// hyper has parsed a head, whose body has this length. Returns the request's number on this connection, from 1.
     pub fn request_begins(&self, body: &SizeHint) -> u32 {
         self.length.store(body.exact().unwrap_or(UNKNOWN_LENGTH), Ordering::Relaxed);
@@ -137,13 +117,9 @@ impl ClientConnection {
         self.ended.store(number, Ordering::Relaxed);
     }
 
-    /// The number of requests so far, and the length of the latest one's body.
-    pub(super) fn latest(&self) -> (u32, BodyLength) {
-        let extent = match self.length.load(Ordering::Relaxed) {
-            UNKNOWN_LENGTH => BodyLength::Unknown,
-            length => BodyLength::Exactly(length),
-        };
-        (self.requests.load(Ordering::Relaxed), extent)
+    /// The length of the latest request's body; `None` when it is chunked.
+    pub(super) fn body_length(&self) -> Option<u64> {
+        Some(self.length.load(Ordering::Relaxed)).filter(|length| *length != UNKNOWN_LENGTH)
     }
 
     pub(super) fn has_ended(&self, number: u32) -> bool {
@@ -197,20 +173,6 @@ impl ClientConnection {
         if let Some(socket) = self.socket.upgrade() {
             let _ = socket.set_zero_linger();
         }
-    }
-
-    /// Why it was disconnected, if it was.
-    pub fn stall(&self) -> Option<Stall> {
-        self.stall.get().copied()
-    }
-
-    pub(super) fn set_unparsable(&self, reason: &'static str) {
-        let _ = self.unparsable.set(reason);
-    }
-
-    /// Why a request on this connection could not be parsed.
-    pub fn unparsable(&self) -> Option<&'static str> {
-        self.unparsable.get().copied()
     }
 
     /// A response begins whose end the client may only know by the end of the connection.

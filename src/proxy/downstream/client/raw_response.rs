@@ -7,11 +7,10 @@ use crate::business_central::Dialect;
 /// The response as it is sent; the connection ends with it.
 pub fn raw_response(status: StatusCode, dialect: Dialect, code: &str, message: &str) -> Vec<u8> {
     let body = dialect.body(status, code, message);
-    let error = match status {
-        StatusCode::SERVICE_UNAVAILABLE => "connection_limit_reached",
-        _ => "http_request_error",
+    let (error, retry) = match status {
+        StatusCode::SERVICE_UNAVAILABLE => ("connection_limit_reached", "Retry-After: 5\r\n"),
+        _ => ("http_request_error", ""),
     };
-    let retry = if status == StatusCode::SERVICE_UNAVAILABLE { "Retry-After: 5\r\n" } else { "" };
     let status = dialect.status(status);
     format!(
         "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{retry}Proxy-Status: bcproxy; error={error}\r\nConnection: \

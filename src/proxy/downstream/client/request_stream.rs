@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use super::chunked_end::ChunkedEnd;
-use super::connection::{BodyLength, ClientConnection};
+use super::connection::ClientConnection;
 use super::head::end_of_head;
 use super::{request_line, unparsable};
 use crate::proxy::timer::Timer;
@@ -73,10 +73,7 @@ impl<S> RequestStream<S> {
 
     /// hyper could not parse the head it was given, and no service was called: it writes a rejection.
     fn is_rejected(&self) -> bool {
-        match self.phase {
-            Phase::Handing { number, .. } => self.connection.latest().0 != number,
-            _ => false,
-        }
+        matches!(self.phase, Phase::Handing { number, .. } if self.connection.requests() != number)
     }
 
     /// Replaces hyper's empty rejection by one that says why.
@@ -86,11 +83,7 @@ impl<S> RequestStream<S> {
             Phase::Handing { head, .. } => self.held.get(..head).unwrap_or_default(),
             _ => &[],
         };
-        let reason = match self.connection.unparsable() {
-            Some(reason) => reason,
-            None => unparsable::diagnose(head),
-        };
-        self.connection.set_unparsable(reason);
+        let reason = self.connection.unparsable.get_or_init(|| unparsable::diagnose(head));
         // Unread bytes of the request would reset the connection before the response is read.
         self.connection.leave_unread();
         self.own_response = Some(unparsable::response(status.unwrap_or(StatusCode::BAD_REQUEST), head, reason).into());
@@ -109,17 +102,19 @@ impl<S> RequestStream<S> {
             self.held.extend_from_slice(&repaired);
             self.held.extend_from_slice(&rest);
         }
-        let number = self.connection.latest().0.wrapping_add(1);
-        self.phase = Phase::Handing { head, given: 0, number };
+        self.hand_over(head);
     }
 
     /// Makes hyper reject the part of a head that has arrived.
     fn give_up_head(&mut self, reason: &'static str) {
-        self.connection.set_unparsable(reason);
-        let number = self.connection.latest().0.wrapping_add(1);
+        let _ = self.connection.unparsable.set(reason);
         self.held.clear();
         self.held.extend_from_slice(UNPARSABLE);
-        self.phase = Phase::Handing { head: UNPARSABLE.len(), given: 0, number };
+        self.hand_over(UNPARSABLE.len());
+    }
+
+    fn hand_over(&mut self, head: usize) {
+        self.phase = Phase::Handing { head, given: 0, number: self.connection.requests().wrapping_add(1) };
     }
 
     fn begin_waiting(&mut self) {
@@ -227,17 +222,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestStream<S> {
                     return Poll::Ready(Ok(()));
                 }
                 Phase::Handing { head, number, .. } => {
-                    let (latest, extent) = this.connection.latest();
-                    if latest != number {
+                    if this.connection.requests() != number {
                         // hyper and this stream disagree on where the head ends.
                         return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
                     }
                     this.held.advance(head);
-                    match extent {
-                        BodyLength::Exactly(0) => this.begin_waiting(),
-                        BodyLength::Exactly(left) => this.phase = Phase::Body { left },
-                        BodyLength::Unknown => this.phase = Phase::Chunked { number, end: ChunkedEnd::begin() },
-                    }
+                    this.phase = match this.connection.body_length() {
+                        Some(left) => Phase::Body { left },
+                        None => Phase::Chunked { number, end: ChunkedEnd::begin() },
+                    };
                 }
                 Phase::Body { left: 0 } => this.begin_waiting(),
                 Phase::Body { left } => {
@@ -246,7 +239,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestStream<S> {
                     return Poll::Ready(Ok(()));
                 }
                 Phase::Chunked { number, .. } if this.connection.has_ended(number) => this.begin_waiting(),
-                Phase::Chunked { number, .. } if this.connection.latest().0 != number => {
+                Phase::Chunked { number, .. } if this.connection.requests() != number => {
                     this.phase = Phase::Unattributed;
                 }
                 Phase::Chunked { number, mut end } => {

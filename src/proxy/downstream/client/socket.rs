@@ -25,7 +25,7 @@ use crate::shared_socket::SharedSocket;
 #[derive(Debug)]
 pub struct Socket {
     socket: SharedSocket,
-    connection: Arc<ClientConnection>,
+    pub connection: Arc<ClientConnection>,
     /// The rate at which the client takes the response; `take_limit` are those of the response that was last waited
     /// for.
     min_rate: MinRate,
@@ -58,10 +58,6 @@ impl Socket {
             timer: Timer::default(),
             lingering: None,
         }
-    }
-
-    pub fn connection(&self) -> Arc<ClientConnection> {
-        self.connection.clone()
     }
 
     /// The result of a write. Fails when the client is too slow.

@@ -84,18 +84,14 @@ impl TlsSocket {
         };
         let stream =
             tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await.map_err(|_| TlsAcceptError::TooSlow)??;
-        let connection = stream.get_ref().0.connection();
+        let connection = stream.get_ref().0.connection.clone();
         let stream = Arc::new(Mutex::new(stream));
-        connection.set_session(Box::new(Session(Arc::downgrade(&stream))));
+        let _ = connection.session.set(Box::new(Session(Arc::downgrade(&stream))));
         Ok(Self(stream))
     }
 
-    fn lock(&self) -> MutexGuard<'_, TlsStream<Socket>> {
-        lock(&self.0)
-    }
-
     pub fn connection(&self) -> Arc<ClientConnection> {
-        self.lock().get_ref().0.connection()
+        lock(&self.0).get_ref().0.connection.clone()
     }
 }
 
@@ -140,7 +136,7 @@ impl TlsAcceptError {
             AccessDenied, BadCertificate, CertificateExpired, CertificateUnknown, DecryptError, UnknownCA,
             UnsupportedCertificate,
         };
-        let broke_off = || Self::Untrusted("it closed the connection".to_owned());
+
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::AlertReceived(
                 alert @ (AccessDenied
@@ -158,15 +154,11 @@ impl TlsAcceptError {
                 | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
             )) => Self::OldTls,
             Some(rustls::Error::PeerIncompatible(_)) => Self::NoCommonCipher,
-            None if error.kind() == io::ErrorKind::UnexpectedEof => broke_off(),
-            None if error.kind() == io::ErrorKind::ConnectionReset => broke_off(),
+            None if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+                Self::Untrusted("it closed the connection".to_owned())
+            }
             _ => Self::Failed(error),
         }
-    }
-
-    /// Whether an administrator should look into it.
-    pub fn needs_attention(&self) -> bool {
-        !matches!(self, Self::NoData)
     }
 
     /// Sends a response, where the client can read one.
@@ -182,7 +174,7 @@ impl TlsAcceptError {
         };
         // What arrived until then shows well enough which kind of client it is.
         let _ = tokio::time::timeout(HANDSHAKE_TIMEOUT, reading).await;
-        socket.connection().leave_unread();
+        socket.connection.leave_unread();
         // A client that is gone needs no response.
         if socket.write_all(&unparsable::response(StatusCode::BAD_REQUEST, &head, PLAIN)).await.is_ok() {
             let _ = socket.shutdown().await;
@@ -193,13 +185,13 @@ impl TlsAcceptError {
 impl Readable for TlsSocket {
     /// An idle client has sent no more than was read: what comes next is seen at its socket.
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.lock().get_ref().0.poll_readable(context)
+        lock(&self.0).get_ref().0.poll_readable(context)
     }
 }
 
 impl AsyncRead for TlsSocket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match ready!(Pin::new(&mut *self.lock()).poll_read(context, buffer)) {
+        match ready!(Pin::new(&mut *lock(&self.0)).poll_read(context, buffer)) {
             // Many clients close without a TLS close. Whether a request is complete is told by its own length.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
             result => Poll::Ready(result),
@@ -209,7 +201,7 @@ impl AsyncRead for TlsSocket {
 
 impl AsyncWrite for TlsSocket {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.lock()).poll_write(context, bytes)
+        Pin::new(&mut *lock(&self.0)).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -217,7 +209,7 @@ impl AsyncWrite for TlsSocket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.lock()).poll_write_vectored(context, slices)
+        Pin::new(&mut *lock(&self.0)).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -225,12 +217,12 @@ impl AsyncWrite for TlsSocket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_flush(context)
+        Pin::new(&mut *lock(&self.0)).poll_flush(context)
     }
 
     /// Sends the TLS close. A connection that is dropped instead sends none: its response is incomplete.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_shutdown(context)
+        Pin::new(&mut *lock(&self.0)).poll_shutdown(context)
     }
 }
 
