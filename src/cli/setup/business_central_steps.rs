@@ -2,7 +2,7 @@
 
 use super::session::{Session, nothing_written};
 use crate::business_central::address::EnvironmentAddress;
-use crate::business_central::{Company, CompanyRef, EnvironmentName};
+use crate::business_central::{Company, EnvironmentName};
 use crate::cli::common::Failure;
 use crate::doctor::{self, SignedIn};
 use crate::entra::{ClientId, TenantId};
@@ -16,15 +16,15 @@ impl Session<'_> {
         &self,
         tenant: &TenantId,
         client_id: ClientId,
-        mut given: Option<EnvironmentName>,
         signed_in: &SignedIn,
     ) -> Result<(EnvironmentName, Vec<Company>), Failure> {
+        let mut given = self.arguments.environment.clone();
         loop {
             let environment = match given.take() {
                 Some(environment) => environment,
                 None => self.prompt.value("Environment", "--environment", Some("Production"))?,
             };
-            let address = EnvironmentAddress::new(&self.base_url, tenant, &environment);
+            let address = EnvironmentAddress::new(&self.arguments.base_url, tenant, &environment);
             let attempt = || self.runtime.block_on(doctor::list_companies(&self.http, &address, signed_in));
             let companies = match attempt() {
                 Ok(companies) => companies,
@@ -44,17 +44,12 @@ impl Session<'_> {
     }
 
     /// Returns the company for all requests, or `None` if clients name the company.
-    pub fn company(
-        &self,
-        companies: &[Company],
-        given: Option<CompanyRef>,
-        any: bool,
-    ) -> Result<Option<Company>, Failure> {
-        if any {
+    pub fn company(&self, companies: &[Company]) -> Result<Option<Company>, Failure> {
+        if self.arguments.any_company {
             return Ok(None);
         }
-        if let Some(wanted) = given {
-            match doctor::find_company(companies, &wanted) {
+        if let Some(wanted) = &self.arguments.company {
+            match doctor::find_company(companies, wanted) {
                 Ok(company) => return Ok(Some(company.clone())),
                 Err(wrong) => self.prompt.show_error(&wrong)?,
             }
@@ -74,7 +69,7 @@ impl Session<'_> {
         signed_in: &SignedIn,
     ) -> Result<(), Failure> {
         let Some(company) = company else { return Ok(()) };
-        let address = EnvironmentAddress::new(&self.base_url, tenant, environment);
+        let address = EnvironmentAddress::new(&self.arguments.base_url, tenant, environment);
         let attempt = || self.runtime.block_on(doctor::may_read(&self.http, &address, company, signed_in));
         match attempt() {
             Ok(found) => {

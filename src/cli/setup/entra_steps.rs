@@ -1,5 +1,8 @@
 //! The steps in Entra: tenant, application, credential and consent.
 
+use std::path::PathBuf;
+
+use super::arguments::Arguments;
 use super::credential_input::CredentialInput;
 use super::paths::absolute;
 use super::session::{Session, TIMEOUT, nothing_written};
@@ -11,7 +14,8 @@ use crate::secret::SecretSource;
 
 impl Session<'_> {
     /// Returns a tenant that exists.
-    pub fn tenant(&mut self, mut given: Option<TenantId>) -> Result<TenantId, Failure> {
+    pub fn tenant(&mut self) -> Result<TenantId, Failure> {
+        let mut given = self.arguments.tenant.clone();
         loop {
             let tenant = match given.take() {
                 Some(tenant) => tenant,
@@ -33,27 +37,30 @@ impl Session<'_> {
     fn check_tenant(&mut self, tenant: &TenantId) -> Result<(), Wrong> {
         let mut ignore = |_: &Finding| {};
         let mut findings = Findings::new(&mut ignore);
-        let endpoints = [Endpoint::entra(&self.authority), Endpoint::business_central(&self.base_url)];
+        let Arguments { authority, base_url, ca_file, .. } = &self.arguments;
+        let endpoints = [Endpoint::entra(authority), Endpoint::business_central(base_url)];
         self.runtime.block_on(async {
             if !self.is_reachable {
-                let ca_file = self.ca_file.as_deref();
+                let ca_file = ca_file.as_deref();
                 self.is_reachable = doctor::network(&endpoints, ca_file, &self.proxies, TIMEOUT, &mut findings).await;
             }
             if self.is_reachable {
-                doctor::tenant(&self.http, &self.authority, tenant, &mut findings).await;
+                doctor::tenant(&self.http, authority, tenant, &mut findings).await;
             }
         });
         findings.wrong().cloned().map_or(Ok(()), Err)
     }
 
     /// Returns an application that exists in the tenant.
-    pub fn application(&self, tenant: &TenantId, mut given: Option<ClientId>) -> Result<ClientId, Failure> {
+    pub fn application(&self, tenant: &TenantId) -> Result<ClientId, Failure> {
+        let mut given = self.arguments.client_id;
         loop {
             let client_id = match given.take() {
                 Some(client_id) => client_id,
                 None => self.prompt.value("Application (client) ID", "--client-id", None)?,
             };
-            let check = doctor::application_known(&self.http, &self.authority, tenant, client_id, &self.scope);
+            let Arguments { authority, scope, .. } = &self.arguments;
+            let check = doctor::application_known(&self.http, authority, tenant, client_id, scope);
             match self.runtime.block_on(check) {
                 Some(Err(wrong)) => self.prompt.show_error(&wrong)?,
                 Some(Ok(())) => {
@@ -65,24 +72,13 @@ impl Session<'_> {
         }
     }
 
-    /// Asks for a client secret or a certificate.
+    /// Asks for a client secret or a certificate until Entra accepts it.
     pub fn new_credential(&self, tenant: &TenantId, client_id: ClientId) -> Result<CredentialInput, Failure> {
         let kinds = ["a client secret", "a certificate (PEM files)"].map(ToOwned::to_owned);
         let options = "--client-secret-file, --client-secret-env or --certificate";
-        match self.prompt.choose("How bcproxy signs in as this application", options, &kinds)? {
-            0 => self.new_secret(tenant, client_id),
-            _ => self.new_certificate(tenant, client_id),
-        }
-    }
-
-    /// Asks for the files of a certificate until Entra accepts it.
-    fn new_certificate(&self, tenant: &TenantId, client_id: ClientId) -> Result<CredentialInput, Failure> {
+        let kind = self.prompt.choose("How bcproxy signs in as this application", options, &kinds)?;
         loop {
-            let certificate: String = self.prompt.value("Certificate file", "--certificate", None)?;
-            let key: String = self.prompt.value("Private key file", "--private-key", Some(&certificate))?;
-            let private_key = (key != certificate).then(|| absolute(key.into())).transpose()?;
-            let files = CertificateFiles { certificate: absolute(certificate.into())?, private_key };
-            let credential = CredentialInput::Certificate(files);
+            let credential = if kind == 0 { self.typed_secret()? } else { self.typed_certificate()? };
             match self.try_sign_in(tenant, client_id, &credential) {
                 Err(wrong) if wrong.step == Step::Credential => self.prompt.show_error(&wrong)?,
                 // Later steps handle all other errors.
@@ -91,24 +87,22 @@ impl Session<'_> {
         }
     }
 
-    /// Asks for a secret until Entra accepts it.
-    fn new_secret(&self, tenant: &TenantId, client_id: ClientId) -> Result<CredentialInput, Failure> {
+    fn typed_certificate(&self) -> Result<CredentialInput, Failure> {
+        let certificate: PathBuf = self.prompt.value("Certificate file", "--certificate", None)?;
+        let default = certificate.to_str();
+        let key: PathBuf = self.prompt.value("Private key file", "--private-key", default)?;
+        let private_key = (key != certificate).then(|| absolute(&key)).transpose()?;
+        Ok(CredentialInput::Certificate(CertificateFiles { certificate: absolute(&certificate)?, private_key }))
+    }
+
+    fn typed_secret(&self) -> Result<CredentialInput, Failure> {
         loop {
             let typed = self
                 .prompt
                 .hidden("Client secret (its Value; input is hidden)", "--client-secret-file or --client-secret-env")?;
-            if typed.expose().is_empty() {
-                continue;
-            }
             let question = "This looks like the Secret ID, but bcproxy needs the secret's Value. Use it anyway?";
-            if typed.is_guid() && !self.prompt.confirm(question, false, false)? {
-                continue;
-            }
-            let credential = CredentialInput::Secret(SecretSource::Given(typed));
-            match self.try_sign_in(tenant, client_id, &credential) {
-                Err(wrong) if wrong.step == Step::Credential => self.prompt.show_error(&wrong)?,
-                // Later steps handle all other errors.
-                _ => return Ok(credential),
+            if !typed.expose().is_empty() && (!typed.is_guid() || self.prompt.confirm(question, false, false)?) {
+                return Ok(CredentialInput::Secret(SecretSource::Given(typed)));
             }
         }
     }
@@ -120,11 +114,11 @@ impl Session<'_> {
         credential: &CredentialInput,
     ) -> Result<SignedIn, Wrong> {
         let application = Application {
-            authority: self.authority.clone(),
+            authority: self.arguments.authority.clone(),
             tenant_id: tenant.clone(),
             client_id,
             credential: credential.to_credential(),
-            scope: self.scope.clone(),
+            scope: self.arguments.scope.clone(),
         };
         self.runtime.block_on(doctor::sign_in(&self.http, &application, TIMEOUT))
     }
@@ -156,7 +150,7 @@ impl Session<'_> {
 
     /// Source: Entra, "OAuth 2.0 client credentials flow", "Request the permissions from a directory admin".
     fn consent_url(&self, tenant: &TenantId, client_id: ClientId) -> String {
-        format!("{}/{tenant}/adminconsent?client_id={client_id}&redirect_uri={REDIRECT_URI}", self.authority)
+        format!("{}/{tenant}/adminconsent?client_id={client_id}&redirect_uri={REDIRECT_URI}", self.arguments.authority)
     }
 }
 

@@ -41,7 +41,7 @@ impl ProxyOptions {
             Failure::Configuration(format!("--outbound-proxy is invalid: {reason}. Write it as http://host:port."))
         })?;
         let password = match (&self.outbound_proxy_password_file, &self.outbound_proxy_password_env) {
-            (Some(path), _) => Some(SecretSource::File(absolute(path.clone())?)),
+            (Some(path), _) => Some(SecretSource::File(absolute(path)?)),
             (None, variable) => variable.clone().map(SecretSource::Env),
         };
         let login = match (self.outbound_proxy_user.clone(), password) {

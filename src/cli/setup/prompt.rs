@@ -45,7 +45,7 @@ impl Prompt {
             if let Some(default) = default {
                 input = input.default(default.to_owned());
             }
-            let text = input.interact_text().map_err(|error| unanswered(&error))?;
+            let text = input.interact_text()?;
             match text.trim().parse() {
                 Ok(value) => return Ok(value),
                 Err(reason) => println!("  ✗ {reason}"),
@@ -56,8 +56,7 @@ impl Prompt {
     /// Asks for a value without showing it as it is typed.
     pub fn hidden(&self, question: &str, option: &str) -> Result<Secret, Failure> {
         self.require_interactive(option)?;
-        let input = Password::new().with_prompt(question).interact();
-        let typed = Zeroizing::new(input.map_err(|error| unanswered(&error))?);
+        let typed = Zeroizing::new(Password::new().with_prompt(question).interact()?);
         Ok(Secret::new(typed.trim().to_owned()))
     }
 
@@ -66,13 +65,13 @@ impl Prompt {
         if !self.is_interactive {
             return Ok(non_interactive);
         }
-        Confirm::new().with_prompt(question).default(default).interact().map_err(|error| unanswered(&error))
+        Ok(Confirm::new().with_prompt(question).default(default).interact()?)
     }
 
     /// Offers a list and returns the index of the chosen item.
     pub fn choose(&self, question: &str, option: &str, items: &[String]) -> Result<usize, Failure> {
         self.require_interactive(option)?;
-        Select::new().with_prompt(question).items(items).default(0).interact().map_err(|error| unanswered(&error))
+        Ok(Select::new().with_prompt(question).items(items).default(0).interact()?)
     }
 
     /// Shows what is wrong. If it can't ask for another value, this ends the command.
@@ -92,11 +91,14 @@ impl Prompt {
     }
 }
 
-fn unanswered(error: &dialoguer::Error) -> Failure {
-    // Ctrl-C reaches both the terminal's reader and the handler; the message is the same.
-    let dialoguer::Error::IO(cause) = error;
-    if cause.kind() == ErrorKind::Interrupted {
-        return Failure::Failed("Stopped. Nothing was written.".to_owned());
+impl From<dialoguer::Error> for Failure {
+    /// A question without an answer.
+    fn from(error: dialoguer::Error) -> Self {
+        // Ctrl-C reaches both the terminal's reader and the handler; the message is the same.
+        let dialoguer::Error::IO(cause) = &error;
+        Self::Failed(match cause.kind() {
+            ErrorKind::Interrupted => "Stopped. Nothing was written.".to_owned(),
+            _ => format!("Nothing was written: reading the answer failed ({error})."),
+        })
     }
-    Failure::Failed(format!("Nothing was written: reading the answer failed ({error})."))
 }

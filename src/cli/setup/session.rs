@@ -1,6 +1,5 @@
 //! What all steps of the set-up share, and waiting for an administrator's change.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
@@ -11,45 +10,29 @@ use super::prompt::Prompt;
 use crate::cli::common::Failure;
 use crate::doctor::{self, Wrong};
 use crate::guide::Step;
-use crate::outbound::HttpsUrl;
 use crate::outbound::{HttpClient, OutboundError, ProxySelector};
 
 /// What all steps of the set-up share.
 pub struct Session<'r> {
     pub prompt: Prompt,
     pub runtime: &'r Runtime,
+    pub arguments: Arguments,
     pub http: HttpClient,
-    pub authority: HttpsUrl,
-    pub base_url: HttpsUrl,
-    pub scope: String,
-    pub ca_file: Option<PathBuf>,
     pub proxies: ProxySelector,
     /// Whether Entra and Business Central were both reachable.
     pub is_reachable: bool,
-    /// How long to wait for a change in Entra or Business Central.
-    max_wait: Duration,
 }
 
 impl<'r> Session<'r> {
     /// Reads the shared options and installs the Ctrl-C handler.
-    pub fn new(runtime: &'r Runtime, prompt: Prompt, arguments: &Arguments) -> Result<Self, Failure> {
+    pub fn new(runtime: &'r Runtime, arguments: Arguments) -> Result<Self, Failure> {
+        let prompt = Prompt::new(arguments.non_interactive)?;
         let unusable = |error: OutboundError| Failure::Configuration(doctor::unusable(&error).to_string());
-        let (ca_file, proxy) = (arguments.ca_file.clone(), arguments.outbound_proxy.setting()?);
-        let http = HttpClient::new(ca_file.as_deref(), &proxy, TIMEOUT).map_err(unusable)?;
+        let proxy = arguments.outbound_proxy.setting()?;
+        let http = HttpClient::new(arguments.ca_file.as_deref(), &proxy, TIMEOUT).map_err(unusable)?;
         let proxies = ProxySelector::new(&proxy).map_err(|error| unusable(error.into()))?;
         exit_on_ctrl_c(runtime);
-        Ok(Self {
-            prompt,
-            runtime,
-            http,
-            authority: arguments.authority.clone(),
-            base_url: arguments.base_url.clone(),
-            scope: arguments.scope.clone(),
-            ca_file,
-            proxies,
-            is_reachable: false,
-            max_wait: Duration::from_secs(arguments.wait),
-        })
+        Ok(Self { prompt, runtime, arguments, http, proxies, is_reachable: false })
     }
 
     /// Asks whether to retry with the same value after an error at another step, which can be fixed first.
@@ -72,8 +55,9 @@ impl<'r> Session<'r> {
         step: Step,
         mut attempt: impl FnMut() -> Result<T, Wrong>,
     ) -> Result<T, Failure> {
-        println!("Waiting for {what}, up to {} s (Ctrl-C stops without writing anything) …", self.max_wait.as_secs());
-        let deadline = Instant::now() + self.max_wait;
+        let wait = self.arguments.wait;
+        println!("Waiting for {what}, up to {wait} s (Ctrl-C stops without writing anything) …");
+        let deadline = Instant::now() + Duration::from_secs(wait);
         loop {
             match attempt() {
                 Ok(value) => return Ok(value),

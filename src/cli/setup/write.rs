@@ -4,15 +4,16 @@ use std::path::Path;
 
 use super::credential_input::CredentialInput;
 use super::prompt::Prompt;
-use super::yaml::{ConnectionSettings, SECRET_FILE, yaml};
+use super::session::Session;
+use super::yaml::{Connection, SECRET_FILE, yaml};
 use crate::cli::common::{Failure, private_file, rendered};
 use crate::config::Config;
 use crate::secret::SecretSource;
 use crate::small_file;
 
 /// Asks, before any other question, whether an existing file may be replaced.
-pub fn confirm_overwrite(prompt: &Prompt, file: &Path, overwrite: bool) -> Result<(), Failure> {
-    if overwrite || !file.exists() || confirm_replacement(prompt, file)? {
+pub fn confirm_overwrite(Session { prompt, arguments, .. }: &Session<'_>, file: &Path) -> Result<(), Failure> {
+    if arguments.overwrite || !file.exists() || confirm_replacement(prompt, file)? {
         return Ok(());
     }
     let overwrite = if prompt.is_interactive() { "" } else { ", or replace it with --overwrite" };
@@ -27,13 +28,14 @@ fn confirm_replacement(prompt: &Prompt, file: &Path) -> Result<bool, Failure> {
 }
 
 /// Writes the secret, then the configuration, and prints the next commands.
-pub fn write(prompt: &Prompt, file: &Path, settings: &ConnectionSettings) -> Result<(), Failure> {
-    let text = yaml(settings)?;
+pub fn write(session: &Session<'_>, file: &Path, connection: &Connection) -> Result<(), Failure> {
+    let Session { prompt, arguments, .. } = session;
+    let text = yaml(arguments, connection)?;
     Config::from_yaml(&text, file).map_err(|mistakes| Failure::Configuration(rendered(&mistakes)))?;
     let failed = |file: &Path, error: &dyn std::fmt::Display| {
         Failure::Failed(format!("Writing {} failed: {error}.", file.display()))
     };
-    if let CredentialInput::Secret(SecretSource::Given(secret)) = &settings.credential {
+    if let CredentialInput::Secret(SecretSource::Given(secret)) = &connection.credential {
         let path = small_file::folder(file).join(SECRET_FILE);
         if path.exists() && !confirm_replacement(prompt, &path)? {
             return Err(Failure::Failed(format!("Nothing was written: {} already exists.", path.display())));
@@ -48,7 +50,7 @@ pub fn write(prompt: &Prompt, file: &Path, settings: &ConnectionSettings) -> Res
     let option = if file == Path::new("proxy.yaml") { String::new() } else { format!(" --config {}", file.display()) };
     println!(
         "Next:\n  bcproxy doctor{option}    checks every set-up step again\n  bcproxy{option}           serves on http://{}",
-        settings.listen
+        arguments.listen
     );
     Ok(())
 }

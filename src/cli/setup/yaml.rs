@@ -1,44 +1,37 @@
 //! The text of a new `proxy.yaml`.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::arguments::Arguments;
 use super::credential_input::CredentialInput;
+use super::paths::absolute;
 use crate::business_central::{Company, EnvironmentName, PUBLIC_BASE_URL};
 use crate::cli::common::Failure;
 use crate::entra::{CertificateFiles, ClientId, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId};
-use crate::outbound::HttpsUrl;
 use crate::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
 use crate::secret::SecretSource;
 
-/// The values of a new `proxy.yaml`.
-pub struct ConnectionSettings {
-    pub connector: String,
+/// The values that the set-up has asked for and tested.
+pub struct Connection {
     pub tenant: TenantId,
     pub client_id: ClientId,
     pub credential: CredentialInput,
     pub environment: EnvironmentName,
     /// `None` if clients name the company.
     pub company: Option<Company>,
-    pub listen: SocketAddr,
-    pub authority: HttpsUrl,
-    pub base_url: HttpsUrl,
-    pub scope: String,
-    pub ca_file: Option<PathBuf>,
-    pub outbound_proxy: OutboundProxy,
 }
 
 /// Renders the file. Values that equal the default are left out.
-pub fn yaml(settings: &ConnectionSettings) -> Result<String, Failure> {
+pub fn yaml(arguments: &Arguments, connection: &Connection) -> Result<String, Failure> {
     let mut lines = vec![
         "# Written by `bcproxy setup`. All keys: docs/configuration.md".to_owned(),
-        format!("listen: {}", quoted(&settings.listen.to_string())),
+        format!("listen: {}", quoted(&arguments.listen.to_string())),
         "connectors:".to_owned(),
-        format!("  {}:", quoted(&settings.connector)),
-        format!("    tenant_id: {}", settings.tenant),
-        format!("    client_id: {}", settings.client_id),
+        format!("  {}:", quoted(&arguments.connector)),
+        format!("    tenant_id: {}", connection.tenant),
+        format!("    client_id: {}", connection.client_id),
     ];
-    lines.push(match &settings.credential {
+    lines.push(match &connection.credential {
         CredentialInput::Secret(source) => format!("    client_secret: {}", secret_source(source)?),
         CredentialInput::Certificate(CertificateFiles { certificate, private_key }) => {
             let key = private_key.as_deref().map(text).transpose()?.map(quoted);
@@ -46,25 +39,25 @@ pub fn yaml(settings: &ConnectionSettings) -> Result<String, Failure> {
             format!("    client_certificate: {{ certificate: {}{key} }}", quoted(text(certificate)?))
         }
     });
-    lines.push(format!("    environment: {}", quoted(settings.environment.as_str())));
-    match &settings.company {
+    lines.push(format!("    environment: {}", quoted(connection.environment.as_str())));
+    match &connection.company {
         // An ID stays valid if somebody renames the company.
         Some(company) => lines.push(format!("    company: {}   # {}", company.id, company.name)),
         None => lines.push("    # company: clients name it in each request".to_owned()),
     }
     for (key, value, public) in [
-        ("authority", settings.authority.as_str(), PUBLIC_AUTHORITY),
-        ("base_url", settings.base_url.as_str(), PUBLIC_BASE_URL),
-        ("scope", settings.scope.as_str(), PUBLIC_SCOPE),
+        ("authority", arguments.authority.as_str(), PUBLIC_AUTHORITY),
+        ("base_url", arguments.base_url.as_str(), PUBLIC_BASE_URL),
+        ("scope", arguments.scope.as_str(), PUBLIC_SCOPE),
     ] {
         if value != public {
             lines.push(format!("    {key}: {}", quoted(value)));
         }
     }
-    if let Some(path) = &settings.ca_file {
-        lines.push(format!("    ca_file: {}", quoted(text(path)?)));
+    if let Some(path) = &arguments.ca_file {
+        lines.push(format!("    ca_file: {}", quoted(text(&absolute(path)?)?)));
     }
-    match &settings.outbound_proxy {
+    match &arguments.outbound_proxy.setting()? {
         OutboundProxy::FromEnvironment => {}
         OutboundProxy::Off => lines.push("    outbound_proxy: off".to_owned()),
         OutboundProxy::Server(ProxyServer { address, login: None, .. }) => {
