@@ -73,15 +73,11 @@ pub struct Control {
     commands: mpsc::Sender<Command>,
 }
 
-/// The service's side: the commands to carry out.
-#[derive(Debug)]
-pub struct Commands(mpsc::Receiver<Command>);
-
 impl Control {
-    /// Both sides, with the first status to show.
-    pub fn new(status: Status) -> (Self, Commands) {
+    /// A control with the first status to show, and the commands for the service to carry out.
+    pub fn new(status: Status) -> (Self, mpsc::Receiver<Command>) {
         let (commands, received) = mpsc::channel(MAX_PENDING_COMMANDS);
-        (Self { status: Arc::new(ArcSwap::from_pointee(status)), commands }, Commands(received))
+        (Self { status: Arc::new(ArcSwap::from_pointee(status)), commands }, received)
     }
 
     /// Replaces the status to show.
@@ -104,16 +100,6 @@ impl Control {
     pub(super) async fn stop(&self) {
         // A closed channel means that the service has stopped already.
         let _ = self.commands.send(Command::Stop).await;
-    }
-}
-
-impl Commands {
-    /// The next command; pending forever once all `Control`s are gone.
-    pub async fn next(&mut self) -> Command {
-        match self.0.recv().await {
-            Some(command) => command,
-            None => std::future::pending().await,
-        }
     }
 }
 

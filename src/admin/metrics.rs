@@ -41,15 +41,15 @@ impl Metrics {
     fn service(&self, writer: &mut Writer) -> fmt::Result {
         let Self(report) = self;
         let single = |value: f64| [(Labels::new(), value)];
-        writer.gauges("build_info", "The running version", [(vec![("version", report.version)], 1.0)])?;
-        writer.gauges("uptime_seconds", "Time since the start of the process", single(report.uptime))?;
+        writer.family("build_info", "The running version", [(vec![("version", report.version)], 1.0)])?;
+        writer.family("uptime_seconds", "Time since the start of the process", single(report.uptime))?;
         let configuration = &report.configuration;
-        writer.gauges(
+        writer.family(
             "config_last_reload_successful",
             "1 if the configuration file is in service, 0 if a changed file was rejected",
             single(flag(configuration.rejection.is_none())),
         )?;
-        writer.counters(
+        writer.family(
             "config_reloads",
             "Reloads of changed configuration files, by outcome",
             [
@@ -58,8 +58,8 @@ impl Metrics {
             ],
         )?;
         let connections = &report.connections;
-        writer.gauges("connections", "Open client connections", single(connections.open as f64))?;
-        writer.counters(
+        writer.family("connections", "Open client connections", single(connections.open as f64))?;
+        writer.family(
             "connections_rejected",
             "Client connections rejected because max_connections was reached",
             [(Labels::new(), connections.rejected)],
@@ -77,27 +77,27 @@ impl Metrics {
                 (vec![("route", route), ("status", status.as_str()), ("outcome", outcome.as_str())], *count)
             })
         });
-        writer.counters("requests", "Finished requests, by response status and outcome", responses)?;
+        writer.family("requests", "Finished requests, by response status and outcome", responses)?;
         let counted = |count: fn(&RequestsReport) -> u64| {
             routes().map(move |(route, requests)| (vec![("route", route)], count(requests)))
         };
-        writer.counters("response_bytes", "Bytes of response bodies", counted(|requests| requests.response_bytes))?;
-        writer.counters("retries", "Retries of requests to Business Central", counted(|requests| requests.retries))?;
+        writer.family("response_bytes", "Bytes of response bodies", counted(|requests| requests.response_bytes))?;
+        writer.family("retries", "Retries of requests to Business Central", counted(|requests| requests.retries))?;
         let timed = |times: fn(&Counts) -> &Times| {
             let times = routes().map(move |(route, requests)| (vec![("route", route)], times(&requests.counts)));
             times.filter(|(_, times)| times.count() > 0)
         };
-        writer.histograms(
+        writer.family(
             "request_duration_seconds",
             "Time from the request head to the end of the response",
             timed(|counts| &counts.total),
         )?;
-        writer.histograms(
+        writer.family(
             "upstream_duration_seconds",
             "Time from sending a request to Business Central to the head of its response",
             timed(|counts| &counts.upstream),
         )?;
-        writer.histograms(
+        writer.family(
             "queue_duration_seconds",
             "Time that requests were queued by the limiter",
             timed(|counts| &counts.queue),
@@ -111,12 +111,12 @@ impl Metrics {
                 .iter()
                 .map(move |connector| (vec![("connector", connector.name.as_str())], flag(value(connector))))
         };
-        writer.gauges(
+        writer.family(
             "connector_ready",
             "1 if the connector has a token and its company",
             of_each(|connector| matches!(connector.readiness, Readiness::Ready { .. })),
         )?;
-        writer.gauges(
+        writer.family(
             "connector_circuit_breaker_open",
             "1 if bcproxy does not connect to Business Central for now because the last attempts failed",
             of_each(|connector| connector.circuit_breaker_reason.is_some()),
@@ -130,17 +130,17 @@ impl Metrics {
         let gauge = |value: fn(&ApplicationReport) -> Option<f64>| {
             applications().filter_map(move |(labels, application)| Some((labels, value(application)?)))
         };
-        writer.gauges(
+        writer.family(
             "token_usable",
             "1 if the application has a usable token",
             gauge(|application| Some(flag(application.token.is_some()))),
         )?;
-        writer.gauges(
+        writer.family(
             "token_age_seconds",
             "Age of the token in use",
             gauge(|application| application.token.as_ref().map(|token| token.age)),
         )?;
-        writer.counters(
+        writer.family(
             "token_requests",
             "Token requests to Entra, by outcome",
             applications().flat_map(|(labels, application)| {
@@ -148,7 +148,7 @@ impl Metrics {
                 [with("received", application.tokens_received), with("failed", application.tokens_failed)]
             }),
         )?;
-        writer.gauges(
+        writer.family(
             "credential_expiry_timestamp_seconds",
             "Expiry of the credential in use, if known",
             gauge(|application| application.credential_expires.and_then(end_of_day)),
@@ -167,23 +167,23 @@ impl Metrics {
         };
         let gauge =
             |value: fn(&LimiterReport) -> f64| limiters().map(move |(labels, limiter)| (labels, value(limiter)));
-        writer.gauges(
+        writer.family(
             "limiter_in_flight",
             "Requests in flight to Business Central",
             gauge(|limiter| limiter.in_flight as f64),
         )?;
-        writer.gauges("limiter_queued", "Queued requests", gauge(|limiter| limiter.queued as f64))?;
-        writer.gauges(
+        writer.family("limiter_queued", "Queued requests", gauge(|limiter| limiter.queued as f64))?;
+        writer.family(
             "limiter_window_requests",
             "Requests started within the window of the rate limit",
             gauge(|limiter| limiter.window_requests as f64),
         )?;
-        writer.gauges(
+        writer.family(
             "limiter_window_limit",
             "Requests allowed within the window of the rate limit",
             gauge(|limiter| limiter.window_limit as f64),
         )?;
-        writer.gauges(
+        writer.family(
             "limiter_pause_remaining_seconds",
             "Remaining time of a pause that Business Central requested",
             gauge(|limiter| limiter.pause_remaining.unwrap_or(0.0)),
@@ -204,56 +204,48 @@ fn end_of_day(day: Date) -> Option<f64> {
     Some(day.next_day()?.with_time(Time::MIDNIGHT).assume_utc().unix_timestamp() as f64)
 }
 
+/// A value, whose type tells the type of its metric.
+trait Value {
+    const TYPE: MetricType;
+    fn write(&self, encoder: MetricEncoder) -> fmt::Result;
+}
+
+/// A gauge.
+impl Value for f64 {
+    const TYPE: MetricType = MetricType::Gauge;
+    fn write(&self, mut encoder: MetricEncoder) -> fmt::Result {
+        encoder.encode_gauge(self)
+    }
+}
+
+/// A counter. The encoder appends `_total` to the name.
+impl Value for u64 {
+    const TYPE: MetricType = MetricType::Counter;
+    fn write(&self, mut encoder: MetricEncoder) -> fmt::Result {
+        encoder.encode_counter::<NoLabelSet, _, f64>(self, None)
+    }
+}
+
+/// A histogram.
+impl Value for &Times {
+    const TYPE: MetricType = MetricType::Histogram;
+    fn write(&self, mut encoder: MetricEncoder) -> fmt::Result {
+        let buckets: Vec<(f64, u64)> = self.buckets().collect();
+        encoder.encode_histogram::<NoLabelSet>(self.sum().as_secs_f64(), self.count(), &buckets, None)
+    }
+}
+
 /// Writes metric families.
 struct Writer<'w>(DescriptorEncoder<'w>);
 
 impl Writer<'_> {
-    fn gauges<'l>(
+    fn family<'l, V: Value>(
         &mut self,
         name: &str,
         help: &str,
-        values: impl IntoIterator<Item = (Labels<'l>, f64)>,
-    ) -> fmt::Result {
-        let write = |mut encoder: MetricEncoder, value: &f64| encoder.encode_gauge(value);
-        self.family(name, help, MetricType::Gauge, values, write)
-    }
-
-    /// The encoder appends `_total` to the name.
-    fn counters<'l>(
-        &mut self,
-        name: &str,
-        help: &str,
-        values: impl IntoIterator<Item = (Labels<'l>, u64)>,
-    ) -> fmt::Result {
-        let write = |mut encoder: MetricEncoder, value: &u64| encoder.encode_counter::<NoLabelSet, _, f64>(value, None);
-        self.family(name, help, MetricType::Counter, values, write)
-    }
-
-    fn histograms<'l, 't>(
-        &mut self,
-        name: &str,
-        help: &str,
-        values: impl IntoIterator<Item = (Labels<'l>, &'t Times)>,
-    ) -> fmt::Result {
-        let write = |mut encoder: MetricEncoder, times: &&Times| {
-            let buckets: Vec<(f64, u64)> = times.buckets().collect();
-            encoder.encode_histogram::<NoLabelSet>(times.sum().as_secs_f64(), times.count(), &buckets, None)
-        };
-        self.family(name, help, MetricType::Histogram, values, write)
-    }
-
-    fn family<'l, V>(
-        &mut self,
-        name: &str,
-        help: &str,
-        kind: MetricType,
         values: impl IntoIterator<Item = (Labels<'l>, V)>,
-        write: impl Fn(MetricEncoder, &V) -> fmt::Result,
     ) -> fmt::Result {
-        let mut encoder = self.0.encode_descriptor(name, help, None, kind)?;
-        for (labels, value) in values {
-            write(encoder.encode_family(&labels)?, &value)?;
-        }
-        Ok(())
+        let mut encoder = self.0.encode_descriptor(name, help, None, V::TYPE)?;
+        values.into_iter().try_for_each(|(labels, value)| value.write(encoder.encode_family(&labels)?))
     }
 }

@@ -19,5 +19,5 @@ mod page;
 mod report;
 mod server;
 
-pub use control::{Command, Commands, ConfigHistory, Control, Status};
+pub use control::{Command, ConfigHistory, Control, Status};
 pub use server::Admin;

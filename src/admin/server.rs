@@ -26,7 +26,8 @@ use crate::proxy::{self, BindError, Guard};
 /// The admin listener in service. Dropping it stops it after the requests in flight.
 #[derive(Debug)]
 pub struct Admin {
-    address: SocketAddr,
+    /// The address it listens on.
+    pub address: SocketAddr,
     connections: TaskTracker,
     shutdown: DropGuard,
 }
@@ -39,11 +40,6 @@ impl Admin {
         let (connections, shutdown) = (TaskTracker::new(), CancellationToken::new());
         tokio::spawn(accept(listener, control, connections.clone(), shutdown.clone()));
         Ok(Self { address, connections, shutdown: shutdown.drop_guard() })
-    }
-
-    /// The address it listens on.
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Stops it and waits for the requests in flight, at most a second.

@@ -32,15 +32,15 @@ async fn serve(broken: Option<Breakage>) -> Result<(), Failure> {
     let mut config = Config::load(&file).map_err(|mistakes| Failure::Failed(rendered(&mistakes)))?.config;
     let log = start_log(&config.log)?;
     let service = loop {
-        match Service::start(&file, &config, InheritedSockets::default(), log.filter()).await {
+        match Service::start(&file, &config, InheritedSockets::default(), log.filter.clone()).await {
             Ok(service) => break service,
             Err(error) => {
                 use_free_port(&error, &mut config).ok_or_else(|| failed("Starting the demo's proxy", &error))?
             }
         }
     };
-    if let (Some(address), Some(admin)) = (service.proxy().addresses().first(), service.admin()) {
-        println!("{}", invitation(address.socket, admin.address(), &file, broken));
+    if let (Some(address), Some(admin)) = (service.proxy.addresses().first(), &service.admin) {
+        println!("{}", invitation(address.socket, admin.address, &file, broken));
     }
     service.run(signals).await;
     simulator.stop().await;

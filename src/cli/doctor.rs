@@ -6,44 +6,31 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::common::{Failure, Output, load_without_secrets, runtime, select_connectors};
+use crate::config::Route;
 use crate::doctor::{self, Finding, Findings, Wrong};
 use crate::guide::Step;
 
 /// Checks the set-up of one connector or of all.
 pub fn doctor(file: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
+    let mut report = Report { output, connectors: Vec::new() };
     // A missing secret or certificate is reported at its own step, not as a mistake in the file.
     let config = match load_without_secrets(file) {
         Ok(config) => config,
         Err(Failure::Configuration(mistakes) | Failure::Failed(mistakes)) => {
             let wrong = Wrong::new(Step::Configuration, mistakes.trim_end(), Step::Configuration.advice());
-            let finding =
-                Finding { step: Step::Configuration, subject: None, result: Err(wrong), took: Duration::ZERO };
-            let mut report = Report { output, connectors: Vec::new() };
-            report.begin(&file.display().to_string());
-            report.show(&finding);
-            report.end(vec![finding]);
+            report.section(&file.display().to_string(), |findings| findings.failed(wrong, Duration::ZERO));
             return report.finish();
         }
     };
     let connectors = select_connectors(&config, connector)?;
     let runtime = runtime()?;
-    let mut report = Report { output, connectors: Vec::new() };
     for connector in connectors {
-        report.begin(&connector.name);
-        let configuration = Finding {
-            step: Step::Configuration,
-            subject: None,
-            result: Ok(format!("{} has no mistakes", file.display())),
-            took: Duration::ZERO,
-        };
-        report.show(&configuration);
-        let mut show = |finding: &Finding| report.show(finding);
-        let mut findings = Findings::new(&mut show);
-        let routes: Vec<_> =
-            config.routes.iter().filter(|route| route.connector.name == connector.name).cloned().collect();
-        runtime.block_on(doctor::examine(connector, &routes, &mut findings));
-        let findings = std::iter::once(configuration).chain(findings.into_all()).collect();
-        report.end(findings);
+        let own = |route: &&Route| route.connector.name == connector.name;
+        let routes: Vec<_> = config.routes.iter().filter(own).cloned().collect();
+        report.section(&connector.name, |findings| {
+            findings.passed(Step::Configuration, format!("{} has no mistakes", file.display()), Duration::ZERO);
+            runtime.block_on(doctor::examine(connector, &routes, findings));
+        });
     }
     report.finish()
 }
@@ -55,32 +42,28 @@ struct Report {
 }
 
 impl Report {
-    /// Starts the section of a connector or of the configuration file.
-    fn begin(&mut self, name: &str) {
-        if self.output == Output::Text {
+    /// Runs the checks of a connector or of the configuration file.
+    fn section(&mut self, name: &str, check: impl FnOnce(&mut Findings<'_>)) {
+        let is_text = self.output == Output::Text;
+        if is_text {
             println!("{name}");
         }
-        self.connectors.push((name.to_owned(), Vec::new()));
-    }
-
-    fn show(&self, finding: &Finding) {
-        if self.output == Output::Text {
-            print!("{}", line(finding, console::colors_enabled()));
-        }
-    }
-
-    /// Ends the current section.
-    fn end(&mut self, findings: Vec<Finding>) {
-        if self.output == Output::Text {
+        let mut show = |finding: &Finding| {
+            if is_text {
+                print!("{}", line(finding, console::colors_enabled()));
+            }
+        };
+        let mut findings = Findings::new(&mut show);
+        check(&mut findings);
+        let findings = findings.into_all();
+        if is_text {
             let unchecked: Vec<&str> = doctor::not_checked(&findings).into_iter().map(Step::title).collect();
-            if !unchecked.is_empty() && findings.iter().any(|finding| finding.result.is_err()) {
+            if !unchecked.is_empty() && !are_fine(&findings) {
                 println!("  – not checked: {}", unchecked.join(", "));
             }
             println!();
         }
-        if let Some((_, all)) = self.connectors.last_mut() {
-            *all = findings;
-        }
+        self.connectors.push((name.to_owned(), findings));
     }
 
     /// Prints the JSON, if wanted. A failure has no message, because the output has already named it.

@@ -15,7 +15,7 @@ pub fn run(file: &Path) -> Result<(), Failure> {
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let signals = signals()?;
-        let service = Service::start(file, &config, inherited, log.filter()).await;
+        let service = Service::start(file, &config, inherited, log.filter.clone()).await;
         service.map_err(|error| Failure::Configuration(format!("error: {error}")))?.run(signals).await;
         Ok(())
     });

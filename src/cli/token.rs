@@ -26,19 +26,15 @@ pub fn token(
 ) -> Result<(), Failure> {
     let config = load(file)?;
     let connectors = select_connectors(&config, connector)?;
-    let of = |connector: &Connector| {
-        let wanted = |application: &&Application| client_id.is_none_or(|client_id| application.client_id == client_id);
-        connector.applications().filter(wanted).cloned().collect::<Vec<_>>()
-    };
-    let chosen: Vec<(&Connector, Vec<Application>)> =
-        connectors.into_iter().map(|connector| (&**connector, of(connector))).collect();
-    let count: usize = chosen.iter().map(|(_, applications)| applications.len()).sum();
-    if count == 0 {
+    let of = |connector| Connector::applications(connector).map(move |application| (connector, application));
+    let wanted = |(_, application): &(&Connector, &Application)| client_id.is_none_or(|id| application.client_id == id);
+    let chosen: Vec<_> = connectors.into_iter().flat_map(|connector| of(connector)).filter(wanted).collect();
+    if chosen.is_empty() {
         return Err(Failure::Configuration(
             "No selected connector has an application with this client ID. Check --client-id.".to_owned(),
         ));
     }
-    if reveal && count > 1 {
+    if reveal && chosen.len() > 1 {
         return Err(Failure::Configuration(
             "--reveal prints one token, but the configuration has several connectors or applications. Name one: \
              `bcproxy token CONNECTOR --client-id GUID --reveal`."
@@ -47,9 +43,7 @@ pub fn token(
     }
     let runtime = runtime()?;
     let (mut all, mut failures) = (Vec::new(), Vec::new());
-    for (connector, application) in
-        chosen.iter().flat_map(|(connector, all)| all.iter().map(move |it| (*connector, it)))
-    {
+    for (connector, application) in chosen {
         match runtime.block_on(request(connector, application)) {
             Err(error) => failures.push(format!("{}: {error}", name(connector, application))),
             Ok(issued) => match output {
@@ -112,13 +106,8 @@ fn print(connector: &Connector, application: &Application, issued: &IssuedToken)
         }
     }
     if let Some(kind) = claim(&["appidacr", "azpacr"]) {
-        row(
-            "credential",
-            match kind.as_str() {
-                "1" | "2" => application.credential.kind(),
-                _ => "none",
-            },
-        );
+        let has_credential = matches!(kind.as_str(), "1" | "2");
+        row("credential", if has_credential { application.credential.kind() } else { "none" });
     }
 }
 

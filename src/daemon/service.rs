@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::file_watcher::FileWatcher;
 use super::service_manager;
 use super::signals::{Signal, Signals};
-use crate::admin::{Admin, Command, Commands, ConfigHistory, Control, Status};
+use crate::admin::{Admin, Command, ConfigHistory, Control, Status};
 use crate::config::{Config, Loaded};
 use crate::proxy::{self, BindError, InheritedSockets, LocalAddress, Proxy};
 use crate::telemetry::LogFilter;
@@ -19,10 +20,12 @@ pub struct Service {
     history: ConfigHistory,
     config: Config,
     log: LogFilter,
-    proxy: Proxy,
-    admin: Option<Admin>,
+    /// The proxy.
+    pub proxy: Proxy,
+    /// The admin listener; `None` with `admin: off`.
+    pub admin: Option<Admin>,
     control: Control,
-    commands: Commands,
+    commands: mpsc::Receiver<Command>,
     watcher: FileWatcher,
 }
 
@@ -62,18 +65,6 @@ impl Service {
         Ok(Self { history, config: config.clone(), log, proxy, admin, control, commands, watcher })
     }
 
-    /// The proxy.
-    #[cfg(feature = "demo")]
-    pub fn proxy(&self) -> &Proxy {
-        &self.proxy
-    }
-
-    /// The admin listener; `None` with `admin: off`.
-    #[cfg(feature = "demo")]
-    pub fn admin(&self) -> Option<&Admin> {
-        self.admin.as_ref()
-    }
-
     /// Serves and reloads until it is told to stop, then drains. The second stop aborts open requests.
     pub async fn run(mut self, mut signals: Signals) {
         self.log_addresses(&[], None);
@@ -87,7 +78,7 @@ impl Service {
                     #[cfg(unix)]
                     Signal::Reload => drop(self.reload("SIGHUP").await),
                 },
-                command = self.commands.next() => match command {
+                Some(command) = self.commands.recv() => match command {
                     Command::Stop => break,
                     Command::Reload(reply) => {
                         let outcome = self.reload("`bcproxy reload`").await;
@@ -139,7 +130,7 @@ impl Service {
             }
         };
         let connectors = self.proxy.connectors().to_vec();
-        let (addresses, admin_address) = (self.proxy.addresses(), self.admin.as_ref().map(Admin::address));
+        let (addresses, admin_address) = (self.proxy.addresses(), self.admin.as_ref().map(|admin| admin.address));
         self.proxy.reload(&config).await.map_err(|error| error.to_string())?;
         // The steps below can't fail.
         if let Some(admin) = admin
@@ -175,7 +166,7 @@ impl Service {
             tokio::select! {
                 () = &mut drained => break,
                 signal = signals.next() => if signal == Signal::Stop { abort.cancel() },
-                command = self.commands.next() => match command {
+                Some(command) = self.commands.recv() => match command {
                     Command::Stop => abort.cancel(),
                     Command::Reload(reply) => drop(reply.send(Err("bcproxy is stopping".to_owned()))),
                 },
@@ -196,7 +187,8 @@ impl Service {
         for address in self.proxy.addresses().iter().filter(|address| !logged.contains(address)) {
             tracing::info!("listening on {address}");
         }
-        if let Some(address) = self.admin.as_ref().map(Admin::address).filter(|&address| logged_admin != Some(address))
+        if let Some(address) =
+            self.admin.as_ref().map(|admin| admin.address).filter(|&address| logged_admin != Some(address))
         {
             tracing::info!("status page on http://{address}/");
         }

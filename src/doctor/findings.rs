@@ -92,11 +92,13 @@ impl<'t> Findings<'t> {
         self.all.push(finding);
     }
 
-    pub(super) fn passed(&mut self, step: Step, found: impl Into<String>, took: Duration) {
+    /// Adds what was found.
+    pub fn passed(&mut self, step: Step, found: impl Into<String>, took: Duration) {
         self.add(step, None, Ok(found.into()), took);
     }
 
-    pub(super) fn failed(&mut self, wrong: Wrong, took: Duration) {
+    /// Adds what is wrong.
+    pub fn failed(&mut self, wrong: Wrong, took: Duration) {
         self.add(wrong.step, None, Err(wrong), took);
     }
 }

@@ -15,19 +15,13 @@ use crate::config::{Log, LogFormat};
 #[must_use]
 pub struct LogGuard {
     _writer: WriterGuard,
-    filter: LogFilter,
+    /// The filter of this log.
+    pub filter: LogFilter,
 }
 
 /// The filter that decides which lines are logged. Clones share one filter.
 #[derive(Clone)]
 pub struct LogFilter(reload::Handle<Targets, Registry>);
-
-impl LogGuard {
-    /// The filter of this log.
-    pub fn filter(&self) -> LogFilter {
-        self.filter.clone()
-    }
-}
 
 impl LogFilter {
     /// Applies `log.level` and `log.requests`. A change of `log.format` needs a restart.

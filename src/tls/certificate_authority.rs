@@ -18,7 +18,8 @@ use super::server_certificate::{CertificatePart, ServerCertificate};
 /// All keys are ECDSA P-256: old Windows versions and bcproxy have no RSA cipher in common.
 pub struct CertificateAuthority {
     certificate: String,
-    expires: OffsetDateTime,
+    /// When the authority expires, and with it all certificates it has issued.
+    pub expires: OffsetDateTime,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -70,11 +71,6 @@ impl CertificateAuthority {
         let issuer = Issuer::from_ca_cert_der(&der, key.ok_or(AuthorityError::Key)?);
         let issuer = issuer.map_err(|_| AuthorityError::Certificate)?;
         Ok(Self { certificate: certificate.to_owned(), expires: identity.expires, issuer })
-    }
-
-    /// When the authority expires, and with it all certificates it has issued.
-    pub fn expires(&self) -> OffsetDateTime {
-        self.expires
     }
 
     /// The certificate, as PEM.

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bcproxy::admin::{Admin, Commands, ConfigHistory, Control, Status};
+use bcproxy::admin::{Admin, Command, ConfigHistory, Control, Status};
 use bcproxy::simulator::{Latch, Outcome, Script, Times};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
 use crate::rig::{ClientResponse, HeldClock, Plan, Rig, at_once, send, shared};
@@ -16,7 +17,7 @@ struct AdminRig {
     admin: Admin,
     control: Control,
     /// Kept open: a closed channel means that the service has stopped.
-    _commands: Commands,
+    _commands: Receiver<Command>,
 }
 
 impl AdminRig {
@@ -32,7 +33,7 @@ impl AdminRig {
     }
 
     async fn ask(&self, path: &str) -> ClientResponse {
-        send(self.admin.address(), Method::GET, path, &[], "").await
+        send(self.admin.address, Method::GET, path, &[], "").await
     }
 
     async fn json(&self) -> Value {
@@ -232,9 +233,9 @@ async fn counts_survive_a_reload_and_other_web_pages_get_no_status() {
 
     let from_a_page = [("sec-fetch-site", "cross-site")];
     for path in ["/", "/status.json", "/metrics"] {
-        let response = send(admin.admin.address(), Method::GET, path, &from_a_page, "").await;
+        let response = send(admin.admin.address, Method::GET, path, &from_a_page, "").await;
         assert_eq!(response.status, 403, "{path}");
-        let response = send(admin.admin.address(), Method::GET, path, &[("host", "evil.example")], "").await;
+        let response = send(admin.admin.address, Method::GET, path, &[("host", "evil.example")], "").await;
         assert_eq!(response.status, 421, "{path}");
     }
     let page = admin.ask("/").await;

@@ -31,11 +31,11 @@ pub fn load_or_create(files: &Files, names: &[String]) -> Result<(CertificateAut
                 file.display()
             ))
         })?;
-    if authority.expires() <= OffsetDateTime::now_utc() {
+    if authority.expires <= OffsetDateTime::now_utc() {
         return Err(Failure::Failed(format!(
             "The authority in {} has expired on {}. Create a new one elsewhere with --folder, and install it on the clients.",
             files.authority.display(),
-            authority.expires().date()
+            authority.expires.date()
         )));
     }
     Ok((authority, false))

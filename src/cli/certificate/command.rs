@@ -40,7 +40,7 @@ pub fn certificate(arguments: &Arguments, config: &Path) -> Result<(), Failure> 
     }
     let names = certificate_names(&arguments.names, &files)?;
     let (authority, authority_is_new) = load_or_create(&files, &names)?;
-    let lifetime = MAX_LIFETIME.min(authority.expires() - OffsetDateTime::now_utc() + Duration::DAY);
+    let lifetime = MAX_LIFETIME.min(authority.expires - OffsetDateTime::now_utc() + Duration::DAY);
     let server = authority
         .issue(names.clone(), lifetime)
         .map_err(|error| Failure::Failed(format!("Creating the certificate failed: {error}.")))?;
@@ -50,7 +50,7 @@ pub fn certificate(arguments: &Arguments, config: &Path) -> Result<(), Failure> 
         files,
         names,
         authority_is_new,
-        authority_expires: authority.expires().date(),
+        authority_expires: authority.expires.date(),
         server_expires: server.expires.date(),
     };
     match arguments.output {

@@ -13,7 +13,8 @@ use crate::secret::Secret;
 
 /// The terminal, or its absence with `--non-interactive`.
 pub struct Prompt {
-    is_interactive: bool,
+    /// Whether it can ask questions.
+    pub is_interactive: bool,
 }
 
 impl Prompt {
@@ -25,11 +26,6 @@ impl Prompt {
             return Err(Failure::Configuration(text.to_owned()));
         }
         Ok(Self { is_interactive: !non_interactive })
-    }
-
-    /// Whether it can ask questions.
-    pub fn is_interactive(&self) -> bool {
-        self.is_interactive
     }
 
     /// Asks for a value until it is valid. `option` is the option that gives it without a question.

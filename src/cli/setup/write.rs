@@ -16,7 +16,7 @@ pub fn confirm_overwrite(Session { prompt, arguments, .. }: &Session<'_>, file: 
     if arguments.overwrite || !file.exists() || confirm_replacement(prompt, file)? {
         return Ok(());
     }
-    let overwrite = if prompt.is_interactive() { "" } else { ", or replace it with --overwrite" };
+    let overwrite = if prompt.is_interactive { "" } else { ", or replace it with --overwrite" };
     Err(Failure::Failed(format!(
         "Nothing was written: {} already exists. Name another file with --config{overwrite}.",
         file.display()
