@@ -79,6 +79,11 @@ impl Plan {
         self
     }
 
+    /// Its requests wait for no retry of a token request: the first one begins later than this.
+    pub fn impatient(self) -> Self {
+        self.connector("timeouts: { token: 100ms }")
+    }
+
     /// Adds a connector to the same simulator, with the same defaults.
     pub fn another_connector(mut self, name: &str, lines: &[&str]) -> Self {
         self.more_connectors.push((name.to_owned(), lines.iter().map(ToString::to_string).collect()));

@@ -45,6 +45,17 @@ async fn assert_no_token(rig: &Rig, what: &str, side: Side, named: &[&str]) -> u
 }
 
 #[tokio::test]
+async fn a_token_request_that_fails_is_retried_while_clients_wait() {
+    for fault in [Fault::Unreachable, Fault::unavailable(None), Fault::Html(StatusCode::BAD_GATEWAY)] {
+        let rig = Plan::default().start_after(|simulator| simulator.entra().fail(fault, Times::Next(3))).await;
+        let address = rig.address();
+        for response in at_once(20, move |_| send(address, Method::GET, "/api/customers", &[], "")).await {
+            assert_eq!(response.status, 200, "{}", response.text());
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_set_up_is_named_and_entra_is_asked_once() {
     let unknown = Uuid::from_u128(0xdead);
     let (other_client, other_tenant) = (format!("client_id: {unknown}"), format!("tenant_id: {unknown}"));
@@ -116,7 +127,8 @@ async fn a_fault_of_entra_or_of_the_way_to_it_is_named() {
     ];
     let clock = HeldClock::new();
     for (what, fault, named) in cases {
-        let rig = Plan::default().start_after(|simulator| simulator.entra().fail(fault, Times::Always)).await;
+        let rig =
+            Plan::default().impatient().start_after(|simulator| simulator.entra().fail(fault, Times::Always)).await;
         let retry_after = assert_no_token(&rig, what, Side::Theirs, named).await;
         assert_eq!(retry_after, 1, "{what}");
 
@@ -130,7 +142,7 @@ async fn a_fault_of_entra_or_of_the_way_to_it_is_named() {
 async fn entras_wish_to_be_left_alone_is_honoured() {
     let clock = HeldClock::new();
     let busy = Fault::unavailable(Some(77));
-    let rig = Plan::default().start_after(|simulator| simulator.entra().fail(busy, Times::Next(1))).await;
+    let rig = Plan::default().impatient().start_after(|simulator| simulator.entra().fail(busy, Times::Next(1))).await;
     assert_eq!(assert_no_token(&rig, "busy", Side::Theirs, &["temporarily_unavailable"]).await, 77);
     clock.advance(Duration::from_secs(76)).await;
     assert_eq!(rig.get("/api/customers").await.retry_after(), 1);
@@ -146,7 +158,7 @@ async fn an_authority_where_nothing_listens_is_named() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = closed.local_addr().unwrap().port();
     drop(closed);
-    let rig = Plan::default().connector(&format!("authority: https://127.0.0.1:{port}")).start().await;
+    let rig = Plan::default().impatient().connector(&format!("authority: https://127.0.0.1:{port}")).start().await;
     assert_no_token(
         &rig,
         "nothing listens",
@@ -160,12 +172,11 @@ async fn an_authority_where_nothing_listens_is_named() {
 async fn an_entra_that_does_not_response_is_given_up_after_the_connectors_time() {
     let clock = HeldClock::new();
     let hold = Fault::Held(Latch::closed());
-    let plan = Plan::default().connector("timeouts: { token: 5s }");
-    let rig = plan.start_after(|simulator| simulator.entra().fail(hold, Times::Next(1))).await;
+    let rig = Plan::default().impatient().start_after(|simulator| simulator.entra().fail(hold, Times::Next(1))).await;
     within(rig.simulator.entra().wait_for_token_requests(1)).await;
-    clock.advance(Duration::from_secs(5)).await;
+    clock.advance(Duration::from_millis(100)).await;
     let retry_after =
-        assert_no_token(&rig, "held", Side::Theirs, &["did not respond within 5 s", "check the network"]).await;
+        assert_no_token(&rig, "held", Side::Theirs, &["did not respond within 0.1 s", "check the network"]).await;
     clock.advance(Duration::from_secs(retry_after)).await;
     assert_eq!(rig.get("/api/customers").await.status, 200);
 }
@@ -236,7 +247,8 @@ async fn a_lifetime_may_be_written_as_text_as_an_end_or_not_at_all() {
     let not_at_all: fn(&mut serde_json::Value) = |json| drop(json.as_object_mut().unwrap().remove("expires_in"));
     for (change, still_good, ended) in [(as_text, 3000, 3600), (not_at_all, 500, 600)] {
         let fault = Fault::Changed(change);
-        let rig = Plan::default().start_after(|simulator| simulator.entra().fail(fault, Times::Always)).await;
+        let rig =
+            Plan::default().impatient().start_after(|simulator| simulator.entra().fail(fault, Times::Always)).await;
         assert_eq!(rig.get("/api/customers").await.status, 200);
         rig.simulator.entra().fail(Fault::unavailable(None), Times::Always);
         clock.advance(Duration::from_secs(still_good)).await;
@@ -260,7 +272,7 @@ async fn every_error_of_entra_that_is_known_is_told_with_its_number() {
     ];
     let clock = HeldClock::new();
     let first = Fault::aadsts(CODES[0]);
-    let rig = Plan::default().start_after(|simulator| simulator.entra().fail(first, Times::Always)).await;
+    let rig = Plan::default().impatient().start_after(|simulator| simulator.entra().fail(first, Times::Always)).await;
     for (asked, code) in CODES.into_iter().enumerate() {
         let asked = asked as u64;
         let named = format!("AADSTS{code}");

@@ -69,7 +69,8 @@ async fn requests_go_on_with_the_old_token_while_entra_thinks() {
 #[tokio::test]
 async fn an_outage_of_entra_goes_unnoticed_until_the_token_ends_and_is_over_when_entra_is_back() {
     let clock = HeldClock::new();
-    let rig = Plan::default().settings(|settings| settings.token_lifetime = Duration::from_secs(1000)).start().await;
+    let plan = Plan::default().impatient().settings(|settings| settings.token_lifetime = Duration::from_secs(1000));
+    let rig = plan.start().await;
     let entra = rig.simulator.entra();
     assert_eq!(rig.get("/api/customers").await.status, 200);
     entra.fail(Fault::unavailable(None), Times::Always);

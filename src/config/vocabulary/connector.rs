@@ -107,7 +107,7 @@ mapping! {
         body_idle: Duration = Default("630s"),
         /// How long an unused connection to Business Central stays open for reuse.
         pool_idle: Duration = Default("90s"),
-        /// A complete token request.
+        /// A complete token request. Clients that wait for a token wait as long for a retry of one that failed.
         token: Duration = Default("10s"),
     }
 }

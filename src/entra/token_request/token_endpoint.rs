@@ -71,6 +71,11 @@ impl TokenEndpoint {
         &self.application
     }
 
+    /// The time limit of each request.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Requests a token, without a retry.
     pub async fn request(&self) -> Result<IssuedToken, TokenError> {
         self.request_with(None).await

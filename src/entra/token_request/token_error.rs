@@ -8,7 +8,7 @@ use super::entra_error::EntraError;
 use super::managed_identity_service::ManagedIdentityError;
 use crate::entra::credentials::CertificateError;
 use crate::guide::Step;
-use crate::outbound::Unreachable;
+use crate::outbound::{ConnectFailure, Unreachable};
 use crate::secret::SecretError;
 
 /// Why a token request failed. The message names the set-up step to fix, and never holds a secret.
@@ -85,6 +85,22 @@ impl TokenError {
             | Self::ConnectionLost { .. }
             | Self::TimedOut { .. }
             | Self::NotEntra { .. } => false,
+        }
+    }
+
+    /// Whether it may be over in seconds, so that a waiting request is better served by a retry than by the error.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::ConnectionLost { .. } | Self::TimedOut { .. } => true,
+            Self::NotEntra { status, .. } => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
+            Self::Unreachable(unreachable) => {
+                matches!(
+                    unreachable.failure,
+                    ConnectFailure::NotListening | ConnectFailure::Timeout | ConnectFailure::Other
+                )
+            }
+            Self::Rejected(_) | Self::ManagedIdentity(_) => !self.needs_setup(),
+            Self::Secret(_) | Self::Certificate(_) | Self::NoRandomness => false,
         }
     }
 

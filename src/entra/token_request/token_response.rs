@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
+use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -75,39 +76,31 @@ impl TokenResponse {
     }
 }
 
-/// A success. Numbers may be strings.
+/// A success. Times that are no numbers count as missing: the token is worth more than they are.
 #[derive(Deserialize)]
 struct SuccessJson {
     access_token: Zeroizing<String>,
     token_type: String,
     #[serde(default)]
-    expires_in: Option<Number>,
+    expires_in: Value,
     /// Seconds since 1970; App Service sends this instead.
     #[serde(default)]
-    expires_on: Option<Number>,
+    expires_on: Value,
     #[serde(default)]
-    refresh_in: Option<Number>,
+    refresh_in: Value,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Number {
-    Number(u64),
-    Text(String),
-}
-
-impl Number {
-    fn value(&self) -> Option<u64> {
-        match self {
-            Self::Number(number) => Some(*number),
-            Self::Text(text) => text.trim().parse().ok(),
-        }
+/// A number of seconds, which may be a string.
+fn seconds(value: &Value) -> Option<f64> {
+    match value {
+        Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        number => number.as_f64(),
     }
 }
 
 /// `None` outside the range of plausible lifetimes.
-fn plausible_lifetime(seconds: Option<u64>) -> Option<Duration> {
-    seconds.filter(|seconds| (1..=MAX_LIFETIME_SECONDS).contains(seconds)).map(Duration::from_secs)
+fn plausible_lifetime(seconds: f64) -> Option<Duration> {
+    (1.0..=MAX_LIFETIME_SECONDS).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
 impl SuccessJson {
@@ -115,19 +108,24 @@ impl SuccessJson {
         if !self.token_type.eq_ignore_ascii_case("Bearer") {
             return Err("the token is not a bearer token");
         }
+        if self.access_token.is_empty() {
+            return Err("the token is empty");
+        }
+        let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+        if !self.access_token.bytes().all(is_token_byte) {
+            return Err(INVALID_CHARACTERS);
+        }
         let text = Zeroizing::new(format!("Bearer {}", self.access_token.as_str()));
-        let mut authorization =
-            HeaderValue::try_from(text.as_str()).map_err(|_| "the token contains invalid characters")?;
+        let mut authorization = HeaderValue::try_from(text.as_str()).map_err(|_| INVALID_CHARACTERS)?;
         authorization.set_sensitive(true);
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let until = |end: &Number| end.value().and_then(|end| end.checked_sub(now));
-        let lifetime = match (&self.expires_in, &self.expires_on) {
-            (Some(seconds), _) => plausible_lifetime(seconds.value()).ok_or("the lifetime of the token is invalid")?,
-            (None, Some(end)) => plausible_lifetime(until(end))
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let lifetime = match (seconds(&self.expires_in), seconds(&self.expires_on)) {
+            (Some(seconds), _) => plausible_lifetime(seconds).ok_or("the lifetime of the token is invalid")?,
+            (None, Some(end)) => plausible_lifetime(end - now)
                 .ok_or("the expiry time of the token is invalid, or this machine's clock is wrong")?,
             (None, None) => DEFAULT_LIFETIME,
         };
-        let refresh_in = self.refresh_in.as_ref().and_then(|seconds| plausible_lifetime(seconds.value()));
+        let refresh_in = seconds(&self.refresh_in).and_then(plausible_lifetime);
         Ok(TokenGrant {
             authorization,
             lifetime,
@@ -171,7 +169,10 @@ impl ErrorJson {
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// Entra's longest-lived tokens are valid for 28 hours.
-const MAX_LIFETIME_SECONDS: u64 = 48 * 3600;
+const MAX_LIFETIME_SECONDS: f64 = 48.0 * 3600.0;
+
+/// Tokens consist of letters, digits and `-._~+/=` (RFC 6750, section 2.1).
+const INVALID_CHARACTERS: &str = "the token contains invalid characters";
 
 /// MSAL assumes the same when Entra sends no lifetime.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -228,5 +229,40 @@ mod tests {
         ] {
             assert!(grant(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_time_that_is_no_whole_number_does_not_lose_the_token() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        for (times, lifetime, refresh_in) in [
+            (r#""expires_in":3599.0"#, 3599.0, None),
+            (r#""expires_in":"3599.5""#, 3599.5, None),
+            (r#""expires_in":3599,"refresh_in":-1"#, 3599.0, None),
+            (r#""expires_in":3599,"refresh_in":1800.5"#, 3599.0, Some(1800.5)),
+            (r#""expires_in":3599,"refresh_in":{"in":"half an hour"}"#, 3599.0, None),
+            (r#""expires_on":1003600.0"#, 3600.0, None),
+            (r#""expires_on":"09/14/2027 00:00:00 PM +00:00""#, 600.0, None),
+            (r#""expires_in":"an hour","expires_on":1003600"#, 3600.0, None),
+            (r#""expires_in":"nan""#, 600.0, None),
+            (r#""expires_in":null"#, 600.0, None),
+        ] {
+            let text = format!(r#"{{"token_type":"Bearer","access_token":"a",{times}}}"#);
+            let token = serde_json::from_str::<SuccessJson>(&text).unwrap().into_grant(now).unwrap();
+            assert_eq!(token.lifetime, Duration::from_secs_f64(lifetime), "{times}");
+            assert_eq!(token.refresh_in, refresh_in.map(Duration::from_secs_f64), "{times}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_bearer_token_is_none() {
+        let grant = |token: &str| {
+            let body = serde_json::json!({ "token_type": "Bearer", "access_token": token, "expires_in": 3599 });
+            serde_json::from_value::<SuccessJson>(body).unwrap().into_grant(UNIX_EPOCH)
+        };
+        assert_eq!(grant("").unwrap_err(), "the token is empty");
+        for wrong in [" ", "a b", "a\tb", "a ", "tök", "a\r\nX: y", "a,b"] {
+            assert_eq!(grant(wrong).unwrap_err(), INVALID_CHARACTERS, "{wrong:?}");
+        }
+        assert!(grant("eyJ0eXAi.eyJh-_.c2ln~+/==").is_ok());
     }
 }

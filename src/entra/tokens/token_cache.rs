@@ -31,7 +31,7 @@ impl TokenCache {
     /// All refreshers share `permits`, which limit simultaneous token requests. No permit is needed for a token that a
     /// request waits for.
     pub fn start(endpoint: TokenEndpoint, permits: Arc<Semaphore>) -> Self {
-        let slot = Arc::new(TokenSlot::new());
+        let slot = Arc::new(TokenSlot::new(endpoint.timeout()));
         let application = endpoint.application().clone();
         let refresher = TokenRefresher::new(endpoint, slot.clone(), permits);
         Self { slot, application, _refresher: AbortOnDropHandle::new(tokio::spawn(refresher.run())) }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, watch};
@@ -12,6 +13,7 @@ use crate::entra::claims_challenge::ClaimsChallenge;
 
 /// The current token of an application, and what its readers tell the refresher.
 pub(super) struct TokenSlot {
+    patience: Duration,
     pub current: ArcSwapOption<Token>,
     /// The latest generation that Business Central rejected; 0 for none.
     pub rejected: AtomicU64,
@@ -27,8 +29,10 @@ pub(super) struct TokenSlot {
 }
 
 impl TokenSlot {
-    pub fn new() -> Self {
+    /// `patience`: how long a request waits for a token while token requests fail.
+    pub fn new(patience: Duration) -> Self {
         Self {
+            patience,
             current: ArcSwapOption::empty(),
             rejected: AtomicU64::new(0),
             challenge: Mutex::new(None),
@@ -46,19 +50,24 @@ impl TokenSlot {
         (token.generation != rejected && Instant::now() < token.usable_until).then(|| token.clone())
     }
 
-    /// Waits for a usable token of another generation, or for the next token request to fail.
+    /// Waits for a usable token of another generation.
+    ///
+    /// Faults that may pass are waited out for as long as one token request may take. A mistake in the set-up is not.
     pub async fn wait(&self, rejected: u64) -> Result<Arc<Token>, TokenUnavailable> {
+        let deadline = Instant::now() + self.patience;
         let mut failure = self.failure.subscribe();
         loop {
             if let Some(token) = self.usable(rejected) {
                 return Ok(token);
             }
-            // During a back-off no token will come: report the failure.
-            if let Some(failure) = failure.borrow_and_update().as_ref().filter(|it| Instant::now() < it.retry_at) {
-                return Err(failure.clone());
+            let during_back_off = failure.borrow_and_update().clone().filter(|it| Instant::now() < it.retry_at);
+            match during_back_off {
+                Some(failed) if !failed.error.may_pass() || failed.retry_at >= deadline => return Err(failed),
+                Some(_) => {}
+                None => self.wake.notify_one(),
             }
-            self.wake.notify_one();
-            // The sender lives in `self`, so the channel can't close during the wait.
+            // A retry that begins in time is waited for until it ends. The sender lives in `self`, so the channel can't
+            // close during the wait.
             let _ = failure.changed().await;
         }
     }
