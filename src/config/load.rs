@@ -7,9 +7,9 @@ use super::resolve::{self, references};
 use super::shape::form::Shape;
 use super::vocabulary::keys::all_keys;
 use super::vocabulary::top_level::TopLevelKeys;
-use super::yaml::diagnostics::{Diagnostic, Diagnostics, Severity};
+use super::yaml::diagnostics::Diagnostics;
 use super::yaml::report::Report;
-use super::yaml::source::{Source, Span};
+use super::yaml::source::Source;
 use super::yaml::{mask, node};
 use crate::small_file;
 
@@ -72,14 +72,7 @@ fn read(text: &str, file: &Path, check_references: bool) -> Result<Loaded, Diagn
     let source = Source::new(file, text);
     let tree = node::parse(text).map_err(|error| {
         let masks = mask::spans_of_values(&source, &all_keys());
-        let span = Span { start: error.at, end: error.at };
-        let item = Diagnostic {
-            severity: Severity::Error,
-            span: Some(span),
-            message: error.message.to_owned(),
-            help: error.help.to_owned(),
-        };
-        Diagnostics::new(source.clone(), masks, vec![item])
+        Diagnostics::new(source.clone(), masks, vec![error])
     })?;
     let Some(root) = &tree.root else {
         return Err(Diagnostics::about_file(

@@ -81,7 +81,9 @@ impl FileWatcher {
 
     fn watcher(&self, files: &[PathBuf]) -> Option<RecommendedWatcher> {
         let sender = self.sender.clone();
-        let paths = with_link_targets(files);
+        // Links among the files, and the files to which they lead.
+        let targets = files.iter().filter_map(|file| file.canonicalize().ok());
+        let paths: Vec<PathBuf> = files.iter().cloned().chain(targets).collect();
         let names = names(&paths);
         let handler = move |event: notify::Result<Event>| {
             // An error means that events may have been lost.
@@ -102,12 +104,6 @@ impl FileWatcher {
         };
         watcher.inspect_err(warn).ok()
     }
-}
-
-/// Returns the paths as given, and the files to which links among them lead.
-fn with_link_targets(files: &[PathBuf]) -> Vec<PathBuf> {
-    let targets = files.iter().filter_map(|file| file.canonicalize().ok());
-    files.iter().cloned().chain(targets).collect()
 }
 
 /// Returns the file names in lower case, because some file systems ignore case.

@@ -1,6 +1,5 @@
 //! Runs the proxy and its admin listener, reloads them when the configuration file changes, and drains them at the end.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -142,7 +141,7 @@ impl Service {
         self.log.change(&config.log);
         let mut result = "the configuration was reloaded".to_owned();
         if config.log.format != self.config.log.format {
-            let _ = write!(result, "; `log.format` changes at the next restart");
+            result += "; `log.format` changes at the next restart";
         }
         self.config = config;
         if !warnings.is_empty() {

@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -17,10 +17,7 @@ pub struct LineWriter(Arc<Shared>);
 /// Writes the buffered lines when dropped. Keep it until the process ends.
 #[derive(Debug)]
 #[must_use]
-pub struct WriterGuard {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct WriterGuard(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -43,11 +40,11 @@ struct Buffer {
 /// Starts the thread that writes to `sink`. If `sink` is too slow, lines are dropped and counted.
 pub fn start(sink: impl Write + Send + 'static) -> io::Result<(LineWriter, WriterGuard)> {
     let shared = Arc::new(Shared::default());
-    let thread = thread::Builder::new().name("log".to_owned()).spawn({
+    thread::Builder::new().name("log".to_owned()).spawn({
         let shared = shared.clone();
         move || shared.write_to(sink)
     })?;
-    Ok((LineWriter(shared.clone()), WriterGuard { shared, thread: Some(thread) }))
+    Ok((LineWriter(shared.clone()), WriterGuard(shared)))
 }
 
 impl Shared {
@@ -114,16 +111,11 @@ impl MakeWriter<'_> for LineWriter {
 
 impl Drop for WriterGuard {
     fn drop(&mut self) {
-        let mut buffer = self.shared.lock();
+        let mut buffer = self.0.lock();
         buffer.is_ending = true;
-        self.shared.wake.notify_one();
+        self.0.wake.notify_one();
         // A blocked terminal or pipe must not keep the process alive.
-        let wait = self.shared.done.wait_timeout_while(buffer, FLUSH_TIMEOUT, |buffer| !buffer.has_ended);
-        let has_ended = wait.is_ok_and(|(buffer, _)| buffer.has_ended);
-        if let Some(thread) = self.thread.take().filter(|_| has_ended) {
-            // The thread returns at once and can't panic any more.
-            let _ = thread.join();
-        }
+        drop(self.0.done.wait_timeout_while(buffer, FLUSH_TIMEOUT, |buffer| !buffer.has_ended));
     }
 }
 

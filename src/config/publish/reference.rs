@@ -30,8 +30,8 @@ pub fn reference() -> String {
 
 /// The section of one mapping.
 struct Section<'v> {
-    /// How the keys are reached, such as `connectors.NAME`. Empty at the top level.
-    path: String,
+    /// How the keys are reached, such as `connectors.NAME`, as code.
+    heading: String,
     mapping: &'v Mapping,
 }
 
@@ -41,7 +41,8 @@ fn collect<'v>(form: &'v Form, path: &str, seen: &mut HashSet<&'static str>, sec
     if !seen.insert(mapping.title) {
         return;
     }
-    sections.push(Section { path: path.to_owned(), mapping });
+    let heading = if path.is_empty() { "Top level".to_owned() } else { format!("`{path}`") };
+    sections.push(Section { heading, mapping });
     for field in &mapping.fields {
         let dot = if path.is_empty() { "" } else { "." };
         collect(&field.form, &format!("{path}{dot}{}{}", field.key, suffix(&field.form)), seen, sections);
@@ -49,19 +50,15 @@ fn collect<'v>(form: &'v Form, path: &str, seen: &mut HashSet<&'static str>, sec
 }
 
 impl Section<'_> {
-    fn heading(&self) -> String {
-        if self.path.is_empty() { "Top level".to_owned() } else { format!("`{}`", self.path) }
-    }
-
     /// The fragment that GitHub gives to the heading.
     fn anchor(&self) -> String {
-        let anchor = self.heading().to_lowercase().replace(' ', "-");
+        let anchor = self.heading.to_lowercase().replace(' ', "-");
         anchor.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()
     }
 
     /// A table of the keys, and a list with the description of each.
     fn text(&self, all: &[Self]) -> String {
-        let mut text = format!("\n## {}\n\n{}\n", self.heading(), wrapped(self.mapping.doc, "", ""));
+        let mut text = format!("\n## {}\n\n{}\n", self.heading, wrapped(self.mapping.doc, "", ""));
         text += "| Key | Value | Default |\n|---|---|---|\n";
         for field in &self.mapping.fields {
             let default = match field.presence {

@@ -10,12 +10,8 @@ pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
     let connectors = connectors::read(file, report);
     let listen = listeners::read(file, report);
     let admin = listeners::admin(file, report);
-    let default_access = file.access.as_ref().and_then(|access| access.value.allow_from.as_ref());
-    let routes = match &file.routes {
-        Some(routes) => routes::read(&routes.value, &connectors, default_access, report),
-        None => routes::defaults(file, &connectors, default_access, report),
-    };
-    listeners::check_access(file, default_access.is_some(), report);
+    let routes = routes::read(file, &connectors, report);
+    listeners::check_access(file, report);
     warnings::unused(file, &connectors, report);
 
     let access = &file.access.as_ref()?.value;

@@ -70,11 +70,11 @@ pub fn admin(file: &TopLevelKeys, report: &mut Report) -> Option<Option<SocketAd
 }
 
 /// Reports a listener off loopback unless every route has an `allow_from`.
-pub fn check_access(file: &TopLevelKeys, has_default: bool, report: &mut Report) {
+pub fn check_access(file: &TopLevelKeys, report: &mut Report) {
     let is_open = |route: &At<RouteKeys>| route.value.allow_from.is_none();
     let has_open_route = file.routes.as_ref().is_none_or(|routes| routes.value.iter().any(is_open));
     // An `access` section that could not be read may contain `allow_from`.
-    if has_default || !has_open_route || file.access.is_none() {
+    if !has_open_route || file.access.as_ref().is_none_or(|access| access.value.allow_from.is_some()) {
         return;
     }
     let addresses = written(file).map(|(address, _)| address);

@@ -12,6 +12,7 @@ use crate::config::model::connector::{Connector, Timeouts};
 use crate::config::model::header_rules::{HeaderChanges, HeaderRules};
 use crate::config::model::route::Route;
 use crate::config::model::route_path::RoutePath;
+use crate::config::shape::mapping::default;
 use crate::config::shape::read::At;
 use crate::config::vocabulary::headers::{HeaderChangesKeys, HeaderRulesKeys};
 use crate::config::vocabulary::route::RouteKeys;
@@ -21,14 +22,37 @@ use crate::config::yaml::source::Span;
 use crate::config::yaml::spelling::closest_match;
 
 /// The routes of a single connector without `routes`.
-const DEFAULT_ROUTES: [(&str, &str); 5] =
-    [("/api", "api/v2.0"), ("/odata", "odata"), ("/soap", "soap"), ("/nav", "nav"), ("/", "nav")];
+const DEFAULT_ROUTES: &str = "[{ path: /api, to: api/v2.0 }, { path: /odata, to: odata }, { path: /soap, to: soap }, \
+                               { path: /nav, to: nav }, { path: /, to: nav }]";
 
-/// Builds the routes of a file.
-pub fn read(
+/// Builds the routes of a file, or the default routes of its only connector.
+pub fn read(file: &TopLevelKeys, connectors: &[NamedConnector<'_>], report: &mut Report) -> Vec<Route> {
+    let default_access = allow_from(file.access.as_ref().and_then(|access| access.value.allow_from.as_ref()));
+    match (&file.routes, connectors, &file.connectors) {
+        (Some(routes), ..) => build(&routes.value, connectors, &default_access, report),
+        (None, [_], Some(location)) => {
+            let routes: Option<At<Vec<_>>> = default(DEFAULT_ROUTES, location.label);
+            build(&routes.map_or(Vec::new(), |routes| routes.value), connectors, &default_access, report)
+        }
+        (None, [first, _, ..], Some(location)) => {
+            report.error(
+                location.label,
+                "with several connectors, `routes` is required",
+                format!(
+                    "add a route for each connector: routes: [ {{ path: /{0}, connector: {0}, to: nav }}, … ]",
+                    first.showable_name().unwrap_or("NAME")
+                ),
+            );
+            Vec::new()
+        }
+        (None, ..) => Vec::new(),
+    }
+}
+
+fn build(
     routes: &[At<RouteKeys>],
     connectors: &[NamedConnector<'_>],
-    default_access: Option<&At<Vec<At<IpNet>>>>,
+    default_access: &AllowFrom,
     report: &mut Report,
 ) -> Vec<Route> {
     let mut paths: HashMap<&RoutePath, Span> = HashMap::new();
@@ -95,11 +119,7 @@ fn connector_of<'k>(
     found.and_then(|known| known.value.as_ref())
 }
 
-fn build_route(
-    route: &RouteKeys,
-    connector: &Arc<Connector>,
-    default_access: Option<&At<Vec<At<IpNet>>>>,
-) -> Option<Route> {
+fn build_route(route: &RouteKeys, connector: &Arc<Connector>, default_access: &AllowFrom) -> Option<Route> {
     let surface = route.to.as_ref()?.value.clone();
     let own_company = route.company.as_ref().map(|company| company.value.clone());
     let company = own_company.or_else(|| connector.company.clone()).filter(|_| surface != Surface::Environment);
@@ -110,9 +130,9 @@ fn build_route(
         environment: route.environment.as_ref().map_or(&connector.environment, |name| &name.value).clone(),
         company,
         methods: route.methods.as_ref().map(|list| list.value.iter().map(|method| method.value.clone()).collect()),
-        allow_from: allow_from(route.allow_from.as_ref().or(default_access)),
+        allow_from: route.allow_from.as_ref().map_or_else(|| default_access.clone(), |own| allow_from(Some(own))),
         if_match_any: route.if_match.is_some(),
-        headers: route.headers.as_ref().map_or_else(HeaderRules::default, |headers| header_rules(&headers.value)),
+        headers: route.headers.as_ref().map(|headers| header_rules(&headers.value)).unwrap_or_default(),
         cache: route.cache.as_ref().map(|cache| cache.value),
         timeouts: Timeouts {
             head: timeouts.head.as_ref().map_or(connector.timeouts.head, |head| head.value),
@@ -138,44 +158,4 @@ fn header_rules(headers: &HeaderRulesKeys) -> HeaderRules {
 fn allow_from(networks: Option<&At<Vec<At<IpNet>>>>) -> AllowFrom {
     let networks = networks.map_or(Vec::new(), |list| list.value.iter().map(|network| network.value).collect());
     AllowFrom::new(networks).unwrap_or_else(AllowFrom::loopback)
-}
-
-/// Builds the default routes of a single connector.
-pub fn defaults(
-    file: &TopLevelKeys,
-    connectors: &[NamedConnector<'_>],
-    default_access: Option<&At<Vec<At<IpNet>>>>,
-    report: &mut Report,
-) -> Vec<Route> {
-    let [only] = connectors else {
-        if let (Some(first), Some(location)) = (connectors.first(), &file.connectors) {
-            report.error(
-                location.label,
-                "with several connectors, `routes` is required",
-                format!(
-                    "add a route for each connector: routes: [ {{ path: /{0}, connector: {0}, to: nav }}, … ]",
-                    first.showable_name().unwrap_or("NAME")
-                ),
-            );
-        }
-        return Vec::new();
-    };
-    let Some(connector) = &only.value else { return Vec::new() };
-    let route = |(path, to): (&str, &str)| {
-        let surface: Surface = to.parse().ok()?;
-        Some(Route {
-            path: path.parse().ok()?,
-            connector: Arc::clone(connector),
-            surface,
-            environment: connector.environment.clone(),
-            company: connector.company.clone(),
-            methods: None,
-            allow_from: allow_from(default_access),
-            if_match_any: false,
-            headers: HeaderRules::default(),
-            cache: None,
-            timeouts: connector.timeouts,
-        })
-    };
-    DEFAULT_ROUTES.into_iter().filter_map(route).collect()
 }

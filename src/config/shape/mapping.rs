@@ -131,7 +131,7 @@ impl<'n> Entries<'n> {
 }
 
 /// Reads a default as if it were written in the file.
-fn default<T: Shape>(text: &str, label: Span) -> Option<At<T>> {
+pub fn default<T: Shape>(text: &str, label: Span) -> Option<At<T>> {
     let tree = node::parse(text).ok()?;
     let mut aside = Report::new(Source::new("".as_ref(), text), &tree);
     let value = T::read(tree.root.as_ref()?, &mut aside)?;

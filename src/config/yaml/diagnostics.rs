@@ -50,6 +50,12 @@ pub struct Diagnostics {
     items: Vec<Diagnostic>,
 }
 
+impl Diagnostic {
+    pub(in crate::config) fn error(span: Option<Span>, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, span, message: message.into(), help: help.into() }
+    }
+}
+
 impl Diagnostics {
     /// `masks` are the spans that must not be shown.
     pub(in crate::config) fn new(source: Source, mut masks: Vec<Span>, mut items: Vec<Diagnostic>) -> Self {
@@ -67,8 +73,7 @@ impl Diagnostics {
 
     /// One finding about a file as a whole, whose text is not shown.
     pub(in crate::config) fn about_file(file: &Path, message: impl Into<String>, help: &str) -> Self {
-        let item = Diagnostic { severity: Severity::Error, span: None, message: message.into(), help: help.to_owned() };
-        Self::new(Source::new(file, ""), Vec::new(), vec![item])
+        Self::new(Source::new(file, ""), Vec::new(), vec![Diagnostic::error(None, message, help)])
     }
 
     /// Whether there are no findings.

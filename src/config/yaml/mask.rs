@@ -38,21 +38,15 @@ fn hide(node: &Node, is_secret: bool, spans: &mut Vec<Span>) {
 
 /// The spans to hide in invalid YAML: everything except indentation, the dashes of lists, and known keys.
 pub fn spans_of_values(source: &Source, known_keys: &[&str]) -> Vec<Span> {
-    let hide = |line: Span| {
-        let text = source.slice(line);
-        let content = text.trim_start_matches(['\u{feff}', ' ', '\t', '-']);
-        let key = content.split_once(':').map(|(key, _)| key.trim_end()).filter(|key| known_keys.contains(key));
-        let prefix_length = key.map_or(0, |key| key.len() + 1);
-        let start = line.start + text.len() - content.len() + prefix_length;
-        Span { start: start.min(line.end), end: line.end }
+    let hidden = |line: Span| {
+        let content = source.slice(line).trim_start_matches(['\u{feff}', ' ', '\t', '-']);
+        let value = match content.split_once(':') {
+            Some((key, value)) if known_keys.contains(&key.trim_end()) => value,
+            _ => content,
+        };
+        Span { start: line.end - value.trim_start().len(), end: line.end }
     };
-    let blank = |line: &Span| !source.slice(*line).trim().is_empty();
-    source.all_lines().map(hide).filter(blank).map(|span| after_blanks(source, span)).collect()
-}
-
-fn after_blanks(source: &Source, span: Span) -> Span {
-    let text = source.slice(span);
-    Span { start: span.start + text.len() - text.trim_start().len(), end: span.end }
+    source.all_lines().map(hidden).filter(|span| span.start < span.end).collect()
 }
 
 /// Whether text is a PEM key, a URL with a user name (and probably a password), or contains a generated secret.

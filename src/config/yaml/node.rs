@@ -5,8 +5,9 @@
 
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as ParserSpan};
 
+use super::diagnostics::Diagnostic;
 use super::source::Span;
-use super::syntax_error::{SyntaxError, second_document, syntax_error};
+use super::syntax_error::syntax_error;
 
 /// How deep lists and mappings may be nested.
 const MAX_DEPTH: usize = 32;
@@ -69,7 +70,7 @@ impl Node {
 }
 
 /// Parses YAML with one document and at most [`MAX_DEPTH`] levels.
-pub fn parse(text: &str) -> Result<Tree, SyntaxError> {
+pub fn parse(text: &str) -> Result<Tree, Diagnostic> {
     let mut options = Options::default();
     options.emit_anchor_events = true;
     options.emit_unresolved_aliases = true;
@@ -89,7 +90,9 @@ pub fn parse(text: &str) -> Result<Tree, SyntaxError> {
             Event::DocumentStart(..) => {
                 documents += 1;
                 if documents > 1 {
-                    return Err(second_document(span.start));
+                    let help = "keep everything in one document: remove this `---`";
+                    let at = Span { end: span.start, ..span };
+                    return Err(Diagnostic::error(Some(at), "a second document begins here", help));
                 }
                 continue;
             }

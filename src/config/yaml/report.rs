@@ -45,12 +45,13 @@ impl Report {
     /// Adds an error and its fix. Neither text may quote a value of the file.
     pub fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.errors += 1;
-        self.push(Severity::Error, span, message.into(), help.into());
+        self.items.push(Diagnostic::error(Some(span), message, help));
     }
 
     /// Adds a warning and its fix. Neither text may quote a value of the file.
     pub fn warning(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.push(Severity::Warning, span, message.into(), help.into());
+        let severity = Severity::Warning;
+        self.items.push(Diagnostic { severity, ..Diagnostic::error(Some(span), message, help) });
     }
 
     /// Hides a span of the file in every message.
@@ -88,9 +89,5 @@ impl Report {
     /// All findings.
     pub fn finish(self) -> Diagnostics {
         Diagnostics::new(self.source, self.masks, self.items)
-    }
-
-    fn push(&mut self, severity: Severity, span: Span, message: String, help: String) {
-        self.items.push(Diagnostic { severity, span: Some(span), message, help });
     }
 }

@@ -2,25 +2,11 @@
 
 use serde_yaml::granit_parser::ErrorKind;
 
-/// Why a file is not valid YAML, and where.
-#[derive(Debug)]
-pub struct SyntaxError {
-    pub at: usize,
-    pub message: &'static str,
-    pub help: &'static str,
-}
-
-/// The file holds more than one YAML document.
-pub fn second_document(at: usize) -> SyntaxError {
-    SyntaxError {
-        at,
-        message: "a second document begins here",
-        help: "keep everything in one document: remove this `---`",
-    }
-}
+use super::diagnostics::Diagnostic;
+use super::source::Span;
 
 /// Explains an error of the parser, whose own message may quote the file.
-pub fn syntax_error(kind: &ErrorKind, at: Option<usize>) -> SyntaxError {
+pub fn syntax_error(kind: &ErrorKind, at: Option<usize>) -> Diagnostic {
     use ErrorKind as Kind;
     let (message, help) = match kind {
         Kind::TabNotAllowed | Kind::TabInBlockIndentation | Kind::TabInIndentation | Kind::TabAtBlockScalarStart => {
@@ -86,5 +72,6 @@ pub fn syntax_error(kind: &ErrorKind, at: Option<usize>) -> SyntaxError {
             "check this line and the one before it: indentation, quotation marks, brackets, a space after each colon",
         ),
     };
-    SyntaxError { at: at.unwrap_or_default(), message, help }
+    let at = at.unwrap_or_default();
+    Diagnostic::error(Some(Span { start: at, end: at }), message, help)
 }
