@@ -61,10 +61,8 @@ pub enum LookupError {
 impl LookupError {
     /// The known error of the set-up behind a rejection, if any.
     pub fn known_error(&self) -> Option<&'static KnownError> {
-        match self {
-            Self::Rejected { status, code, .. } => guide::business_central_error(*status, code.as_deref()),
-            Self::Unreachable(_) | Self::Interrupted { .. } | Self::TimedOut { .. } | Self::Unreadable { .. } => None,
-        }
+        let Self::Rejected { status, code, .. } = self else { return None };
+        guide::business_central_error(*status, code.as_deref())
     }
 
     /// The challenges of a rejection, as received.

@@ -58,11 +58,8 @@ impl FromStr for EnvironmentName {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let starts_with_letter = text.starts_with(|first: char| first.is_ascii_alphabetic());
         let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-        if starts_with_letter && is_plain && text.len() < 30 {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NameError::Environment)
-        }
+        let is_name = starts_with_letter && is_plain && text.len() < 30;
+        is_name.then(|| Self(text.to_owned())).ok_or(NameError::Environment)
     }
 }
 
@@ -82,12 +79,8 @@ impl FromStr for CompanyName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let length = text.chars().count();
-        if (1..=30).contains(&length) && !text.chars().any(char::is_control) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NameError::Company)
-        }
+        let is_name = (1..=30).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        is_name.then(|| Self(text.to_owned())).ok_or(NameError::Company)
     }
 }
 

@@ -28,10 +28,7 @@ pub struct SubscriptionFilter<'a> {
 impl SubscriptionFilter<'_> {
     /// Whether a subscription, in JSON, concerns one of the companies. One without a company does not.
     pub fn includes(&self, subscription: &[u8]) -> bool {
-        serde_json::from_slice(subscription).is_ok_and(|members| self.includes_members(&members))
-    }
-
-    fn includes_members(&self, members: &Members<'_>) -> bool {
+        let Ok(members) = serde_json::from_slice::<Members<'_>>(subscription) else { return false };
         let targets = self.kind.target_members().iter().filter_map(|member| members.get(member));
         let mut targets = targets.filter_map(|value| serde_json::from_str::<Option<String>>(value.get()).ok()?);
         match self.kind {

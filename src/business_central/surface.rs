@@ -45,20 +45,16 @@ impl FromStr for Surface {
     type Err = SurfaceError;
 
     fn from_str(text: &str) -> Result<Self, SurfaceError> {
-        match text {
-            "odata" => return Ok(Self::OData),
-            "soap" => return Ok(Self::Soap),
-            "nav" => return Ok(Self::Nav),
-            "environment" => return Ok(Self::Environment),
-            _ => {}
-        }
         let is_plain = |segment: &str| {
             !segment.is_empty()
                 && segment.starts_with(|first: char| first.is_ascii_alphanumeric())
                 && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
         };
-        let segments: Vec<&str> = text.split('/').collect();
-        match segments.as_slice() {
+        match text.split('/').collect::<Vec<_>>().as_slice() {
+            ["odata"] => Ok(Self::OData),
+            ["soap"] => Ok(Self::Soap),
+            ["nav"] => Ok(Self::Nav),
+            ["environment"] => Ok(Self::Environment),
             ["api", rest @ ..] if matches!(rest.len(), 1 | 3) && rest.iter().copied().all(is_plain) => {
                 Ok(Self::Api(ApiPath(text.into())))
             }

@@ -34,7 +34,11 @@ fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
     headers.remove("method");
     // Versions of OData before 4.
     ODATA_V3_VERSIONS.iter().for_each(|name| drop(headers.remove(name)));
-    remove_where(&mut headers, |name| name.starts_with("x-forwarded-") || name.starts_with("proxy-"));
+    let is_proxys =
+        |name: &&HeaderName| ["x-forwarded-", "proxy-"].iter().any(|prefix| name.as_str().starts_with(prefix));
+    for name in headers.keys().filter(is_proxys).cloned().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
     // A WAN lies before Business Central: compression is requested even for clients without it. Parts of a body can't
     // be decoded.
     let coding = if headers.contains_key(RANGE) { "identity" } else { "gzip" };
@@ -97,13 +101,6 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     for name in ["keep-alive", "proxy-connection", "http2-settings"] {
-        headers.remove(name);
-    }
-}
-
-fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
-    let names: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
-    for name in names {
         headers.remove(name);
     }
 }

@@ -16,10 +16,10 @@ use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::cache::terms::bypass_reason;
 use crate::proxy::methods::{methods, only_reads};
 use crate::proxy::rejection::Rejection;
-use crate::proxy::request::authorize::{Directed, direct};
+use crate::proxy::request::authorize::direct;
 use crate::proxy::request::company_choice::{CompanyChoice, reachable};
 use crate::proxy::request::inspect::body_address::BodyContext;
-use crate::proxy::request::inspect::step::{Checked, Subject, inspect};
+use crate::proxy::request::inspect::step::{Subject, inspect};
 use crate::proxy::response::body_plan::{List, document_of, list_to_filter};
 use crate::proxy::response::links::ADDRESS_HEADERS;
 use crate::proxy::rewrite::Document;
@@ -46,8 +46,7 @@ impl Walk<'_> {
             };
             let as_sent = RequestBody::buffered(given.clone(), None);
             let budget = Arc::new(Semaphore::new(1));
-            let Checked { body: checked, .. } =
-                inspect(&inside, self.dialect(found), &mut head, as_sent, budget).await?;
+            let (checked, _) = inspect(&inside, self.dialect(found), &mut head, as_sent, budget).await?;
             body =
                 checked.bytes().filter(|checked| *checked != given).map(|it| String::from_utf8_lossy(it).into_owned());
         } else {
@@ -55,8 +54,7 @@ impl Walk<'_> {
         }
         let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
         let company = origin(&CompanyChoice::of(settings, resource), settings, resource);
-        let Directed { resource, address, .. } =
-            direct(settings, environment, assumed, resource.clone(), &methods).await?;
+        let (resource, _, address) = direct(settings, environment, assumed, resource.clone(), &methods).await?;
         let headers = headers::towards_business_central(head.headers, &head.method, settings, self.exchange.id);
         let cache = settings.cache.map(|time| match methods.iter().all(only_reads) {
             false => "always sent, because it may change data; removes the company's entries from the cache".to_owned(),

@@ -8,7 +8,6 @@ use time::OffsetDateTime;
 
 use super::outcome::Outcome;
 use super::problems::Problem;
-use super::tally::Counted;
 use crate::proxy::downstream::client::min_rate::MIN_BYTES_PER_SECOND;
 use crate::proxy::downstream::client::{CONTENDED_IDLE, Stall};
 use crate::proxy::exchange::Exchange;
@@ -50,15 +49,18 @@ impl AccessRecord {
         let snapshot = &exchange.snapshot;
         let tally = exchange.notes.route().map_or(&snapshot.unrouted, |route| &route.tally);
         let notes = &exchange.notes;
-        tally.count(&Counted {
-            status: *status,
-            outcome: *outcome,
-            bytes: *bytes,
-            retries: notes.attempts().saturating_sub(1),
-            total: exchange.started.elapsed(),
-            upstream: notes.upstream.get().copied(),
-            queued: notes.queued.get().map(|queued| queued.waited),
-        });
+        let mut counts = tally.lock();
+        *counts.responses.entry((*status, *outcome)).or_default() += 1;
+        counts.bytes += bytes;
+        counts.retries += u64::from(notes.attempts().saturating_sub(1));
+        counts.total.add(exchange.started.elapsed());
+        if let Some(took) = notes.upstream.get() {
+            counts.upstream.add(*took);
+        }
+        if let Some(queued) = notes.queued.get() {
+            counts.queue.add(queued.waited);
+        }
+        drop(counts);
         if let Some(reason) = reason {
             snapshot.problems.push(Problem {
                 at: OffsetDateTime::now_utc(),

@@ -12,25 +12,6 @@ use super::outcome::Outcome;
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Counts>);
 
-/// A request that has ended, as it is counted.
-#[derive(Debug, Clone, Copy)]
-pub struct Counted {
-    /// The status the client got.
-    pub status: StatusCode,
-    /// How the response ended.
-    pub outcome: Outcome,
-    /// Bytes of the response's body handed to the client.
-    pub bytes: u64,
-    /// Attempts beyond the first.
-    pub retries: u32,
-    /// From the request's head to the end of the response.
-    pub total: Duration,
-    /// From sending the request to Business Central to the head of its response, if it was sent.
-    pub upstream: Option<Duration>,
-    /// Time in the limiter's queue, if it came that far.
-    pub queued: Option<Duration>,
-}
-
 /// What was counted since the start.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
@@ -58,27 +39,13 @@ pub struct Times {
 }
 
 impl Tally {
-    /// Counts a request that has ended.
-    pub fn count(&self, counted: &Counted) {
-        let mut counts = self.lock();
-        *counts.responses.entry((counted.status, counted.outcome)).or_default() += 1;
-        counts.bytes += counted.bytes;
-        counts.retries += u64::from(counted.retries);
-        counts.total.add(counted.total);
-        if let Some(took) = counted.upstream {
-            counts.upstream.add(took);
-        }
-        if let Some(waited) = counted.queued {
-            counts.queue.add(waited);
-        }
-    }
-
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counts> {
+    /// What was counted so far, to count another request.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -94,7 +61,7 @@ impl Times {
     /// In seconds: from a local look-up to the ten minutes Business Central may work.
     pub const BOUNDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0];
 
-    fn add(&mut self, took: Duration) {
+    pub(super) fn add(&mut self, took: Duration) {
         let seconds = took.as_secs_f64();
         let slot = Self::BOUNDS.partition_point(|bound| *bound < seconds);
         if let Some(count) = self.counts.get_mut(slot) {

@@ -20,31 +20,20 @@ use crate::proxy::step::{Inspected, Routed};
 pub async fn authorize(inspected: Inspected) -> Result<Drafted, Rejection> {
     let Inspected { routed: Routed { exchange, route, resource, head, body, .. }, batch_changes } = inspected;
     let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
-    let Directed { resource, companies, address } =
+    let (resource, companies, address) =
         direct(&route.settings, &route.connector.address, &*route, resource, &methods).await?;
     let target = Arc::new(Target { route, resource, companies });
     Ok(Drafted { draft: Draft::new(exchange, target, head, &methods, address, batch_changes), body })
 }
 
-/// A resource with its address at Business Central.
-#[derive(Debug)]
-pub struct Directed {
-    /// What is asked for.
-    pub resource: Resource,
-    /// The companies it is about.
-    pub companies: Companies,
-    /// Its URL.
-    pub address: Uri,
-}
-
-/// The address of a resource at Business Central, once its company is looked up.
+/// What is asked for, once its company is looked up; the companies it is about; and its URL at Business Central.
 pub async fn direct(
     settings: &config::Route,
     environment: &EnvironmentAddress,
     look_up: &impl LookUp,
     mut resource: Resource,
     methods: &[Method],
-) -> Result<Directed, Rejection> {
+) -> Result<(Resource, Companies, Uri), Rejection> {
     let companies = companies_of(settings, look_up, &mut resource).await?;
     let resource = settle(resource, &companies, methods, look_up).await?;
     let target = resource.path_and_query(environment.path(), companies.company.as_deref())?;
@@ -53,7 +42,7 @@ pub async fn direct(
     let address = address
         .build()
         .map_err(|_| Rejection::new(Kind::BadRequest, "The address can't be written as a URL of Business Central."))?;
-    Ok(Directed { resource, companies, address })
+    Ok((resource, companies, address))
 }
 
 /// The resource these methods ask for in these companies. A page and an unbound action of OData look alike; only

@@ -95,18 +95,14 @@ fn unrouted_link(path: SafePath<'_>) -> Rejection {
 /// Rejects a method that the route does not list.
 pub fn check_method(settings: &config::Route, methods: impl IntoIterator<Item = Method>) -> Result<(), Rejection> {
     let Some(allowed) = &settings.methods else { return Ok(()) };
-    match methods.into_iter().find(|method| !allowed.contains(method)) {
-        None => Ok(()),
-        Some(rejected) => {
-            let allowed: Vec<&str> = allowed.iter().map(Method::as_str).collect();
-            let message = format!(
-                "Route `{}` does not allow {rejected}, only {}. See `methods` of the route in proxy.yaml.",
-                settings.path,
-                allowed.join(", ")
-            );
-            Err(Rejection::new(Kind::MethodNotAllowed, message))
-        }
-    }
+    let Some(rejected) = methods.into_iter().find(|method| !allowed.contains(method)) else { return Ok(()) };
+    let allowed: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+    let message = format!(
+        "Route `{}` does not allow {rejected}, only {}. See `methods` of the route in proxy.yaml.",
+        settings.path,
+        allowed.join(", ")
+    );
+    Err(Rejection::new(Kind::MethodNotAllowed, message))
 }
 
 const MAX_LISTED_ROUTES: usize = 20;

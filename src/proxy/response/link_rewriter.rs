@@ -7,6 +7,7 @@ use crate::proxy::rewrite::{KnownPrefix, Link, LinkMap};
 
 /// Rewrites the links of one body. A page contains thousands of links that differ only in their keys. So the part up to
 /// the entity set is rewritten once and reused.
+#[derive(Debug)]
 pub struct LinkRewriter {
     links: Links,
     /// Whether a link was rewritten before. The entity set of a single link would never be reused, so it is not stored.
@@ -16,6 +17,7 @@ pub struct LinkRewriter {
 }
 
 /// The URL of an entity set, upstream and local.
+#[derive(Debug)]
 struct EntitySet {
     upstream: String,
     local: String,

@@ -15,15 +15,11 @@ use crate::proxy::request::target::Target;
 /// Maps the links in one response to local ones.
 #[derive(Debug, Clone)]
 pub struct Links {
-    exchange: Arc<Exchange>,
-    target: Arc<Target>,
+    pub exchange: Arc<Exchange>,
+    pub target: Arc<Target>,
 }
 
 impl Links {
-    pub fn new(exchange: Arc<Exchange>, target: Arc<Target>) -> Self {
-        Self { exchange, target }
-    }
-
     fn routes(&self) -> &RouteTable<Arc<Route>> {
         &self.exchange.snapshot.routes
     }

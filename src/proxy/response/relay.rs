@@ -37,12 +37,12 @@ pub async fn relay(
     let plan @ BodyPlan { document, filtered, is_decoded } =
         BodyPlan::of(exchange, &target, head.status, &head.headers);
     exchange.client.set_idle_limit(idle);
-    let links = Links::new(exchange.clone(), target.clone());
+    let links = Links { exchange: exchange.clone(), target: target.clone() };
 
     let mut body = TransformedBody::new(IdleTimeout::new(body, idle), is_decoded);
     links.in_headers(&mut head.headers);
     if let Some(document) = document {
-        body = body.with_links(document, links);
+        body = body.with_links(document, &links);
     }
     if let Some(list) = filtered {
         headers::of_changed_body(&mut head.headers);

@@ -1,7 +1,6 @@
 //! A response's body on its way to the client: decompressed and rewritten where the plan says so.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -20,7 +19,8 @@ use crate::proxy::upstream::UpstreamBody;
 #[derive(Debug)]
 pub struct TransformedBody {
     source: Source,
-    rewriting: Option<LinkRewriting>,
+    /// Rewrites the links, if there can be any.
+    rewriter: Option<Box<Rewriter<LinkRewriter>>>,
     output: Output,
     /// Whether gathered output is being forwarded.
     is_forwarding: bool,
@@ -46,16 +46,13 @@ enum Source {
     Decoded(Box<Gunzip<IdleTimeout<UpstreamBody>>>),
 }
 
-/// Rewrites links.
-struct LinkRewriting(Box<Rewriter<LinkRewriter>>);
-
 impl TransformedBody {
     /// `is_coded`: whether gzip is undone.
     pub fn new(body: IdleTimeout<UpstreamBody>, is_coded: bool) -> Self {
         let source = if is_coded { Source::Decoded(Box::new(Gunzip::new(body))) } else { Source::AsSent(body) };
         Self {
             source,
-            rewriting: None,
+            rewriter: None,
             output: Output::default(),
             is_forwarding: false,
             empty_polls: 0,
@@ -65,11 +62,9 @@ impl TransformedBody {
     }
 
     /// Rewrites the links in it.
-    pub fn with_links(mut self, document: Document, links: Links) -> Self {
-        let authorities: Vec<String> = links.authorities().into_iter().map(str::to_owned).collect();
-        let authorities: Vec<&str> = authorities.iter().map(String::as_str).collect();
-        let rewriter = Rewriter::new(document, &authorities, LinkRewriter::new(links));
-        self.rewriting = Some(LinkRewriting(Box::new(rewriter)));
+    pub fn with_links(mut self, document: Document, links: &Links) -> Self {
+        let rewriter = Rewriter::new(document, &links.authorities(), LinkRewriter::new(links.clone()));
+        self.rewriter = Some(Box::new(rewriter));
         self
     }
 
@@ -129,8 +124,8 @@ impl TransformedBody {
             match self.source.poll_piece(context) {
                 Poll::Ready(Some(Ok(piece))) => {
                     self.empty_polls = 0;
-                    match &mut self.rewriting {
-                        Some(LinkRewriting(rewriter)) => rewriter.push(&piece, &mut self.output),
+                    match &mut self.rewriter {
+                        Some(rewriter) => rewriter.push(&piece, &mut self.output),
                         None => self.output.append(&piece),
                     }
                     if !self.source.is_at_end() {
@@ -156,8 +151,8 @@ impl TransformedBody {
     }
 
     fn end(&mut self, end: End) {
-        match (&end, &mut self.rewriting) {
-            (End::Whole, Some(LinkRewriting(rewriter))) => rewriter.finish(&mut self.output),
+        match (&end, &mut self.rewriter) {
+            (End::Whole, Some(rewriter)) => rewriter.finish(&mut self.output),
             _ => self.output.flush(),
         }
         self.end = Some(end);
@@ -190,12 +185,6 @@ impl Source {
     }
 }
 
-impl fmt::Debug for LinkRewriting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LinkRewriting").finish_non_exhaustive()
-    }
-}
-
 impl Body for TransformedBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -214,7 +203,7 @@ impl Body for TransformedBody {
         let nothing_comes = match self.end {
             Some(End::Whole) => true,
             Some(End::Broken(_)) => false,
-            None => self.rewriting.is_none() && self.source.is_at_end(),
+            None => self.rewriter.is_none() && self.source.is_at_end(),
         };
         self.ahead.is_empty() && self.output.is_empty() && nothing_comes
     }
@@ -223,7 +212,7 @@ impl Body for TransformedBody {
         let read = self.ahead.iter().map(Bytes::len).sum::<usize>() + self.output.len();
         match (&self.source, &self.end) {
             (_, Some(End::Whole)) => SizeHint::with_exact(read as u64),
-            (Source::AsSent(body), None) if self.rewriting.is_none() => match body.size_hint().exact() {
+            (Source::AsSent(body), None) if self.rewriter.is_none() => match body.size_hint().exact() {
                 Some(rest) => SizeHint::with_exact(read as u64 + rest),
                 None => SizeHint::new(),
             },

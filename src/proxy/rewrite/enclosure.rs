@@ -47,8 +47,7 @@ impl Enclosure {
         while let Some(rest) = value.get(*searched..) {
             let found = match self {
                 Self::JsonString => memchr2(b'"', b'\\', rest),
-                Self::Attribute { quote } => memchr(quote, rest),
-                Self::Text => memchr(b'<', rest),
+                Self::Attribute { .. } | Self::Text => memchr(self.end(), rest),
             };
             let Some(found) = found else {
                 *searched = value.len();
@@ -66,20 +65,23 @@ impl Enclosure {
 
     /// Whether the value ends before these bytes.
     pub fn ends_at(self, bytes: &[u8]) -> bool {
-        let end = match self {
+        bytes.first() == Some(&self.end())
+    }
+
+    /// The byte that ends a value, unless it is escaped.
+    fn end(self) -> u8 {
+        match self {
             Self::JsonString => b'"',
             Self::Attribute { quote } => quote,
             Self::Text => b'<',
-        };
-        bytes.first() == Some(&end)
+        }
     }
 
     /// Reads the first unit of a value or of its rest.
     pub fn unit(self, value: &[u8]) -> Result<Unit, UnitError> {
         let Some((&first, rest)) = value.split_first() else { return Err(UnitError::Incomplete) };
         let (content, length) = match (self, first) {
-            (Self::JsonString, b'"') | (Self::Text, b'<') => return Err(UnitError::EndOfValue),
-            (Self::Attribute { quote }, byte) if byte == quote => return Err(UnitError::EndOfValue),
+            (_, byte) if byte == self.end() => return Err(UnitError::EndOfValue),
             (Self::JsonString, b'\\') => {
                 let (character, length) = json_escape(rest)?;
                 (Content::Escaped(character), 1 + length)

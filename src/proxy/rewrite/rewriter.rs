@@ -13,6 +13,7 @@ use super::scan::{Document, DocumentScanner};
 ///
 /// Memory is bounded by 64 KiB plus the current piece, regardless of the size of the body. Longer links are left
 /// unchanged.
+#[derive(Debug)]
 pub struct Rewriter<M> {
     scanner: DocumentScanner,
     /// The prefixes of links to rewrite: the scheme and an authority.

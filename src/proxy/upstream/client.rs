@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::client::conn::http1;
@@ -100,7 +101,7 @@ impl Upstream {
                     Err(reason) => return Err(SendError { reason, unsent: Some(Box::new(request)) }),
                 },
             };
-            connection.written.clear();
+            connection.written.store(false, Ordering::Relaxed);
             let mut error = match connection.sender.try_send_request(request).await {
                 Ok(response) => return Ok(response.map(|body| UpstreamBody::new(body, connection, &self.0.pool))),
                 Err(error) => error,
@@ -109,7 +110,7 @@ impl Upstream {
                 // It ended while it was idle: try the next one.
                 Some(unsent) if !is_new => unsent,
                 unsent => {
-                    let reason = match connection.written.is_set() {
+                    let reason = match connection.written.load(Ordering::Relaxed) {
                         true => SendFailure::Broken(error.into_error()),
                         false => SendFailure::Unsent(error.into_error()),
                     };

@@ -8,7 +8,6 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::wire::WriteFlag;
 use crate::proxy::body::request_body::RequestBody;
 use crate::shared_socket;
 
@@ -33,7 +32,7 @@ pub struct Connection {
     /// The socket below it.
     pub socket: Arc<TcpStream>,
     /// Whether any of the current request was written.
-    pub written: WriteFlag,
+    pub written: Arc<AtomicBool>,
 }
 
 impl Connection {

@@ -12,35 +12,19 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 #[derive(Debug)]
 pub struct Wire<S> {
     stream: S,
-    written: WriteFlag,
-}
-
-/// Whether a byte was written since the flag was last cleared.
-#[derive(Debug, Clone, Default)]
-pub struct WriteFlag(Arc<AtomicBool>);
-
-impl WriteFlag {
-    /// Clears the flag.
-    pub fn clear(&self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether a byte was written.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
+    written: Arc<AtomicBool>,
 }
 
 impl<S> Wire<S> {
     /// The stream with its flag.
-    pub fn new(stream: S) -> (Self, WriteFlag) {
-        let written = WriteFlag::default();
+    pub fn new(stream: S) -> (Self, Arc<AtomicBool>) {
+        let written = Arc::<AtomicBool>::default();
         (Self { stream, written: written.clone() }, written)
     }
 
     /// Set before the write: what a TLS session accepted may have been sent, even if the socket below it failed.
     fn set_written(&self) {
-        self.written.0.store(true, Ordering::Relaxed);
+        self.written.store(true, Ordering::Relaxed);
     }
 }
 

@@ -50,7 +50,7 @@ pub fn inspect_request(
             base_url: &exchange.base_url,
             request: &resource,
         };
-        let Checked { body, batch_changes } = inspect(&context, dialect, &mut head, body, large_bodies).await?;
+        let (body, batch_changes) = inspect(&context, dialect, &mut head, body, large_bodies).await?;
         Ok(Inspected { routed: Routed { exchange, route, resource, dialect, head, body }, batch_changes })
     })
 }
@@ -74,39 +74,25 @@ fn needs_no_inspection(Routed { route, resource, head, body, .. }: &Routed<Reque
         && matches!(Subject::by_head(&route.settings, resource, head), Ok(None))
 }
 
-/// A body that was checked.
-#[derive(Debug)]
-pub struct Checked {
-    /// The body as it may be sent.
-    pub body: RequestBody,
-    /// What it may change, if it is a batch.
-    pub batch_changes: Option<Extent>,
-}
-
-impl From<RequestBody> for Checked {
-    fn from(body: RequestBody) -> Self {
-        Self { body, batch_changes: None }
-    }
-}
-
-/// Checks the body and returns it as it may be sent; the headers in `head` change with it.
+/// Checks the body and returns it as it may be sent, and what it may change if it is a batch. The headers in `head`
+/// change with the body.
 pub async fn inspect(
     context: &BodyContext<'_, impl LookUp>,
     dialect: Dialect,
     head: &mut Parts,
     body: RequestBody,
     large_bodies: Arc<Semaphore>,
-) -> Result<Checked, Rejection> {
+) -> Result<(RequestBody, Option<Extent>), Rejection> {
     let is_soap = context.request.is_soap() || dialect == Dialect::Soap;
     if is_soap && head.method == Method::POST && body.is_end_stream() {
         return Err(Rejection::new(Kind::BadRequest, EMPTY_SOAP_CALL));
     }
-    let Some(subject) = Subject::by_head(context.settings, context.request, head)? else { return Ok(body.into()) };
+    let Some(subject) = Subject::by_head(context.settings, context.request, head)? else { return Ok((body, None)) };
     if subject.passes(&body, context.settings) {
-        return Ok(body.into());
+        return Ok((body, None));
     }
     let is_gzip = match is_gzip(&head.headers) {
-        Err(_) if subject == Subject::Addresses && !is_confined(context.settings) => return Ok(body.into()),
+        Err(_) if subject == Subject::Addresses && !is_confined(context.settings) => return Ok((body, None)),
         known => known?,
     };
     let as_sent = body.replay();
@@ -119,7 +105,7 @@ pub async fn inspect(
             RequestBody::buffered(text.map_or(bytes, Bytes::from), permit)
         }
     };
-    Ok(Checked { body, batch_changes })
+    Ok((body, batch_changes))
 }
 
 /// The whole body, decoded.

@@ -12,6 +12,7 @@ use super::xml::XmlScanner;
 ///
 /// `scan` stops at the first byte of the next candidate. The next call may start there, or further on in the same
 /// value. It must not start after the end of the value, because the scanner has to see that end.
+#[derive(Debug)]
 pub enum DocumentScanner {
     Json(JsonScanner),
     Batch(BatchScanner),
