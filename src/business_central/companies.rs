@@ -88,39 +88,28 @@ pub fn parse_list(body: &[u8]) -> Result<Vec<Company>, LookupError> {
 /// Finds a company by id, exact name, name in any case, or display name, in this order; the last two must match only
 /// one.
 pub fn find<'c>(companies: &'c [Company], wanted: &CompanyRef) -> Result<&'c Company, MatchError> {
+    let unknown = || MatchError::Unknown { wanted: wanted.clone(), existing: companies.to_vec() };
     let name = match wanted {
-        CompanyRef::Id(id) => {
-            return companies.iter().find(|company| company.id == *id).ok_or_else(|| unknown(companies, wanted));
-        }
+        CompanyRef::Id(id) => return companies.iter().find(|company| company.id == *id).ok_or_else(unknown),
         CompanyRef::Name(name) => name,
     };
     if let Some(company) = companies.iter().find(|company| company.name == *name) {
         return Ok(company);
     }
     let lower = name.as_str().to_lowercase();
-    only(companies, wanted, |company| company.name.as_str().to_lowercase() == lower)
-        .or_else(|| only(companies, wanted, |company| company.display_name == name.as_str()))
-        .unwrap_or_else(|| Err(unknown(companies, wanted)))
-}
-
-fn only<'c>(
-    companies: &'c [Company],
-    wanted: &CompanyRef,
-    fits: impl Fn(&Company) -> bool,
-) -> Option<Result<&'c Company, MatchError>> {
-    let fitting: Vec<&Company> = companies.iter().filter(|company| fits(company)).collect();
-    match fitting.as_slice() {
-        [] => None,
-        [company] => Some(Ok(company)),
-        several => Some(Err(MatchError::Ambiguous {
+    let mut candidates: Vec<&Company> =
+        companies.iter().filter(|company| company.name.as_str().to_lowercase() == lower).collect();
+    if candidates.is_empty() {
+        candidates = companies.iter().filter(|company| company.display_name == name.as_str()).collect();
+    }
+    match candidates.as_slice() {
+        [] => Err(unknown()),
+        [company] => Ok(company),
+        several => Err(MatchError::Ambiguous {
             wanted: wanted.clone(),
             candidates: several.iter().copied().cloned().collect(),
-        })),
+        }),
     }
-}
-
-fn unknown(companies: &[Company], wanted: &CompanyRef) -> MatchError {
-    MatchError::Unknown { wanted: wanted.clone(), existing: companies.to_vec() }
 }
 
 /// A readable list: at most 40 names.

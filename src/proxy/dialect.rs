@@ -2,6 +2,7 @@
 
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName};
 
+use super::headers;
 use crate::business_central::{Dialect, Surface};
 
 /// The dialect of a client of this surface; `None`: no route was found.
@@ -42,8 +43,7 @@ pub fn accepts_only_xml(headers: &HeaderMap) -> bool {
 
 /// The media types of a header, in lower case and without parameters.
 fn media_types(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = String> {
-    let values = headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    values.map(|kind| {
+    headers::members(headers, name).map(|kind| {
         let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default();
         String::from_utf8_lossy(kind.trim_ascii()).to_ascii_lowercase()
     })

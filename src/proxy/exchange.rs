@@ -96,8 +96,7 @@ impl Exchange {
 }
 
 fn asks_to_close(headers: &HeaderMap) -> bool {
-    let options = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    options.into_iter().any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    headers::members(headers, &CONNECTION).any(|option| option.eq_ignore_ascii_case(b"close"))
 }
 
 /// `public_url` or, where there is none, scheme and authority as this client wrote them: they led it here once and will

@@ -34,9 +34,9 @@ fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
     headers.remove("method");
     // Versions of OData before 4.
     ODATA_V3_VERSIONS.iter().for_each(|name| drop(headers.remove(name)));
-    let is_proxys =
-        |name: &&HeaderName| ["x-forwarded-", "proxy-"].iter().any(|prefix| name.as_str().starts_with(prefix));
-    for name in headers.keys().filter(is_proxys).cloned().collect::<Vec<_>>() {
+    let is_proxys = |name: &str| name.starts_with("x-forwarded-") || name.starts_with("proxy-");
+    let proxys: Vec<HeaderName> = headers.keys().filter(|name| is_proxys(name.as_str())).cloned().collect();
+    for name in proxys {
         headers.remove(name);
     }
     // A WAN lies before Business Central: compression is requested even for clients without it. Parts of a body can't
@@ -79,6 +79,12 @@ pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
+/// The members of a list header (RFC 9110, section 5.6.1).
+pub fn members<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> + use<'h> {
+    let values = headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+    values.flat_map(|value| value.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
+}
+
 /// A GUID as a header value.
 pub fn header_of(id: Uuid) -> HeaderValue {
     let mut buffer = Uuid::encode_buffer();
@@ -88,12 +94,8 @@ pub fn header_of(id: Uuid) -> HeaderValue {
 
 /// Removes hop-by-hop headers and those that `Connection` lists (RFC 9110, section 7.6.1).
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let listed: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .collect();
+    let listed: Vec<HeaderName> =
+        members(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
     for name in listed {
         headers.remove(name);
     }

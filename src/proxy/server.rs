@@ -150,10 +150,7 @@ impl Proxy {
                         }
                     }
                 };
-                tokio::select! {
-                    () = warm_up => {}
-                    () = stop.cancelled() => {}
-                }
+                stop.run_until_cancelled(warm_up).await;
             });
         }
     }

@@ -77,24 +77,23 @@ impl CacheUse {
                 };
                 cached.map_or_else(|| why.to_owned(), |cached| format!("{why}; stored; ttl={}", cached.as_secs()))
             }
-            Self::Bypass(Bypass::Method) => "method".to_owned(),
-            Self::Bypass(Bypass::Requested) => "request".to_owned(),
-            Self::Bypass(why) => format!("bypass; detail={}", why.detail()),
+            Self::Bypass(why) => why.forwarded().to_owned(),
         };
         format!("bcproxy; fwd={forwarded}")
     }
 }
 
 impl Bypass {
-    fn detail(self) -> &'static str {
+    /// The value of `fwd` (RFC 9211, section 2.2).
+    fn forwarded(self) -> &'static str {
         match self {
             Self::Method => "method",
-            Self::Requested => "no-store",
-            Self::Range => "range",
-            Self::Media => "media",
-            Self::Body => "body",
-            Self::Change => "change",
-            Self::Response => "response",
+            Self::Requested => "request",
+            Self::Range => "bypass; detail=range",
+            Self::Media => "bypass; detail=media",
+            Self::Body => "bypass; detail=body",
+            Self::Change => "bypass; detail=change",
+            Self::Response => "bypass; detail=response",
         }
     }
 

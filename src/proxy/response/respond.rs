@@ -49,10 +49,7 @@ where
             let responding = {
                 let exchange = exchange.clone();
                 async move {
-                    let relayed = match received.await {
-                        Ok(received) => relay(&exchange, received).await.map_err(LocalResponse::Rejected),
-                        Err(local) => Err(local),
-                    };
+                    let relayed = async { Ok(relay(&exchange, received.await?).await?) }.await;
                     match relayed {
                         Ok(response) => response,
                         Err(LocalResponse::Challenge) => challenge(exchange, &unread).await,

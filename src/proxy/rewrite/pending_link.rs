@@ -36,12 +36,10 @@ impl PendingLink {
     pub fn check(&mut self, value: &[u8], prefixes: &[String]) -> LinkCheck {
         if !self.is_link {
             match has_prefix(self.enclosure, value, prefixes) {
-                Ok(is_link) => self.is_link = is_link,
+                Ok(true) => self.is_link = true,
+                Ok(false) => return LinkCheck::NotALink,
                 Err(NeedsMore) => return LinkCheck::Incomplete,
             }
-        }
-        if !self.is_link {
-            return LinkCheck::NotALink;
         }
         match self.enclosure.find_end(value.get(..=MAX_LINK_BYTES).unwrap_or(value), &mut self.searched) {
             Some(end) => LinkCheck::EndsAt(end),

@@ -100,9 +100,7 @@ impl<'a> NonAscii<'a> {
 }
 
 fn push_encoded(byte: u8, text: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or(b'0');
-    text.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+    text.extend_from_slice(percent_encoding::percent_encode_byte(byte).as_bytes());
 }
 
 fn hex(digit: u8) -> Option<u8> {

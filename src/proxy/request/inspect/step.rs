@@ -218,9 +218,7 @@ fn is_like_ascii(headers: &HeaderMap) -> bool {
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Rejection> {
-    let codings =
-        headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    let codings = codings.map(|coding| coding.trim_ascii().to_ascii_lowercase());
+    let codings = headers::members(headers, &CONTENT_ENCODING).map(<[u8]>::to_ascii_lowercase);
     let mut codings = codings.filter(|coding| !matches!(coding.as_slice(), b"" | b"identity"));
     match (codings.next().as_deref(), codings.next()) {
         (None, _) => Ok(false),
