@@ -128,7 +128,13 @@ async fn request(
     authorization: &HeaderValue,
 ) -> Result<reqwest::Response, LookupError> {
     let sent = http.send(http.get(url).header(AUTHORIZATION, authorization)).await;
-    let response = sent.map_err(|error| failed(url, what, error))?;
+    let response = sent.map_err(|error| match error {
+        RequestError::Connect(error) => {
+            let origin = Origin::split(url).map(|(origin, _)| origin);
+            Unreachable::business_central(origin.as_ref().map_or(url, Origin::authority), error.as_ref()).into()
+        }
+        _ => LookupError::Interrupted { what, reason: root_cause(&error) },
+    })?;
     if response.status() == StatusCode::OK {
         return Ok(response);
     }
@@ -151,16 +157,6 @@ fn check_whole(what: &'static str, is_whole: Result<bool, reqwest::Error>) -> Re
         Ok(true) => Ok(()),
         Ok(false) => Err(LookupError::Unreadable { what }),
         Err(error) => Err(LookupError::Interrupted { what, reason: root_cause(&error) }),
-    }
-}
-
-fn failed(url: &str, what: &'static str, error: RequestError) -> LookupError {
-    match error {
-        RequestError::Connect(error) => {
-            let origin = Origin::split(url).map(|(origin, _)| origin);
-            Unreachable::business_central(origin.as_ref().map_or(url, Origin::authority), error.as_ref()).into()
-        }
-        _ => LookupError::Interrupted { what, reason: root_cause(&error) },
     }
 }
 

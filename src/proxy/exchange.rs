@@ -1,11 +1,10 @@
 //! The facts about one request, from its arrival to its log line.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::http::request::Parts;
-use hyper::http::uri::{Authority, Scheme};
+use hyper::http::uri::Authority;
 use hyper::{Method, Uri, Version};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -18,7 +17,6 @@ use super::notes::Notes;
 use super::request::credentials::Credentials;
 use super::snapshot::Snapshot;
 use crate::business_central::Dialect;
-use crate::config::PublicUrl;
 
 /// One request and its response.
 #[derive(Debug)]
@@ -70,7 +68,7 @@ impl Exchange {
             reads_atom: reads_atom(&head.headers),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
-            base_url: base_url(snapshot.public_url.as_ref(), &head.headers, &client.scheme, client.local),
+            base_url: base_url(&snapshot, &head.headers, &client),
             notes: Notes::default(),
             snapshot,
             client,
@@ -103,17 +101,13 @@ fn asks_to_close(headers: &HeaderMap) -> bool {
 /// again.
 ///
 /// Without a usable `Host`, as HTTP/1.0 has none, the address the connection came in on.
-fn base_url(
-    public_url: Option<&PublicUrl>,
-    headers: &HeaderMap,
-    scheme: &Scheme,
-    local_address: Option<SocketAddr>,
-) -> String {
-    if let Some(public_url) = public_url {
+fn base_url(snapshot: &Snapshot, headers: &HeaderMap, client: &ClientConnection) -> String {
+    if let Some(public_url) = &snapshot.public_url {
         return public_url.to_string();
     }
+    let scheme = &client.scheme;
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
-    match (host.filter(|host| !host.as_str().contains('@')), local_address) {
+    match (host.filter(|host| !host.as_str().contains('@')), client.local) {
         (Some(host), _) => format!("{scheme}://{host}"),
         (None, Some(address)) => format!("{scheme}://{address}"),
         (None, None) => format!("{scheme}://localhost"),

@@ -62,7 +62,7 @@ pub fn odata(family: Family, segments: &[Segment<'_>]) -> Result<ParsedPath, Add
     };
     let (companies, is_outside) = match family {
         Family::Api(_) => ("companies", is_root_set(first)),
-        _ => ("Company", is_odata_root(first)),
+        _ => ("Company", first.is("$metadata") || first.is("Company")),
     };
     if let Some(key) = key_of(first, companies) {
         let named = Some(company_of_key(&key));
@@ -151,10 +151,6 @@ fn is_root_set(segment: &Segment<'_>) -> bool {
     let word = segment.decoded();
     let set = word.split('(').next().unwrap_or_default();
     API_ROOT_SETS.iter().any(|root| root.eq_ignore_ascii_case(set))
-}
-
-fn is_odata_root(segment: &Segment<'_>) -> bool {
-    segment.is("$metadata") || segment.is("Company")
 }
 
 /// The companies in the keys further down a path.

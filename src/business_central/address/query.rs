@@ -45,13 +45,10 @@ impl Query {
 
     /// With the value of `company=`, if present, replaced by this name.
     pub fn with_company(&self, name: &str) -> Self {
-        self.edited(|parameter| match parameter.split_once('=') {
-            Some((key, value)) if key_of(parameter) == "company" => {
-                let quoted = decoded(value).starts_with('\'');
-                let name = if quoted { format!("'{}'", double_apostrophes(name)) } else { name.to_owned() };
-                Some(format!("{key}={}", encode_segment(&name)))
-            }
-            _ => Some(parameter.to_owned()),
+        self.with_values("company", |value| {
+            let quoted = decoded(value).starts_with('\'');
+            let name = if quoted { format!("'{}'", double_apostrophes(name)) } else { name.to_owned() };
+            encode_segment(&name).to_string()
         })
     }
 
@@ -63,12 +60,7 @@ impl Query {
         if self.values(FILTER).all(|filter| filter.trim().is_empty()) {
             return Ok(self.without(FILTER).with(FILTER, condition));
         }
-        Ok(self.edited(|parameter| match parameter.split_once('=') {
-            Some((key, value)) if key_of(parameter) == FILTER => {
-                Some(format!("{key}=({value})%20and%20{}", encode_segment(condition)))
-            }
-            _ => Some(parameter.to_owned()),
-        }))
+        Ok(self.with_values(FILTER, |filter| format!("({filter})%20and%20{}", encode_segment(condition))))
     }
 
     /// With a parameter added; the value is encoded here.
@@ -86,6 +78,14 @@ impl Query {
         parameters.map(|parameter| {
             let value = parameter.split_once('=').map_or_else(String::new, |(_, value)| decoded(value));
             (key_of(parameter), value)
+        })
+    }
+
+    /// With the raw values of a parameter replaced.
+    fn with_values(&self, wanted: &str, replacement: impl Fn(&str) -> String) -> Self {
+        self.edited(|parameter| match parameter.split_once('=') {
+            Some((key, value)) if key_of(parameter) == wanted => Some(format!("{key}={}", replacement(value))),
+            _ => Some(parameter.to_owned()),
         })
     }
 

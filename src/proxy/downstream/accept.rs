@@ -203,10 +203,7 @@ async fn serve_requests<S: Readable>(
                     }
                 }
             };
-            tokio::select! {
-                result = finished => result,
-                () = stop.ending.cancelled() => return None,
-            }
+            stop.ending.run_until_cancelled(finished).await?
         }
         result = unless(&mut connection, || client.is_idle()) => match result {
             Some(result) => result,

@@ -160,8 +160,7 @@ impl Draft {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
-        let authorization: HeaderValue = token.authorization.clone();
-        request.headers_mut().insert(AUTHORIZATION, authorization);
+        request.headers_mut().insert(AUTHORIZATION, token.authorization.clone());
         // hyper writes no length for an empty body; IIS answers such a POST with 411.
         if request.body().is_end_stream() && matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));

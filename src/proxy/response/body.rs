@@ -28,8 +28,7 @@ impl ResponseBody {
 
     /// The body of Business Central's response. `idle`: how long the client may take nothing of it.
     pub fn upstream(body: TransformedBody, idle: Duration, record: AccessRecord) -> Self {
-        let ends_with_connection = record.exchange.version == Version::HTTP_10;
-        Self { content: Content::Upstream { body: Box::new(body), idle, ends_with_connection }, record }
+        Self { content: Content::Upstream { body: Box::new(body), idle }, record }
     }
 }
 
@@ -40,8 +39,6 @@ enum Content {
         body: Box<TransformedBody>,
         /// How long the client may take nothing of it.
         idle: Duration,
-        /// HTTP/1.0 clients may know the end of the body only by the end of the connection.
-        ends_with_connection: bool,
     },
 }
 
@@ -54,18 +51,19 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Self { content, record } = &mut *self;
-        let (body, ends_with_connection) = match content {
+        let body = match content {
             Content::Local(bytes) => {
                 let bytes = std::mem::take(bytes);
                 record.outcome.complete_if_unfinished();
                 record.bytes += bytes.len() as u64;
                 return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
             }
-            Content::Upstream { body, ends_with_connection, .. } => (body, *ends_with_connection),
+            Content::Upstream { body, .. } => body,
         };
         let client = &record.exchange.client;
         ready!(client.write_backlog.poll_capacity(context));
-        if ends_with_connection {
+        // HTTP/1.0 clients may know the end of the body only by the end of the connection.
+        if record.exchange.version == Version::HTTP_10 {
             client.response_begins();
         }
         match ready!(Pin::new(&mut *body).poll_frame(context)) {

@@ -143,13 +143,9 @@ impl<V: Vocabulary> XmlScanner<V> {
                 let seen = if byte == expected { needed.min(seen + 1) } else { 0 };
                 State::Section { byte: expected, needed, seen }
             }
-            (State::ElementName, b'>' | b'/') => {
+            (State::ElementName, _) if is_space(byte) || matches!(byte, b'>' | b'/') => {
                 self.vocabulary.open(&self.name);
                 self.next(State::Tag, byte)
-            }
-            (State::ElementName, _) if is_space(byte) => {
-                self.vocabulary.open(&self.name);
-                State::Tag
             }
             (State::Tag, b'>') if self.vocabulary.text_is_link() => State::LinkText,
             (State::Tag, b'>') => State::Text,
