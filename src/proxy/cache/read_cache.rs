@@ -66,15 +66,12 @@ where
         let is_batch = draft.batch_changes.is_some();
         let told_to = draft.route().settings.cache.map(|_| draft.exchange.clone());
         let mut change = draft.connector().changes.begin(extent);
-        let mut received = match self.inner.call(drafted).await {
-            Ok(received) => received,
-            Err(rejection) => {
-                if !may_have_been_carried_out(rejection.kind) {
-                    change.known();
-                }
-                return Err(rejection);
+        let received = self.inner.call(drafted).await;
+        let mut received = received.inspect_err(|rejection| {
+            if !may_have_been_carried_out(rejection.kind) {
+                change.known();
             }
-        };
+        })?;
         change.answered();
         if !leaves_outcome_open(received.response.status()) {
             if !is_batch {

@@ -31,14 +31,14 @@ pub struct Answered<'a> {
 /// Never after 408 and 504: Business Central may still be working on it. After 503 a write is retried only where the
 /// error's code says that it never began.
 pub fn after_response(only_reads: bool, answered: Answered<'_>) -> Option<Retry> {
-    let not_begun = answered.code.is_some_and(|code| NOT_EXECUTED.contains(&code));
-    match answered.status {
-        StatusCode::TOO_MANY_REQUESTS => Some(Retry::AfterPause(answered.retry_after)),
-        StatusCode::SERVICE_UNAVAILABLE if only_reads || (answered.retry_after.is_some() && not_begun) => {
-            Some(answered.retry_after.map_or(Retry::AfterBackOff, |pause| Retry::AfterPause(Some(pause))))
-        }
-        StatusCode::BAD_GATEWAY if only_reads => {
-            Some(answered.retry_after.map_or(Retry::AfterBackOff, |pause| Retry::AfterPause(Some(pause))))
+    let Answered { status, retry_after, code } = answered;
+    let not_begun = status == StatusCode::SERVICE_UNAVAILABLE
+        && retry_after.is_some()
+        && code.is_some_and(|code| NOT_EXECUTED.contains(&code));
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Some(Retry::AfterPause(retry_after)),
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE if only_reads || not_begun => {
+            Some(retry_after.map_or(Retry::AfterBackOff, |pause| Retry::AfterPause(Some(pause))))
         }
         _ => None,
     }

@@ -14,7 +14,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,7 +24,7 @@ use super::bind::{MAX_BACKLOG, Tls};
 use super::client::{
     BacklogBudget, ClientConnection, Readable, RequestStream, Socket, TlsAcceptError, TlsSocket, raw_response,
 };
-use super::connection_limit::{ConnectionLimit, LimitExceeded, LimitReached};
+use super::connection_limit::{ConnectionLimit, ConnectionSlot, LimitExceeded, LimitReached};
 use crate::business_central::Dialect;
 use crate::proxy::service::Steps;
 use crate::proxy::snapshot::Current;
@@ -61,11 +61,11 @@ pub async fn accept(
     let accept_connection = |(socket, peer): (TcpStream, SocketAddr)| {
         let client = peer.ip().to_canonical();
         match connection_limit.take(client) {
-            Ok(key) => {
+            Ok(slot) => {
                 let (service, connections) = (service.clone(), service.stop.connections.clone());
                 match tls.acceptor() {
-                    None => connections.spawn(key.hold_while(serve_plain(socket, peer, service))),
-                    Some(tls) => connections.spawn(key.hold_while(serve_secured(socket, peer, tls, service))),
+                    None => connections.spawn(serve_plain(socket, peer, slot, service)),
+                    Some(tls) => connections.spawn(serve_secured(socket, peer, tls, slot, service)),
                 };
             }
             Err(LimitExceeded { why, should_log }) => {
@@ -76,10 +76,7 @@ pub async fn accept(
                 if tls.acceptor().is_none()
                     && let Ok(notice) = notices.clone().try_acquire_owned()
                 {
-                    tokio::spawn(async move {
-                        reject_connection(socket, why).await;
-                        drop(notice);
-                    });
+                    tokio::spawn(reject_connection(socket, why, notice));
                 }
             }
         }
@@ -111,7 +108,7 @@ pub async fn accept(
 }
 
 /// Tells the client why it is rejected, and gives it a moment to read that.
-async fn reject_connection(mut socket: TcpStream, why: LimitReached) {
+async fn reject_connection(mut socket: TcpStream, why: LimitReached, _notice: OwnedSemaphorePermit) {
     let message = format!("bcproxy accepts no further connection: {why}.");
     let response = raw_response(StatusCode::SERVICE_UNAVAILABLE, Dialect::OData, "Proxy_TooManyConnections", &message);
     let notice = async {
@@ -124,13 +121,19 @@ async fn reject_connection(mut socket: TcpStream, why: LimitReached) {
     let _ = tokio::time::timeout(NOTICE_TIMEOUT, notice).await;
 }
 
-async fn serve_plain(socket: TcpStream, peer: SocketAddr, service: Service<impl Steps>) {
+async fn serve_plain(socket: TcpStream, peer: SocketAddr, _slot: ConnectionSlot, service: Service<impl Steps>) {
     let socket = Socket::new(socket, peer, Scheme::HTTP, service.budget.clone());
     let client = socket.connection.clone();
     serve(socket, client, service).await;
 }
 
-async fn serve_secured(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor, service: Service<impl Steps>) {
+async fn serve_secured(
+    socket: TcpStream,
+    peer: SocketAddr,
+    tls: TlsAcceptor,
+    _slot: ConnectionSlot,
+    service: Service<impl Steps>,
+) {
     // Boxed: an idle connection need not hold the memory of a handshake.
     let mut securing = Box::pin(TlsSocket::accept(socket, peer, tls, service.budget.clone()));
     let tls_socket = tokio::select! {

@@ -113,15 +113,6 @@ impl ConnectionLimit {
     }
 }
 
-impl ConnectionSlot {
-    /// Holds the slot while the connection is served.
-    pub async fn hold_while<T>(self, served: impl Future<Output = T>) -> T {
-        let result = served.await;
-        drop(self);
-        result
-    }
-}
-
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut connections = self.connection_limit.lock();
