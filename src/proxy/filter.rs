@@ -9,10 +9,13 @@ use futures_util::future::{Either, ErrInto};
 use tower::layer::layer_fn;
 use tower::{Layer, Service};
 
+/// What becomes of a request that a step decides about at once.
+type Decided<After, E> = Either<After, Ready<Result<After, E>>>;
+
 /// Layers a step that decides at once: `step` is a `Fn(Before) -> Result<After, Error>`.
 pub fn filter<Before, After, E, S>(
     step: impl Fn(Before) -> Result<After, E> + Clone,
-) -> impl Layer<S, Service = Filter<impl Fn(Before) -> Either<After, Ready<Result<After, E>>> + Clone, S>> {
+) -> impl Layer<S, Service = Filter<impl Fn(Before) -> Decided<After, E> + Clone, S>> {
     filter_async(move |request| step(request).map_or_else(|error| Either::Right(ready(Err(error))), Either::Left))
 }
 
