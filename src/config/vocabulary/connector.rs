@@ -83,6 +83,7 @@ mapping! {
         /// How many requests may run at the same time.
         concurrency: Count = Default("5"),
         /// How many requests may start within a period.
+        /// The first half may start at once. The rest is spread over the time until earlier requests no longer count.
         requests: Rate = Default("6000 per 5m"),
         /// How many requests may wait in the queue.
         /// When the queue is full, bcproxy answers 429 to a request of the client that has the most queued.

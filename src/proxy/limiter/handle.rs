@@ -23,7 +23,7 @@ pub struct LimiterState {
     pub in_flight: usize,
     /// Requests that are queued.
     pub waiting: usize,
-    /// Requests begun within the period of `limits.requests`.
+    /// Requests that count against `limits.requests`: those in flight, and those that ended within its period.
     pub recent: usize,
     /// What is left of the pause that Business Central asked for.
     pub paused_for: Option<Duration>,
@@ -50,6 +50,7 @@ impl Limiter {
     pub fn set_limits(&self, limits: Limits) {
         let mut state = self.0.lock();
         state.limits = limits;
+        state.window.rate_changed();
         self.0.grant(&mut state, Instant::now());
     }
 
@@ -145,7 +146,7 @@ impl Limiter {
         let now = Instant::now();
         let mut state = self.0.lock();
         let State { limits, in_flight, waiting, paused_until, .. } = *state;
-        let recent = state.window.recent(now, limits.requests.per);
+        let recent = state.window.used(now, limits.requests);
         let paused_for = paused_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero());
         LimiterState { limits, in_flight, waiting, recent, paused_for }
     }

@@ -6,6 +6,8 @@
 mod dequeue_rate;
 mod fair_queue;
 mod handle;
+#[cfg(test)]
+mod overload_tests;
 mod permits;
 #[cfg(test)]
 mod tests;

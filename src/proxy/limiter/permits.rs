@@ -29,7 +29,7 @@ pub struct State {
     pub waiting: usize,
     /// Permits granted so far.
     pub granted: u64,
-    /// Requests begun within the period of the rate limit.
+    /// Requests that count against the rate limit.
     pub window: Window,
     pub queue: FairQueue<Waiter>,
     /// The end of the pause that Business Central asked for.
@@ -96,15 +96,14 @@ impl State {
         if self.in_flight >= self.limits.concurrency {
             return NextPermit::OnRelease;
         }
-        let (count, per) = (self.limits.requests.count, self.limits.requests.per);
-        self.window.next(now, count, per).map_or(NextPermit::Now, NextPermit::At)
+        self.window.next(now, self.limits.requests).map_or(NextPermit::Now, NextPermit::At)
     }
 
     /// Counts a request that got a permit.
     pub fn begin(&mut self, now: Instant) {
         self.in_flight += 1;
         self.granted += 1;
-        self.window.begins(now, self.limits.requests.per);
+        self.window.grant(now, self.limits.requests);
     }
 
     /// When a request that is queued now is likely to be served.
@@ -122,17 +121,18 @@ impl State {
 impl Shared {
     /// The state of a limiter that nothing has passed yet.
     pub fn new(limits: Limits) -> Self {
+        let now = Instant::now();
         Self {
             state: Mutex::new(State {
                 limits,
                 in_flight: 0,
                 waiting: 0,
                 granted: 0,
-                window: Window::default(),
+                window: Window::new(now),
                 queue: FairQueue::default(),
                 paused_until: None,
                 timer: None,
-                stalled_since: Instant::now(),
+                stalled_since: now,
                 dequeue_rate: DequeueRate::default(),
             }),
         }
@@ -199,8 +199,10 @@ impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(limiter) = self.limiter.upgrade() {
             let mut state = limiter.lock();
+            let (now, rate) = (Instant::now(), state.limits.requests);
             state.in_flight -= 1;
-            limiter.grant(&mut state, Instant::now());
+            state.window.release(now, rate);
+            limiter.grant(&mut state, now);
         }
     }
 }

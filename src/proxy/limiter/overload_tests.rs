@@ -1,0 +1,91 @@
+//! The limiter under more load than the rate allows, in virtual time, in front of a model of Business Central.
+
+use std::cell::RefCell;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::config::{Limits, Rate};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const PER: Duration = Duration::from_secs(300);
+const DEFAULT: Limits =
+    Limits { concurrency: 5, requests: Rate { count: 6000, per: PER }, queue: 10_000, wait: Duration::from_secs(90) };
+
+/// What clients and the model of Business Central saw, as the time since the start.
+#[derive(Default)]
+struct Seen {
+    served: RefCell<Vec<(Duration, usize)>>,
+    arrived: RefCell<Vec<Duration>>,
+}
+
+fn milliseconds(random: &mut fastrand::Rng, range: std::ops::RangeInclusive<u64>) -> Duration {
+    Duration::from_millis(random.u64(range))
+}
+
+/// Forty clients that each send a request as soon as the one before is answered.
+async fn overload(limiter: &Limiter, length: Duration) -> Seen {
+    let (seen, start) = (Seen::default(), Instant::now());
+    let clients = (0..40).map(|number| {
+        let seen = &seen;
+        async move {
+            let mut random = fastrand::Rng::with_seed(number);
+            let client = ClientKey::new(Ipv4Addr::LOCALHOST.into(), number);
+            while start.elapsed() < length {
+                let deadline = Instant::now() + DEFAULT.wait;
+                let permit = limiter.acquire(client, deadline, Priority::New).await.unwrap();
+                seen.served.borrow_mut().push((start.elapsed(), number as usize));
+                // One in a thousand is on its way for seconds, because its first packets were lost.
+                let is_late = random.u32(0..1000) == 0;
+                sleep(milliseconds(&mut random, if is_late { 3000..=7000 } else { 10..=25 })).await;
+                seen.arrived.borrow_mut().push(start.elapsed());
+                sleep(milliseconds(&mut random, 20..=250)).await;
+                drop(permit);
+            }
+        }
+    });
+    join_all(clients).await;
+    seen.arrived.borrow_mut().sort();
+    seen
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_of_overload_after_a_burst_has_no_stall_and_uses_the_whole_rate() {
+    let limiter = Limiter::new(DEFAULT);
+    let seen = overload(&limiter, 60 * MINUTE).await;
+    let (served, arrived) = (seen.served.into_inner(), seen.arrived.into_inner());
+
+    let pauses = served.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    let longest = pauses.max().unwrap();
+    assert!(longest <= Duration::from_secs(1), "{longest:?} without a permit");
+
+    let closest = arrived.windows(6001).map(|arrived| arrived[6000] - arrived[0]).min().unwrap();
+    assert!(closest >= PER, "6,001 arrived within {closest:?}");
+
+    let mut least = usize::MAX;
+    for second in 600..=3600 - 300 {
+        let (from, to) = (Duration::from_secs(second), Duration::from_secs(second) + PER);
+        let within = arrived.partition_point(|at| *at < to) - arrived.partition_point(|at| *at < from);
+        least = least.min(within);
+    }
+    assert!(least >= 5880, "only {least} arrived in five minutes");
+
+    let mut by_client = [0; 40];
+    served.iter().for_each(|(_, client)| by_client[*client] += 1);
+    let (fewest, most) = (by_client.iter().min().unwrap(), by_client.iter().max().unwrap());
+    assert!(most - fewest <= most / 50, "the clients got from {fewest} to {most} permits");
+    println!("{} served; longest pause {longest:?}; at least {least} in 5 min; 6,001 within {closest:?}", served.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_of_the_rate_is_free_at_once_from_idle() {
+    let limiter = Limiter::new(DEFAULT);
+    let start = Instant::now();
+    for _ in 0..3000 {
+        drop(limiter.acquire(ClientKey::new(Ipv4Addr::LOCALHOST.into(), 1), start, Priority::New).await.unwrap());
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
