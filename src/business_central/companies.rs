@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper::header::HeaderValue;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::outbound::HttpClient;
 
@@ -62,27 +63,59 @@ pub fn join_names(companies: &[Arc<Company>]) -> String {
     names.join("`, `")
 }
 
+/// The list of companies of an environment, as far as its pages have been read.
+#[derive(Debug)]
+pub struct CompanyPages {
+    url: String,
+    /// The query of the next page; `None` when all are read.
+    next: Option<String>,
+    companies: Vec<Company>,
+    pages_left: usize,
+}
+
+impl CompanyPages {
+    /// The list of the environment at `base` (`{base_url}/v2.0/{tenant}/{environment}`), nothing of it read.
+    pub fn of(base: &str) -> Self {
+        let url = format!("{base}/api/v2.0/companies");
+        Self { url, next: Some(String::new()), companies: Vec::new(), pages_left: MAX_PAGES }
+    }
+
+    /// The URL of the next page.
+    pub fn next_url(&self) -> Option<String> {
+        self.next.as_ref().map(|query| format!("{}{query}", self.url))
+    }
+
+    /// Adds Business Central's response for that URL. Companies without a valid id and name can't be named: they are
+    /// skipped.
+    pub fn add(&mut self, body: &[u8]) -> Result<(), LookupError> {
+        let unreadable = LookupError::Unreadable { what: COMPANY_LIST };
+        let page: Page = serde_json::from_slice(body).map_err(|_| unreadable.clone())?;
+        self.companies
+            .extend(page.value.into_iter().filter_map(|entry| Entry::deserialize(entry).ok()?.into_company()));
+        self.pages_left = self.pages_left.checked_sub(1).ok_or(unreadable)?;
+        // Only the query: the token goes to no other address than the environment's.
+        self.next = page.next_link.and_then(|link| Some(format!("?{}", link.split_once('?')?.1)));
+        Ok(())
+    }
+
+    /// The companies of all pages added.
+    pub fn into_companies(self) -> Vec<Company> {
+        self.companies
+    }
+}
+
 /// Looks up the companies of the environment at `base` (`{base_url}/v2.0/{tenant}/{environment}`).
-///
-/// An environment has at most 300 companies (BC, "Operational limits"), which fit on one page.
 pub async fn look_up(
     http: &HttpClient,
     base: &str,
     authorization: &HeaderValue,
     timeout: Duration,
 ) -> Result<Vec<Company>, LookupError> {
-    parse_list(&lookup::get(http, &list_url(base), COMPANY_LIST, authorization, timeout).await?)
-}
-
-/// The URL of the list of companies of the environment at `base`.
-pub fn list_url(base: &str) -> String {
-    format!("{base}/api/v2.0/companies")
-}
-
-/// Parses Business Central's response; entries without a valid id and name are skipped.
-pub fn parse_list(body: &[u8]) -> Result<Vec<Company>, LookupError> {
-    let list: List = serde_json::from_slice(body).map_err(|_| LookupError::Unreadable { what: COMPANY_LIST })?;
-    Ok(list.value.into_iter().filter_map(Entry::into_company).collect())
+    let mut pages = CompanyPages::of(base);
+    while let Some(url) = pages.next_url() {
+        pages.add(&lookup::get(http, &url, COMPANY_LIST, authorization, timeout).await?)?;
+    }
+    Ok(pages.into_companies())
 }
 
 /// Finds a company by id, exact name, name in any case, or display name, in this order; the last two must match only
@@ -125,8 +158,10 @@ fn list(companies: &[Company]) -> String {
 }
 
 #[derive(Deserialize)]
-struct List {
-    value: Vec<Entry>,
+struct Page {
+    value: Vec<Value>,
+    #[serde(rename = "@odata.nextLink", default)]
+    next_link: Option<String>,
 }
 
 /// An entry as Business Central writes it; older versions leave out the display name.
@@ -135,17 +170,21 @@ struct Entry {
     id: String,
     name: String,
     #[serde(rename = "displayName", default)]
-    display_name: String,
+    display_name: Option<String>,
 }
 
 impl Entry {
     fn into_company(self) -> Option<Company> {
-        Some(Company { id: self.id.parse().ok()?, name: self.name.parse().ok()?, display_name: self.display_name })
+        let display_name = self.display_name.unwrap_or_default();
+        Some(Company { id: self.id.parse().ok()?, name: self.name.parse().ok()?, display_name })
     }
 }
 
 /// The subject of the look-up, for errors.
 pub const COMPANY_LIST: &str = "its companies";
+
+/// An environment has at most 300 companies (BC, "Operational limits"), which mostly fit on one page.
+const MAX_PAGES: usize = 300;
 
 #[cfg(test)]
 mod tests {
@@ -157,6 +196,35 @@ mod tests {
             name: name.parse().unwrap(),
             display_name: display_name.to_owned(),
         }
+    }
+
+    #[test]
+    fn a_company_that_cannot_be_named_leaves_the_others_and_all_pages_are_read() {
+        let mut pages = CompanyPages::of("https://bc.test/v2.0/t/Production");
+        assert_eq!(pages.next_url().unwrap(), "https://bc.test/v2.0/t/Production/api/v2.0/companies");
+        let id = |number| format!("00000000-0000-0000-0000-00000000000{number}");
+        let first = serde_json::json!({
+            "value": [
+                { "id": id(1) }, { "id": id(2), "name": null }, { "id": id(3), "name": 5 }, { "id": "x", "name": "A" }, null,
+                { "id": id(4), "name": "B", "displayName": null }, { "id": id(5), "name": "C" },
+            ],
+            "@odata.nextLink": "https://evil.test/v2.0/t/Production/api/v2.0/companies?$skiptoken=a%3Fb",
+        });
+        pages.add(first.to_string().as_bytes()).unwrap();
+        let next = "https://bc.test/v2.0/t/Production/api/v2.0/companies?$skiptoken=a%3Fb";
+        assert_eq!(pages.next_url().unwrap(), next, "the token stays with the environment's address");
+        pages.add(format!(r#"{{"value":[{{"id":"{}","name":"D"}}]}}"#, id(6)).as_bytes()).unwrap();
+        assert_eq!(pages.next_url(), None);
+        let names: Vec<_> = pages.into_companies().iter().map(|company| company.name.to_string()).collect();
+        assert_eq!(names, ["B", "C", "D"]);
+    }
+
+    #[test]
+    fn a_list_that_never_ends_is_an_error() {
+        let mut pages = CompanyPages::of("https://bc.test");
+        let again = br#"{"value":[],"@odata.nextLink":"https://bc.test/companies?page=1"}"#;
+        let read = (0..).take_while(|_| pages.add(again).is_ok()).count();
+        assert_eq!(read, MAX_PAGES);
     }
 
     #[test]

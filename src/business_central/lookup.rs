@@ -9,7 +9,7 @@ use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use crate::bounded_body::{read_body, read_pieces};
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError};
-use crate::outbound::{HttpClient, Origin, RequestError, Unreachable};
+use crate::outbound::{HttpClient, Origin, RequestError, Unreachable, retry_after};
 
 use super::error_envelope::error_code;
 use super::metadata::ActionImports;
@@ -26,6 +26,8 @@ pub enum LookupError {
         status: StatusCode,
         /// `error.code` of the response, if it has one.
         code: Option<String>,
+        /// `Retry-After` of the response.
+        retry_after: Option<Duration>,
         /// The values of `WWW-Authenticate`.
         challenges: Vec<HeaderValue>,
     },
@@ -140,9 +142,10 @@ async fn request(
     }
     let status = response.status();
     let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter().cloned().collect();
+    let retry_after = retry_after(response.headers());
     // The code is optional: without it, the status is enough.
     let body = read(what, response).await.unwrap_or_default();
-    Err(LookupError::Rejected { what, status, code: error_code(&body), challenges })
+    Err(LookupError::Rejected { what, status, code: error_code(&body), retry_after, challenges })
 }
 
 async fn read(what: &'static str, response: reqwest::Response) -> Result<Vec<u8>, LookupError> {

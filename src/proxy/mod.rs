@@ -17,6 +17,7 @@ mod observe;
 mod rejection;
 mod request;
 mod response;
+mod retry;
 pub mod rewrite;
 mod server;
 mod service;

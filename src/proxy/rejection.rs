@@ -182,13 +182,18 @@ impl From<LookupError> for Rejection {
             LookupError::Rejected { .. } if error.known_error().is_some_and(KnownError::needs_setup) => {
                 Kind::CredentialsRejected
             }
+            LookupError::Rejected { status: StatusCode::TOO_MANY_REQUESTS, .. } => Kind::Busy,
             LookupError::Rejected { .. } | LookupError::Interrupted { .. } | LookupError::Unreadable { .. } => {
                 Kind::ResponseBroken
             }
             LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.failure),
             LookupError::TimedOut { .. } => Kind::ResponseTimeout,
         };
-        Self::new(kind, capitalised(&error.to_string()))
+        let rejection = Self::new(kind, capitalised(&error.to_string()));
+        match error {
+            LookupError::Rejected { retry_after: Some(pause), .. } => rejection.retry_after(pause),
+            _ => rejection,
+        }
     }
 }
 

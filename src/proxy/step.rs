@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Request, Response};
+use tokio::time::Instant;
 
 use super::body::client_body::ClientBody;
 use super::body::request_body::RequestBody;
@@ -54,6 +55,8 @@ pub struct Routed<B> {
     pub head: Parts,
     /// Its body.
     pub body: B,
+    /// Until when it may wait for look-ups, permits and retries. Counted from the arrival of a body in memory.
+    pub deadline: Instant,
 }
 
 /// A request whose body was checked.

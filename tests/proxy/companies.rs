@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bcproxy::simulator::{Latch, Matcher, Received, Script, Times};
+use bcproxy::simulator::{Latch, Matcher, Received, Script, Simulator, Times};
 use hyper::header::{CONTENT_ENCODING, HeaderValue};
 use hyper::{Method, StatusCode};
 
@@ -220,29 +220,80 @@ async fn a_route_with_a_company_cannot_be_led_into_another_one() {
     assert!(rig.received().is_empty());
 }
 
+/// What passes: it is over when the question is asked again.
+fn passing_faults() -> [Script; 5] {
+    [
+        Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(1)),
+        Script::response(StatusCode::BAD_GATEWAY),
+        Script::busy(StatusCode::SERVICE_UNAVAILABLE, None),
+        Script::response(StatusCode::GATEWAY_TIMEOUT),
+        Script::response(StatusCode::OK).send("{").cut(),
+    ]
+}
+
 #[tokio::test]
-async fn a_look_up_that_failed_is_made_again() {
-    let clock = HeldClock::new();
+async fn a_look_up_that_fails_once_is_repeated_for_the_client() {
+    let companies = Matcher::any().path_ending("/companies");
+    for fault in passing_faults() {
+        for method in [Method::GET, Method::POST] {
+            let plan = Plan::default();
+            let rig = plan.prepare().await;
+            rig.simulator.business_central().script(companies.clone(), Times::Next(1), fault.clone());
+            let rig = rig.start().await;
+            let body = if method == Method::POST { r#"{"displayName":"A"}"# } else { "" };
+            let response =
+                rig.send(method.clone(), "/api/customers", &[("content-type", "application/json")], body).await;
+            assert!(response.status.is_success(), "{method}: {}", response.text());
+            assert_eq!(look_ups(&rig), 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_of_a_subscription_or_of_actions_that_fails_once_is_repeated() {
+    for fault in passing_faults() {
+        let rig = Rig::new().await;
+        assert_eq!(rig.get("/api/customers?$top=1").await.status, 200);
+        let bc = rig.simulator.business_central();
+        bc.script(Matcher::any().path_containing("/subscriptions("), Times::Next(1), fault.clone());
+        let response = rig.send(Method::DELETE, "/api/subscriptions('none')", &[("if-match", "*")], "").await;
+        assert_eq!(response.status, 404, "as Business Central answers: {}", response.text());
+        bc.script(Matcher::any().path_ending("/$metadata"), Times::Next(1), fault);
+        let response = rig.post_json("/odata/Tools_Echo", r#"{"text":"hello"}"#).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        let is_metadata = |received: &&Received| received.target.ends_with("/$metadata");
+        assert_eq!(rig.simulator.received().iter().filter(is_metadata).count(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_keeps_failing_is_told_and_made_again() {
     let companies = || Matcher::any().path_ending("/companies");
     let busy = Script::busy(StatusCode::SERVICE_UNAVAILABLE, None);
-    let rig = Plan::default()
-        .start_after(|simulator| simulator.business_central().script(companies(), Times::Next(1), busy))
-        .await;
+    let plan = Plan::default();
+    let rig = plan.start_after(|simulator| simulator.business_central().script(companies(), Times::Always, busy)).await;
     let rejection = rig.get("/api/customers").await.rejection();
     assert_eq!(rejection.status, 502);
-    assert!(
-        rejection.message.contains("503 Service Unavailable when asked for its companies"),
-        "{}",
-        rejection.message
-    );
-    clock.advance(Duration::from_secs(1)).await;
-    assert_eq!(rig.get("/api/customers").await.status, 200);
+    let message = rejection.message;
+    assert!(message.contains("503 Service Unavailable when asked for its companies"), "{message}");
+    rig.simulator.business_central().clear_scripts();
+    within(async { while rig.get("/api/customers").await.status != 200 {} }).await;
 
-    let rig =
-        Plan::default().start_after(|simulator| simulator.business_central().reject_connections(Times::Always)).await;
+    let reject = |simulator: &Simulator| simulator.business_central().reject_connections(Times::Always);
+    let rig = Plan::default().start_after(reject).await;
     let rejection = rig.get("/api/customers").await.rejection();
     assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_Unreachable"));
     rig.simulator.business_central().reject_connections(Times::Next(0));
-    clock.advance(Duration::from_secs(1)).await;
-    assert_eq!(rig.get("/api/customers").await.status, 200);
+    within(async { while rig.get("/api/customers").await.status != 200 {} }).await;
+}
+
+#[tokio::test]
+async fn a_look_up_waits_for_a_permit_and_its_wait_is_part_of_the_requests() {
+    let companies = Matcher::any().path_ending("/companies");
+    let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(60));
+    let plan = Plan::default().connector("limits: { wait: 30s }");
+    let rig = plan.start_after(|simulator| simulator.business_central().script(companies, Times::Next(1), busy)).await;
+    let response = rig.get("/api/customers").await;
+    assert_eq!(response.rejection().status, 429, "not after 30 s: {}", response.text());
+    assert!((58..=60).contains(&response.retry_after()), "{}", response.retry_after());
 }

@@ -1,13 +1,12 @@
 //! What an attempt needs: an application, its token, and a permit of its limiter.
 
-use std::time::Duration;
-
 use super::attempts::{Attempt, Dispatch};
 use super::fault::Fault;
 use crate::proxy::environment::application_pool::Member;
+use crate::proxy::environment::connector::NO_PERMIT;
 use crate::proxy::limiter::{AcquireError, ClientKey, Permit, Priority};
 use crate::proxy::notes::Queued;
-use crate::proxy::rejection::{Kind, Rejection};
+use crate::proxy::rejection::Rejection;
 
 impl Dispatch {
     /// Waits until one of the applications has a token and a permit.
@@ -28,11 +27,11 @@ impl Dispatch {
                 Err(AcquireError::Evicted) if self.priority == Priority::New => self.priority = Priority::Requeued,
                 Err(AcquireError::Evicted) => {}
                 Err(AcquireError::Full { retry_after }) => {
-                    return Err(self.busy("the queue is full (`queue` of the connector's `limits`)", retry_after));
+                    let why = "the queue is full (`queue` of the connector's `limits`)";
+                    return Err(self.draft.connector().busy(why, retry_after));
                 }
                 Err(AcquireError::TimedOut { retry_after }) => {
-                    let why = "no permit was free within `wait` of the connector's `limits`";
-                    return Err(self.busy(why, retry_after));
+                    return Err(self.draft.connector().busy(NO_PERMIT, retry_after));
                 }
             }
         }
@@ -46,20 +45,11 @@ impl Dispatch {
         let client = ClientKey::new(exchange.client.ip(), fingerprint);
         tokio::select! {
             biased;
-            permit = limiter.acquire(client, self.deadline, self.priority) => Ok(permit.map(|permit| {
+            permit = limiter.acquire(client, self.draft.deadline, self.priority) => Ok(permit.map(|permit| {
                 let _ = exchange.notes.queued.set(Queued { waited: permit.waited, ahead: permit.ahead });
                 Some(permit)
             })),
             () = self.draft.abandoned() => Err(Fault::ClientGone.into()),
         }
-    }
-
-    fn busy(&self, why: &str, retry_after: Duration) -> Rejection {
-        let connector = &self.draft.connector().settings.name;
-        let message = format!(
-            "Too many requests for connector `{connector}`: Business Central limits what one application may send, and {why}. \
-             Nothing was carried out. Send the request again later."
-        );
-        Rejection::new(Kind::Busy, message).retry_after(retry_after)
     }
 }

@@ -11,7 +11,6 @@ use tower::retry::budget::Budget;
 
 use super::attempts::{Attempt, AttemptOutcome, Dispatch};
 use super::fault::Fault;
-use super::retry::{self, Retry};
 use crate::entra::ClaimsChallenge;
 use crate::outbound::retry_after;
 use crate::proxy::body::request_body::RequestBody;
@@ -21,6 +20,7 @@ use crate::proxy::request::draft::Draft;
 use crate::proxy::response::body_plan::BodyPlan;
 use crate::proxy::response::diagnosis;
 use crate::proxy::response::relay::MEASURED_BYTES;
+use crate::proxy::retry::{self, Retry};
 use crate::proxy::upstream::UpstreamBody;
 
 impl Dispatch {
@@ -81,7 +81,7 @@ impl Dispatch {
                         limiter.evict();
                     }
                 }
-                let is_within_deadline = others_take_over || Instant::now() + pause < self.deadline;
+                let is_within_deadline = others_take_over || Instant::now() + pause < self.draft.deadline;
                 let Some(body) = replay.filter(|_| is_within_deadline) else {
                     let seconds = pause.as_millis().div_ceil(1000).max(1);
                     if let Ok(seconds) = HeaderValue::try_from(seconds.to_string()) {
@@ -136,9 +136,9 @@ impl Dispatch {
         fault: Fault,
         replay: Option<RequestBody>,
     ) -> Result<RequestBody, Rejection> {
-        let retry = retry::after_fault(|| self.draft.only_reads(replay.as_ref()), &fault);
+        let is_safe = fault.allows_retry(|| self.draft.only_reads(replay.as_ref()));
         match replay {
-            Some(body) if retry.is_some() && self.may_retry() => {
+            Some(body) if is_safe && self.may_retry() => {
                 self.sleep(retry::back_off(self.faults)).await?;
                 Ok(body)
             }
@@ -150,7 +150,7 @@ impl Dispatch {
     fn may_retry(&mut self) -> bool {
         self.faults += 1;
         let connector = self.draft.connector();
-        self.faults <= retry::MAX_RETRIES && Instant::now() < self.deadline && connector.retry_budget.withdraw()
+        self.faults <= retry::MAX_RETRIES && Instant::now() < self.draft.deadline && connector.retry_budget.withdraw()
     }
 }
 

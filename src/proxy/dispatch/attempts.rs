@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Response;
-use tokio::time::Instant;
 use tower::Service;
 use tower::retry::budget::Budget;
 
@@ -54,8 +53,6 @@ where
 /// One request until its response.
 pub struct Dispatch {
     pub(super) draft: Draft,
-    /// After this time the request is neither queued nor retried.
-    pub(super) deadline: Instant,
     /// Attempts that failed.
     pub(super) faults: u32,
     /// Attempts that Business Central throttled.
@@ -79,10 +76,9 @@ pub type AttemptOutcome = ControlFlow<Response<UpstreamBody>, RequestBody>;
 
 impl Dispatch {
     fn new(draft: Draft) -> Self {
-        let deadline = Instant::now() + draft.connector().max_wait();
         draft.connector().retry_budget.deposit();
         let tokens = TokenAttempts::default();
-        Self { draft, deadline, faults: 0, throttled: 0, priority: Priority::New, tokens }
+        Self { draft, faults: 0, throttled: 0, priority: Priority::New, tokens }
     }
 
     /// Business Central's response, or why there is none.

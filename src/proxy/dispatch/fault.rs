@@ -26,6 +26,17 @@ pub enum Fault {
     BodyBroken,
 }
 
+impl Fault {
+    /// Whether another attempt can't carry the request out twice.
+    pub fn allows_retry(&self, only_reads: impl FnOnce() -> bool) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Unsent(_) => true,
+            Self::Broken(_) | Self::CutShort(_) => only_reads(),
+            Self::TimedOut(_) | Self::ClientGone | Self::BodyBroken => false,
+        }
+    }
+}
+
 /// An attempt without a response.
 #[derive(Debug)]
 pub struct Unanswered {

@@ -5,4 +5,3 @@ mod assess;
 pub mod attempts;
 pub mod fault;
 pub mod forward;
-pub mod retry;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tower::retry::budget::TpsBudget;
 
 use super::application_pool::{ApplicationPool, Member};
@@ -85,9 +86,19 @@ impl Connector {
             && self.upstream.is_same(upstream)
     }
 
-    /// How long a request may be queued and retried, from its first attempt.
-    pub fn max_wait(&self) -> Duration {
-        self.settings.limits.map_or(MAX_WAIT_WITHOUT_LIMITS, |limits| limits.wait)
+    /// Until when a request that begins now may wait for look-ups, permits and retries.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.settings.limits.map_or(MAX_WAIT_WITHOUT_LIMITS, |limits| limits.wait)
+    }
+
+    /// The rejection of a request for which no permit was free; `why` completes "and …".
+    pub fn busy(&self, why: &str, retry_after: Duration) -> Rejection {
+        let message = format!(
+            "Too many requests for connector `{}`: Business Central limits what one application may send, and {why}. \
+             Nothing was carried out. Send the request again later.",
+            self.settings.name
+        );
+        Rejection::new(Kind::Busy, message).retry_after(retry_after)
     }
 
     /// What the tokens of our own look-ups are used for.
@@ -117,6 +128,9 @@ impl std::fmt::Debug for Connector {
             .finish_non_exhaustive()
     }
 }
+
+/// Why a request is rejected that waited for a permit.
+pub const NO_PERMIT: &str = "no permit was free within `wait` of the connector's `limits`";
 
 const MAX_WAIT_WITHOUT_LIMITS: Duration = Duration::from_secs(90);
 

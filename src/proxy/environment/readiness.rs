@@ -36,7 +36,7 @@ impl Connector {
     pub async fn ready(&self) -> Result<Ready, Rejection> {
         let (_, token) = TokenAttempts::default().next(self.look_up_scope()).await?;
         let company = match &self.settings.company {
-            Some(wanted) => Some(self.company(wanted).await?),
+            Some(wanted) => Some(self.company(wanted, self.deadline()).await?),
             None => None,
         };
         Ok(Ready { token_age: token.age(), expiry: self.pool.expiry(), company })

@@ -63,6 +63,11 @@ impl Route {
         }
     }
 
+    /// The look-ups of a request that waits for them until its deadline.
+    pub fn look_ups(&self, deadline: Instant) -> RouteLookUps<'_> {
+        RouteLookUps { route: self, deadline }
+    }
+
     /// Checks in the background whether the company still exists, after Business Central answered 404; at most once a
     /// minute.
     ///
@@ -85,23 +90,31 @@ impl Route {
     }
 }
 
-impl LookUp for Route {
+/// The look-ups of a request on this route.
+#[derive(Debug)]
+pub struct RouteLookUps<'r> {
+    route: &'r Route,
+    deadline: Instant,
+}
+
+impl LookUp for RouteLookUps<'_> {
     /// The route's own company is looked up once and then remembered.
     async fn company(&self, wanted: &CompanyRef, _: &Resource) -> Result<Arc<Company>, Rejection> {
-        let is_own = self.settings.company.as_ref() == Some(wanted);
-        if is_own && let Some(company) = self.company.load_full() {
+        let Route { settings, company: known, connector, .. } = self.route;
+        let is_own = settings.company.as_ref() == Some(wanted);
+        if is_own && let Some(company) = known.load_full() {
             return Ok(company);
         }
         // Boxed because it is rare: otherwise every request's future would be larger by it.
-        let company = Box::pin(self.connector.company(wanted)).await?;
+        let company = Box::pin(connector.company(wanted, self.deadline)).await?;
         if is_own {
-            self.company.store(Some(company.clone()));
+            known.store(Some(company.clone()));
         }
         Ok(company)
     }
 
     async fn has_action(&self, name: &str) -> Result<bool, Rejection> {
-        Box::pin(self.connector.has_action(name)).await
+        Box::pin(self.route.connector.has_action(name, self.deadline)).await
     }
 
     async fn is_subscribed_in(
@@ -111,10 +124,11 @@ impl LookUp for Route {
         company: Option<&Company>,
         companies: &[Arc<Company>],
     ) -> Result<bool, Rejection> {
-        let environment = &self.connector.address;
+        let connector = &self.route.connector;
+        let environment = &connector.address;
         let path = at.path_and_query(environment.path(), company)?;
         let filter = SubscriptionFilter { kind: subscription, companies, environment };
-        Ok(self.connector.subscription(&path).await?.is_none_or(|found| filter.includes(&found)))
+        Ok(connector.subscription(&path, self.deadline).await?.is_none_or(|found| filter.includes(&found)))
     }
 }
 

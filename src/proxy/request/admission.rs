@@ -19,15 +19,16 @@ pub fn admit(
     routed: Routed<ClientBody>,
     budget: &ReadAheadBudget,
 ) -> Either<Routed<RequestBody>, impl Future<Output = Result<Routed<RequestBody>, Rejection>> + Send + use<>> {
-    let Routed { exchange, route, resource, dialect, head, body } = routed;
+    let Routed { exchange, route, resource, dialect, head, body, deadline } = routed;
     if body.is_end_stream() {
         let body = RequestBody::default();
-        return Either::Left(Routed { exchange, route, resource, dialect, head, body });
+        return Either::Left(Routed { exchange, route, resource, dialect, head, body, deadline });
     }
     let budget = budget.clone();
     Either::Right(async move {
         let body = read_ahead(body, route.settings.timeouts.body_idle, &budget).await?;
-        Ok(Routed { exchange, route, resource, dialect, head, body })
+        let deadline = route.connector.deadline();
+        Ok(Routed { exchange, route, resource, dialect, head, body, deadline })
     })
 }
 

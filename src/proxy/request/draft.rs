@@ -6,6 +6,7 @@ use hyper::body::Body;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Uri};
+use tokio::time::Instant;
 
 use super::target::Target;
 use crate::business_central::{CompanyId, soap};
@@ -47,6 +48,8 @@ pub struct Draft {
     pub headers: HeaderMap,
     /// What the request may change, if it is a batch.
     pub batch_changes: Option<Extent>,
+    /// After this time the request is neither queued nor retried.
+    pub deadline: Instant,
     is_shared: bool,
     /// As far as its methods tell.
     only_reads: bool,
@@ -61,6 +64,7 @@ impl Draft {
         methods: &[Method],
         address: Uri,
         batch_changes: Option<Extent>,
+        deadline: Instant,
     ) -> Self {
         let Target { route, companies, .. } = &*target;
         let mut headers = headers::towards_business_central(head.headers, &head.method, &route.settings, exchange.id);
@@ -71,6 +75,7 @@ impl Draft {
             uri: address.into_parts().path_and_query.map_or_else(Uri::default, Uri::from),
             headers,
             batch_changes,
+            deadline,
             is_shared: false,
             only_reads: methods.iter().all(only_reads),
             exchange,

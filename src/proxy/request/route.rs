@@ -28,7 +28,8 @@ pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalRespons
     let dialect = dialect(Some(&route.settings.surface), speaks_soap, exchange.reads_atom);
     exchange.notes.set_route(route.clone(), dialect);
     let resource = admitted?;
-    Ok(Routed { exchange, route, resource, dialect, head, body })
+    let deadline = route.connector.deadline();
+    Ok(Routed { exchange, route, resource, dialect, head, body, deadline })
 }
 
 /// The route of a raw path, and the rest of the path behind its prefix.

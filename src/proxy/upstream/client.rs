@@ -16,6 +16,7 @@ use super::body::UpstreamBody;
 use super::breaker::Breaker;
 use super::pool::{Connection, Pool};
 use super::wire::Wire;
+use crate::business_central::lookup::LookupError;
 use crate::outbound::{
     self, ConnectError, HttpsUrl, Origin, OutboundConnector, OutboundError, OutboundProxy, Unreachable,
 };
@@ -83,6 +84,20 @@ impl Upstream {
     /// Why the circuit breaker is open, if it is.
     pub fn open_circuit(&self) -> Option<Unreachable> {
         self.0.breaker.open_because()
+    }
+
+    /// A look-up on other connections to the same host: not begun while the circuit is open, and counted like a
+    /// connection of ours.
+    pub async fn guarded<T>(&self, look_up: impl Future<Output = Result<T, LookupError>>) -> Result<T, LookupError> {
+        let breaker = &self.0.breaker;
+        breaker.check(Instant::now())?;
+        let result = look_up.await;
+        match &result {
+            Err(LookupError::Unreachable(unreachable)) => breaker.record_failure(unreachable, Instant::now()),
+            Err(LookupError::TimedOut { .. }) => {}
+            _ => breaker.record_success(),
+        }
+        result
     }
 
     /// The host, as `Host` names it.

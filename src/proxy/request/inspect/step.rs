@@ -42,16 +42,18 @@ pub fn inspect_request(
     }
     let large_bodies = large_bodies.clone();
     Either::Right(async move {
-        let Routed { exchange, route, resource, dialect, mut head, body } = routed;
+        let Routed { exchange, route, resource, dialect, mut head, body, deadline } = routed;
+        let look_up = route.look_ups(deadline);
         let context = BodyContext {
             settings: &route.settings,
             environment: &route.connector.address,
-            look_up: &*route,
+            look_up: &look_up,
             base_url: &exchange.base_url,
             request: &resource,
         };
         let (body, batch_changes) = inspect(&context, dialect, &mut head, body, large_bodies).await?;
-        Ok(Inspected { routed: Routed { exchange, route, resource, dialect, head, body }, batch_changes })
+        let routed = Routed { exchange, route, resource, dialect, head, body, deadline };
+        Ok(Inspected { routed, batch_changes })
     })
 }
 

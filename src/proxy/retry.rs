@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use super::fault::Fault;
+use crate::business_central::lookup::LookupError;
 
 /// When another attempt is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,14 +44,19 @@ pub fn after_response(only_reads: bool, answered: Answered<'_>) -> Option<Retry>
     }
 }
 
-/// Whether a request without a response is retried.
-pub fn after_fault(only_reads: impl FnOnce() -> bool, fault: &Fault) -> Option<Retry> {
-    let is_safe = match fault {
-        Fault::Unreachable(_) | Fault::Unsent(_) => true,
-        Fault::Broken(_) | Fault::CutShort(_) => only_reads(),
-        Fault::TimedOut(_) | Fault::ClientGone | Fault::BodyBroken => false,
-    };
-    is_safe.then_some(Retry::AfterBackOff)
+/// Whether one of our own look-ups is repeated after this error. They only read.
+pub fn after_look_up(error: &LookupError) -> Option<Retry> {
+    match error {
+        // A gateway that gave up on a small question: unlike a client's, it may be asked again.
+        LookupError::Rejected { status: StatusCode::GATEWAY_TIMEOUT, .. }
+        | LookupError::Interrupted { .. }
+        | LookupError::Unreachable(_) => Some(Retry::AfterBackOff),
+        LookupError::Rejected { status, retry_after, code, .. } => {
+            let (status, retry_after) = (*status, *retry_after);
+            after_response(true, Answered { status, retry_after, code: code.as_deref() })
+        }
+        LookupError::TimedOut { .. } | LookupError::Unreadable { .. } => None,
+    }
 }
 
 /// Back-off with full jitter: anything between nothing and a bound that doubles with each attempt.
