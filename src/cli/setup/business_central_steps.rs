@@ -20,10 +20,7 @@ impl Session<'_> {
     ) -> Result<(EnvironmentName, Vec<Company>), Failure> {
         let mut given = self.arguments.environment.clone();
         loop {
-            let environment = match given.take() {
-                Some(environment) => environment,
-                None => self.prompt.value("Environment", "--environment", Some("Production"))?,
-            };
+            let environment = self.prompt.value(given.take(), "Environment", "--environment", Some("Production"))?;
             let address = EnvironmentAddress::new(&self.arguments.base_url, tenant, &environment);
             let attempt = || self.runtime.block_on(doctor::list_companies(&self.http, &address, signed_in));
             let companies = match attempt() {

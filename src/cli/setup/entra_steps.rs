@@ -17,10 +17,7 @@ impl Session<'_> {
     pub fn tenant(&mut self) -> Result<TenantId, Failure> {
         let mut given = self.arguments.tenant.clone();
         loop {
-            let tenant = match given.take() {
-                Some(tenant) => tenant,
-                None => self.prompt.value("Directory (tenant) ID or domain", "--tenant", None)?,
-            };
+            let tenant = self.prompt.value(given.take(), "Directory (tenant) ID or domain", "--tenant", None)?;
             match self.check_tenant(&tenant) {
                 Ok(()) => {
                     println!("  ✓ Tenant {tenant} exists.");
@@ -55,10 +52,7 @@ impl Session<'_> {
     pub fn application(&self, tenant: &TenantId) -> Result<ClientId, Failure> {
         let mut given = self.arguments.client_id;
         loop {
-            let client_id = match given.take() {
-                Some(client_id) => client_id,
-                None => self.prompt.value("Application (client) ID", "--client-id", None)?,
-            };
+            let client_id = self.prompt.value(given.take(), "Application (client) ID", "--client-id", None)?;
             let Arguments { authority, scope, .. } = &self.arguments;
             let check = doctor::application_known(&self.http, authority, tenant, client_id, scope);
             match self.runtime.block_on(check) {
@@ -88,9 +82,9 @@ impl Session<'_> {
     }
 
     fn typed_certificate(&self) -> Result<CredentialInput, Failure> {
-        let certificate: PathBuf = self.prompt.value("Certificate file", "--certificate", None)?;
+        let certificate: PathBuf = self.prompt.value(None, "Certificate file", "--certificate", None)?;
         let default = certificate.to_str();
-        let key: PathBuf = self.prompt.value("Private key file", "--private-key", default)?;
+        let key: PathBuf = self.prompt.value(None, "Private key file", "--private-key", default)?;
         let private_key = (key != certificate).then(|| absolute(&key)).transpose()?;
         Ok(CredentialInput::Certificate(CertificateFiles { certificate: absolute(&certificate)?, private_key }))
     }

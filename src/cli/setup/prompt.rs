@@ -28,13 +28,17 @@ impl Prompt {
         Ok(Self { is_interactive: !non_interactive })
     }
 
-    /// Asks for a value until it is valid. `option` is the option that gives it without a question.
+    /// Returns the given value, or asks for one until it is valid. `option` is the option that gives it.
     pub fn value<T: FromStr<Err: Display>>(
         &self,
+        given: Option<T>,
         question: &str,
         option: &str,
         default: Option<&str>,
     ) -> Result<T, Failure> {
+        if let Some(value) = given {
+            return Ok(value);
+        }
         self.require_interactive(option)?;
         loop {
             let mut input = Input::<String>::new().with_prompt(question);

@@ -63,8 +63,15 @@ fn check_secret(secret: &Secret, report: &mut Report) {
     if let Some(day) = &secret.expires {
         warn_of_end(day.value, day.span, report);
     }
-    if let Some(value) = check_secret_source(&secret.source, "client secret's value", report) {
-        warn_of_id(&value, secret.source.span, report);
+    // Entra always shows a secret's ID, but its value only once.
+    if let Some(value) = check_secret_source(&secret.source, "client secret's value", report)
+        && Uuid::try_parse_ascii(value.trim_ascii()).is_ok()
+    {
+        report.warning(
+            secret.source.span,
+            "this secret has the form of a Secret ID",
+            "use the secret's Value, which Entra shows only once; if it is lost, create a new secret",
+        );
     }
 }
 
@@ -120,17 +127,6 @@ fn check_secret_source(source: &At<SecretSource>, what: &str, report: &mut Repor
 fn contents(path: &Path, span: Span, help: &str, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
     let unreadable = |error| format!("the file named here can't be read: {}", small_file::reason(&error));
     small_file::read(path).map_err(|error| report.error(span, unreadable(error), help)).ok()
-}
-
-/// Warns of a Secret ID in place of a value. Entra always shows the ID, but the value only once.
-fn warn_of_id(value: &[u8], span: Span, report: &mut Report) {
-    if Uuid::try_parse_ascii(value.trim_ascii()).is_ok() {
-        report.warning(
-            span,
-            "this secret has the form of a Secret ID",
-            "use the secret's Value, which Entra shows only once; if it is lost, create a new secret",
-        );
-    }
 }
 
 fn warn_of_end(last_day: time::Date, span: Span, report: &mut Report) {

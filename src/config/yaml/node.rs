@@ -86,7 +86,7 @@ pub fn parse(text: &str) -> Result<Tree, Diagnostic> {
         let (event, location) = event.map_err(|error| syntax_error(error.kind(), error.marker().byte_offset()))?;
         let span = span_of(&location);
         tree.unsupported.extend(location.tag_span().as_ref().map(span_of));
-        let node = match event {
+        let node = match &event {
             Event::DocumentStart(..) => {
                 documents += 1;
                 if documents > 1 {
@@ -108,13 +108,10 @@ pub fn parse(text: &str) -> Result<Tree, Diagnostic> {
                 tree.unsupported.push(span);
                 Node::new(span, Value::Alias)
             }
-            Event::Scalar(text, style, ..) => Node::new(span, scalar(&text, style, span)),
-            Event::SequenceStart(..) => {
-                open.push(Open { span, is_mapping: false, children: Vec::new() });
-                continue;
-            }
-            Event::MappingStart(..) => {
-                open.push(Open { span, is_mapping: true, children: Vec::new() });
+            Event::Scalar(text, style, ..) => Node::new(span, scalar(text, *style, span)),
+            Event::SequenceStart(..) | Event::MappingStart(..) => {
+                let is_mapping = matches!(event, Event::MappingStart(..));
+                open.push(Open { span, is_mapping, children: Vec::new() });
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
