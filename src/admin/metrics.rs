@@ -158,11 +158,12 @@ impl Metrics {
     fn limiters(&self, writer: &mut Writer) -> fmt::Result {
         let limiters = || {
             self.0.connectors.iter().flat_map(|connector| {
-                let soap = connector.soap_limiter.iter().map(|limiter| (labels(connector, "soap"), limiter));
-                let others = connector.applications.iter().filter_map(|application| {
-                    Some((labels(connector, &application.client_id), application.limiter.as_ref()?))
-                });
-                others.chain(soap)
+                connector.applications.iter().flat_map(move |application| {
+                    let labels = labels(connector, &application.client_id);
+                    let soap = [labels.clone(), vec![("protocol", "soap")]].concat();
+                    let others = application.limiter.iter().map(move |limiter| (labels.clone(), limiter));
+                    others.chain(application.soap_limiter.iter().map(move |limiter| (soap.clone(), limiter)))
+                })
             })
         };
         let gauge =

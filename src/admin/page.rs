@@ -112,7 +112,6 @@ fn connector(connector: &ConnectorReport) -> Markup {
                     Readiness::Waiting | Readiness::NotReady { .. } => {}
                 }
                 @for report in &connector.applications { (application(report)) }
-                @if let Some(report) = &connector.soap_limiter { dt { "SOAP" } dd { (limiter(report)) } }
             }
         }
     }
@@ -139,6 +138,7 @@ fn application(application: &ApplicationReport) -> Markup {
             }
         }
         @if let Some(report) = &application.limiter { dt { "API and OData" } dd { (limiter(report)) } }
+        @if let Some(report) = &application.soap_limiter { dt { "SOAP" } dd { (limiter(report)) } }
     }
 }
 

@@ -49,8 +49,8 @@ pub struct Settings {
     pub business_central_port: Option<u16>,
 }
 
-/// The operational limits of one application, and of all SOAP calls together. Requests beyond them are answered with
-/// 429.
+/// The operational limits of one application; all SOAP calls share `concurrency`. Requests beyond them are answered
+/// with 429.
 #[derive(Debug, Clone, Copy)]
 pub struct ThrottleLimits {
     /// The number of requests in progress.

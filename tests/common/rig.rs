@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bcproxy::config::Config;
-use bcproxy::proxy::Proxy;
+use bcproxy::proxy::{Limiter, Proxy};
 use bcproxy::simulator::{Matcher, Received, Script, Settings, Simulator, Times};
 use bcproxy::tls::CertificateAuthority;
 use bytes::Bytes;
@@ -286,12 +286,13 @@ impl Rig {
         (state.in_flight, state.waiting)
     }
 
-    /// The same for the limiter of the environment's SOAP calls.
+    /// The same for SOAP calls, of all applications.
     pub async fn soap_limiter_at(&self, load: usize) -> (usize, usize) {
-        let limiter = self.proxy.connectors()[0].soap_limiter.clone().unwrap();
-        until(|| limiter.load() == load).await;
-        let state = limiter.state();
-        (state.in_flight, state.waiting)
+        let members = self.proxy.connectors()[0].pool.members();
+        let limiters: Vec<_> = members.map(|member| member.soap_limiter.clone().unwrap()).collect();
+        until(|| limiters.iter().map(Limiter::load).sum::<usize>() == load).await;
+        let states = limiters.iter().map(Limiter::state);
+        states.fold((0, 0), |(in_flight, waiting), state| (in_flight + state.in_flight, waiting + state.waiting))
     }
 
     /// Waits until the requests that reached Business Central, except the look-up, meet a condition.

@@ -207,3 +207,31 @@ async fn a_429_without_a_limiter_says_what_to_change() {
     let said = response.headers["proxy-status"].to_str().unwrap();
     assert!(said.starts_with("bcproxy; received-status=429; details=\"") && said.contains("`limits: off`"), "{said}");
 }
+
+#[tokio::test]
+async fn a_route_with_weight_n_is_served_n_times_as_often_and_keeps_nothing_back() {
+    let plan = Plan::default().connector("limits: { concurrency: 1 }").top(
+        "routes: [ { path: /till, to: api/v2.0, weight: 3 }, { path: /export, to: api/v2.0 }, { path: /x, to: api/v2.0 } ]",
+    );
+    let (rig, latch) = (shared(plan).await, Latch::closed());
+    rig.script(Times::Next(1), Script::response(StatusCode::OK).hold_head(&latch));
+    let get = |path: &'static str, count| {
+        let rig = rig.clone();
+        tokio::spawn(at_once(count, move |_| {
+            let rig = rig.clone();
+            async move { rig.get(path).await.status }
+        }))
+    };
+    let first = get("/x/items", 1);
+    rig.wait_for(|received| received.len() == 1).await;
+    let export = get("/export/customers?$top=1", 8);
+    assert_eq!(rig.limiter_at(9).await, (1, 8));
+    let till = get("/till/items", 6);
+    assert_eq!(rig.limiter_at(15).await, (1, 14));
+    latch.open();
+    within(first).await.unwrap();
+    assert_eq!(within(export).await.unwrap(), [StatusCode::OK; 8]);
+    within(till).await.unwrap();
+    let served: String = rig.received().iter().map(|it| if it.target.contains("/items") { 'T' } else { 'E' }).collect();
+    assert_eq!(served, "TETTTETTTEEEEEE", "the export takes its turn, and all of them when nothing else waits");
+}

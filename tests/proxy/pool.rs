@@ -93,6 +93,27 @@ async fn soap_calls_share_the_environments_limits() {
 }
 
 #[tokio::test]
+async fn two_applications_double_the_rate_of_soap_calls() {
+    let _clock = HeldClock::new();
+    let real = ThrottleLimits { concurrency: 5, requests: 10, per: Duration::from_secs(300) };
+    let plan = two().settings(|settings| settings.limits = Some(real)).connector("limits: { requests: 10 per 5m }");
+    let rig = Arc::new(plan.start_after(register).await);
+    // Half of the rate at once, one of the other half, and the clock is stopped.
+    for number in 0..12 {
+        assert_eq!(rig.call_soap("/soap/Codeunit/Tools").await.status, 200, "call {number}");
+    }
+    let by_other = rig.received().iter().filter(|received| received.application == Some(OTHER)).count();
+    assert_eq!(by_other, 6);
+    let queued = tokio::spawn({
+        let rig = rig.clone();
+        async move { rig.call_soap("/soap/Codeunit/Tools").await.status }
+    });
+    assert_eq!(rig.soap_limiter_at(1).await, (0, 1));
+    assert_eq!(rig.simulator.business_central().throttled(), 0);
+    queued.abort();
+}
+
+#[tokio::test]
 async fn while_one_is_throttled_the_other_carries_on() {
     let _clock = HeldClock::new();
     let latch = Latch::closed();

@@ -17,8 +17,6 @@ pub struct ConnectorReport {
     /// Why the circuit breaker is open: bcproxy does not connect to Business Central for now.
     pub circuit_breaker_reason: Option<String>,
     pub applications: Vec<ApplicationReport>,
-    /// The limiter that all SOAP calls share; `None` with `limits: off`.
-    pub soap_limiter: Option<LimiterReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,6 +54,8 @@ pub struct ApplicationReport {
     pub tokens_failed: u64,
     /// The limiter of its API and OData requests; `None` with `limits: off`.
     pub limiter: Option<LimiterReport>,
+    /// The limiter of its SOAP calls. All applications share `concurrency`.
+    pub soap_limiter: Option<LimiterReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -101,7 +101,6 @@ impl ConnectorReport {
             },
             circuit_breaker_reason: connector.upstream.open_circuit().map(|because| because.to_string()),
             applications: connector.pool.members().map(|member| ApplicationReport::of(member)).collect(),
-            soap_limiter: connector.soap_limiter.as_ref().map(LimiterReport::of),
         }
     }
 }
@@ -122,6 +121,7 @@ impl ApplicationReport {
             tokens_received: received,
             tokens_failed: failed,
             limiter: member.limiter.as_ref().map(LimiterReport::of),
+            soap_limiter: member.soap_limiter.as_ref().map(LimiterReport::of),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The limits of one application, and how long requests wait in the queue.
 
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -31,12 +32,19 @@ pub struct Rate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count(pub usize);
 
-/// Why text is not a [`Count`] or a [`Rate`]. The message says how to write one.
+/// How many permits a client gets in each round of a queue. From 1 to 10.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weight(pub NonZeroUsize);
+
+/// Why text is not a [`Count`], a [`Rate`] or a [`Weight`]. The message says how to write one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// Not a whole number in the range of [`Count`].
     #[error("write a whole number from 1 to 1000000")]
     Count,
+    /// Not a whole number in the range of [`Weight`].
+    #[error("write a whole number from 1 to 10")]
+    Weight,
     /// Not of the form `6000 per 5m`.
     #[error("write a number of requests and a period, such as 6000 per 5m")]
     Rate,
@@ -70,6 +78,19 @@ impl FromStr for Count {
     }
 }
 
+impl Weight {
+    pub const MAX: usize = 10;
+}
+
+impl FromStr for Weight {
+    type Err = LimitError;
+
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        let count = text.parse().ok().filter(|Count(count)| *count <= Self::MAX);
+        count.and_then(|Count(count)| NonZeroUsize::new(count)).map(Self).ok_or(LimitError::Weight)
+    }
+}
+
 impl FromStr for Rate {
     type Err = LimitError;
 
@@ -94,6 +115,15 @@ mod tests {
         }
         for wrong in ["", "0", "-1", "+1", "1.5", "1000001", "99999999999999999999", " 5"] {
             assert_eq!(wrong.parse::<Count>(), Err(LimitError::Count), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_weight_is_a_small_number() {
+        assert_eq!("1".parse(), Ok(Weight(NonZeroUsize::MIN)));
+        assert_eq!("10".parse::<Weight>().unwrap().0.get(), Weight::MAX);
+        for wrong in ["", "0", "11", "-1", "1.5", "high"] {
+            assert_eq!(wrong.parse::<Weight>(), Err(LimitError::Weight), "{wrong}");
         }
     }
 

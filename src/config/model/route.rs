@@ -8,6 +8,7 @@ use hyper::Method;
 use super::allow_from::AllowFrom;
 use super::connector::{Connector, Timeouts};
 use super::header_rules::HeaderRules;
+use super::limits::Weight;
 use super::route_path::RoutePath;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
 
@@ -32,6 +33,8 @@ pub struct Route {
     pub if_match_any: bool,
     /// Headers to change in requests and responses.
     pub headers: HeaderRules,
+    /// How many permits each client of the route gets in a round of the queue.
+    pub weight: Weight,
     /// How long the response to a read is reused. `None`: never.
     pub cache: Option<Duration>,
     /// The timeouts of the connector, overridden by those of the route.

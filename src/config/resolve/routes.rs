@@ -133,6 +133,7 @@ fn build_route(route: &RouteKeys, connector: &Arc<Connector>, default_access: &A
         allow_from: route.allow_from.as_ref().map_or_else(|| default_access.clone(), |own| allow_from(Some(own))),
         if_match_any: route.if_match.is_some(),
         headers: route.headers.as_ref().map(|headers| header_rules(&headers.value)).unwrap_or_default(),
+        weight: route.weight.as_ref()?.value,
         cache: route.cache.as_ref().map(|cache| cache.value),
         timeouts: Timeouts {
             head: timeouts.head.as_ref().map_or(connector.timeouts.head, |head| head.value),

@@ -39,7 +39,7 @@ mapping! {
         managed_identity: ManagedIdentityKeys = Optional,
         /// Several applications of the tenant, instead of one `client_id`.
         /// Business Central limits each application: two applications double the throughput of API and OData requests.
-        /// SOAP requests gain nothing, because their limits apply to the whole environment.
+        /// They also double the rate of SOAP requests, but not how many run at the same time.
         /// Give each application the same permissions and its own card in Business Central.
         applications: Vec<At<ApplicationKeys>> = Optional,
         /// The name of the environment, as shown in the Business Central admin center.
@@ -64,7 +64,8 @@ mapping! {
         /// How many requests bcproxy sends to one environment as one application. `off` removes the limits.
         /// The defaults are Business Central's own limits.
         /// bcproxy queues requests beyond them, which Business Central would otherwise reject.
-        /// SOAP requests have separate limits with the same values, shared by all applications of the environment.
+        /// SOAP requests are limited separately, with the same values. `requests` applies to each application.
+        /// `concurrency` and `queue` apply to all applications of the environment together.
         limits: OrOff<LimitsKeys> = Default("{}"),
         /// A PEM file of certificates to trust in addition to those that this machine trusts.
         /// Use it for a firewall that inspects TLS. Relative to the folder of `proxy.yaml`.
@@ -89,7 +90,7 @@ mapping! {
         /// When the queue is full, bcproxy answers 429 to a request of the client that has the most queued.
         queue: Count = Default("10000"),
         /// How long a request may wait in the queue before bcproxy answers 429. Choose less than the clients' own
-        /// timeout.
+        /// timeout. A request that would certainly wait longer is answered at once.
         wait: Duration = Default("90s"),
     }
 }

@@ -9,6 +9,7 @@ use super::choices::AnyVersion;
 use super::headers::HeaderRulesKeys;
 use super::scalars::ConnectorName;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
+use crate::config::model::limits::Weight;
 use crate::config::model::route_path::RoutePath;
 use crate::config::shape::mapping::mapping;
 use crate::config::shape::read::At;
@@ -39,6 +40,10 @@ mapping! {
         if_match: AnyVersion = Optional,
         /// Headers to change in requests and responses.
         headers: HeaderRulesKeys = Optional,
+        /// How many requests of each client bcproxy forwards in turn while requests are queued, from 1 to 10.
+        /// Clients of a route with weight 10 are served ten times as often as those of a route with weight 1.
+        /// Use it so that a nightly export does not slow down a till. Nothing is reserved while no requests are queued.
+        weight: Weight = Default("1"),
         /// How long bcproxy reuses the response to a GET for equal requests, at most `24h`. Default: no caching.
         /// Equal requests at the same time share one request to Business Central.
         /// A change made through bcproxy clears the cache entries of its company immediately.

@@ -15,7 +15,7 @@ use super::headers::ChangeableHeader;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
 use crate::config::model::duration;
 use crate::config::model::host_name::HostName;
-use crate::config::model::limits::{Count, Rate};
+use crate::config::model::limits::{Count, Rate, Weight};
 use crate::config::model::public_url::PublicUrl;
 use crate::config::model::route_path::RoutePath;
 use crate::config::shape::form::{Form, Shape};
@@ -121,6 +121,7 @@ scalars! {
     time::Date: "a day", day, { "format": "date", "examples": ["2027-05-01"] };
     Duration: "a duration", duration::parse, { "pattern": (duration::PATTERN), "examples": ["10s", "1h30m"] };
     Count: "a number", str::parse::<Count>, { "type": ["integer", "string"], "minimum": 1, "maximum": (Count::MAX) };
+    Weight: "a weight", str::parse::<Weight>, { "type": ["integer", "string"], "minimum": 1, "maximum": (Weight::MAX) };
     Rate: "a number of requests in a time", str::parse::<Rate>,
         { "pattern": "^[0-9]+ +per +([0-9]+(ms|s|m|h))+$", "examples": ["6000 per 5m"] };
     TenantId: "a directory (tenant) ID", str::parse::<TenantId>, { "examples": ["contoso.onmicrosoft.com"] };

@@ -41,8 +41,9 @@ impl Dispatch {
     async fn acquire_permit(&self, member: &Member) -> Result<Result<Option<Permit>, AcquireError>, Rejection> {
         let Some(limiter) = self.draft.limiter(member) else { return Ok(Ok(None)) };
         let exchange = &self.draft.exchange;
-        let fingerprint = (self.draft.route().settings.path.as_str(), exchange.user_agent.as_ref());
-        let client = ClientKey::new(exchange.client.ip(), fingerprint);
+        let route = &self.draft.route().settings;
+        let fingerprint = (route.path.as_str(), exchange.user_agent.as_ref());
+        let client = ClientKey::new(exchange.client.ip(), route.weight.0, fingerprint);
         tokio::select! {
             biased;
             permit = limiter.acquire(client, self.draft.deadline, self.priority) => Ok(permit.map(|permit| {

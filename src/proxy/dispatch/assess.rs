@@ -79,6 +79,8 @@ impl Dispatch {
                     }
                     if others_take_over {
                         limiter.evict();
+                    } else {
+                        limiter.reject_late();
                     }
                 }
                 let is_within_deadline = others_take_over || Instant::now() + pause < self.draft.deadline;

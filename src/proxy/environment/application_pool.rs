@@ -29,6 +29,9 @@ pub struct Member {
     pub tokens: Arc<TokenCache>,
     /// Limits its API and OData requests; `None` when limits are off.
     pub limiter: Option<Limiter>,
+    /// Limits its SOAP calls, for which all applications share the concurrency and the queue of the environment. `None`
+    /// when limits are off.
+    pub soap_limiter: Option<Limiter>,
 }
 
 /// How fit a member is for a request: the smaller, the fitter.
@@ -48,9 +51,10 @@ impl ApplicationPool {
 
     /// The fittest application with the least load among those not excluded; `None` when all are.
     ///
-    /// `rejected_tokens` and `company` tell which of them Business Central rejects.
+    /// `is_soap`: for a SOAP call. `rejected_tokens` and `company` tell which of them Business Central rejects.
     pub fn choose(
         &self,
+        is_soap: bool,
         rejected_tokens: &RejectedTokens,
         company: Option<CompanyId>,
         excluded: &[ClientId],
@@ -61,7 +65,9 @@ impl ApplicationPool {
         let start = self.next.fetch_add(1, Ordering::Relaxed) % (self.others.len() + 1);
         let members = self.members().cycle().skip(start).take(self.others.len() + 1);
         let candidates = members.filter(|member| !excluded.contains(&member.client_id));
-        candidates.min_by_key(|member| (member.fitness(rejected_tokens, company), member.load())).cloned()
+        candidates
+            .min_by_key(|member| (member.fitness(is_soap, rejected_tokens, company), member.load(is_soap)))
+            .cloned()
     }
 
     /// The earliest expiry of a credential, if it is soon.
@@ -69,9 +75,9 @@ impl ApplicationPool {
         self.members().filter_map(|member| member.tokens.expiry()).min_by_key(|expiry| expiry.last_day)
     }
 
-    /// Whether another member could serve what is queued for this one.
+    /// Whether another member could serve what is queued for this one, except SOAP calls: these share a queue.
     pub fn has_alternative(&self, member: &Member) -> bool {
-        let is_open = |other: &Member| !other.tokens.is_failing() && !other.is_paused();
+        let is_open = |other: &Member| !other.tokens.is_failing() && !other.is_paused(false);
         self.members().any(|other| other.client_id != member.client_id && is_open(other))
     }
 
@@ -87,20 +93,26 @@ impl ApplicationPool {
 }
 
 impl Member {
-    fn fitness(&self, rejected_tokens: &RejectedTokens, company: Option<CompanyId>) -> Fitness {
+    /// The limiter of its SOAP calls, or of all others; `None` when limits are off.
+    pub fn limiter(&self, is_soap: bool) -> Option<&Limiter> {
+        if is_soap { self.soap_limiter.as_ref() } else { self.limiter.as_ref() }
+    }
+
+    fn fitness(&self, is_soap: bool, rejected_tokens: &RejectedTokens, company: Option<CompanyId>) -> Fitness {
         let token_use = TokenUse { application: self.client_id, company };
         if rejected_tokens.rejects(token_use) || self.tokens.is_failing() {
             return Fitness::Broken;
         }
-        if self.is_paused() { Fitness::Throttled } else { Fitness::Fit }
+        if self.is_paused(is_soap) { Fitness::Throttled } else { Fitness::Fit }
     }
 
-    fn is_paused(&self) -> bool {
-        self.limiter.as_ref().is_some_and(Limiter::is_paused)
+    fn is_paused(&self, is_soap: bool) -> bool {
+        self.limiter(is_soap).is_some_and(Limiter::is_paused)
     }
 
-    fn load(&self) -> usize {
-        self.limiter.as_ref().map_or(0, Limiter::load)
+    /// Requests in flight or queued; where these are equal, whether the rate delays the next one.
+    fn load(&self, is_soap: bool) -> (usize, bool) {
+        self.limiter(is_soap).map_or((0, false), |limiter| (limiter.load(), limiter.is_delayed_by_rate()))
     }
 }
 

@@ -90,11 +90,11 @@ struct EnvironmentKey {
     environment: String,
 }
 
-/// What Business Central limits: an application in an environment or, for SOAP calls, the environment.
+/// What shares a limiter: the API and OData requests of an application to an environment, or all SOAP calls to it.
 #[derive(PartialEq, Eq, Hash)]
-struct LimiterKey {
-    environment: EnvironmentKey,
-    client: Option<ClientId>,
+enum LimiterKey {
+    Application(EnvironmentKey, ClientId),
+    Soap(EnvironmentKey),
 }
 
 impl EnvironmentKey {
@@ -176,11 +176,17 @@ impl Assembly<'_> {
         let ca_file = self.ca_file(connector);
         let http = self.plain_client(connector, &ca_file)?;
         let upstream = self.upstream(connector, &ca_file)?;
-        let soap_limiter = self.limiter(connector, environment, None);
         let mut member = |application: &Application| Member {
             client_id: application.client_id,
             tokens: self.tokens(connector, application, ca_file.clone(), http.clone()),
-            limiter: self.limiter(connector, environment, Some(application.client_id)),
+            limiter: {
+                let environment = EnvironmentKey::of(connector, environment);
+                self.limiter(connector, LimiterKey::Application(environment, application.client_id), application)
+            },
+            soap_limiter: {
+                let environment = EnvironmentKey::of(connector, environment);
+                self.limiter(connector, LimiterKey::Soap(environment), application)
+            },
         };
         let first = member(&connector.application);
         let others: Vec<Member> = connector.other_applications.iter().map(member).collect();
@@ -189,9 +195,7 @@ impl Assembly<'_> {
         let before = self.before.connectors.get(&key);
         let connector = match before.filter(|before| before.is_made_of(connector, environment, &pool, &upstream)) {
             Some(before) => before.clone(),
-            None => {
-                Arc::new(Connector::new(connector.clone(), environment, pool, upstream, soap_limiter, changes, http))
-            }
+            None => Arc::new(Connector::new(connector.clone(), environment, pool, upstream, changes, http)),
         };
         self.now.connectors.insert(key, connector.clone());
         Ok(connector)
@@ -223,14 +227,14 @@ impl Assembly<'_> {
         })
     }
 
-    /// `client`: `None` for SOAP calls. Where several connectors share a limiter, the smaller of each limit applies.
+    /// The limiter of an application. Where several connectors share it, the smaller of each limit applies.
     fn limiter(
         &mut self,
         connector: &config::Connector,
-        environment: &EnvironmentName,
-        client: Option<ClientId>,
+        key: LimiterKey,
+        application: &Application,
     ) -> Option<Limiter> {
-        let key = LimiterKey { environment: EnvironmentKey::of(connector, environment), client };
+        let client_id = application.client_id;
         let Some(limits) = &connector.limits else {
             if let Some((limiter, _)) = self.before.limiters.get(&key) {
                 self.now.unlimited.insert(key, limiter.clone());
@@ -239,10 +243,13 @@ impl Assembly<'_> {
         };
         if let Some((limiter, tightest)) = self.now.limiters.get_mut(&key) {
             *tightest = tightest.tightest(limits);
-            return Some(limiter.clone());
+            return Some(limiter.for_application(client_id));
         }
-        let limiter =
-            self.before.limiters.get(&key).map_or_else(|| Limiter::new(*limits), |(limiter, _)| limiter.clone());
+        let limiter = self
+            .before
+            .limiters
+            .get(&key)
+            .map_or_else(|| Limiter::new(*limits, client_id), |(limiter, _)| limiter.for_application(client_id));
         self.now.limiters.insert(key, (limiter.clone(), *limits));
         Some(limiter)
     }

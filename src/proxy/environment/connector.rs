@@ -17,7 +17,6 @@ use crate::business_central::EnvironmentName;
 use crate::business_central::address::EnvironmentAddress;
 use crate::entra::Token;
 use crate::outbound::HttpClient;
-use crate::proxy::limiter::Limiter;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::upstream::Upstream;
 use crate::{config, guide};
@@ -30,8 +29,6 @@ pub struct Connector {
     pub pool: ApplicationPool,
     /// The connections to Business Central.
     pub upstream: Upstream,
-    /// Limits SOAP calls: all applications share the environment's limits for them. `None` when limits are off.
-    pub soap_limiter: Option<Limiter>,
     /// Bounds retries after faults.
     pub retry_budget: TpsBudget,
     /// Writes in flight to the environment, by whichever connector.
@@ -52,7 +49,6 @@ impl Connector {
         environment: &EnvironmentName,
         pool: ApplicationPool,
         upstream: Upstream,
-        soap_limiter: Option<Limiter>,
         changes: Arc<Changes>,
         http: HttpClient,
     ) -> Self {
@@ -61,7 +57,6 @@ impl Connector {
             settings,
             pool,
             upstream,
-            soap_limiter,
             retry_budget: retry_budget(),
             changes,
             address,
@@ -103,7 +98,7 @@ impl Connector {
 
     /// What the tokens of our own look-ups are used for.
     pub(super) fn look_up_scope(&self) -> TokenScope<'_> {
-        TokenScope { connector: self, rejected_tokens: &self.rejected_tokens, company: None }
+        TokenScope { connector: self, is_soap: false, rejected_tokens: &self.rejected_tokens, company: None }
     }
 
     /// The rejection of a request whose fresh token Business Central rejected; names the set-up step that is wrong.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -174,7 +175,7 @@ impl Connector {
 
 /// Whom the limiter takes our own requests for.
 fn own_requests() -> ClientKey {
-    ClientKey::new(Ipv4Addr::UNSPECIFIED.into(), "look-ups")
+    ClientKey::new(Ipv4Addr::UNSPECIFIED.into(), NonZeroUsize::MIN, "look-ups")
 }
 
 /// A small response from a service that is up takes a second at most.

@@ -17,6 +17,8 @@ use crate::proxy::rejection::Rejection;
 pub struct TokenScope<'a> {
     /// The connector whose applications can send it.
     pub connector: &'a Connector,
+    /// Whether for a SOAP call.
+    pub is_soap: bool,
     /// What Business Central recently rejected for the same purpose.
     pub rejected_tokens: &'a RejectedTokens,
     /// `None` for requests outside any known company.
@@ -56,7 +58,8 @@ impl TokenScope<'_> {
 impl TokenAttempts {
     /// The application of the next attempt.
     pub fn choose(&self, scope: TokenScope<'_>) -> Result<Arc<Member>, Rejection> {
-        let chosen = || scope.connector.pool.choose(scope.rejected_tokens, scope.company, &self.excluded);
+        let chosen =
+            || scope.connector.pool.choose(scope.is_soap, scope.rejected_tokens, scope.company, &self.excluded);
         match &self.retrying {
             Some(member) => Ok(member.clone()),
             None => chosen().ok_or_else(Rejection::no_application),

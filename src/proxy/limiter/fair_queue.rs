@@ -1,9 +1,11 @@
 //! A queue that is fair between clients: one with many requests waiting gets no more permits than one with a single
 //! request.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 
 /// What the queue is fair between: one program on one machine, as far as that can be told.
 ///
@@ -14,6 +16,8 @@ use std::net::IpAddr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientKey {
     ip: IpAddr,
+    /// Permits in each round of the rotation.
+    weight: NonZeroUsize,
     /// A hash. Two programs whose hashes collide share one place in the rotation.
     fingerprint: u64,
 }
@@ -28,79 +32,207 @@ pub trait Queued {
 #[derive(Debug)]
 pub struct FairQueue<T> {
     /// Retries, which are served first.
-    retries: VecDeque<T>,
-    clients: HashMap<ClientKey, VecDeque<T>>,
+    retries: Line<T>,
+    clients: HashMap<ClientKey, Line<T>>,
     /// Each client that waits, once.
     rotation: VecDeque<ClientKey>,
+    /// Permits that the first client of the rotation got in this round.
+    served_in_round: usize,
+    /// Requests that wait.
+    waiting: usize,
     /// All entries, with those that have left and were not removed yet.
     len: usize,
 }
 
+/// Entries in order of arrival.
+#[derive(Debug)]
+struct Line<T> {
+    entries: VecDeque<T>,
+    /// The entries that still wait.
+    waiting: usize,
+}
+
 impl ClientKey {
-    /// `fingerprint`: whatever tells programs at one address apart.
-    pub fn new(ip: IpAddr, fingerprint: impl Hash) -> Self {
+    /// `weight`: permits in each round of the rotation. `fingerprint`: whatever tells programs at one address apart.
+    pub fn new(ip: IpAddr, weight: NonZeroUsize, fingerprint: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         fingerprint.hash(&mut hasher);
-        Self { ip, fingerprint: hasher.finish() }
+        Self { ip, weight, fingerprint: hasher.finish() }
+    }
+}
+
+impl<T> Default for Line<T> {
+    fn default() -> Self {
+        Self { entries: VecDeque::new(), waiting: 0 }
+    }
+}
+
+impl<T: Queued> Line<T> {
+    fn push(&mut self, entry: T) {
+        self.entries.push_back(entry);
+        self.waiting += 1;
+    }
+
+    /// The next entry that waits; `removed` counts the entries that are no longer in the line.
+    fn pop(&mut self, removed: &mut usize) -> Option<T> {
+        while let Some(entry) = self.entries.pop_front() {
+            *removed += 1;
+            if entry.is_waiting() {
+                self.waiting -= 1;
+                return Some(entry);
+            }
+        }
+        None
     }
 }
 
 impl<T> Default for FairQueue<T> {
     fn default() -> Self {
-        Self { retries: VecDeque::new(), clients: HashMap::new(), rotation: VecDeque::new(), len: 0 }
+        Self {
+            retries: Line::default(),
+            clients: HashMap::new(),
+            rotation: VecDeque::new(),
+            served_in_round: 0,
+            waiting: 0,
+            len: 0,
+        }
     }
 }
 
 impl<T: Queued> FairQueue<T> {
     /// Queues a client's request behind its earlier ones.
     pub fn push(&mut self, client: ClientKey, entry: T) {
-        self.len += 1;
-        let waiting = self.clients.entry(client).or_default();
-        if waiting.is_empty() {
-            self.rotation.push_back(client);
+        match self.clients.entry(client) {
+            Entry::Occupied(line) => line.into_mut(),
+            Entry::Vacant(vacant) => {
+                self.rotation.push_back(client);
+                vacant.insert(Line::default())
+            }
         }
-        waiting.push_back(entry);
+        .push(entry);
+        (self.waiting, self.len) = (self.waiting + 1, self.len + 1);
     }
 
     /// Queues a request before all that are no retries.
     pub fn push_retry(&mut self, entry: T) {
-        self.len += 1;
-        self.retries.push_back(entry);
+        self.retries.push(entry);
+        (self.waiting, self.len) = (self.waiting + 1, self.len + 1);
     }
 
     /// The next request to serve.
     pub fn pop(&mut self) -> Option<T> {
-        if let Some(entry) = self.retries.pop_front() {
+        let mut removed = 0;
+        let next = self.retries.pop(&mut removed).or_else(|| self.pop_in_rotation(&mut removed));
+        self.len -= removed;
+        self.waiting -= usize::from(next.is_some());
+        next
+    }
+
+    fn pop_in_rotation(&mut self, removed: &mut usize) -> Option<T> {
+        loop {
+            let client = *self.rotation.front()?;
+            let line = self.clients.get_mut(&client)?;
+            let next = line.pop(removed);
+            self.served_in_round += 1;
+            let is_empty = line.entries.is_empty();
+            if is_empty || self.served_in_round >= client.weight.get() {
+                self.served_in_round = 0;
+                self.rotation.pop_front();
+                if is_empty {
+                    self.clients.remove(&client);
+                } else {
+                    self.rotation.push_back(client);
+                }
+            }
+            if next.is_some() {
+                return next;
+            }
+        }
+    }
+
+    /// Requests that are served before the next one of this client, as long as nobody leaves.
+    ///
+    /// These are its own, and in each round until its turn as many of every other client as its weight allows.
+    pub fn ahead_of(&self, client: ClientKey) -> usize {
+        let own = self.waiting_of(client);
+        let served = |index| if index == 0 { self.served_in_round } else { 0 };
+        let position = self.rotation.iter().position(|other| *other == client);
+        let rounds = (own + position.map_or(0, served)) / client.weight;
+        let others = self.rotation.iter().enumerate().filter(|(_, other)| **other != client).map(|(index, other)| {
+            let rounds = rounds + usize::from(position.is_none_or(|position| index < position));
+            self.waiting_of(*other).min((rounds * other.weight.get()).saturating_sub(served(index)))
+        });
+        self.retries.waiting + own + others.sum::<usize>()
+    }
+
+    /// Retries that wait.
+    pub fn waiting_retries(&self) -> usize {
+        self.retries.waiting
+    }
+
+    /// Requests of this client that wait.
+    pub fn waiting_of(&self, client: ClientKey) -> usize {
+        self.clients.get(&client).map_or(0, |line| line.waiting)
+    }
+
+    /// The client with the most waiting requests, and how many these are.
+    pub fn longest(&self) -> Option<(usize, ClientKey)> {
+        self.clients.iter().map(|(client, line)| (line.waiting, *client)).max_by_key(|(waiting, _)| *waiting)
+    }
+
+    /// Removes the last request of this client.
+    pub fn evict(&mut self, client: ClientKey) -> Option<T> {
+        let line = self.clients.get_mut(&client)?;
+        while let Some(entry) = line.entries.pop_back() {
             self.len -= 1;
-            return Some(entry);
+            if entry.is_waiting() {
+                line.waiting -= 1;
+                self.waiting -= 1;
+                return Some(entry);
+            }
         }
-        let client = self.rotation.pop_front()?;
-        let waiting = self.clients.get_mut(&client)?;
-        let entry = waiting.pop_front()?;
-        self.len -= 1;
-        if waiting.is_empty() {
-            self.clients.remove(&client);
-        } else {
-            self.rotation.push_back(client);
-        }
-        Some(entry)
+        None
     }
 
-    /// Removes the last request of the client with the most, if it has more than `client` would have with one more.
-    pub fn evict_for(&mut self, client: ClientKey) -> Option<T> {
-        self.remove_departed();
-        let own = self.clients.get(&client).map_or(0, VecDeque::len);
-        let waiting = self.clients.values_mut().max_by_key(|waiting| waiting.len())?;
-        if waiting.len() <= own + 1 {
-            return None;
+    /// Removes the waiting requests that meet a condition.
+    pub fn remove(&mut self, meets: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut removed = Vec::new();
+        for line in self.clients.values_mut().chain([&mut self.retries]) {
+            let is_removed = |entry: &T| entry.is_waiting() && meets(entry);
+            let (out, rest): (VecDeque<T>, VecDeque<T>) =
+                std::mem::take(&mut line.entries).into_iter().partition(is_removed);
+            (line.entries, line.waiting) = (rest, line.waiting - out.len());
+            removed.extend(out);
         }
-        self.len -= 1;
-        waiting.pop_back()
+        self.waiting -= removed.len();
+        self.len -= removed.len();
+        removed
     }
 
-    /// Whether nothing is queued.
+    /// Counts a request of this client (`None`: a retry) that left. Entries that have left are removed once they
+    /// outnumber the waiting ones: amortized, a departure costs constant time.
+    pub fn leave(&mut self, client: Option<ClientKey>) {
+        let line = match client {
+            Some(client) => self.clients.get_mut(&client),
+            None => Some(&mut self.retries),
+        };
+        if let Some(line) = line {
+            line.waiting -= 1;
+            self.waiting -= 1;
+        }
+        if self.len > 2 * self.waiting + COMPACT_FROM {
+            self.remove_departed();
+        }
+    }
+
+    /// Requests that wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.waiting == 0
     }
 
     /// All entries, with those that have left and were not removed yet.
@@ -109,23 +241,77 @@ impl<T: Queued> FairQueue<T> {
         self.len
     }
 
-    /// Removes the entries that have left, once they outnumber the `waiting` ones: amortized, a departure costs
-    /// constant time.
-    pub fn compact(&mut self, waiting: usize) {
-        if self.len > 2 * waiting + COMPACT_FROM {
-            self.remove_departed();
-        }
-    }
-
     fn remove_departed(&mut self) {
-        self.retries.retain(Queued::is_waiting);
-        for waiting in self.clients.values_mut() {
-            waiting.retain(Queued::is_waiting);
+        let first = self.rotation.front().copied();
+        for line in self.clients.values_mut().chain([&mut self.retries]) {
+            line.entries.retain(Queued::is_waiting);
         }
-        self.clients.retain(|_, waiting| !waiting.is_empty());
+        self.clients.retain(|_, line| !line.entries.is_empty());
         self.rotation.retain(|client| self.clients.contains_key(client));
-        self.len = self.retries.len() + self.clients.values().map(VecDeque::len).sum::<usize>();
+        if self.rotation.front().copied() != first {
+            self.served_in_round = 0;
+        }
+        self.len = self.waiting;
     }
 }
 
 const COMPACT_FROM: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::net::Ipv4Addr;
+    use std::rc::Rc;
+
+    use super::*;
+
+    /// A number, and whether it still waits.
+    type Entry = (usize, Rc<Cell<bool>>);
+
+    impl Queued for Entry {
+        fn is_waiting(&self) -> bool {
+            self.1.get()
+        }
+    }
+
+    #[test]
+    fn the_requests_ahead_are_those_that_are_served_before() {
+        let mut random = fastrand::Rng::with_seed(18);
+        for round in 0..300 {
+            let mut queue = FairQueue::<Entry>::default();
+            let mut present: Vec<(Option<ClientKey>, Entry)> = Vec::new();
+            for number in 0..random.usize(1..80) {
+                let client = random.usize(0..6);
+                let weight = NonZeroUsize::new(1 + client % 3).unwrap();
+                let key = ClientKey::new(Ipv4Addr::LOCALHOST.into(), weight, client);
+                let entry = (number, Rc::new(Cell::new(true)));
+                match random.usize(0..8) {
+                    0 => {
+                        queue.push_retry(entry.clone());
+                        present.push((None, entry));
+                    }
+                    1 if !present.is_empty() => {
+                        let (key, (_, waits)) = present.swap_remove(random.usize(..present.len()));
+                        waits.set(false);
+                        queue.leave(key);
+                    }
+                    2 | 3 => {
+                        let served = queue.pop();
+                        present.retain(|(_, entry)| Some(entry.0) != served.as_ref().map(|served| served.0));
+                    }
+                    _ => {
+                        queue.push(key, entry.clone());
+                        present.push((Some(key), entry));
+                    }
+                }
+            }
+            assert_eq!(queue.waiting(), present.len());
+            let key = ClientKey::new(Ipv4Addr::LOCALHOST.into(), NonZeroUsize::MIN, random.usize(0..2) * 3);
+            let ahead = queue.ahead_of(key);
+            queue.push(key, (usize::MAX, Rc::new(Cell::new(true))));
+            let served: Vec<usize> = std::iter::from_fn(|| queue.pop()).map(|(number, _)| number).collect();
+            assert_eq!(served.iter().position(|number| *number == usize::MAX), Some(ahead), "round {round}");
+            assert_eq!((served.len(), queue.len()), (present.len() + 1, 0));
+        }
+    }
+}

@@ -7,21 +7,29 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::fair_queue::ClientKey;
-use super::permits::{AcquireError, NextPermit, Permit, Shared, State, Waiter};
+use super::lane::{Lane, Waiter};
+use super::permits::{AcquireError, NextPermit, Permit, Shared, State};
 use crate::config::{Limits, Rate};
+use crate::entra::ClientId;
 
-/// A limiter. Clones share its state.
+/// A limiter, as one application uses it. Clones share its state.
+///
+/// Several applications may share a limiter, as they do for SOAP calls: concurrency and queue are common to them, the
+/// rate is each one's own.
 #[derive(Debug, Clone)]
-pub struct Limiter(Arc<Shared>);
+pub struct Limiter {
+    shared: Arc<Shared>,
+    lane: usize,
+}
 
 /// What a limiter is doing now.
 #[derive(Debug, Clone, Copy)]
 pub struct LimiterState {
     /// The limits in force.
     pub limits: Limits,
-    /// Permits that are held.
+    /// Permits that the application holds.
     pub in_flight: usize,
-    /// Requests that are queued.
+    /// The application's queued requests.
     pub waiting: usize,
     /// Requests that count against `limits.requests`: those in flight, and those that ended within its period.
     pub recent: usize,
@@ -40,65 +48,114 @@ pub enum Priority {
     Retry,
 }
 
+impl State {
+    /// Whether the permit of a request that is queued now certainly lies beyond its deadline.
+    fn is_too_late(
+        &mut self,
+        lane: usize,
+        client: ClientKey,
+        priority: Priority,
+        deadline: Instant,
+        now: Instant,
+    ) -> bool {
+        // Most requests are in time even behind all others.
+        let waiting = self.lanes[lane].queue.waiting();
+        if self.not_before(lane, waiting, now) <= deadline {
+            return false;
+        }
+        let queue = &self.lanes[lane].queue;
+        let ahead = match priority {
+            Priority::Retry => queue.waiting_retries(),
+            Priority::New | Priority::Requeued => queue.ahead_of(client),
+        };
+        self.not_before(lane, ahead, now) > deadline
+    }
+
+    /// Removes a request of the client with the most, if it has more than `client` would have with one more.
+    fn evict_for(&mut self, client: ClientKey) -> Option<Waiter> {
+        let own: usize = self.lanes.iter().map(|lane| lane.queue.waiting_of(client)).sum();
+        let longest = self.lanes.iter_mut().filter_map(|lane| Some((lane.queue.longest()?, lane)));
+        let ((waiting, client), lane) = longest.max_by_key(|((waiting, _), _)| *waiting)?;
+        if waiting > own + 1 { lane.queue.evict(client) } else { None }
+    }
+}
+
 impl Limiter {
     /// A limiter with these limits.
-    pub fn new(limits: Limits) -> Self {
-        Self(Arc::new(Shared::new(limits)))
+    pub fn new(limits: Limits, application: ClientId) -> Self {
+        Self { shared: Arc::new(Shared::new(limits, application)), lane: 0 }
+    }
+
+    /// The same limiter, as another application uses it.
+    pub fn for_application(&self, application: ClientId) -> Self {
+        let mut state = self.shared.lock();
+        let known = state.lanes.iter().position(|lane| lane.application == application);
+        let lane = known.unwrap_or_else(|| {
+            state.lanes.push(Lane::new(application, Instant::now()));
+            state.lanes.len() - 1
+        });
+        Self { shared: self.shared.clone(), lane }
     }
 
     /// Changes the limits. They apply immediately, including to queued requests.
     pub fn set_limits(&self, limits: Limits) {
-        let mut state = self.0.lock();
+        let mut state = self.shared.lock();
         state.limits = limits;
-        state.window.rate_changed();
-        self.0.grant(&mut state, Instant::now());
+        state.lanes.iter_mut().for_each(|lane| lane.window.rate_changed());
+        self.shared.grant(&mut state, Instant::now());
     }
 
     /// Removes the limits: the queue is released, unless Business Central asked for a pause.
     pub fn remove_limits(&self) {
-        let limits = self.0.lock().limits;
+        let limits = self.shared.lock().limits;
         let requests = Rate { count: usize::MAX, ..limits.requests };
         self.set_limits(Limits { concurrency: usize::MAX, requests, ..limits });
     }
 
     /// Acquires a permit, queued until `deadline` if necessary.
     ///
-    /// Fails at once when no permit can be free by then. Dropping the future leaves the queue.
+    /// Fails at once when its permit certainly lies beyond, unless requests ahead of it leave.
+    /// Dropping the future leaves the queue.
     pub async fn acquire(
         &self,
         client: ClientKey,
         deadline: Instant,
         priority: Priority,
     ) -> Result<Permit, AcquireError> {
-        let now = Instant::now();
+        let (now, lane) = (Instant::now(), self.lane);
         let mut queued = {
-            let mut state = self.0.lock();
-            if state.queue.is_empty() && state.next_permit(now) == NextPermit::Now {
-                state.begin(now);
-                return Ok(Permit { limiter: Arc::downgrade(&self.0), waited: Duration::ZERO, ahead: 0 });
+            let mut state = self.shared.lock();
+            if state.lanes[lane].queue.is_empty() && state.next_permit(lane, now) == NextPermit::Now {
+                state.begin(lane, now);
+                return Ok(Permit { limiter: Arc::downgrade(&self.shared), lane, waited: Duration::ZERO, ahead: 0 });
             }
-            if state.paused_until.is_some_and(|until| until > deadline) {
-                return Err(AcquireError::TimedOut { retry_after: state.estimate(now) });
+            if state.is_too_late(lane, client, priority, deadline, now) {
+                return Err(AcquireError::TimedOut { retry_after: state.estimate(lane, client, now) });
             }
-            if state.waiting >= state.limits.queue && priority == Priority::New {
-                let full = AcquireError::Full { retry_after: state.estimate(now) };
-                let Some(evicted) = state.queue.evict_for(client) else { return Err(full) };
-                if evicted.response.send(Err(full)).is_ok() {
-                    state.waiting -= 1;
-                }
+            if state.waiting() >= state.limits.queue && priority == Priority::New {
+                let full = AcquireError::Full { retry_after: state.estimate(lane, client, now) };
+                let Some(evicted) = state.evict_for(client) else { return Err(full) };
+                // A client that has left needs no response.
+                let _ = evicted.response.send(Err(full));
             }
             let (response, receiver) = oneshot::channel();
-            let waiter = Waiter { response, granted_before: state.granted };
-            if state.waiting == 0 {
+            let waiter = Waiter { response, deadline, granted_before: state.granted };
+            if state.waiting() == 0 {
                 state.stalled_since = now;
             }
-            state.waiting += 1;
-            match priority {
-                Priority::Retry => state.queue.push_retry(waiter),
-                Priority::New | Priority::Requeued => state.queue.push(client, waiter),
-            }
-            self.0.grant(&mut state, now);
-            QueuedRequest { limiter: self, receiver, is_served: false }
+            let queue = &mut state.lanes[lane].queue;
+            let queued_as = match priority {
+                Priority::Retry => {
+                    queue.push_retry(waiter);
+                    None
+                }
+                Priority::New | Priority::Requeued => {
+                    queue.push(client, waiter);
+                    Some(client)
+                }
+            };
+            self.shared.grant(&mut state, now);
+            QueuedRequest { limiter: self, queued_as, receiver, is_served: false }
         };
         let response = tokio::time::timeout_at(deadline, &mut queued.receiver).await;
         queued.is_served = matches!(response, Ok(Ok(_)));
@@ -109,7 +166,7 @@ impl Limiter {
             }
             Ok(Ok(Err(error))) => Err(error),
             Ok(Err(_)) | Err(_) => {
-                let retry_after = self.0.lock().estimate(Instant::now());
+                let retry_after = self.shared.lock().estimate(lane, client, Instant::now());
                 Err(AcquireError::TimedOut { retry_after })
             }
         }
@@ -118,54 +175,72 @@ impl Limiter {
     /// Grants no permit for a while. Whether the limiter was not paused before.
     pub fn pause(&self, time: Duration) -> bool {
         let now = Instant::now();
-        let mut state = self.0.lock();
+        let mut state = self.shared.lock();
         let was_open = state.paused_until.is_none_or(|until| until <= now);
         state.paused_until = state.paused_until.max(Some(now + time));
-        self.0.grant(&mut state, now);
+        self.shared.grant(&mut state, now);
         was_open
     }
 
-    /// Evicts all queued requests: another application's limiter can serve them.
-    pub fn evict(&self) {
-        let mut state = self.0.lock();
-        while let Some(waiter) = state.queue.pop() {
-            if waiter.response.send(Err(AcquireError::Evicted)).is_ok() {
-                state.waiting -= 1;
-            }
+    /// Rejects the queued requests that can't outlast the pause.
+    pub fn reject_late(&self) {
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        if let Some(until) = state.paused_until.filter(|until| *until > now) {
+            state.lanes.iter_mut().for_each(|lane| lane.reject_until(until, until - now));
         }
-        state.dequeue_rate.queue_emptied();
+    }
+
+    /// Evicts the application's queued requests: another application's limiter can serve them.
+    pub fn evict(&self) {
+        let mut state = self.shared.lock();
+        let lane = &mut state.lanes[self.lane];
+        while let Some(waiter) = lane.queue.pop() {
+            // A client that has left needs no response.
+            let _ = waiter.response.send(Err(AcquireError::Evicted));
+        }
+        lane.dequeue_rate.queue_emptied();
     }
 
     /// Whether a pause that Business Central asked for is not over.
     pub fn is_paused(&self) -> bool {
-        self.0.lock().paused_until.is_some_and(|until| until > Instant::now())
+        self.shared.lock().paused_until.is_some_and(|until| until > Instant::now())
     }
 
     /// What the limiter is doing now.
     pub fn state(&self) -> LimiterState {
         let now = Instant::now();
-        let mut state = self.0.lock();
-        let State { limits, in_flight, waiting, paused_until, .. } = *state;
-        let recent = state.window.used(now, limits.requests);
+        let mut state = self.shared.lock();
+        let State { limits, paused_until, .. } = *state;
+        let Lane { window, queue, .. } = &mut state.lanes[self.lane];
+        let recent = window.used(now, limits.requests);
         let paused_for = paused_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero());
-        LimiterState { limits, in_flight, waiting, recent, paused_for }
+        LimiterState { limits, in_flight: window.held(), waiting: queue.waiting(), recent, paused_for }
     }
 
-    /// Requests in flight or queued.
+    /// The application's requests in flight or queued.
     pub fn load(&self) -> usize {
-        let state = self.0.lock();
-        state.in_flight + state.waiting
+        let state = self.shared.lock();
+        let Lane { window, queue, .. } = &state.lanes[self.lane];
+        window.held() + queue.waiting()
+    }
+
+    /// Whether the rate, or a pause, delays the application's next permit.
+    pub fn is_delayed_by_rate(&self) -> bool {
+        matches!(self.shared.lock().next_permit(self.lane, Instant::now()), NextPermit::At(_))
     }
 
     #[cfg(test)]
     pub(super) fn shared(&self) -> &Shared {
-        &self.0
+        &self.shared
     }
 }
 
 /// A request's side of its place in the queue; dropping it leaves the queue.
 struct QueuedRequest<'l> {
     limiter: &'l Limiter,
+    /// `None`: among the retries.
+    queued_as: Option<ClientKey>,
     receiver: oneshot::Receiver<Result<Permit, AcquireError>>,
     is_served: bool,
 }
@@ -175,16 +250,15 @@ impl Drop for QueuedRequest<'_> {
         if self.is_served {
             return;
         }
+        let mut state = self.limiter.shared.lock();
         self.receiver.close();
-        // A permit may have been granted in the meantime.
         match self.receiver.try_recv() {
-            Ok(granted) => drop(granted),
-            Err(_) => {
-                let mut state = self.limiter.0.lock();
-                state.waiting -= 1;
-                let waiting = state.waiting;
-                state.queue.compact(waiting);
+            // A permit may have been granted in the meantime. Its release needs the lock.
+            Ok(granted) => {
+                drop(state);
+                drop(granted);
             }
+            Err(_) => state.lanes[self.limiter.lane].leave(self.queued_as),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod dequeue_rate;
 mod fair_queue;
 mod handle;
+mod lane;
 #[cfg(test)]
 mod overload_tests;
 mod permits;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -14,6 +15,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 const PER: Duration = Duration::from_secs(300);
 const DEFAULT: Limits =
     Limits { concurrency: 5, requests: Rate { count: 6000, per: PER }, queue: 10_000, wait: Duration::from_secs(90) };
+
+const APPLICATION: &str = "00000000-0000-0000-0000-000000000001";
+
+fn client(number: u64) -> ClientKey {
+    ClientKey::new(Ipv4Addr::LOCALHOST.into(), NonZeroUsize::MIN, number)
+}
 
 /// What clients and the model of Business Central saw, as the time since the start.
 #[derive(Default)]
@@ -33,7 +40,7 @@ async fn overload(limiter: &Limiter, length: Duration) -> Seen {
         let seen = &seen;
         async move {
             let mut random = fastrand::Rng::with_seed(number);
-            let client = ClientKey::new(Ipv4Addr::LOCALHOST.into(), number);
+            let client = client(number);
             while start.elapsed() < length {
                 let deadline = Instant::now() + DEFAULT.wait;
                 let permit = limiter.acquire(client, deadline, Priority::New).await.unwrap();
@@ -54,7 +61,7 @@ async fn overload(limiter: &Limiter, length: Duration) -> Seen {
 
 #[tokio::test(start_paused = true)]
 async fn an_hour_of_overload_after_a_burst_has_no_stall_and_uses_the_whole_rate() {
-    let limiter = Limiter::new(DEFAULT);
+    let limiter = Limiter::new(DEFAULT, APPLICATION.parse().unwrap());
     let seen = overload(&limiter, 60 * MINUTE).await;
     let (served, arrived) = (seen.served.into_inner(), seen.arrived.into_inner());
 
@@ -82,10 +89,10 @@ async fn an_hour_of_overload_after_a_burst_has_no_stall_and_uses_the_whole_rate(
 
 #[tokio::test(start_paused = true)]
 async fn half_of_the_rate_is_free_at_once_from_idle() {
-    let limiter = Limiter::new(DEFAULT);
+    let limiter = Limiter::new(DEFAULT, APPLICATION.parse().unwrap());
     let start = Instant::now();
     for _ in 0..3000 {
-        drop(limiter.acquire(ClientKey::new(Ipv4Addr::LOCALHOST.into(), 1), start, Priority::New).await.unwrap());
+        drop(limiter.acquire(client(1), start, Priority::New).await.unwrap());
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
 }

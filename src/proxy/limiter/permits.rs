@@ -3,13 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::dequeue_rate::DequeueRate;
-use super::fair_queue::{FairQueue, Queued};
-use super::window::Window;
+use super::fair_queue::ClientKey;
+use super::lane::Lane;
 use crate::config::Limits;
+use crate::entra::ClientId;
 use crate::proxy::downstream::client::Contended;
 use crate::proxy::upstream::HeldUntilEnd;
 
@@ -25,35 +24,25 @@ pub struct State {
     pub limits: Limits,
     /// Permits that are held.
     pub in_flight: usize,
-    /// Requests that are queued.
-    pub waiting: usize,
     /// Permits granted so far.
     pub granted: u64,
-    /// Requests that count against the rate limit.
-    pub window: Window,
-    pub queue: FairQueue<Waiter>,
+    /// The rate and the queue of each application, at least one. None is ever removed.
+    pub lanes: Vec<Lane>,
+    /// The lane that granted the latest permit.
+    latest: usize,
     /// The end of the pause that Business Central asked for.
     pub paused_until: Option<Instant>,
     /// When a timer fires that grants permits as time passes.
     timer: Option<Instant>,
     /// Start of the current stall, while requests wait.
     pub stalled_since: Instant,
-    pub dequeue_rate: DequeueRate,
-}
-
-/// A queued request.
-#[derive(Debug)]
-pub struct Waiter {
-    /// Completes its [`acquire`](super::Limiter::acquire).
-    pub response: oneshot::Sender<Result<Permit, AcquireError>>,
-    /// [`State::granted`] when it was queued.
-    pub granted_before: u64,
 }
 
 /// The right to have one request in flight. Dropping it releases the permit.
 #[derive(Debug)]
 pub struct Permit {
     pub(super) limiter: Weak<Shared>,
+    pub(super) lane: usize,
     /// Time in the queue.
     pub waited: Duration,
     /// Permits granted to other requests in that time.
@@ -71,6 +60,15 @@ pub enum AcquireError {
     TimedOut { retry_after: Duration },
 }
 
+/// Which queue gets the next permit.
+enum NextLane {
+    Lane(usize),
+    /// None before this time.
+    At(Instant),
+    /// None before a permit is released.
+    None,
+}
+
 /// When the next permit can be granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextPermit {
@@ -80,15 +78,9 @@ pub enum NextPermit {
     OnRelease,
 }
 
-impl Queued for Waiter {
-    fn is_waiting(&self) -> bool {
-        !self.response.is_closed()
-    }
-}
-
 impl State {
-    /// When the next permit can be granted.
-    pub fn next_permit(&mut self, now: Instant) -> NextPermit {
+    /// When a lane's next permit can be granted.
+    pub fn next_permit(&mut self, lane: usize, now: Instant) -> NextPermit {
         if let Some(until) = self.paused_until.filter(|until| *until > now) {
             return NextPermit::At(until);
         }
@@ -96,44 +88,72 @@ impl State {
         if self.in_flight >= self.limits.concurrency {
             return NextPermit::OnRelease;
         }
-        self.window.next(now, self.limits.requests).map_or(NextPermit::Now, NextPermit::At)
+        self.lanes[lane].window.next(now, self.limits.requests).map_or(NextPermit::Now, NextPermit::At)
     }
 
     /// Counts a request that got a permit.
-    pub fn begin(&mut self, now: Instant) {
+    pub fn begin(&mut self, lane: usize, now: Instant) {
         self.in_flight += 1;
         self.granted += 1;
-        self.window.grant(now, self.limits.requests);
+        self.lanes[lane].window.grant(now, self.limits.requests);
     }
 
-    /// When a request that is queued now is likely to be served.
-    pub fn estimate(&mut self, now: Instant) -> Duration {
-        let pause = match self.next_permit(now) {
+    /// Requests that are queued.
+    pub fn waiting(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.queue.waiting()).sum()
+    }
+
+    /// A time before which a lane's next but `ahead` permits can't be granted.
+    pub fn not_before(&mut self, lane: usize, ahead: usize, now: Instant) -> Instant {
+        let window = self.lanes[lane].window.not_before(ahead, now, self.limits.requests);
+        self.paused_until.map_or(window, |until| until.max(window))
+    }
+
+    /// When a request that this client queues now is likely to be served.
+    pub fn estimate(&mut self, lane: usize, client: ClientKey, now: Instant) -> Duration {
+        let ahead = self.lanes[lane].queue.ahead_of(client);
+        let next = match self.next_permit(lane, now) {
             NextPermit::At(time) => time.saturating_duration_since(now),
             NextPermit::Now | NextPermit::OnRelease => Duration::ZERO,
         };
-        let queue = self.dequeue_rate.interval();
-        let queue = queue.saturating_mul(u32::try_from(self.waiting + 1).unwrap_or(u32::MAX));
-        pause.saturating_add(queue).clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER)
+        let interval = self.lanes[lane].dequeue_rate.interval();
+        let queue = interval.saturating_mul(u32::try_from(ahead + 1).unwrap_or(u32::MAX));
+        let earliest = self.not_before(lane, ahead, now).saturating_duration_since(now);
+        next.saturating_add(queue).max(earliest).clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER)
+    }
+
+    /// The lane whose queue is next to get a permit, where the rates allow one; otherwise the time when they do.
+    fn next_lane(&mut self, now: Instant) -> NextLane {
+        let (latest, lanes) = (self.latest, self.lanes.len());
+        let mut at: Option<Instant> = None;
+        for lane in (1..=lanes).map(|step| (latest + step) % lanes) {
+            if self.lanes[lane].queue.is_empty() {
+                continue;
+            }
+            match self.next_permit(lane, now) {
+                NextPermit::Now => return NextLane::Lane(lane),
+                NextPermit::At(time) => at = Some(at.map_or(time, |at| at.min(time))),
+                NextPermit::OnRelease => {}
+            }
+        }
+        at.map_or(NextLane::None, NextLane::At)
     }
 }
 
 impl Shared {
     /// The state of a limiter that nothing has passed yet.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, application: ClientId) -> Self {
         let now = Instant::now();
         Self {
             state: Mutex::new(State {
                 limits,
                 in_flight: 0,
-                waiting: 0,
                 granted: 0,
-                window: Window::new(now),
-                queue: FairQueue::default(),
+                lanes: vec![Lane::new(application, now)],
+                latest: 0,
                 paused_until: None,
                 timer: None,
                 stalled_since: now,
-                dequeue_rate: DequeueRate::default(),
             }),
         }
     }
@@ -145,28 +165,27 @@ impl Shared {
 
     /// Grants permits to queued requests as far as the limits allow, and starts a timer where only time can grant more.
     pub fn grant(self: &Arc<Self>, state: &mut State, now: Instant) {
-        while !state.queue.is_empty() {
-            match state.next_permit(now) {
-                NextPermit::Now => {}
-                NextPermit::At(time) => return self.grant_at(state, time),
-                NextPermit::OnRelease => return,
-            }
-            let Some(waiter) = state.queue.pop() else { break };
+        loop {
+            let lane = match state.next_lane(now) {
+                NextLane::Lane(lane) => lane,
+                NextLane::At(time) => return self.grant_at(state, time),
+                NextLane::None => return,
+            };
+            state.latest = lane;
+            let Some(waiter) = state.lanes[lane].queue.pop() else { continue };
             let ahead = state.granted - waiter.granted_before;
-            let permit = Permit { limiter: Arc::downgrade(self), waited: Duration::ZERO, ahead };
+            let permit = Permit { limiter: Arc::downgrade(self), lane, waited: Duration::ZERO, ahead };
             match waiter.response.send(Ok(permit)) {
                 Ok(()) => {
-                    state.waiting -= 1;
-                    state.begin(now);
+                    state.begin(lane, now);
                     state.stalled_since = now;
-                    state.dequeue_rate.permit_granted(now);
+                    state.lanes[lane].granted(now);
                 }
                 // The client has left.
                 Err(Ok(permit)) => permit.discard(),
                 Err(Err(_)) => {}
             }
         }
-        state.dequeue_rate.queue_emptied();
     }
 
     fn grant_at(self: &Arc<Self>, state: &mut State, time: Instant) {
@@ -201,7 +220,7 @@ impl Drop for Permit {
             let mut state = limiter.lock();
             let (now, rate) = (Instant::now(), state.limits.requests);
             state.in_flight -= 1;
-            state.window.release(now, rate);
+            state.lanes[self.lane].window.release(now, rate);
             limiter.grant(&mut state, now);
         }
     }
@@ -215,8 +234,8 @@ impl Contended for Permit {
         let Some(limiter) = self.limiter.upgrade() else { return false };
         let now = Instant::now();
         let mut state = limiter.lock();
-        let is_stalled = state.waiting > 0 && now - state.stalled_since >= STALL;
-        is_stalled && state.next_permit(now) == NextPermit::OnRelease
+        let is_stalled = state.waiting() > 0 && now - state.stalled_since >= STALL;
+        is_stalled && state.next_permit(self.lane, now) == NextPermit::OnRelease
     }
 }
 

@@ -27,8 +27,17 @@ pub struct Window {
     held: usize,
     /// When the next permit is due, once permits are paced.
     due: Instant,
-    /// The interval between paced permits, as long as the slices stay the same.
-    interval: Option<Duration>,
+    /// As long as the slices stay the same.
+    spacing: Option<Spacing>,
+}
+
+/// How fast permits are granted once half of them are used.
+#[derive(Debug, Clone, Copy)]
+struct Spacing {
+    /// The time between two permits.
+    interval: Duration,
+    /// The expiry that the permits that are free until then must last for.
+    until: Instant,
 }
 
 /// Requests whose permits were released shortly after each other. They expire together, with the last of them.
@@ -42,13 +51,18 @@ struct Slice {
 impl Window {
     /// An empty window.
     pub fn new(now: Instant) -> Self {
-        Self { slices: VecDeque::new(), released: 0, held: 0, due: now, interval: None }
+        Self { slices: VecDeque::new(), released: 0, held: 0, due: now, spacing: None }
     }
 
     /// Requests that count.
     pub fn used(&mut self, now: Instant, rate: Rate) -> usize {
         self.expire(now, rate);
         self.released + self.held
+    }
+
+    /// Permits that are held.
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// When the next permit can be granted; `None`: now.
@@ -75,9 +89,28 @@ impl Window {
         now + rate.per + SLACK
     }
 
+    /// A time before which the next but `ahead` permits can't have been granted.
+    ///
+    /// As many must be free. Besides, all of them are granted at the interval, until less than half is used or the
+    /// interval becomes shorter.
+    pub fn not_before(&mut self, ahead: usize, now: Instant, rate: Rate) -> Instant {
+        let used = self.used(now, rate);
+        let free_at = self.free_at(ahead + 1, now, rate);
+        if !is_half_used(used, rate) {
+            return free_at;
+        }
+        let Spacing { interval, until } = self.spacing(now, rate);
+        let half = Rate { count: rate.count.div_ceil(2), ..rate };
+        let holds_until = until.min(self.free_at(1, now, half));
+        let at_interval = self.due + interval.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX));
+        // A permit may be granted this early where the ones before it were late.
+        let earliest = at_interval.checked_sub(CATCH_UP).unwrap_or(now);
+        free_at.max(earliest.min(holds_until))
+    }
+
     /// Computes the pace anew, since the rate has changed.
     pub fn rate_changed(&mut self) {
-        self.interval = None;
+        self.spacing = None;
     }
 
     /// Counts a permit that is granted now.
@@ -85,7 +118,7 @@ impl Window {
         if is_half_used(self.used(now, rate), rate) {
             // Permits that nobody could use at their time, because too many were in flight, are granted a little later.
             let latest = now.checked_sub(CATCH_UP).unwrap_or(now);
-            self.due = self.due.max(latest) + self.interval(now, rate);
+            self.due = self.due.max(latest) + self.spacing(now, rate).interval;
         }
         self.held += 1;
     }
@@ -101,34 +134,35 @@ impl Window {
             }
             _ => {
                 self.slices.push_back(Slice { first: now, last: now, count: 1 });
-                self.interval = None;
+                self.spacing = None;
             }
         }
     }
 
-    /// The interval between paced permits. It is computed once for each slice that comes or goes.
-    fn interval(&mut self, now: Instant, rate: Rate) -> Duration {
+    /// The pace. It is computed once for each slice that comes or goes.
+    fn spacing(&mut self, now: Instant, rate: Rate) -> Spacing {
         let Self { slices, released, held, .. } = &*self;
         let compute = || {
             let mut free = rate.count.saturating_sub(released + held).max(1);
             let until_expiry = slices.iter().map(|slice| {
-                let time = slice.expires(rate).saturating_duration_since(now);
-                let interval = time / u32::try_from(free).unwrap_or(u32::MAX);
+                let until = slice.expires(rate);
+                let permits = u32::try_from(free).unwrap_or(u32::MAX);
                 free += slice.count;
-                interval
+                Spacing { interval: until.saturating_duration_since(now) / permits, until }
             });
-            until_expiry.max().unwrap_or_default()
+            let slowest = until_expiry.max_by_key(|spacing| spacing.interval);
+            slowest.unwrap_or(Spacing { interval: Duration::ZERO, until: now })
         };
-        let interval = self.interval.unwrap_or_else(compute);
-        self.interval = Some(interval);
-        interval
+        let spacing = self.spacing.unwrap_or_else(compute);
+        self.spacing = Some(spacing);
+        spacing
     }
 
     fn expire(&mut self, now: Instant, rate: Rate) {
         while let Some(oldest) = self.slices.front().filter(|slice| slice.expires(rate) <= now) {
             self.released -= oldest.count;
             self.slices.pop_front();
-            self.interval = None;
+            self.spacing = None;
         }
     }
 }

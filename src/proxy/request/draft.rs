@@ -95,7 +95,7 @@ impl Draft {
 
     /// The limiter for this request as one of this application's; `None` when limits are off.
     pub fn limiter<'a>(&'a self, member: &'a Member) -> Option<&'a Limiter> {
-        if self.target.resource.is_soap() { self.connector().soap_limiter.as_ref() } else { member.limiter.as_ref() }
+        member.limiter(self.target.resource.is_soap())
     }
 
     /// Whether another application could serve it now.
@@ -114,8 +114,8 @@ impl Draft {
 
     /// What its tokens are used for.
     pub fn token_scope(&self) -> TokenScope<'_> {
-        let route = self.route();
-        TokenScope { connector: &route.connector, rejected_tokens: &route.rejected_tokens, company: self.company }
+        let Route { connector, rejected_tokens, .. } = &**self.route();
+        TokenScope { connector, is_soap: self.target.resource.is_soap(), rejected_tokens, company: self.company }
     }
 
     /// Whether carrying it out twice makes no difference. `body`: as far as it is in memory.

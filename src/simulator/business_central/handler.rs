@@ -40,8 +40,7 @@ impl BusinessCentral {
         let Some(token) = token else { return true };
         let is_soap = Address::parse(head.uri.path())
             .is_ok_and(|address| address.segments.first().is_some_and(|family| family.eq_ignore_ascii_case("WS")));
-        let scope = if is_soap { ThrottleScope::Environment } else { ThrottleScope::Application(token.client_id) };
-        match self.throttle.begin(scope) {
+        match self.throttle.begin(ThrottleScope { application: token.client_id, is_soap }) {
             Some(slot) => {
                 entry.hold_slot(slot);
                 true

@@ -1,4 +1,5 @@
-//! The operational limits of each application, and of all SOAP calls together. Requests beyond them get a 429.
+//! The operational limits: concurrency of each application and of all SOAP calls together, rates of each application.
+//! Requests beyond them get a 429.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -9,12 +10,11 @@ use uuid::Uuid;
 use crate::simulator::lock::lock;
 use crate::simulator::settings::ThrottleLimits;
 
-/// The requests that share a limit.
+/// A kind of request of one application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum ThrottleScope {
-    Application(Uuid),
-    /// All SOAP calls to the environment.
-    Environment,
+pub(super) struct ThrottleScope {
+    pub application: Uuid,
+    pub is_soap: bool,
 }
 
 /// Enforces the limits, and counts with and without them.
@@ -25,15 +25,15 @@ pub(super) struct Throttle {
 
 #[derive(Default)]
 struct ThrottleState {
-    usage: HashMap<ThrottleScope, ThrottleUsage>,
+    concurrency: HashMap<Option<Uuid>, Concurrency>,
+    started: HashMap<ThrottleScope, VecDeque<Instant>>,
     rejected: u64,
 }
 
 #[derive(Default)]
-struct ThrottleUsage {
+struct Concurrency {
     in_progress: usize,
-    peak_concurrency: usize,
-    started: VecDeque<Instant>,
+    peak: usize,
 }
 
 /// The slot of a request in progress, released on drop.
@@ -50,20 +50,22 @@ impl Throttle {
     /// Starts a request; `None` if it exceeds a limit.
     pub fn begin(self: &Arc<Self>, scope: ThrottleScope) -> Option<ThrottleSlot> {
         let mut state = lock(&self.state);
-        let usage = state.usage.entry(scope).or_default();
+        let ThrottleState { concurrency, started, rejected } = &mut *state;
+        let concurrency = concurrency.entry(scope.sharing_concurrency()).or_default();
         if let Some(limits) = &self.limits {
             let now = Instant::now();
-            while usage.started.front().is_some_and(|started| *started + limits.per <= now) {
-                usage.started.pop_front();
+            let started = started.entry(scope).or_default();
+            while started.front().is_some_and(|started| *started + limits.per <= now) {
+                started.pop_front();
             }
-            if usage.in_progress >= limits.concurrency || usage.started.len() >= limits.requests {
-                state.rejected += 1;
+            if concurrency.in_progress >= limits.concurrency || started.len() >= limits.requests {
+                *rejected += 1;
                 return None;
             }
-            usage.started.push_back(now);
+            started.push_back(now);
         }
-        usage.in_progress += 1;
-        usage.peak_concurrency = usage.peak_concurrency.max(usage.in_progress);
+        concurrency.in_progress += 1;
+        concurrency.peak = concurrency.peak.max(concurrency.in_progress);
         Some(ThrottleSlot { throttle: self.clone(), scope })
     }
 
@@ -72,16 +74,24 @@ impl Throttle {
         lock(&self.state).rejected
     }
 
-    /// The highest number of requests in progress at the same time within one scope.
+    /// The highest number of requests in progress at the same time that share a limit.
     pub fn peak_concurrency(&self) -> usize {
-        lock(&self.state).usage.values().map(|usage| usage.peak_concurrency).max().unwrap_or_default()
+        lock(&self.state).concurrency.values().map(|concurrency| concurrency.peak).max().unwrap_or_default()
+    }
+}
+
+impl ThrottleScope {
+    /// The application; `None` for SOAP calls, whose concurrency is the environment's.
+    fn sharing_concurrency(self) -> Option<Uuid> {
+        (!self.is_soap).then_some(self.application)
     }
 }
 
 impl Drop for ThrottleSlot {
     fn drop(&mut self) {
-        if let Some(usage) = lock(&self.throttle.state).usage.get_mut(&self.scope) {
-            usage.in_progress -= 1;
+        let shared = self.scope.sharing_concurrency();
+        if let Some(concurrency) = lock(&self.throttle.state).concurrency.get_mut(&shared) {
+            concurrency.in_progress -= 1;
         }
     }
 }

@@ -1,0 +1,74 @@
+//! What each application has of its own in a limiter: its rate and its queue.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::dequeue_rate::DequeueRate;
+use super::fair_queue::{ClientKey, FairQueue, Queued};
+use super::permits::{AcquireError, Permit};
+use super::window::Window;
+use crate::entra::ClientId;
+
+/// What an application has of its own in a limiter.
+#[derive(Debug)]
+pub struct Lane {
+    pub application: ClientId,
+    /// Requests that count against the rate limit.
+    pub window: Window,
+    pub queue: FairQueue<Waiter>,
+    pub dequeue_rate: DequeueRate,
+}
+
+/// A queued request.
+#[derive(Debug)]
+pub struct Waiter {
+    /// Completes its [`acquire`](super::Limiter::acquire).
+    pub response: oneshot::Sender<Result<Permit, AcquireError>>,
+    /// When it leaves the queue.
+    pub deadline: Instant,
+    /// [`State::granted`] when it was queued.
+    pub granted_before: u64,
+}
+
+impl Queued for Waiter {
+    fn is_waiting(&self) -> bool {
+        !self.response.is_closed()
+    }
+}
+
+impl Lane {
+    /// A lane without requests.
+    pub fn new(application: ClientId, now: Instant) -> Self {
+        let (queue, dequeue_rate) = Default::default();
+        Self { application, window: Window::new(now), queue, dequeue_rate }
+    }
+
+    /// Counts a queued request that got a permit.
+    pub fn granted(&mut self, now: Instant) {
+        self.dequeue_rate.permit_granted(now);
+        self.note_empty_queue();
+    }
+
+    /// Counts a queued request of this client (`None`: a retry) that left.
+    pub fn leave(&mut self, client: Option<ClientKey>) {
+        self.queue.leave(client);
+        self.note_empty_queue();
+    }
+
+    /// Rejects the requests that leave the queue before this time.
+    pub fn reject_until(&mut self, time: Instant, retry_after: Duration) {
+        for late in self.queue.remove(|waiter| waiter.deadline < time) {
+            // A client that has left needs no response.
+            let _ = late.response.send(Err(AcquireError::TimedOut { retry_after }));
+        }
+        self.note_empty_queue();
+    }
+
+    fn note_empty_queue(&mut self) {
+        if self.queue.is_empty() {
+            self.dequeue_rate.queue_emptied();
+        }
+    }
+}
