@@ -1,18 +1,14 @@
 //! The connection to the services: name look-up, TCP, TLS.
 
 use std::error::Error;
-use std::net::{IpAddr, SocketAddr};
+use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{fmt, io};
-
-use hyper_util::rt::TokioIo;
-
-use tokio::net::TcpStream;
 
 use super::findings::{Findings, Wrong};
 use super::{certificate, entra};
+use crate::error_chain::root_cause;
 use crate::guide::Step;
 use crate::outbound::{HttpsUrl, Origin, ProxySelector, TcpConnector, Unreachable};
 use crate::shared_socket::SharedSocket;
@@ -115,7 +111,7 @@ fn fail(findings: &mut Findings<'_>, wrong: Wrong, started: Instant) -> bool {
 enum LookedUp {
     Service {
         host: String,
-        addresses: Vec<SocketAddr>,
+        address: IpAddr,
     },
     /// The outbound proxy, which looks up the service's name.
     Proxy {
@@ -128,10 +124,7 @@ enum LookedUp {
 impl fmt::Display for LookedUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service { host, addresses } => match addresses.first() {
-                Some(address) => write!(f, "{host} is {}", address.ip()),
-                None => write!(f, "{host} has no address"),
-            },
+            Self::Service { host, address } => write!(f, "{host} is {address}"),
             Self::Proxy { host, address, .. } => {
                 write!(f, "the outbound proxy {host} is {address}, and looks up the services itself")
             }
@@ -146,7 +139,7 @@ async fn look_up(endpoint: &Endpoint<'_>, proxies: &ProxySelector, limit: Durati
                 format!("the name of the outbound proxy, {}, can't be looked up ({cause})", proxy.origin().host());
             Wrong::new(Step::Name, what, format!("Check this machine's DNS and the spelling of {named_by}."))
         };
-        let address = addresses(proxy.origin().host(), proxy.origin().port(), limit).await.map_err(wrong)?.0.ip();
+        let address = first_address(proxy.origin(), limit).await.map_err(wrong)?;
         return Ok(LookedUp::Proxy { proxy: proxy.to_string(), host: proxy.origin().host().to_owned(), address });
     }
     let host = endpoint.origin().host();
@@ -154,18 +147,14 @@ async fn look_up(endpoint: &Endpoint<'_>, proxies: &ProxySelector, limit: Durati
         let what = format!("the name of {}, {host}, can't be looked up ({cause})", endpoint.service);
         Wrong::new(Step::Name, what, format!("Check this machine's DNS and the spelling of `{}`.", endpoint.key))
     };
-    let (_, addresses) = addresses(host, endpoint.origin().port(), limit).await.map_err(wrong)?;
-    Ok(LookedUp::Service { host: host.to_owned(), addresses })
+    let address = first_address(endpoint.origin(), limit).await.map_err(wrong)?;
+    Ok(LookedUp::Service { host: host.to_owned(), address })
 }
 
-/// The first address of a name, and all of them.
-async fn addresses(host: &str, port: u16, limit: Duration) -> Result<(SocketAddr, Vec<SocketAddr>), String> {
-    match tokio::time::timeout(limit, tokio::net::lookup_host((host, port))).await {
-        Ok(Ok(found)) => {
-            let found: Vec<SocketAddr> = found.collect();
-            let first = found.first().copied().ok_or_else(|| "the name has no address".to_owned())?;
-            Ok((first, found))
-        }
+/// The first address of a host.
+async fn first_address(origin: &Origin, limit: Duration) -> Result<IpAddr, String> {
+    match tokio::time::timeout(limit, tokio::net::lookup_host((origin.host(), origin.port()))).await {
+        Ok(Ok(mut found)) => found.next().map(|first| first.ip()).ok_or_else(|| "the name has no address".to_owned()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no response within {} s", limit.as_secs_f32())),
     }
@@ -178,31 +167,19 @@ async fn connect(
     proxies: &ProxySelector,
     limit: Duration,
 ) -> Result<SharedSocket, Wrong> {
-    let LookedUp::Service { addresses, .. } = looked_up else {
-        let through = TcpConnector::new(proxies.clone()).with_timeout(limit).connect(endpoint.origin().uri()).await;
-        return through
-            .map(TokioIo::into_inner)
-            .map_err(|error| entra::unreached(&endpoint.unreachable(error.as_ref())));
+    let connector = TcpConnector::new(proxies.clone()).with_timeout(limit);
+    let error = match connector.connect(endpoint.origin().uri()).await {
+        Ok(stream) => return Ok(stream.into_inner()),
+        Err(error) => error,
     };
-    // Like a client, use the first address that accepts the connection.
-    let mut last = None;
-    for address in addresses {
-        match tokio::time::timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(SharedSocket(Arc::new(stream))),
-            Ok(Err(error)) => last = Some(error),
-            Err(_) => {
-                last = Some(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    format!("no response within {} s", limit.as_secs_f32()),
-                ))
-            }
-        }
+    if let LookedUp::Proxy { .. } = looked_up {
+        return Err(entra::unreached(&endpoint.unreachable(error.as_ref())));
     }
-    let cause = last.map_or_else(String::new, |error| format!(" ({error})"));
+    let cause = root_cause(error.as_ref());
     let (service, authority, key) = (endpoint.service, endpoint.url.authority(), endpoint.key);
     Err(Wrong::new(
         Step::Connection,
-        format!("{service} at {authority} can't be reached{cause}"),
+        format!("{service} at {authority} can't be reached ({cause})"),
         format!(
             "Ask the administrator of the firewall to let this machine connect to port {} of {}. If connections must go \
              through an outbound proxy, name it with `outbound_proxy`. If `{key}` is set, check its value.",

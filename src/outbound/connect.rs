@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use hyper::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower::{Service, ServiceExt};
 
+use super::dialer::{Dialer, set_options};
 use super::environment::EnvironmentError;
+use super::origin::Origin;
 use super::proxy_selector::ProxySelector;
 use super::proxy_settings::OutboundProxy;
 use super::tunnel::{self, TunnelError};
@@ -124,17 +126,13 @@ pub fn tcp_socket(stream: &Stream) -> Arc<TcpStream> {
 #[derive(Debug, Clone)]
 pub struct TcpConnector {
     proxies: ProxySelector,
-    tcp: HttpConnector,
+    dialer: Dialer,
 }
 
 impl TcpConnector {
     /// Creates a connector without a time limit.
     pub fn new(proxies: ProxySelector) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(TCP_KEEP_ALIVE));
-        Self { proxies, tcp }
+        Self { proxies, dialer: Dialer::default() }
     }
 
     /// Adds a time limit for each connection.
@@ -148,20 +146,25 @@ impl Service<Uri> for TcpConnector {
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.tcp.poll_ready(context).map_err(Into::into)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
-        let shared = |stream: TokioIo<TcpStream>| TokioIo::new(SharedSocket(Arc::new(stream.into_inner())));
-        let Some(proxy) = self.proxies.select(&target).cloned() else {
-            let connecting = self.tcp.call(target);
-            return Box::pin(async move { Ok(shared(connecting.await?)) });
+        let (dialer, proxy) = (self.dialer.clone(), self.proxies.select(&target).cloned());
+        let open = async move |origin: &Origin| {
+            let stream = dialer.connect(origin.host(), origin.port()).await?;
+            set_options(&stream)?;
+            Ok::<_, ConnectError>(TokioIo::new(SharedSocket(Arc::new(stream))))
         };
-        let connecting = self.tcp.call(proxy.address.origin().uri());
         Box::pin(async move {
-            let stream = connecting.await.map_err(|error| TunnelError::unreachable(&proxy, &target, &error))?;
-            Ok(tunnel::open(&proxy, shared(stream), &target).await?)
+            let Some(proxy) = proxy else {
+                let (origin, _) = Origin::split(&target.to_string()).map_err(|_| "the target has no host")?;
+                return open(&origin).await;
+            };
+            let stream = open(proxy.address.origin()).await;
+            let stream = stream.map_err(|error| TunnelError::unreachable(&proxy, &target, error.as_ref()))?;
+            Ok(tunnel::open(&proxy, stream, &target).await?)
         })
     }
 }
@@ -171,6 +174,3 @@ impl Connection for SharedSocket {
         Connected::new()
     }
 }
-
-/// Reveals a firewall that has silently dropped an idle connection, before a request is sent on it.
-pub(super) const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);

@@ -11,8 +11,8 @@ use hyper::header::CONTENT_TYPE;
 use reqwest::{Client, ClientBuilder, Proxy, RequestBuilder, Response, Url, redirect};
 use zeroize::Zeroizing;
 
-use super::answered::Answered;
-use super::connect::{ConnectError, OutboundConnector, OutboundError, TCP_KEEP_ALIVE};
+use super::connect::{ConnectError, OutboundConnector, OutboundError};
+use super::dialer::{Dialer, TCP_KEEP_ALIVE};
 use super::proxy_selector::ProxySelector;
 use super::proxy_settings::OutboundProxy;
 use crate::secret::Secret;
@@ -26,7 +26,7 @@ pub struct HttpClient {
     client: Client,
     /// The outbound proxy's URL, with the password that was read last.
     proxy_url: Arc<ArcSwapOption<Secret>>,
-    answered: Answered,
+    dialer: Dialer,
     /// Explains why the client has opened no connection.
     connector: OutboundConnector,
 }
@@ -50,16 +50,16 @@ impl HttpClient {
         connect_timeout: Duration,
     ) -> Result<Self, OutboundError> {
         let (proxies, tls) = (ProxySelector::new(proxy)?, tls::client_config(ca_file)?);
-        let (proxy_url, answered) = (Arc::<ArcSwapOption<Secret>>::default(), Answered::default());
+        let (proxy_url, dialer) = (Arc::<ArcSwapOption<Secret>>::default(), Dialer::default());
         let (selector, url) = (proxies.clone(), proxy_url.clone());
         let through = move |target: &Url| {
             let proxy = selector.select(&target.as_str().parse().ok()?)?;
             Some(url.load().as_ref().map_or_else(|| format!("http://{}", proxy.address), |url| url.expose().to_owned()))
         };
         let client = builder(tls.clone()).https_only(true).connect_timeout(connect_timeout);
-        let client = client.dns_resolver(answered.clone()).proxy(Proxy::custom(through)).build()?;
+        let client = client.dns_resolver(dialer.clone()).proxy(Proxy::custom(through)).build()?;
         let connector = OutboundConnector::with_tls(tls, proxies, connect_timeout);
-        Ok(Self { client, proxy_url, answered, connector })
+        Ok(Self { client, proxy_url, dialer, connector })
     }
 
     /// A GET request.
@@ -80,25 +80,21 @@ impl HttpClient {
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, RequestError> {
         let request = request.build()?;
         let target: Uri = request.url().as_str().parse().unwrap_or_default();
-        let host = match self.connector.0.proxies.select(&target) {
+        match self.connector.0.proxies.select(&target) {
             Some(proxy) => {
                 // A password that can't be read is reported once the proxy demands it.
                 if let Ok(url) = proxy.url().await {
                     self.proxy_url.store(Some(Arc::new(url)));
                 }
-                proxy.address.origin().host()
+                let origin = proxy.address.origin();
+                self.dialer.expect(origin.host(), origin.port());
             }
-            None => target.host().unwrap_or_default(),
-        };
-        let response = self.client.execute(request).await;
-        let response = match response {
-            Err(error) if error.is_connect() => return Err(RequestError::Connect(self.explain(&target, error).await)),
-            response => response?,
-        };
-        if let Some(address) = response.remote_addr() {
-            self.answered.remember(host, address.ip());
+            None => self.dialer.expect(target.host().unwrap_or_default(), target.port_u16().unwrap_or(443)),
         }
-        Ok(response)
+        match self.client.execute(request).await {
+            Err(error) if error.is_connect() => Err(RequestError::Connect(self.explain(&target, error).await)),
+            response => Ok(response?),
+        }
     }
 
     /// Why no connection to the target was opened. The client does not say what the outbound proxy did, so the

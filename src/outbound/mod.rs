@@ -6,13 +6,12 @@
 //! | `retry_after` | the `Retry-After` header of a response |
 //! | `proxy_settings`, `environment` | the outbound proxy named in `proxy.yaml` or in environment variables |
 //! | `proxy_address`, `proxy`, `proxy_selector` | the proxy's address, the credentials for it, and which connections use it |
-//! | `connect`, `tunnel` | DNS look-up, TCP, the `CONNECT` tunnel and TLS, within one time limit |
+//! | `connect`, `dialer`, `tunnel` | DNS look-up, TCP, the `CONNECT` tunnel and TLS, within one time limit |
 //! | `unreachable` | at which stage a connection failed, and how to fix it |
-//! | `http_client`, `answered` | the HTTP client for everything except the data path; which addresses it tries first |
-//! | `body` | reading the body of a response, up to a limit |
+//! | `http_client` | the HTTP client for everything except the data path |
 
-mod answered;
 mod connect;
+mod dialer;
 mod environment;
 mod http_client;
 mod https_url;

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use super::dialer::NameLookUpError;
 use super::tunnel::TunnelError;
 use crate::error_chain::{causes, root_cause};
 use crate::guide;
@@ -82,7 +83,7 @@ impl ConnectFailure {
             if cause.is::<rustls::Error>() {
                 return Self::Tls;
             }
-            if cause.to_string() == HYPER_UTIL_DNS_ERROR {
+            if cause.is::<NameLookUpError>() {
                 return Self::Name;
             }
             failure = match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
@@ -118,23 +119,13 @@ impl ConnectFailure {
     }
 }
 
-/// hyper-util has no type for a failed name look-up, only this text.
-const HYPER_UTIL_DNS_ERROR: &str = "dns error";
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::SocketAddr;
 
-    use hyper_util::client::legacy::connect::HttpConnector;
-    use tower::ServiceExt;
-
-    #[tokio::test]
-    async fn a_failed_name_look_up_is_recognized_by_hyper_utils_text() {
-        let nowhere =
-            tower::service_fn(async |_| Err::<std::vec::IntoIter<SocketAddr>, _>(io::Error::other("no such name")));
-        let connector = HttpConnector::new_with_resolver(nowhere);
-        let error = connector.oneshot(hyper::Uri::from_static("http://name.invalid")).await.unwrap_err();
+    #[test]
+    fn a_failed_name_look_up_is_recognized() {
+        let error = io::Error::other(NameLookUpError::from(io::Error::other("no such name")));
         let unreachable = Unreachable::business_central("name.invalid", &error);
         assert_eq!(unreachable.failure, ConnectFailure::Name);
         assert!(
