@@ -77,15 +77,15 @@ async fn no_secret_and_no_token_is_ever_logged_or_shown_to_a_client() {
     let (mut forbidden, mut responses) = (Forbidden::default(), Vec::new());
     forbidden.add(SECRET);
 
-    let plan = Plan::default().settings(|settings| settings.client_secret = SECRET.to_owned());
-    let rig = plan.start().await;
+    let plan = || Plan::default().settings(|settings| settings.client_secret = SECRET.to_owned());
+    let rig = plan().start().await;
     serve_and_be_rejected(&rig, &mut responses).await;
     go_out_through_a_proxy(&mut forbidden, &mut responses).await;
     let clock = HeldClock::new();
-    meet_entras_errors(&rig, &clock, &mut responses).await;
-    let tokens: HashSet<String> = rig
-        .simulator
-        .received()
+    let failing = plan().impatient().start().await;
+    meet_entras_errors(&failing, &clock, &mut responses).await;
+    let received = [rig.simulator.received(), failing.simulator.received()].concat();
+    let tokens: HashSet<String> = received
         .iter()
         .filter_map(|received| Some(received.headers.get("authorization")?.to_str().unwrap().to_owned()))
         .collect();
@@ -95,8 +95,7 @@ async fn no_secret_and_no_token_is_ever_logged_or_shown_to_a_client() {
     }
 
     // The same secret, but Entra knows another.
-    let plan = Plan::default().settings(|settings| settings.client_secret = SECRET.to_owned());
-    let wrong = plan
+    let wrong = plan()
         .start_after(|simulator| simulator.entra().replace_secrets(simulator.settings().client_id, "another"))
         .await;
     responses.push(wrong.get("/api/customers").await);
@@ -105,7 +104,7 @@ async fn no_secret_and_no_token_is_ever_logged_or_shown_to_a_client() {
     clock.advance(Duration::from_secs(20)).await;
     responses.push(wrong.get("/api/customers").await);
     assert!(responses.iter().any(|response| response.text().contains("AADSTS7000215")));
-    drop((rig, wrong));
+    drop((rig, failing, wrong));
 
     for response in &responses {
         forbidden.assert_absent(&as_bytes(response), "an answer");
