@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use hyper::Uri;
+use reqwest::Url;
 
 use super::origin::{Origin, OriginError};
 
@@ -76,6 +77,11 @@ impl FromStr for HttpsUrl {
         }
         let text = format!("{origin}{}", path.trim_end_matches('/'));
         text.parse::<Uri>().map_err(|_| HttpsUrlError::Malformed)?;
+        // What one of our clients would normalize, the other would not: `.` and `..`, `\`, what has to be encoded.
+        let normalized = Url::parse(&text).map_err(|_| HttpsUrlError::Malformed)?;
+        if normalized.as_str().trim_end_matches('/') != text {
+            return Err(HttpsUrlError::Malformed);
+        }
         Ok(Self { text, origin })
     }
 }
@@ -113,5 +119,11 @@ mod tests {
         assert_eq!("https://host/a b".parse::<HttpsUrl>(), Err(HttpsUrlError::Malformed));
         assert_eq!("https://host/?a=b".parse::<HttpsUrl>(), Err(HttpsUrlError::Query));
         assert_eq!("host".parse::<HttpsUrl>(), Err(HttpsUrlError::Malformed));
+        for path in ["a/../b", "./a", "a/%2e%2E/b", "a\\..\\b", "a{b}"] {
+            assert_eq!(format!("https://host/{path}").parse::<HttpsUrl>(), Err(HttpsUrlError::Malformed), "{path}");
+        }
+        for same in ["https://host", "https://host/a%20b/~c", "https://[fd00::1]:8443/a"] {
+            assert_eq!(same.parse::<HttpsUrl>().unwrap().as_str(), same);
+        }
     }
 }
