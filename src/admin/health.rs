@@ -1,5 +1,6 @@
 //! Health checks: whether the proxy can serve requests, and which connectors can.
 
+use std::iter::repeat;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use hyper::StatusCode;
 use percent_encoding::percent_decode_str;
 
 use super::control::Status;
+use super::report::rfc3339;
 use crate::proxy::Connector;
 
 /// The response to a request below `/livez` and `/readyz`.
@@ -21,6 +23,7 @@ pub async fn health(path: &str, status: &Status) -> (StatusCode, String) {
         }
         "/readyz" => {
             let (code, mut text) = any_ready(connectors).await;
+            text.extend(connectors.iter().map(|connector| rate_warnings(connector)));
             if let Some(reason) = &status.history.rejection {
                 text += &format!("\n{FILE_REJECTED} {reason}");
             }
@@ -33,7 +36,7 @@ pub async fn health(path: &str, status: &Status) -> (StatusCode, String) {
     };
     match connectors.iter().find(|connector| connector.settings.name == name) {
         Some(connector) => match ready(connector).await {
-            Ok(text) => (StatusCode::OK, text),
+            Ok(text) => (StatusCode::OK, text + &rate_warnings(connector)),
             Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
         },
         None => {
@@ -72,6 +75,22 @@ async fn ready(connector: &Connector) -> Result<String, String> {
             Err(format!("{name}: not ready. Entra or Business Central has not responded for {} s.", TIMEOUT.as_secs()))
         }
     }
+}
+
+/// A line for each limiter whose rate keeps requests waiting.
+fn rate_warnings(connector: &Connector) -> String {
+    let name = &connector.settings.name;
+    let limiters = connector.pool.members().flat_map(|member| {
+        let others = member.limiter.iter().map(|limiter| ("API and OData requests", limiter));
+        others.chain(member.soap_limiter.iter().map(|limiter| ("SOAP calls", limiter))).zip(repeat(member.client_id))
+    });
+    let warnings = limiters.filter_map(|((what, limiter), client_id)| {
+        let since = rfc3339(limiter.state().rate_limited?.since);
+        Some(format!(
+            "\n{name}: Warning: {what} of application {client_id} have been waiting because of the rate limit since {since}."
+        ))
+    });
+    warnings.collect()
 }
 
 pub(super) const STOPPING: &str = "bcproxy is stopping. It finishes the requests in flight.";

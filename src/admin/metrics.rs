@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hyper::StatusCode;
 use prometheus_client::collector::Collector;
 pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text};
@@ -74,7 +75,14 @@ impl Metrics {
         };
         let responses = routes().flat_map(|(route, requests)| {
             requests.counts.responses.iter().map(move |((status, outcome), count)| {
-                (vec![("route", route), ("status", status.as_str()), ("outcome", outcome.as_str())], *count)
+                (
+                    vec![
+                        ("route", route),
+                        ("status", status.as_ref().map_or("", StatusCode::as_str)),
+                        ("outcome", outcome.as_str()),
+                    ],
+                    *count,
+                )
             })
         });
         writer.family("requests", "Finished requests, by response status and outcome", responses)?;
@@ -188,6 +196,11 @@ impl Metrics {
             "limiter_pause_remaining_seconds",
             "Remaining time of a pause that Business Central requested",
             gauge(|limiter| limiter.pause_remaining.unwrap_or(0.0)),
+        )?;
+        writer.family(
+            "limiter_rate_limited_seconds",
+            "How long requests have been waiting because of the rate limit",
+            gauge(|limiter| limiter.rate_limited.unwrap_or(0.0)),
         )
     }
 }

@@ -149,6 +149,9 @@ fn limiter(limiter: &LimiterReport) -> Markup {
         @if let Some(pause) = limiter.pause_remaining {
             p.note.poor { "Business Central requested a pause. It ends in " (in_words(pause)) "." }
         }
+        @if let Some(lasts) = limiter.rate_limited {
+            p.note.poor { "Requests have been waiting because of the rate limit for " (in_words(lasts)) "." }
+        }
     }
 }
 

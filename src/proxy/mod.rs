@@ -35,7 +35,7 @@ pub use environment::connector::Connector;
 pub use environment::readiness::{Condition, Ready};
 pub use environment::route::Route;
 pub use environment::route_table::RouteTable;
-pub use limiter::{Limiter, LimiterState};
+pub use limiter::{Limiter, LimiterState, RateLimited};
 pub use observe::outcome::Outcome;
 pub use observe::problems::{Problem, Problems};
 pub use observe::tally::{Counts, Tally, Times};

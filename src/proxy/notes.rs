@@ -31,8 +31,8 @@ pub struct Notes {
 pub struct Queued {
     /// Time in the queue.
     pub waited: Duration,
-    /// Requests that got a permit in that time.
-    pub ahead: u64,
+    /// Requests that got a permit in that time; `None` if this one got none.
+    pub ahead: Option<u64>,
 }
 
 impl Notes {

@@ -53,7 +53,10 @@ pub enum Kind {
     Unreachable(outbound::ConnectFailure),
     ResponseBroken,
     ResponseTimeout,
+    /// The client aborted its request.
     ClientGone,
+    /// The client left before it was answered. Nobody reads the response, and none is recorded.
+    ClientLeft,
     Internal,
 }
 
@@ -86,7 +89,7 @@ impl Kind {
             Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", proxy_status(step)),
             Self::ResponseBroken => (S::BAD_GATEWAY, "Proxy_ResponseBroken", "http_response_incomplete"),
             Self::ResponseTimeout => (S::GATEWAY_TIMEOUT, "Proxy_ResponseTimeout", "http_response_timeout"),
-            Self::ClientGone => (S::BAD_REQUEST, "Proxy_ClientGone", "http_request_error"),
+            Self::ClientGone | Self::ClientLeft => (S::BAD_REQUEST, "Proxy_ClientGone", "http_request_error"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "Proxy_Internal", "proxy_internal_error"),
         }
     }

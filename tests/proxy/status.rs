@@ -11,6 +11,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
 use crate::rig::{ClientResponse, HeldClock, Plan, Rig, at_once, send, shared};
+use crate::wire::Wire;
 
 /// An admin listener for a rig's proxy.
 struct AdminRig {
@@ -189,6 +190,79 @@ async fn a_pause_that_business_central_requests_is_shown() {
     clock.advance(Duration::from_secs(41)).await;
     assert_eq!(client.await.unwrap(), StatusCode::OK);
     assert_eq!(admin.metric(&line).await, Some(0.0));
+}
+
+#[tokio::test]
+async fn waits_because_of_the_rate_are_shown_everywhere() {
+    let clock = HeldClock::new();
+    let plan = Plan::default().connector("limits: { requests: 20 per 5m, wait: 10m }");
+    let rig = shared(plan).await;
+    let admin = AdminRig::of(&rig).await;
+    let clients = tokio::spawn(at_once(14, {
+        let rig = rig.clone();
+        move |_| {
+            let rig = rig.clone();
+            async move { rig.get("/api/customers?$top=1").await.status }
+        }
+    }));
+    // Half of the rate at once and one more; the look-up of the company is one of them.
+    assert_eq!(rig.limiter_at(4).await, (0, 4));
+    clock.advance(Duration::from_secs(6)).await;
+    let client_id = rig.simulator.settings().client_id;
+    let line = format!("bcproxy_limiter_rate_limited_seconds{{connector=\"cronus\",application=\"{client_id}\"}}");
+    admin.wait_for(&line, 6.001).await;
+    let limiter = &admin.json().await["connectors"][0]["applications"][0]["limiter"];
+    let since = limiter["rate_limited_since"].as_str().unwrap();
+    assert!(admin.page().await.contains("Requests have been waiting because of the rate limit for 6 s."));
+    for path in ["/readyz", "/readyz/cronus"] {
+        let health = admin.ask(path).await;
+        let warning = format!(
+            "cronus: Warning: API and OData requests of application {client_id} have been waiting because of the rate limit since {since}."
+        );
+        assert!(health.status == 200 && health.text().contains(&warning), "{}", health.text());
+    }
+
+    // Requests are served every thirty seconds.
+    while !clients.is_finished() {
+        clock.advance(Duration::from_secs(10)).await;
+    }
+    assert_eq!(clients.await.unwrap(), [StatusCode::OK; 14]);
+    clock.advance(Duration::from_secs(61)).await;
+    admin.wait_for(&line, 0.0).await;
+    assert!(!admin.ask("/readyz").await.text().contains("Warning"));
+}
+
+#[tokio::test]
+async fn waits_of_rejected_requests_count_and_a_client_that_leaves_the_queue_gets_no_status() {
+    let clock = HeldClock::new();
+    let plan = Plan::default().connector("limits: { concurrency: 1, wait: 20s }");
+    let (rig, latch) = (shared(plan).await, Latch::closed());
+    rig.script(Times::Always, Script::response(StatusCode::OK).hold_head(&latch));
+    let get = || {
+        let rig = rig.clone();
+        tokio::spawn(async move { rig.get("/api/items").await.status })
+    };
+    let served = get();
+    rig.wait_for(|received| received.len() == 1).await;
+    let rejected = get();
+    let mut leaves = Wire::connect(rig.address()).await;
+    leaves.send("GET /api/items HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+    assert_eq!(rig.limiter_at(3).await, (1, 2));
+    let admin = AdminRig::of(&rig).await;
+    clock.advance(Duration::from_secs(5)).await;
+    leaves.reset();
+    admin.wait_for("bcproxy_requests_total{route=\"/api\",status=\"\",outcome=\"client left\"}", 1.0).await;
+    clock.advance(Duration::from_secs(15)).await;
+    assert_eq!(rejected.await.unwrap(), StatusCode::TOO_MANY_REQUESTS);
+    latch.open();
+    assert_eq!(served.await.unwrap(), StatusCode::OK);
+    admin.wait_for("bcproxy_queue_duration_seconds_count{route=\"/api\"}", 3.0).await;
+    let sum = admin.metric("bcproxy_queue_duration_seconds_sum{route=\"/api\"}").await.unwrap();
+    assert!((25.0..25.1).contains(&sum), "{sum}");
+    let json = admin.json().await;
+    let route = json["routes"].as_array().unwrap().iter().find(|route| route["path"] == "/api").unwrap();
+    assert_eq!((&route["by_status"]["400"], &route["incomplete"]["client left"]), (&Value::Null, &1.into()));
+    assert_eq!(json["problems"].as_array().unwrap().len(), 1, "a client may leave");
 }
 
 #[tokio::test]

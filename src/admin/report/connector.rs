@@ -3,7 +3,7 @@
 use serde::Serialize;
 use time::Date;
 
-use super::format::serialize_date;
+use super::format::{rfc3339, serialize_date};
 use crate::entra::TokenState;
 use crate::proxy::{Condition, Connector, Limiter, LimiterState, Member};
 
@@ -83,6 +83,11 @@ pub struct LimiterReport {
     pub window: f64,
     /// What is left of a pause that Business Central requested.
     pub pause_remaining: Option<f64>,
+    /// Since when requests have been waiting because of the rate.
+    pub rate_limited_since: Option<String>,
+    /// How long they have.
+    #[serde(skip)]
+    pub rate_limited: Option<f64>,
 }
 
 impl ConnectorReport {
@@ -128,7 +133,7 @@ impl ApplicationReport {
 
 impl LimiterReport {
     fn of(limiter: &Limiter) -> Self {
-        let LimiterState { limits, in_flight, waiting, recent, paused_for } = limiter.state();
+        let LimiterState { limits, in_flight, waiting, recent, paused_for, rate_limited } = limiter.state();
         Self {
             in_flight,
             concurrency: limits.concurrency,
@@ -137,6 +142,8 @@ impl LimiterReport {
             window_limit: limits.requests.count,
             window: limits.requests.per.as_secs_f64(),
             pause_remaining: paused_for.map(|left| left.as_secs_f64()),
+            rate_limited_since: rate_limited.map(|it| rfc3339(it.since)),
+            rate_limited: rate_limited.map(|it| it.lasts.as_secs_f64()),
         }
     }
 }

@@ -9,7 +9,7 @@ mod requests;
 mod service;
 
 pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness};
-pub use format::in_words;
+pub use format::{in_words, rfc3339};
 pub use problem::ProblemReport;
 pub use requests::RequestsReport;
 pub use service::Report;

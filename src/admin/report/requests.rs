@@ -56,7 +56,9 @@ impl RequestsReport {
     pub fn of(counts: Counts) -> Self {
         let (mut by_status, mut incomplete) = (BTreeMap::new(), BTreeMap::new());
         for ((status, outcome), count) in &counts.responses {
-            *by_status.entry(status.as_u16()).or_default() += count;
+            if let Some(status) = status {
+                *by_status.entry(status.as_u16()).or_default() += count;
+            }
             if !matches!(outcome, Outcome::Complete | Outcome::Handshake) {
                 *incomplete.entry(outcome.as_str()).or_default() += count;
             }

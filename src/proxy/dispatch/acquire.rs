@@ -1,5 +1,7 @@
 //! What an attempt needs: an application, its token, and a permit of its limiter.
 
+use tokio::time::Instant;
+
 use super::attempts::{Attempt, Dispatch};
 use super::fault::Fault;
 use crate::proxy::environment::application_pool::Member;
@@ -38,19 +40,27 @@ impl Dispatch {
     }
 
     /// A permit; none where limits are off. Nothing was sent yet, so a client that leaves takes its request along.
-    async fn acquire_permit(&self, member: &Member) -> Result<Result<Option<Permit>, AcquireError>, Rejection> {
+    async fn acquire_permit(&mut self, member: &Member) -> Result<Result<Option<Permit>, AcquireError>, Rejection> {
         let Some(limiter) = self.draft.limiter(member) else { return Ok(Ok(None)) };
         let exchange = &self.draft.exchange;
         let route = &self.draft.route().settings;
         let fingerprint = (route.path.as_str(), exchange.user_agent.as_ref());
         let client = ClientKey::new(exchange.client.ip(), route.weight.0, fingerprint);
-        tokio::select! {
+        let began = Instant::now();
+        let acquired = tokio::select! {
             biased;
-            permit = limiter.acquire(client, self.draft.deadline, self.priority) => Ok(permit.map(|permit| {
-                let _ = exchange.notes.queued.set(Queued { waited: permit.waited, ahead: permit.ahead });
-                Some(permit)
-            })),
+            acquired = limiter.acquire(client, self.draft.deadline, self.priority) => Ok(acquired),
             () = self.draft.abandoned() => Err(Fault::ClientGone.into()),
+        };
+        let (waited, ahead) = match &acquired {
+            Ok(Ok(permit)) => (permit.waited, Some(permit.ahead)),
+            _ => (began.elapsed(), None),
+        };
+        self.waited += waited;
+        // Another application's queue is next.
+        if !matches!(acquired, Ok(Err(AcquireError::Evicted))) {
+            let _ = exchange.notes.queued.set(Queued { waited: self.waited, ahead });
         }
+        acquired.map(|acquired| acquired.map(Some))
     }
 }

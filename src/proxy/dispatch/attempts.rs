@@ -59,6 +59,8 @@ pub struct Dispatch {
     pub(super) throttled: u32,
     /// Priority with which it enters the next limiter.
     pub(super) priority: Priority,
+    /// Time in the queues of limiters.
+    pub(super) waited: Duration,
     /// The applications and tokens tried so far.
     pub(super) tokens: TokenAttempts,
 }
@@ -78,7 +80,7 @@ impl Dispatch {
     fn new(draft: Draft) -> Self {
         draft.connector().retry_budget.deposit();
         let tokens = TokenAttempts::default();
-        Self { draft, faults: 0, throttled: 0, priority: Priority::New, tokens }
+        Self { draft, faults: 0, throttled: 0, priority: Priority::New, waited: Duration::ZERO, tokens }
     }
 
     /// Business Central's response, or why there is none.

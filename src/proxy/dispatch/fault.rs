@@ -81,7 +81,7 @@ impl From<Fault> for Rejection {
                 );
                 Self::new(Kind::ResponseTimeout, message)
             }
-            Fault::ClientGone => Self::new(Kind::ClientGone, "The client disconnected before it was answered."),
+            Fault::ClientGone => Self::new(Kind::ClientLeft, "The client disconnected before it was answered."),
             Fault::BodyBroken => {
                 let message = "The client aborted the request's body while it was being forwarded. Business Central got only a part and discards it.";
                 Self::new(Kind::ClientGone, message)

@@ -20,7 +20,7 @@ use crate::business_central::EnvironmentName;
 use crate::config::{self, Config, Limits, Timeouts};
 use crate::entra::{Application, ClientId, TenantId, TokenCache, TokenEndpoint};
 use crate::outbound::{HttpClient, HttpsUrl, OutboundError, OutboundProxy};
-use crate::proxy::limiter::Limiter;
+use crate::proxy::limiter::{Limiter, Scope};
 use crate::proxy::observe::problems::Problems;
 use crate::proxy::observe::tally::Tally;
 use crate::proxy::upstream::Upstream;
@@ -179,14 +179,8 @@ impl Assembly<'_> {
         let mut member = |application: &Application| Member {
             client_id: application.client_id,
             tokens: self.tokens(connector, application, ca_file.clone(), http.clone()),
-            limiter: {
-                let environment = EnvironmentKey::of(connector, environment);
-                self.limiter(connector, LimiterKey::Application(environment, application.client_id), application)
-            },
-            soap_limiter: {
-                let environment = EnvironmentKey::of(connector, environment);
-                self.limiter(connector, LimiterKey::Soap(environment), application)
-            },
+            limiter: self.limiter(connector, environment, application.client_id, false),
+            soap_limiter: self.limiter(connector, environment, application.client_id, true),
         };
         let first = member(&connector.application);
         let others: Vec<Member> = connector.other_applications.iter().map(member).collect();
@@ -231,10 +225,12 @@ impl Assembly<'_> {
     fn limiter(
         &mut self,
         connector: &config::Connector,
-        key: LimiterKey,
-        application: &Application,
+        environment: &EnvironmentName,
+        application: ClientId,
+        is_soap: bool,
     ) -> Option<Limiter> {
-        let client_id = application.client_id;
+        let shared = EnvironmentKey::of(connector, environment);
+        let key = if is_soap { LimiterKey::Soap(shared) } else { LimiterKey::Application(shared, application) };
         let Some(limits) = &connector.limits else {
             if let Some((limiter, _)) = self.before.limiters.get(&key) {
                 self.now.unlimited.insert(key, limiter.clone());
@@ -243,13 +239,12 @@ impl Assembly<'_> {
         };
         if let Some((limiter, tightest)) = self.now.limiters.get_mut(&key) {
             *tightest = tightest.tightest(limits);
-            return Some(limiter.for_application(client_id));
+            return Some(limiter.for_application(application));
         }
-        let limiter = self
-            .before
-            .limiters
-            .get(&key)
-            .map_or_else(|| Limiter::new(*limits, client_id), |(limiter, _)| limiter.for_application(client_id));
+        let limiter = match self.before.limiters.get(&key) {
+            Some((limiter, _)) => limiter.for_application(application),
+            None => Limiter::new(*limits, Scope { environment: environment.clone(), is_soap }, application),
+        };
         self.now.limiters.insert(key, (limiter.clone(), *limits));
         Some(limiter)
     }

@@ -7,8 +7,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::fair_queue::ClientKey;
-use super::lane::{Lane, Waiter};
+use super::lane::{Lane, Scope, Waiter};
 use super::permits::{AcquireError, NextPermit, Permit, Shared, State};
+use super::rate_wait::RateLimited;
 use crate::config::{Limits, Rate};
 use crate::entra::ClientId;
 
@@ -35,6 +36,8 @@ pub struct LimiterState {
     pub recent: usize,
     /// What is left of the pause that Business Central asked for.
     pub paused_for: Option<Duration>,
+    /// Set while requests wait because of the rate.
+    pub rate_limited: Option<RateLimited>,
 }
 
 /// Priority with which a request enters the limiter.
@@ -82,8 +85,8 @@ impl State {
 
 impl Limiter {
     /// A limiter with these limits.
-    pub fn new(limits: Limits, application: ClientId) -> Self {
-        Self { shared: Arc::new(Shared::new(limits, application)), lane: 0 }
+    pub fn new(limits: Limits, scope: Scope, application: ClientId) -> Self {
+        Self { shared: Arc::new(Shared::new(limits, scope, application)), lane: 0 }
     }
 
     /// The same limiter, as another application uses it.
@@ -130,6 +133,9 @@ impl Limiter {
                 return Ok(Permit { limiter: Arc::downgrade(&self.shared), lane, waited: Duration::ZERO, ahead: 0 });
             }
             if state.is_too_late(lane, client, priority, deadline, now) {
+                if state.paused_until.is_none_or(|until| until <= now) {
+                    self.shared.note_rate_wait(&mut state, lane, now);
+                }
                 return Err(AcquireError::TimedOut { retry_after: state.estimate(lane, client, now) });
             }
             if state.waiting() >= state.limits.queue && priority == Priority::New {
@@ -212,10 +218,11 @@ impl Limiter {
         let now = Instant::now();
         let mut state = self.shared.lock();
         let State { limits, paused_until, .. } = *state;
-        let Lane { window, queue, .. } = &mut state.lanes[self.lane];
+        let Lane { window, queue, rate_wait, .. } = &mut state.lanes[self.lane];
         let recent = window.used(now, limits.requests);
         let paused_for = paused_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero());
-        LimiterState { limits, in_flight: window.held(), waiting: queue.waiting(), recent, paused_for }
+        let rate_limited = rate_wait.and_then(|wait| wait.told(now));
+        LimiterState { limits, in_flight: window.held(), waiting: queue.waiting(), recent, paused_for, rate_limited }
     }
 
     /// The application's requests in flight or queued.

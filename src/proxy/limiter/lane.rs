@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use super::dequeue_rate::DequeueRate;
 use super::fair_queue::{ClientKey, FairQueue, Queued};
 use super::permits::{AcquireError, Permit};
+use super::rate_wait::RateWait;
 use super::window::Window;
+use crate::business_central::EnvironmentName;
 use crate::entra::ClientId;
 
 /// What an application has of its own in a limiter.
@@ -19,6 +21,23 @@ pub struct Lane {
     pub window: Window,
     pub queue: FairQueue<Waiter>,
     pub dequeue_rate: DequeueRate,
+    /// Set while requests wait because of the rate.
+    pub rate_wait: Option<RateWait>,
+}
+
+/// What a limiter is for, as the log names it.
+#[derive(Debug)]
+pub struct Scope {
+    /// The environment of Business Central.
+    pub environment: EnvironmentName,
+    /// Whether it limits SOAP calls, or all other requests.
+    pub is_soap: bool,
+}
+
+impl Scope {
+    pub(super) fn protocol(&self) -> &'static str {
+        if self.is_soap { "SOAP" } else { "API and OData" }
+    }
 }
 
 /// A queued request.
@@ -42,7 +61,7 @@ impl Lane {
     /// A lane without requests.
     pub fn new(application: ClientId, now: Instant) -> Self {
         let (queue, dequeue_rate) = Default::default();
-        Self { application, window: Window::new(now), queue, dequeue_rate }
+        Self { application, window: Window::new(now), queue, dequeue_rate, rate_wait: None }
     }
 
     /// Counts a queued request that got a permit.

@@ -10,10 +10,13 @@ mod lane;
 #[cfg(test)]
 mod overload_tests;
 mod permits;
+mod rate_wait;
 #[cfg(test)]
 mod tests;
 mod window;
 
 pub use fair_queue::ClientKey;
 pub use handle::{Limiter, LimiterState, Priority};
+pub use lane::Scope;
 pub use permits::{AcquireError, Permit};
+pub use rate_wait::RateLimited;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -61,7 +62,7 @@ async fn overload(limiter: &Limiter, length: Duration) -> Seen {
 
 #[tokio::test(start_paused = true)]
 async fn an_hour_of_overload_after_a_burst_has_no_stall_and_uses_the_whole_rate() {
-    let limiter = Limiter::new(DEFAULT, APPLICATION.parse().unwrap());
+    let limiter = Limiter::new(DEFAULT, tests::scope(), APPLICATION.parse().unwrap());
     let seen = overload(&limiter, 60 * MINUTE).await;
     let (served, arrived) = (seen.served.into_inner(), seen.arrived.into_inner());
 
@@ -89,10 +90,83 @@ async fn an_hour_of_overload_after_a_burst_has_no_stall_and_uses_the_whole_rate(
 
 #[tokio::test(start_paused = true)]
 async fn half_of_the_rate_is_free_at_once_from_idle() {
-    let limiter = Limiter::new(DEFAULT, APPLICATION.parse().unwrap());
+    let limiter = Limiter::new(DEFAULT, tests::scope(), APPLICATION.parse().unwrap());
     let start = Instant::now();
     for _ in 0..3000 {
         drop(limiter.acquire(client(1), start, Priority::New).await.unwrap());
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+/// What was logged, line by line.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn lines(&self) -> Vec<String> {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_because_of_the_rate_are_told_once_at_their_start_and_once_at_their_end() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(move || writer.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let limiter = Limiter::new(DEFAULT, tests::scope(), APPLICATION.parse().unwrap());
+
+    // A hundred requests more than are free at once wait for ten seconds, and again after twenty.
+    let burst = async |count| {
+        let pass =
+            |_| async { drop(limiter.acquire(client(1), Instant::now() + MINUTE, Priority::New).await.unwrap()) };
+        join_all((0..count).map(pass)).await;
+    };
+    burst(3040).await;
+    sleep(MINUTE).await;
+    assert_eq!(log.lines(), [""; 0], "four seconds are not worth a line");
+    for _ in 0..2 {
+        burst(100).await;
+        sleep(Duration::from_secs(20)).await;
+    }
+    let lines = log.lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for part in ["WARN", "wait because of the rate limit", "6000 per 300 s", "Production", APPLICATION, "API and OData"]
+    {
+        assert!(lines[0].contains(part), "{part} in {}", lines[0]);
+    }
+    let told = limiter.state().rate_limited.unwrap();
+    assert!((45..65).contains(&told.lasts.as_secs()), "{told:?}");
+
+    sleep(2 * MINUTE).await;
+    assert!(limiter.state().rate_limited.is_none());
+    let lines = log.lines();
+    assert!(lines.len() == 2 && lines[1].contains("INFO") && lines[1].contains("no longer wait"), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_for_a_permit_to_be_released_or_a_pause_to_end_are_not_the_rates() {
+    let limiter = Limiter::new(DEFAULT, tests::scope(), APPLICATION.parse().unwrap());
+    let permits = join_all((0..5).map(|_| limiter.acquire(client(1), Instant::now(), Priority::New))).await;
+    let waiting = limiter.acquire(client(1), Instant::now() + MINUTE, Priority::New);
+    let release = async {
+        sleep(MINUTE / 4).await;
+        assert!(limiter.state().rate_limited.is_none());
+        limiter.pause(MINUTE / 4);
+        drop(permits);
+        sleep(MINUTE / 6).await;
+        assert!(limiter.state().rate_limited.is_none());
+    };
+    let (waited, ()) = tokio::join!(waiting, release);
+    assert_eq!(waited.unwrap().waited, MINUTE / 2);
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::fair_queue::ClientKey;
-use super::lane::Lane;
+use super::lane::{Lane, Scope};
+use super::rate_wait::{self, RateWait};
 use crate::config::Limits;
 use crate::entra::ClientId;
 use crate::proxy::downstream::client::Contended;
@@ -16,6 +17,7 @@ use crate::proxy::upstream::HeldUntilEnd;
 #[derive(Debug)]
 pub struct Shared {
     state: Mutex<State>,
+    pub scope: Scope,
 }
 
 /// Limits, and what they are held against.
@@ -122,6 +124,12 @@ impl State {
         next.saturating_add(queue).max(earliest).clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER)
     }
 
+    /// Whether requests of a lane wait because of the rate, and of nothing else.
+    fn waits_for_rate(&mut self, lane: usize, now: Instant) -> bool {
+        let is_paused = self.paused_until.is_some_and(|until| until > now);
+        !is_paused && !self.lanes[lane].queue.is_empty() && matches!(self.next_permit(lane, now), NextPermit::At(_))
+    }
+
     /// The lane whose queue is next to get a permit, where the rates allow one; otherwise the time when they do.
     fn next_lane(&mut self, now: Instant) -> NextLane {
         let (latest, lanes) = (self.latest, self.lanes.len());
@@ -142,9 +150,10 @@ impl State {
 
 impl Shared {
     /// The state of a limiter that nothing has passed yet.
-    pub fn new(limits: Limits, application: ClientId) -> Self {
+    pub fn new(limits: Limits, scope: Scope, application: ClientId) -> Self {
         let now = Instant::now();
         Self {
+            scope,
             state: Mutex::new(State {
                 limits,
                 in_flight: 0,
@@ -168,7 +177,10 @@ impl Shared {
         loop {
             let lane = match state.next_lane(now) {
                 NextLane::Lane(lane) => lane,
-                NextLane::At(time) => return self.grant_at(state, time),
+                NextLane::At(time) => {
+                    self.note_rate_waits(state, now);
+                    return self.grant_at(state, time);
+                }
                 NextLane::None => return,
             };
             state.latest = lane;
@@ -184,6 +196,26 @@ impl Shared {
                 // The client has left.
                 Err(Ok(permit)) => permit.discard(),
                 Err(Err(_)) => {}
+            }
+        }
+    }
+
+    /// Notes which lanes have requests that wait because of the rate.
+    pub fn note_rate_waits(self: &Arc<Self>, state: &mut State, now: Instant) {
+        for lane in 0..state.lanes.len() {
+            if state.waits_for_rate(lane, now) {
+                self.note_rate_wait(state, lane, now);
+            }
+        }
+    }
+
+    /// Notes that the rate keeps a request of a lane waiting, or from being queued.
+    pub fn note_rate_wait(self: &Arc<Self>, state: &mut State, lane: usize, now: Instant) {
+        match &mut state.lanes[lane].rate_wait {
+            Some(wait) => wait.note(now),
+            wait @ None => {
+                *wait = Some(RateWait::begin(now));
+                tokio::spawn(rate_wait::watch(Arc::downgrade(self), lane));
             }
         }
     }

@@ -29,7 +29,11 @@ fn client(number: u8) -> ClientKey {
 
 /// A limiter that one application uses.
 fn limiter(limits: Limits) -> Limiter {
-    Limiter::new(limits, application(1))
+    Limiter::new(limits, scope(), application(1))
+}
+
+pub(super) fn scope() -> Scope {
+    Scope { environment: "Production".parse().unwrap(), is_soap: false }
 }
 
 fn application(number: u8) -> ClientId {

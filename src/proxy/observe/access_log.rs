@@ -20,13 +20,14 @@ pub struct AccessRecord {
     pub outcome: Outcome,
     /// Bytes of the response's body handed to the client.
     pub bytes: u64,
-    status: StatusCode,
+    status: Option<StatusCode>,
     reason: Option<String>,
 }
 
 impl AccessRecord {
-    /// `reason`: why the response is our own, or what Business Central's response says about the set-up.
-    pub fn new(exchange: Arc<Exchange>, status: StatusCode, reason: Option<String>) -> Self {
+    /// `status`: `None` when the client left before it was answered. `reason`: why the response is our own, or what
+    /// Business Central's response says about the set-up.
+    pub fn new(exchange: Arc<Exchange>, status: Option<StatusCode>, reason: Option<String>) -> Self {
         Self { exchange, outcome: Outcome::ClientLeft, bytes: 0, status, reason }
     }
 
@@ -61,7 +62,7 @@ impl AccessRecord {
             counts.queue.add(queued.waited);
         }
         drop(counts);
-        if let Some(reason) = reason {
+        if let (Some(status), Some(reason)) = (status, reason) {
             snapshot.problems.push(Problem {
                 at: OffsetDateTime::now_utc(),
                 id: exchange.id,
@@ -79,6 +80,10 @@ impl AccessRecord {
 
 impl Drop for AccessRecord {
     fn drop(&mut self) {
+        if self.status.is_none() {
+            // What hyper takes of the response goes nowhere.
+            (self.outcome, self.bytes) = (Outcome::ClientLeft, 0);
+        }
         self.count();
         if !tracing::enabled!(target: telemetry::ACCESS, tracing::Level::INFO) {
             return;
@@ -95,10 +100,10 @@ impl Drop for AccessRecord {
             route = route.as_deref(),
             method = exchange.method.as_str(),
             path = exchange.uri.path(),
-            status = status.as_u16(),
+            status = status.map(|status| status.as_u16()),
             bytes,
             queue_ms = exchange.notes.queued.get().map(|queued| milliseconds(queued.waited)),
-            queue_before = exchange.notes.queued.get().map(|queued| queued.ahead),
+            queue_before = exchange.notes.queued.get().and_then(|queued| queued.ahead),
             attempts = Some(exchange.notes.attempts()).filter(|attempts| *attempts > 0),
             client_id = exchange.notes.application().map(tracing::field::display),
             upstream_ms = exchange.notes.upstream.get().copied().map(milliseconds),

@@ -15,8 +15,8 @@ pub struct Tally(Mutex<Counts>);
 /// What was counted since the start.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
-    /// Responses by status and outcome.
-    pub responses: BTreeMap<(StatusCode, Outcome), u64>,
+    /// Requests by the status and the outcome of their response; no status where the client left before.
+    pub responses: BTreeMap<(Option<StatusCode>, Outcome), u64>,
     /// Bytes of response bodies handed to clients.
     pub bytes: u64,
     /// Attempts beyond each request's first.

@@ -34,7 +34,8 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
     let completion = exchange.credentials.completion();
     let allowed = (intended == StatusCode::METHOD_NOT_ALLOWED).then(|| allowed_methods(&exchange));
     let id = exchange.id;
-    let record = AccessRecord::new(exchange, status, Some(rejection.message));
+    let recorded = Some(status).filter(|_| rejection.kind != Kind::ClientLeft);
+    let record = AccessRecord::new(exchange, recorded, Some(rejection.message));
     let mut response = Response::new(ResponseBody::local(text, record));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -65,7 +66,7 @@ pub async fn challenge(exchange: Arc<Exchange>, unread: &Unread) -> Response<Res
     let is_drained = unread.drain(Drain::HANDSHAKE).await;
     let warning = (!exchange.keeps_connection).then(|| CLOSES_IN_HANDSHAKE.to_owned());
     let (id, challenge) = (exchange.id, exchange.credentials.challenge());
-    let mut record = AccessRecord::new(exchange, StatusCode::UNAUTHORIZED, warning);
+    let mut record = AccessRecord::new(exchange, Some(StatusCode::UNAUTHORIZED), warning);
     record.outcome = Outcome::Handshake;
     let mut response = Response::new(ResponseBody::local(Bytes::new(), record));
     *response.status_mut() = StatusCode::UNAUTHORIZED;

@@ -65,7 +65,7 @@ pub async fn relay(
     if let Some(field) = diagnosis.and_then(|known_error| diagnosis::proxy_status(head.status, known_error)) {
         head.headers.append(PROXY_STATUS, field);
     }
-    let record = AccessRecord::new(exchange.clone(), head.status, diagnosis.map(ToString::to_string));
+    let record = AccessRecord::new(exchange.clone(), Some(head.status), diagnosis.map(ToString::to_string));
     Ok(Response::from_parts(head, ResponseBody::upstream(body, idle, record)))
 }
 
