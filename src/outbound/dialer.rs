@@ -110,7 +110,7 @@ async fn look_up(name: &str, port: u16) -> Result<Vec<SocketAddr>, NameLookUpErr
 }
 
 /// The address that answered comes first; after it the families take turns, in the order of the look-up.
-fn order(addresses: &mut Vec<SocketAddr>, answered: Option<IpAddr>) {
+fn order(addresses: &mut [SocketAddr], answered: Option<IpAddr>) {
     let is_first_family = |address: &SocketAddr| address.is_ipv6();
     let first = addresses.first().is_some_and(is_first_family);
     let (mut of_first, mut of_other) = (0, 0);
