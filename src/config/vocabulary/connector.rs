@@ -81,7 +81,8 @@ mapping! {
 mapping! {
     /// How many requests bcproxy sends to one environment, and how long further requests wait in the queue.
     LimitsKeys: "limits section" {
-        /// How many requests may run at the same time.
+        /// How many requests may run at the same time. Business Central works on 5 and queues 95 more.
+        /// On a model, 8 gained 16 % at most with the usual times of network and work, and 4 % within `requests`.
         concurrency: Count = Default("5"),
         /// How many requests may start within a period.
         /// The first half may start at once. The rest is spread over the time until earlier requests no longer count.

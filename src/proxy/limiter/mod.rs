@@ -3,6 +3,8 @@
 //! Legacy clients don't understand 429. Requests beyond the limits are queued here, fairly between clients, instead of
 //! rejected there.
 
+#[cfg(test)]
+mod concurrency_table;
 mod dequeue_rate;
 mod fair_queue;
 mod handle;

@@ -14,12 +14,16 @@ use crate::config::{Limits, Rate};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const PER: Duration = Duration::from_secs(300);
-const DEFAULT: Limits =
+pub(super) const DEFAULT: Limits =
     Limits { concurrency: 5, requests: Rate { count: 6000, per: PER }, queue: 10_000, wait: Duration::from_secs(90) };
 
 const APPLICATION: &str = "00000000-0000-0000-0000-000000000001";
 
-fn client(number: u64) -> ClientKey {
+pub(super) fn new(limits: Limits) -> Limiter {
+    Limiter::new(limits, tests::scope(), APPLICATION.parse().unwrap())
+}
+
+pub(super) fn client(number: u64) -> ClientKey {
     ClientKey::new(Ipv4Addr::LOCALHOST.into(), NonZeroUsize::MIN, number)
 }
 
@@ -62,7 +66,7 @@ async fn overload(limiter: &Limiter, length: Duration) -> Seen {
 
 #[tokio::test(start_paused = true)]
 async fn an_hour_of_overload_after_a_burst_has_no_stall_and_uses_the_whole_rate() {
-    let limiter = Limiter::new(DEFAULT, tests::scope(), APPLICATION.parse().unwrap());
+    let limiter = new(DEFAULT);
     let seen = overload(&limiter, 60 * MINUTE).await;
     let (served, arrived) = (seen.served.into_inner(), seen.arrived.into_inner());
 
@@ -90,7 +94,7 @@ async fn an_hour_of_overload_after_a_burst_has_no_stall_and_uses_the_whole_rate(
 
 #[tokio::test(start_paused = true)]
 async fn half_of_the_rate_is_free_at_once_from_idle() {
-    let limiter = Limiter::new(DEFAULT, tests::scope(), APPLICATION.parse().unwrap());
+    let limiter = new(DEFAULT);
     let start = Instant::now();
     for _ in 0..3000 {
         drop(limiter.acquire(client(1), start, Priority::New).await.unwrap());
@@ -124,7 +128,7 @@ async fn waits_because_of_the_rate_are_told_once_at_their_start_and_once_at_thei
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(move || writer.clone());
     let _guard = tracing::subscriber::set_default(subscriber.finish());
-    let limiter = Limiter::new(DEFAULT, tests::scope(), APPLICATION.parse().unwrap());
+    let limiter = new(DEFAULT);
 
     // A hundred requests more than are free at once wait for ten seconds, and again after twenty.
     let burst = async |count| {
@@ -156,7 +160,7 @@ async fn waits_because_of_the_rate_are_told_once_at_their_start_and_once_at_thei
 
 #[tokio::test(start_paused = true)]
 async fn waits_for_a_permit_to_be_released_or_a_pause_to_end_are_not_the_rates() {
-    let limiter = Limiter::new(DEFAULT, tests::scope(), APPLICATION.parse().unwrap());
+    let limiter = new(DEFAULT);
     let permits = join_all((0..5).map(|_| limiter.acquire(client(1), Instant::now(), Priority::New))).await;
     let waiting = limiter.acquire(client(1), Instant::now() + MINUTE, Priority::New);
     let release = async {
