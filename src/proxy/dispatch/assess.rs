@@ -70,17 +70,12 @@ impl Dispatch {
                 let mut others_take_over = false;
                 if let Some(limiter) = self.draft.limiter(&member) {
                     others_take_over = self.draft.has_alternative(&member);
-                    if limiter.pause(pause) {
+                    if limiter.throttle(pause, others_take_over) {
                         tracing::warn!(
                             connector = self.draft.connector().settings.name, client_id = %member.client_id,
                             "Business Central answered {}; the limiter is paused for {} s: {}",
                             response.status().as_u16(), pause.as_secs_f32().ceil(), self.draft.throttle_effect(others_take_over)
                         );
-                    }
-                    if others_take_over {
-                        limiter.evict();
-                    } else {
-                        limiter.reject_late();
                     }
                 }
                 let is_within_deadline = others_take_over || Instant::now() + pause < self.draft.deadline;

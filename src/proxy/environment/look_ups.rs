@@ -154,10 +154,11 @@ impl Connector {
                 Some(Retry::AfterPause(pause)) => {
                     let pause = pause.unwrap_or_else(|| retry::throttle_pause(throttled));
                     throttled += 1;
+                    let others_take_over = self.pool.has_alternative(&member);
                     if let Some(limiter) = &member.limiter {
-                        limiter.pause(pause);
+                        limiter.throttle(pause, others_take_over);
                     }
-                    if self.pool.has_alternative(&member) { Duration::ZERO } else { pause }
+                    if others_take_over { Duration::ZERO } else { pause }
                 }
                 Some(Retry::AfterBackOff) if faults < retry::MAX_RETRIES && self.retry_budget.withdraw() => {
                     faults += 1;

@@ -178,8 +178,22 @@ impl Limiter {
         }
     }
 
+    /// Pauses, since Business Central asked for it. Whether the limiter was not paused before.
+    ///
+    /// Queued requests are evicted if other applications can take over. If not, those that can't outlast the pause are
+    /// rejected.
+    pub fn throttle(&self, time: Duration, others_take_over: bool) -> bool {
+        let was_open = self.pause(time);
+        if others_take_over {
+            self.evict();
+        } else {
+            self.reject_late();
+        }
+        was_open
+    }
+
     /// Grants no permit for a while. Whether the limiter was not paused before.
-    pub fn pause(&self, time: Duration) -> bool {
+    pub(super) fn pause(&self, time: Duration) -> bool {
         let now = Instant::now();
         let mut state = self.shared.lock();
         let was_open = state.paused_until.is_none_or(|until| until <= now);
@@ -189,7 +203,7 @@ impl Limiter {
     }
 
     /// Rejects the queued requests that can't outlast the pause.
-    pub fn reject_late(&self) {
+    pub(super) fn reject_late(&self) {
         let now = Instant::now();
         let mut state = self.shared.lock();
         if let Some(until) = state.paused_until.filter(|until| *until > now) {
@@ -198,7 +212,7 @@ impl Limiter {
     }
 
     /// Evicts the application's queued requests: another application's limiter can serve them.
-    pub fn evict(&self) {
+    pub(super) fn evict(&self) {
         let mut state = self.shared.lock();
         let lane = &mut state.lanes[self.lane];
         while let Some(waiter) = lane.queue.pop() {
