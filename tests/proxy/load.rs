@@ -36,7 +36,10 @@ async fn meet(simulator: &Simulator, latch: &Latch) {
 
 #[tokio::test]
 async fn two_hundred_clients_and_five_thousand_requests_see_no_error() {
-    let prepared = strict(Plan::default()).prepare().await;
+    // With the usual rate, the last two thousand would be spread over minutes.
+    let twice = ThrottleLimits { requests: 2 * REAL.requests, ..REAL };
+    let plan = Plan::default().settings(|settings| settings.limits = Some(twice));
+    let prepared = plan.connector("limits: { requests: 12000 per 5m }").prepare().await;
     let business_central = prepared.simulator.business_central();
     let (latch, done) = (Latch::closed(), Script::response(StatusCode::OK).send("done"));
     business_central.script(items(), Times::Next(5), done.clone().hold_head(&latch));
