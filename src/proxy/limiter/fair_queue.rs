@@ -36,6 +36,8 @@ pub struct FairQueue<T> {
     clients: HashMap<ClientKey, Line<T>>,
     /// Each client that waits, once.
     rotation: VecDeque<ClientKey>,
+    /// Positions in the rotation that were assigned so far.
+    positions: u64,
     /// Permits that the first client of the rotation got in this round.
     served_in_round: usize,
     /// Requests that wait.
@@ -50,6 +52,8 @@ struct Line<T> {
     entries: VecDeque<T>,
     /// The entries that still wait.
     waiting: usize,
+    /// Its position in the rotation; lower ones come first.
+    position: u64,
 }
 
 impl ClientKey {
@@ -63,7 +67,7 @@ impl ClientKey {
 
 impl<T> Default for Line<T> {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), waiting: 0 }
+        Self { entries: VecDeque::new(), waiting: 0, position: 0 }
     }
 }
 
@@ -92,6 +96,7 @@ impl<T> Default for FairQueue<T> {
             retries: Line::default(),
             clients: HashMap::new(),
             rotation: VecDeque::new(),
+            positions: 0,
             served_in_round: 0,
             waiting: 0,
             len: 0,
@@ -106,7 +111,8 @@ impl<T: Queued> FairQueue<T> {
             Entry::Occupied(line) => line.into_mut(),
             Entry::Vacant(vacant) => {
                 self.rotation.push_back(client);
-                vacant.insert(Line::default())
+                self.positions += 1;
+                vacant.insert(Line { position: self.positions, ..Line::default() })
             }
         }
         .push(entry);
@@ -142,6 +148,8 @@ impl<T: Queued> FairQueue<T> {
                     self.clients.remove(&client);
                 } else {
                     self.rotation.push_back(client);
+                    self.positions += 1;
+                    line.position = self.positions;
                 }
             }
             if next.is_some() {
@@ -152,15 +160,15 @@ impl<T: Queued> FairQueue<T> {
 
     /// Requests that are served before the next one of this client, as long as nobody leaves.
     ///
-    /// These are its own, and in each round until its turn as many of every other client as its weight allows.
+    /// These are its own, and in each round until then, as many of every other client as its weight allows.
     pub fn ahead_of(&self, client: ClientKey) -> usize {
-        let own = self.waiting_of(client);
-        let served = |index| if index == 0 { self.served_in_round } else { 0 };
-        let position = self.rotation.iter().position(|other| *other == client);
-        let rounds = (own + position.map_or(0, served)) / client.weight;
-        let others = self.rotation.iter().enumerate().filter(|(_, other)| **other != client).map(|(index, other)| {
-            let rounds = rounds + usize::from(position.is_none_or(|position| index < position));
-            self.waiting_of(*other).min((rounds * other.weight.get()).saturating_sub(served(index)))
+        let (own, position) = self.clients.get(&client).map_or((0, u64::MAX), |line| (line.waiting, line.position));
+        let first = self.rotation.front();
+        let served = |client| if Some(client) == first { self.served_in_round } else { 0 };
+        let rounds = (own + served(&client)) / client.weight;
+        let others = self.clients.iter().filter(|(_, line)| line.position != position).map(|(client, line)| {
+            let rounds = rounds + usize::from(line.position < position);
+            line.waiting.min((rounds * client.weight.get()).saturating_sub(served(client)))
         });
         self.retries.waiting + own + others.sum::<usize>()
     }
