@@ -3,9 +3,11 @@
 
 use bcproxy::simulator::{Break, Latch, Matcher, Script, Times};
 use futures_util::future::join_all;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use crate::rig::{ClientResponse, Plan, Rig};
+use crate::wire::Wire;
 
 /// The requests of a legacy program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,4 +249,41 @@ async fn a_request_that_took_too_long() {
     };
     let impatient = || Plan::default().connector("timeouts: { head: 1s }");
     check("no answer in time", impatient, hold, |asked| asked.failed(504, true)).await;
+}
+
+/// A response whose head has this many lines of this length.
+fn with_lines(lines: usize, length: usize) -> Script {
+    let value = HeaderValue::from_bytes(&vec![b'x'; length]).unwrap();
+    (0..lines).fold(Script::response(StatusCode::OK).send("{}"), |script, number| {
+        script.header(HeaderName::try_from(format!("x-line-{number}")).unwrap(), value.clone())
+    })
+}
+
+#[tokio::test]
+async fn a_response_with_many_header_lines_passes_and_too_many_are_told() {
+    let rig = Rig::new().await;
+    for (lines, length) in [(150, 20), (120, 1000)] {
+        rig.script(Times::Next(1), with_lines(lines, length));
+        // Raw, because the client of the tests takes no more than a hundred lines.
+        let mut client = Wire::connect(rig.address()).await;
+        client.send("GET /api/items HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        let (head, body) = client.response().await;
+        assert!(head.status() == StatusCode::OK && body == b"{}", "{lines} of {length}");
+        assert_eq!(head.headers().keys().filter(|name| name.as_str().starts_with("x-line-")).count(), lines);
+    }
+    rig.script(Times::Next(1), with_lines(300, 20));
+    let rejection = rig.get("/api/items").await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_ResponseBroken"));
+    assert!(rejection.message.contains("a head that is too large (256 lines at most)"), "{}", rejection.message);
+}
+
+#[tokio::test]
+async fn a_switch_of_protocols_that_nobody_asked_for_reaches_no_client() {
+    let rig = Rig::new().await;
+    assert_eq!(rig.get("/api/items").await.status, 200);
+    rig.script(Times::Next(1), Script::response(StatusCode::SWITCHING_PROTOCOLS));
+    let rejection = rig.get("/api/items").await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_ResponseBroken"));
+    assert!(rejection.message.contains("switches protocols"), "{}", rejection.message);
+    assert_eq!(rig.get("/api/items").await.status, 200);
 }

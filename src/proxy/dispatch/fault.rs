@@ -18,6 +18,8 @@ pub enum Fault {
     Broken(hyper::Error),
     /// The connection broke in the middle of the response, of which nothing was forwarded.
     CutShort(hyper::Error),
+    /// There was a response, but none for a client; a phrase says what it does instead.
+    Unusable(&'static str),
     /// The response did not come within this time.
     TimedOut(Duration),
     /// The client left.
@@ -32,7 +34,7 @@ impl Fault {
         match self {
             Self::Unreachable(_) | Self::Unsent(_) => true,
             Self::Broken(_) | Self::CutShort(_) => only_reads(),
-            Self::TimedOut(_) | Self::ClientGone | Self::BodyBroken => false,
+            Self::Unusable(_) | Self::TimedOut(_) | Self::ClientGone | Self::BodyBroken => false,
         }
     }
 }
@@ -74,6 +76,12 @@ impl From<Fault> for Rejection {
                 Self::new(Kind::ResponseBroken, message)
             }
             Fault::CutShort(error) => Self::broken_response(root_cause(&error)),
+            Fault::Unusable(problem) => {
+                let message = format!(
+                    "Business Central's response {problem}. The request may have been carried out: check before repeating it."
+                );
+                Self::new(Kind::ResponseBroken, message)
+            }
             Fault::TimedOut(limit) => {
                 let message = format!(
                     "Business Central did not answer within {} s. The request may have been carried out: check before repeating it.",

@@ -45,6 +45,7 @@ pub async fn forward(outbound: Outbound) -> Result<Response<UpstreamBody>, Unans
             SendFailure::Unreachable(unreachable) => Fault::Unreachable(unreachable),
             SendFailure::Unsent(error) => Fault::Unsent(error),
             SendFailure::Broken(error) => Fault::Broken(error),
+            SendFailure::Unusable(problem) => Fault::Unusable(problem),
         },
         body: unsent.map(|request| request.into_body()),
     })

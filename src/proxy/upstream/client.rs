@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::client::conn::http1;
 use hyper::header::HeaderValue;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use tokio::time::Instant;
 use tower::ServiceExt;
 
@@ -57,6 +57,8 @@ pub enum SendFailure {
     Unsent(hyper::Error),
     /// The connection ended later: whether the request was carried out is not known.
     Broken(hyper::Error),
+    /// There was a response, but none for a client; a phrase says what it does instead.
+    Unusable(&'static str),
 }
 
 impl Upstream {
@@ -118,6 +120,10 @@ impl Upstream {
             };
             connection.written.store(false, Ordering::Relaxed);
             let mut error = match connection.sender.try_send_request(request).await {
+                // Nobody asked for it, and the bytes that follow are not HTTP: the connection is dropped.
+                Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    return Err(SendError { reason: SendFailure::Unusable(SWITCHES), unsent: None });
+                }
                 Ok(response) => return Ok(response.map(|body| UpstreamBody::new(body, connection, &self.0.pool))),
                 Err(error) => error,
             };
@@ -125,9 +131,10 @@ impl Upstream {
                 // It ended while it was idle: try the next one.
                 Some(unsent) if !is_new => unsent,
                 unsent => {
-                    let reason = match connection.written.load(Ordering::Relaxed) {
-                        true => SendFailure::Broken(error.into_error()),
-                        false => SendFailure::Unsent(error.into_error()),
+                    let reason = match (connection.written.load(Ordering::Relaxed), error.into_error()) {
+                        (true, error) if error.is_parse_too_large() => SendFailure::Unusable(TOO_LARGE),
+                        (true, error) => SendFailure::Broken(error),
+                        (false, error) => SendFailure::Unsent(error),
                     };
                     return Err(SendError { reason, unsent: unsent.map(Box::new) });
                 }
@@ -147,8 +154,12 @@ impl Upstream {
         let socket = outbound::tcp_socket(&stream);
         let (wire, written) = Wire::new(stream);
         let mut http = http1::Builder::new();
-        let (sender, connection) =
-            http.max_buf_size(MAX_READ_BYTES).handshake(wire).await.map_err(SendFailure::Unsent)?;
+        let (sender, connection) = http
+            .max_buf_size(MAX_READ_BYTES)
+            .max_headers(MAX_HEADERS)
+            .handshake(wire)
+            .await
+            .map_err(SendFailure::Unsent)?;
         // Its requests are told how it ends.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Connection { sender, socket, written })
@@ -160,6 +171,13 @@ impl fmt::Debug for Upstream {
         f.debug_struct("Upstream").field("origin", &self.0.origin).finish_non_exhaustive()
     }
 }
+
+/// The most header lines of a response. Real ones have twenty; a gateway that repeats some has a hundred and fifty.
+const MAX_HEADERS: usize = 256;
+
+const SWITCHES: &str = "switches protocols, which was not asked for";
+
+const TOO_LARGE: &str = "has a head that is too large (256 lines at most)";
 
 /// The most bytes read at once, which also bounds a response's head. hyper's default of 408 KiB costs no less CPU. In a
 /// burst of large responses, each would keep the small ones waiting for longer, and a slow reader would hold more.
