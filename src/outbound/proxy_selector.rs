@@ -1,5 +1,6 @@
 //! Which connections go through an outbound proxy.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hyper::Uri;
@@ -20,6 +21,8 @@ struct Rule {
     proxy: Arc<Proxy>,
     /// Knows the exceptions.
     matcher: Matcher,
+    /// Knows the exceptions for one port only.
+    of_port: HashMap<u16, Matcher>,
 }
 
 impl ProxySelector {
@@ -52,14 +55,37 @@ impl ProxySelector {
 
     pub(super) fn select(&self, target: &Uri) -> Option<&Arc<Proxy>> {
         let rule = self.0.as_ref()?;
-        rule.matcher.intercept(target).map(|_| &rule.proxy)
+        let of_port = rule.of_port.get(&target.port_u16().unwrap_or(443));
+        let is_proxied = [Some(&rule.matcher), of_port].into_iter().flatten().all(|it| it.intercept(target).is_some());
+        is_proxied.then_some(&rule.proxy)
     }
 
     fn with_proxy(proxy: Proxy, except: &str) -> Self {
-        let matcher =
-            Matcher::builder().https(proxy.address.origin().to_string()).no(format!("{except},{LOOPBACK}")).build();
-        Self(Some(Arc::new(Rule { proxy: Arc::new(proxy), matcher })))
+        let mut hosts: HashMap<Option<u16>, String> = HashMap::from([(None, LOOPBACK.to_owned())]);
+        for (host, port) in except.split(',').map(host_and_port) {
+            *hosts.entry(port).or_default() += &format!(",{host}");
+        }
+        let matcher = |hosts: String| Matcher::builder().https(proxy.address.origin().to_string()).no(hosts).build();
+        let every_port = matcher(hosts.remove(&None).unwrap_or_default());
+        let of_port = hosts.into_iter().filter_map(|(port, hosts)| Some((port?, matcher(hosts)))).collect();
+        Self(Some(Arc::new(Rule { matcher: every_port, of_port, proxy: Arc::new(proxy) })))
     }
+}
+
+/// An exception as the matcher writes it, and its port if it is for that one only.
+///
+/// Programs write domains as `contoso.local`, `.contoso.local` or `*.contoso.local`, and some a dot behind a name.
+fn host_and_port(exception: &str) -> (&str, Option<u16>) {
+    let exception = exception.trim();
+    let (host, port) = match exception.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => (address, rest.strip_prefix(':')),
+        None => match exception.split_once(':') {
+            Some((host, port)) if !port.contains(':') => (host, Some(port)),
+            _ => (exception, None),
+        },
+    };
+    let host = host.strip_prefix('*').filter(|domain| domain.starts_with('.')).unwrap_or(host);
+    (host.strip_suffix('.').unwrap_or(host), port.and_then(|port| port.parse().ok()))
 }
 
 /// Never proxied: on another machine these names mean that machine.
@@ -103,6 +129,16 @@ mod tests {
             assert!(!is_proxied(&selector, host), "{host}");
         }
         assert!(!is_proxied(&server(&["*"]), "login.microsoftonline.com"));
+        let selector =
+            server(&["a.test:443", "b.test:8443", "*.c.test", "d.test.", "[fd00::1]", "[fd00::2]:8443", "fd00::3"]);
+        for host in
+            ["a.test", "b.test:8443", "x.c.test", "d.test", "[fd00::1]:9", "[fd00::2]:8443", "[fd00::3]", "[::1]"]
+        {
+            assert!(!is_proxied(&selector, host), "{host}");
+        }
+        for host in ["a.test:8443", "b.test", "e.test", "[fd00::2]", "[fd00::4]"] {
+            assert!(is_proxied(&selector, host), "{host}");
+        }
         assert!(!is_proxied(&ProxySelector::new(&OutboundProxy::Off).unwrap(), "login.microsoftonline.com"));
     }
 }

@@ -23,6 +23,7 @@ mapping! {
         password: PasswordKey = Optional,
         /// What bcproxy reaches without the proxy, as in `NO_PROXY`.
         /// Possible are hosts, domains with their subdomains (`contoso.local`), addresses and networks (`10.0.0.0/8`).
+        /// With a port, as in `gateway:8443`, an entry is for that port only.
         /// This machine (`localhost`, `127.0.0.0/8`, `::1`) never needs the proxy.
         except: Vec<At<Exception>> = Optional,
     }

@@ -143,8 +143,8 @@ fn host_of(authority: &str) -> &str {
         Some(bracketed) => bracketed,
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
-    let is_port =
-        |rest: &str| rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let is_port = |rest: &str| rest.strip_prefix(':').is_some_and(|port| port.is_empty() || is_number(port));
     if rest.is_empty() || is_port(rest) { host } else { authority }
 }
 
@@ -214,7 +214,7 @@ mod tests {
         {
             assert_eq!(guard.recognize(other), Err(GuardError::UnknownHost(other.parse().unwrap())), "{other}");
         }
-        for wrong in ["u@erp", "erp:x", ":80", "[::1]x", "a b", "."] {
+        for wrong in ["u@erp", "erp:x", "localhost:99999", "127.0.0.1:65536", ":80", "[::1]x", "a b", "."] {
             assert_eq!(guard.recognize(wrong), Err(GuardError::NoHostName), "{wrong}");
         }
     }
