@@ -54,6 +54,12 @@ impl<'r> SafePath<'r> {
         self.0
     }
 
+    /// The path without the empty segments it begins with: `//api` becomes `/api`. Business Central ignores them, too.
+    pub fn without_leading_empty_segments(&self) -> SafePath<'r> {
+        let slashes = self.0.len() - self.0.trim_start_matches('/').len();
+        SafePath(self.0.get(slashes.saturating_sub(1)..).unwrap_or_default())
+    }
+
     /// The path after a prefix that ends on a segment boundary; `None` if the path is not below it.
     pub fn below(&self, prefix: &str) -> Option<SafePath<'r>> {
         let rest = self.0.strip_prefix(prefix)?;

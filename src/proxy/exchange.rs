@@ -68,7 +68,7 @@ impl Exchange {
             reads_atom: reads_atom(&head.headers),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
-            base_url: base_url(&snapshot, &head.headers, &client),
+            base_url: base_url(&snapshot, head, &client),
             notes: Notes::default(),
             snapshot,
             client,
@@ -100,14 +100,15 @@ fn asks_to_close(headers: &HeaderMap) -> bool {
 /// `public_url` or, where there is none, scheme and authority as this client wrote them: they led it here once and will
 /// again.
 ///
-/// Without a usable `Host`, as HTTP/1.0 has none, the address the connection came in on.
-fn base_url(snapshot: &Snapshot, headers: &HeaderMap, client: &ClientConnection) -> String {
+/// The authority of an absolute target counts before `Host` (RFC 9112, section 3.2.2). Without a usable one, as HTTP/1.0
+/// has none, it is the address the connection came in on.
+fn base_url(snapshot: &Snapshot, head: &Parts, client: &ClientConnection) -> String {
     if let Some(public_url) = &snapshot.public_url {
         return public_url.to_string();
     }
     let scheme = &client.scheme;
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
-    match (host.filter(|host| !host.as_str().contains('@')), client.local) {
+    let host = || head.headers.get(HOST)?.to_str().ok()?.parse::<Authority>().ok();
+    match (head.uri.authority().cloned().or_else(host).filter(|host| !host.as_str().contains('@')), client.local) {
         (Some(host), _) => format!("{scheme}://{host}"),
         (None, Some(address)) => format!("{scheme}://{address}"),
         (None, None) => format!("{scheme}://localhost"),

@@ -147,3 +147,33 @@ async fn what_is_no_request_is_a_400_and_goes_nowhere() {
     }
     assert!(rig.received().is_empty());
 }
+
+#[tokio::test]
+async fn the_authority_of_an_absolute_target_makes_the_links() {
+    let rig = Rig::new().await;
+    for (target, host, links) in [
+        ("http://erp:9000/api/customers", "localhost:1", "http://erp:9000/api/"),
+        ("/api/customers", "erp:9001", "http://erp:9001/api/"),
+    ] {
+        let mut client = Wire::connect(rig.address()).await;
+        client.send(format!("GET {target}?$top=1 HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        let (head, body) = client.response().await;
+        let body = String::from_utf8(body).unwrap();
+        assert!(head.status() == StatusCode::OK && body.contains(&format!("\"@odata.context\":\"{links}")), "{body}");
+    }
+    for (target, host) in [("http://evil.example/api/customers", "erp"), ("http://erp/api/customers", "evil.example")] {
+        let mut client = Wire::connect(rig.address()).await;
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        assert_eq!(client.response().await.0.status(), StatusCode::MISDIRECTED_REQUEST, "{target} {host}");
+    }
+}
+
+#[tokio::test]
+async fn empty_segments_before_the_route_do_not_matter() {
+    let rig = Rig::new().await;
+    for path in ["/api/customers", "//api/customers", "///api//customers", "//odata/Customer", "//api/$metadata"] {
+        let mut client = Wire::connect(rig.address()).await;
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: erp\r\n\r\n")).await;
+        assert_eq!(client.response().await.0.status(), StatusCode::OK, "{path}");
+    }
+}

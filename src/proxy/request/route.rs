@@ -34,7 +34,7 @@ pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalRespons
 
 /// The route of a raw path, and the rest of the path behind its prefix.
 pub fn find<'t, 'r, T>(routes: &'t RouteTable<T>, path: &'r str) -> Result<(&'t T, SafePath<'r>), Rejection> {
-    let path = SafePath::check(path)?;
+    let path = SafePath::check(path)?.without_leading_empty_segments();
     if let Some(unrouted) = path.below(UNROUTED_PREFIX) {
         return Err(unrouted_link(unrouted));
     }
