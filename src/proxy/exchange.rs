@@ -100,8 +100,8 @@ fn asks_to_close(headers: &HeaderMap) -> bool {
 /// `public_url` or, where there is none, scheme and authority as this client wrote them: they led it here once and will
 /// again.
 ///
-/// The authority of an absolute target counts before `Host` (RFC 9112, section 3.2.2). Without a usable one, as HTTP/1.0
-/// has none, it is the address the connection came in on.
+/// The authority of an absolute target counts before `Host` (RFC 9112, section 3.2.2). Without a usable one, as
+/// HTTP/1.0 has none, it is the address the connection came in on.
 fn base_url(snapshot: &Snapshot, head: &Parts, client: &ClientConnection) -> String {
     if let Some(public_url) = &snapshot.public_url {
         return public_url.to_string();
