@@ -129,7 +129,10 @@ fn compare(rig: &Rig, asked: &Asked<'_>, account: &Value, sent: &Value, response
 
     let told = &sent["response"];
     let base = told["addresses_begin_with"].as_str().unwrap();
-    assert_eq!(base, format!("http://{}", rig.address()));
+    // What an absolute target names, else the client's `Host`.
+    let target = String::from_utf8_lossy(asked.target);
+    let named = target.strip_prefix("http://").and_then(|rest| rest.split('/').next()).map(ToOwned::to_owned);
+    assert_eq!(base, format!("http://{}", named.unwrap_or(rig.address().to_string())));
     let kind =
         response.headers.get("content-type").map_or("", |kind| kind.to_str().unwrap().split(';').next().unwrap());
     let is_rewritten = told["bodies"].as_array().unwrap().iter().any(|body| body["content_type"] == kind);
