@@ -30,7 +30,7 @@ pub use http_client::{HttpClient, RequestError, local_client};
 pub use https_url::{HttpsUrl, HttpsUrlError};
 pub use origin::{Origin, OriginError};
 pub use proxy_address::{ProxyAddress, ProxyAddressError};
-pub use proxy_selector::ProxySelector;
+pub use proxy_selector::{ProxySelector, split_exception};
 pub use proxy_settings::{OutboundProxy, ProxyLogin, ProxyServer};
 pub use retry_after::retry_after;
 pub use unreachable::{ConnectFailure, Unreachable};

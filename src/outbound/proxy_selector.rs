@@ -62,7 +62,7 @@ impl ProxySelector {
 
     fn with_proxy(proxy: Proxy, except: &str) -> Self {
         let mut hosts: HashMap<Option<u16>, String> = HashMap::from([(None, LOOPBACK.to_owned())]);
-        for (host, port) in except.split(',').map(host_and_port) {
+        for (host, port) in except.split(',').map(split_exception) {
             *hosts.entry(port).or_default() += &format!(",{host}");
         }
         let matcher = |hosts: String| Matcher::builder().https(proxy.address.origin().to_string()).no(hosts).build();
@@ -72,10 +72,11 @@ impl ProxySelector {
     }
 }
 
-/// An exception as the matcher writes it, and its port if it is for that one only.
+/// The host, domain or network of an exception, and its port if it is for that one only.
 ///
-/// Programs write domains as `contoso.local`, `.contoso.local` or `*.contoso.local`, and some a dot behind a name.
-fn host_and_port(exception: &str) -> (&str, Option<u16>) {
+/// Programs write domains as `contoso.local`, `.contoso.local` or `*.contoso.local`, and some a dot behind a name. An
+/// exception with an impossible port is left as it is: it is no host.
+pub fn split_exception(exception: &str) -> (&str, Option<u16>) {
     let exception = exception.trim();
     let (host, port) = match exception.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => (address, rest.strip_prefix(':')),
@@ -84,8 +85,9 @@ fn host_and_port(exception: &str) -> (&str, Option<u16>) {
             _ => (exception, None),
         },
     };
+    let Ok(port) = port.map(str::parse).transpose() else { return (exception, None) };
     let host = host.strip_prefix('*').filter(|domain| domain.starts_with('.')).unwrap_or(host);
-    (host.strip_suffix('.').unwrap_or(host), port.and_then(|port| port.parse().ok()))
+    (host.strip_suffix('.').unwrap_or(host), port)
 }
 
 /// Never proxied: on another machine these names mean that machine.
@@ -129,14 +131,22 @@ mod tests {
             assert!(!is_proxied(&selector, host), "{host}");
         }
         assert!(!is_proxied(&server(&["*"]), "login.microsoftonline.com"));
-        let selector =
-            server(&["a.test:443", "b.test:8443", "*.c.test", "d.test.", "[fd00::1]", "[fd00::2]:8443", "fd00::3"]);
+        let selector = server(&[
+            "a.test:443",
+            "b.test:8443",
+            "*.c.test",
+            "d.test.",
+            "[fd00::1]",
+            "[fd00::2]:8443",
+            "fd00::3",
+            "f.test:99999",
+        ]);
         for host in
             ["a.test", "b.test:8443", "x.c.test", "d.test", "[fd00::1]:9", "[fd00::2]:8443", "[fd00::3]", "[::1]"]
         {
             assert!(!is_proxied(&selector, host), "{host}");
         }
-        for host in ["a.test:8443", "b.test", "e.test", "[fd00::2]", "[fd00::4]"] {
+        for host in ["a.test:8443", "b.test", "e.test", "f.test", "[fd00::2]", "[fd00::4]"] {
             assert!(is_proxied(&selector, host), "{host}");
         }
         assert!(!is_proxied(&ProxySelector::new(&OutboundProxy::Off).unwrap(), "login.microsoftonline.com"));

@@ -140,7 +140,8 @@ impl Proxy {
                 let warm_up = async {
                     let Ok(_permit) = permits.acquire().await else { return };
                     let name = connector.settings.name.as_str();
-                    match connector.ready().await {
+                    // Boxed so that those who wait for a permit hold no memory for it.
+                    match Box::pin(connector.ready()).await {
                         Ok(Ready { company: Some(company), .. }) => {
                             tracing::info!(connector = name, company = company.name.as_str(), id = %company.id, "connector is ready");
                         }

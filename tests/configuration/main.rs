@@ -132,7 +132,7 @@ connectors:
     ca_file: /etc/ca.pem
     limits: { concurrency: 40, requests: 50000 per 1m30s, queue: '5', wait: 10s }
     timeouts: { connect: 1s, head: 2m, body_idle: 1h30m, pool_idle: 500ms, token: 24h }
-    outbound_proxy: { url: http://proxy.corp:3128, user: 'CORP\\svc', password: { file: p.txt }, except: [ .corp, 10.0.0.0/8 ] }
+    outbound_proxy: { url: http://proxy.corp:3128, user: 'CORP\\svc', password: { file: p.txt }, except: [ .corp, 10.0.0.0/8, 'gw:8443', '*.corp', '[::1]' ] }
   other:
     tenant_id: contoso.com
     client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
@@ -177,7 +177,7 @@ shutdown: { grace: 1m }
     let server = ProxyServer {
         address: "http://proxy.corp:3128".parse().unwrap(),
         login: Some(login),
-        except: vec![".corp".to_owned(), "10.0.0.0/8".to_owned()],
+        except: [".corp", "10.0.0.0/8", "gw:8443", "*.corp", "[::1]"].map(ToOwned::to_owned).to_vec(),
     };
     assert_eq!(config.connectors[0].outbound_proxy, OutboundProxy::Server(server));
     assert_eq!(config.connectors[1].outbound_proxy, OutboundProxy::FromEnvironment);

@@ -154,6 +154,12 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
             "not a host, a domain or a network",
             "contoso.local",
         ),
+        (
+            "outbound_proxy: { url: http://p, except: ['x:99999'] }",
+            "6:47",
+            "not a host, a domain or a network",
+            "contoso.local",
+        ),
     ];
     let top = top.iter().map(|(added, location, what, fix)| (format!("{CONNECTOR}{added}"), location, what, fix));
     let connector = connector.iter().map(|(added, location, what, fix)| (with_keys(added), location, what, fix));

@@ -23,7 +23,7 @@ use crate::config::shape::read::text_at;
 use crate::config::yaml::node::Node;
 use crate::config::yaml::report::Report;
 use crate::entra::{ClientId, TenantId};
-use crate::outbound::{HttpsUrl, ProxyAddress};
+use crate::outbound::{HttpsUrl, ProxyAddress, split_exception};
 
 /// Text that is not empty, such as an argument of a command.
 #[derive(Debug, Clone)]
@@ -175,7 +175,8 @@ fn header_value(text: &str) -> Result<HeaderValue, ScalarError> {
 
 fn exception(text: &str) -> Result<Exception, ScalarError> {
     let is_name = |text: &str| text.strip_prefix('.').unwrap_or(text).parse::<HostName>().is_ok();
-    let is_one = network(text).is_ok() || is_name(text) || text == "*";
+    let (host, _) = split_exception(text);
+    let is_one = network(host).is_ok() || is_name(host) || text == "*";
     if is_one { Ok(Exception(text.to_owned())) } else { Err(ScalarError::Exception) }
 }
 
