@@ -128,7 +128,8 @@ impl LookUp for RouteLookUps<'_> {
         let environment = &connector.address;
         let path = at.path_and_query(environment.path(), company)?;
         let filter = SubscriptionFilter { kind: subscription, companies, environment };
-        Ok(connector.subscription(&path, self.deadline).await?.is_none_or(|found| filter.includes(&found)))
+        let found = Box::pin(connector.subscription(&path, self.deadline)).await?;
+        Ok(found.is_none_or(|found| filter.includes(&found)))
     }
 }
 
