@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 #[derive(Debug)]
 pub struct BodyAddresses<'t> {
     body: &'t str,
-    found: Vec<&'t RawValue>,
+    /// Where each of them stands, and the address itself, unescaped.
+    found: Vec<(&'t RawValue, String)>,
 }
 
 /// A quick check for such addresses. An escape counts as one, since it may be part of the name.
@@ -21,30 +22,46 @@ pub fn may_contain_addresses(body: &[u8]) -> bool {
         let rest = body.get(position + 1..).and_then(|rest| rest.get(..name.len()));
         rest.is_some_and(|rest| rest.eq_ignore_ascii_case(name.as_bytes()))
     };
-    let is_annotation = |at| ["odata.bind", "odata.id", "bind", "id"].iter().any(|name| begins(at, name));
+    let is_annotation = |at| ANNOTATIONS.iter().any(|name| begins(at, name));
     memchr_iter(b'@', body).any(is_annotation) || memmem::find(body, b"\\u00").is_some()
 }
 
 impl<'t> BodyAddresses<'t> {
-    /// Parses a body and finds its addresses.
+    /// Parses all of a body and finds its addresses.
+    ///
+    /// # Errors
+    /// With the place, if the body is no JSON.
     pub fn find(body: &'t str) -> Result<Self, serde_json::Error> {
         let mut found = Vec::new();
         let mut reader = serde_json::Deserializer::from_str(body);
         Collector(&mut found).deserialize(&mut reader)?;
         reader.end()?;
-        Ok(Self { body, found })
+        Self::of_values(body, found)
+    }
+
+    /// Some string values in a body.
+    ///
+    /// # Errors
+    /// With the place, if one of them is no string.
+    pub fn of_values(body: &'t str, values: Vec<&'t RawValue>) -> Result<Self, serde_json::Error> {
+        let unescaped = |raw: &'t RawValue| {
+            let address = serde_json::from_str(raw.get());
+            // Its own error counts from the beginning of the value.
+            address.map(|address| (raw, address)).map_err(|error| whole_error(body).unwrap_or(error))
+        };
+        Ok(Self { body, found: values.into_iter().map(unescaped).collect::<Result<_, _>>()? })
     }
 
     /// The addresses, unescaped.
-    pub fn iter(&self) -> impl Iterator<Item = Result<String, serde_json::Error>> {
-        self.found.iter().map(|raw| serde_json::from_str(raw.get()))
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.found.iter().map(|(_, address)| address.as_str())
     }
 
     /// The body with some addresses replaced and all else unchanged. `replacements` has the order of
     /// [`iter`](Self::iter).
     pub fn replaced(&self, replacements: &[Option<String>]) -> String {
         let (mut written, mut rest, mut position) = (String::with_capacity(self.body.len() + 64), self.body, 0);
-        for (raw, replacement) in self.found.iter().zip(replacements) {
+        for ((raw, _), replacement) in self.found.iter().zip(replacements) {
             let Some(replacement) = replacement else { continue };
             let start = raw.get().as_ptr().addr() - self.body.as_ptr().addr();
             let Some((before, from)) = rest.split_at_checked(start - position) else { continue };
@@ -58,10 +75,36 @@ impl<'t> BodyAddresses<'t> {
     }
 }
 
-/// Whether a member of this name contains an address. OData 4.01 leaves `odata.` out.
-fn names_address(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.rsplit_once('@').is_some_and(|(_, annotation)| matches!(annotation, "odata.bind" | "odata.id" | "bind" | "id"))
+/// What is wrong with a body, and where.
+fn whole_error(body: &str) -> Option<serde_json::Error> {
+    serde_json::from_str::<serde_json::Value>(body).err()
+}
+
+/// The annotations that contain an address. OData 4.01 leaves `odata.` out.
+const ANNOTATIONS: [&str; 4] = ["odata.bind", "odata.id", "bind", "id"];
+
+/// Whether the name of a member is one of an address; reads a name without copying it.
+struct NamesAddress;
+
+impl<'t> DeserializeSeed<'t> for NamesAddress {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'t>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NamesAddress {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
+        let annotation = name.rsplit_once('@').map(|(_, annotation)| annotation);
+        Ok(annotation.is_some_and(|found| ANNOTATIONS.iter().any(|known| found.eq_ignore_ascii_case(known))))
+    }
 }
 
 /// Collects the addresses inside a value.
@@ -83,8 +126,8 @@ impl<'t> Visitor<'t> for Collector<'_, 't> {
     }
 
     fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<String>()? {
-            if names_address(&name) {
+        while let Some(names_address) = map.next_key_seed(NamesAddress)? {
+            if names_address {
                 let value: &'t RawValue = map.next_value()?;
                 if value.get().starts_with('"') {
                     self.0.push(value);
@@ -151,7 +194,7 @@ mod tests {
         let body = r##" {"a@odata.bind" : "1", "b@odata.type":"#x", "id":"no", "list":[{"@odata.id":"2"},
             {"c@Odata.Bind":["\u0033", null, "4"]}], "d\u0040odata.bind":"5", "@odata.bind":{"x@odata.bind":"6"},"n":1.50} "##;
         let addresses = BodyAddresses::find(body).unwrap();
-        let found: Vec<String> = addresses.iter().map(Result::unwrap).collect();
+        let found: Vec<String> = addresses.iter().map(str::to_owned).collect();
         assert_eq!(found, ["1", "2", "3", "4", "5"]);
         assert_eq!(addresses.replaced(&[const { None }; 5]), body);
         let replaced = addresses.replaced(&[None, Some("\"x".to_owned()), None, None, Some("y".to_owned())]);

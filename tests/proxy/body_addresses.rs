@@ -28,6 +28,8 @@ async fn a_local_address_that_is_bound_becomes_business_centrals() {
         format!("http://{host}/api/customers(1)"),
         format!("http:\\/\\/{host}\\/api\\/customers(1)"),
         "/api/customers(1)".to_owned(),
+        "//api//customers(1)".to_owned(),
+        format!("http://{host}//api/customers(1)"),
     ] {
         let body = format!(
             r#"{{ "a@odata.bind" : "{local}", "list":[{{"@odata.id":"{local}"}}], "b@odata.bind":["{local}" , "x(2)"], "n":1.50 }}"#
@@ -54,7 +56,6 @@ async fn data_that_looks_like_an_address_is_never_touched() {
         format!(r#"{{"x@odata.bind":"https://elsewhere.example/customers(1)", "text":"companies({other})"}}"#),
         r#"{"x@odata.bind":"customers(1)", "y@odata.bind": null, "z@odata.bind":["$1"]}"#.to_owned(),
         format!(r#"{{"x@odata.bind":"{}/customers(1)"}}"#, upstream(&rig)),
-        "no JSON at all".to_owned(),
     ] {
         assert_eq!(passed(&rig, "/api/salesOrders", &body).await, body);
     }
@@ -132,7 +133,7 @@ async fn an_address_in_a_part_of_a_batch_is_turned_and_the_rest_of_the_body_stay
 }
 
 #[tokio::test]
-async fn a_webhook_watches_the_routes_company_and_its_addresses_stay() {
+async fn a_webhook_watches_the_routes_company_and_its_receivers_address_stays() {
     let rig = Rig::new().await;
     let settings = rig.simulator.settings();
     let (own, other) = (settings.companies[0].id, settings.companies[2].id);
@@ -146,8 +147,25 @@ async fn a_webhook_watches_the_routes_company_and_its_addresses_stay() {
         let body = subscription(&resource);
         assert_eq!(passed(&rig, "/api/subscriptions", &body).await, body);
     }
+    for local in [
+        format!("http://{}/api/customers", rig.address()),
+        format!("http:\\/\\/{}\\/api\\/companies({own})\\/customers", rig.address()),
+        format!("http://{}/api/v2.0/customers", rig.address()),
+        "/api/customers".to_owned(),
+        "//api/customers".to_owned(),
+    ] {
+        let body = format!(r#"{{ "Resource" : "{local}", "notificationUrl":"{receiver}"}}"#);
+        let expected = body.replace(&local, &format!("{}/customers", upstream(&rig)));
+        for path in ["/api/subscriptions", "/api/subscriptions('1')"] {
+            assert_eq!(passed(&rig, path, &body).await, expected);
+        }
+        let text = format!(r#"{{"requests":[{{"id":"1","method":"POST","url":"subscriptions","body":{body}}}]}}"#);
+        assert!(passed(&rig, "/api/$batch", &text).await.contains(&expected));
+    }
     let before = rig.received().len();
     for resource in [
+        format!("http://{}/api/companies({other})/customers", rig.address()),
+        format!("/api/companies({other})/customers"),
         format!("/api/v2.0/companies({other})/customers"),
         format!("/API/v2.0/Companies({other})/customers"),
         format!("api/v2.0/companies({own})/companies({other})/customers"),
@@ -168,6 +186,23 @@ async fn a_webhook_watches_the_routes_company_and_its_addresses_stay() {
         }
     }
     assert_eq!(rig.received().len(), before);
+}
+
+#[tokio::test]
+async fn a_webhooks_local_address_is_translated_on_a_route_that_reaches_any_company() {
+    let rig = Plan::default().connector("company: -").start().await;
+    let (host, company) = (rig.address(), rig.simulator.settings().companies[0].id);
+    for local in
+        [format!("http://{host}/api/companies({company})/customers"), format!("/api/companies({company})/customers")]
+    {
+        let body = format!(r#"{{"resource":"{local}","notificationUrl":"http://{host}/hook"}}"#);
+        let expected = body.replace(&format!("\"{local}"), &format!("\"{}/customers", upstream(&rig)));
+        assert_eq!(passed(&rig, "/api/subscriptions", &body).await, expected);
+    }
+    for resource in [format!("/api/v2.0/companies({company})/customers"), "https://elsewhere.example/x".to_owned()] {
+        let body = json!({"resource": resource}).to_string();
+        assert_eq!(passed(&rig, "/api/subscriptions", &body).await, body);
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ mod forwarding;
 mod handshake;
 mod hosts;
 mod https;
+mod json_bodies;
 mod limiter;
 mod load;
 mod messages;

@@ -134,6 +134,11 @@ impl Resource {
         !self.is_media() && matches!(self.family(), Some(Family::Api(_) | Family::OData))
     }
 
+    /// Whether it is in none of the services that bcproxy knows.
+    pub fn is_opaque(&self) -> bool {
+        self.family().is_none()
+    }
+
     pub(super) fn family(&self) -> Option<&Family> {
         match &self.location {
             Location::Root { family, .. } | Location::InCompany { family, .. } | Location::Batch(family) => {

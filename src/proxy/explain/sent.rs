@@ -147,7 +147,9 @@ impl Walk<'_> {
             let subject = Subject::by_head(found.settings, resource, self.head).ok()??;
             let what = match subject {
                 Subject::Batch => "Each request of the batch is checked like this one",
-                Subject::Subscription { .. } => "The resource that the body subscribes to is checked",
+                Subject::Subscription { .. } => {
+                    "The resource that the body subscribes to is checked, and a local address in it is rewritten"
+                }
                 Subject::Addresses => "Addresses in the body (@odata.bind, @odata.id) are checked and rewritten",
             };
             Some(format!("{what}. Pass the body with --body to see the result."))

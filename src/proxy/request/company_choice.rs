@@ -100,6 +100,11 @@ pub fn reachable(settings: &config::Route) -> Vec<&CompanyRef> {
     reachable
 }
 
+/// Whether requests of this route can't reach every company.
+pub fn is_confined(settings: &config::Route) -> bool {
+    !reachable(settings).is_empty()
+}
+
 /// Where the company of a request comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CompanyChoice<'c> {

@@ -54,7 +54,7 @@ impl ServiceRequest<'_> {
         if self.media_type() != "application/json" || self.headers.contains_key(CONTENT_ENCODING) {
             return Err(BusinessCentralError::ContentType("application/json"));
         }
-        serde_json::from_slice(self.whole_body()?)
+        serde_json::from_slice(without_mark(self.whole_body()?))
             .map_err(|error| BusinessCentralError::BadRequest(format!("The request body is no JSON object: {error}.")))
     }
 
@@ -102,4 +102,9 @@ impl ServiceRequest<'_> {
     pub fn header(&self, name: HeaderName) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
+}
+
+/// The text after its byte order mark in UTF-8, which .NET's readers skip.
+pub(super) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }

@@ -110,7 +110,7 @@ async fn check_operation(
     let body = operation.body.take();
     let changed = match (&body, about) {
         (Some(body), About::Subscriptions(subscription)) => {
-            check_subscription(subscription, creates(&methods), &at, body, context).await.map(|()| None)?
+            check_subscription(subscription, creates(&methods), &at, body, context).await?
         }
         (Some(body), _) => check_addresses(body, context).await?,
         (None, _) => None,

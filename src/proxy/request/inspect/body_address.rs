@@ -5,7 +5,7 @@ use crate::business_central::{SafePath, Surface};
 use crate::config;
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::rejection::{Kind, Rejection};
-use crate::proxy::request::company_choice::{Companies, companies_of};
+use crate::proxy::request::company_choice::{Companies, companies_of, is_confined};
 
 /// What the addresses in a body are read against.
 #[derive(Debug)]
@@ -40,9 +40,8 @@ impl<L: LookUp> BodyContext<'_, L> {
         let is_relative = !path.starts_with(['/', '\\']) && !has_scheme(path);
         let resource = if is_relative {
             self.local(&format!("{}/{path}", self.root()), query, company_headers)?
-        } else if let Some(from_root) = self.path_at_base(path).or_else(|| Some(path).filter(|path| is_from_root(path)))
-        {
-            let below = SafePath::check(from_root)?.below(self.settings.path.as_str());
+        } else if let Some(from_root) = self.from_root(path) {
+            let below = self.below_route(from_root)?;
             // On-premises servers had addresses that begin like those of the cloud.
             let may_be_upstream = below.is_none() || self.settings.surface != Surface::Nav;
             let upstream = may_be_upstream.then(|| self.environment.recognize_path(from_root, query)).flatten();
@@ -82,8 +81,29 @@ impl<L: LookUp> BodyContext<'_, L> {
         Ok(ResolvedAddress { resource, companies, is_relative })
     }
 
+    /// Whether the route can't reach every company.
+    pub fn is_confined(&self) -> bool {
+        is_confined(self.settings)
+    }
+
+    /// The path of an address that is this server's: one that begins at the root, or with the client's own base
+    /// address. `//` and `/\` begin another server's address, but below the route they are empty segments.
+    fn from_root<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let is_ours = |path: &&str| match path.strip_prefix('/') {
+            Some(rest) if rest.starts_with('/') => self.below_route(path).is_ok_and(|below| below.is_some()),
+            Some(rest) => !rest.starts_with('\\'),
+            None => false,
+        };
+        self.path_at_base(path).or_else(|| Some(path).filter(is_ours))
+    }
+
+    /// What follows the route's own path; `None` if the path is not below it.
+    pub fn below_route<'p>(&self, from_root: &'p str) -> Result<Option<SafePath<'p>>, Rejection> {
+        Ok(SafePath::check(from_root)?.without_leading_empty_segments().below(self.settings.path.as_str()))
+    }
+
     /// The path of an address that begins with the client's own base address.
-    fn path_at_base<'p>(&self, path: &'p str) -> Option<&'p str> {
+    pub fn path_at_base<'p>(&self, path: &'p str) -> Option<&'p str> {
         let authority = self.base_url.split_once("://").map_or(self.base_url, |(_, authority)| authority);
         let (scheme, rest) = path.split_once("://")?;
         let (head, rest) = rest.split_at_checked(authority.len())?;
@@ -100,11 +120,6 @@ impl<L: LookUp> BodyContext<'_, L> {
         );
         Rejection::new(Kind::BadRequest, message)
     }
-}
-
-/// Whether an address begins at the root of the server; `//` and `/\` begin another server's address.
-fn is_from_root(path: &str) -> bool {
-    path.strip_prefix('/').is_some_and(|rest| !rest.starts_with(['/', '\\']))
 }
 
 /// Whether it begins with a scheme such as `https:` (RFC 3986, section 3.1).
@@ -125,9 +140,6 @@ mod tests {
             [("https://h/a", true), ("mailto:a", true), ("items('a:b')", false), ("a/b:c", false), ("1:2", false)]
         {
             assert_eq!(has_scheme(path), has, "{path}");
-        }
-        for (path, is) in [("/a", true), ("//a", false), ("/\\a", false), ("a", false)] {
-            assert_eq!(is_from_root(path), is, "{path}");
         }
     }
 }

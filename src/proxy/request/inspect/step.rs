@@ -1,7 +1,8 @@
 //! The step that inspects bodies: what a body asks for is checked like an address, and local links in it become
 //! upstream ones.
 //!
-//! Only JSON that can hold addresses is inspected. Every other body passes unchanged, whatever its size.
+//! Only JSON is inspected; every other body passes unchanged, whatever its size. JSON that can't be read is rejected
+//! where a company has to be kept to, and passes as it came on a route that reaches any company.
 
 use std::sync::Arc;
 
@@ -18,8 +19,7 @@ use super::batch::check_batch;
 use super::body_address::BodyContext;
 use super::subscriptions::check_subscription;
 use crate::business_central::Dialect;
-use crate::business_central::address::{self, Resource};
-use crate::business_central::body_addresses::may_contain_addresses;
+use crate::business_central::address::{Resource, SubscriptionKind};
 use crate::config;
 use crate::proxy::body::gunzip::Gunzip;
 use crate::proxy::body::read_ahead::{is_large, read_all};
@@ -29,7 +29,7 @@ use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::headers;
 use crate::proxy::methods::{creates, methods, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
-use crate::proxy::request::company_choice::reachable;
+use crate::proxy::request::company_choice::is_confined;
 use crate::proxy::step::{Inspected, Routed};
 
 /// The step that inspects bodies. `large_bodies` has [`MAX_LARGE_BODIES`] permits, shared by all requests.
@@ -63,7 +63,7 @@ pub enum Subject {
     Batch,
     /// `creates`: whether the request creates the subscription.
     Subscription {
-        kind: address::SubscriptionKind,
+        kind: SubscriptionKind,
         creates: bool,
     },
     Addresses,
@@ -93,12 +93,13 @@ pub async fn inspect(
     if subject.passes(&body, context.settings) {
         return Ok((body, None));
     }
-    let is_gzip = match is_gzip(&head.headers) {
-        Err(_) if subject == Subject::Addresses && !is_confined(context.settings) => return Ok((body, None)),
-        known => known?,
-    };
     let as_sent = body.replay();
-    let (bytes, permit) = in_memory(body, is_gzip, large_bodies).await?;
+    let read = in_memory(body, &head.headers, large_bodies).await;
+    let as_sent = match as_sent {
+        Some(as_sent) if read.is_err() && subject.may_be_unreadable(context.settings) => return Ok((as_sent, None)),
+        as_sent => as_sent,
+    };
+    let (bytes, permit) = read?;
     let (text, batch_changes) = subject.check(&bytes, context).await?;
     let body = match (text, as_sent) {
         (None, Some(as_sent)) => as_sent,
@@ -113,9 +114,13 @@ pub async fn inspect(
 /// The whole body, decoded.
 async fn in_memory(
     body: RequestBody,
-    is_gzip: bool,
+    headers: &HeaderMap,
     large_bodies: Arc<Semaphore>,
 ) -> Result<(Bytes, Option<Arc<OwnedSemaphorePermit>>), Rejection> {
+    if !is_utf8(headers) {
+        return Err(Rejection::new(Kind::UnsupportedMediaType, UNKNOWN_CHARSET));
+    }
+    let is_gzip = is_gzip(headers)?;
     if let (RequestBody::Buffered { bytes, _permit }, false) = (&body, is_gzip)
         && bytes.len() <= MAX_INSPECTED_BYTES
     {
@@ -133,20 +138,19 @@ async fn in_memory(
 impl Subject {
     /// Whether this body passes without a check.
     fn passes(self, body: &RequestBody, settings: &config::Route) -> bool {
-        match self {
-            Self::Batch => false,
-            Self::Subscription { .. } => body.is_end_stream(),
-            // A route that reaches any company has nothing to confine: a body too large for memory streams.
-            Self::Addresses => body.is_end_stream() || is_large(body) && !is_confined(settings),
-        }
+        // A body too large for memory streams where it may.
+        self != Self::Batch && body.is_end_stream() || self.may_be_unreadable(settings) && is_large(body)
+    }
+
+    /// Whether a body that can't be read passes as it came: on a route that reaches any company, nothing in it has to
+    /// be confined.
+    fn may_be_unreadable(self, settings: &config::Route) -> bool {
+        self != Self::Batch && !is_confined(settings)
     }
 
     /// What a body with this head is inspected for.
     pub fn by_head(settings: &config::Route, resource: &Resource, head: &Parts) -> Result<Option<Self>, Rejection> {
         let is_json = is_json(&head.headers);
-        if is_json && !is_like_ascii(&head.headers) {
-            return Err(Rejection::new(Kind::UnsupportedMediaType, UNKNOWN_CHARSET));
-        }
         if resource.is_batch() {
             return match (is_json, &head.method) {
                 (true, &Method::POST) => Ok(Some(Self::Batch)),
@@ -156,7 +160,7 @@ impl Subject {
         }
         Ok(match resource.subscription_kind() {
             _ if !resource.accepts_json() => None,
-            Some(kind) if is_confined(settings) => {
+            Some(kind) if is_confined(settings) || is_json && kind == SubscriptionKind::Webhook => {
                 let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
                 Some(Self::Subscription { kind, creates: creates(&methods) })
             }
@@ -171,33 +175,28 @@ impl Subject {
         body: &[u8],
         context: &BodyContext<'_, impl LookUp>,
     ) -> Result<(Option<String>, Option<Extent>), Rejection> {
-        let no_utf8 = || Rejection::new(Kind::BadRequest, NO_UTF8);
-        // In UTF-16 every other byte of a name is zero: Business Central would read the name, and it would not be found
-        // here.
-        if memchr::memchr(0, body).is_some() {
-            return Err(no_utf8());
-        }
-        if self == Self::Addresses && !may_contain_addresses(body) {
-            return Ok((None, None));
-        }
-        let text = std::str::from_utf8(body).map_err(|_| no_utf8())?;
-        Ok(match self {
+        let text = match std::str::from_utf8(body) {
+            Ok(text) => text,
+            Err(_) if self.may_be_unreadable(context.settings) => return Ok((None, None)),
+            Err(error) => {
+                let message = format!("The body is not UTF-8: byte {} is wrong. {SEND_UTF8}", error.valid_up_to() + 1);
+                return Err(Rejection::new(Kind::BadRequest, message));
+            }
+        };
+        // Business Central skips a byte order mark, so it stays with the body.
+        let (mark, text) = text.split_at(text.len() - text.trim_start_matches('\u{feff}').len());
+        let (changed, may_change) = match self {
             Self::Batch => {
                 let (text, changes) = check_batch(text, context).await?;
                 (Some(text), Some(changes))
             }
             Self::Subscription { kind, creates } => {
-                check_subscription(kind, creates, context.request, text, context).await?;
-                (None, None)
+                (check_subscription(kind, creates, context.request, text, context).await?, None)
             }
             Self::Addresses => (check_addresses(text, context).await?, None),
-        })
+        };
+        Ok((changed.map(|changed| format!("{mark}{changed}")), may_change))
     }
-}
-
-/// Whether requests of this route can't reach every company.
-fn is_confined(settings: &config::Route) -> bool {
-    !reachable(settings).is_empty()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -207,13 +206,13 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether the charset extends ASCII, so that names in the body are spelled byte for byte.
-fn is_like_ascii(headers: &HeaderMap) -> bool {
+/// Whether no other charset than UTF-8 is declared.
+fn is_utf8(headers: &HeaderMap) -> bool {
     let kinds = headers.get_all(CONTENT_TYPE).iter().filter_map(|kind| kind.to_str().ok());
     kinds.flat_map(|kind| kind.split(';').skip(1)).all(|parameter| match parameter.split_once('=') {
         Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
             let charset = charset.trim().trim_matches('"').to_ascii_lowercase();
-            ["utf-8", "utf8", "us-ascii", "iso-8859-", "windows-125"].iter().any(|known| charset.starts_with(known))
+            matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii")
         }
         _ => true,
     })
@@ -248,4 +247,4 @@ const UNKNOWN_CODING: &str = "The body's Content-Encoding is not supported. Send
 
 const UNKNOWN_CHARSET: &str = "The body's charset is not supported. Send JSON in UTF-8.";
 
-const NO_UTF8: &str = "The body is not UTF-8. Send JSON in UTF-8.";
+const SEND_UTF8: &str = "Send JSON in UTF-8.";

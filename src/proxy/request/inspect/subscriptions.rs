@@ -5,8 +5,9 @@
 use hyper::Method;
 
 use super::addresses::not_json;
-use super::body_address::BodyContext;
-use crate::business_central::address::{AddressError, Resource, SubscriptionKind, SubscriptionScope};
+use super::body_address::{BodyContext, ResolvedAddress};
+use crate::business_central::address::{AddressError, Resource, SubscriptionKind, SubscriptionScope, split_query};
+use crate::business_central::body_addresses::BodyAddresses;
 use crate::business_central::{Members, join_names};
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::methods::{creates, only_reads};
@@ -59,9 +60,9 @@ pub async fn check_access(
     Err(Rejection::new(Kind::NotAllowed, message))
 }
 
-/// Rejects a subscription to another company than the route's. Its addresses are left alone: Business Central calls the
-/// receiver
-/// itself, and names what has changed by the address that is watched.
+/// Rejects a subscription to another company than the route's. Returns the body with the local address of a `resource`
+/// made an upstream one; `None` when there is nothing to change. The receiver's address stays: Business Central calls
+/// it itself.
 ///
 /// `creates`: whether the subscription is a new one, which has to be complete. `at` is where it is sent.
 pub async fn check_subscription(
@@ -70,31 +71,60 @@ pub async fn check_subscription(
     at: &Resource,
     body: &str,
     context: &BodyContext<'_, impl LookUp>,
-) -> Result<(), Rejection> {
-    let members: Members<'_> = serde_json::from_str(body).map_err(|error| not_json(&error))?;
+) -> Result<Option<String>, Rejection> {
+    let members: Members<'_> = match BodyAddresses::find(body).and_then(|_| serde_json::from_str(body)) {
+        Ok(members) => members,
+        Err(_) if !context.is_confined() => return Ok(None),
+        Err(error) => return Err(not_json(&error)),
+    };
     match subscription {
-        SubscriptionKind::Webhook => check_webhook(at, &members, context).await,
-        SubscriptionKind::Event => check_event(creates, at, &members, context).await,
+        SubscriptionKind::Webhook => check_webhook(at, body, &members, context).await,
+        SubscriptionKind::Event => check_event(creates, at, &members, context).await.map(|()| None),
     }
 }
 
 async fn check_webhook(
     at: &Resource,
+    body: &str,
     members: &Members<'_>,
     context: &BodyContext<'_, impl LookUp>,
-) -> Result<(), Rejection> {
-    let Some(asked) = text(members, "resource")? else { return Ok(()) };
-    let watched = Resource::from_webhook(&asked, context.environment)?;
+) -> Result<Option<String>, Rejection> {
+    let Some(value) = members.get("resource").filter(|value| value.get() != "null") else { return Ok(None) };
+    let addresses = match BodyAddresses::of_values(body, vec![value]) {
+        Ok(addresses) => addresses,
+        Err(_) if !context.is_confined() => return Ok(None),
+        Err(error) => return Err(not_json(&error)),
+    };
+    let asked = addresses.iter().next().unwrap_or_default();
+    let translated = translated_webhook(asked, context).await?;
+    let watched = Resource::from_webhook(translated.as_deref().unwrap_or(asked), context.environment)?;
     let about = watched.as_ref().unwrap_or(at);
-    let Some(within) = within(context.settings, context.look_up, about).await? else { return Ok(()) };
-    if let Some(mut watched) = watched {
-        if within.iter().any(|company| watched.is_explicitly_in(company)) {
-            return Ok(());
+    if let Some(within) = within(context.settings, context.look_up, about).await? {
+        let is_inside = |watched: &Resource| within.iter().any(|company| watched.is_explicitly_in(company));
+        if !watched.as_ref().is_some_and(is_inside) {
+            if let Some(mut watched) = watched {
+                watched.restrict_to(&within)?;
+            }
+            let id = within.first().map_or_else(String::new, |company| company.id.to_string());
+            return Err(AddressError::WebhookResource { asked: asked.to_owned(), id }.into());
         }
-        watched.restrict_to(&within)?;
     }
-    let id = within.first().map_or_else(String::new, |company| company.id.to_string());
-    Err(AddressError::WebhookResource { asked, id }.into())
+    Ok(translated.map(|translated| addresses.replaced(&[Some(translated)])))
+}
+
+/// The upstream address of a local `resource`; `None` for any other. A path that Business Central understands is its
+/// own, even if a route has the same path.
+async fn translated_webhook(asked: &str, context: &BodyContext<'_, impl LookUp>) -> Result<Option<String>, Rejection> {
+    let (path, _) = split_query(asked);
+    let is_local = match Resource::from_webhook(asked, context.environment)? {
+        None => context.path_at_base(path).is_some(),
+        Some(watched) => watched.is_opaque() && path.starts_with('/') && context.below_route(path)?.is_some(),
+    };
+    if !is_local {
+        return Ok(None);
+    }
+    let Some(ResolvedAddress { resource, companies, .. }) = context.resolve(asked, &[]).await? else { return Ok(None) };
+    Ok(Some(resource.path_and_query(&context.environment.url(), companies.company.as_deref())?))
 }
 
 async fn check_event(

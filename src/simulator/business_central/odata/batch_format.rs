@@ -12,6 +12,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::simulator::business_central::errors::BusinessCentralError;
+use crate::simulator::business_central::request::without_mark;
 
 /// The maximum number of requests in a batch (BC, "Operational limits").
 const LIMIT: usize = 100;
@@ -30,7 +31,7 @@ pub(super) struct BatchOperation {
 
 /// Parses the requests of a batch.
 pub(super) fn parse(body: &[u8]) -> Result<Vec<BatchOperation>, BusinessCentralError> {
-    let batch: JsonMembers = serde_json::from_slice(body).map_err(malformed)?;
+    let batch: JsonMembers = serde_json::from_slice(without_mark(body)).map_err(malformed)?;
     let requests: Vec<JsonMembers> = batch.required("requests")?;
     if requests.len() > LIMIT {
         return reject(format!("A batch may hold {LIMIT} requests; this one has {}.", requests.len()));
