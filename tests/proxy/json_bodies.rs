@@ -32,14 +32,14 @@ fn deep() -> String {
 }
 
 #[tokio::test]
-async fn json_that_can_not_be_read_is_rejected_with_its_place_whatever_it_holds() {
+async fn json_that_can_not_be_read_is_rejected_with_its_position_whatever_it_holds() {
     let rig = Rig::new().await;
     let deep = deep();
-    for (body, place) in UNREADABLE.into_iter().chain([(deep.as_str(), "line 1 column 128")]) {
+    for (body, position) in UNREADABLE.into_iter().chain([(deep.as_str(), "line 1 column 128")]) {
         for path in ["/api/salesOrders", "/api/subscriptions"] {
             let rejection = rig.post_json(path, body).await.rejection();
             assert_eq!(rejection.status, 400, "{body}");
-            assert!(rejection.message.contains(place), "{body}: {}", rejection.message);
+            assert!(rejection.message.contains(position), "{body}: {}", rejection.message);
         }
     }
     let rejection = rig.send(Method::POST, "/api/salesOrders", &[JSON], &b"{\"a\":\"\xe4\"}"[..]).await.rejection();

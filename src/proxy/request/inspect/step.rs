@@ -2,7 +2,7 @@
 //! upstream ones.
 //!
 //! Only JSON is inspected; every other body passes unchanged, whatever its size. JSON that can't be read is rejected
-//! where a company has to be kept to, and passes as it came on a route that reaches any company.
+//! where a company has to be kept to. On a route that reaches any company, it passes as it came.
 
 use std::sync::Arc;
 
