@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::Version;
 use hyper::body::Incoming;
+use hyper::header::{EXPECT, HeaderValue};
+use hyper::http::request::Parts;
 
 use crate::bounded_body::read_pieces;
 use crate::proxy::downstream::client::ClientConnection;
@@ -17,45 +20,64 @@ use crate::proxy::downstream::client::ClientConnection;
 pub struct ClientBody {
     /// `None` once it was read to its end.
     body: Option<Incoming>,
+    awaits_continue: bool,
     unread: Arc<Unread>,
 }
 
 /// Receives a body that was not read to its end.
 #[derive(Debug)]
 pub struct Unread {
-    rest: Mutex<Option<Incoming>>,
+    rest: Mutex<Option<Rest>>,
     client: Arc<ClientConnection>,
     /// Number of the request on its connection.
     number: u32,
 }
 
+/// What was not read of a body.
+#[derive(Debug)]
+struct Rest {
+    body: Incoming,
+    awaits_continue: bool,
+}
+
 impl ClientBody {
-    pub fn new(body: Incoming, number: u32, client: Arc<ClientConnection>) -> (Self, Arc<Unread>) {
+    /// The body of the request with this head, and what receives its rest.
+    pub fn new(body: Incoming, head: &Parts, number: u32, client: Arc<ClientConnection>) -> (Self, Arc<Unread>) {
         let unread = Arc::new(Unread { rest: Mutex::new(None), client, number });
-        (Self { body: Some(body), unread: unread.clone() }, unread)
+        (Self { body: Some(body), awaits_continue: expects_continue(head), unread: unread.clone() }, unread)
+    }
+
+    /// Whether the client waits for its `100 Continue`, which hyper sends when the body is first read.
+    pub fn awaits_continue(&self) -> bool {
+        self.awaits_continue
     }
 }
 
 impl Unread {
     /// Reads and discards the rest of the body, up to a bound. Whether the connection can be used again.
     pub async fn drain(&self, limit: Drain) -> bool {
-        let Some(mut body) = self.rest.lock().ok().and_then(|mut rest| rest.take()) else { return true };
-        let discard = read_pieces(&mut body, limit.bytes, |_| {});
+        let Some(mut rest) = self.rest.lock().ok().and_then(|mut rest| rest.take()) else { return true };
+        if rest.awaits_continue && !limit.sends_continue {
+            // The client need not send it. If it does all the same, what arrives is discarded after our response.
+            self.put(rest);
+            return false;
+        }
+        let discard = read_pieces(&mut rest.body, limit.bytes, |_| {});
         // A body that is too slow or too long ends the connection with our response.
         let is_drained = matches!(tokio::time::timeout(limit.time, discard).await, Ok(Ok(true)));
         if is_drained {
             self.client.body_ended(self.number);
         } else {
-            self.put(body);
+            self.put(rest);
         }
         is_drained
     }
 
-    fn put(&self, body: Incoming) {
-        if !body.is_end_stream()
+    fn put(&self, unread: Rest) {
+        if !unread.body.is_end_stream()
             && let Ok(mut rest) = self.rest.lock()
         {
-            *rest = Some(body);
+            *rest = Some(unread);
         }
     }
 }
@@ -71,7 +93,7 @@ impl Drop for Unread {
 impl Drop for ClientBody {
     fn drop(&mut self) {
         if let Some(body) = self.body.take() {
-            self.unread.put(body);
+            self.unread.put(Rest { body, awaits_continue: self.awaits_continue });
         }
     }
 }
@@ -84,6 +106,7 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.awaits_continue = false;
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(body).poll_frame(context));
         if frame.is_none() {
@@ -102,16 +125,24 @@ impl Body for ClientBody {
     }
 }
 
+/// Whether the client sends its body only after a `100 Continue` (RFC 9110, section 10.1.1), or after a while.
+fn expects_continue(head: &Parts) -> bool {
+    let expects = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    head.version == Version::HTTP_11 && head.headers.get(EXPECT).is_some_and(expects)
+}
+
 /// How much of an unwanted body is read before the connection is closed instead.
 #[derive(Debug, Clone, Copy)]
 pub struct Drain {
     bytes: usize,
     time: Duration,
+    /// Whether a client that waits for its `100 Continue` gets it, to send a body that nobody wants.
+    sends_continue: bool,
 }
 
 impl Drain {
-    pub const REJECTED: Self = Self { bytes: 1024 * 1024, time: Duration::from_secs(10) };
+    pub const REJECTED: Self = Self { bytes: 1024 * 1024, time: Duration::from_secs(10), sends_continue: false };
 
     /// A handshake is bound to its connection, and the same body follows it: worth waiting for even on a slow line.
-    pub const HANDSHAKE: Self = Self { bytes: 64 * 1024 * 1024, time: Duration::from_secs(120) };
+    pub const HANDSHAKE: Self = Self { bytes: 64 * 1024 * 1024, time: Duration::from_secs(120), sends_continue: true };
 }

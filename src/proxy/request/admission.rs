@@ -12,6 +12,7 @@ use crate::proxy::body::error::BodyError;
 use crate::proxy::body::read_ahead::{ReadAheadBudget, read_ahead};
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::rejection::{Kind, Rejection};
+use crate::proxy::request::inspect::step::inspect_head;
 use crate::proxy::step::Routed;
 
 /// The step that reads small bodies ahead.
@@ -26,6 +27,9 @@ pub fn admit(
     }
     let budget = budget.clone();
     Either::Right(async move {
+        if body.awaits_continue() {
+            inspect_head(&route.settings, &resource, &head, &body)?;
+        }
         let body = read_ahead(body, route.settings.timeouts.body_idle, &budget).await?;
         let deadline = route.connector.deadline();
         Ok(Routed { exchange, route, resource, dialect, head, body, deadline })

@@ -14,7 +14,8 @@ use crate::proxy::observe::access_log::AccessRecord;
 use crate::proxy::observe::outcome::Outcome;
 use crate::proxy::rejection::{Kind, Rejection};
 
-/// The response to a request that is rejected. What is left of its body is drained, or else its connection closes.
+/// The response to a request that is rejected. What is left of its body is drained, or else its connection closes. It
+/// closes when the client still waits for its `100 Continue`, too: after this response there is none.
 pub async fn reject(exchange: Arc<Exchange>, rejection: Rejection, unread: &Unread) -> Response<ResponseBody> {
     // A client that was too slow with its body is not waited for again.
     let is_drained = rejection.kind != Kind::RequestTimeout && unread.drain(Drain::REJECTED).await;

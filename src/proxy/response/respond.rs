@@ -44,7 +44,7 @@ where
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let exchange = Arc::new(Exchange::new(client, &head, snapshot));
-            let (body, unread) = ClientBody::new(body, number, exchange.client.clone());
+            let (body, unread) = ClientBody::new(body, &head, number, exchange.client.clone());
             let received = inner.call(Inbound { exchange: exchange.clone(), head, body });
             let responding = {
                 let exchange = exchange.clone();

@@ -57,6 +57,22 @@ pub fn inspect_request(
     })
 }
 
+/// Rejects what a head alone tells, before the client sends its body: a body that can't be inspected, or is too large.
+pub fn inspect_head(
+    settings: &config::Route,
+    resource: &Resource,
+    head: &Parts,
+    body: &impl Body,
+) -> Result<(), Rejection> {
+    let Some(subject) = Subject::by_head(settings, resource, head)? else { return Ok(()) };
+    let may_pass = subject == Subject::Addresses && !is_confined(settings);
+    let is_too_large = body.size_hint().lower() > MAX_INSPECTED_BYTES as u64;
+    if !may_pass && !is_gzip(&head.headers)? && is_too_large {
+        return Err(Rejection::new(Kind::TooLarge, TOO_LARGE));
+    }
+    Ok(())
+}
+
 /// What a body is inspected for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
