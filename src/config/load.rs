@@ -2,15 +2,11 @@
 
 use std::path::Path;
 
-use super::model::config::Config;
-use super::resolve::{self, references};
-use super::shape::form::Shape;
-use super::vocabulary::keys::all_keys;
-use super::vocabulary::top_level::TopLevelKeys;
-use super::yaml::diagnostics::Diagnostics;
-use super::yaml::report::Report;
-use super::yaml::source::Source;
-use super::yaml::{mask, node};
+use super::model::Config;
+use super::resolve;
+use super::shape::Shape;
+use super::vocabulary::{TopLevelKeys, all_keys};
+use super::yaml::{Diagnostics, Report, Source, mask, node};
 use crate::small_file;
 
 /// A valid configuration and the warnings about its file.
@@ -83,9 +79,9 @@ fn read(text: &str, file: &Path, check_references: bool) -> Result<Loaded, Diagn
     };
     let mut report = Report::new(source, &tree);
     let keys = TopLevelKeys::read(root, &mut report);
-    let config = keys.as_ref().and_then(|keys| resolve::config::config(keys, &mut report));
+    let config = keys.as_ref().and_then(|keys| resolve::config(keys, &mut report));
     if let Some(keys) = keys.as_ref().filter(|_| check_references) {
-        references::check(keys, &mut report);
+        resolve::check_references(keys, &mut report);
     }
     match config.filter(|_| !report.has_errors()) {
         Some(config) => Ok(Loaded { config, warnings: report.finish() }),

@@ -20,17 +20,10 @@ mod vocabulary;
 mod yaml;
 
 pub use load::Loaded;
-pub use model::allow_from::AllowFrom;
-pub use model::config::{Access, Browsers, Config, Log, LogFormat, MaxConnections};
-pub use model::connector::{Connector, Timeouts};
-pub use model::header_rules::{HeaderChanges, HeaderRules};
-pub use model::host_name::{HostName, HostNameError};
-pub use model::limits::{Limits, Rate};
-pub use model::listener::{Listener, TlsFiles};
-pub use model::public_url::{PublicUrl, PublicUrlError};
-pub use model::route::Route;
-pub use model::route_path::{RoutePath, RoutePathError, UNROUTED_PREFIX};
-pub use publish::json_schema::schema;
-pub use publish::reference::reference;
-pub use yaml::diagnostics::{Diagnostic, Diagnostics, Severity};
-pub use yaml::source::Position;
+pub use model::{
+    Access, AllowFrom, Browsers, Config, Connector, HeaderChanges, HeaderRules, HostName, HostNameError, Limits,
+    Listener, Log, LogFormat, MaxConnections, PublicUrl, PublicUrlError, Rate, Route, RoutePath, RoutePathError,
+    Timeouts, TlsFiles, UNROUTED_PREFIX,
+};
+pub use publish::{reference, schema};
+pub use yaml::{Diagnostic, Diagnostics, Position, Severity};

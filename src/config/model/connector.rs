@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::limits::Limits;
+use super::Limits;
 use crate::business_central::{CompanyRef, EnvironmentName};
 use crate::entra::Application;
-use crate::outbound::HttpsUrl;
-use crate::outbound::OutboundProxy;
+use crate::outbound::{HttpsUrl, OutboundProxy};
 
 /// A connection to Business Central: the "Connector Settings" of the set-up guide.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,13 +1,18 @@
 //! The configuration as the rest of bcproxy sees it, in types that hold only valid values.
 
-pub(super) mod allow_from;
-pub(super) mod config;
-pub(super) mod connector;
-pub(super) mod duration;
-pub(super) mod header_rules;
-pub(super) mod host_name;
-pub(super) mod limits;
-pub(super) mod listener;
-pub(super) mod public_url;
-pub(super) mod route;
-pub(super) mod route_path;
+mod config;
+mod connector;
+pub mod duration;
+mod host_name;
+mod limits;
+mod public_url;
+mod route;
+mod route_path;
+
+pub use config::{Access, Browsers, Config, Listener, Log, LogFormat, MaxConnections, TlsFiles};
+pub use connector::{Connector, Timeouts};
+pub use host_name::{HostName, HostNameError};
+pub use limits::{Count, Limits, Rate, Weight};
+pub use public_url::{PublicUrl, PublicUrlError};
+pub use route::{AllowFrom, HeaderChanges, HeaderRules, Route};
+pub use route_path::{RoutePath, RoutePathError, UNROUTED_PREFIX};

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::shape::form::{Field, Form, Mapping, Presence, Shape};
-use crate::config::vocabulary::top_level::TopLevelKeys;
+use crate::config::shape::{Field, Form, Mapping, Presence, Shape};
+use crate::config::vocabulary::TopLevelKeys;
 
 /// The JSON Schema of `proxy.yaml` (draft 7, which most editors support).
 pub fn schema() -> Value {

@@ -1,4 +1,7 @@
 //! The vocabulary as it is published: a JSON Schema for editors and a reference for people.
 
-pub(super) mod json_schema;
-pub(super) mod reference;
+mod json_schema;
+mod reference;
+
+pub use json_schema::schema;
+pub use reference::reference;

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::config::shape::form::{Form, Mapping, Presence, Shape};
-use crate::config::vocabulary::top_level::TopLevelKeys;
+use crate::config::shape::{Form, Mapping, Presence, Shape};
+use crate::config::vocabulary::TopLevelKeys;
 use crate::markdown::wrapped;
 
 /// The introduction of the page.
@@ -132,7 +132,7 @@ fn listed(items: &[String], conjunction: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::vocabulary::keys::all_keys;
+    use crate::config::vocabulary::all_keys;
 
     #[test]
     fn every_key_is_in_the_reference() {

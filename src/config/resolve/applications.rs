@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::config::shape::collections::OneOrMore;
-use crate::config::shape::read::At;
-use crate::config::vocabulary::connector::ConnectorKeys;
-use crate::config::vocabulary::credentials::{ClientCertificateKeys, FederatedTokenKeys, ManagedIdentityKeys};
-use crate::config::vocabulary::secret::Secret;
-use crate::config::yaml::report::Report;
+use crate::config::shape::{At, OneOrMore};
+use crate::config::vocabulary::{
+    ClientCertificateKeys, ConnectorKeys, FederatedTokenKeys, ManagedIdentityKeys, Secret,
+};
+use crate::config::yaml::Report;
 use crate::entra::{Application, CertificateFiles, ClientId, ClientSecret, ClientSecrets, Credential, ManagedIdentity};
 
 /// The first and the further applications of a connector, in the order of the file. `None` if any cannot be read.

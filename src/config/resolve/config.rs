@@ -1,9 +1,9 @@
 //! The configuration as a whole.
 
 use super::{connectors, listeners, routes, warnings};
-use crate::config::model::config::{Access, Config, Log, MaxConnections};
-use crate::config::vocabulary::top_level::TopLevelKeys;
-use crate::config::yaml::report::Report;
+use crate::config::model::{Access, Config, Log, MaxConnections};
+use crate::config::vocabulary::TopLevelKeys;
+use crate::config::yaml::Report;
 
 /// Builds the configuration, and checks every part that could be read. `None` if there is any error.
 pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {

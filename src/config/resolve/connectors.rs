@@ -1,19 +1,14 @@
-//! The connectors.
+//! The connectors, their limits and outbound proxies.
 
 use std::sync::Arc;
 
 use super::applications::applications;
-use super::outbound_proxy::outbound_proxy;
 use crate::business_central::CompanyRef;
-use crate::config::model::connector::{Connector, Timeouts};
-use crate::config::model::limits::Limits;
-use crate::config::shape::collections::OrOff;
-use crate::config::shape::read::At;
-use crate::config::vocabulary::connector::{ConnectorKeys, LimitsKeys};
-use crate::config::vocabulary::top_level::TopLevelKeys;
-use crate::config::yaml::mask::looks_like_a_secret;
-use crate::config::yaml::report::Report;
-use crate::config::yaml::source::Span;
+use crate::config::model::{Connector, Limits, Timeouts};
+use crate::config::shape::{At, OrOff};
+use crate::config::vocabulary::{ConnectorKeys, LimitsKeys, OutboundServerKeys, TopLevelKeys};
+use crate::config::yaml::{Report, Span, mask};
+use crate::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
 
 /// A connector of the file.
 pub struct NamedConnector<'f> {
@@ -27,7 +22,7 @@ pub struct NamedConnector<'f> {
 impl NamedConnector<'_> {
     /// The name, unless it looks like a secret pasted into the wrong line.
     pub fn showable_name(&self) -> Option<&str> {
-        Some(self.name.value.as_str()).filter(|name| !looks_like_a_secret(name))
+        Some(self.name.value.as_str()).filter(|name| !mask::looks_like_a_secret(name))
     }
 }
 
@@ -82,4 +77,33 @@ fn limits(limits: &OrOff<LimitsKeys>) -> Option<Option<Limits>> {
         queue: limits.queue.as_ref()?.value.0,
         wait: limits.wait.as_ref()?.value,
     }))
+}
+
+/// Builds the settings of an outbound proxy. `None` if a key is missing or wrong.
+fn outbound_proxy(wanted: Option<&At<OrOff<OutboundServerKeys>>>, report: &mut Report) -> Option<OutboundProxy> {
+    let server = match wanted.map(|wanted| &wanted.value) {
+        None => return Some(OutboundProxy::FromEnvironment),
+        Some(OrOff::Off) => return Some(OutboundProxy::Off),
+        Some(OrOff::On(server)) => server,
+    };
+    let login = match (&server.user, &server.password) {
+        (Some(user), Some(password)) => {
+            Some(ProxyLogin { user: user.value.0.clone(), password: password.value.0.as_ref()?.value.clone() })
+        }
+        (None, None) => None,
+        (Some(At { label, .. }), None) => {
+            report.error(
+                *label,
+                "this outbound proxy has a user name without a password",
+                "add `password: { env: PROXY_PASSWORD }`",
+            );
+            return None;
+        }
+        (None, Some(At { label, .. })) => {
+            report.error(*label, "this outbound proxy has a password without a user name", "add `user`");
+            return None;
+        }
+    };
+    let except = server.except.iter().flat_map(|list| &list.value).map(|item| item.value.0.clone()).collect();
+    Some(OutboundProxy::Server(ProxyServer { address: server.url.as_ref()?.value.clone(), login, except }))
 }

@@ -2,13 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::config::model::listener::{Listener, TlsFiles};
-use crate::config::shape::collections::OrOff;
-use crate::config::shape::read::At;
-use crate::config::vocabulary::listener::ListenerTlsKeys;
-use crate::config::vocabulary::route::RouteKeys;
-use crate::config::vocabulary::top_level::TopLevelKeys;
-use crate::config::yaml::report::Report;
+use crate::config::model::{Listener, TlsFiles};
+use crate::config::shape::{At, OrOff};
+use crate::config::vocabulary::{ListenerTlsKeys, RouteKeys, TopLevelKeys};
+use crate::config::yaml::Report;
 
 /// Builds the listeners of a file, and reports addresses that conflict.
 pub fn read(file: &TopLevelKeys, report: &mut Report) -> Vec<Listener> {

@@ -1,10 +1,12 @@
 //! From the vocabulary to the model: names are resolved, defaults inherited, and parts compared with each other.
 
 mod applications;
-pub(super) mod config;
+mod config;
 mod connectors;
 mod listeners;
-mod outbound_proxy;
-pub(super) mod references;
+mod references;
 mod routes;
 mod warnings;
+
+pub use config::config;
+pub use references::check_references;

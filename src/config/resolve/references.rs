@@ -10,14 +10,9 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::applications::{certificate_files, credential_keys};
-use crate::config::shape::collections::OrOff;
-use crate::config::shape::read::At;
-use crate::config::vocabulary::credentials::ClientCertificateKeys;
-use crate::config::vocabulary::listener::ListenerTlsKeys;
-use crate::config::vocabulary::secret::Secret;
-use crate::config::vocabulary::top_level::TopLevelKeys;
-use crate::config::yaml::report::Report;
-use crate::config::yaml::source::Span;
+use crate::config::shape::{At, OrOff};
+use crate::config::vocabulary::{ClientCertificateKeys, ListenerTlsKeys, Secret, TopLevelKeys};
+use crate::config::yaml::{Report, Span};
 use crate::entra::CredentialExpiry;
 use crate::outbound::{self, EnvironmentError, ProxySelector};
 use crate::secret::SecretSource;
@@ -25,7 +20,7 @@ use crate::small_file;
 use crate::tls::{self, CertificatePart, ServerCertificate};
 
 /// Checks every variable and file that the configuration names. Does not run commands.
-pub fn check(file: &TopLevelKeys, report: &mut Report) {
+pub fn check_references(file: &TopLevelKeys, report: &mut Report) {
     for listen in file.listen.iter().flat_map(|listen| &listen.value.0) {
         if let Some(tls) = &listen.value.tls {
             check_identity(&tls.value, report);

@@ -7,19 +7,10 @@ use ipnet::IpNet;
 
 use super::connectors::NamedConnector;
 use crate::business_central::Surface;
-use crate::config::model::allow_from::AllowFrom;
-use crate::config::model::connector::{Connector, Timeouts};
-use crate::config::model::header_rules::{HeaderChanges, HeaderRules};
-use crate::config::model::route::Route;
-use crate::config::model::route_path::RoutePath;
-use crate::config::shape::mapping::default;
-use crate::config::shape::read::At;
-use crate::config::vocabulary::headers::{HeaderChangesKeys, HeaderRulesKeys};
-use crate::config::vocabulary::route::RouteKeys;
-use crate::config::vocabulary::top_level::TopLevelKeys;
-use crate::config::yaml::report::Report;
-use crate::config::yaml::source::Span;
-use crate::config::yaml::spelling::closest_match;
+use crate::config::model::{AllowFrom, Connector, HeaderChanges, HeaderRules, Route, RoutePath, Timeouts};
+use crate::config::shape::{At, default};
+use crate::config::vocabulary::{HeaderChangesKeys, HeaderRulesKeys, RouteKeys, TopLevelKeys};
+use crate::config::yaml::{Report, Span, closest_match};
 
 /// The routes of a single connector without `routes`.
 const DEFAULT_ROUTES: &str = "[{ path: /api, to: api/v2.0 }, { path: /odata, to: odata }, { path: /soap, to: soap }, \

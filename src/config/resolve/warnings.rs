@@ -4,10 +4,9 @@ use hyper::Method;
 
 use super::connectors::NamedConnector;
 use crate::business_central::{PUBLIC_BASE_URL, Surface};
-use crate::config::shape::read::At;
-use crate::config::vocabulary::route::RouteKeys;
-use crate::config::vocabulary::top_level::TopLevelKeys;
-use crate::config::yaml::report::Report;
+use crate::config::shape::At;
+use crate::config::vocabulary::{RouteKeys, TopLevelKeys};
+use crate::config::yaml::Report;
 use crate::entra::Cloud;
 use crate::outbound::HttpsUrl;
 

@@ -1,9 +1,7 @@
 //! Lists, named entries, and `off`.
 
-use super::form::{Field, Form, Mapping, Presence, Shape};
-use super::read::{At, read_at, text_at, unique_entries, wrong_kind};
-use crate::config::yaml::node::{Node, Value};
-use crate::config::yaml::report::Report;
+use super::{At, Field, Form, Mapping, Presence, Shape, read_at, text_at, unique_entries, wrong_kind};
+use crate::config::yaml::{Node, Report, Value};
 
 /// A list with at least one item. An invalid list is reported and reads as empty, to distinguish it from an absent one.
 impl<T: Shape> Shape for Vec<At<T>> {

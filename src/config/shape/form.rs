@@ -2,8 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::config::yaml::node::Node;
-use crate::config::yaml::report::Report;
+use crate::config::yaml::{Node, Report};
 
 /// A type that can be read from the file and describes the values it accepts.
 pub trait Shape: Sized {

@@ -5,13 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::form::{Presence, Shape};
-use super::read::{At, read_at, unique_entries};
-use crate::config::yaml::mask;
-use crate::config::yaml::node::{self, Node};
-use crate::config::yaml::report::Report;
-use crate::config::yaml::source::{Source, Span};
-use crate::config::yaml::spelling::closest_match;
+use super::{At, Presence, Shape, read_at, unique_entries};
+use crate::config::yaml::{Node, Report, Source, Span, closest_match, mask, node};
 
 /// Declares a mapping: a struct whose fields are the keys, its documentation and its reader. `one of […]` names
 /// optional keys of which exactly one must be set. `short for …` names the key whose value may stand for the mapping.
@@ -24,30 +19,30 @@ macro_rules! mapping {
         $(#[doc = $doc])+
         #[derive(Debug, Default)]
         pub struct $name {
-            $($(#[doc = $field_doc])+ pub $key: Option<$crate::config::shape::read::At<$type>>,)+
+            $($(#[doc = $field_doc])+ pub $key: Option<$crate::config::shape::At<$type>>,)+
         }
 
-        impl $crate::config::shape::form::Shape for $name {
-            fn form() -> $crate::config::shape::form::Form {
-                use $crate::config::shape::form::{Field, Form, Mapping, Presence::*};
+        impl $crate::config::shape::Shape for $name {
+            fn form() -> $crate::config::shape::Form {
+                use $crate::config::shape::{Field, Form, Mapping, Presence::*};
                 let fields = vec![$(Field {
                     key: stringify!($key),
                     doc: concat!($($field_doc, "\n"),+),
                     presence: $presence,
-                    form: <$type as $crate::config::shape::form::Shape>::form(),
+                    form: <$type as $crate::config::shape::Shape>::form(),
                 }),+];
                 let form = Form::Mapping(Mapping { title: $title, doc: concat!($($doc, "\n"),+), fields, one_of: &[$($(stringify!($choice)),+)?] });
-                $(let form = Form::Short { text: Box::new(<$short_type as $crate::config::shape::form::Shape>::form()), full: Box::new(form) };)?
+                $(let form = Form::Short { text: Box::new(<$short_type as $crate::config::shape::Shape>::form()), full: Box::new(form) };)?
                 form
             }
 
-            fn read(node: &$crate::config::yaml::node::Node, report: &mut $crate::config::yaml::report::Report) -> Option<Self> {
-                use $crate::config::shape::form::Presence::*;
-                $(if !matches!(node.value, $crate::config::yaml::node::Value::Mapping(_)) {
-                    let $short = Some($crate::config::shape::read::read_at(node, report)?);
+            fn read(node: &$crate::config::yaml::Node, report: &mut $crate::config::yaml::Report) -> Option<Self> {
+                use $crate::config::shape::Presence::*;
+                $(if !matches!(node.value, $crate::config::yaml::Value::Mapping(_)) {
+                    let $short = Some($crate::config::shape::read_at(node, report)?);
                     return Some(Self { $short, ..Self::default() });
                 })?
-                let entries = $crate::config::shape::mapping::Entries::of(node, $title, &[$(stringify!($key)),+], report)?;
+                let entries = $crate::config::shape::Entries::of(node, $title, &[$(stringify!($key)),+], report)?;
                 $(entries.check_choice(&[$(stringify!($choice)),+], report);)?
                 Some(Self { $($key: entries.read(stringify!($key), $presence, concat!($($field_doc),+), report)),+ })
             }

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::form::Shape;
-use crate::config::yaml::node::{Node, Value};
-use crate::config::yaml::report::Report;
-use crate::config::yaml::source::Span;
+use super::Shape;
+use crate::config::yaml::{Node, Report, Span, Value};
 
 /// A value and its position.
 #[derive(Debug, Clone)]

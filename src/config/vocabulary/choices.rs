@@ -2,12 +2,9 @@
 
 use hyper::Method;
 
-use crate::config::model::config::{Browsers, LogFormat};
-use crate::config::shape::form::{Form, Shape};
-use crate::config::shape::read::text_at;
-use crate::config::yaml::node::Node;
-use crate::config::yaml::report::Report;
-use crate::config::yaml::spelling::closest_match;
+use crate::config::model::{Browsers, LogFormat};
+use crate::config::shape::{Form, Shape, text_at};
+use crate::config::yaml::{Node, Report, closest_match};
 use crate::entra::Cloud;
 
 /// The only value of `if_match`: any version, written `*`.

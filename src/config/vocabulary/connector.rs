@@ -1,19 +1,17 @@
-//! The keys of a connector.
+//! The keys of a connector: its applications and their credentials, limits, timeouts and outbound proxy.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::credentials::{ApplicationKeys, ClientCertificateKeys, FederatedTokenKeys, ManagedIdentityKeys};
-use super::outbound_proxy::OutboundServerKeys;
-use super::scalars::Scope;
-use super::secret::Secret;
+use super::scalars::{Exception, Scope, Text};
+use super::secret::{Secret, SecretKeys, read_secret};
 use crate::business_central::{CompanyRef, EnvironmentName};
-use crate::config::model::limits::{Count, Rate};
-use crate::config::shape::collections::{Named, OneOrMore, OrOff};
-use crate::config::shape::mapping::mapping;
-use crate::config::shape::read::At;
+use crate::config::model::{Count, Rate};
+use crate::config::shape::{At, Form, Named, OneOrMore, OrOff, Shape, mapping};
+use crate::config::yaml::{Node, Report};
 use crate::entra::{ClientId, Cloud, TenantId};
-use crate::outbound::HttpsUrl;
+use crate::outbound::{HttpsUrl, ProxyAddress};
+use crate::secret::SecretSource;
 
 mapping! {
     /// A connection to Business Central: a tenant, the application that signs in, an environment, and a company.
@@ -79,6 +77,53 @@ mapping! {
 }
 
 mapping! {
+    /// One of several applications.
+    ApplicationKeys: "application", one of [client_secret, client_certificate, federated_token, managed_identity] {
+        /// Application (client) ID: a GUID.
+        client_id: ClientId = Required,
+        /// Where the client secret is stored, as in a connector.
+        client_secret: OneOrMore<Secret> = Optional,
+        /// A certificate, as in a connector.
+        client_certificate: ClientCertificateKeys = Optional,
+        /// A token in a file, as in a connector.
+        federated_token: FederatedTokenKeys = Optional,
+        /// An Azure identity, as in a connector.
+        managed_identity: ManagedIdentityKeys = Optional,
+    }
+}
+
+mapping! {
+    /// A certificate and its private key in PEM files. The key must not have a password.
+    /// Convert a PKCS#12 file (`.pfx`, `.p12`) with `openssl pkcs12 -in FILE -nodes -out FILE.pem`.
+    ClientCertificateKeys: "client certificate" {
+        /// The file with the certificate. Relative to the folder of `proxy.yaml`.
+        certificate: PathBuf = Required,
+        /// The file with the RSA private key (PKCS#8 or PKCS#1). Leave it out if the key is in the file of the
+        /// certificate.
+        private_key: PathBuf = Optional,
+    }
+}
+
+mapping! {
+    /// A token that another program refreshes.
+    FederatedTokenKeys: "federated token" {
+        /// The file with the token. Relative to the folder of `proxy.yaml`. bcproxy reads it again before every token
+        /// request.
+        file: PathBuf = Required,
+    }
+}
+
+mapping! {
+    /// An identity that Azure assigns to a virtual machine or service.
+    ManagedIdentityKeys: "managed identity" {
+        /// The client ID of a user-assigned identity.
+        /// If it differs from the connector's `client_id`, bcproxy signs in as that application with this identity.
+        /// That application then needs a federated credential for the identity.
+        client_id: ClientId = Optional,
+    }
+}
+
+mapping! {
     /// How many requests bcproxy sends to one environment, and how long further requests wait in the queue.
     LimitsKeys: "limits section" {
         /// How many requests may run at the same time. Business Central works on 5 and queues 95 more.
@@ -112,5 +157,40 @@ mapping! {
         pool_idle: Duration = Default("90s"),
         /// A complete token request. Clients that wait for a token wait as long for a retry of one that failed.
         token: Duration = Default("10s"),
+    }
+}
+
+mapping! {
+    /// A proxy for connections to Entra and Business Central (HTTP `CONNECT`).
+    /// Set a user name and password if the proxy requires them (Basic authentication).
+    OutboundServerKeys: "outbound proxy", short for url: ProxyAddress {
+        /// The address of the proxy: `http://host:port`. Without a port, it is port 80.
+        url: ProxyAddress = Required,
+        /// The user name.
+        user: Text = Optional,
+        /// Where the password is stored. Never write the password itself in this file.
+        /// bcproxy reads the password again for every connection.
+        password: PasswordKey = Optional,
+        /// What bcproxy reaches without the proxy, as in `NO_PROXY`.
+        /// Possible are hosts, domains with their subdomains (`contoso.local`), addresses and networks (`10.0.0.0/8`).
+        /// With a port, as in `gateway:8443`, an entry is for that port only.
+        /// This machine (`localhost`, `127.0.0.0/8`, `::1`) never needs the proxy.
+        except: Vec<At<Exception>> = Optional,
+    }
+}
+
+/// Where the password is stored. `None` for an invalid location, which is reported, to distinguish it from an absent
+/// one.
+#[derive(Debug)]
+pub struct PasswordKey(pub Option<At<SecretSource>>);
+
+impl Shape for PasswordKey {
+    fn form() -> Form {
+        SecretKeys::form()
+    }
+
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        let secret = read_secret(node, "password: { env: PROXY_PASSWORD }", report);
+        Some(Self(secret.map(|secret| secret.source)))
     }
 }

@@ -5,11 +5,8 @@ use std::str::FromStr;
 
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::config::shape::form::{Form, Shape};
-use crate::config::shape::mapping::mapping;
-use crate::config::shape::read::{At, unique_entries};
-use crate::config::yaml::node::Node;
-use crate::config::yaml::report::Report;
+use crate::config::shape::{At, Form, Shape, mapping, unique_entries};
+use crate::config::yaml::{Node, Report};
 
 mapping! {
     /// Headers to change in requests and responses. bcproxy rejects changes to headers for framing, connections,

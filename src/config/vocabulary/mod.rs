@@ -1,13 +1,17 @@
 //! The vocabulary of `proxy.yaml`: every key, its type, its default and its documentation.
 
 mod choices;
-pub(super) mod connector;
-pub(super) mod credentials;
-pub(super) mod headers;
-pub(super) mod keys;
-pub(super) mod listener;
-pub(super) mod outbound_proxy;
-pub(super) mod route;
+mod connector;
+mod headers;
+mod route;
 mod scalars;
-pub(super) mod secret;
-pub(super) mod top_level;
+mod secret;
+mod top_level;
+
+pub use connector::{
+    ClientCertificateKeys, ConnectorKeys, FederatedTokenKeys, LimitsKeys, ManagedIdentityKeys, OutboundServerKeys,
+};
+pub use headers::{HeaderChangesKeys, HeaderRulesKeys};
+pub use route::RouteKeys;
+pub use secret::Secret;
+pub use top_level::{ListenerTlsKeys, TopLevelKeys, all_keys};

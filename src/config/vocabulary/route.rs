@@ -9,10 +9,8 @@ use super::choices::AnyVersion;
 use super::headers::HeaderRulesKeys;
 use super::scalars::ConnectorName;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
-use crate::config::model::limits::Weight;
-use crate::config::model::route_path::RoutePath;
-use crate::config::shape::mapping::mapping;
-use crate::config::shape::read::At;
+use crate::config::model::{RoutePath, Weight};
+use crate::config::shape::{At, mapping};
 
 mapping! {
     /// A local path and where it leads.

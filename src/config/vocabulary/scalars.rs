@@ -13,15 +13,9 @@ use time::macros::format_description;
 
 use super::headers::ChangeableHeader;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
-use crate::config::model::duration;
-use crate::config::model::host_name::HostName;
-use crate::config::model::limits::{Count, Rate, Weight};
-use crate::config::model::public_url::PublicUrl;
-use crate::config::model::route_path::RoutePath;
-use crate::config::shape::form::{Form, Shape};
-use crate::config::shape::read::text_at;
-use crate::config::yaml::node::Node;
-use crate::config::yaml::report::Report;
+use crate::config::model::{Count, HostName, PublicUrl, Rate, RoutePath, Weight, duration};
+use crate::config::shape::{Form, Shape, text_at};
+use crate::config::yaml::{Node, Report};
 use crate::entra::{ClientId, TenantId};
 use crate::outbound::{HttpsUrl, ProxyAddress, split_exception};
 

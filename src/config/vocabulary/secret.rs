@@ -3,11 +3,8 @@
 use std::path::PathBuf;
 
 use super::scalars::{Text, VariableName};
-use crate::config::shape::form::{Form, Shape};
-use crate::config::shape::mapping::{SECRET_FORM, mapping};
-use crate::config::shape::read::At;
-use crate::config::yaml::node::{Node, Value};
-use crate::config::yaml::report::Report;
+use crate::config::shape::{At, Form, SECRET_FORM, Shape, mapping};
+use crate::config::yaml::{Node, Report, Value};
 use crate::secret::SecretSource;
 
 mapping! {

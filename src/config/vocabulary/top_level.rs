@@ -1,20 +1,14 @@
-//! The keys at the top level of the file.
+//! The keys at the top level of the file, and the names of all keys.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::connector::ConnectorKeys;
-use super::listener::ListenerKeys;
-use super::route::RouteKeys;
-use crate::config::model::config::{Browsers, LogFormat};
-use crate::config::model::host_name::HostName;
-use crate::config::model::limits::Count;
-use crate::config::model::public_url::PublicUrl;
-use crate::config::shape::collections::{Named, OneOrMore, OrOff};
-use crate::config::shape::mapping::mapping;
-use crate::config::shape::read::At;
+use super::{ConnectorKeys, RouteKeys};
+use crate::config::model::{Browsers, Count, HostName, LogFormat, PublicUrl};
+use crate::config::shape::{At, Form, Named, OneOrMore, OrOff, Shape, mapping};
 
 mapping! {
     /// The configuration of bcproxy: where it listens, how it signs in to Business Central, and where each path leads.
@@ -47,6 +41,29 @@ mapping! {
         keep_alive: Duration = Default("5m"),
         /// How bcproxy stops.
         shutdown: ShutdownKeys = Default("{}"),
+    }
+}
+
+mapping! {
+    /// An address that clients connect to.
+    ListenerKeys: "listener", short for address: SocketAddr {
+        /// An IP address and a port.
+        address: SocketAddr = Required,
+        /// The certificate for HTTPS (TLS 1.2 and 1.3). Without it, the listener serves HTTP.
+        tls: ListenerTlsKeys = Optional,
+    }
+}
+
+mapping! {
+    /// The certificate of an HTTPS listener. `bcproxy certificate` creates both files. bcproxy reloads them when they
+    /// change.
+    ListenerTlsKeys: "tls section" {
+        /// A PEM file with the server's certificate, followed by the intermediate certificates, if any.
+        /// Relative to the folder of `proxy.yaml`.
+        certificate: PathBuf = Required,
+        /// A PEM file with the private key of the certificate, without a password.
+        /// Relative to the folder of `proxy.yaml`.
+        private_key: PathBuf = Required,
     }
 }
 
@@ -105,4 +122,21 @@ mapping! {
         /// How long running requests may continue after the first stop signal. A second signal ends them immediately.
         grace: Duration = Default("10m"),
     }
+}
+
+/// Every key of the vocabulary, sorted and without duplicates.
+pub fn all_keys() -> Vec<&'static str> {
+    fn collect(form: &Form, keys: &mut Vec<&'static str>) {
+        if let Form::Mapping(mapping) = form.inner() {
+            for field in &mapping.fields {
+                keys.push(field.key);
+                collect(&field.form, keys);
+            }
+        }
+    }
+    let mut keys = Vec::new();
+    collect(&TopLevelKeys::form(), &mut keys);
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::source::{Position, Source, Span};
+use super::{Position, Source, Span};
 
 /// The largest number of findings shown at once.
 pub const LIMIT: usize = 100;

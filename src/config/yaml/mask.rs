@@ -3,8 +3,7 @@
 //! A secret in the file is always a mistake, and it can be anywhere: below a misspelled key, in the wrong field, in a
 //! comment. When in doubt, a value is hidden. Line and column still show its position.
 
-use super::node::{Node, Tree, Value};
-use super::source::{Source, Span};
+use super::{Node, Source, Span, Tree, Value};
 
 /// The spans to hide in valid YAML: comments, anchors, tags, every value below a key for secrets, and every value that
 /// looks like a secret.

@@ -1,9 +1,15 @@
 //! The file as YAML: its text, the tree of its nodes, and how findings about it are reported without showing a secret.
 
-pub(super) mod diagnostics;
-pub(super) mod mask;
-pub(super) mod node;
-pub(super) mod report;
-pub(super) mod source;
-pub(super) mod spelling;
+mod diagnostics;
+pub mod mask;
+pub mod node;
+mod report;
+mod source;
+mod spelling;
 mod syntax_error;
+
+pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use node::{Node, Tree, Value};
+pub use report::Report;
+pub use source::{Position, Source, Span};
+pub use spelling::closest_match;

@@ -5,9 +5,8 @@
 
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as ParserSpan};
 
-use super::diagnostics::Diagnostic;
-use super::source::Span;
 use super::syntax_error::syntax_error;
+use super::{Diagnostic, Span};
 
 /// How deep lists and mappings may be nested.
 const MAX_DEPTH: usize = 32;

@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::diagnostics::{Diagnostic, Diagnostics, LIMIT, Severity};
-use super::mask;
-use super::node::{Node, Tree, Value};
-use super::source::{Source, Span};
+use super::diagnostics::LIMIT;
+use super::{Diagnostic, Diagnostics, Node, Severity, Source, Span, Tree, Value, mask};
 
 /// Collects findings, and the spans of the file that must not be shown.
 #[derive(Debug)]

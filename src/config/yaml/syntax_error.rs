@@ -2,8 +2,7 @@
 
 use serde_yaml::granit_parser::ErrorKind;
 
-use super::diagnostics::Diagnostic;
-use super::source::Span;
+use super::{Diagnostic, Span};
 
 /// Explains an error of the parser, whose own message may quote the file.
 pub fn syntax_error(kind: &ErrorKind, at: Option<usize>) -> Diagnostic {
