@@ -11,7 +11,7 @@ use super::common::Failure;
 use super::common::Output;
 #[cfg(feature = "demo")]
 use super::demo;
-use super::{certificate, check, companies, doctor, errors, explain, health, reload, run, schema, setup, stop, token};
+use super::{admin, certificate, check, companies, doctor, errors, explain, run, schema, setup, token};
 use crate::entra::ClientId;
 #[cfg(feature = "demo")]
 use crate::simulator::Breakage;
@@ -138,15 +138,15 @@ pub fn main() -> ExitCode {
         Some(Command::Certificate(arguments)) => certificate::certificate(&arguments, config),
         Some(Command::Check { output }) => check::check(config, output),
         Some(Command::Explain(arguments)) => explain::explain(config, arguments),
-        Some(Command::Health { connector }) => health::health(config, connector.as_deref()),
+        Some(Command::Health { connector }) => admin::health(config, connector.as_deref()),
         Some(Command::Setup(arguments)) => setup::setup(config, *arguments),
         Some(Command::Companies { connector, output }) => companies::companies(config, connector.as_deref(), output),
         Some(Command::Token { connector, client_id, reveal, output }) => {
             token::token(config, connector.as_deref(), client_id, reveal, output)
         }
         Some(Command::Errors { code, markdown, output }) => errors::errors(code.as_deref(), markdown, output),
-        Some(Command::Reload { at }) => reload::reload(config, at),
-        Some(Command::Stop { at }) => stop::stop(config, at),
+        Some(Command::Reload { at }) => admin::reload(config, at),
+        Some(Command::Stop { at }) => admin::stop(config, at),
         Some(Command::Schema { markdown }) => {
             schema::schema(markdown);
             Ok(())

@@ -36,7 +36,7 @@ async fn list(connector: &Connector) -> Result<Vec<Company>, Wrong> {
         EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, &connector.environment);
     let as_application = async |application| {
         let signed_in = doctor::sign_in(&http, application, connector.timeouts.token).await?;
-        doctor::list_companies(&http, &address, &signed_in).await
+        doctor::list_companies(&address, &signed_in).await
     };
     // One application with access is enough. If none has, the first one's error is reported.
     let mut listed = as_application(&connector.application).await;

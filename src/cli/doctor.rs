@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::common::{Failure, Output, load_without_secrets, runtime, select_connectors};
-use crate::config::Route;
 use crate::doctor::{self, Finding, Findings, Wrong};
 use crate::guide::Step;
 
@@ -25,11 +24,9 @@ pub fn doctor(file: &Path, connector: Option<&str>, output: Output) -> Result<()
     let connectors = select_connectors(&config, connector)?;
     let runtime = runtime()?;
     for connector in connectors {
-        let own = |route: &&Route| route.connector.name == connector.name;
-        let routes: Vec<_> = config.routes.iter().filter(own).cloned().collect();
         report.section(&connector.name, |findings| {
             findings.passed(Step::Configuration, format!("{} has no mistakes", file.display()), Duration::ZERO);
-            runtime.block_on(doctor::examine(connector, &routes, findings));
+            runtime.block_on(doctor::examine(connector, &config.routes, findings));
         });
     }
     report.finish()
@@ -48,12 +45,11 @@ impl Report {
         if is_text {
             println!("{name}");
         }
-        let mut show = |finding: &Finding| {
+        let mut findings = Findings::new(|finding| {
             if is_text {
                 print!("{}", line(finding, console::colors_enabled()));
             }
-        };
-        let mut findings = Findings::new(&mut show);
+        });
         check(&mut findings);
         let findings = findings.into_all();
         if is_text {

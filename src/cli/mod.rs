@@ -1,7 +1,8 @@
-//! The command line: one file or folder per command.
+//! The command line: one file or folder per command; those that ask a running bcproxy share `admin`.
 //!
 //! Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.
 
+mod admin;
 mod certificate;
 mod check;
 mod command_line;
@@ -12,12 +13,9 @@ mod demo;
 mod doctor;
 mod errors;
 mod explain;
-mod health;
-mod reload;
 mod run;
 mod schema;
 mod setup;
-mod stop;
 mod token;
 
 pub use command_line::main;

@@ -12,9 +12,7 @@ use crate::business_central::companies;
 use crate::business_central::lookup::{self, LookupError};
 use crate::business_central::{Company, CompanyRef, EnvironmentName, Surface, encode_segment};
 use crate::config::{Connector, Route};
-use crate::entra::ClientId;
 use crate::guide::{self, KnownError, Step};
-use crate::outbound::HttpClient;
 
 /// An environment that a connector or its routes lead to.
 struct Target<'a> {
@@ -24,24 +22,18 @@ struct Target<'a> {
 }
 
 /// Checks every environment that the connector and its routes lead to.
-pub async fn examine(
-    http: &HttpClient,
-    connector: &Connector,
-    client: ClientId,
-    routes: &[Route],
-    signed_in: &SignedIn,
-    findings: &mut Findings<'_>,
-) {
+pub async fn examine(connector: &Connector, routes: &[Route], signed_in: &SignedIn, findings: &mut Findings<'_>) {
     let targets = targets(connector, routes);
     let are_several = targets.len() > 1;
     for target in &targets {
         let subject = are_several.then(|| format!("environment {}", target.environment));
-        examine_target(http, connector, client, target, signed_in, subject.as_deref(), findings).await;
+        examine_target(connector, target, signed_in, subject.as_deref(), findings).await;
     }
 }
 
 /// Adds the client ID, by which the card is found.
-fn with_client(wrong: Wrong, client: ClientId) -> Wrong {
+fn with_client(wrong: Wrong, signed_in: &SignedIn) -> Wrong {
+    let client = signed_in.application().client_id;
     match wrong.step {
         Step::Card | Step::PermissionSet => Wrong { what: format!("{} (client ID {client})", wrong.what), ..wrong },
         _ => wrong,
@@ -70,9 +62,7 @@ fn targets<'a>(connector: &'a Connector, routes: &'a [Route]) -> Vec<Target<'a>>
 }
 
 async fn examine_target(
-    http: &HttpClient,
     connector: &Connector,
-    client: ClientId,
     target: &Target<'_>,
     signed_in: &SignedIn,
     subject: Option<&str>,
@@ -81,9 +71,9 @@ async fn examine_target(
     let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, target.environment);
     let base = address.url();
     let started = Instant::now();
-    let list = match list_companies(http, &address, signed_in).await {
+    let list = match list_companies(&address, signed_in).await {
         Ok(list) => list,
-        Err(wrong) => return findings.add(wrong.step, subject, Err(with_client(wrong, client)), started.elapsed()),
+        Err(wrong) => return findings.add(wrong.step, subject, Err(with_client(wrong, signed_in)), started.elapsed()),
     };
     findings.add(Step::Environment, subject, Ok(format!("{} responds", target.environment)), started.elapsed());
     findings.add(Step::Card, subject, Ok("Business Central accepts the application".to_owned()), Duration::ZERO);
@@ -93,9 +83,11 @@ async fn examine_target(
     let sample = chosen.iter().find_map(|found| found.as_ref().ok().copied()).or_else(|| list.first());
     let started = Instant::now();
     if let Some(company) = sample.filter(|_| target.reads_standard_data()) {
-        match may_read(http, &address, company, signed_in).await {
+        match may_read(&address, company, signed_in).await {
             Ok(found) => findings.add(Step::PermissionSet, subject, Ok(found), started.elapsed()),
-            Err(wrong) => return findings.add(wrong.step, subject, Err(with_client(wrong, client)), started.elapsed()),
+            Err(wrong) => {
+                return findings.add(wrong.step, subject, Err(with_client(wrong, signed_in)), started.elapsed());
+            }
         }
     } else {
         let found = format!("the application can list the {} companies; the routes below show the rest", list.len());
@@ -118,7 +110,7 @@ async fn examine_target(
     for route in &target.routes {
         let company = route.company.as_ref().and_then(|wanted| find_company(&list, wanted).ok());
         let started = Instant::now();
-        let probed = probe(http, &format!("{base}/{}", sample_path(route, company)), signed_in).await;
+        let probed = probe(&format!("{base}/{}", sample_path(route, company)), signed_in).await;
         let path = route.path.to_string();
         let result = probed
             .flatten()
@@ -137,13 +129,10 @@ impl Target<'_> {
 }
 
 /// The companies that the application can see.
-pub async fn list_companies(
-    http: &HttpClient,
-    address: &EnvironmentAddress,
-    signed_in: &SignedIn,
-) -> Result<Vec<Company>, Wrong> {
+pub async fn list_companies(address: &EnvironmentAddress, signed_in: &SignedIn) -> Result<Vec<Company>, Wrong> {
     let (environment, tenant, url) = (address.environment(), address.tenant(), address.url());
-    let listed = signed_in.ask(async |authorization| companies::look_up(http, &url, authorization, TIMEOUT).await);
+    let listed =
+        signed_in.ask(async |authorization| companies::look_up(&signed_in.http, &url, authorization, TIMEOUT).await);
     let error = match listed.await? {
         Ok(list) => return Ok(list),
         Err(error) => error,
@@ -167,16 +156,11 @@ pub fn find_company<'c>(list: &'c [Company], wanted: &CompanyRef) -> Result<&'c 
 }
 
 /// Checks that the application can read some of a company's standard data; otherwise it has no permission set.
-pub async fn may_read(
-    http: &HttpClient,
-    address: &EnvironmentAddress,
-    company: &Company,
-    signed_in: &SignedIn,
-) -> Result<String, Wrong> {
+pub async fn may_read(address: &EnvironmentAddress, company: &Company, signed_in: &SignedIn) -> Result<String, Wrong> {
     let (base, mut rejected) = (address.url(), None);
     for set in ["companyInformation", "customers", "items", "vendors", "accounts"] {
         let url = format!("{base}/api/v2.0/companies({})/{set}?$top=1&$select=id", company.id);
-        match probe(http, &url, signed_in).await? {
+        match probe(&url, signed_in).await? {
             Ok(()) => return Ok(format!("the application can read {set} of {}", company.name)),
             Err(wrong) if wrong.step == Step::Route => {}
             Err(wrong) => rejected = Some(wrong),
@@ -189,8 +173,10 @@ pub async fn may_read(
 }
 
 /// What a GET of this address shows: the inner result, if Business Central responds at all.
-async fn probe(http: &HttpClient, url: &str, signed_in: &SignedIn) -> Result<Result<(), Wrong>, Wrong> {
-    let get = async |authorization: &HeaderValue| lookup::get(http, url, "an example", authorization, TIMEOUT).await;
+async fn probe(url: &str, signed_in: &SignedIn) -> Result<Result<(), Wrong>, Wrong> {
+    let get = async |authorization: &HeaderValue| {
+        lookup::get(&signed_in.http, url, "an example", authorization, TIMEOUT).await
+    };
     let (status, code) = match signed_in.ask(get).await? {
         Ok(_) | Err(LookupError::Unreadable { .. }) => return Ok(Ok(())),
         Err(LookupError::Rejected { status, code, .. }) => (status, code),

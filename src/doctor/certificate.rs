@@ -33,7 +33,7 @@ pub async fn examine(
         .map_err(|_| Wrong::at(Step::Configuration, format!("{host} is not a valid host name for a certificate")))?;
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
     match tokio::time::timeout(limit, handshake).await {
-        Ok(Ok(_)) => Ok(recorder.issuer().unwrap_or_else(|| "an unnamed authority".to_owned())),
+        Ok(Ok(_)) => Ok(recorder.issuer()),
         Ok(Err(error)) => Err(wrong(host, &error, recorder.issuer())),
         Err(_) => Err(Wrong::new(
             Step::Tls,
@@ -43,8 +43,7 @@ pub async fn examine(
     }
 }
 
-fn wrong(host: &str, error: &std::io::Error, issuer: Option<String>) -> Wrong {
-    let issuer = issuer.unwrap_or_else(|| "an unnamed authority".to_owned());
+fn wrong(host: &str, error: &std::io::Error, issuer: String) -> Wrong {
     match certificate_error(error) {
         Some(CertificateError::UnknownIssuer) => Wrong::new(
             Step::Tls,
@@ -96,8 +95,9 @@ struct IssuerRecorder {
 }
 
 impl IssuerRecorder {
-    fn issuer(&self) -> Option<String> {
-        self.issuer.lock().ok()?.clone()
+    fn issuer(&self) -> String {
+        let recorded = self.issuer.lock().ok().and_then(|issuer| issuer.clone());
+        recorded.unwrap_or_else(|| "an unnamed authority".to_owned())
     }
 }
 

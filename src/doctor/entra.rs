@@ -12,7 +12,7 @@ use time::Date;
 use tokio::sync::Semaphore;
 
 use super::clock;
-use super::findings::{Finding, Findings, Wrong};
+use super::findings::{Findings, Wrong};
 use crate::bounded_body::read_body;
 use crate::business_central::lookup::LookupError;
 use crate::entra::{
@@ -25,12 +25,19 @@ use crate::outbound::{HttpClient, HttpsUrl, RequestError, Unreachable};
 
 /// The token for the remaining checks.
 pub struct SignedIn {
+    /// The client that it was requested with.
+    pub http: HttpClient,
     tokens: TokenCache,
     /// Whether the token permits access to Business Central's data, as far as its claims can be read.
     pub has_role: bool,
 }
 
 impl SignedIn {
+    /// The application it was issued to.
+    pub fn application(&self) -> &Application {
+        self.tokens.application()
+    }
+
     /// The result of a look-up with the token, retried once with another token if that may help after a 401.
     pub async fn ask<T>(
         &self,
@@ -39,7 +46,7 @@ impl SignedIn {
         let mut retry = TokenRetry::default();
         loop {
             let token = retry.token(&self.tokens).await;
-            let token = token.map_err(|unavailable| token_failure(&unavailable.error, self.tokens.application()))?;
+            let token = token.map_err(|unavailable| token_failure(&unavailable.error, self.application()))?;
             let result = look_up(&token.authorization).await;
             let Some(error) = result.as_ref().err().filter(|error| error.is_unauthorized()) else { return Ok(result) };
             let challenge = ClaimsChallenge::from_values(error.challenges());
@@ -127,13 +134,12 @@ pub async fn token(
     let consent = consent(token.claims.as_ref());
     let has_role = consent.is_ok();
     findings.add(Step::Consent, None, consent, Duration::ZERO);
-    Some(SignedIn { tokens, has_role })
+    Some(SignedIn { http: http.clone(), tokens, has_role })
 }
 
 /// A token that passes all checks of Entra.
 pub async fn sign_in(http: &HttpClient, application: &Application, limit: Duration) -> Result<SignedIn, Wrong> {
-    let mut ignore = |_: &Finding| {};
-    let mut findings = Findings::new(&mut ignore);
+    let mut findings = Findings::new(|_| {});
     let token = token(http, application, limit, &mut findings).await;
     match (token, findings.wrong()) {
         (Some(token), None) => Ok(token),

@@ -11,7 +11,7 @@ use crate::entra::Application;
 use crate::guide::Step;
 use crate::outbound::{HttpClient, OutboundError, ProxySelector};
 
-/// Checks the set-up of one connector and its routes as far as possible.
+/// Checks the set-up of one connector, and those of `routes` that are its own, as far as possible.
 ///
 /// A wrong clock and a failing route stop no other check. Any other mistake ends the checks, or those of one
 /// application of several.
@@ -41,8 +41,7 @@ pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Fin
         if let Some(signed_in) = token(&http, application, connector.timeouts.token, findings).await
             && signed_in.has_role
         {
-            let client = application.client_id;
-            business_central::examine(&http, connector, client, routes, &signed_in, findings).await;
+            business_central::examine(connector, routes, &signed_in, findings).await;
         }
     }
     findings.common_subject = None;

@@ -34,7 +34,7 @@ pub struct Findings<'t> {
     all: Vec<Finding>,
     /// The subject that the findings have in common at present.
     pub(super) common_subject: Option<String>,
-    report: &'t mut dyn FnMut(&Finding),
+    report: Box<dyn FnMut(&Finding) + 't>,
 }
 
 impl Wrong {
@@ -66,8 +66,8 @@ impl fmt::Display for Wrong {
 
 impl<'t> Findings<'t> {
     /// No findings yet; `report` is called with each one.
-    pub fn new(report: &'t mut dyn FnMut(&Finding)) -> Self {
-        Self { all: Vec::new(), common_subject: None, report }
+    pub fn new(report: impl FnMut(&Finding) + 't) -> Self {
+        Self { all: Vec::new(), common_subject: None, report: Box::new(report) }
     }
 
     /// The first mistake found.

@@ -1,6 +1,5 @@
 //! The connection to the services: name look-up, TCP, TLS.
 
-use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
@@ -38,10 +37,6 @@ impl<'a> Endpoint<'a> {
     fn origin(&self) -> &'a Origin {
         self.url.origin()
     }
-
-    fn unreachable(&self, error: &(dyn Error + 'static)) -> Unreachable {
-        Unreachable::new(self.service, self.url.authority(), self.key, error)
-    }
 }
 
 /// Checks the three steps for all endpoints and returns whether all passed. `limit` bounds each step of each endpoint.
@@ -75,17 +70,10 @@ pub async fn network(
             Ok(stream) => streams.push(stream),
             Err(wrong) => return fail(findings, wrong, started),
         }
-        shown.push(match looked_up {
-            LookedUp::Service { .. } => {
-                format!("{} accepts connections on port {}", endpoint.service, endpoint.origin().port())
-            }
-            LookedUp::Proxy { proxy, .. } => {
-                format!(
-                    "the outbound proxy {proxy} connects to {}:{}",
-                    endpoint.origin().host(),
-                    endpoint.origin().port()
-                )
-            }
+        let (host, port) = (endpoint.origin().host(), endpoint.origin().port());
+        shown.push(match &looked_up.proxy {
+            None => format!("{} accepts connections on port {port}", endpoint.service),
+            Some(proxy) => format!("the outbound proxy {proxy} connects to {host}:{port}"),
         });
     }
     findings.passed(Step::Connection, shown.join(", "), started.elapsed());
@@ -107,48 +95,39 @@ fn fail(findings: &mut Findings<'_>, wrong: Wrong, started: Instant) -> bool {
     false
 }
 
-/// Whose name was looked up on this machine.
-enum LookedUp {
-    Service {
-        host: String,
-        address: IpAddr,
-    },
+/// The host whose name was looked up on this machine: the service's, or that of the outbound proxy.
+struct LookedUp {
+    host: String,
+    address: IpAddr,
     /// The outbound proxy, which looks up the service's name.
-    Proxy {
-        proxy: String,
-        host: String,
-        address: IpAddr,
-    },
+    proxy: Option<String>,
 }
 
 impl fmt::Display for LookedUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Service { host, address } => write!(f, "{host} is {address}"),
-            Self::Proxy { host, address, .. } => {
-                write!(f, "the outbound proxy {host} is {address}, and looks up the services itself")
-            }
+        let Self { host, address, proxy } = self;
+        match proxy {
+            None => write!(f, "{host} is {address}"),
+            Some(_) => write!(f, "the outbound proxy {host} is {address}, and looks up the services itself"),
         }
     }
 }
 
 async fn look_up(endpoint: &Endpoint<'_>, proxies: &ProxySelector, limit: Duration) -> Result<LookedUp, Wrong> {
-    if let Some((proxy, named_by)) = proxies.proxy_for(&endpoint.origin().uri()) {
-        let wrong = |cause: String| {
-            let what =
-                format!("the name of the outbound proxy, {}, can't be looked up ({cause})", proxy.origin().host());
-            Wrong::new(Step::Name, what, format!("Check this machine's DNS and the spelling of {named_by}."))
-        };
-        let address = first_address(proxy.origin(), limit).await.map_err(wrong)?;
-        return Ok(LookedUp::Proxy { proxy: proxy.to_string(), host: proxy.origin().host().to_owned(), address });
-    }
-    let host = endpoint.origin().host();
-    let wrong = |cause: String| {
-        let what = format!("the name of {}, {host}, can't be looked up ({cause})", endpoint.service);
-        Wrong::new(Step::Name, what, format!("Check this machine's DNS and the spelling of `{}`.", endpoint.key))
+    let proxy = proxies.proxy_for(&endpoint.origin().uri());
+    let (whose, origin, named_by) = match &proxy {
+        Some((proxy, named_by)) => ("the outbound proxy", proxy.origin(), named_by.to_string()),
+        None => (endpoint.service, endpoint.origin(), format!("`{}`", endpoint.key)),
     };
-    let address = first_address(endpoint.origin(), limit).await.map_err(wrong)?;
-    Ok(LookedUp::Service { host: host.to_owned(), address })
+    let host = origin.host().to_owned();
+    match first_address(origin, limit).await {
+        Ok(address) => Ok(LookedUp { host, address, proxy: proxy.map(|(proxy, _)| proxy.to_string()) }),
+        Err(cause) => Err(Wrong::new(
+            Step::Name,
+            format!("the name of {whose}, {host}, can't be looked up ({cause})"),
+            format!("Check this machine's DNS and the spelling of {named_by}."),
+        )),
+    }
 }
 
 /// The first address of a host.
@@ -172,11 +151,12 @@ async fn connect(
         Ok(stream) => return Ok(stream.into_inner()),
         Err(error) => error,
     };
-    if let LookedUp::Proxy { .. } = looked_up {
-        return Err(entra::unreached(&endpoint.unreachable(error.as_ref())));
+    let Endpoint { service, url, key } = *endpoint;
+    let authority = url.authority();
+    if looked_up.proxy.is_some() {
+        return Err(entra::unreached(&Unreachable::new(service, authority, key, error.as_ref())));
     }
     let cause = root_cause(error.as_ref());
-    let (service, authority, key) = (endpoint.service, endpoint.url.authority(), endpoint.key);
     Err(Wrong::new(
         Step::Connection,
         format!("{service} at {authority} can't be reached ({cause})"),

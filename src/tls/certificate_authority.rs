@@ -33,17 +33,6 @@ pub struct IssuedCertificate {
     pub expires: OffsetDateTime,
 }
 
-/// Why two files make no [`CertificateAuthority`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AuthorityError {
-    /// The certificate's file is wrong.
-    #[error("it holds no PEM certificate of an authority")]
-    Certificate,
-    /// The key's file is wrong.
-    #[error("it does not hold the authority's private key in PEM form")]
-    Key,
-}
-
 impl CertificateAuthority {
     /// Creates an authority, valid from yesterday.
     pub fn new(name: &str, lifetime: Duration) -> Result<Self, rcgen::Error> {
@@ -56,20 +45,18 @@ impl CertificateAuthority {
         Ok(Self { certificate, expires, issuer: Issuer::new(params, key) })
     }
 
-    /// Loads an authority from the contents of its files.
-    pub fn from_pem(certificate: &[u8], private_key: &[u8]) -> Result<Self, AuthorityError> {
-        let identity = ServerCertificate::from_pem(certificate, private_key).map_err(|error| match error.part() {
-            CertificatePart::Certificate => AuthorityError::Certificate,
-            CertificatePart::PrivateKey => AuthorityError::Key,
-        })?;
-        let certificate = str::from_utf8(certificate).map_err(|_| AuthorityError::Certificate)?;
-        let der = first_certificate(certificate.as_bytes()).map_err(|_| AuthorityError::Certificate)?;
+    /// Loads an authority from the contents of its files. `Err` is the one that holds no certificate of an authority, or
+    /// not its private key.
+    pub fn from_pem(certificate: &[u8], private_key: &[u8]) -> Result<Self, CertificatePart> {
+        let identity = ServerCertificate::from_pem(certificate, private_key).map_err(|error| error.part())?;
+        let certificate = str::from_utf8(certificate).map_err(|_| CertificatePart::Certificate)?;
+        let der = first_certificate(certificate.as_bytes()).map_err(|_| CertificatePart::Certificate)?;
         if !x509_parser::parse_x509_certificate(&der).is_ok_and(|(_, certificate)| certificate.is_ca()) {
-            return Err(AuthorityError::Certificate);
+            return Err(CertificatePart::Certificate);
         }
         let key = str::from_utf8(private_key).ok().and_then(|pem| KeyPair::from_pem(pem).ok());
-        let issuer = Issuer::from_ca_cert_der(&der, key.ok_or(AuthorityError::Key)?);
-        let issuer = issuer.map_err(|_| AuthorityError::Certificate)?;
+        let issuer = Issuer::from_ca_cert_der(&der, key.ok_or(CertificatePart::PrivateKey)?);
+        let issuer = issuer.map_err(|_| CertificatePart::Certificate)?;
         Ok(Self { certificate: certificate.to_owned(), expires: identity.expires, issuer })
     }
 

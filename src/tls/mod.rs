@@ -6,7 +6,7 @@ mod pem;
 mod server_certificate;
 mod server_verification;
 
-pub use certificate_authority::{AuthorityError, CertificateAuthority, IssuedCertificate, host_names_of};
+pub use certificate_authority::{CertificateAuthority, IssuedCertificate, host_names_of};
 pub use crypto_provider::provider;
 pub use pem::{PemError, first_certificate, private_key, read_certificates};
 pub use server_certificate::{CertificatePart, ServerCertificate, ServerCertificateError};

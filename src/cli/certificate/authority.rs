@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::files::Files;
 use crate::cli::common::Failure;
 use crate::small_file;
-use crate::tls::{AuthorityError, CertificateAuthority};
+use crate::tls::{CertificateAuthority, CertificatePart};
 
 /// Loads the folder's authority, or creates one if there is none; `true` if it is new.
 ///
@@ -20,17 +20,19 @@ pub fn load_or_create(files: &Files, names: &[String]) -> Result<(CertificateAut
         (true, false) => return Err(incomplete(&files.authority, &files.authority_key)),
         (false, true) => return Err(incomplete(&files.authority_key, &files.authority)),
     }
-    let authority =
-        CertificateAuthority::from_pem(&read(&files.authority)?, &read(&files.authority_key)?).map_err(|error| {
-            let file = match error {
-                AuthorityError::Certificate => &files.authority,
-                AuthorityError::Key => &files.authority_key,
-            };
-            Failure::Failed(format!(
-                "{}: {error}. Restore the right file, or create a new authority elsewhere with --folder.",
-                file.display()
-            ))
-        })?;
+    let authority = CertificateAuthority::from_pem(&read(&files.authority)?, &read(&files.authority_key)?);
+    let authority = authority.map_err(|wrong| {
+        let (file, problem) = match wrong {
+            CertificatePart::Certificate => (&files.authority, "it holds no PEM certificate of an authority"),
+            CertificatePart::PrivateKey => {
+                (&files.authority_key, "it does not hold the authority's private key in PEM form")
+            }
+        };
+        Failure::Failed(format!(
+            "{}: {problem}. Restore the right file, or create a new authority elsewhere with --folder.",
+            file.display()
+        ))
+    })?;
     if authority.expires <= OffsetDateTime::now_utc() {
         return Err(Failure::Failed(format!(
             "The authority in {} has expired on {}. Create a new one elsewhere with --folder, and install it on the clients.",

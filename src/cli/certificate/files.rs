@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::cli::common::{Failure, private_file};
+use crate::cli::common::Failure;
 use crate::small_file;
 
 /// The paths of the four files.
@@ -29,22 +29,15 @@ impl Files {
     }
 }
 
-/// Who can read a file.
-#[derive(Clone, Copy)]
-pub enum Access {
-    Everybody,
-    /// Only the owner: for private keys.
-    Owner,
-}
-
-/// Writes a file atomically: a failure leaves no partial file behind.
-pub fn write(path: &Path, text: &str, access: Access, replace: bool) -> Result<(), Failure> {
-    let folder = small_file::folder(path);
+/// Writes a file atomically: a failure leaves no partial file behind. `create` decides who can read it.
+pub fn write(
+    path: &Path,
+    text: &str,
+    create: fn(&Path, &[u8]) -> io::Result<NamedTempFile>,
+    replace: bool,
+) -> Result<(), Failure> {
     let write = || -> io::Result<()> {
-        let file = match access {
-            Access::Owner => private_file::write(folder, text.as_bytes())?,
-            Access::Everybody => public_file(folder, text.as_bytes())?,
-        };
+        let file = create(small_file::folder(path), text.as_bytes())?;
         file.as_file().sync_all()?;
         if replace {
             file.persist(path)?
@@ -57,7 +50,7 @@ pub fn write(path: &Path, text: &str, access: Access, replace: bool) -> Result<(
 }
 
 /// A file that everybody can read; on Windows, everybody who can read its folder.
-fn public_file(folder: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+pub fn public_file(folder: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     #[cfg(unix)]

@@ -2,8 +2,7 @@
 //!
 //! | file | job |
 //! |---|---|
-//! | `command` | the options, and the order of the work |
-//! | `names` | the names the certificate is for |
+//! | `command` | the options, the names the certificate is for, and the order of the work |
 //! | `authority` | loads or creates the authority |
 //! | `files` | the four files, and how they are written |
 //! | `report` | the output |
@@ -11,7 +10,6 @@
 mod authority;
 mod command;
 mod files;
-mod names;
 mod report;
 
 pub use command::{Arguments, certificate};

@@ -2,21 +2,13 @@
 //!
 //! | file | job |
 //! |---|---|
-//! | `admin_client` | requests to the admin listener of a running bcproxy |
-//! | `configuration` | loads `proxy.yaml` and selects connectors |
-//! | `failure` | the reasons a command ends with a non-zero exit code |
-//! | `output` | the choice between text and JSON |
+//! | `outcome` | the choice between text and JSON, and the reasons for a non-zero exit code |
 //! | `private_file` | files that hold a secret |
-//! | `startup` | the async runtime, the log and the signal handlers |
+//! | `startup` | the configuration and its connectors, the log, the async runtime and the signal handlers |
 
-pub(super) mod admin_client;
-mod configuration;
-mod failure;
-mod output;
+mod outcome;
 pub(super) mod private_file;
 mod startup;
 
-pub(super) use configuration::{load, load_without_secrets, rendered, select_connectors};
-pub(super) use failure::Failure;
-pub(super) use output::Output;
-pub(super) use startup::{runtime, signals, start_log};
+pub(super) use outcome::{Failure, Output};
+pub(super) use startup::{load, load_without_secrets, rendered, runtime, select_connectors, signals, start_log};

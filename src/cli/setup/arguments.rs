@@ -1,13 +1,16 @@
-//! The options of `bcproxy setup`.
+//! The options of `bcproxy setup`, and the outbound proxy and credential they name.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::azure_cli::Shell;
-use super::outbound_proxy::ProxyOptions;
 use crate::business_central::{CompanyRef, EnvironmentName, PUBLIC_BASE_URL};
-use crate::entra::{ClientId, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId};
-use crate::outbound::HttpsUrl;
+use crate::cli::common::Failure;
+use crate::entra::{
+    CertificateFiles, ClientId, ClientSecret, ClientSecrets, Credential, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId,
+};
+use crate::outbound::{HttpsUrl, OutboundProxy, ProxyAddressError, ProxyLogin, ProxyServer};
+use crate::secret::SecretSource;
 
 /// The options of `bcproxy setup`.
 #[derive(Debug, clap::Args)]
@@ -69,7 +72,87 @@ pub struct Arguments {
     /// A PEM file with certificates to trust in addition to this machine's.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// The outbound proxy.
-    #[command(flatten)]
-    pub outbound_proxy: ProxyOptions,
+    /// The proxy to the internet: http://host:port, or `off` [default: the environment variable HTTPS_PROXY].
+    #[arg(long, value_name = "URL")]
+    pub outbound_proxy: Option<String>,
+    /// The user name for the proxy.
+    #[arg(long, value_name = "NAME", requires = "outbound_proxy")]
+    pub outbound_proxy_user: Option<String>,
+    /// The environment variable with the password for the proxy.
+    #[arg(
+        long,
+        value_name = "VARIABLE",
+        requires = "outbound_proxy_user",
+        conflicts_with = "outbound_proxy_password_file"
+    )]
+    pub outbound_proxy_password_env: Option<String>,
+    /// The file with the password for the proxy.
+    #[arg(long, value_name = "FILE", requires = "outbound_proxy_user")]
+    pub outbound_proxy_password_file: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Returns the setting for `outbound_proxy` in the configuration.
+    pub fn outbound_proxy_setting(&self) -> Result<OutboundProxy, Failure> {
+        let url = match self.outbound_proxy.as_deref() {
+            None => return Ok(OutboundProxy::FromEnvironment),
+            Some("off") => return Ok(OutboundProxy::Off),
+            Some(url) => url,
+        };
+        let address = url.parse().map_err(|reason: ProxyAddressError| {
+            Failure::Configuration(format!("--outbound-proxy is invalid: {reason}. Write it as http://host:port."))
+        })?;
+        let password = match (&self.outbound_proxy_password_file, &self.outbound_proxy_password_env) {
+            (Some(path), _) => Some(SecretSource::File(absolute(path)?)),
+            (None, variable) => variable.clone().map(SecretSource::Env),
+        };
+        let login = match (self.outbound_proxy_user.clone(), password) {
+            (None, _) => None,
+            (Some(user), Some(password)) => Some(ProxyLogin { user, password }),
+            (Some(_), None) => {
+                let text =
+                    "--outbound-proxy-user requires --outbound-proxy-password-env or --outbound-proxy-password-file.";
+                return Err(Failure::Configuration(text.to_owned()));
+            }
+        };
+        Ok(OutboundProxy::Server(ProxyServer { address, login, except: Vec::new() }))
+    }
+}
+
+/// The application's credential as the options or answers give it.
+pub enum CredentialInput {
+    /// A typed secret is written to [`super::yaml::SECRET_FILE`] in the end.
+    Secret(SecretSource),
+    Certificate(CertificateFiles),
+}
+
+impl CredentialInput {
+    /// The credential that the options name.
+    pub fn given(arguments: &Arguments) -> Result<Option<Self>, Failure> {
+        Ok(match (&arguments.client_secret_file, &arguments.client_secret_env, &arguments.certificate) {
+            (Some(path), _, _) => Some(Self::Secret(SecretSource::File(absolute(path)?))),
+            (None, Some(variable), _) => Some(Self::Secret(SecretSource::Env(variable.clone()))),
+            (None, None, Some(certificate)) => Some(Self::Certificate(CertificateFiles {
+                certificate: absolute(certificate)?,
+                private_key: arguments.private_key.as_deref().map(absolute).transpose()?,
+            })),
+            (None, None, None) => None,
+        })
+    }
+
+    /// A credential to sign in with.
+    pub fn to_credential(&self) -> Credential {
+        match self {
+            Self::Certificate(files) => Credential::ClientCertificate(files.clone()),
+            Self::Secret(source) => Credential::ClientSecret(ClientSecrets {
+                first: ClientSecret { source: source.clone(), expires: None },
+                others: Vec::new(),
+            }),
+        }
+    }
+}
+
+/// Makes a path absolute: relative paths refer to the working directory here, but to the file's folder in `proxy.yaml`.
+pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::Configuration(format!("{}: {error}", path.display())))
 }

@@ -5,24 +5,20 @@ use crate::business_central::address::EnvironmentAddress;
 use crate::business_central::{Company, EnvironmentName};
 use crate::cli::common::Failure;
 use crate::doctor::{self, SignedIn};
-use crate::entra::{ClientId, TenantId};
+use crate::entra::Application;
 use crate::guide::Step;
 
 impl Session<'_> {
     /// Returns an environment that accepts the application, and its companies.
     ///
     /// Waits for the application card if it is missing.
-    pub fn environment(
-        &self,
-        tenant: &TenantId,
-        client_id: ClientId,
-        signed_in: &SignedIn,
-    ) -> Result<(EnvironmentName, Vec<Company>), Failure> {
+    pub fn environment(&self, signed_in: &SignedIn) -> Result<(EnvironmentName, Vec<Company>), Failure> {
+        let Application { tenant_id, client_id, .. } = signed_in.application();
         let mut given = self.arguments.environment.clone();
         loop {
             let environment = self.prompt.value(given.take(), "Environment", "--environment", Some("Production"))?;
-            let address = EnvironmentAddress::new(&self.arguments.base_url, tenant, &environment);
-            let attempt = || self.runtime.block_on(doctor::list_companies(&self.http, &address, signed_in));
+            let address = EnvironmentAddress::new(&self.arguments.base_url, tenant_id, &environment);
+            let attempt = || self.runtime.block_on(doctor::list_companies(&address, signed_in));
             let companies = match attempt() {
                 Ok(companies) => companies,
                 Err(wrong) if wrong.step == Step::Card => {
@@ -60,14 +56,14 @@ impl Session<'_> {
     /// Checks that the application may read data of the company. Waits for a permission set if it is missing.
     pub fn permission(
         &self,
-        tenant: &TenantId,
         environment: &EnvironmentName,
         company: Option<&Company>,
         signed_in: &SignedIn,
     ) -> Result<(), Failure> {
         let Some(company) = company else { return Ok(()) };
-        let address = EnvironmentAddress::new(&self.arguments.base_url, tenant, environment);
-        let attempt = || self.runtime.block_on(doctor::may_read(&self.http, &address, company, signed_in));
+        let address =
+            EnvironmentAddress::new(&self.arguments.base_url, &signed_in.application().tenant_id, environment);
+        let attempt = || self.runtime.block_on(doctor::may_read(&address, company, signed_in));
         match attempt() {
             Ok(found) => {
                 println!("  ✓ It works: {found}.");

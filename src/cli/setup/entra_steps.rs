@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::arguments::Arguments;
-use super::credential_input::CredentialInput;
-use super::paths::absolute;
+use super::arguments::{Arguments, CredentialInput, absolute};
 use super::session::{Session, TIMEOUT, nothing_written};
 use crate::cli::common::Failure;
-use crate::doctor::{self, Endpoint, Finding, Findings, SignedIn, Wrong};
+use crate::doctor::{self, Endpoint, Findings, SignedIn, Wrong};
 use crate::entra::{Application, CertificateFiles, ClientId, TenantId};
 use crate::guide::Step;
 use crate::secret::SecretSource;
@@ -32,8 +30,7 @@ impl Session<'_> {
     }
 
     fn check_tenant(&mut self, tenant: &TenantId) -> Result<(), Wrong> {
-        let mut ignore = |_: &Finding| {};
-        let mut findings = Findings::new(&mut ignore);
+        let mut findings = Findings::new(|_| {});
         let Arguments { authority, base_url, ca_file, .. } = &self.arguments;
         let endpoints = [Endpoint::entra(authority), Endpoint::business_central(base_url)];
         self.runtime.block_on(async {
@@ -127,11 +124,11 @@ impl Session<'_> {
         let attempt = || self.try_sign_in(tenant, client_id, credential);
         let token = match attempt() {
             Err(wrong) if wrong.step == Step::Consent => {
+                // Source: Entra, "OAuth 2.0 client credentials flow", "Request the permissions from a directory admin".
                 println!(
-                    "  ✗ {}.\n  → {}\n  → Or add the permission, then have an administrator open this link and accept:\n\n    {}\n",
-                    wrong.what,
-                    wrong.fix,
-                    self.consent_url(tenant, client_id)
+                    "  ✗ {}.\n  → {}\n  → Or add the permission, then have an administrator open this link and accept:\n\n    \
+                     {}/{tenant}/adminconsent?client_id={client_id}&redirect_uri={REDIRECT_URI}\n",
+                    wrong.what, wrong.fix, self.arguments.authority
                 );
                 self.wait_for("consent", Step::Consent, attempt)?
             }
@@ -140,11 +137,6 @@ impl Session<'_> {
         };
         println!("  ✓ Entra accepted the credential; admin consent is granted.");
         Ok(token)
-    }
-
-    /// Source: Entra, "OAuth 2.0 client credentials flow", "Request the permissions from a directory admin".
-    fn consent_url(&self, tenant: &TenantId, client_id: ClientId) -> String {
-        format!("{}/{tenant}/adminconsent?client_id={client_id}&redirect_uri={REDIRECT_URI}", self.arguments.authority)
     }
 }
 

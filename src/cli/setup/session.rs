@@ -1,11 +1,10 @@
-//! What all steps of the set-up share, and waiting for an administrator's change.
+//! What all steps of the set-up share: the session, Ctrl-C, and waiting for an administrator's change.
 
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
 use super::arguments::Arguments;
-use super::interrupt::exit_on_ctrl_c;
 use super::prompt::Prompt;
 use crate::cli::common::Failure;
 use crate::doctor::{self, Wrong};
@@ -28,7 +27,7 @@ impl<'r> Session<'r> {
     pub fn new(runtime: &'r Runtime, arguments: Arguments) -> Result<Self, Failure> {
         let prompt = Prompt::new(arguments.non_interactive)?;
         let unusable = |error: OutboundError| Failure::Configuration(doctor::unusable(&error).to_string());
-        let proxy = arguments.outbound_proxy.setting()?;
+        let proxy = arguments.outbound_proxy_setting()?;
         let http = HttpClient::new(arguments.ca_file.as_deref(), &proxy, TIMEOUT).map_err(unusable)?;
         let proxies = ProxySelector::new(&proxy).map_err(|error| unusable(error.into()))?;
         exit_on_ctrl_c(runtime);
@@ -68,6 +67,16 @@ impl<'r> Session<'r> {
             }
         }
     }
+}
+
+/// Makes Ctrl-C end the process with exit code 1, and a word on what was written.
+fn exit_on_ctrl_c(runtime: &Runtime) {
+    runtime.spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            eprintln!("\nStopped. Nothing was written.");
+            std::process::exit(1)
+        }
+    });
 }
 
 /// The failure of a step that ends the set-up.

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use super::arguments::Arguments;
-use super::credential_input::CredentialInput;
-use super::paths::absolute;
+use super::arguments::{Arguments, CredentialInput, absolute};
 use crate::business_central::{Company, EnvironmentName, PUBLIC_BASE_URL};
 use crate::cli::common::Failure;
 use crate::entra::{CertificateFiles, ClientId, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId};
@@ -57,7 +55,7 @@ pub fn yaml(arguments: &Arguments, connection: &Connection) -> Result<String, Fa
     if let Some(path) = &arguments.ca_file {
         lines.push(format!("    ca_file: {}", quoted(text(&absolute(path)?)?)));
     }
-    match &arguments.outbound_proxy.setting()? {
+    match &arguments.outbound_proxy_setting()? {
         OutboundProxy::FromEnvironment => {}
         OutboundProxy::Off => lines.push("    outbound_proxy: off".to_owned()),
         OutboundProxy::Server(ProxyServer { address, login: None, .. }) => {

@@ -1,20 +1,38 @@
-//! Requests to the admin listener of a running bcproxy.
+//! `bcproxy health`, `bcproxy reload` and `bcproxy stop`: requests to the admin listener of a running bcproxy.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::configuration::load_without_secrets;
-use super::failure::Failure;
-use super::startup::runtime;
+use super::common::{Failure, load_without_secrets, runtime};
 use crate::bounded_body::read_body;
 use crate::error_chain::root_cause;
 use crate::outbound::local_client;
 
+/// Asks whether bcproxy, or this connector, is ready.
+pub fn health(file: &Path, connector: Option<&str>) -> Result<(), Failure> {
+    let path = match connector {
+        Some(name) => format!("/readyz/{}", utf8_percent_encode(name, NON_ALPHANUMERIC)),
+        None => "/readyz".to_owned(),
+    };
+    send(Method::GET, admin_address(file, None)?, &path, HEALTH_TIMEOUT)
+}
+
+/// Reloads the configuration of the running bcproxy and prints the result.
+pub fn reload(file: &Path, admin: Option<SocketAddr>) -> Result<(), Failure> {
+    send(Method::POST, admin_address(file, admin)?, "/reload", COMMAND_TIMEOUT)
+}
+
+/// Tells the running bcproxy to finish open requests and stop; the second call aborts them.
+pub fn stop(file: &Path, admin: Option<SocketAddr>) -> Result<(), Failure> {
+    send(Method::POST, admin_address(file, admin)?, "/stop", COMMAND_TIMEOUT)
+}
+
 /// Returns the address of the admin listener: `address` if given, otherwise the one in the configuration file.
-pub fn admin_address(file: &Path, address: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
+fn admin_address(file: &Path, address: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
     if let Some(address) = address {
         return Ok(address);
     }
@@ -28,7 +46,7 @@ pub fn admin_address(file: &Path, address: Option<SocketAddr>) -> Result<SocketA
 }
 
 /// Sends a request without a body to the admin listener and prints the response.
-pub fn send(method: Method, address: SocketAddr, path: &str, timeout: Duration) -> Result<(), Failure> {
+fn send(method: Method, address: SocketAddr, path: &str, timeout: Duration) -> Result<(), Failure> {
     let url = format!("http://{address}{path}");
     let response = async { tokio::time::timeout(timeout, exchange(method, &url)).await };
     match runtime()?.block_on(response) {
@@ -60,3 +78,8 @@ async fn exchange(method: Method, url: &str) -> Result<(StatusCode, String), Str
 }
 
 const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
+
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A reload with some thousand connectors takes a while, and a stop waits for a reload in progress.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,8 +1,18 @@
-//! The reasons a command ends with a non-zero exit code.
+//! How a command ends: the format of its output, or the reason for a non-zero exit code.
 
 use std::process::ExitCode;
 
+use clap::ValueEnum;
+
 use crate::doctor::Wrong;
+
+/// The format of a command's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Output {
+    #[default]
+    Text,
+    Json,
+}
 
 /// The reason a command ended without doing its job, as the message for standard error.
 ///
