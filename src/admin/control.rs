@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 
+use super::report::{serialize_path, serialize_time};
 use crate::proxy::View;
 
 /// The state of the service, as the admin listener shows it.
@@ -21,13 +23,16 @@ pub struct Status {
 }
 
 /// The configuration in service and what became of its reloads.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ConfigHistory {
     /// The configuration file.
+    #[serde(serialize_with = "serialize_path")]
     pub file: PathBuf,
     /// Start of the process.
+    #[serde(skip)]
     pub started_at: OffsetDateTime,
     /// When the configuration in service was loaded.
+    #[serde(serialize_with = "serialize_time")]
     pub loaded_at: OffsetDateTime,
     /// Why the file on disk is not in service; `None` when it is.
     pub rejection: Option<String>,

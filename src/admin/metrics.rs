@@ -75,138 +75,106 @@ impl Metrics {
         };
         let responses = routes().flat_map(|(route, requests)| {
             requests.counts.responses.iter().map(move |((status, outcome), count)| {
-                (
-                    vec![
-                        ("route", route),
-                        ("status", status.as_ref().map_or("", StatusCode::as_str)),
-                        ("outcome", outcome.as_str()),
-                    ],
-                    *count,
-                )
+                let status = status.as_ref().map_or("", StatusCode::as_str);
+                (vec![("route", route), ("status", status), ("outcome", outcome.as_str())], *count)
             })
         });
         writer.family("requests", "Finished requests, by response status and outcome", responses)?;
-        let counted = |count: fn(&RequestsReport) -> u64| {
-            routes().map(move |(route, requests)| (vec![("route", route)], count(requests)))
+        let mut counted = |name: &str, help: &str, count: fn(&RequestsReport) -> u64| {
+            let counts = routes().map(|(route, requests)| (vec![("route", route)], count(requests)));
+            writer.family(name, help, counts)
         };
-        writer.family("response_bytes", "Bytes of response bodies", counted(|requests| requests.response_bytes))?;
-        writer.family("retries", "Retries of requests to Business Central", counted(|requests| requests.retries))?;
-        let timed = |times: fn(&Counts) -> &Times| {
-            let times = routes().map(move |(route, requests)| (vec![("route", route)], times(&requests.counts)));
-            times.filter(|(_, times)| times.count() > 0)
+        counted("response_bytes", "Bytes of response bodies", |requests| requests.response_bytes)?;
+        counted("retries", "Retries of requests to Business Central", |requests| requests.retries)?;
+        let mut timed = |name: &str, help: &str, times: fn(&Counts) -> &Times| {
+            let times = routes().map(|(route, requests)| (vec![("route", route)], times(&requests.counts)));
+            writer.family(name, help, times.filter(|(_, times)| times.count() > 0))
         };
-        writer.family(
-            "request_duration_seconds",
-            "Time from the request head to the end of the response",
-            timed(|counts| &counts.total),
-        )?;
-        writer.family(
+        timed("request_duration_seconds", "Time from the request head to the end of the response", |counts| {
+            &counts.total
+        })?;
+        timed(
             "upstream_duration_seconds",
             "Time from sending a request to Business Central to the head of its response",
-            timed(|counts| &counts.upstream),
+            |counts| &counts.upstream,
         )?;
-        writer.family(
-            "queue_duration_seconds",
-            "Time that requests were queued by the limiter",
-            timed(|counts| &counts.queue),
-        )
+        timed("queue_duration_seconds", "Time that requests were queued by the limiter", |counts| &counts.queue)
     }
 
     fn connectors(&self, writer: &mut Writer) -> fmt::Result {
-        let connectors = &self.0.connectors;
-        let of_each = |value: fn(&ConnectorReport) -> bool| {
-            connectors
-                .iter()
-                .map(move |connector| (vec![("connector", connector.name.as_str())], flag(value(connector))))
+        let mut of_each = |name: &str, help: &str, value: fn(&ConnectorReport) -> bool| {
+            let flags = self.0.connectors.iter().map(|one| (vec![("connector", one.name.as_str())], flag(value(one))));
+            writer.family(name, help, flags)
         };
-        writer.family(
-            "connector_ready",
-            "1 if the connector has a token and its company",
-            of_each(|connector| matches!(connector.readiness, Readiness::Ready { .. })),
-        )?;
-        writer.family(
+        of_each("connector_ready", "1 if the connector has a token and its company", |connector| {
+            matches!(connector.readiness, Readiness::Ready { .. })
+        })?;
+        of_each(
             "connector_circuit_breaker_open",
             "1 if bcproxy does not connect to Business Central for now because the last attempts failed",
-            of_each(|connector| connector.circuit_breaker_reason.is_some()),
-        )?;
-        let applications = || {
-            let pairs = connectors
-                .iter()
-                .flat_map(|connector| connector.applications.iter().map(move |application| (connector, application)));
-            pairs.map(|(connector, application)| (labels(connector, &application.client_id), application))
-        };
-        let gauge = |value: fn(&ApplicationReport) -> Option<f64>| {
-            applications().filter_map(move |(labels, application)| Some((labels, value(application)?)))
-        };
-        writer.family(
-            "token_usable",
-            "1 if the application has a usable token",
-            gauge(|application| Some(flag(application.token.is_some()))),
-        )?;
-        writer.family(
-            "token_age_seconds",
-            "Age of the token in use",
-            gauge(|application| application.token.as_ref().map(|token| token.age)),
+            |connector| connector.circuit_breaker_reason.is_some(),
         )?;
         writer.family(
             "token_requests",
             "Token requests to Entra, by outcome",
-            applications().flat_map(|(labels, application)| {
+            self.applications().flat_map(|(labels, application)| {
                 let with = |outcome, count| ([labels.clone(), vec![("outcome", outcome)]].concat(), count);
                 [with("received", application.tokens_received), with("failed", application.tokens_failed)]
             }),
         )?;
-        writer.family(
-            "credential_expiry_timestamp_seconds",
-            "Expiry of the credential in use, if known",
-            gauge(|application| application.credential_expires.and_then(end_of_day)),
-        )
+        let mut gauge = |name: &str, help: &str, value: fn(&ApplicationReport) -> Option<f64>| {
+            let values = self.applications().filter_map(|(labels, application)| Some((labels, value(application)?)));
+            writer.family(name, help, values)
+        };
+        gauge("token_usable", "1 if the application has a usable token", |application| {
+            Some(flag(application.token.is_some()))
+        })?;
+        gauge("token_age_seconds", "Age of the token in use", |application| {
+            application.token.as_ref().map(|token| token.age)
+        })?;
+        gauge("credential_expiry_timestamp_seconds", "Expiry of the credential in use, if known", |application| {
+            application.credential_expires.and_then(end_of_day)
+        })
+    }
+
+    /// The applications of all connectors, each with its labels.
+    fn applications(&self) -> impl Iterator<Item = (Labels<'_>, &ApplicationReport)> {
+        self.0.connectors.iter().flat_map(|connector| {
+            let applications = connector.applications.iter();
+            applications.map(|one| (vec![("connector", connector.name.as_str()), ("application", &one.client_id)], one))
+        })
     }
 
     fn limiters(&self, writer: &mut Writer) -> fmt::Result {
         let limiters = || {
-            self.0.connectors.iter().flat_map(|connector| {
-                connector.applications.iter().flat_map(move |application| {
-                    let labels = labels(connector, &application.client_id);
-                    let soap = [labels.clone(), vec![("protocol", "soap")]].concat();
-                    let others = application.limiter.iter().map(move |limiter| (labels.clone(), limiter));
-                    others.chain(application.soap_limiter.iter().map(move |limiter| (soap.clone(), limiter)))
-                })
+            self.applications().flat_map(|(labels, application)| {
+                let soap = [labels.clone(), vec![("protocol", "soap")]].concat();
+                let others = application.limiter.iter().map(move |limiter| (labels.clone(), limiter));
+                others.chain(application.soap_limiter.iter().map(move |limiter| (soap.clone(), limiter)))
             })
         };
-        let gauge =
-            |value: fn(&LimiterReport) -> f64| limiters().map(move |(labels, limiter)| (labels, value(limiter)));
-        writer.family(
-            "limiter_in_flight",
-            "Requests in flight to Business Central",
-            gauge(|limiter| limiter.in_flight as f64),
-        )?;
-        writer.family("limiter_queued", "Queued requests", gauge(|limiter| limiter.queued as f64))?;
-        writer.family(
-            "limiter_window_requests",
-            "Requests started within the window of the rate limit",
-            gauge(|limiter| limiter.window_requests as f64),
-        )?;
-        writer.family(
-            "limiter_window_limit",
-            "Requests allowed within the window of the rate limit",
-            gauge(|limiter| limiter.window_limit as f64),
-        )?;
-        writer.family(
+        let mut gauge = |name: &str, help: &str, value: fn(&LimiterReport) -> f64| {
+            writer.family(name, help, limiters().map(|(labels, limiter)| (labels, value(limiter))))
+        };
+        gauge("limiter_in_flight", "Requests in flight to Business Central", |limiter| limiter.in_flight as f64)?;
+        gauge("limiter_queued", "Queued requests", |limiter| limiter.queued as f64)?;
+        gauge("limiter_window_requests", "Requests started within the window of the rate limit", |limiter| {
+            limiter.window_requests as f64
+        })?;
+        gauge("limiter_window_limit", "Requests allowed within the window of the rate limit", |limiter| {
+            limiter.window_limit as f64
+        })?;
+        gauge(
             "limiter_pause_remaining_seconds",
             "Remaining time of a pause that Business Central requested",
-            gauge(|limiter| limiter.pause_remaining.unwrap_or(0.0)),
+            |limiter| limiter.pause_remaining.unwrap_or(0.0),
         )?;
-        writer.family(
+        gauge(
             "limiter_rate_limited_seconds",
             "How long requests have been waiting because of the rate limit",
-            gauge(|limiter| limiter.rate_limited.unwrap_or(0.0)),
+            |limiter| limiter.rate_limited.unwrap_or(0.0),
         )
     }
-}
-
-fn labels<'l>(connector: &'l ConnectorReport, application: &'l str) -> Labels<'l> {
-    vec![("connector", &connector.name), ("application", application)]
 }
 
 fn flag(is: bool) -> f64 {

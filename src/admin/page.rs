@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::report::{
     ApplicationReport, ConnectorReport, LimiterReport, ProblemReport, Readiness, Report, RequestsReport, in_words,
+    rfc3339,
 };
 
 /// The style sheet, served at `/style.css`.
@@ -75,7 +76,7 @@ fn configuration(report: &Report) -> Markup {
     let configuration = &report.configuration;
     html! {
         p.aside {
-            "Configuration " code { (configuration.file) } ", loaded " (configuration.loaded_at) ". Listening on "
+            "Configuration " code { (configuration.file.display()) } ", loaded " (rfc3339(configuration.loaded_at)) ". Listening on "
             @for (index, address) in report.listeners.iter().enumerate() {
                 @if index > 0 { ", " }
                 code { (address) }

@@ -90,9 +90,9 @@ async fn respond(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, _) = request.into_parts();
     // Without this check, a web page in a browser on this machine could stop bcproxy or read its status.
-    let TextResponse { status, content_type, text } = match guard.check(&head) {
+    let (status, content_type, text) = match guard.check(&head) {
         Ok(()) => dispatch(&head, &control).await,
-        Err(reason) => (reason.status(), NOT_ALLOWED.to_owned()).into(),
+        Err(reason) => plain((reason.status(), NOT_ALLOWED.to_owned())),
     };
     let mut response = Response::new(Full::from(text + "\n"));
     *response.status_mut() = status;
@@ -107,38 +107,33 @@ async fn respond(
     Ok(response)
 }
 
-struct TextResponse {
-    status: StatusCode,
-    content_type: &'static str,
-    text: String,
-}
+/// Status, content type and text of a response.
+type TextResponse = (StatusCode, &'static str, String);
 
-impl From<(StatusCode, String)> for TextResponse {
-    fn from((status, text): (StatusCode, String)) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", text }
-    }
+fn plain((status, text): (StatusCode, String)) -> TextResponse {
+    (status, "text/plain; charset=utf-8", text)
 }
 
 async fn dispatch(head: &Parts, control: &Control) -> TextResponse {
-    match (&head.method, head.uri.path()) {
+    plain(match (&head.method, head.uri.path()) {
         (&Method::POST, "/reload") => match control.reload().await {
-            Ok(outcome) => (StatusCode::OK, outcome).into(),
-            Err(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason).into(),
+            Ok(outcome) => (StatusCode::OK, outcome),
+            Err(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason),
         },
         (&Method::POST, "/stop") => {
             control.stop().await;
-            (StatusCode::ACCEPTED, health::STOPPING.to_owned()).into()
+            (StatusCode::ACCEPTED, health::STOPPING.to_owned())
         }
-        (_, "/reload" | "/stop") => (StatusCode::METHOD_NOT_ALLOWED, "Use POST for this path.".to_owned()).into(),
+        (_, "/reload" | "/stop") => (StatusCode::METHOD_NOT_ALLOWED, "Use POST for this path.".to_owned()),
         (&Method::GET | &Method::HEAD, path) => {
             let status = control.status();
             match report(path, &status) {
-                Some(response) => response,
-                None => health::health(path, &status).await.into(),
+                Some(response) => return response,
+                None => health::health(path, &status).await,
             }
         }
-        _ => (StatusCode::METHOD_NOT_ALLOWED, "Use GET or HEAD for this path.".to_owned()).into(),
-    }
+        _ => (StatusCode::METHOD_NOT_ALLOWED, "Use GET or HEAD for this path.".to_owned()),
+    })
 }
 
 /// The status in the form that `path` names; `None` for other paths.
@@ -152,7 +147,7 @@ fn report(path: &str, status: &Status) -> Option<TextResponse> {
         "/metrics" => (metrics::CONTENT_TYPE, metrics::metrics(report()).unwrap_or_default()),
         _ => return None,
     };
-    Some(TextResponse { status: StatusCode::OK, content_type, text })
+    Some((StatusCode::OK, content_type, text))
 }
 
 const NOT_ALLOWED: &str = "The admin listener accepts requests from software on this machine, not from web pages. \

@@ -45,8 +45,8 @@ impl CertificateAuthority {
         Ok(Self { certificate, expires, issuer: Issuer::new(params, key) })
     }
 
-    /// Loads an authority from the contents of its files. `Err` is the one that holds no certificate of an authority, or
-    /// not its private key.
+    /// Loads an authority from the contents of its files. `Err` is the file that holds no certificate of an authority,
+    /// or not its private key.
     pub fn from_pem(certificate: &[u8], private_key: &[u8]) -> Result<Self, CertificatePart> {
         let identity = ServerCertificate::from_pem(certificate, private_key).map_err(|error| error.part())?;
         let certificate = str::from_utf8(certificate).map_err(|_| CertificatePart::Certificate)?;

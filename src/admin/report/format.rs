@@ -1,5 +1,6 @@
 //! Times, dates and durations as text.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -9,6 +10,15 @@ use time::{Date, OffsetDateTime};
 /// A time in RFC 3339, to the second.
 pub fn rfc3339(time: OffsetDateTime) -> String {
     time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
+}
+
+pub fn serialize_time<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*time))
+}
+
+/// A path, whatever characters it has.
+pub fn serialize_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// A date as in `proxy.yaml`: `2027-05-01`.

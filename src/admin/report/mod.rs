@@ -4,12 +4,10 @@
 
 mod connector;
 mod format;
-mod problem;
 mod requests;
 mod service;
 
 pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness};
-pub use format::{in_words, rfc3339};
-pub use problem::ProblemReport;
-pub use requests::RequestsReport;
+pub use format::{in_words, rfc3339, serialize_path, serialize_time};
+pub use requests::{ProblemReport, RequestsReport};
 pub use service::Report;

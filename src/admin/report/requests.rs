@@ -1,10 +1,11 @@
-//! Routes, and the requests counted for them.
+//! Routes, the requests counted for them, and the latest problems.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::proxy::{Counts, Outcome, Route};
+use super::format::rfc3339;
+use crate::proxy::{Counts, Outcome, Problem, Route};
 
 #[derive(Debug, Serialize)]
 pub struct RouteReport {
@@ -79,5 +80,37 @@ impl RequestsReport {
     /// Responses with a status from `first` to `first` + 99.
     pub fn in_class(&self, first: u16) -> u64 {
         self.by_status.range(first..first + 100).map(|(_, count)| count).sum()
+    }
+}
+
+/// A request that was rejected or failed.
+#[derive(Debug, Serialize)]
+pub struct ProblemReport {
+    pub at: String,
+    pub id: String,
+    pub client: String,
+    pub route: Option<String>,
+    pub method: String,
+    pub path: String,
+    pub status: u16,
+    /// The application of the last attempt, if the request was sent.
+    pub client_id: Option<String>,
+    pub reason: String,
+}
+
+impl ProblemReport {
+    pub fn of(problem: Problem) -> Self {
+        let Problem { at, id, client, route, method, path, status, application, reason } = problem;
+        Self {
+            at: rfc3339(at),
+            id: id.to_string(),
+            client: client.to_string(),
+            route,
+            method: method.to_string(),
+            path,
+            status: status.as_u16(),
+            client_id: application.map(|application| application.to_string()),
+            reason,
+        }
     }
 }

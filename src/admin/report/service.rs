@@ -5,8 +5,7 @@ use time::OffsetDateTime;
 
 use super::connector::ConnectorReport;
 use super::format::rfc3339;
-use super::problem::ProblemReport;
-use super::requests::{RequestsReport, RouteReport};
+use super::requests::{ProblemReport, RequestsReport, RouteReport};
 use crate::admin::control::{ConfigHistory, Status};
 
 #[derive(Debug, Serialize)]
@@ -15,7 +14,7 @@ pub struct Report {
     pub started_at: String,
     pub uptime: f64,
     pub is_stopping: bool,
-    pub configuration: ConfigurationReport,
+    pub configuration: ConfigHistory,
     pub listeners: Vec<String>,
     pub connections: ConnectionsReport,
     pub connectors: Vec<ConnectorReport>,
@@ -24,17 +23,6 @@ pub struct Report {
     pub unrouted: RequestsReport,
     /// The latest first.
     pub problems: Vec<ProblemReport>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct ConfigurationReport {
-    pub file: String,
-    /// When the configuration in service was loaded.
-    pub loaded_at: String,
-    /// Why the file on disk is not in service.
-    pub rejection: Option<String>,
-    pub reloads_applied: u64,
-    pub reloads_rejected: u64,
 }
 
 /// Clients' connections.
@@ -54,25 +42,13 @@ impl Report {
             started_at: rfc3339(history.started_at),
             uptime: (OffsetDateTime::now_utc() - history.started_at).as_seconds_f64().max(0.0),
             is_stopping: *is_stopping,
-            configuration: ConfigurationReport::of(history),
+            configuration: history.clone(),
             listeners: view.addresses.iter().map(ToString::to_string).collect(),
             connections: ConnectionsReport { open, limit, rejected: view.connection_limit.rejected() },
             connectors: view.connectors.iter().map(|connector| ConnectorReport::of(connector)).collect(),
             routes: view.routes.iter().map(|route| RouteReport::of(route)).collect(),
             unrouted: RequestsReport::of(view.unrouted.counts()),
             problems: view.problems.latest().into_iter().map(ProblemReport::of).collect(),
-        }
-    }
-}
-
-impl ConfigurationReport {
-    fn of(history: &ConfigHistory) -> Self {
-        Self {
-            file: history.file.display().to_string(),
-            loaded_at: rfc3339(history.loaded_at),
-            rejection: history.rejection.clone(),
-            reloads_applied: history.reloads_applied,
-            reloads_rejected: history.reloads_rejected,
         }
     }
 }
