@@ -141,12 +141,20 @@ mod tests {
             "fd00::3",
             "f.test:99999",
         ]);
-        for host in
-            ["a.test", "b.test:8443", "x.c.test", "d.test", "[fd00::1]:9", "[fd00::2]:8443", "[fd00::3]", "[::1]"]
-        {
+        for host in [
+            "a.test",
+            "b.test:8443",
+            "c.test",
+            "x.c.test",
+            "d.test",
+            "[fd00::1]:9",
+            "[fd00::2]:8443",
+            "[fd00::3]",
+            "[::1]",
+        ] {
             assert!(!is_proxied(&selector, host), "{host}");
         }
-        for host in ["a.test:8443", "b.test", "e.test", "f.test", "[fd00::2]", "[fd00::4]"] {
+        for host in ["a.test:8443", "b.test", "xc.test", "e.test", "f.test", "[fd00::2]", "[fd00::4]"] {
             assert!(is_proxied(&selector, host), "{host}");
         }
         assert!(!is_proxied(&ProxySelector::new(&OutboundProxy::Off).unwrap(), "login.microsoftonline.com"));

@@ -10,28 +10,27 @@ use crate::business_central::Dialect;
 use crate::entra::ClientId;
 
 /// How far a request came, and how long the stages took. A value that is missing belongs to a stage that was not
-/// reached. The first note of a value stays.
+/// reached.
 #[derive(Debug, Default)]
 pub struct Notes {
     /// The age of the first attempt's token.
     pub token_age: OnceLock<Duration>,
     /// The time from sending the first attempt to the head of its response, or to its failure.
     pub upstream: OnceLock<Duration>,
-    /// How the first attempt was queued.
-    pub queued: OnceLock<Queued>,
     /// What the route's cache did; nothing on a route without one.
     pub cache: OnceLock<CacheUse>,
     route: OnceLock<(Arc<Route>, Dialect)>,
     application: Mutex<Option<ClientId>>,
+    queued: Mutex<Option<Queued>>,
     attempts: AtomicU32,
 }
 
-/// How a request was queued by the limiter.
+/// How a request was queued by the limiter, once for each attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Queued {
-    /// Time in the queue.
+    /// Time in the queue, of all attempts together.
     pub waited: Duration,
-    /// Requests that got a permit in that time; `None` if this one got none.
+    /// Requests that got a permit before the latest attempt; `None` if this one got none.
     pub ahead: Option<u64>,
 }
 
@@ -59,6 +58,16 @@ impl Notes {
     /// The application of the latest attempt.
     pub fn application(&self) -> Option<ClientId> {
         *self.application.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how the attempts were queued so far.
+    pub fn set_queued(&self, queued: Queued) {
+        *self.queued.lock().unwrap_or_else(PoisonError::into_inner) = Some(queued);
+    }
+
+    /// How the attempts were queued; `None` if none was.
+    pub fn queued(&self) -> Option<Queued> {
+        *self.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts an attempt.

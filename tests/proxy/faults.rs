@@ -278,4 +278,7 @@ async fn a_switch_of_protocols_that_nobody_asked_for_reaches_no_client() {
     assert_eq!((rejection.status, rejection.code.as_str()), (502, "Proxy_ResponseBroken"));
     assert!(rejection.message.contains("switches protocols"), "{}", rejection.message);
     assert_eq!(rig.get("/api/items").await.status, 200);
+    let connections: Vec<u64> = rig.received().iter().map(|received| received.connection).collect();
+    let [before, switched, after] = connections.as_slice() else { panic!("{connections:?}") };
+    assert!(before == switched && after != switched, "{connections:?}");
 }

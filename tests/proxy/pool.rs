@@ -230,6 +230,23 @@ async fn the_log_names_the_application_of_a_request_and_those_throttled_or_rejec
     assert_eq!((&line["client_id"], &line["status"]), (&throttled.to_string().into(), &429.into()), "{line}");
 }
 
+#[tokio::test]
+async fn the_log_names_an_application_whose_look_up_was_throttled_and_another_takes_over() {
+    let prepared = two().top("log: { format: json }").prepare().await;
+    register(&prepared.simulator);
+    let busy = Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(600));
+    let companies = Matcher::any().path_ending("/companies");
+    prepared.simulator.business_central().script(companies, Times::Next(1), busy);
+    let mut process = Process::run(&prepared.file);
+    let address = process.address().await;
+    assert_eq!(send(address, Method::GET, "/api/items", &[], "").await.status, StatusCode::OK);
+    let warning = process.log_line(|line| line["level"] == "WARN").await;
+    let throttled = prepared.simulator.received()[0].application.unwrap();
+    assert_eq!((&warning["client_id"], &warning["connector"]), (&throttled.to_string().into(), &"cronus".into()));
+    let message = warning["message"].as_str().unwrap();
+    assert!(message.contains("paused for 600 s: other applications of the connector take over"), "{message}");
+}
+
 /// What eight concurrent requests, and one after the application is disabled, show of a connector with one application.
 async fn behavior_of_one(plan: Plan) -> ((usize, usize), u64, u16, String) {
     let (rig, latch) = (shared(plan).await, Latch::closed());

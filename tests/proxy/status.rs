@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
-use crate::rig::{ClientResponse, HeldClock, Plan, Rig, at_once, send, shared};
+use crate::rig::{ClientResponse, HeldClock, Plan, Rig, at_once, send, shared, within};
 use crate::wire::Wire;
 
 /// An admin listener for a rig's proxy.
@@ -314,4 +314,29 @@ async fn counts_survive_a_reload_and_other_web_pages_get_no_status() {
     }
     let page = admin.ask("/").await;
     assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+}
+
+#[tokio::test]
+async fn the_wait_of_a_retry_counts_as_queued_even_if_it_is_rejected_in_the_end() {
+    let clock = HeldClock::new();
+    let rig = shared(Plan::default().connector("limits: { wait: 30s }")).await;
+    let admin = AdminRig::of(&rig).await;
+    assert_eq!(rig.get("/api/items").await.status, 200);
+    let busy = |seconds| Script::busy(StatusCode::TOO_MANY_REQUESTS, Some(seconds));
+    for (pauses, status) in [(vec![20], 200), (vec![20, 60], 429)] {
+        for seconds in pauses {
+            rig.script(Times::Next(1), busy(seconds));
+        }
+        let client = tokio::spawn({
+            let rig = rig.clone();
+            async move { rig.get("/api/items").await.status }
+        });
+        while rig.limiter_at(1).await != (0, 1) {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_secs(20)).await;
+        assert_eq!(within(client).await.unwrap(), status);
+    }
+    let queued = admin.metric("bcproxy_queue_duration_seconds_sum{route=\"/api\"}").await.unwrap();
+    assert!((40.0..42.0).contains(&queued), "{queued}");
 }

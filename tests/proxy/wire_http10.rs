@@ -4,7 +4,7 @@ use bcproxy::simulator::{Framing, Script, Times};
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
 
-use crate::rig::Rig;
+use crate::rig::{Plan, Rig};
 use crate::wire::Wire;
 
 #[tokio::test]
@@ -151,9 +151,11 @@ async fn what_is_no_request_is_a_400_and_goes_nowhere() {
 #[tokio::test]
 async fn the_authority_of_an_absolute_target_makes_the_links() {
     let rig = Rig::new().await;
-    for (target, host, links) in [
-        ("http://erp:9000/api/customers", "localhost:1", "http://erp:9000/api/"),
-        ("/api/customers", "erp:9001", "http://erp:9001/api/"),
+    let public = Plan::default().top("public_url: https://gateway.contoso.local").start().await;
+    for (rig, target, host, links) in [
+        (&rig, "http://erp:9000/api/customers", "localhost:1", "http://erp:9000/api/"),
+        (&rig, "/api/customers", "erp:9001", "http://erp:9001/api/"),
+        (&public, "http://erp:9000/api/customers", "localhost:1", "https://gateway.contoso.local/api/"),
     ] {
         let mut client = Wire::connect(rig.address()).await;
         client.send(format!("GET {target}?$top=1 HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;

@@ -59,7 +59,7 @@ impl Dispatch {
         self.waited += waited;
         // Another application's queue is next.
         if !matches!(acquired, Ok(Err(AcquireError::Evicted))) {
-            let _ = exchange.notes.queued.set(Queued { waited: self.waited, ahead });
+            exchange.notes.set_queued(Queued { waited: self.waited, ahead });
         }
         acquired.map(|acquired| acquired.map(Some))
     }

@@ -67,17 +67,8 @@ impl Dispatch {
             (Some(Retry::AfterPause(pause)), replay) => {
                 let pause = pause.unwrap_or_else(|| retry::throttle_pause(self.throttled));
                 self.throttled += 1;
-                let mut others_take_over = false;
-                if let Some(limiter) = self.draft.limiter(&member) {
-                    others_take_over = self.draft.has_alternative(&member);
-                    if limiter.throttle(pause, others_take_over) {
-                        tracing::warn!(
-                            connector = self.draft.connector().settings.name, client_id = %member.client_id,
-                            "Business Central answered {}; the limiter is paused for {} s: {}",
-                            response.status().as_u16(), pause.as_secs_f32().ceil(), self.draft.throttle_effect(others_take_over)
-                        );
-                    }
-                }
+                let is_soap = self.draft.target.resource.is_soap();
+                let others_take_over = self.draft.connector().throttle(&member, is_soap, response.status(), pause);
                 let is_within_deadline = others_take_over || Instant::now() + pause < self.draft.deadline;
                 let Some(body) = replay.filter(|_| is_within_deadline) else {
                     let seconds = pause.as_millis().div_ceil(1000).max(1);

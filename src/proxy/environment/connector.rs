@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::StatusCode;
 use tokio::time::Instant;
 use tower::retry::budget::TpsBudget;
 
@@ -94,6 +95,26 @@ impl Connector {
             self.settings.name
         );
         Rejection::new(Kind::Busy, message).retry_after(retry_after)
+    }
+
+    /// Pauses an application's limiter after a response with this status, as Business Central asked for. Whether other
+    /// applications take over meanwhile.
+    pub fn throttle(&self, member: &Member, is_soap: bool, status: StatusCode, pause: Duration) -> bool {
+        let Some(limiter) = member.limiter(is_soap) else { return false };
+        let others_take_over = !is_soap && self.pool.has_alternative(member);
+        if limiter.throttle(pause, others_take_over) {
+            let effect = match (is_soap, others_take_over) {
+                (true, _) => "all SOAP calls to this environment wait",
+                (false, true) => "other applications of the connector take over meanwhile",
+                (false, false) => "this application's requests wait",
+            };
+            tracing::warn!(
+                connector = self.settings.name, client_id = %member.client_id,
+                "Business Central answered {}; the limiter is paused for {} s: {effect}",
+                status.as_u16(), pause.as_secs_f32().ceil()
+            );
+        }
+        others_take_over
     }
 
     /// What the tokens of our own look-ups are used for.

@@ -150,17 +150,13 @@ impl Connector {
                     error
                 }
             };
-            let pause = match retry::after_look_up(&error) {
-                Some(Retry::AfterPause(pause)) => {
+            let pause = match (retry::after_look_up(&error), &error) {
+                (Some(Retry::AfterPause(pause)), LookupError::Rejected { status, .. }) => {
                     let pause = pause.unwrap_or_else(|| retry::throttle_pause(throttled));
                     throttled += 1;
-                    let others_take_over = self.pool.has_alternative(&member);
-                    if let Some(limiter) = &member.limiter {
-                        limiter.throttle(pause, others_take_over);
-                    }
-                    if others_take_over { Duration::ZERO } else { pause }
+                    if self.throttle(&member, false, *status, pause) { Duration::ZERO } else { pause }
                 }
-                Some(Retry::AfterBackOff) if faults < retry::MAX_RETRIES && self.retry_budget.withdraw() => {
+                (Some(Retry::AfterBackOff), _) if faults < retry::MAX_RETRIES && self.retry_budget.withdraw() => {
                     faults += 1;
                     retry::back_off(faults)
                 }

@@ -58,7 +58,7 @@ impl AccessRecord {
         if let Some(took) = notes.upstream.get() {
             counts.upstream.add(*took);
         }
-        if let Some(queued) = notes.queued.get() {
+        if let Some(queued) = notes.queued() {
             counts.queue.add(queued.waited);
         }
         drop(counts);
@@ -102,8 +102,8 @@ impl Drop for AccessRecord {
             path = exchange.uri.path(),
             status = status.map(|status| status.as_u16()),
             bytes,
-            queue_ms = exchange.notes.queued.get().map(|queued| milliseconds(queued.waited)),
-            queue_before = exchange.notes.queued.get().and_then(|queued| queued.ahead),
+            queue_ms = exchange.notes.queued().map(|queued| milliseconds(queued.waited)),
+            queue_before = exchange.notes.queued().and_then(|queued| queued.ahead),
             attempts = Some(exchange.notes.attempts()).filter(|attempts| *attempts > 0),
             client_id = exchange.notes.application().map(tracing::field::display),
             upstream_ms = exchange.notes.upstream.get().copied().map(milliseconds),

@@ -98,20 +98,6 @@ impl Draft {
         member.limiter(self.target.resource.is_soap())
     }
 
-    /// Whether another application could serve it now.
-    pub fn has_alternative(&self, member: &Member) -> bool {
-        !self.target.resource.is_soap() && self.connector().pool.has_alternative(member)
-    }
-
-    /// Whom a pause of its limiter keeps waiting, in words.
-    pub fn throttle_effect(&self, others_take_over: bool) -> &'static str {
-        match (self.target.resource.is_soap(), others_take_over) {
-            (true, _) => "all SOAP calls to this environment wait",
-            (false, true) => "other applications of the connector take over meanwhile",
-            (false, false) => "this application's requests wait",
-        }
-    }
-
     /// What its tokens are used for.
     pub fn token_scope(&self) -> TokenScope<'_> {
         let Route { connector, rejected_tokens, .. } = &**self.route();
