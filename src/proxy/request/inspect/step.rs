@@ -65,12 +65,14 @@ pub fn inspect_head(
     body: &impl Body,
 ) -> Result<(), Rejection> {
     let Some(subject) = Subject::by_head(settings, resource, head)? else { return Ok(()) };
-    let may_pass = subject == Subject::Addresses && !is_confined(settings);
-    let is_too_large = body.size_hint().lower() > MAX_INSPECTED_BYTES as u64;
-    if !may_pass && !is_gzip(&head.headers)? && is_too_large {
-        return Err(Rejection::new(Kind::TooLarge, TOO_LARGE));
+    if subject.may_be_unreadable(settings) {
+        return Ok(());
     }
-    Ok(())
+    let is_too_large = body.size_hint().lower() > MAX_INSPECTED_BYTES as u64;
+    match has_to_be_inflated(&head.headers)? {
+        false if is_too_large => Err(Rejection::new(Kind::TooLarge, TOO_LARGE)),
+        _ => Ok(()),
+    }
 }
 
 /// What a body is inspected for.
@@ -133,10 +135,7 @@ async fn in_memory(
     headers: &HeaderMap,
     large_bodies: Arc<Semaphore>,
 ) -> Result<(Bytes, Option<Arc<OwnedSemaphorePermit>>), Rejection> {
-    if !is_utf8(headers) {
-        return Err(Rejection::new(Kind::UnsupportedMediaType, UNKNOWN_CHARSET));
-    }
-    let is_gzip = is_gzip(headers)?;
+    let is_gzip = has_to_be_inflated(headers)?;
     if let (RequestBody::Buffered { bytes, _permit }, false) = (&body, is_gzip)
         && bytes.len() <= MAX_INSPECTED_BYTES
     {
@@ -234,7 +233,11 @@ fn is_utf8(headers: &HeaderMap) -> bool {
     })
 }
 
-fn is_gzip(headers: &HeaderMap) -> Result<bool, Rejection> {
+/// Whether a body with these headers has to be decompressed to be read.
+fn has_to_be_inflated(headers: &HeaderMap) -> Result<bool, Rejection> {
+    if !is_utf8(headers) {
+        return Err(Rejection::new(Kind::UnsupportedMediaType, UNKNOWN_CHARSET));
+    }
     let codings = headers::members(headers, &CONTENT_ENCODING).map(<[u8]>::to_ascii_lowercase);
     let mut codings = codings.filter(|coding| !matches!(coding.as_slice(), b"" | b"identity"));
     match (codings.next().as_deref(), codings.next()) {
