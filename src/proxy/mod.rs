@@ -9,6 +9,7 @@ mod environment;
 mod exchange;
 pub(crate) mod explain;
 mod filter;
+mod header_case;
 mod headers;
 mod limiter;
 mod methods;

@@ -186,6 +186,11 @@ impl Head {
         lines.map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect()
     }
 
+    /// The names as they are written, in their order.
+    pub fn names(&self) -> Vec<&str> {
+        self.0.lines().filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect()
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.all(name).first().copied()
     }

@@ -57,4 +57,5 @@ mod wire_cut;
 mod wire_expect;
 mod wire_half_close;
 mod wire_http10;
+mod wire_names;
 mod wire_request_line;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use hyper::body::{Body, Incoming};
 use hyper::http::uri::Scheme;
 use hyper::server::conn::http1;
@@ -188,7 +189,8 @@ async fn serve_requests<S: Readable>(
 ) -> Option<RequestStream<S>> {
     let service = service_fn(|request: Request<Incoming>| {
         let number = client.request_begins(&request.body().size_hint());
-        steps.clone().oneshot(Arrived { client: client.clone(), number, request })
+        let responding = steps.clone().oneshot(Arrived { client: client.clone(), number, request });
+        responding.inspect(|_| client.head_follows())
     });
     // A client that has closed its sending half still wants its response.
     let mut connection =

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::client::conn::http1;
@@ -118,7 +117,7 @@ impl Upstream {
                     Err(reason) => return Err(SendError { reason, unsent: Some(Box::new(request)) }),
                 },
             };
-            connection.written.store(false, Ordering::Relaxed);
+            connection.request.begins(request.headers());
             let mut error = match connection.sender.try_send_request(request).await {
                 // Nobody asked for it, and the bytes that follow are not HTTP: the connection is dropped.
                 Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
@@ -131,7 +130,7 @@ impl Upstream {
                 // It ended while it was idle: try the next one.
                 Some(unsent) if !is_new => unsent,
                 unsent => {
-                    let reason = match (connection.written.load(Ordering::Relaxed), error.into_error()) {
+                    let reason = match (connection.request.is_written(), error.into_error()) {
                         (true, error) if error.is_parse_too_large() => SendFailure::Unusable(TOO_LARGE),
                         (true, error) => SendFailure::Broken(error),
                         (false, error) => SendFailure::Unsent(error),
@@ -152,13 +151,13 @@ impl Upstream {
         })?;
         shared.breaker.record_success();
         let socket = outbound::tcp_socket(&stream);
-        let (wire, written) = Wire::new(stream);
+        let (wire, request) = Wire::new(stream);
         let mut http = http1::Builder::new();
         let (sender, connection) =
             http.max_buf_size(MAX_READ_BYTES).handshake(wire).await.map_err(SendFailure::Unsent)?;
         // Its requests are told how it ends.
         tokio::spawn(async move { drop(connection.await) });
-        Ok(Connection { sender, socket, written })
+        Ok(Connection { sender, socket, request })
     }
 }
 

@@ -8,6 +8,7 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::wire::WireRequest;
 use crate::proxy::body::request_body::RequestBody;
 use crate::shared_socket;
 
@@ -31,8 +32,8 @@ pub struct Connection {
     pub sender: SendRequest<RequestBody>,
     /// The socket below it.
     pub socket: Arc<TcpStream>,
-    /// Whether any of the current request was written.
-    pub written: Arc<AtomicBool>,
+    /// The current request.
+    pub request: Arc<WireRequest>,
 }
 
 impl Connection {

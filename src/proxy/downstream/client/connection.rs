@@ -38,6 +38,8 @@ pub struct ClientConnection {
     /// Number of the last request whose body was read to its end.
     ended: AtomicU32,
     is_idle: AtomicBool,
+    /// hyper has a response whose head it has not begun to write.
+    head_follows: AtomicBool,
     handshakes: AtomicU32,
     /// How long the client may take nothing of a response, in milliseconds.
     idle_limit: AtomicU64,
@@ -80,6 +82,7 @@ impl ClientConnection {
             length: AtomicU64::new(0),
             ended: AtomicU32::new(0),
             is_idle: AtomicBool::new(false),
+            head_follows: AtomicBool::new(false),
             handshakes: AtomicU32::new(0),
             idle_limit: AtomicU64::new(millis(Timeouts::default().body_idle)),
             contended: Mutex::default(),
@@ -133,6 +136,22 @@ impl ClientConnection {
 
     pub fn is_idle(&self) -> bool {
         self.is_idle.load(Ordering::Relaxed)
+    }
+
+    /// hyper gets a response: the next bytes that it writes are its head.
+    ///
+    /// That is certain, because hyper asks for a response only when it has written every body before.
+    pub fn head_follows(&self) {
+        self.head_follows.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what hyper writes now is the head of a response.
+    pub(super) fn takes_head(&self) -> bool {
+        let follows = self.head_follows.load(Ordering::Relaxed);
+        if follows {
+            self.head_follows.store(false, Ordering::Relaxed);
+        }
+        follows
     }
 
     /// A handshake begins. Returns how many began since a request was last forwarded.

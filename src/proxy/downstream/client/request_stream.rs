@@ -22,6 +22,7 @@ use super::chunked_end::ChunkedEnd;
 use super::connection::ClientConnection;
 use super::head::end_of_head;
 use super::{request_line, unparsable};
+use crate::proxy::header_case::CasedHead;
 use crate::proxy::timer::Timer;
 
 /// A client's stream, as hyper uses it.
@@ -36,6 +37,8 @@ pub struct RequestStream<S> {
     timer: Timer,
     /// Whether hyper has more to write.
     is_writing: bool,
+    /// The head of the response that hyper writes.
+    head: CasedHead,
     /// Sent in place of what hyper writes.
     own_response: Option<Bytes>,
 }
@@ -67,6 +70,7 @@ impl<S> RequestStream<S> {
             since: Instant::now(),
             timer: Timer::default(),
             is_writing: false,
+            head: CasedHead::default(),
             own_response: None,
         }
     }

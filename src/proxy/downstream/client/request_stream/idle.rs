@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::super::readable::Readable;
 use super::RequestStream;
+use crate::proxy::header_case::CasedHead;
 use crate::proxy::timer::Timer;
 
 impl<S: Readable> RequestStream<S> {
@@ -15,6 +16,7 @@ impl<S: Readable> RequestStream<S> {
     pub async fn readable(&mut self, time: Duration) -> bool {
         self.held = BytesMut::new();
         self.timer = Timer::default();
+        self.head = CasedHead::default();
         let readable = std::future::poll_fn(|context| self.inner.poll_readable(context));
         let is_readable = tokio::time::timeout_at(self.since + time, readable).await.is_ok();
         self.connection.set_idle(false);

@@ -8,6 +8,7 @@ use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::RequestStream;
+use crate::proxy::header_case;
 
 impl<S: AsyncWrite + Unpin> RequestStream<S> {
     fn poll_own_response(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -40,13 +41,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RequestStream<S> {
             ready!(self.poll_own_response(context))?;
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
-        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, slices))?;
+        if self.connection.takes_head() {
+            self.head.begin(slices, header_case::as_iis);
+        }
+        let Self { inner, head, .. } = &mut *self;
+        let written = ready!(head.poll_write(slices, |slices| Pin::new(inner).poll_write_vectored(context, slices)))?;
         self.connection.write_backlog.take(written);
         Poll::Ready(Ok(written))
     }
 
+    /// Both kinds of socket do, and [`CasedHead`](header_case::CasedHead) requires it.
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        true
     }
 
     /// hyper flushes when everything it was handed is written.
