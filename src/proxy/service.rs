@@ -8,7 +8,8 @@ use hyper::Response;
 use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder, service_fn};
 
-use super::body::read_ahead::ReadAheadBudget;
+use super::body::memory_budget::MemoryBudget;
+use super::body::read_ahead::BUDGET_KIB;
 use super::cache::read_cache::Cache;
 use super::cache::store::ResponseStore;
 use super::dispatch::attempts::Attempts;
@@ -42,7 +43,7 @@ impl<S> Steps for S where
 
 /// The path of a request through the proxy. A response, ours or Business Central's, comes back through `Respond`.
 pub fn steps(current: Current) -> impl Steps {
-    let read_ahead = ReadAheadBudget::default();
+    let read_ahead = MemoryBudget::of_kib(BUDGET_KIB);
     let large_bodies = Arc::new(Semaphore::new(MAX_LARGE_BODIES));
     let store = ResponseStore::default();
     ServiceBuilder::new()

@@ -6,6 +6,5 @@ pub mod gunzip;
 pub mod idle_timeout;
 pub mod memory_budget;
 pub mod min_rate_body;
-pub mod progress;
 pub mod read_ahead;
 pub mod request_body;

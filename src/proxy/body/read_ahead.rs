@@ -15,33 +15,21 @@ use super::min_rate_body::MinRateBody;
 use super::request_body::RequestBody;
 use crate::bounded_body::read_pieces;
 
-/// The memory that all bodies read ahead share.
-#[derive(Debug, Clone)]
-pub struct ReadAheadBudget(MemoryBudget);
-
-impl Default for ReadAheadBudget {
-    fn default() -> Self {
-        Self(MemoryBudget::of_kib(BUDGET_KIB))
-    }
-}
-
-impl ReadAheadBudget {
-    /// Memory for that many bytes; `None` when a body of this size is not read ahead, or the budget is spent.
-    fn acquire(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
-        if bytes > MAX_BYTES as u64 { None } else { self.0.take(bytes) }
-    }
+/// Memory for that many bytes; `None` when a body of this size is not read ahead, or the budget is spent.
+fn acquire(budget: &MemoryBudget, bytes: u64) -> Option<OwnedSemaphorePermit> {
+    if bytes > MAX_BYTES as u64 { None } else { budget.take(bytes) }
 }
 
 /// Reads a small body into memory; a larger one, and one the budget has no memory for, streams.
 ///
 /// `idle`: how long nothing may arrive. Reading the first piece makes hyper send a waiting client its `100 Continue`.
-pub async fn read_ahead(body: ClientBody, idle: Duration, budget: &ReadAheadBudget) -> Result<RequestBody, BodyError> {
+pub async fn read_ahead(body: ClientBody, idle: Duration, budget: &MemoryBudget) -> Result<RequestBody, BodyError> {
     if body.is_end_stream() {
         return Ok(RequestBody::default());
     }
     let wanted = body.size_hint().exact().unwrap_or(MAX_BYTES as u64);
     let mut body = MinRateBody::new(body, idle);
-    let Some(mut permit) = budget.acquire(wanted) else {
+    let Some(mut permit) = acquire(budget, wanted) else {
         while let Some(frame) = body.frame().await {
             if let Ok(first) = frame?.into_data() {
                 return Ok(RequestBody::streaming(first, body));
@@ -85,7 +73,7 @@ pub async fn read_all<B: Body<Data = Bytes>>(body: B, limit: usize) -> Result<Op
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// The memory of all bodies read ahead, in KiB.
-const BUDGET_KIB: usize = 64 * 1024;
+pub const BUDGET_KIB: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -93,18 +81,18 @@ mod tests {
 
     #[test]
     fn all_bodies_share_one_budget_and_hold_no_more_of_it_than_they_need() {
-        let budget = ReadAheadBudget::default();
+        let budget = MemoryBudget::of_kib(BUDGET_KIB);
         let unknown = MAX_BYTES as u64;
-        let held: Vec<_> = std::iter::from_fn(|| budget.acquire(unknown)).collect();
+        let held: Vec<_> = std::iter::from_fn(|| acquire(&budget, unknown)).collect();
         assert_eq!(held.len(), 64);
-        assert!(budget.acquire(1).is_none() && budget.acquire(unknown + 1).is_none());
+        assert!(acquire(&budget, 1).is_none() && acquire(&budget, unknown + 1).is_none());
         let shrink = |mut permit| {
             MemoryBudget::shrink(&mut permit, 2000);
             permit
         };
         let shrunk: Vec<_> = held.into_iter().map(shrink).collect();
-        assert_eq!(std::iter::from_fn(|| budget.acquire(1024)).collect::<Vec<_>>().len(), 64 * 1022);
+        assert_eq!(std::iter::from_fn(|| acquire(&budget, 1024)).collect::<Vec<_>>().len(), 64 * 1022);
         drop(shrunk);
-        assert!(budget.acquire(unknown).is_some());
+        assert!(acquire(&budget, unknown).is_some());
     }
 }

@@ -14,7 +14,7 @@ use tower::Service;
 use super::cached_response::CachedResponse;
 use super::fetch::{Fetch, FetchOutcome};
 use super::key::Key;
-use super::status::{Bypass, CacheUse, MissReason};
+use super::status::{Bypass, CacheUse};
 use super::store::{FetchTicket, Lookup, ResponseStore};
 use super::terms::{self, ClientDirectives, MAX_BYTES, bypass_reason};
 use crate::proxy::body::memory_budget::MemoryBudget;
@@ -112,10 +112,7 @@ where
                 outcome = fetch.outcome() => outcome,
                 () = draft.abandoned() => return Err(Fault::ClientGone.into()),
             };
-            let asked = |cached| {
-                let why = if directives.require_revalidation() { MissReason::Requested } else { MissReason::Missing };
-                CacheUse::Miss { why, cached }
-            };
+            let asked = |cached| CacheUse::Miss { is_requested: directives.require_revalidation(), cached };
             match outcome {
                 FetchOutcome::Shared { cached, is_stored } => {
                     let cache_use = if is_own { asked(is_stored.then_some(time)) } else { CacheUse::Coalesced };

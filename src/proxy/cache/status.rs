@@ -11,19 +11,11 @@ pub enum CacheUse {
     Hit { age: Duration, ttl: Duration },
     /// It shares the response of another request that was in flight.
     Coalesced,
-    /// It was sent; others may share its response, which is stored for this long, if at all.
-    Miss { why: MissReason, cached: Option<Duration> },
+    /// It was sent, because none was stored or the client asked for a fresh one (`is_requested`). Others may share its
+    /// response, which is stored for this long, if at all.
+    Miss { is_requested: bool, cached: Option<Duration> },
     /// It was sent for this client only.
     Bypass(Bypass),
-}
-
-/// Why a response had to be fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MissReason {
-    /// None was stored.
-    Missing,
-    /// The client asked for a fresh one.
-    Requested,
 }
 
 /// Why a response is for one client only.
@@ -70,43 +62,27 @@ impl CacheUse {
         let forwarded = match self {
             Self::Hit { ttl, .. } => return format!("bcproxy; hit; ttl={}", ttl.as_secs()),
             Self::Coalesced => "miss; collapsed".to_owned(),
-            Self::Miss { why, cached } => {
-                let why = match why {
-                    MissReason::Missing => "miss",
-                    MissReason::Requested => "request",
-                };
+            Self::Miss { is_requested, cached } => {
+                let why = if is_requested { "request" } else { "miss" };
                 cached.map_or_else(|| why.to_owned(), |cached| format!("{why}; stored; ttl={}", cached.as_secs()))
             }
-            Self::Bypass(why) => why.forwarded().to_owned(),
+            Self::Bypass(why) => why.describe().0.to_owned(),
         };
         format!("bcproxy; fwd={forwarded}")
     }
 }
 
 impl Bypass {
-    /// The value of `fwd` (RFC 9211, section 2.2).
-    fn forwarded(self) -> &'static str {
+    /// The value of `fwd` (RFC 9211, section 2.2), and the reason in words to follow "because".
+    pub fn describe(self) -> (&'static str, &'static str) {
         match self {
-            Self::Method => "method",
-            Self::Requested => "request",
-            Self::Range => "bypass; detail=range",
-            Self::Media => "bypass; detail=media",
-            Self::Body => "bypass; detail=body",
-            Self::Change => "bypass; detail=change",
-            Self::Response => "bypass; detail=response",
-        }
-    }
-
-    /// In words, to follow "because".
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Method => "it is not a GET",
-            Self::Requested => "it says Cache-Control: no-store",
-            Self::Range => "it requests only a part (Range)",
-            Self::Media => "it requests a media file",
-            Self::Body => "it has a body",
-            Self::Change => "the company's data is being changed",
-            Self::Response => "the response is too large or meant for one client",
+            Self::Method => ("method", "it is not a GET"),
+            Self::Requested => ("request", "it says Cache-Control: no-store"),
+            Self::Range => ("bypass; detail=range", "it requests only a part (Range)"),
+            Self::Media => ("bypass; detail=media", "it requests a media file"),
+            Self::Body => ("bypass; detail=body", "it has a body"),
+            Self::Change => ("bypass; detail=change", "the company's data is being changed"),
+            Self::Response => ("bypass; detail=response", "the response is too large or meant for one client"),
         }
     }
 }
@@ -123,12 +99,8 @@ mod tests {
         for (cache_use, status, log) in [
             (CacheUse::Hit { age: second, ttl: second }, "bcproxy; hit; ttl=1", "hit"),
             (CacheUse::Coalesced, "bcproxy; fwd=miss; collapsed", "coalesced"),
-            (
-                CacheUse::Miss { why: MissReason::Missing, cached: Some(second) },
-                "bcproxy; fwd=miss; stored; ttl=1",
-                "miss",
-            ),
-            (CacheUse::Miss { why: MissReason::Requested, cached: None }, "bcproxy; fwd=request", "miss"),
+            (CacheUse::Miss { is_requested: false, cached: Some(second) }, "bcproxy; fwd=miss; stored; ttl=1", "miss"),
+            (CacheUse::Miss { is_requested: true, cached: None }, "bcproxy; fwd=request", "miss"),
             (CacheUse::Bypass(Bypass::Method), "bcproxy; fwd=method", "bypass"),
             (CacheUse::Bypass(Bypass::Range), "bcproxy; fwd=bypass; detail=range", "bypass"),
         ] {

@@ -8,7 +8,7 @@ use hyper::{Request, Response};
 use tokio::time::Instant;
 
 use super::fault::{Fault, Unanswered};
-use crate::proxy::body::progress::Progress;
+use crate::proxy::body::request_body::Progress;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::environment::route::Route;
 use crate::proxy::exchange::Exchange;

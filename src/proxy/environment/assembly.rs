@@ -27,15 +27,12 @@ use crate::proxy::upstream::Upstream;
 
 /// Why a connector can't be assembled.
 #[derive(Debug, thiserror::Error)]
-pub enum AssemblyError {
-    /// Its connections can't be made as configured.
-    #[error("connector `{connector}`: {reason}")]
-    Outbound {
-        /// The connector's name.
-        connector: String,
-        /// Why.
-        reason: OutboundError,
-    },
+#[error("connector `{connector}`: {reason}")]
+pub struct AssemblyError {
+    /// The connector's name.
+    connector: String,
+    /// Why its connections can't be made as configured.
+    reason: OutboundError,
 }
 
 /// All connectors and routes of one configuration, and what they share.
@@ -90,12 +87,9 @@ struct EnvironmentKey {
     environment: String,
 }
 
-/// What shares a limiter: the API and OData requests of an application to an environment, or all SOAP calls to it.
-#[derive(PartialEq, Eq, Hash)]
-enum LimiterKey {
-    Application(EnvironmentKey, ClientId),
-    Soap(EnvironmentKey),
-}
+/// What shares a limiter: the API and OData requests of an application to an environment, or without an application
+/// all SOAP calls to it.
+type LimiterKey = (EnvironmentKey, Option<ClientId>);
 
 impl EnvironmentKey {
     fn of(connector: &config::Connector, environment: &EnvironmentName) -> Self {
@@ -207,7 +201,7 @@ impl Assembly<'_> {
         let key = (ca_file.clone(), proxy.clone(), connect);
         reuse_or_make(&self.before.plain_clients, &mut self.now.plain_clients, key, || {
             HttpClient::new(connector.ca_file.as_deref(), proxy, connect)
-                .map_err(|reason| AssemblyError::Outbound { connector: connector.name.clone(), reason })
+                .map_err(|reason| AssemblyError { connector: connector.name.clone(), reason })
         })
     }
 
@@ -217,7 +211,7 @@ impl Assembly<'_> {
         let key = (connector.base_url.authority().to_owned(), ca_file.clone(), proxy.clone(), connect, pool_idle);
         reuse_or_make(&self.before.upstreams, &mut self.now.upstreams, key, || {
             Upstream::new(&connector.base_url, connector.ca_file.as_deref(), proxy, connect, pool_idle)
-                .map_err(|reason| AssemblyError::Outbound { connector: connector.name.clone(), reason })
+                .map_err(|reason| AssemblyError { connector: connector.name.clone(), reason })
         })
     }
 
@@ -229,8 +223,7 @@ impl Assembly<'_> {
         application: ClientId,
         is_soap: bool,
     ) -> Option<Limiter> {
-        let shared = EnvironmentKey::of(connector, environment);
-        let key = if is_soap { LimiterKey::Soap(shared) } else { LimiterKey::Application(shared, application) };
+        let key = (EnvironmentKey::of(connector, environment), (!is_soap).then_some(application));
         let Some(limits) = &connector.limits else {
             if let Some((limiter, _)) = self.before.limiters.get(&key) {
                 self.now.unlimited.insert(key, limiter.clone());

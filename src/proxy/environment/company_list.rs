@@ -14,25 +14,16 @@ use crate::proxy::rejection::Rejection;
 /// A list of companies that is looked up by one request at a time; the others wait for its result.
 #[derive(Default)]
 pub struct CompanyList {
-    listed: ArcSwapOption<Listed>,
-    failure: Mutex<Option<Failure>>,
-}
-
-#[derive(Debug)]
-struct Listed {
-    companies: Vec<Company>,
-    at: Instant,
-}
-
-struct Failure {
-    at: Instant,
-    rejection: Rejection,
+    /// The last list, and when it was made.
+    listed: ArcSwapOption<(Vec<Company>, Instant)>,
+    /// Why the last look-up failed, and when.
+    failure: Mutex<Option<(Rejection, Instant)>>,
 }
 
 /// The right to look the list up. Dropping it lets the next request try.
 pub struct LookUpGuard<'l> {
     list: &'l CompanyList,
-    failure: MutexGuard<'l, Option<Failure>>,
+    failure: MutexGuard<'l, Option<(Rejection, Instant)>>,
 }
 
 impl CompanyList {
@@ -40,10 +31,10 @@ impl CompanyList {
     /// newer than it.
     pub fn find(&self, wanted: &CompanyRef, now: Instant) -> Option<Result<Arc<Company>, Rejection>> {
         let listed = self.listed.load();
-        let listed = listed.as_ref()?;
-        match companies::find(&listed.companies, wanted) {
+        let (companies, listed_at) = &**listed.as_ref()?;
+        match companies::find(companies, wanted) {
             Ok(company) => Some(Ok(Arc::new(company.clone()))),
-            Err(_) if listed.at + TRUSTED_FOR < now => None,
+            Err(_) if *listed_at + TRUSTED_FOR < now => None,
             Err(error) => Some(Err(error.into())),
         }
     }
@@ -52,11 +43,11 @@ impl CompanyList {
     /// first.
     pub fn last_known(&self, wanted: &CompanyRef) -> Option<Result<Arc<Company>, Rejection>> {
         if let Some(listed) = self.listed.load().as_ref() {
-            let found = companies::find(&listed.companies, wanted);
+            let found = companies::find(&listed.0, wanted);
             return Some(found.map(|company| Arc::new(company.clone())).map_err(Rejection::from));
         }
         let failure = self.failure.try_lock().ok()?;
-        failure.as_ref().map(|failure| Err(failure.rejection.clone()))
+        failure.as_ref().map(|(rejection, _)| Err(rejection.clone()))
     }
 
     /// Waits for the right to look the list up.
@@ -69,15 +60,14 @@ impl LookUpGuard<'_> {
     /// The failure of a look-up that ended less than a second before `now`: repeating it would add load to a service
     /// that is down.
     pub fn recent_failure(&self, now: Instant) -> Option<Rejection> {
-        let failure = self.failure.as_ref().filter(|failure| failure.at + RETRY_PAUSE > now)?;
-        Some(failure.rejection.clone())
+        self.failure.as_ref().filter(|(_, at)| *at + RETRY_PAUSE > now).map(|(rejection, _)| rejection.clone())
     }
 
     /// Stores the outcome of a look-up.
     pub fn store(mut self, outcome: Result<Vec<Company>, Rejection>) -> Result<(), Rejection> {
         let at = Instant::now();
-        *self.failure = outcome.as_ref().err().map(|rejection| Failure { at, rejection: rejection.clone() });
-        self.list.listed.store(Some(Arc::new(Listed { companies: outcome?, at })));
+        *self.failure = outcome.as_ref().err().map(|rejection| (rejection.clone(), at));
+        self.list.listed.store(Some(Arc::new((outcome?, at))));
         Ok(())
     }
 }

@@ -17,7 +17,9 @@ use crate::entra::{ClientId, Token};
 /// The uses for which Business Central rejected a fresh token.
 #[derive(Debug, Default)]
 pub struct RejectedTokens {
-    recent: Mutex<HashMap<TokenUse, RecentRejection>>,
+    /// When, and with a token of which generation of the credential: a changed secret may belong to an application
+    /// that is set up correctly.
+    recent: Mutex<HashMap<TokenUse, (Instant, u64)>>,
     /// Whether there is any: accepted requests then need no lock.
     any_rejected: AtomicBool,
 }
@@ -30,40 +32,28 @@ pub struct TokenUse {
     pub company: Option<CompanyId>,
 }
 
-#[derive(Debug)]
-struct RecentRejection {
-    at: Instant,
-    /// A changed secret may belong to an application that is set up correctly.
-    credential_generation: u64,
-}
-
 impl RejectedTokens {
     /// Whether a rejected token may be at fault, so that a refresh is worth it.
     pub fn is_worth_a_refresh(&self, token: &Token, token_use: TokenUse) -> bool {
         let Ok(recent) = self.recent.lock() else { return false };
-        recent.get(&token_use).is_none_or(|recent| {
-            recent.credential_generation != token.credential_generation || recent.at.elapsed() > COOL_DOWN
-        })
+        let is_old =
+            |(at, generation): &(Instant, u64)| *generation != token.credential_generation || at.elapsed() > COOL_DOWN;
+        recent.get(&token_use).is_none_or(is_old)
     }
 
     /// Records that a fresh token was rejected.
     pub fn record(&self, token: &Token, token_use: TokenUse) {
         if let Ok(mut recent) = self.recent.lock() {
-            recent.insert(
-                token_use,
-                RecentRejection { at: Instant::now(), credential_generation: token.credential_generation },
-            );
+            recent.insert(token_use, (Instant::now(), token.credential_generation));
             self.any_rejected.store(true, Ordering::Relaxed);
         }
     }
 
     /// Whether this use is likely to be rejected again.
     pub fn rejects(&self, token_use: TokenUse) -> bool {
+        let is_recent = |(at, _): &(Instant, u64)| at.elapsed() <= COOL_DOWN;
         self.any_rejected.load(Ordering::Relaxed)
-            && self
-                .recent
-                .lock()
-                .is_ok_and(|recent| recent.get(&token_use).is_some_and(|recent| recent.at.elapsed() <= COOL_DOWN))
+            && self.recent.lock().is_ok_and(|recent| recent.get(&token_use).is_some_and(is_recent))
     }
 
     /// Records that a token was accepted: the set-up works, and the next 401 may be the token's fault again.

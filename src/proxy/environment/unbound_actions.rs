@@ -13,15 +13,10 @@ use crate::proxy::rejection::Rejection;
 /// The names of an environment's unbound actions.
 #[derive(Debug, Default)]
 pub struct UnboundActions {
-    known: ArcSwapOption<Known>,
+    /// The names, and when they were looked up.
+    known: ArcSwapOption<(HashSet<String>, Instant)>,
     /// Held during a look-up: one look-up serves all requests that wait.
     look_up: Mutex<()>,
-}
-
-#[derive(Debug)]
-struct Known {
-    names: HashSet<String>,
-    looked_up_at: Instant,
 }
 
 impl UnboundActions {
@@ -41,7 +36,7 @@ impl UnboundActions {
         }
         let names = look_up.await?;
         let has = names.contains(name);
-        self.known.store(Some(Arc::new(Known { names, looked_up_at: Instant::now() })));
+        self.known.store(Some(Arc::new((names, Instant::now()))));
         Ok(has)
     }
 
@@ -49,10 +44,9 @@ impl UnboundActions {
     /// long.
     fn known(&self, name: &str) -> Option<bool> {
         let known = self.known.load();
-        let known = known.as_ref()?;
-        let age = known.looked_up_at.elapsed();
-        let has = known.names.contains(name);
-        (age < if has { KNOWN_TTL } else { UNKNOWN_TTL }).then_some(has)
+        let (names, looked_up_at) = &**known.as_ref()?;
+        let has = names.contains(name);
+        (looked_up_at.elapsed() < if has { KNOWN_TTL } else { UNKNOWN_TTL }).then_some(has)
     }
 }
 

@@ -2,11 +2,10 @@
 
 mod assumptions;
 mod offline;
-mod question;
 mod report;
 mod sent;
 mod walk;
 
-pub use question::Question;
+pub use offline::Question;
 pub use report::{Case, Explanation, Header, HeaderChanges, Outcome, Rejected, SentRequest};
 pub use walk::explain;

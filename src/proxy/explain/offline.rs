@@ -1,13 +1,15 @@
-//! Parsing a request's head without a connection: repaired and parsed as if it had come on one.
+//! The request that is asked about, and its head: repaired and parsed as if it had come on a connection.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::body::{Body, Incoming};
+use hyper::header::HOST;
 use hyper::http::request::Parts;
+use hyper::http::uri::Scheme;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -15,8 +17,52 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::report::Rejected;
+use crate::config::{Config, Listener};
 use crate::proxy::downstream::bind::LocalAddress;
 use crate::proxy::downstream::client::{BacklogBudget, ClientConnection, RequestStream, unparsable};
+
+/// A request that is asked about.
+#[derive(Debug)]
+pub struct Question {
+    pub method: String,
+    /// As a program would write it into its request line; may hold what an address can't.
+    pub target: Vec<u8>,
+    /// Lines: `Name: value`.
+    pub headers: Vec<String>,
+    pub client: IpAddr,
+    /// `None` when it was not given.
+    pub body: Option<Bytes>,
+}
+
+impl Question {
+    /// The head as it would come in: with the `Host` of a client that reached us by our own address, unless the
+    /// question names another.
+    pub(super) fn head(&self, local: &LocalAddress) -> Vec<u8> {
+        let names_host = self
+            .headers
+            .iter()
+            .any(|line| line.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case(HOST.as_str())));
+        let mut head = [self.method.as_bytes(), b" ", &self.target, b" HTTP/1.1\r\n"].concat();
+        let host = (!names_host).then(|| format!("Host: {}", local.socket));
+        for line in host.iter().chain(&self.headers) {
+            head.extend_from_slice(line.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        head
+    }
+}
+
+/// Our own address as a client on this machine writes it.
+pub fn local_address(config: &Config) -> LocalAddress {
+    let first = config.listen.first();
+    let scheme = first.map_or(Scheme::HTTP, Listener::scheme);
+    let mut socket = first.map_or((Ipv4Addr::LOCALHOST, 80).into(), |first| first.address);
+    if socket.ip().is_unspecified() {
+        socket.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    LocalAddress { scheme, socket }
+}
 
 /// The head as the data path would get it, sent by this client to this address.
 pub async fn read(

@@ -59,7 +59,7 @@ impl Walk<'_> {
         let cache = settings.cache.map(|time| match methods.iter().all(only_reads) {
             false => "always sent, because it may change data; removes the company's entries from the cache".to_owned(),
             true => match bypass_reason(&head.method, &headers, resource.is_media(), self.body.is_some()) {
-                Some(why) => format!("always sent, because {}", why.reason()),
+                Some(why) => format!("always sent, because {}", why.describe().1),
                 None => format!(
                     "sent unless an identical request is under way, or was answered in the last {} s",
                     time.as_secs_f32()

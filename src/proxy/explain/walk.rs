@@ -10,8 +10,7 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 
 use super::assumptions::{AssumedLookUps, Assumption, LookUps};
-use super::offline;
-use super::question::{Question, local_address};
+use super::offline::{self, Question, local_address};
 use super::report::{Case, Challenged, ChosenRoute, Explanation, Outcome, ParsedRequest, Rejected};
 use crate::business_central::Dialect;
 use crate::business_central::address::{EnvironmentAddress, Resource};

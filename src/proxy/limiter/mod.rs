@@ -5,7 +5,6 @@
 
 #[cfg(test)]
 mod concurrency_table;
-mod dequeue_rate;
 mod fair_queue;
 mod handle;
 mod lane;

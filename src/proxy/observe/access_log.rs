@@ -6,8 +6,8 @@ use std::time::Duration;
 use hyper::{StatusCode, Version};
 use time::OffsetDateTime;
 
-use super::outcome::Outcome;
 use super::problems::Problem;
+use super::tally::Outcome;
 use crate::proxy::downstream::client::min_rate::MIN_BYTES_PER_SECOND;
 use crate::proxy::downstream::client::{CONTENDED_IDLE, Stall};
 use crate::proxy::exchange::Exchange;

@@ -1,6 +1,5 @@
 //! What bcproxy records about requests: access log, counts, and the latest problems.
 
 pub mod access_log;
-pub mod outcome;
 pub mod problems;
 pub mod tally;

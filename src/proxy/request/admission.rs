@@ -9,7 +9,8 @@ use http_body::Body;
 
 use crate::proxy::body::client_body::ClientBody;
 use crate::proxy::body::error::BodyError;
-use crate::proxy::body::read_ahead::{ReadAheadBudget, read_ahead};
+use crate::proxy::body::memory_budget::MemoryBudget;
+use crate::proxy::body::read_ahead::read_ahead;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::inspect::step::inspect_head;
@@ -18,7 +19,7 @@ use crate::proxy::step::Routed;
 /// The step that reads small bodies ahead.
 pub fn admit(
     routed: Routed<ClientBody>,
-    budget: &ReadAheadBudget,
+    budget: &MemoryBudget,
 ) -> Either<Routed<RequestBody>, impl Future<Output = Result<Routed<RequestBody>, Rejection>> + Send + use<>> {
     let Routed { exchange, route, resource, dialect, head, body, deadline } = routed;
     if body.is_end_stream() {

@@ -11,7 +11,7 @@ use hyper::{Method, Version};
 use super::transformed_body::TransformedBody;
 use crate::proxy::body::error::BodyError;
 use crate::proxy::observe::access_log::AccessRecord;
-use crate::proxy::observe::outcome::Outcome;
+use crate::proxy::observe::tally::Outcome;
 
 /// A response's body on its way to the client. Its log line is written when it is dropped.
 #[derive(Debug)]

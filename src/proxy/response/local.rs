@@ -11,7 +11,7 @@ use crate::proxy::body::client_body::{Drain, Unread};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::headers::{self, PROXY_STATUS, REQUEST_ID};
 use crate::proxy::observe::access_log::AccessRecord;
-use crate::proxy::observe::outcome::Outcome;
+use crate::proxy::observe::tally::Outcome;
 use crate::proxy::rejection::{Kind, Rejection};
 
 /// The response to a request that is rejected. What is left of its body is drained, or else its connection closes. It
