@@ -123,7 +123,7 @@ async fn every_change_forgets_what_is_kept_of_its_company_by_whichever_way_it_co
         (of_any, call(Method::POST, format!("/all/api/v2.0/companies({other})/customers"), &[JSON], new)),
         (of_any, batch("/free/$batch", &[("POST", &format!("companies({other})/customers"))])),
         // Refused by Business Central, or not carried out: a change nevertheless, for all we know.
-        (of_cronus, call(Method::POST, "/api/customers", &[JSON], "{")),
+        (of_cronus, call(Method::POST, "/api/customers", &[JSON], "[]")),
         (of_cronus, call(Method::DELETE, "/api/customers(00000000-0000-0000-0000-00000000000a)", &[], "")),
         (of_cronus, soap("/soap/Page/Customer", "<Create>")),
     ] {

@@ -246,7 +246,7 @@ async fn an_error_to_a_head_request_has_no_body() {
     let (response, end) = rig.raw(head).await;
     assert!(response.starts_with("HTTP/1.1 400 ") && response.ends_with("\r\n\r\n") && end.is_ok(), "{response}");
     assert_eq!(response.matches("\r\n\r\n").count(), 1, "{response}");
-    assert!(response.contains("x-request-id: "), "{response}");
+    assert!(response.contains("X-Request-Id: "), "{response}");
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ async fn load(address: SocketAddr) -> usize {
         }
         assert!(response.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&response));
         let head = String::from_utf8_lossy(&response).to_ascii_lowercase();
-        if head.contains("\r\nconnection: close\r\n") {
+        if head.contains("\r\nConnection: close\r\n") {
             // Announced; nothing more comes.
             assert_eq!(within(stream.read_buf(&mut response)).await.unwrap_or(0), 0);
             return count + 1;
