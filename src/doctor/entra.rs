@@ -35,7 +35,7 @@ pub struct SignedIn {
 impl SignedIn {
     /// The application it was issued to.
     pub fn application(&self) -> &Application {
-        self.tokens.application()
+        &self.tokens.application
     }
 
     /// The result of a look-up with the token, retried once with another token if that may help after a 401.

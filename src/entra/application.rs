@@ -1,6 +1,8 @@
-//! The application a token is issued to.
+//! The application a token is issued to, and the cloud that issues it.
+//!
+//! Source: Entra, "National clouds".
 
-use super::credentials::Credential;
+use super::credential::Credential;
 use super::ids::{ClientId, TenantId};
 use crate::outbound::HttpsUrl;
 
@@ -18,3 +20,31 @@ pub struct Application {
     /// The resource the token is for, ending in `/.default`.
     pub scope: String,
 }
+
+/// A Microsoft cloud. Each has separate tenants and a separate Entra.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cloud {
+    /// The global cloud.
+    Public,
+    /// The cloud of the US government.
+    UsGovernment,
+    /// The cloud in China, operated by 21Vianet.
+    China,
+}
+
+impl Cloud {
+    /// The endpoint that issues tokens in this cloud.
+    pub fn authority(self) -> &'static str {
+        match self {
+            Self::Public => PUBLIC_AUTHORITY,
+            Self::UsGovernment => "https://login.microsoftonline.us",
+            Self::China => "https://login.partner.microsoftonline.cn",
+        }
+    }
+}
+
+/// The endpoint that issues tokens in the global cloud.
+pub const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";
+
+/// The scope of Business Central's application permissions in the global cloud.
+pub const PUBLIC_SCOPE: &str = "https://api.businesscentral.dynamics.com/.default";

@@ -115,8 +115,10 @@ impl ApplicationReport {
         let TokenState { token, failure, last_day, received, failed } = member.tokens.state();
         Self {
             client_id: member.client_id.to_string(),
-            token: token
-                .map(|token| TokenReport { age: token.age.as_secs_f64(), usable_for: token.usable_for.as_secs_f64() }),
+            token: token.map(|token| TokenReport {
+                age: token.age().as_secs_f64(),
+                usable_for: token.usable_for().as_secs_f64(),
+            }),
             failure: failure.map(|failure| TokenFailure {
                 retry_in: failure.retry_after().as_secs_f64(),
                 reason: failure.to_string(),

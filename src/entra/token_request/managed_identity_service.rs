@@ -15,7 +15,7 @@ use hyper::{StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::token_response::{TokenGrant, TokenResponse};
-use crate::entra::credentials::ManagedIdentity;
+use crate::entra::credential::ManagedIdentity;
 use crate::error_chain::root_cause;
 use crate::outbound::{local_client, retry_after};
 use crate::secret::Secret;
@@ -168,10 +168,10 @@ impl ManagedIdentityService {
                 Ok(grant)
             }
             // 404 and 410 mean that the service is being updated, for about a minute.
-            status @ (StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::TOO_MANY_REQUESTS) => {
-                Err(ManagedIdentityError::Busy { host: host(), status, retry_after: retry_after(&response.headers) })
-            }
-            status if status.is_server_error() => {
+            status
+                if status.is_server_error()
+                    || matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::TOO_MANY_REQUESTS) =>
+            {
                 Err(ManagedIdentityError::Busy { host: host(), status, retry_after: retry_after(&response.headers) })
             }
             status if status.is_client_error() => Err(ManagedIdentityError::NoIdentity { host: host(), status }),

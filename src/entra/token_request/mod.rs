@@ -7,7 +7,6 @@ mod token_error;
 mod token_response;
 
 pub use entra_error::EntraError;
-pub use managed_identity_service::ManagedIdentityError;
-pub use token_endpoint::{AcceptedCredential, IssuedToken, TokenEndpoint};
+pub use token_endpoint::{IssuedToken, TokenEndpoint};
 pub use token_error::TokenError;
 pub use token_response::TokenGrant;

@@ -12,10 +12,9 @@ use super::managed_identity_service::ManagedIdentityService;
 use super::token_error::TokenError;
 use super::token_response::{TokenGrant, TokenResponse};
 use crate::entra::application::Application;
+use crate::entra::certificate::CertificateFiles;
 use crate::entra::clock::ClockSkew;
-use crate::entra::credentials::{
-    CertificateFiles, ClientSecret, Credential, Fingerprint, ManagedIdentity, federated_token,
-};
+use crate::entra::credential::{ClientSecret, Credential, Fingerprint, ManagedIdentity, federated_token};
 use crate::error_chain::root_cause;
 use crate::outbound::{HttpClient, RequestError, Unreachable, retry_after};
 use crate::secret::Secret;
@@ -25,8 +24,10 @@ use crate::secret::Secret;
 pub struct TokenEndpoint {
     http: HttpClient,
     url: String,
-    application: Application,
-    timeout: Duration,
+    /// The application that tokens are issued to.
+    pub(crate) application: Application,
+    /// The time limit of each request.
+    pub(crate) timeout: Duration,
 }
 
 /// A token that was just issued.
@@ -35,20 +36,13 @@ pub struct IssuedToken {
     /// The token and its lifetime.
     pub grant: TokenGrant,
     /// The credential that Entra accepted.
-    pub credential: AcceptedCredential,
+    pub fingerprint: Fingerprint,
+    /// The last day that credential is valid, if known.
+    pub last_day: Option<Date>,
+    /// Whether white space around that credential was ignored.
+    pub is_trimmed: bool,
     /// The error of this machine's clock, measured on the response.
     pub clock_skew: Option<ClockSkew>,
-}
-
-/// The credential that Entra accepted.
-#[derive(Debug)]
-pub struct AcceptedCredential {
-    /// Changes with the credential.
-    pub fingerprint: Fingerprint,
-    /// The last day it is valid, if known.
-    pub last_day: Option<Date>,
-    /// Whether white space around it was ignored.
-    pub is_trimmed: bool,
 }
 
 /// What authenticates a request.
@@ -64,16 +58,6 @@ impl TokenEndpoint {
     pub fn new(http: HttpClient, application: Application, timeout: Duration) -> Self {
         let url = format!("{}/{}/oauth2/v2.0/token", application.authority, application.tenant_id);
         Self { http, url, application, timeout }
-    }
-
-    /// The application that tokens are issued to.
-    pub fn application(&self) -> &Application {
-        &self.application
-    }
-
-    /// The time limit of each request.
-    pub fn timeout(&self) -> Duration {
-        self.timeout
     }
 
     /// Requests a token, without a retry.
@@ -129,7 +113,7 @@ impl TokenEndpoint {
         let assertion = pair.assertion(self.application.client_id, &self.url, now).ok_or(TokenError::NoRandomness)?;
         let mut issued = self.request_token(Proof::Assertion(&assertion), claims, Some(pair.last_day())).await?;
         // Each assertion is different; the credential is the certificate.
-        issued.credential.fingerprint = pair.fingerprint();
+        issued.fingerprint = pair.fingerprint();
         Ok(issued)
     }
 
@@ -142,8 +126,8 @@ impl TokenEndpoint {
         let scope = self.application.scope.as_str();
         let resource = scope.strip_suffix("/.default").unwrap_or(scope);
         let grant = service.token(identity, resource, self.timeout).await?;
-        let credential = AcceptedCredential { fingerprint: Fingerprint::of(""), last_day: None, is_trimmed: false };
-        Ok(IssuedToken { grant, credential, clock_skew: None })
+        let fingerprint = Fingerprint::of("");
+        Ok(IssuedToken { grant, fingerprint, last_day: None, is_trimmed: false, clock_skew: None })
     }
 
     async fn request_token(
@@ -161,12 +145,9 @@ impl TokenEndpoint {
         }
         let grant = response.grant().map_err(|problem| self.not_entra(&response, problem))?;
         let (Proof::Secret(value) | Proof::Assertion(value)) = proof;
+        let clock_skew = ClockSkew::measure(&response.headers, SystemTime::now());
         let fingerprint = Fingerprint::of(value.expose());
-        Ok(IssuedToken {
-            grant,
-            credential: AcceptedCredential { fingerprint, last_day, is_trimmed: value.is_trimmed() },
-            clock_skew: ClockSkew::measure(&response.headers, SystemTime::now()),
-        })
+        Ok(IssuedToken { grant, fingerprint, last_day, is_trimmed: value.is_trimmed(), clock_skew })
     }
 
     async fn exchange(&self, proof: Proof<'_>, claims: Option<&str>) -> Result<TokenResponse, TokenError> {

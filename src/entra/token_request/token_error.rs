@@ -6,7 +6,7 @@ use hyper::StatusCode;
 
 use super::entra_error::EntraError;
 use super::managed_identity_service::ManagedIdentityError;
-use crate::entra::credentials::CertificateError;
+use crate::entra::certificate::CertificateError;
 use crate::guide::Step;
 use crate::outbound::{ConnectFailure, Unreachable};
 use crate::secret::SecretError;

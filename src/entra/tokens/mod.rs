@@ -3,9 +3,7 @@
 mod token;
 mod token_cache;
 mod token_refresher;
-mod token_retry;
 mod token_slot;
 
-pub use token::{Token, TokenAge, TokenState, TokenUnavailable};
-pub use token_cache::TokenCache;
-pub use token_retry::TokenRetry;
+pub use token::{Token, TokenState, TokenUnavailable};
+pub use token_cache::{TokenCache, TokenRetry};

@@ -41,7 +41,7 @@ pub struct TokenUnavailable {
 #[derive(Debug, Clone)]
 pub struct TokenState {
     /// The usable token, if there is one.
-    pub token: Option<TokenAge>,
+    pub token: Option<Arc<Token>>,
     /// Why the latest token request failed; `None` if it succeeded.
     pub failure: Option<TokenUnavailable>,
     /// The last day of the credential in use, if known.
@@ -52,19 +52,15 @@ pub struct TokenState {
     pub failed: u64,
 }
 
-/// The age of a usable token.
-#[derive(Debug, Clone, Copy)]
-pub struct TokenAge {
-    /// Time since it was requested.
-    pub age: Duration,
-    /// Time until it is no longer used.
-    pub usable_for: Duration,
-}
-
 impl Token {
     /// Time since the token was requested.
     pub fn age(&self) -> Duration {
         self.requested_at.elapsed()
+    }
+
+    /// Time until the token is no longer used.
+    pub fn usable_for(&self) -> Duration {
+        self.usable_until.duration_since(Instant::now())
     }
 
     pub(super) fn new(
@@ -89,7 +85,7 @@ impl Token {
             generation,
             credential_generation,
             claims: grant.claims.clone(),
-            last_day: issued.credential.last_day,
+            last_day: issued.last_day,
             requested_at,
             usable_until: requested_at + usable_for,
             refresh_at: requested_at + refresh_after.min(usable_for),
@@ -113,8 +109,8 @@ const JITTER: f64 = 0.1;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entra::credentials::Fingerprint;
-    use crate::entra::token_request::{AcceptedCredential, TokenGrant};
+    use crate::entra::credential::Fingerprint;
+    use crate::entra::token_request::TokenGrant;
 
     fn issued(lifetime: u64, refresh_in: Option<u64>) -> IssuedToken {
         IssuedToken {
@@ -124,7 +120,9 @@ mod tests {
                 refresh_in: refresh_in.map(Duration::from_secs),
                 claims: None,
             },
-            credential: AcceptedCredential { fingerprint: Fingerprint::of("s"), last_day: None, is_trimmed: false },
+            fingerprint: Fingerprint::of("s"),
+            last_day: None,
+            is_trimmed: false,
             clock_skew: None,
         }
     }

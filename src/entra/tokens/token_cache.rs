@@ -7,22 +7,28 @@ use std::sync::atomic::Ordering;
 
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::token::{Token, TokenAge, TokenState, TokenUnavailable};
+use super::token::{Token, TokenState, TokenUnavailable};
 use super::token_refresher::TokenRefresher;
 use super::token_slot::TokenSlot;
 use crate::entra::application::Application;
 use crate::entra::claims_challenge::ClaimsChallenge;
-use crate::entra::credentials::CredentialExpiry;
+use crate::entra::credential_expiry::CredentialExpiry;
 use crate::entra::token_request::TokenEndpoint;
 
 /// The cached token of one application. Dropping the cache stops its refresher.
 pub struct TokenCache {
     slot: Arc<TokenSlot>,
-    application: Application,
+    /// The application the token is issued to.
+    pub(crate) application: Application,
     _refresher: AbortOnDropHandle<()>,
+}
+
+/// Which token of an application a request uses next: the cached one, or the one that replaces it after a 401.
+#[derive(Debug, Default)]
+pub struct TokenRetry {
+    rejected: Option<Arc<Token>>,
 }
 
 impl TokenCache {
@@ -31,15 +37,10 @@ impl TokenCache {
     /// All refreshers share `permits`, which limit simultaneous token requests. No permit is needed for a token that a
     /// request waits for.
     pub fn start(endpoint: TokenEndpoint, permits: Arc<Semaphore>) -> Self {
-        let slot = Arc::new(TokenSlot::new(endpoint.timeout()));
-        let application = endpoint.application().clone();
+        let slot = Arc::new(TokenSlot::new(endpoint.timeout));
+        let application = endpoint.application.clone();
         let refresher = TokenRefresher::new(endpoint, slot.clone(), permits);
         Self { slot, application, _refresher: AbortOnDropHandle::new(tokio::spawn(refresher.run())) }
-    }
-
-    /// The application the token is issued to.
-    pub fn application(&self) -> &Application {
-        &self.application
     }
 
     /// Returns a usable token: immediately and without a lock if there is one, otherwise after the next token request.
@@ -53,7 +54,7 @@ impl TokenCache {
     /// Returns a usable token that replaces one rejected by Business Central.
     ///
     /// Any number of callers cause a single token request. Until it ends, other requests use the rejected token.
-    pub(super) async fn token_replacing(&self, rejected: &Token) -> Result<Arc<Token>, TokenUnavailable> {
+    async fn token_replacing(&self, rejected: &Token) -> Result<Arc<Token>, TokenUnavailable> {
         if let Some(token) = self.slot.usable(rejected.generation) {
             return Ok(token);
         }
@@ -68,12 +69,9 @@ impl TokenCache {
 
     /// The current state of the token.
     pub fn state(&self) -> TokenState {
-        let now = Instant::now();
         let slot = &self.slot;
         TokenState {
-            token: slot
-                .usable(0)
-                .map(|token| TokenAge { age: token.age(), usable_for: token.usable_until.duration_since(now) }),
+            token: slot.usable(0),
             failure: slot.failure.borrow().clone(),
             last_day: slot.current.load().as_ref().and_then(|token| token.last_day),
             received: slot.received.load(Ordering::Relaxed),
@@ -86,14 +84,44 @@ impl TokenCache {
         self.slot.reject(rejected);
     }
 
-    /// Makes the next token request include the claims that Business Central demanded when it rejected this token.
-    pub(super) fn set_challenge(&self, rejected: &Token, challenge: ClaimsChallenge) {
-        self.slot.set_challenge(rejected, challenge);
-    }
-
     /// The expiry of the credential in use, if that is soon.
     pub fn expiry(&self) -> Option<CredentialExpiry> {
         let token = self.slot.current.load();
         CredentialExpiry::soon(token.as_ref()?.last_day?, OffsetDateTime::now_utc().date())
+    }
+}
+
+impl TokenRetry {
+    /// The token to use next.
+    pub async fn token(&self, tokens: &TokenCache) -> Result<Arc<Token>, TokenUnavailable> {
+        match &self.rejected {
+            Some(rejected) => tokens.token_replacing(rejected).await,
+            None => tokens.token().await,
+        }
+    }
+
+    /// Notes that Business Central rejected this token, with this challenge if any. Returns whether to retry.
+    ///
+    /// A challenge counts for the next token in any case.
+    pub fn unauthorized(
+        &mut self,
+        tokens: &TokenCache,
+        token: &Arc<Token>,
+        challenge: Option<ClaimsChallenge>,
+        is_worth_a_refresh: bool,
+    ) -> bool {
+        if let Some(challenge) = challenge {
+            tokens.slot.set_challenge(token, challenge);
+        }
+        let retries = is_worth_a_refresh && !self.is_retry();
+        if retries {
+            self.rejected = Some(token.clone());
+        }
+        retries
+    }
+
+    /// Whether the request has been retried.
+    pub fn is_retry(&self) -> bool {
+        self.rejected.is_some()
     }
 }

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::token::{Token, TokenUnavailable};
 use super::token_slot::TokenSlot;
 use crate::entra::claims_challenge::ClaimsChallenge;
-use crate::entra::credentials::{CredentialExpiry, Fingerprint};
-use crate::entra::token_request::{AcceptedCredential, IssuedToken, TokenEndpoint, TokenError};
+use crate::entra::credential::Fingerprint;
+use crate::entra::credential_expiry::CredentialExpiry;
+use crate::entra::token_request::{IssuedToken, TokenEndpoint, TokenError};
 
 /// The refresher of one application's token.
 pub(super) struct TokenRefresher {
@@ -61,7 +62,7 @@ impl TokenRefresher {
             permit = permits.acquire() => permit.ok(),
             () = self.slot.wake.notified() => None,
         };
-        self.tried = Some(self.endpoint.application().credential.quick_fingerprint().await);
+        self.tried = Some(self.endpoint.application.credential.quick_fingerprint().await);
         let requested_at = Instant::now();
         let challenge = self.slot.challenge();
         match self.endpoint.request_with(challenge.as_ref().map(ClaimsChallenge::as_str)).await {
@@ -98,7 +99,7 @@ impl TokenRefresher {
 
     /// Waits until the credential differs from the one that was tried last.
     async fn credential_changed(&self) {
-        let credential = &self.endpoint.application().credential;
+        let credential = &self.endpoint.application.credential;
         let (mut polls, mut full) = (0, None);
         loop {
             tokio::time::sleep(CREDENTIAL_POLL_INTERVAL).await;
@@ -109,7 +110,7 @@ impl TokenRefresher {
                 is_changed |= full.replace(now).is_some_and(|before| before != now);
             }
             if is_changed {
-                let application = self.endpoint.application();
+                let application = &self.endpoint.application;
                 tracing::info!(
                     tenant = %application.tenant_id, client_id = %application.client_id,
                     "the credential has changed; requesting a token again"
@@ -120,11 +121,10 @@ impl TokenRefresher {
     }
 
     fn store(&mut self, issued: &IssuedToken, requested_at: Instant) {
-        let application = self.endpoint.application();
-        let AcceptedCredential { fingerprint, last_day, is_trimmed } = issued.credential;
-        if self.accepted.replace(fingerprint) != Some(fingerprint) {
+        let application = &self.endpoint.application;
+        if self.accepted.replace(issued.fingerprint) != Some(issued.fingerprint) {
             self.credential_generation += 1;
-            if is_trimmed {
+            if issued.is_trimmed {
                 tracing::info!(
                     client_id = %application.client_id,
                     "ignored white space around the client secret, such as the line break an editor adds"
@@ -138,7 +138,7 @@ impl TokenRefresher {
             lifetime_s = issued.grant.lifetime.as_secs(), after_failures = self.failures, "token received"
         );
         let today = OffsetDateTime::now_utc().date();
-        if let Some(expiry) = last_day.and_then(|last_day| CredentialExpiry::soon(last_day, today))
+        if let Some(expiry) = issued.last_day.and_then(|last_day| CredentialExpiry::soon(last_day, today))
             && self.warned_on != Some(today)
         {
             tracing::warn!(client_id = %application.client_id, last_day = %expiry.last_day, "{expiry}");
@@ -158,9 +158,9 @@ impl TokenRefresher {
     fn back_off(&mut self, error: TokenError) {
         self.failures = self.failures.saturating_add(1);
         self.slot.failed.fetch_add(1, Ordering::Relaxed);
-        let usable_for = self.slot.usable(0).map(|token| token.usable_until.duration_since(Instant::now()));
+        let usable_for = self.slot.usable(0).map(|token| token.usable_for());
         let pause = back_off_time(&error, self.failures, usable_for);
-        let application = self.endpoint.application();
+        let application = &self.endpoint.application;
         tracing::warn!(
             tenant = %application.tenant_id, client_id = %application.client_id, failures = self.failures,
             retry_in_ms = pause.as_millis() as u64, still_usable = usable_for.is_some(), "no token: {error}"

@@ -12,7 +12,9 @@ use super::token::{Token, TokenUnavailable};
 use crate::entra::claims_challenge::ClaimsChallenge;
 
 /// The current token of an application, and what its readers tell the refresher.
+#[derive(Default)]
 pub(super) struct TokenSlot {
+    /// How long a request waits for a token while token requests fail.
     patience: Duration,
     pub current: ArcSwapOption<Token>,
     /// The latest generation that Business Central rejected; 0 for none.
@@ -29,18 +31,8 @@ pub(super) struct TokenSlot {
 }
 
 impl TokenSlot {
-    /// `patience`: how long a request waits for a token while token requests fail.
     pub fn new(patience: Duration) -> Self {
-        Self {
-            patience,
-            current: ArcSwapOption::empty(),
-            rejected: AtomicU64::new(0),
-            challenge: Mutex::new(None),
-            received: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            wake: Notify::new(),
-            failure: watch::Sender::new(None),
-        }
+        Self { patience, ..Self::default() }
     }
 
     /// The current token, unless it has expired or is of the rejected generation.

@@ -1,11 +1,13 @@
-//! The credential of an application.
+//! The credential of an application: where it is stored, and how a change of it is detected.
 
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use time::Date;
 
 use super::certificate::CertificateFiles;
-use super::client_secrets::{ClientSecret, ClientSecrets};
-use super::fingerprint::{Fingerprint, FingerprintBuilder};
-use crate::entra::ids::ClientId;
+use super::ids::ClientId;
 use crate::secret::{self, Secret, SecretError, SecretSource};
 
 /// The credential of an application: proof towards Entra that we are this application.
@@ -21,11 +23,41 @@ pub enum Credential {
     ManagedIdentity(ManagedIdentity),
 }
 
+/// The secrets of an application, tried in order. During a rotation the list holds the old and the new one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientSecrets {
+    /// Tried first.
+    pub first: ClientSecret,
+    /// Tried in order when Entra rejects the one before.
+    pub others: Vec<ClientSecret>,
+}
+
+/// A client secret: where it is stored, and when it expires.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientSecret {
+    /// Where it is stored.
+    pub source: SecretSource,
+    /// The last day it is valid, as noted in `proxy.yaml`. Entra does not reveal it.
+    pub expires: Option<Date>,
+}
+
 /// A managed identity: one that Azure gives to a machine or service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ManagedIdentity {
     /// The client ID of a user-assigned identity; `None` selects the system-assigned one.
     pub client_id: Option<ClientId>,
+}
+
+/// A hash of what a credential's sources hold, keyed per process: it reveals a change without a copy of the secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    /// The fingerprint of these contents.
+    pub fn of(content: impl Hash) -> Self {
+        static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Self(KEY.hash_one(content))
+    }
 }
 
 impl Credential {
@@ -60,27 +92,35 @@ impl Credential {
     }
 
     async fn fingerprint_with(&self, runs_commands: bool) -> Fingerprint {
-        let mut builder = FingerprintBuilder::default();
+        // `None` for a source that can't be read.
+        let mut sources: Vec<Option<Fingerprint>> = Vec::new();
         match self {
             Self::ClientSecret(secrets) => {
                 for ClientSecret { source, .. } in secrets.iter() {
                     if runs_commands || !matches!(source, SecretSource::Command(_)) {
-                        let secret = source.read("client secret").await.ok();
-                        builder.add(secret.as_ref().map(|secret| secret.expose().as_bytes()));
+                        let secret = source.read("client secret").await;
+                        sources.push(secret.ok().map(|secret| Fingerprint::of(secret.expose())));
                     }
                 }
             }
             Self::ClientCertificate(files) => {
                 for path in files.paths() {
-                    builder.add(secret::read_file(path).await.ok().as_ref().map(|bytes| bytes.as_slice()));
+                    sources.push(secret::read_file(path).await.ok().map(|bytes| Fingerprint::of(bytes.as_slice())));
                 }
             }
             Self::FederatedToken(path) => {
-                builder.add(federated_token(path).await.ok().as_ref().map(|token| token.expose().as_bytes()));
+                sources.push(federated_token(path).await.ok().map(|token| Fingerprint::of(token.expose())));
             }
             Self::ManagedIdentity(_) => {}
         }
-        builder.finish()
+        Fingerprint::of(sources)
+    }
+}
+
+impl ClientSecrets {
+    /// Iterates in the order in which the secrets are tried.
+    pub fn iter(&self) -> impl Iterator<Item = &ClientSecret> {
+        std::iter::once(&self.first).chain(&self.others)
     }
 }
 

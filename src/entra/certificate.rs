@@ -1,16 +1,25 @@
-//! A certificate and its private key, checked to belong together.
+//! A certificate and its private key: checked to belong together, and the assertions they sign.
+//!
+//! Source: Entra, "Microsoft identity platform application authentication certificate credentials"; RFC 7523.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
-use ring::signature::{KeyPair, RsaKeyPair};
+use ring::rand::SystemRandom;
+use ring::signature::{KeyPair, RSA_PSS_SHA256, RsaKeyPair};
 use rustls::pki_types::PrivateKeyDer;
+use serde_json::json;
 use time::{Date, OffsetDateTime};
+use uuid::Uuid;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::fingerprint::{Fingerprint, FingerprintBuilder};
-use crate::secret::read_file;
+use super::credential::Fingerprint;
+use super::ids::ClientId;
+use crate::secret::{Secret, read_file};
 use crate::tls::{self, PemError};
 
 /// The PEM files of a certificate and its private key.
@@ -25,9 +34,9 @@ pub struct CertificateFiles {
 /// A certificate with its private key, which signs for the application. It stays in memory for one token request only.
 #[derive(Debug)]
 pub struct SigningCertificate {
-    pub(super) key: RsaKeyPair,
+    key: RsaKeyPair,
     /// SHA-256 of the certificate in DER form.
-    pub(super) thumbprint: [u8; 32],
+    thumbprint: [u8; 32],
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
 }
@@ -128,9 +137,32 @@ impl SigningCertificate {
 
     /// A fingerprint that changes with the certificate.
     pub fn fingerprint(&self) -> Fingerprint {
-        let mut builder = FingerprintBuilder::default();
-        builder.add(Some(&self.thumbprint));
-        builder.finish()
+        Fingerprint::of(self.thumbprint)
+    }
+
+    /// Signs an assertion for one token request at `token_endpoint`, valid for five minutes.
+    ///
+    /// `None` if the operating system provides no random numbers.
+    pub fn assertion(&self, client_id: ClientId, token_endpoint: &str, now: OffsetDateTime) -> Option<Secret> {
+        let header =
+            json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": URL_SAFE_NO_PAD.encode(self.thumbprint) }).to_string();
+        let client_id = client_id.to_string();
+        let claims = json!({
+            "aud": token_endpoint,
+            "iss": client_id,
+            "sub": client_id,
+            "jti": Uuid::new_v4(),
+            "iat": now.unix_timestamp(),
+            "nbf": now.unix_timestamp(),
+            "exp": (now + LIFETIME).unix_timestamp(),
+        });
+        let mut assertion =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let mut signature = vec![0; self.key.public_key().modulus_len()];
+        self.key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), assertion.as_bytes(), &mut signature).ok()?;
+        assertion.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut assertion);
+        Some(Secret::new(assertion))
     }
 }
 
@@ -147,3 +179,6 @@ fn rsa_key(text: &[u8]) -> Result<RsaKeyPair, CertificateProblem> {
     };
     key.map_err(|_| CertificateProblem::UnusableKey)
 }
+
+/// Entra accepts up to ten minutes.
+const LIFETIME: Duration = Duration::from_secs(300);
