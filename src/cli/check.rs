@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::common::{Failure, Output, rendered};
-use crate::config::{Config, Connector, Diagnostic, Diagnostics, Position, Severity};
+use crate::config::{Config, Connector, Diagnostic, Diagnostics, Position};
 use crate::outbound::ProxySelector;
 
 /// Prints the mistakes of the configuration file; or its routes and connectors if it is valid.
@@ -57,10 +57,7 @@ fn outbound_proxies(connector: &Connector) -> Option<String> {
 fn as_json(findings: &Diagnostics) -> Vec<Value> {
     let finding = |(diagnostic, position): (&Diagnostic, Option<Position>)| {
         json!({
-            "severity": match diagnostic.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
+            "severity": diagnostic.severity,
             "line": position.map(|position| position.line),
             "column": position.map(|position| position.column),
             "message": diagnostic.message,

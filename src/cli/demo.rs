@@ -115,7 +115,7 @@ fn invitation(proxy: SocketAddr, admin: SocketAddr, file: &Path, broken: Option<
             file.display()
         )
     });
-    let (tool, [customers, names, soap]) =
+    let (tool, commands) =
         if cfg!(windows) { ("PowerShell", in_powershell(proxy)) } else { ("curl", with_curl(proxy)) };
     format!(
         r#"
@@ -127,9 +127,7 @@ bcproxy demo: bcproxy in front of a simulated Microsoft Entra and Business Centr
 {broken}
 Try these commands in another terminal. {tool} sends no token; bcproxy adds the token, environment and company:
 
-  {customers}
-  {names}
-  {soap}
+{commands}
 
 Each request is logged below. Press Ctrl-C to end the demo.
 "#,
@@ -137,27 +135,22 @@ Each request is logged below. Press Ctrl-C to end the demo.
     )
 }
 
-fn with_curl(proxy: SocketAddr) -> [String; 3] {
-    [
-        format!("curl -s 'http://{proxy}{CUSTOMERS}'"),
-        format!("curl -s 'http://{proxy}{NAMES}'"),
-        format!(
-            "curl -s 'http://{proxy}{PAGE}' -H 'Content-Type: text/xml; charset=utf-8' -H 'SOAPAction: \"{READ}\"' -d '{ENVELOPE}'"
-        ),
-    ]
+fn with_curl(proxy: SocketAddr) -> String {
+    format!(
+        "  curl -s 'http://{proxy}{CUSTOMERS}'
+  curl -s 'http://{proxy}{NAMES}'
+  curl -s 'http://{proxy}{PAGE}' -H 'Content-Type: text/xml; charset=utf-8' -H 'SOAPAction: \"{READ}\"' -d '{ENVELOPE}'"
+    )
 }
 
 /// Windows shells interpret the quotation marks of the curl commands differently.
-fn in_powershell(proxy: SocketAddr) -> [String; 3] {
-    let content = |call: String| format!("(Invoke-WebRequest -UseBasicParsing {call}).Content");
-    [
-        content(format!("'http://{proxy}{CUSTOMERS}'")),
-        content(format!("'http://{proxy}{NAMES}'")),
-        content(format!(
-            "'http://{proxy}{PAGE}' -Method Post -ContentType 'text/xml; charset=utf-8' -Headers @{{ SOAPAction = '\"{READ}\"' }} \
-             -Body '{ENVELOPE}'"
-        )),
-    ]
+fn in_powershell(proxy: SocketAddr) -> String {
+    format!(
+        "  (Invoke-WebRequest -UseBasicParsing 'http://{proxy}{CUSTOMERS}').Content
+  (Invoke-WebRequest -UseBasicParsing 'http://{proxy}{NAMES}').Content
+  (Invoke-WebRequest -UseBasicParsing 'http://{proxy}{PAGE}' -Method Post -ContentType 'text/xml; charset=utf-8' \
+         -Headers @{{ SOAPAction = '\"{READ}\"' }} -Body '{ENVELOPE}').Content"
+    )
 }
 
 const CUSTOMERS: &str = "/api/customers?$top=3";

@@ -5,8 +5,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::message::Wrapping;
-use super::signature::SIGNATURE;
+use super::message::{SIGNATURE, Wrapping};
 
 /// Builds a type 2 message in base64, wrapped like the client's type 1 message ([MS-NLMP], section 2.2.1.2).
 ///

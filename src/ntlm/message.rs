@@ -5,8 +5,6 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::memmem;
 
-use super::signature::SIGNATURE;
-
 /// A client's message in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
@@ -100,6 +98,9 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes)
 }
+
+/// The first bytes of every message ([MS-NLMP], section 2.2.1).
+pub const SIGNATURE: &[u8; 8] = b"NTLMSSP\0";
 
 /// Some legacy programs omit the padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -7,7 +7,6 @@
 
 mod challenge;
 mod message;
-mod signature;
 
 pub use challenge::{ACCEPT_COMPLETED, challenge};
 pub use message::{Message, MessageError, Wrapping};

@@ -8,7 +8,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
-use super::line_writer::{self, LineWriter, WriterGuard};
+use super::line_writer::{self, WriterGuard};
 use crate::config::{Log, LogFormat};
 
 /// Writes the remaining lines when dropped. Keep it until the process ends.
@@ -41,18 +41,12 @@ pub fn start(log: &Log) -> io::Result<LogGuard> {
         LogFormat::Json => false,
     };
     let (filter, handle) = reload::Layer::new(filter(log));
-    // A second start in the same process keeps the settings of the first.
-    let _ = tracing_subscriber::registry().with(lines(writer, as_text).with_filter(filter)).try_init();
-    Ok(LogGuard { _writer: guard, filter: LogFilter(handle) })
-}
-
-fn lines<S>(writer: LineWriter, as_text: bool) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: tracing::Subscriber + for<'s> tracing_subscriber::registry::LookupSpan<'s>,
-{
     let layer =
         tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(as_text && console::colors_enabled_stderr());
-    if as_text { layer.with_target(false).boxed() } else { layer.json().flatten_event(true).boxed() }
+    let lines = if as_text { layer.with_target(false).boxed() } else { layer.json().flatten_event(true).boxed() };
+    // A second start in the same process keeps the settings of the first.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    Ok(LogGuard { _writer: guard, filter: LogFilter(handle) })
 }
 
 /// The log target of request lines. `log: { requests: false }` turns it off.

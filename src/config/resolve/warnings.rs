@@ -46,12 +46,10 @@ fn unused_companies(file: &TopLevelKeys, connectors: &[NamedConnector<'_>], repo
         None => connectors.len() == 1,
     };
     let is_unconfined = |route: &RouteKeys| route.to.as_ref().is_some_and(|to| to.value == Surface::Environment);
-    for connector in connectors.iter().filter(|connector| connector.company.is_some()) {
+    for connector in connectors {
+        let Some(company) = connector.company else { continue };
         let mut own = routes.value.iter().map(|route| &route.value).filter(|route| uses(route, connector)).peekable();
-        if own.peek().is_some()
-            && own.all(is_unconfined)
-            && let Some(company) = connector.company
-        {
+        if own.peek().is_some() && own.all(is_unconfined) {
             report.warning(
                 company,
                 "this company is not used: all routes of the connector lead to `environment`",
