@@ -1,4 +1,4 @@
-//! The command line: one file or folder per command; those that ask a running bcproxy share `admin`.
+//! The command line: one file or folder per command; `admin` has those that ask a running bcproxy.
 //!
 //! Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.
 

@@ -11,7 +11,7 @@ use super::report::Report;
 use crate::cli::common::{Failure, Output, private_file};
 use crate::config::HostName;
 use crate::small_file;
-use crate::tls::{CertificateAuthority, IssuedCertificate, host_names_of};
+use crate::tls::host_names_of;
 
 /// The options of `bcproxy certificate`.
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,13 @@ pub fn certificate(arguments: &Arguments, config: &Path) -> Result<(), Failure> 
         .issue(names.clone(), lifetime)
         .map_err(|error| Failure::Failed(format!("Creating the certificate failed: {error}.")))?;
 
-    write_all(&files, authority_is_new.then_some(&authority), &server)?;
+    // Each key before its certificate, which is useless without the key.
+    if authority_is_new {
+        write(&files.authority_key, &authority.private_key(), private_file::write, false)?;
+        write(&files.authority, authority.certificate(), public_file, false)?;
+    }
+    write(&files.server_key, &server.private_key, private_file::write, true)?;
+    write(&files.server, &server.certificate, public_file, true)?;
     let report = Report {
         files,
         names,
@@ -60,20 +66,6 @@ pub fn certificate(arguments: &Arguments, config: &Path) -> Result<(), Failure> 
         Output::Text => println!("{}", report.as_text(config)),
     }
     Ok(())
-}
-
-/// Writes each key before its certificate, which is useless without the key.
-fn write_all(
-    files: &Files,
-    new_authority: Option<&CertificateAuthority>,
-    server: &IssuedCertificate,
-) -> Result<(), Failure> {
-    if let Some(authority) = new_authority {
-        write(&files.authority_key, &authority.private_key(), private_file::write, false)?;
-        write(&files.authority, authority.certificate(), public_file, false)?;
-    }
-    write(&files.server_key, &server.private_key, private_file::write, true)?;
-    write(&files.server, &server.certificate, public_file, true)
 }
 
 /// Returns the given names, or those of the existing certificate, or this machine's.

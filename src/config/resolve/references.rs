@@ -43,8 +43,10 @@ pub fn check_references(file: &TopLevelKeys, report: &mut Report) {
                 contents(&path.value, path.span, help, report);
             }
         }
-        if let Some(At { value: path, span, .. }) = &connector.ca_file {
-            check_certificates(path, *span, report);
+        if let Some(At { value: path, span, .. }) = &connector.ca_file
+            && let Err(error) = tls::read_certificates(path)
+        {
+            report.error(*span, format!("the file named here {error}"), error.help());
         }
         if let Some(At { value: OrOff::On(server), .. }) = &connector.outbound_proxy
             && let Some(source) = server.password.as_ref().and_then(|password| password.value.0.as_ref())
@@ -184,12 +186,6 @@ fn check_identity(tls: &ListenerTlsKeys, report: &mut Report) {
     let help =
         "renew it and restart bcproxy; `bcproxy certificate --renew` renews a certificate of `bcproxy certificate`";
     report.warning(certificate.span, message, help);
-}
-
-fn check_certificates(path: &Path, span: Span, report: &mut Report) {
-    if let Err(error) = tls::read_certificates(path) {
-        report.error(span, format!("the file named here {error}"), error.help());
-    }
 }
 
 /// The remaining validity from which the check warns: enough time to get a new certificate.
