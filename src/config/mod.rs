@@ -22,8 +22,8 @@ mod yaml;
 pub use load::Loaded;
 pub use model::{
     Access, AllowFrom, Browsers, Config, Connector, HeaderChanges, HeaderRules, HostName, HostNameError, Limits,
-    Listener, Log, LogFormat, MaxConnections, PublicUrl, PublicUrlError, Rate, Route, RoutePath, RoutePathError,
-    Timeouts, TlsFiles, UNROUTED_PREFIX,
+    Listener, Log, LogFormat, MaxConnections, Rate, Route, RoutePath, RoutePathError, Timeouts, TlsFiles,
+    UNROUTED_PREFIX,
 };
 pub use publish::{reference, schema};
 pub use yaml::{Diagnostic, Diagnostics, Position, Severity};

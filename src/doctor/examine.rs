@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::business_central;
 use super::entra::{tenant, token};
 use super::findings::{Findings, Wrong};
-use super::network::{Endpoint, network};
+use super::network::network;
 use crate::config::{Connector, Route};
 use crate::entra::Application;
 use crate::guide::Step;
@@ -16,21 +16,19 @@ use crate::outbound::{HttpClient, OutboundError, ProxySelector};
 /// A wrong clock and a failing route stop no other check. Any other mistake ends the checks, or those of one
 /// application of several.
 pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Findings<'_>) {
-    let endpoints =
-        [Endpoint::entra(&connector.application.authority), Endpoint::business_central(&connector.base_url)];
-    let connect = connector.timeouts.connect;
+    let Application { authority, tenant_id, .. } = &connector.application;
+    let (ca_file, connect) = (connector.ca_file.as_deref(), connector.timeouts.connect);
     let proxies = match ProxySelector::new(&connector.outbound_proxy) {
         Ok(proxies) => proxies,
         Err(error) => return findings.failed(unusable(&error.into()), Duration::ZERO),
     };
-    if !network(&endpoints, connector.ca_file.as_deref(), &proxies, connect, findings).await {
+    if !network(authority, &connector.base_url, ca_file, &proxies, connect, findings).await {
         return;
     }
-    let http = match HttpClient::new(connector.ca_file.as_deref(), &connector.outbound_proxy, connect) {
+    let http = match HttpClient::new(ca_file, &connector.outbound_proxy, connect) {
         Ok(http) => http,
         Err(error) => return findings.failed(unusable(&error), Duration::ZERO),
     };
-    let Application { authority, tenant_id, .. } = &connector.application;
     if !tenant(&http, authority, tenant_id, findings).await {
         return;
     }

@@ -14,43 +14,36 @@ use crate::shared_socket::SharedSocket;
 
 /// The address of a service, as configured.
 #[derive(Debug, Clone, Copy)]
-pub struct Endpoint<'a> {
-    /// The name of the service.
-    pub service: &'static str,
-    /// The URL whose host and port are checked.
-    pub url: &'a HttpsUrl,
+struct Endpoint<'a> {
+    service: &'static str,
+    url: &'a HttpsUrl,
     /// The key of `proxy.yaml` that holds the URL.
-    pub key: &'static str,
+    key: &'static str,
 }
 
 impl<'a> Endpoint<'a> {
-    /// Entra at this URL.
-    pub fn entra(url: &'a HttpsUrl) -> Self {
-        Self { service: "Entra", url, key: "authority" }
-    }
-
-    /// Business Central at this URL.
-    pub fn business_central(url: &'a HttpsUrl) -> Self {
-        Self { service: "Business Central", url, key: "base_url" }
-    }
-
     fn origin(&self) -> &'a Origin {
         self.url.origin()
     }
 }
 
-/// Checks the three steps for all endpoints and returns whether all passed. `limit` bounds each step of each endpoint.
+/// Checks the three steps for both services and returns whether all passed. `limit` bounds each step of each service.
 pub async fn network(
-    endpoints: &[Endpoint<'_>],
+    authority: &HttpsUrl,
+    base_url: &HttpsUrl,
     ca_file: Option<&Path>,
     proxies: &ProxySelector,
     limit: Duration,
     findings: &mut Findings<'_>,
 ) -> bool {
+    let endpoints = [
+        Endpoint { service: "Entra", url: authority, key: "authority" },
+        Endpoint { service: "Business Central", url: base_url, key: "base_url" },
+    ];
     let started = Instant::now();
     let mut looked_up = Vec::with_capacity(endpoints.len());
     let mut shown: Vec<String> = Vec::new();
-    for endpoint in endpoints {
+    for endpoint in &endpoints {
         match look_up(endpoint, proxies, limit).await {
             Ok(found) => {
                 let sentence = found.to_string();

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::config::{Config, PublicUrl};
+use crate::config::Config;
+use crate::outbound::Origin;
 use crate::proxy::environment::assembly::Assembled;
 use crate::proxy::environment::route::Route;
 use crate::proxy::environment::route_table::RouteTable;
@@ -20,7 +21,7 @@ pub struct Snapshot {
     pub routes: RouteTable<Arc<Route>>,
     pub guard: Guard,
     /// What rewritten links begin with; `None`: what the client used.
-    pub public_url: Option<PublicUrl>,
+    pub public_url: Option<Origin>,
     /// How long a client connection may be idle.
     pub keep_alive: Duration,
     /// Counts requests without a route.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::arguments::{Arguments, CredentialInput, absolute};
 use super::session::{Session, TIMEOUT, nothing_written};
 use crate::cli::common::Failure;
-use crate::doctor::{self, Endpoint, Findings, SignedIn, Wrong};
+use crate::doctor::{self, Findings, SignedIn, Wrong};
 use crate::entra::{Application, CertificateFiles, ClientId, TenantId};
 use crate::guide::Step;
 use crate::secret::SecretSource;
@@ -32,11 +32,11 @@ impl Session<'_> {
     fn check_tenant(&mut self, tenant: &TenantId) -> Result<(), Wrong> {
         let mut findings = Findings::new(|_| {});
         let Arguments { authority, base_url, ca_file, .. } = &self.arguments;
-        let endpoints = [Endpoint::entra(authority), Endpoint::business_central(base_url)];
         self.runtime.block_on(async {
             if !self.is_reachable {
-                let ca_file = ca_file.as_deref();
-                self.is_reachable = doctor::network(&endpoints, ca_file, &self.proxies, TIMEOUT, &mut findings).await;
+                let checks =
+                    doctor::network(authority, base_url, ca_file.as_deref(), &self.proxies, TIMEOUT, &mut findings);
+                self.is_reachable = checks.await;
             }
             if self.is_reachable {
                 doctor::tenant(&self.http, authority, tenant, &mut findings).await;

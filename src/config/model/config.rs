@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use hyper::http::uri::Scheme;
 
-use super::{Connector, HostName, PublicUrl, Route};
+use super::{Connector, HostName, Route};
+use crate::outbound::Origin;
 
 /// A valid `proxy.yaml`: every name resolves, and every value is within its bounds.
 #[derive(Debug, Clone)]
@@ -16,7 +17,7 @@ pub struct Config {
     /// The addresses that clients connect to. Never empty.
     pub listen: Vec<Listener>,
     /// The base of rewritten links. `None`: the scheme and host that the client used.
-    pub public_url: Option<PublicUrl>,
+    pub public_url: Option<Origin>,
     /// The address of the admin listener. `None` when it is off.
     pub admin: Option<SocketAddr>,
     /// The connectors in the order of the file. Never empty.

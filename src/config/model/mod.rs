@@ -5,7 +5,6 @@ mod connector;
 pub mod duration;
 mod host_name;
 mod limits;
-mod public_url;
 mod route;
 mod route_path;
 
@@ -13,6 +12,5 @@ pub use config::{Access, Browsers, Config, Listener, Log, LogFormat, MaxConnecti
 pub use connector::{Connector, Timeouts};
 pub use host_name::{HostName, HostNameError};
 pub use limits::{Count, Limits, Rate, Weight};
-pub use public_url::{PublicUrl, PublicUrlError};
 pub use route::{AllowFrom, HeaderChanges, HeaderRules, Route};
 pub use route_path::{RoutePath, RoutePathError, UNROUTED_PREFIX};

@@ -13,11 +13,11 @@ use time::macros::format_description;
 
 use super::headers::ChangeableHeader;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
-use crate::config::model::{Count, HostName, PublicUrl, Rate, RoutePath, Weight, duration};
+use crate::config::model::{Count, HostName, Rate, RoutePath, Weight, duration};
 use crate::config::shape::{Form, Shape, text_at};
 use crate::config::yaml::{Node, Report};
 use crate::entra::{ClientId, TenantId};
-use crate::outbound::{HttpsUrl, ProxyAddress, split_exception};
+use crate::outbound::{HttpsUrl, Origin, OriginError, ProxyAddress, split_exception};
 
 /// Text that is not empty, such as an argument of a command.
 #[derive(Debug, Clone)]
@@ -64,6 +64,14 @@ pub enum ScalarError {
     HeaderValue,
     #[error("write one resource followed by /.default, such as https://api.businesscentral.dynamics.com/.default")]
     Scope,
+    #[error("write the address by which clients reach bcproxy, such as http://erp-gw:8080")]
+    PublicUrl,
+    #[error("remove the user name and password")]
+    UserInfo,
+    #[error("the port must be a number from 1 to 65535")]
+    Port,
+    #[error("remove everything after host and port: that is the path of a route")]
+    Path,
 }
 
 /// Reads text. `what` completes the message "this is not …".
@@ -126,7 +134,7 @@ scalars! {
     Surface: "a surface of Business Central", str::parse::<Surface>,
         { "pattern": "^(api/[^/]+(/[^/]+/[^/]+)?|odata|soap|nav|environment)$",
           "examples": ["api/v2.0", "odata", "soap", "nav", "environment"] };
-    PublicUrl: "an http or https address", str::parse::<PublicUrl>, { "pattern": "^https?://[^/?#@]+/?$" };
+    Origin: "an http or https address", public_url, { "pattern": "^https?://[^/?#@]+/?$" };
     HostName: "a host name", str::parse::<HostName>,
         { "pattern": "^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*[.]?$", "maxLength": 254, "examples": ["oldserver"] };
     ChangeableHeader: "the name of a header that can be changed", str::parse::<ChangeableHeader>,
@@ -186,6 +194,15 @@ fn scope(text: &str) -> Result<Scope, ScalarError> {
     if is_one { Ok(Scope(text.to_owned())) } else { Err(ScalarError::Scope) }
 }
 
+fn public_url(text: &str) -> Result<Origin, ScalarError> {
+    let (origin, rest) = Origin::split(text).map_err(|error| match error {
+        OriginError::Malformed | OriginError::OtherScheme => ScalarError::PublicUrl,
+        OriginError::UserInfo => ScalarError::UserInfo,
+        OriginError::Port => ScalarError::Port,
+    })?;
+    if matches!(rest, "" | "/") { Ok(origin) } else { Err(ScalarError::Path) }
+}
+
 /// An invalid value may hold a password.
 fn mask_if_invalid(node: &Node, is_valid: bool, report: &mut Report) {
     if node.text().is_some() && !is_valid {
@@ -236,6 +253,30 @@ mod tests {
         assert!(scope("https://x/.default").is_ok());
         for wrong in ["", "/.default", "https://x", "https://x/.default openid", "a b/.default"] {
             assert!(scope(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_ends_after_host_and_port() {
+        for (text, url) in [
+            ("http://erp-gw:8080", "http://erp-gw:8080"),
+            ("https://bc.example/", "https://bc.example"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("https://bc.example:443", "https://bc.example"),
+        ] {
+            assert_eq!(public_url(text).unwrap().to_string(), url);
+        }
+        for (text, error) in [
+            ("erp-gw", ScalarError::PublicUrl),
+            ("erp-gw:8080", ScalarError::PublicUrl),
+            ("ftp://erp-gw", ScalarError::PublicUrl),
+            ("http://erp-gw:99999", ScalarError::Port),
+            ("http://a@erp-gw", ScalarError::UserInfo),
+            ("http://erp-gw/bc", ScalarError::Path),
+            ("http://erp-gw?a", ScalarError::Path),
+            ("http://erp-gw#a", ScalarError::Path),
+        ] {
+            assert_eq!(public_url(text), Err(error), "{text}");
         }
     }
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::{ConnectorKeys, RouteKeys};
-use crate::config::model::{Browsers, Count, HostName, LogFormat, PublicUrl};
+use crate::config::model::{Browsers, Count, HostName, LogFormat};
 use crate::config::shape::{At, Form, Named, OneOrMore, OrOff, Shape, mapping};
+use crate::outbound::Origin;
 
 mapping! {
     /// The configuration of bcproxy: where it listens, how it signs in to Business Central, and where each path leads.
@@ -20,7 +21,7 @@ mapping! {
         listen: OneOrMore<ListenerKeys> = Default("127.0.0.1:8080"),
         /// The scheme, host and port of the links in responses, such as `http://erp-gw:8080`.
         /// Default: the scheme and host that the client used in its request.
-        public_url: PublicUrl = Optional,
+        public_url: Origin = Optional,
         /// The listener for the status page, metrics, health checks, `bcproxy reload` and `bcproxy stop`.
         /// With `off`, none of these are available.
         admin: OrOff<AdminKeys> = Default("{}"),

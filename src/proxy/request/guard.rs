@@ -49,7 +49,7 @@ pub enum GuardError {
 impl Guard {
     /// The guard in front of the routes.
     pub fn new(config: &Config) -> Self {
-        let public = config.public_url.iter().map(|url| host_of(url.origin().authority()).to_owned());
+        let public = config.public_url.iter().map(|url| host_of(url.authority()).to_owned());
         let given = config.access.hosts.iter().map(ToString::to_string);
         let files = config.listen.iter().filter_map(|listener| listener.tls.as_ref());
         // A certificate that can't be read is reported by its listener.
