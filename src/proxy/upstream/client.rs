@@ -153,8 +153,13 @@ impl Upstream {
         let socket = outbound::tcp_socket(&stream);
         let (wire, request) = Wire::new(stream);
         let mut http = http1::Builder::new();
-        let (sender, connection) =
-            http.max_buf_size(MAX_READ_BYTES).handshake(wire).await.map_err(SendFailure::Unsent)?;
+        let (sender, connection) = http
+            .max_buf_size(MAX_READ_BYTES)
+            .max_headers(MAX_HEADERS)
+            .max_header_size(MAX_HEAD_BYTES)
+            .handshake(wire)
+            .await
+            .map_err(SendFailure::Unsent)?;
         // Its requests are told how it ends.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Connection { sender, socket, request })
@@ -169,9 +174,14 @@ impl fmt::Debug for Upstream {
 
 const SWITCHES: &str = "switches protocols, which was not asked for";
 
-/// hyper's default of 100 lines: with any other number, each response would cost 5 % more instructions.
-const TOO_LARGE: &str = "has a head that is too large (100 lines at most)";
+/// The most header lines of a response. Real ones have twenty; a gateway that repeats some has a hundred and fifty.
+const MAX_HEADERS: usize = 256;
 
-/// The most bytes read at once, which also bounds a response's head. hyper's default of 408 KiB costs no less CPU. In a
-/// burst of large responses, each would keep the small ones waiting for longer, and a slow reader would hold more.
+/// The size of a head up to which it certainly passes.
+const MAX_HEAD_BYTES: usize = 128 * 1024;
+
+const TOO_LARGE: &str = "has a head that is too large (256 lines and 128 KiB at most)";
+
+/// The most bytes read at once. hyper's default of 408 KiB costs no less CPU. In a burst of large responses, each would
+/// keep the small ones waiting for longer, and a slow reader would hold more.
 const MAX_READ_BYTES: usize = 256 * 1024;
