@@ -40,7 +40,7 @@ impl<L: LookUp> BodyContext<'_, L> {
         let is_relative = !path.starts_with(['/', '\\']) && !has_scheme(path);
         let resource = if is_relative {
             self.local(&format!("{}/{path}", self.root()), query, company_headers)?
-        } else if let Some(from_root) = self.from_root(path) {
+        } else if let Some(from_root) = self.path_from_root(path) {
             let below = self.below_route(from_root)?;
             // On-premises servers had addresses that begin like those of the cloud.
             let may_be_upstream = below.is_none() || self.settings.surface != Surface::Nav;
@@ -88,7 +88,7 @@ impl<L: LookUp> BodyContext<'_, L> {
 
     /// The path of an address that is this server's: one that begins at the root, or with the client's own base
     /// address. `//` and `/\` begin another server's address, but below the route they are empty segments.
-    fn from_root<'p>(&self, path: &'p str) -> Option<&'p str> {
+    fn path_from_root<'p>(&self, path: &'p str) -> Option<&'p str> {
         let is_ours = |path: &&str| match path.strip_prefix('/') {
             Some(rest) if rest.starts_with('/') => self.below_route(path).is_ok_and(|below| below.is_some()),
             Some(rest) => !rest.starts_with('\\'),
