@@ -219,7 +219,7 @@ fn token_failure(error: &TokenError, application: &Application) -> Wrong {
 
 /// A request without a connection.
 pub fn unreached(unreachable: &Unreachable) -> Wrong {
-    Wrong::new(unreachable.failure.guide_step(), unreachable.problem(), unreachable.fix())
+    Wrong::new(unreachable.failure.guide_step(), unreachable.problem(), unreachable.fix.clone())
 }
 
 async fn send(http: &HttpClient, authority: &HttpsUrl, request: RequestBuilder) -> Result<(Parts, Vec<u8>), Wrong> {

@@ -23,7 +23,7 @@ struct Endpoint<'a> {
 
 impl<'a> Endpoint<'a> {
     fn origin(&self) -> &'a Origin {
-        self.url.origin()
+        &self.url.origin
     }
 }
 
@@ -63,7 +63,7 @@ pub async fn network(
             Ok(stream) => streams.push(stream),
             Err(wrong) => return fail(findings, wrong, started),
         }
-        let (host, port) = (endpoint.origin().host(), endpoint.origin().port());
+        let (host, port) = (endpoint.origin().host(), endpoint.origin().port);
         shown.push(match &looked_up.proxy {
             None => format!("{} accepts connections on port {port}", endpoint.service),
             Some(proxy) => format!("the outbound proxy {proxy} connects to {host}:{port}"),
@@ -125,7 +125,7 @@ async fn look_up(endpoint: &Endpoint<'_>, proxies: &ProxySelector, limit: Durati
 
 /// The first address of a host.
 async fn first_address(origin: &Origin, limit: Duration) -> Result<IpAddr, String> {
-    match tokio::time::timeout(limit, tokio::net::lookup_host((origin.host(), origin.port()))).await {
+    match tokio::time::timeout(limit, tokio::net::lookup_host((origin.host(), origin.port))).await {
         Ok(Ok(mut found)) => found.next().map(|first| first.ip()).ok_or_else(|| "the name has no address".to_owned()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no response within {} s", limit.as_secs_f32())),
@@ -156,7 +156,7 @@ async fn connect(
         format!(
             "Ask the administrator of the firewall to let this machine connect to port {} of {}. If connections must go \
              through an outbound proxy, name it with `outbound_proxy`. If `{key}` is set, check its value.",
-            endpoint.origin().port(),
+            endpoint.origin().port,
             endpoint.origin().host()
         ),
     ))

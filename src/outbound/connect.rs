@@ -88,7 +88,7 @@ pub struct WithTimeout<C> {
     limit: Duration,
 }
 
-impl<C> WithTimeout<C> {
+impl<C: Service<Uri, Error = ConnectError> + Clone> WithTimeout<C> {
     /// The error for an attempt that took too long.
     pub(super) fn timed_out(&self, address: &Uri) -> ConnectError {
         let limit = self.limit;
@@ -100,12 +100,7 @@ impl<C> WithTimeout<C> {
             }
         }
     }
-}
 
-impl<C> WithTimeout<C>
-where
-    C: Service<Uri, Error = ConnectError> + Clone,
-{
     /// Opens a connection.
     pub async fn connect(&self, address: Uri) -> Result<C::Response, ConnectError> {
         let connecting = tokio::time::timeout(self.limit, self.inner.clone().oneshot(address.clone()));
@@ -153,7 +148,7 @@ impl Service<Uri> for TcpConnector {
     fn call(&mut self, target: Uri) -> Self::Future {
         let (dialer, proxy) = (self.dialer.clone(), self.proxies.select(&target).cloned());
         let open = async move |origin: &Origin| {
-            let stream = dialer.connect(origin.host(), origin.port()).await?;
+            let stream = dialer.connect(origin.host(), origin.port).await?;
             set_options(&stream)?;
             Ok::<_, ConnectError>(TokioIo::new(SharedSocket(Arc::new(stream))))
         };

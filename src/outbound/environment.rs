@@ -8,8 +8,7 @@ use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use super::proxy::{Proxy, ProxySource};
-use super::proxy_address::{ProxyAddress, ProxyAddressError};
-use super::proxy_settings::ProxyLogin;
+use super::proxy_settings::{ProxyAddress, ProxyAddressError, ProxyLogin};
 use crate::secret::{Secret, SecretSource};
 
 /// Why the proxy of the environment can't be used. The message names the variable, never its value.

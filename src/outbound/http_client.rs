@@ -87,7 +87,7 @@ impl HttpClient {
                     self.proxy_url.store(Some(Arc::new(url)));
                 }
                 let origin = proxy.address.origin();
-                self.dialer.expect(origin.host(), origin.port());
+                self.dialer.expect(origin.host(), origin.port);
             }
             None => self.dialer.expect(target.host().unwrap_or_default(), target.port_u16().unwrap_or(443)),
         }

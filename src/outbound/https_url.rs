@@ -11,10 +11,11 @@ use super::origin::{Origin, OriginError};
 /// An absolute `https` URL without query, fragment or user name: an origin plus an optional path prefix.
 ///
 /// The prefix never ends in a slash, which allows appending a path that starts with one.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HttpsUrl {
     text: String,
-    origin: Origin,
+    /// Scheme, host and port.
+    pub(crate) origin: Origin,
 }
 
 /// Why a text is not an [`HttpsUrl`].
@@ -41,11 +42,6 @@ impl HttpsUrl {
     /// The whole URL, without a trailing slash: `https://host:port/prefix`.
     pub fn as_str(&self) -> &str {
         &self.text
-    }
-
-    /// Scheme, host and port.
-    pub fn origin(&self) -> &Origin {
-        &self.origin
     }
 
     /// The host, and the port unless it is 443: `host:port`.
@@ -92,12 +88,6 @@ impl fmt::Display for HttpsUrl {
     }
 }
 
-impl fmt::Debug for HttpsUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +96,7 @@ mod tests {
     fn a_url_is_split_into_origin_and_prefix() {
         let url: HttpsUrl = "https://Gateway.example:8443/bc/".parse().unwrap();
         assert_eq!(url.as_str(), "https://gateway.example:8443/bc");
-        assert_eq!(url.origin().as_str(), "https://gateway.example:8443");
+        assert_eq!(url.origin.as_str(), "https://gateway.example:8443");
         assert_eq!(url.authority(), "gateway.example:8443");
         assert_eq!(url.path(), "/bc");
     }

@@ -10,11 +10,12 @@ use hyper::http::uri::Authority;
 ///
 /// The host is in lower case, the port from 1 to 65535. The scheme's default port is left out, so that equal origins
 /// are written alike.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
     text: String,
     scheme_length: usize,
-    port: u16,
+    /// The scheme's default if none was given.
+    pub(crate) port: u16,
 }
 
 /// Why an address begins with no [`Origin`].
@@ -95,11 +96,6 @@ impl Origin {
         }
     }
 
-    /// The port, the scheme's default if none was given.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     /// The origin as an address without a path.
     pub fn uri(&self) -> Uri {
         // An origin is always a URI.
@@ -108,12 +104,6 @@ impl Origin {
 }
 
 impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -134,7 +124,7 @@ mod tests {
             ("https://[::1]", "https://[::1]", "::1", 443, ""),
         ] {
             let (found, after) = Origin::split(address).unwrap();
-            assert_eq!((found.as_str(), found.host(), found.port(), after), (origin, host, port, rest), "{address}");
+            assert_eq!((found.as_str(), found.host(), found.port, after), (origin, host, port, rest), "{address}");
             assert_eq!(format!("{}://{}", found.scheme(), found.authority()), origin);
             assert!(found.host_and_port().ends_with(&format!(":{port}")) && found.host_and_port().contains(host));
             assert_eq!(found.host_and_port().matches(':').count(), host.matches(':').count() + 1);

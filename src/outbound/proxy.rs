@@ -8,8 +8,7 @@ use hyper::header::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
-use super::proxy_address::ProxyAddress;
-use super::proxy_settings::ProxyLogin;
+use super::proxy_settings::{ProxyAddress, ProxyLogin};
 use crate::secret::{Secret, SecretError};
 
 /// An outbound proxy in use.

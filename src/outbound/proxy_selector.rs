@@ -9,8 +9,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use super::environment::{self, EnvironmentError};
 use super::https_url::HttpsUrl;
 use super::proxy::{Proxy, ProxySource};
-use super::proxy_address::ProxyAddress;
-use super::proxy_settings::OutboundProxy;
+use super::proxy_settings::{OutboundProxy, ProxyAddress};
 
 /// Decides which connections of a connector go through an outbound proxy. Clones share the rule.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +48,7 @@ impl ProxySelector {
 
     /// A phrase that names the proxy for connections to a service; `None`: the connection is direct.
     pub fn describe(&self, service: &HttpsUrl) -> Option<String> {
-        let (address, source) = self.proxy_for(&service.origin().uri())?;
+        let (address, source) = self.proxy_for(&service.origin.uri())?;
         Some(format!("the outbound proxy {address} ({source})"))
     }
 

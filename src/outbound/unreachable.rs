@@ -18,7 +18,8 @@ pub struct Unreachable {
     /// The stage at which connecting failed.
     pub failure: ConnectFailure,
     cause: String,
-    fix: String,
+    /// What to do about it: an imperative clause without a full stop.
+    pub(crate) fix: String,
 }
 
 /// The stage at which opening a connection failed.
@@ -54,25 +55,17 @@ impl Unreachable {
         format!("{} at {} can't be reached ({})", self.service, self.host, self.cause)
     }
 
-    /// What to do about it: an imperative clause without a full stop.
-    pub fn fix(&self) -> String {
-        self.fix.clone()
-    }
-
     /// Explains a connect error. `key` is the key of `proxy.yaml` that holds the service's URL.
     pub fn new(service: &'static str, host: &str, key: &'static str, error: &(dyn Error + 'static)) -> Self {
-        let host = host.to_owned();
         let tunnel_error = causes(error).find_map(|cause| cause.downcast_ref::<TunnelError>());
-        match tunnel_error {
-            Some(error) => {
-                let (cause, fix) = (error.to_string(), error.fix());
-                Self { service, host, failure: ConnectFailure::Proxy, cause, fix }
-            }
+        let (failure, cause, fix) = match tunnel_error {
+            Some(error) => (ConnectFailure::Proxy, error.to_string(), error.fix()),
             None => {
                 let failure = ConnectFailure::from_error(error);
-                Self { service, host, failure, cause: root_cause(error), fix: failure.fix(key) }
+                (failure, root_cause(error), failure.fix(key))
             }
-        }
+        };
+        Self { service, host: host.to_owned(), failure, cause, fix }
     }
 }
 
