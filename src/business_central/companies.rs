@@ -69,7 +69,8 @@ pub struct CompanyPages {
     url: String,
     /// The query of the next page; `None` when all are read.
     next: Option<String>,
-    companies: Vec<Company>,
+    /// The companies of all pages added.
+    pub companies: Vec<Company>,
     pages_left: usize,
 }
 
@@ -90,17 +91,19 @@ impl CompanyPages {
     pub fn add(&mut self, body: &[u8]) -> Result<(), LookupError> {
         let unreadable = LookupError::Unreadable { what: COMPANY_LIST };
         let page: Page = serde_json::from_slice(body).map_err(|_| unreadable.clone())?;
-        self.companies
-            .extend(page.value.into_iter().filter_map(|entry| Entry::deserialize(entry).ok()?.into_company()));
+        let company = |entry| {
+            let Entry { id, name, display_name } = Entry::deserialize(entry).ok()?;
+            Some(Company {
+                id: id.parse().ok()?,
+                name: name.parse().ok()?,
+                display_name: display_name.unwrap_or_default(),
+            })
+        };
+        self.companies.extend(page.value.into_iter().filter_map(company));
         self.pages_left = self.pages_left.checked_sub(1).ok_or(unreadable)?;
         // Only the query: the token goes to no other address than the environment's.
         self.next = page.next_link.and_then(|link| Some(format!("?{}", link.split_once('?')?.1)));
         Ok(())
-    }
-
-    /// The companies of all pages added.
-    pub fn into_companies(self) -> Vec<Company> {
-        self.companies
     }
 }
 
@@ -115,7 +118,7 @@ pub async fn look_up(
     while let Some(url) = pages.next_url() {
         pages.add(&lookup::get(http, &url, COMPANY_LIST, authorization, timeout).await?)?;
     }
-    Ok(pages.into_companies())
+    Ok(pages.companies)
 }
 
 /// Finds a company by id, exact name, name in any case, or display name, in this order; the last two must match only
@@ -173,13 +176,6 @@ struct Entry {
     display_name: Option<String>,
 }
 
-impl Entry {
-    fn into_company(self) -> Option<Company> {
-        let display_name = self.display_name.unwrap_or_default();
-        Some(Company { id: self.id.parse().ok()?, name: self.name.parse().ok()?, display_name })
-    }
-}
-
 /// The subject of the look-up, for errors.
 pub const COMPANY_LIST: &str = "its companies";
 
@@ -215,7 +211,7 @@ mod tests {
         assert_eq!(pages.next_url().unwrap(), next, "the token stays with the environment's address");
         pages.add(format!(r#"{{"value":[{{"id":"{}","name":"D"}}]}}"#, id(6)).as_bytes()).unwrap();
         assert_eq!(pages.next_url(), None);
-        let names: Vec<_> = pages.into_companies().iter().map(|company| company.name.to_string()).collect();
+        let names: Vec<_> = pages.companies.iter().map(|company| company.name.to_string()).collect();
         assert_eq!(names, ["B", "C", "D"]);
     }
 

@@ -109,7 +109,7 @@ pub async fn unbound_actions(
         let is_whole =
             read_pieces(reqwest::Body::from(response), MAX_METADATA_BYTES, |piece| imports.push(piece)).await;
         check_whole(what, is_whole)?;
-        Ok(imports.names())
+        Ok(imports.names)
     };
     within(METADATA_TIMEOUT, what, exchange).await
 }

@@ -8,7 +8,8 @@ use std::collections::HashSet;
 /// Collects the names of action imports from a document that arrives in pieces; memory grows only with the names.
 #[derive(Debug, Default)]
 pub struct ActionImports {
-    names: HashSet<String>,
+    /// The names found so far.
+    pub names: HashSet<String>,
     /// The incomplete tag.
     tag: Vec<u8>,
 }
@@ -30,11 +31,6 @@ impl ActionImports {
                 _ => self.tag.push(byte),
             }
         }
-    }
-
-    /// The names found so far.
-    pub fn names(self) -> HashSet<String> {
-        self.names
     }
 }
 
@@ -64,7 +60,7 @@ mod tests {
             let mut imports = ActionImports::default();
             DOCUMENT.as_bytes().chunks(size).for_each(|piece| imports.push(piece));
             let expected = HashSet::from(["Tools_Echo".to_owned(), "Tools_Post".to_owned()]);
-            assert_eq!(imports.names(), expected, "{size}");
+            assert_eq!(imports.names, expected, "{size}");
         }
     }
 
@@ -73,7 +69,7 @@ mod tests {
         for text in ["", "<", "<ActionImport", "<ActionImport Name=>", "<ActionImport Name=\"x", "{}"] {
             let mut imports = ActionImports::default();
             imports.push(text.as_bytes());
-            assert!(imports.names().is_empty(), "{text}");
+            assert!(imports.names.is_empty(), "{text}");
         }
     }
 }

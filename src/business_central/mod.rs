@@ -13,7 +13,6 @@ mod path;
 pub mod soap;
 pub mod subscriptions;
 mod surface;
-pub mod system_service;
 
 pub use companies::{Company, join_names};
 pub use error_envelope::{Dialect, error_code};

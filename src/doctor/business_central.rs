@@ -130,7 +130,7 @@ impl Target<'_> {
 
 /// The companies that the application can see.
 pub async fn list_companies(address: &EnvironmentAddress, signed_in: &SignedIn) -> Result<Vec<Company>, Wrong> {
-    let (environment, tenant, url) = (address.environment(), address.tenant(), address.url());
+    let (environment, tenant, url) = (&address.environment, &address.tenant, address.url());
     let listed =
         signed_in.ask(async |authorization| companies::look_up(&signed_in.http, &url, authorization, TIMEOUT).await);
     let error = match listed.await? {

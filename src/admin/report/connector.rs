@@ -94,8 +94,8 @@ impl ConnectorReport {
     pub fn of(connector: &Connector) -> Self {
         Self {
             name: connector.settings.name.clone(),
-            tenant: connector.address.tenant().to_string(),
-            environment: connector.address.environment().to_string(),
+            tenant: connector.address.tenant.to_string(),
+            environment: connector.address.environment.to_string(),
             readiness: match connector.condition() {
                 Condition::Ready(company) => Readiness::Ready {
                     company: company

@@ -64,16 +64,24 @@ impl Resource {
         if matches!(self.location, Location::Opaque(_)) {
             return Ok(());
         }
-        let mut named = self.companies_named();
         let Some(company) = company else {
+            let mut named = self.companies_named();
             let Some(first) = named.next() else { return Ok(()) };
             let second = named.find(|next| *next != first);
             return second.map_or(Ok(()), |second| Err(AddressError::TwoCompanies { first, second }));
         };
-        match named.find(|asked| !company.is_named(asked)) {
-            Some(asked) => Err(AddressError::OtherCompany { asked, allowed: company.name.to_string() }),
+        self.check_confined(|asked| company.is_named(asked), || company.name.to_string())
+    }
+
+    fn check_confined(
+        &self,
+        is_allowed: impl Fn(&str) -> bool,
+        allowed: impl FnOnce() -> String,
+    ) -> Result<(), AddressError> {
+        match self.companies_named().find(|asked| !is_allowed(asked)) {
+            Some(asked) => Err(AddressError::OtherCompany { asked, allowed: allowed() }),
             None if self.company_list == CompanyList::Unfilterable => {
-                Err(AddressError::BelowCompanyList { allowed: company.name.to_string() })
+                Err(AddressError::BelowCompanyList { allowed: allowed() })
             }
             None => Ok(()),
         }
@@ -84,18 +92,11 @@ impl Resource {
     /// # Errors
     /// If it names another company, or continues after the list.
     pub fn restrict_to(&mut self, companies: &[Arc<Company>]) -> Result<(), AddressError> {
-        let allowed = || join_names(companies);
-        let is_allowed = |asked: &String| companies.iter().any(|company| company.is_named(asked));
-        if let Some(asked) = self.companies_named().find(|asked| !is_allowed(asked)) {
-            return Err(AddressError::OtherCompany { asked, allowed: allowed() });
-        }
-        match self.company_list {
-            CompanyList::None => {}
-            CompanyList::Unfilterable => return Err(AddressError::BelowCompanyList { allowed: allowed() }),
-            CompanyList::Filterable => {
-                let conditions: Vec<String> = companies.iter().map(|company| self.condition(company)).collect();
-                self.query = self.query.with_condition(&format!("({})", conditions.join(" or ")))?;
-            }
+        let is_allowed = |asked: &str| companies.iter().any(|company| company.is_named(asked));
+        self.check_confined(is_allowed, || join_names(companies))?;
+        if self.lists_companies() {
+            let conditions: Vec<String> = companies.iter().map(|company| self.condition(company)).collect();
+            self.query = self.query.with_condition(&format!("({})", conditions.join(" or ")))?;
         }
         Ok(())
     }

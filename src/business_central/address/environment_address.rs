@@ -14,9 +14,12 @@ pub struct EnvironmentAddress {
     /// The base URL that requests go to and, if different, the public one of Business Central: links may contain
     /// either.
     origins: Vec<HttpsUrl>,
-    tenant: TenantId,
-    environment: EnvironmentName,
-    path: String,
+    /// The tenant's id or domain, as configured.
+    pub(crate) tenant: TenantId,
+    /// The name of the environment, as configured.
+    pub(crate) environment: EnvironmentName,
+    /// The path of the environment, without a slash at its end.
+    pub(crate) path: String,
 }
 
 impl EnvironmentAddress {
@@ -32,11 +35,6 @@ impl EnvironmentAddress {
         Self { origins, tenant: tenant.clone(), environment: environment.clone(), path }
     }
 
-    /// The path of the environment, without a slash at its end.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
     /// Scheme, authority and path of the environment.
     pub fn url(&self) -> String {
         format!("{}{}", self.origin(), self.path)
@@ -44,22 +42,12 @@ impl EnvironmentAddress {
 
     /// Scheme and authority of the server that requests go to.
     pub fn origin(&self) -> &str {
-        self.origins.first().map_or("", |url| url.origin().as_str())
+        self.origins.first().map_or("", |url| url.origin.as_str())
     }
 
     /// Each `host[:port]` that an address of this environment can contain.
     pub fn authorities(&self) -> impl Iterator<Item = &str> {
         self.origins.iter().map(HttpsUrl::authority)
-    }
-
-    /// The tenant's id or domain, as configured.
-    pub fn tenant(&self) -> &TenantId {
-        &self.tenant
-    }
-
-    /// The name of the environment, as configured.
-    pub fn environment(&self) -> &EnvironmentName {
-        &self.environment
     }
 
     /// The resource of an absolute address without query and fragment; `None` if it is outside this environment.
@@ -102,9 +90,9 @@ impl Resource {
 }
 
 fn below_origin<'a>(address: &'a str, origin: &HttpsUrl) -> Option<&'a str> {
-    let rest = strip_prefix_ignoring_case(address, origin.origin().as_str())?;
+    let rest = strip_prefix_ignoring_case(address, origin.origin.as_str())?;
     // The default port may be written out.
-    let rest = if origin.origin().port() == 443 { rest.strip_prefix(":443").unwrap_or(rest) } else { rest };
+    let rest = if origin.origin.port == 443 { rest.strip_prefix(":443").unwrap_or(rest) } else { rest };
     rest.strip_prefix(origin.path())
 }
 

@@ -105,6 +105,16 @@ impl Resource {
         }
     }
 
+    /// The local path of its service's root, below the prefix of a route to this surface; the base of relative
+    /// addresses.
+    pub fn local_service_root(&self, surface: &Surface) -> Option<String> {
+        let family = self.family()?;
+        Some(match surface {
+            Surface::Nav => format!("{}/{}", self.nav_spelling.as_ref().map_or("", |nav| &nav.prefix), family.root()),
+            _ => String::new(),
+        })
+    }
+
     fn below_family(&self, wanted: &Family, company: Option<&Company>) -> Option<String> {
         match &self.location {
             Location::Root { family, rest } if family == wanted => Some(rest.clone()),

@@ -13,7 +13,6 @@
 //! Source: Business Central, "API endpoint structure", "Publish a web service", "SOAP web service URIs".
 
 mod company_scope;
-mod embedded;
 mod environment_address;
 mod error;
 mod literal;
@@ -25,10 +24,10 @@ mod resource;
 mod subscriptions;
 mod upstream;
 
-pub use embedded::split_query;
 pub use environment_address::EnvironmentAddress;
 pub use error::AddressError;
 pub use local::LocalAddress;
+pub use query::split_query;
 pub use resource::Resource;
 pub use subscriptions::{SubscriptionKind, SubscriptionScope};
 

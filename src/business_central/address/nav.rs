@@ -53,8 +53,8 @@ fn prefix_length(segments: &[Segment<'_>], environment: &EnvironmentAddress) -> 
                 Some([tenant, name]) => (Some(tenant), Some(name)),
                 _ => return Err(AddressError::NotNav),
             };
-            check_target("tenant", tenant, environment.tenant().as_str())?;
-            check_target("environment", name, environment.environment().as_str())?;
+            check_target("tenant", tenant, environment.tenant.as_str())?;
+            check_target("environment", name, environment.environment.as_str())?;
             Ok(length + 1)
         }
         [root, ..] if is_root(root) => Ok(0),

@@ -10,6 +10,13 @@ use crate::business_central::path::{encode_illegal, encode_segment};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Query(Option<String>);
 
+/// Splits an address into path and query, both raw.
+///
+/// A `#` doesn't end them: in the addresses of old clients, a raw `#` is part of a name.
+pub fn split_query(address: &str) -> (&str, Option<&str>) {
+    address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)))
+}
+
 impl Query {
     pub fn new(raw: Option<&str>) -> Self {
         Self(raw.map(encode_illegal))

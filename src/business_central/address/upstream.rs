@@ -1,4 +1,4 @@
-//! Writing upstream addresses: path and query of a resource at Business Central.
+//! Writing upstream addresses: path and query of a resource at Business Central, and the URL of a batch part.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -51,6 +51,27 @@ impl Resource {
             path.push_str(query);
         }
         Ok(path)
+    }
+
+    /// The address as the URL of a batch part: relative to the root of the service.
+    ///
+    /// Without a company of the route, a part's `Company` header may select one. The URL then leaves it out, and the
+    /// header must stay.
+    pub fn batch_part_url(&self, company: Option<&Company>) -> Result<String, AddressError> {
+        let whole = match self.path_and_query("", company) {
+            Err(AddressError::NoCompany) if self.extra_companies.iter().any(|name| !name.is_empty()) => {
+                let query = self.query.as_str().map_or_else(String::new, |query| format!("?{query}"));
+                self.environment_path() + &query
+            }
+            built => built?,
+        };
+        let root = self.family().map_or("", Family::root);
+        let relative = whole.strip_prefix('/').and_then(|whole| whole.strip_prefix(root)).unwrap_or(&whole);
+        let relative = relative.trim_start_matches('/');
+        let end = relative.find(['/', '?']).unwrap_or(relative.len());
+        let (first, rest) = relative.split_at_checked(end).unwrap_or((relative, ""));
+        // A colon in the first segment would make the text before it a scheme (RFC 3986, section 4.2).
+        Ok(first.replace(':', "%3A") + rest)
     }
 
     /// The path below the environment, as Business Central writes it.

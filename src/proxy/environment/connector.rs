@@ -77,7 +77,7 @@ impl Connector {
         upstream: &Upstream,
     ) -> bool {
         *self.settings == *settings
-            && self.address.environment() == environment
+            && self.address.environment == *environment
             && self.pool.is_made_of(pool)
             && self.upstream.is_same(upstream)
     }
@@ -128,9 +128,7 @@ impl Connector {
         let known_error = if lacks_role { guide::MISSING_ROLE } else { guide::APPLICATION_REJECTED };
         let message = format!(
             "Business Central rejects the token of connector `{}` (environment {}, client ID {}). {known_error}",
-            self.settings.name,
-            self.address.environment(),
-            member.client_id
+            self.settings.name, self.address.environment, member.client_id
         );
         Rejection::new(Kind::CredentialsRejected, message)
     }

@@ -55,7 +55,7 @@ impl Connector {
             let page = self.get(&url, companies::COMPANY_LIST, deadline).await?;
             page.and_then(|body| pages.add(&body)).map_err(|error| self.unlisted(error))?;
         }
-        Ok(pages.into_companies())
+        Ok(pages.companies)
     }
 
     /// The rejection of a request for whose company there is no list.
@@ -66,8 +66,8 @@ impl Connector {
                 format!(
                     "Business Central knows no environment `{}` in tenant {}: compare `environment` with the name in the Business Central \
                      admin center. See {}.",
-                    self.address.environment(),
-                    self.address.tenant(),
+                    self.address.environment,
+                    self.address.tenant,
                     guide::Step::Environment
                 ),
             ),

@@ -126,7 +126,7 @@ impl LookUp for RouteLookUps<'_> {
     ) -> Result<bool, Rejection> {
         let connector = &self.route.connector;
         let environment = &connector.address;
-        let path = at.path_and_query(environment.path(), company)?;
+        let path = at.path_and_query(&environment.path, company)?;
         let filter = SubscriptionFilter { kind: subscription, companies, environment };
         let found = Box::pin(connector.subscription(&path, self.deadline)).await?;
         Ok(found.is_none_or(|found| filter.includes(&found)))

@@ -37,7 +37,7 @@ pub async fn direct(
 ) -> Result<(Resource, Companies, Uri), Rejection> {
     let companies = companies_of(settings, look_up, &mut resource).await?;
     let resource = settle(resource, &companies, methods, look_up).await?;
-    let target = resource.path_and_query(environment.path(), companies.company.as_deref())?;
+    let target = resource.path_and_query(&environment.path, companies.company.as_deref())?;
     let address =
         Uri::builder().scheme("https").authority(settings.connector.base_url.authority()).path_and_query(target);
     let address = address

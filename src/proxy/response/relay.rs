@@ -10,8 +10,8 @@ use super::body_plan::{BodyPlan, List};
 use super::diagnosis;
 use super::links::Links;
 use super::transformed_body::TransformedBody;
+use crate::business_central::soap;
 use crate::business_central::subscriptions::SubscriptionFilter;
-use crate::business_central::system_service;
 use crate::error_chain::root_cause;
 use crate::proxy::body::idle_timeout::IdleTimeout;
 use crate::proxy::exchange::Exchange;
@@ -74,7 +74,7 @@ async fn filter_list(list: List, target: &Target, body: &mut TransformedBody) ->
     let filtered = |response: &[u8]| {
         let companies = target.companies.within.as_deref()?;
         match list {
-            List::Companies => system_service::filter_companies(response, companies),
+            List::Companies => soap::filter_companies(response, companies),
             List::Subscriptions(kind) => {
                 let environment = &target.route.connector.address;
                 SubscriptionFilter { kind, companies, environment }.filter_list(response)

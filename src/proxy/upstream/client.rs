@@ -72,7 +72,7 @@ impl Upstream {
         Ok(Self(Arc::new(Shared {
             connector: OutboundConnector::new(ca_file, proxy, connect)?,
             breaker: Breaker::default(),
-            origin: base_url.origin().clone(),
+            origin: base_url.origin.clone(),
             pool: Arc::new(Pool::new(pool_idle)),
         })))
     }
