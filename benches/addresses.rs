@@ -39,7 +39,7 @@ fn rewriting(criterion: &mut Criterion) {
         let surface: Surface = to.parse().expect("a surface");
         let rewrite = |path, query| {
             let asked = LocalAddress { remainder: SafePath::check(path)?, query, company_headers: &[] };
-            Resource::from_local(&surface, asked, &environment)?.path_and_query(environment.path(), Some(&company))
+            Resource::from_local(&surface, asked, &environment)?.path_and_query(&environment.path, Some(&company))
         };
         assert!(rewrite(path, query).is_ok(), "{name}: {:?}", rewrite(path, query));
         group.bench_function(name, |bencher| bencher.iter(|| rewrite(black_box(path), black_box(query))));

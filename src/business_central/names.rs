@@ -103,10 +103,7 @@ impl FromStr for CompanyRef {
 
     /// Parses a GUID as an id, and any other text as a name.
     fn from_str(text: &str) -> Result<Self, NameError> {
-        match text.parse() {
-            Ok(id) => Ok(Self::Id(id)),
-            Err(_) => text.parse().map(Self::Name),
-        }
+        text.parse().map(Self::Id).or_else(|_| text.parse().map(Self::Name))
     }
 }
 

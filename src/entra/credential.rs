@@ -83,12 +83,8 @@ impl Credential {
 
     /// Whether a secret comes from a command, which [`quick_fingerprint`](Self::quick_fingerprint) leaves out.
     pub fn has_commands(&self) -> bool {
-        match self {
-            Self::ClientSecret(secrets) => {
-                secrets.iter().any(|secret| matches!(secret.source, SecretSource::Command(_)))
-            }
-            _ => false,
-        }
+        let is_command = |secret: &ClientSecret| matches!(secret.source, SecretSource::Command(_));
+        matches!(self, Self::ClientSecret(secrets) if secrets.iter().any(is_command))
     }
 
     async fn fingerprint_with(&self, runs_commands: bool) -> Fingerprint {

@@ -39,10 +39,7 @@ pub(super) fn proxy(read: impl Fn(&str) -> Option<OsString>) -> Result<Option<(P
 fn parse(variable: &'static str, text: &str) -> Result<Proxy, ProxyAddressError> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
     // The last `@`: a password may hold one that is not encoded.
-    let (login, host) = match rest.rsplit_once('@') {
-        Some((login, host)) => (Some(login), host),
-        None => (None, rest),
-    };
+    let (login, host) = rest.rsplit_once('@').map_or((None, rest), |(login, host)| (Some(login), host));
     let address: ProxyAddress = format!("{scheme}://{host}").parse()?;
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let login = login.map(|login| {

@@ -81,10 +81,8 @@ impl Origin {
     /// `host:port`, the default port written out: the authority form of a CONNECT target (RFC 9112, section 3.2.3).
     pub fn host_and_port(&self) -> String {
         let authority = self.authority();
-        match authority.strip_suffix(&format!(":{}", self.port)) {
-            Some(_) => authority.to_owned(),
-            None => format!("{authority}:{}", self.port),
-        }
+        let host = authority.strip_suffix(&format!(":{}", self.port)).unwrap_or(authority);
+        format!("{host}:{}", self.port)
     }
 
     /// The host, without the brackets of an IPv6 address.

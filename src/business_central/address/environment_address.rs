@@ -19,7 +19,7 @@ pub struct EnvironmentAddress {
     /// The name of the environment, as configured.
     pub(crate) environment: EnvironmentName,
     /// The path of the environment, without a slash at its end.
-    pub(crate) path: String,
+    pub path: String,
 }
 
 impl EnvironmentAddress {

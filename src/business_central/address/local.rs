@@ -60,15 +60,11 @@ impl Resource {
 
     /// The `to:` of a route that would lead to a path below the environment.
     pub fn required_surface(path: SafePath<'_>) -> Surface {
-        match ParsedPath::below_environment(path).location {
-            Location::Root { family, .. } | Location::InCompany { family, .. } | Location::Batch(family) => {
-                match family {
-                    Family::Api(api) => Surface::Api(api),
-                    Family::OData => Surface::OData,
-                    Family::Soap => Surface::Soap,
-                }
-            }
-            Location::Opaque(_) => Surface::Environment,
+        match Self::below_environment(path, None).family() {
+            Some(Family::Api(api)) => Surface::Api(api.clone()),
+            Some(Family::OData) => Surface::OData,
+            Some(Family::Soap) => Surface::Soap,
+            None => Surface::Environment,
         }
     }
 

@@ -59,13 +59,6 @@ impl EntraError {
             _ => None,
         }
     }
-
-    fn write_clock_skew(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.clock_skew {
-            Some(skew) => write!(f, " Also, {skew}."),
-            None => Ok(()),
-        }
-    }
 }
 
 impl fmt::Display for EntraError {
@@ -73,18 +66,16 @@ impl fmt::Display for EntraError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}. ", self.summary())?;
         match (self.known_error(), self.code) {
-            (Some(known), _) => {
-                known.fmt(f)?;
-                return self.write_clock_skew(f);
-            }
+            (Some(known), _) => known.fmt(f)?,
             (None, Some(code)) => {
                 write!(f, "See https://login.microsoftonline.com/error?code={code} for its meaning.")?;
             }
             (None, None) => write!(f, "The status was {}. bcproxy retries automatically.", self.status)?,
         }
-        if let Some(step) = self.step() {
+        // What the guide knows names its step.
+        if let (None, Some(step)) = (self.known_error(), self.step()) {
             write!(f, " See {step}.")?;
         }
-        self.write_clock_skew(f)
+        self.clock_skew.map_or(Ok(()), |skew| write!(f, " Also, {skew}."))
     }
 }

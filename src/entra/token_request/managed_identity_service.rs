@@ -101,21 +101,6 @@ pub enum ManagedIdentityError {
     },
 }
 
-impl ManagedIdentityError {
-    /// Whether an administrator has to change the set-up before a retry makes sense.
-    pub fn needs_setup(&self) -> bool {
-        matches!(self, Self::NoIdentity { .. } | Self::Variable { .. })
-    }
-
-    /// How long the service asks us to wait before the next request.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Busy { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
-}
-
 impl ManagedIdentityService {
     /// Finds the service. App Service names it in two variables. A virtual machine has it at a fixed address, unless
     /// the variable of Azure's own libraries names another.

@@ -78,7 +78,9 @@ impl TokenError {
     pub fn needs_setup(&self) -> bool {
         match self {
             Self::Secret(_) | Self::Certificate(_) => true,
-            Self::ManagedIdentity(error) => error.needs_setup(),
+            Self::ManagedIdentity(error) => {
+                matches!(error, ManagedIdentityError::NoIdentity { .. } | ManagedIdentityError::Variable { .. })
+            }
             Self::Rejected(error) => error.needs_setup(),
             Self::NoRandomness
             | Self::Unreachable(_)
@@ -119,8 +121,9 @@ impl TokenError {
     /// How long the service asks us to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Rejected(EntraError { retry_after, .. }) | Self::NotEntra { retry_after, .. } => *retry_after,
-            Self::ManagedIdentity(error) => error.retry_after(),
+            Self::Rejected(EntraError { retry_after, .. })
+            | Self::NotEntra { retry_after, .. }
+            | Self::ManagedIdentity(ManagedIdentityError::Busy { retry_after, .. }) => *retry_after,
             _ => None,
         }
     }
