@@ -52,15 +52,15 @@ pub type ConnectError = Box<dyn Error + Send + Sync>;
 impl OutboundConnector {
     /// Creates a connector. `limit` bounds the whole attempt, from DNS look-up to TLS.
     pub fn new(ca_file: Option<&Path>, proxy: &OutboundProxy, limit: Duration) -> Result<Self, OutboundError> {
-        Ok(Self::with_tls(tls::client_config(ca_file)?, ProxySelector::new(proxy)?, limit))
+        Ok(Self::with_tls(tls::client_config(ca_file)?, ProxySelector::new(proxy)?, Dialer::default(), limit))
     }
 
-    pub(super) fn with_tls(tls: ClientConfig, proxies: ProxySelector, limit: Duration) -> Self {
+    pub(super) fn with_tls(tls: ClientConfig, proxies: ProxySelector, dialer: Dialer, limit: Duration) -> Self {
         let tls = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_only()
             .enable_http1()
-            .wrap_connector(TcpConnector::new(proxies.clone()));
+            .wrap_connector(TcpConnector { proxies: proxies.clone(), dialer });
         Self(WithTimeout { inner: tls, proxies, limit })
     }
 }

@@ -58,7 +58,7 @@ impl HttpClient {
         };
         let client = builder(tls.clone()).https_only(true).connect_timeout(connect_timeout);
         let client = client.dns_resolver(dialer.clone()).proxy(Proxy::custom(through)).build()?;
-        let connector = OutboundConnector::with_tls(tls, proxies, connect_timeout);
+        let connector = OutboundConnector::with_tls(tls, proxies, dialer.clone(), connect_timeout);
         Ok(Self { client, proxy_url, dialer, connector })
     }
 
