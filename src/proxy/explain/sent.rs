@@ -17,7 +17,7 @@ use crate::proxy::cache::terms::bypass_reason;
 use crate::proxy::methods::{methods, only_reads};
 use crate::proxy::rejection::Rejection;
 use crate::proxy::request::authorize::direct;
-use crate::proxy::request::company_choice::{CompanyChoice, reachable};
+use crate::proxy::request::company_choice::{CompanyChoice, is_confined};
 use crate::proxy::request::inspect::body_address::BodyContext;
 use crate::proxy::request::inspect::step::{Subject, inspect};
 use crate::proxy::response::body_plan::{List, document_of, list_to_filter};
@@ -107,7 +107,7 @@ impl Walk<'_> {
             let document = document_of(resource, &self.head.method, content_type)?;
             Some(BodyChange { content_type, changed: rewritten(document) })
         });
-        let list = list_to_filter(resource, &self.head.method).filter(|_| !reachable(settings).is_empty());
+        let list = list_to_filter(resource, &self.head.method).filter(|_| is_confined(settings));
         let list = list.map(|list| match list {
             List::Companies => BodyChange { content_type: "text/xml", changed: "other companies are removed" },
             List::Subscriptions(_) => {

@@ -86,13 +86,10 @@ async fn known(
     }
 }
 
-/// The companies that requests of a route can reach: its own, and those that `companies` lists for `nav` clients. Empty
-/// where any
-/// company can be reached.
-pub fn reachable(settings: &config::Route) -> Vec<&CompanyRef> {
-    let translated = settings.connector.companies.values().filter(|_| settings.surface == Surface::Nav);
+/// The companies that requests of a route can reach. Empty where any company can be reached.
+fn reachable(settings: &config::Route) -> Vec<&CompanyRef> {
     let mut reachable: Vec<&CompanyRef> = Vec::new();
-    for company in settings.company.iter().chain(translated) {
+    for company in listed(settings) {
         if !reachable.contains(&company) {
             reachable.push(company);
         }
@@ -102,7 +99,13 @@ pub fn reachable(settings: &config::Route) -> Vec<&CompanyRef> {
 
 /// Whether requests of this route can't reach every company.
 pub fn is_confined(settings: &config::Route) -> bool {
-    !reachable(settings).is_empty()
+    listed(settings).next().is_some()
+}
+
+/// A route's own company, and those that `companies` lists for `nav` clients; some perhaps twice.
+fn listed(settings: &config::Route) -> impl Iterator<Item = &CompanyRef> {
+    let translated = settings.connector.companies.values().filter(|_| settings.surface == Surface::Nav);
+    settings.company.iter().chain(translated)
 }
 
 /// Where the company of a request comes from.

@@ -12,11 +12,7 @@ pub async fn check_addresses(body: &str, context: &BodyContext<'_, impl LookUp>)
     if body.trim_ascii().is_empty() || !context.is_confined() && !may_contain_addresses(body.as_bytes()) {
         return Ok(None);
     }
-    let addresses = match BodyAddresses::find(body) {
-        Ok(addresses) => addresses,
-        Err(_) if !context.is_confined() => return Ok(None),
-        Err(error) => return Err(not_json(&error)),
-    };
+    let Some(addresses) = context.readable(BodyAddresses::find(body))? else { return Ok(None) };
     let mut replacements = Vec::new();
     for address in addresses.iter() {
         replacements.push(check_address(address, context).await?);
@@ -49,11 +45,5 @@ pub fn other_service(address: &str) -> Rejection {
         "The address `{address}` in the body belongs to another service than the request. Write it relative to the root of the request's \
          service, such as customers(…)."
     );
-    Rejection::new(Kind::BadRequest, message)
-}
-
-/// The rejection of a body that is no JSON.
-pub fn not_json(error: &serde_json::Error) -> Rejection {
-    let message = format!("The body is not valid JSON ({error}), so its company is not known. Correct the body.");
     Rejection::new(Kind::BadRequest, message)
 }

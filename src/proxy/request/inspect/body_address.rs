@@ -86,6 +86,16 @@ impl<L: LookUp> BodyContext<'_, L> {
         is_confined(self.settings)
     }
 
+    /// What was read of a body. `None` where it can't be read and passes as it came: on a route that reaches any
+    /// company, there is nothing to confine.
+    pub fn readable<T>(&self, read: Result<T, serde_json::Error>) -> Result<Option<T>, Rejection> {
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(_) if !self.is_confined() => Ok(None),
+            Err(error) => Err(not_json(&error)),
+        }
+    }
+
     /// The path of an address that is this server's: one that begins at the root, or with the client's own base
     /// address. `//` and `/\` begin another server's address, but below the route they are empty segments.
     fn path_from_root<'p>(&self, path: &'p str) -> Option<&'p str> {
@@ -120,6 +130,12 @@ impl<L: LookUp> BodyContext<'_, L> {
         );
         Rejection::new(Kind::BadRequest, message)
     }
+}
+
+/// The rejection of a body that is no JSON.
+pub fn not_json(error: &serde_json::Error) -> Rejection {
+    let message = format!("The body is not valid JSON ({error}), so its company is not known. Correct the body.");
+    Rejection::new(Kind::BadRequest, message)
 }
 
 /// Whether it begins with a scheme such as `https:` (RFC 3986, section 3.1).

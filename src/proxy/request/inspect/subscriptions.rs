@@ -4,8 +4,7 @@
 
 use hyper::Method;
 
-use super::addresses::not_json;
-use super::body_address::{BodyContext, ResolvedAddress};
+use super::body_address::{BodyContext, ResolvedAddress, not_json};
 use crate::business_central::address::{AddressError, Resource, SubscriptionKind, SubscriptionScope, split_query};
 use crate::business_central::body_addresses::BodyAddresses;
 use crate::business_central::{Members, join_names};
@@ -72,11 +71,8 @@ pub async fn check_subscription(
     body: &str,
     context: &BodyContext<'_, impl LookUp>,
 ) -> Result<Option<String>, Rejection> {
-    let members: Members<'_> = match BodyAddresses::find(body).and_then(|_| serde_json::from_str(body)) {
-        Ok(members) => members,
-        Err(_) if !context.is_confined() => return Ok(None),
-        Err(error) => return Err(not_json(&error)),
-    };
+    let members = BodyAddresses::find(body).and_then(|_| serde_json::from_str::<Members<'_>>(body));
+    let Some(members) = context.readable(members)? else { return Ok(None) };
     match subscription {
         SubscriptionKind::Webhook => check_webhook(at, body, &members, context).await,
         SubscriptionKind::Event => check_event(creates, at, &members, context).await.map(|()| None),
@@ -90,14 +86,13 @@ async fn check_webhook(
     context: &BodyContext<'_, impl LookUp>,
 ) -> Result<Option<String>, Rejection> {
     let Some(value) = members.get("resource").filter(|value| value.get() != "null") else { return Ok(None) };
-    let addresses = match BodyAddresses::of_values(body, vec![value]) {
-        Ok(addresses) => addresses,
-        Err(_) if !context.is_confined() => return Ok(None),
-        Err(error) => return Err(not_json(&error)),
-    };
+    let Some(addresses) = context.readable(BodyAddresses::of_values(body, vec![value]))? else { return Ok(None) };
     let asked = addresses.iter().next().unwrap_or_default();
-    let translated = translated_webhook(asked, context).await?;
-    let watched = Resource::from_webhook(translated.as_deref().unwrap_or(asked), context.environment)?;
+    let mut watched = Resource::from_webhook(asked, context.environment)?;
+    let translated = translated_webhook(asked, watched.as_ref(), context).await?;
+    if let Some(translated) = &translated {
+        watched = Resource::from_webhook(translated, context.environment)?;
+    }
     let about = watched.as_ref().unwrap_or(at);
     if let Some(within) = within(context.settings, context.look_up, about).await? {
         let is_inside = |watched: &Resource| within.iter().any(|company| watched.is_explicitly_in(company));
@@ -113,10 +108,14 @@ async fn check_webhook(
 }
 
 /// The upstream address of a local `resource`; `None` for any other. A path that Business Central understands is its
-/// own, even if a route has the same path.
-async fn translated_webhook(asked: &str, context: &BodyContext<'_, impl LookUp>) -> Result<Option<String>, Rejection> {
+/// own, even if a route has the same path. `watched` is what Business Central would read.
+async fn translated_webhook(
+    asked: &str,
+    watched: Option<&Resource>,
+    context: &BodyContext<'_, impl LookUp>,
+) -> Result<Option<String>, Rejection> {
     let (path, _) = split_query(asked);
-    let is_local = match Resource::from_webhook(asked, context.environment)? {
+    let is_local = match watched {
         None => context.path_at_base(path).is_some(),
         Some(watched) => watched.is_opaque() && path.starts_with('/') && context.below_route(path)?.is_some(),
     };
