@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use hyper::header::{HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, Value};
 
@@ -22,8 +23,6 @@ pub struct Batch<'t> {
 pub struct Operation<'t> {
     members: Members<'t>,
     headers: Option<Members<'t>>,
-    /// A header to leave out of the JSON.
-    dropped_header: Option<&'static str>,
     /// Unique in the batch.
     pub id: String,
     /// As the client wrote it.
@@ -62,6 +61,9 @@ pub enum BatchError {
         /// `id`, `method` or `url`.
         member: &'static str,
     },
+    /// A header's name or value can't be one in HTTP: it contains a line break, for instance.
+    #[error("request {0} of the batch has a header with a character that HTTP does not allow; remove the header")]
+    InvalidHeader(usize),
     /// Two requests have the same id.
     #[error("two requests of the batch have the id `{0}`; give each its own")]
     DuplicateId(String),
@@ -109,11 +111,14 @@ impl<'t> Operation<'t> {
         let headers: Option<Option<Members<'t>>> =
             members.get(HEADERS).map(|raw| serde_json::from_str(raw.get())).transpose().map_err(malformed)?;
         let headers = headers.flatten();
-        for (_, value) in headers.iter().flat_map(Members::iter) {
-            read::<String>(value).map_err(malformed)?;
+        for (name, value) in headers.iter().flat_map(Members::iter) {
+            let value: String = read(value).map_err(malformed)?;
+            if HeaderName::from_bytes(name.as_bytes()).is_err() || HeaderValue::from_bytes(value.as_bytes()).is_err() {
+                return Err(BatchError::InvalidHeader(number));
+            }
         }
         let body = members.get(BODY).map(RawValue::get).filter(|body| *body != "null").map(Cow::Borrowed);
-        Ok(Self { members, headers, dropped_header: None, id, method, url, body })
+        Ok(Self { members, headers, id, method, url, body })
     }
 
     /// The value of a header; the name's case is irrelevant.
@@ -121,9 +126,11 @@ impl<'t> Operation<'t> {
         read(self.headers.as_ref()?.get(name)?).ok()
     }
 
-    /// Leaves this header out of the JSON.
-    pub fn drop_header(&mut self, name: &'static str) {
-        self.dropped_header = Some(name);
+    /// Removes the headers for which this is false. It gets their names in lower case.
+    pub fn retain_headers(&mut self, stays: impl Fn(&str) -> bool) {
+        if let Some(headers) = &mut self.headers {
+            headers.retain(|name| stays(&name.to_ascii_lowercase()));
+        }
     }
 
     /// The earlier request that a URL such as `$1/contacts` refers to, and the rest of the URL.
@@ -150,8 +157,7 @@ impl<'t> Operation<'t> {
     }
 
     fn headers_to_json(&self) -> String {
-        let is_sent = |name: &str| self.dropped_header.is_none_or(|dropped| !is_named(name, dropped));
-        let headers = self.headers.iter().flat_map(Members::iter).filter(|(name, _)| is_sent(name));
+        let headers = self.headers.iter().flat_map(Members::iter);
         members::to_json(headers.map(|(name, value)| (name, Cow::Borrowed(value.get()))))
     }
 }
@@ -187,7 +193,7 @@ mod tests {
         let mut batch = Batch::parse(text).unwrap();
         assert_eq!(batch.operations[0].header("company").as_deref(), Some("x"));
         batch.operations[0].url = "b\"c".to_owned();
-        batch.operations[0].drop_header("company");
+        batch.operations[0].retain_headers(|name| name != "company");
         assert_eq!(
             batch.to_json(),
             r#"{"requests":[{"id":"1","method":"Post","url":"b\"c","headers":{"if-Match":"*"},"body":{"x": 1.50,"x":2},"atomicityGroup":"g"}],"more":[ ]}"#
@@ -209,6 +215,12 @@ mod tests {
             r#"{"requests":[{"id":"1","method":"GET","url":"a","uRL":"b"}]}"#,
             r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"Company":"1","company":"2"}}]}"#,
             r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"Company":["1"]}}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"a":"b\nHost: c"}}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"a":"b\r"}}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"a":"\u0000"}}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"a\r\nb":"c"}}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"Authorization ":"c"}}]}"#,
+            r#"{"requests":[{"id":"1","method":"GET","url":"a","headers":{"hoſt":"c"}}]}"#,
             r#"{"requests":[{"id":"1","method":"GET","url":"a"},{"id":"1","method":"GET","url":"a"}]}"#,
         ] {
             assert!(Batch::parse(wrong).is_err(), "{wrong}");
@@ -267,7 +279,7 @@ mod tests {
             let mut checked = Batch::parse(&text).unwrap();
             for operation in &mut checked.operations {
                 operation.url.push('\u{1F512}');
-                operation.drop_header("company");
+                operation.retain_headers(|name| name != "company");
             }
             let sent = checked.to_json();
             let read = Batch::parse(&sent).unwrap();

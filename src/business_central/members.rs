@@ -17,6 +17,11 @@ impl<'t> Members<'t> {
         self.0.iter().find(|(known, _)| is_named(known, name)).map(|(_, value)| *value)
     }
 
+    /// Removes the members for whose name this is false.
+    pub fn retain(&mut self, stays: impl Fn(&str) -> bool) {
+        self.0.retain(|(name, _)| stays(name));
+    }
+
     /// The names and raw values, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'t RawValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))

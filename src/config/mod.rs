@@ -26,4 +26,5 @@ pub use model::{
     UNROUTED_PREFIX,
 };
 pub use publish::{reference, schema};
+pub use vocabulary::METHODS;
 pub use yaml::{Diagnostic, Diagnostics, Position, Severity};

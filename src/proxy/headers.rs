@@ -8,13 +8,24 @@ use hyper::header::{
 };
 use uuid::Uuid;
 
-use super::methods::methods;
+use super::methods::{OVERRIDES, methods};
+use crate::business_central::address::Resource;
 use crate::config;
 
 /// The headers that Business Central gets on this route; only the token is missing.
-pub fn towards_business_central(headers: HeaderMap, method: &Method, route: &config::Route, id: Uuid) -> HeaderMap {
+pub fn towards_business_central(
+    headers: HeaderMap,
+    method: &Method,
+    resource: &Resource,
+    route: &config::Route,
+    id: Uuid,
+) -> HeaderMap {
     let changes = methods(method, &headers).any(|method| METHODS_WITH_VERSION.contains(&method.as_str()));
     let mut headers = fit_for_business_central(headers, id);
+    // Only a POST to an OData service can stand for another method (MS-ODATA, section 2.2.5.8).
+    if resource.is_soap() || method != Method::POST {
+        OVERRIDES.iter().for_each(|name| drop(headers.remove(*name)));
+    }
     route.headers.request.apply(&mut headers);
     if route.if_match_any && changes && !headers.contains_key(IF_MATCH) {
         headers.insert(IF_MATCH, HeaderValue::from_static("*"));
@@ -24,17 +35,10 @@ pub fn towards_business_central(headers: HeaderMap, method: &Method, route: &con
 
 /// The client's headers as Business Central may see them.
 ///
-/// `Content-Length` is removed, too: the body that is sent determines it.
+/// `Content-Length` is not: the body that is sent determines it.
 fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
     remove_hop_by_hop(&mut headers);
-    for name in [HOST, EXPECT, CONTENT_LENGTH, AUTHORIZATION, COOKIE, FORWARDED, PROXY_AUTHORIZATION] {
-        headers.remove(name);
-    }
-    // A PHP library sends its method as a header of this name.
-    headers.remove("method");
-    // Versions of OData before 4.
-    ODATA_V3_VERSIONS.iter().for_each(|name| drop(headers.remove(name)));
-    let is_proxys = |name: &str| name.starts_with("x-forwarded-") || name.starts_with("proxy-");
+    OWN.iter().chain(&ODATA_V3_VERSIONS).for_each(|name| drop(headers.remove(name)));
     let proxys: Vec<HeaderName> = headers.keys().filter(|name| is_proxys(name.as_str())).cloned().collect();
     for name in proxys {
         headers.remove(name);
@@ -48,6 +52,21 @@ fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
         headers.insert(CLIENT_REQUEST_ID, header_of(id));
     }
     headers
+}
+
+/// Whether a client's header of this name, in lower case, is never sent on, neither with its request nor in a batch.
+pub fn stays_here(name: &str) -> bool {
+    OWN.iter().chain(&ODATA_V3_VERSIONS).chain(&HOP_BY_HOP).any(|known| known == name) || is_proxys(name)
+}
+
+/// Whether only proxies may send a header of this name: it tells the server which address, host or client they saw.
+///
+/// Servers that know headers as variables read `_` and `-` alike, so a name with `_` may be another one in disguise.
+fn is_proxys(name: &str) -> bool {
+    const PREFIXES: [&str; 3] = ["x-forwarded-", "x-original-", "proxy-"];
+    const NAMES: [&str; 6] =
+        ["x-rewrite-url", "x-host", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name) || name.contains('_')
 }
 
 /// Removes what a client must not see of Business Central's headers.
@@ -99,13 +118,31 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in listed {
         headers.remove(name);
     }
-    for name in [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
-    }
-    for name in ["keep-alive", "proxy-connection", "http2-settings"] {
-        headers.remove(name);
-    }
+    HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(name)));
 }
+
+/// What a client says to bcproxy, or what bcproxy says itself. A PHP library sends its method as `Method`.
+const OWN: [HeaderName; 8] = [
+    HOST,
+    EXPECT,
+    CONTENT_LENGTH,
+    AUTHORIZATION,
+    COOKIE,
+    FORWARDED,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("method"),
+];
+
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
 
 /// Cookies belong to sessions that nobody keeps. A challenge would make old clients start a handshake. The last two
 /// would lead a browser or a
@@ -166,6 +203,13 @@ mod tests {
                 ("expect", "100-continue"),
                 ("content-length", "3"),
                 ("method", "POST"),
+                ("x-original-url", "/other"),
+                ("x-rewrite-url", "/other"),
+                ("x-host", "x"),
+                ("x-real-ip", "10.0.0.1"),
+                ("true-client-ip", "10.0.0.1"),
+                ("x_original_url", "/other"),
+                ("transfer_encoding", "chunked"),
                 ("soapaction", "\"urn:x\""),
                 ("if-match", "W/\"JzQ0\""),
             ]),

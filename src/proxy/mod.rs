@@ -28,6 +28,7 @@ mod timer;
 mod upstream;
 
 pub use downstream::bind::{BindError, ListenerError, LocalAddress, bind};
+pub use downstream::client::{BacklogBudget, ClientConnection, RequestStream};
 pub use downstream::connection_limit::ConnectionLimit;
 pub use downstream::listeners::InheritedSockets;
 pub use environment::application_pool::Member;

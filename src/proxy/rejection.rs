@@ -29,6 +29,8 @@ pub struct Rejection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     BadRequest,
+    /// `Host` is missing, ambiguous or no host; the connection closes with it.
+    InvalidHost,
     /// The handshake failed; the connection closes with it.
     BrokenHandshake,
     NotAllowed,
@@ -65,7 +67,7 @@ impl Kind {
     pub fn describe(self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
-            Self::BadRequest => (S::BAD_REQUEST, "Proxy_BadRequest", "http_request_error"),
+            Self::BadRequest | Self::InvalidHost => (S::BAD_REQUEST, "Proxy_BadRequest", "http_request_error"),
             Self::BrokenHandshake => (S::BAD_REQUEST, "Proxy_BrokenHandshake", "http_request_error"),
             Self::NotAllowed => (S::FORBIDDEN, "Proxy_NotAllowed", "http_request_denied"),
             Self::UnknownHost => (S::MISDIRECTED_REQUEST, "Proxy_UnknownHost", "http_request_denied"),

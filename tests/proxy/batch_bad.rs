@@ -131,3 +131,38 @@ async fn the_bodies_of_its_requests_pass_byte_for_byte() {
     assert!(String::from_utf8(received.body.to_vec()).unwrap().contains(&body));
     assert_eq!(sent(&rig)["requests"][0]["id"], "1");
 }
+
+#[tokio::test]
+async fn headers_that_a_client_cannot_send_are_left_out_of_its_requests() {
+    let rig = Rig::new().await;
+    let headers = json!({
+        "Authorization": "Bearer x", "HOST": "evil.example", "Connection": "close, if-match", "transfer-encoding": "chunked",
+        "Content-Length": "1", "Keep-Alive": "1", "Upgrade": "h2c", "TE": "trailers", "Trailer": "a", "Cookie": "a=b",
+        "Proxy-Authorization": "x", "X-Forwarded-For": "x", "X-Original-URL": "/x", "X_HTTP_Method": "DELETE",
+        "If-Match": "*", "accept-LANGUAGE": "de",
+    });
+    let requests = json!([{"id": "1", "method": "GET", "url": "customers?$top=1", "headers": headers}]);
+    assert_eq!(crate::batch::send(&rig, "/api/$batch", requests).await.status, 200);
+    assert_eq!(sent(&rig)["requests"][0]["headers"], json!({"If-Match": "*", "accept-LANGUAGE": "de"}));
+}
+
+#[tokio::test]
+async fn headers_that_are_none_in_http_and_unknown_methods_reject_the_batch() {
+    let rig = Rig::new().await;
+    let part =
+        |method: &str, headers: Value| json!([{"id": "1", "method": method, "url": "customers", "headers": headers}]);
+    for (method, headers, status) in [
+        ("GET", json!({"a": "b\r\nAuthorization: Bearer x"}), 400),
+        ("GET", json!({"a": "b\n"}), 400),
+        ("GET", json!({"a": "b\rc"}), 400),
+        ("GET", json!({"a": "\u{0}"}), 400),
+        ("GET", json!({"a\r\nHost": "b"}), 400),
+        ("GET", json!({"Host ": "b"}), 400),
+        ("GET", json!({"": "b"}), 400),
+        ("TRACK", json!({}), 501),
+        ("POST", json!({"X-HTTP-Method": "DELETE, GET"}), 501),
+    ] {
+        assert_eq!(rejection(&rig, "/api/$batch", part(method, headers.clone())).await.status, status, "{headers}");
+    }
+    assert!(rig.received().is_empty());
+}

@@ -4,7 +4,7 @@ use bcproxy::simulator::{Script, Times};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 
-use crate::rig::Rig;
+use crate::rig::{Plan, Rig, SOAP_ECHO};
 
 #[tokio::test]
 async fn each_surface_is_answered_with_data_of_the_routes_company() {
@@ -45,6 +45,13 @@ async fn what_belongs_to_the_client_never_reaches_business_central_and_the_other
         ("upgrade", "h2c"),
         ("http2-settings", "AAMAAABk"),
         ("x-hop", "1"),
+        ("x-original-url", "/admin"),
+        ("x-rewrite-url", "/admin"),
+        ("x-host", "evil.example"),
+        ("x-real-ip", "203.0.113.9"),
+        ("true-client-ip", "203.0.113.9"),
+        ("x_forwarded_for", "203.0.113.9"),
+        ("content_length", "5"),
         ("accept-language", "de-DE"),
     ];
     let response = rig.send(Method::GET, "/api/customers", &headers, "").await;
@@ -66,6 +73,13 @@ async fn what_belongs_to_the_client_never_reaches_business_central_and_the_other
         "upgrade",
         "http2-settings",
         "x-hop",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-host",
+        "x-real-ip",
+        "true-client-ip",
+        "x_forwarded_for",
+        "content_length",
     ] {
         assert!(!received.headers.contains_key(dropped), "{dropped}");
     }
@@ -110,5 +124,36 @@ async fn what_programs_and_business_central_tell_each_other_in_headers_passes_bo
     let received = rig.received().pop().unwrap();
     for (name, value) in asked {
         assert_eq!(received.headers[name], value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_route_may_set_a_header_that_clients_cannot_send() {
+    let routes = "routes: [ { path: /api, to: api/v2.0, headers: { request: { set: { X_Partner: ours, X-Real-IP: 10.0.0.1 } } } } ]";
+    let rig = Plan::default().top(routes).start().await;
+    let headers = [("x_partner", "theirs"), ("x-real-ip", "203.0.113.9")];
+    assert_eq!(rig.send(Method::GET, "/api/customers", &headers, "").await.status, 200);
+    let received = &rig.received()[0];
+    assert_eq!(
+        (&received.headers["x_partner"], &received.headers["x-real-ip"]),
+        (&HeaderValue::from_static("ours"), &HeaderValue::from_static("10.0.0.1"))
+    );
+}
+
+#[tokio::test]
+async fn a_header_that_names_another_method_is_sent_only_with_a_post_to_odata() {
+    let rig = Rig::new().await;
+    let soap = [("content-type", "text/xml; charset=utf-8"), ("soapaction", "\"x\"")];
+    for (method, path, body, is_sent) in [
+        (Method::GET, "/api/customers", "", false),
+        (Method::POST, "/soap/Codeunit/Tools", SOAP_ECHO, false),
+        (Method::POST, "/api/items", "", true),
+        (Method::POST, "/nav/BC140/ODataV4/Company('CRONUS%20International%20Ltd.')/items", "", true),
+    ] {
+        for name in ["x-http-method", "x-http-method-override", "x-method-override"] {
+            let kind = if body.is_empty() { &[][..] } else { &soap };
+            rig.send(method.clone(), path, &[kind, &[(name, "PATCH")]].concat(), body).await;
+            assert_eq!(rig.received().pop().unwrap().headers.contains_key(name), is_sent, "{method} {path} {name}");
+        }
     }
 }

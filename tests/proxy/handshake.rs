@@ -107,7 +107,7 @@ async fn a_handshake_and_raw_addresses_share_a_connection() {
     let mut client = Wire::connect(rig.address()).await;
     let old = |more: &str, body: &str| {
         format!(
-            "POST /nav/BC140/WS/CRONUS International Ltd./Codeunit/Tools HTTP/1.1\r\n{more}SOAPAction: \
+            "POST /nav/BC140/WS/CRONUS International Ltd./Codeunit/Tools HTTP/1.1\r\nHost: erp\r\n{more}SOAPAction: \
              \"urn:microsoft-dynamics-schemas/codeunit/Tools:Echo\"\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: \
              {}\r\n\r\n{body}",
             body.len()
@@ -181,7 +181,7 @@ async fn a_large_body_with_the_first_step_is_read_up_to_a_bound() {
     let rig = Rig::new().await;
     let head = |length: usize, more: &str| {
         format!(
-            "POST /soap/Codeunit/Tools HTTP/1.1\r\n{more}Authorization: NTLM {TYPE_1}\r\nContent-Length: {length}\r\n\r\n"
+            "POST /soap/Codeunit/Tools HTTP/1.1\r\nHost: erp\r\n{more}Authorization: NTLM {TYPE_1}\r\nContent-Length: {length}\r\n\r\n"
         )
     };
     let mut client = Wire::connect(rig.address()).await;
@@ -209,8 +209,10 @@ async fn a_large_body_with_the_first_step_is_read_up_to_a_bound() {
 #[tokio::test]
 async fn an_empty_soap_call_is_never_forwarded() {
     let rig = Rig::new().await;
-    let chunks = "POST /soap/Page/Customer HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned();
-    let old = "POST /nav/BC140/ws/CRONUS International Ltd./page/Customer HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    let chunks =
+        "POST /soap/Page/Customer HTTP/1.1\r\nHost: erp\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned();
+    let old =
+        "POST /nav/BC140/ws/CRONUS International Ltd./page/Customer HTTP/1.1\r\nHost: erp\r\nContent-Length: 0\r\n\r\n";
     for empty in [call("Authorization: Digest username=\"u\"", ""), chunks, old.to_owned()] {
         let mut client = Wire::connect(rig.address()).await;
         client.send(&empty).await;
@@ -232,7 +234,9 @@ async fn an_empty_soap_call_is_never_forwarded() {
     );
     for (token, status) in [(TYPE_1.to_owned(), 401), (STANDARD.encode(type_3()), 204)] {
         client
-            .send(format!("POST {action} HTTP/1.1\r\nAuthorization: NTLM {token}\r\nContent-Length: 0\r\n\r\n"))
+            .send(format!(
+                "POST {action} HTTP/1.1\r\nHost: erp\r\nAuthorization: NTLM {token}\r\nContent-Length: 0\r\n\r\n"
+            ))
             .await;
         let head = client.head().await;
         assert_eq!(head.status().as_u16(), status);
@@ -263,7 +267,7 @@ async fn each_request_of_a_kind_is_seen_in_the_log() {
     ] {
         client
             .send(format!(
-                "GET /api/customers HTTP/{version}\r\nUser-Agent: Till \"7\"\r\nAuthorization: {authorization}\r\nConnection: \
+                "GET /api/customers HTTP/{version}\r\nHost: erp\r\nUser-Agent: Till \"7\"\r\nAuthorization: {authorization}\r\nConnection: \
                  keep-alive\r\n\r\n"
             ))
             .await;
@@ -283,7 +287,7 @@ async fn a_client_that_loops_is_stopped_and_costs_no_memory() {
     let prepared = Plan::default().prepare().await;
     let mut process = Process::run(&prepared.file);
     let address = process.address().await;
-    let request = format!("GET /api/customers HTTP/1.1\r\nAuthorization: NTLM {TYPE_1}\r\n\r\n");
+    let request = format!("GET /api/customers HTTP/1.1\r\nHost: erp\r\nAuthorization: NTLM {TYPE_1}\r\n\r\n");
     let mut handshakes = 0;
     let mut after_a_tenth = 0;
     while handshakes < 50_000 {
@@ -298,7 +302,7 @@ async fn a_client_that_loops_is_stopped_and_costs_no_memory() {
         client.rest().await.1.unwrap();
         if handshakes % 10_000 == 0 {
             let mut other = Wire::connect(address).await;
-            other.send("GET /api/customers HTTP/1.1\r\n\r\n").await;
+            other.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
             assert_eq!(other.response().await.0.status(), StatusCode::OK);
         }
         if handshakes == 8_000 {

@@ -67,7 +67,7 @@ async fn a_conversation_goes_on_as_over_plain_http() {
         assert_eq!(client.response().await.0.status(), StatusCode::OK);
 
         client
-            .send("POST /soap/Codeunit/Tools HTTP/1.1\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .send("POST /soap/Codeunit/Tools HTTP/1.1\r\nHost: erp\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n")
             .await;
         client.send(chunked(SOAP_ECHO.as_bytes())).await;
         assert_eq!(client.response().await.0.status(), StatusCode::OK);
@@ -238,7 +238,9 @@ async fn http_at_an_address_for_https_is_told_so() {
         ("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n".to_owned(), 400, "{\"error\""),
         ("GET / HTTP/1.0\r\n\r\n".to_owned(), 400, "{\"error\""),
         (
-            format!("POST /soap/Page/Customer HTTP/1.1\r\nSOAPAction: x\r\nContent-Length: 9\r\n\r\n{SOAP_ECHO}"),
+            format!(
+                "POST /soap/Page/Customer HTTP/1.1\r\nHost: erp\r\nSOAPAction: x\r\nContent-Length: 9\r\n\r\n{SOAP_ECHO}"
+            ),
             500,
             "<faultcode>",
         ),
@@ -267,7 +269,7 @@ async fn several_listeners_lead_to_the_same_house() {
         Wire::connect(v6.socket).await,
     ];
     for (client, listener) in clients.iter_mut().zip([secured, v4, v6]) {
-        client.send("GET /api/customers?$top=1 HTTP/1.1\r\n\r\n").await;
+        client.send("GET /api/customers?$top=1 HTTP/1.1\r\nHost:\r\n\r\n").await;
         let body = String::from_utf8(client.response().await.1).unwrap();
         assert!(body.contains(&format!("\"{listener}/api/$metadata")), "{body}");
     }
@@ -298,14 +300,14 @@ async fn the_log_says_why_a_handshake_failed() {
         assert!(message(&line).contains("neither TLS 1.2 nor 1.3"), "{line}");
     }
     let mut client = Wire::connect(address).await;
-    client.send("GET / HTTP/1.1\r\n\r\n").await;
+    client.send("GET / HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     client.rest().await.1.unwrap();
     let line = process.log_line(|line| message(line).contains("HTTPS")).await;
     assert!(message(&line).contains("plain HTTP"), "{line}");
     // Whoever only looks in is no news.
     drop(Wire::connect(address).await);
     let mut client = Wire::connect_tls(address, tls(prepared.folder.path(), &[&TLS13])).await.unwrap();
-    client.send("GET /api/customers HTTP/1.1\r\n\r\n").await;
+    client.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     client.response().await;
     let line = process.log_line(|line| line["level"] == "WARN" || line.get("outcome").is_some()).await;
     assert_eq!(line["outcome"], "complete", "{line}");
@@ -318,7 +320,7 @@ async fn a_renewed_certificate_is_shown_after_a_reload_and_nobody_is_dropped() {
     let file = rig.folder.path().join("proxy.yaml");
     let old = tls(rig.folder.path(), &[&TLS13]);
     let mut client = connect(&rig).await;
-    client.send("GET /api/customers?$top=1 HTTP/1.1\r\n\r\n").await;
+    client.send("GET /api/customers?$top=1 HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     assert_eq!(client.response().await.0.status(), StatusCode::OK);
 
     certify(rig.folder.path());
@@ -327,7 +329,7 @@ async fn a_renewed_certificate_is_shown_after_a_reload_and_nobody_is_dropped() {
     assert_eq!(rig.address(), before);
     assert!(Wire::connect_tls(before, old).await.is_err(), "the authority is another one now");
     connect(&rig).await;
-    client.send("GET /api/customers?$top=1 HTTP/1.1\r\n\r\n").await;
+    client.send("GET /api/customers?$top=1 HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     assert_eq!(client.response().await.0.status(), StatusCode::OK);
 
     std::fs::write(config.listen[0].tls.as_ref().unwrap().private_key.clone(), "no key").unwrap();

@@ -30,7 +30,7 @@ async fn raw_names_are_understood() {
         (b"GET http://oldserver:7047/nav/BC140/WS/CRONUS International Ltd./Page/Customer HTTP/1.1", "/Page/Customer"),
     ] {
         let mut client = Wire::connect(rig.address()).await;
-        client.send([line, b"\r\nConnection: close\r\n\r\n"].concat()).await;
+        client.send([line, b"\r\nHost: erp\r\nConnection: close\r\n\r\n"].concat()).await;
         assert_eq!(client.head().await.status(), StatusCode::OK, "{}", String::from_utf8_lossy(line));
         client.rest().await.1.unwrap();
         let target = rig.received().pop().unwrap().target;
@@ -47,7 +47,7 @@ async fn a_company_with_an_umlaut_is_found_however_it_is_written() {
         b"M%FCller%20&%20S%F6hne's%20Gro%DFhandel",
     ] {
         let mut client = Wire::connect(rig.address()).await;
-        client.send([b"GET /nav/BC140/WS/", name, b"/Page/Customer HTTP/1.1\r\n\r\n"].concat()).await;
+        client.send([b"GET /nav/BC140/WS/", name, b"/Page/Customer HTTP/1.1\r\nHost: erp\r\n\r\n"].concat()).await;
         let (head, body) = client.response().await;
         assert_eq!(head.status(), StatusCode::OK, "{}", String::from_utf8_lossy(&body));
         let target = rig.received().pop().unwrap().target;
@@ -59,12 +59,12 @@ async fn a_company_with_an_umlaut_is_found_however_it_is_written() {
 async fn raw_lines_and_bodies_follow_each_other_on_one_connection() {
     let rig = Rig::new().await;
     let customer = r#"{"displayName":"GET /a b HTTP/1.1"}"#;
-    let post = "POST /api/customers HTTP/1.1\r\nContent-Type: application/json\r\n";
+    let post = "POST /api/customers HTTP/1.1\r\nHost: erp\r\nContent-Type: application/json\r\n";
     let with_length =
         [format!("{post}Content-Length: {}\r\n\r\n", customer.len()).as_bytes(), customer.as_bytes()].concat();
     let in_chunks =
         [format!("{post}Transfer-Encoding: chunked\r\n\r\n").as_bytes(), &chunked(customer.as_bytes())].concat();
-    let get = format!("GET {OLD} HTTP/1.1\r\n\r\n").into_bytes();
+    let get = format!("GET {OLD} HTTP/1.1\r\nHost: erp\r\n\r\n").into_bytes();
     let conversation = [&get, &with_length, &get, &in_chunks, &get];
     let expected = [200, 201, 200, 201, 200];
 
@@ -106,7 +106,7 @@ async fn a_connection_that_pauses_goes_on_and_one_that_stays_idle_is_closed() {
     let rig = Rig::new().await;
     let mut client = Wire::connect(rig.address()).await;
     for _ in 0..3 {
-        client.send(format!("GET {OLD} HTTP/1.1\r\n\r\n")).await;
+        client.send(format!("GET {OLD} HTTP/1.1\r\nHost: erp\r\n\r\n")).await;
         assert_eq!(client.response().await.0.status(), StatusCode::OK);
         for _ in 0..3 {
             clock.advance(Duration::from_secs(90)).await;
@@ -119,6 +119,40 @@ async fn a_connection_that_pauses_goes_on_and_one_that_stays_idle_is_closed() {
 }
 
 #[tokio::test]
+async fn empty_lines_between_requests_do_not_keep_a_connection() {
+    let clock = HeldClock::new();
+    let rig = Rig::new().await;
+    for first in ["", "GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n"] {
+        let mut client = Wire::connect(rig.address()).await;
+        client.send(first).await;
+        if !first.is_empty() {
+            client.response().await;
+        }
+        for _ in 0..5 {
+            client.send("\r\n").await;
+            // The proxy must have read it before the clock goes on.
+            let mut other = Wire::connect(rig.address()).await;
+            other.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+            other.response().await;
+            clock.advance(Duration::from_secs(60)).await;
+        }
+        let (rest, end) = client.rest().await;
+        end.unwrap();
+        assert!(rest.is_empty(), "{first:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_sends_nothing_but_empty_lines_is_disconnected() {
+    let _clock = HeldClock::new();
+    let rig = Rig::new().await;
+    let mut client = Wire::connect(rig.address()).await;
+    client.send("\r\n".repeat(1000)).await;
+    let (rest, _) = client.rest().await;
+    assert!(rest.is_empty());
+}
+
+#[tokio::test]
 async fn a_head_that_never_ends_is_given_up() {
     let clock = HeldClock::new();
     let rig = Rig::new().await;
@@ -126,7 +160,7 @@ async fn a_head_that_never_ends_is_given_up() {
     client.send("GET /api/customers HTTP/1.1\r\nHost: a\r\n").await;
     // The proxy must have read it before the clock goes on.
     let mut other = Wire::connect(rig.address()).await;
-    other.send("GET /api/customers HTTP/1.1\r\n\r\n").await;
+    other.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     other.response().await;
     clock.advance(Duration::from_secs(10)).await;
     let (rest, end) = client.rest().await;

@@ -50,8 +50,8 @@ choices! {
     tracing::Level: ["error" => Self::ERROR, "warn" => Self::WARN, "info" => Self::INFO, "debug" => Self::DEBUG, "trace" => Self::TRACE];
 }
 
-/// The methods that Business Central supports. MERGE is OData's old name for PATCH.
-const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MERGE"];
+/// The methods that Business Central supports, in upper case. MERGE is OData's old name for PATCH.
+pub const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MERGE"];
 
 impl Shape for Method {
     fn form() -> Form {

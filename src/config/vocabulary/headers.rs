@@ -63,7 +63,8 @@ impl FromStr for ChangeableHeader {
 
     fn from_str(text: &str) -> Result<Self, HeaderNameError> {
         let name: HeaderName = text.parse().map_err(|_| HeaderNameError::NotAName)?;
-        let error = match name.as_str() {
+        // Servers that know headers as variables read `_` and `-` alike.
+        let error = match name.as_str().replace('_', "-").as_str() {
             "content-length" | "content-encoding" | "content-range" | "transfer-encoding" | "accept-encoding"
             | "accept-ranges" | "range" | "expect" => HeaderNameError::Framing,
             "connection" | "keep-alive" | "te" | "trailer" | "upgrade" | "http2-settings" => HeaderNameError::HopByHop,

@@ -8,6 +8,7 @@ mod scalars;
 mod secret;
 mod top_level;
 
+pub use choices::METHODS;
 pub use connector::{
     ClientCertificateKeys, ConnectorKeys, FederatedTokenKeys, LimitsKeys, ManagedIdentityKeys, OutboundServerKeys,
 };

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::bind::{MAX_BACKLOG, Tls};
+use super::client::unparsable::Unparsable;
 use super::client::{
     BacklogBudget, ClientConnection, Readable, RequestStream, Socket, TlsAcceptError, TlsSocket, raw_response,
 };
@@ -217,7 +218,7 @@ async fn serve_requests<S: Readable>(
     };
     let address = client.ip();
     match (result, client.unparsable.get()) {
-        (_, Some(reason)) => tracing::warn!(client = %address, "rejected a request: {reason}"),
+        (_, Some(Unparsable { reason, .. })) => tracing::warn!(client = %address, "rejected a request: {reason}"),
         (Err(error), None) if error.is_parse() => {
             tracing::warn!(client = %address, "rejected a request with 400: it is not HTTP/1 ({error})");
         }

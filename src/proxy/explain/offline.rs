@@ -102,9 +102,11 @@ pub async fn read(
     let ((), response) = tokio::join!(serving, sending);
     match (read.into_inner().unwrap_or_else(PoisonError::into_inner), connection.unparsable.get()) {
         (Some(head), _) => Ok((connection, head)),
-        (None, reason) => {
+        (None, unparsable) => {
             let status = response.get(9..12).and_then(|digits| StatusCode::from_bytes(digits).ok()).unwrap_or_default();
-            let message = unparsable::message(reason.copied().unwrap_or_else(|| unparsable::diagnose(head)));
+            let message = unparsable::message(
+                unparsable.map_or_else(|| unparsable::diagnose(head), |unparsable| unparsable.reason),
+            );
             Err(Rejected { status: status.as_u16(), meant: status.as_u16(), code: unparsable::CODE, message })
         }
     }

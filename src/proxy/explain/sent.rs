@@ -55,7 +55,8 @@ impl Walk<'_> {
         let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
         let company = origin(&CompanyChoice::of(settings, resource), settings, resource);
         let (resource, _, address) = direct(settings, environment, assumed, resource.clone(), &methods).await?;
-        let headers = headers::towards_business_central(head.headers, &head.method, settings, self.exchange.id);
+        let headers =
+            headers::towards_business_central(head.headers, &head.method, &resource, settings, self.exchange.id);
         let cache = settings.cache.map(|time| match methods.iter().all(only_reads) {
             false => "always sent, because it may change data; removes the company's entries from the cache".to_owned(),
             true => match bypass_reason(&head.method, &headers, resource.is_media(), self.body.is_some()) {

@@ -66,8 +66,9 @@ impl Draft {
         batch_changes: Option<Extent>,
         deadline: Instant,
     ) -> Self {
-        let Target { route, companies, .. } = &*target;
-        let mut headers = headers::towards_business_central(head.headers, &head.method, &route.settings, exchange.id);
+        let Target { route, resource, companies } = &*target;
+        let mut headers =
+            headers::towards_business_central(head.headers, &head.method, resource, &route.settings, exchange.id);
         headers.insert(HOST, route.connector.upstream.host());
         Self {
             company: companies.company.as_ref().map(|company| company.id),

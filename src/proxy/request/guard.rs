@@ -6,11 +6,12 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use hyper::header::{HOST, ORIGIN};
+use hyper::header::{HOST, HeaderName, ORIGIN};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode, Version};
 
 use crate::config::{Browsers, Config, HostName};
+use crate::proxy::methods;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::small_file;
 use crate::tls::host_names_of;
@@ -26,10 +27,22 @@ pub struct Guard {
 /// Why the guard rejects a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuardError {
+    #[error(
+        "The request has no Host header, which HTTP/1.1 requires. Configure the client to send the host of the base address."
+    )]
+    NoHost,
     #[error("The request has more than one Host header. Send one.")]
     ManyHosts,
+    #[error("The request's address does not begin with a slash. Send the path of the base address.")]
+    NoPath,
     #[error("The method {0} is not forwarded.")]
     Method(Method),
+    #[error("Business Central does not know the request's method. Use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.")]
+    UnknownMethod,
+    #[error(
+        "The request's header {0} names a method that Business Central does not know. Name PUT, PATCH or DELETE, or remove the header."
+    )]
+    UnknownOverride(HeaderName),
     #[error(
         "The request's Host header is neither a host name nor an IP address, with or without a port. Send the host of the base address."
     )]
@@ -63,10 +76,8 @@ impl Guard {
         Self { browsers: Browsers::Deny, names: of_this_machine().collect() }
     }
 
-    /// Rejects requests that others on the way may read differently (RFC 9112, section 3.2), and those of web pages.
-    ///
-    /// hyper resolves a request with both length and chunks: it drops the length and closes the connection after the
-    /// response.
+    /// Rejects requests that others on the way may read differently (RFC 9112, section 3.2), unknown methods, and
+    /// requests of web pages.
     pub fn check(&self, head: &Parts) -> Result<(), GuardError> {
         let mut hosts = head.headers.get_all(HOST).iter();
         let host = hosts.next();
@@ -76,11 +87,21 @@ impl Guard {
         if matches!(head.method, Method::CONNECT | Method::TRACE) {
             return Err(GuardError::Method(head.method.clone()));
         }
-        if let Some(host) = host {
-            self.recognize(host.to_str().map_err(|_| GuardError::NoHostName)?)?;
+        if !methods::is_known(&head.method) {
+            return Err(GuardError::UnknownMethod);
+        }
+        if let Some(header) = methods::unknown_override(&head.headers) {
+            return Err(GuardError::UnknownOverride(header.clone()));
+        }
+        match host {
+            Some(host) => self.recognize(host.to_str().map_err(|_| GuardError::NoHostName)?)?,
+            None if head.version == Version::HTTP_11 => return Err(GuardError::NoHost),
+            None => {}
         }
         // A request target may name the host as well, as requests to a proxy do.
         if let Some(authority) = head.uri.authority() {
+            // Without a scheme it is the target of a CONNECT (RFC 9112, section 3.2.3).
+            head.uri.scheme().ok_or(GuardError::NoPath)?;
             self.recognize(authority.as_str())?;
         }
         match self.browsers {
@@ -89,7 +110,7 @@ impl Guard {
         }
     }
 
-    /// Whether this is one of our names. HTTP/1.0 clients may send none; browsers always do.
+    /// Whether this is one of our names. Clients may send an empty one; browsers never do.
     fn recognize(&self, authority: &str) -> Result<(), GuardError> {
         let host = host_of(authority);
         if authority.is_empty() || is_address(host) {
@@ -112,8 +133,10 @@ impl Guard {
 impl GuardError {
     pub fn kind(&self) -> Kind {
         match self {
-            Self::ManyHosts | Self::NoHostName => Kind::BadRequest,
+            Self::NoHost | Self::ManyHosts | Self::NoHostName => Kind::InvalidHost,
+            Self::NoPath => Kind::BadRequest,
             Self::Method(_) => Kind::MethodNotAllowed,
+            Self::UnknownMethod | Self::UnknownOverride(_) => Kind::NotImplemented,
             Self::UnknownHost(_) => Kind::UnknownHost,
             Self::Browser(_) => Kind::NotAllowed,
         }

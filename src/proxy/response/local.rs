@@ -56,7 +56,7 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
             headers.insert(name, value);
         }
     }
-    if rejection.kind == Kind::BrokenHandshake {
+    if matches!(rejection.kind, Kind::BrokenHandshake | Kind::InvalidHost) {
         announce_close(&mut response);
     }
     response

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::look_ahead::{LookAhead, Lookahead};
 use super::stall::{Contended, Stall, TakeLimit};
+use super::unparsable::Unparsable;
 use super::write_backlog::{BacklogBudget, WriteBacklog};
 use crate::config::Timeouts;
 
@@ -50,7 +51,7 @@ pub struct ClientConnection {
     /// What the client has not taken yet of its responses.
     pub write_backlog: WriteBacklog,
     /// Why a request on this connection could not be parsed.
-    pub unparsable: OnceLock<&'static str>,
+    pub unparsable: OnceLock<Unparsable>,
 }
 
 /// No response is in flight that ends with the connection.
@@ -63,6 +64,7 @@ const HANDED_OVER: u8 = 2;
 const UNKNOWN_LENGTH: u64 = u64::MAX;
 
 impl ClientConnection {
+    /// A connection from this peer, which has sent nothing yet.
     pub fn new(
         peer: SocketAddr,
         local: Option<SocketAddr>,
@@ -134,6 +136,7 @@ impl ClientConnection {
         self.is_idle.store(is_idle, Ordering::Relaxed);
     }
 
+    /// Whether it is idle.
     pub fn is_idle(&self) -> bool {
         self.is_idle.load(Ordering::Relaxed)
     }

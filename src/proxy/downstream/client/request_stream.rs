@@ -20,8 +20,9 @@ use tokio_util::io::poll_read_buf;
 
 use super::chunked_end::ChunkedEnd;
 use super::connection::ClientConnection;
-use super::head::end_of_head;
-use super::{request_line, unparsable};
+use super::head::{Framing, HeadScan};
+use super::request_line;
+use super::unparsable::Unparsable;
 use crate::proxy::header_case::CasedHead;
 use crate::proxy::timer::Timer;
 
@@ -46,10 +47,10 @@ pub struct RequestStream<S> {
 /// The position in a request.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    /// No byte of the next head has arrived.
-    Between,
-    /// A head has begun; its end was not found before this position.
-    Collecting { searched: usize },
+    /// No byte of the next head has arrived, only so many bytes of empty lines.
+    Between { blank: usize },
+    /// A head has begun.
+    Collecting { scan: HeadScan },
     /// hyper gets the head, the first bytes of what is held; `number` is the one its request will have.
     Handing { head: usize, given: usize, number: u32 },
     /// This much of the body is still to come.
@@ -61,11 +62,12 @@ enum Phase {
 }
 
 impl<S> RequestStream<S> {
+    /// The stream over this socket, for this connection.
     pub fn new(inner: S, connection: Arc<ClientConnection>) -> Self {
         Self {
             inner,
             connection,
-            phase: Phase::Between,
+            phase: Phase::Between { blank: 0 },
             held: BytesMut::new(),
             since: Instant::now(),
             timer: Timer::default(),
@@ -75,26 +77,13 @@ impl<S> RequestStream<S> {
         }
     }
 
-    /// hyper could not parse the head it was given, and no service was called: it writes a rejection.
-    fn is_rejected(&self) -> bool {
-        matches!(self.phase, Phase::Handing { number, .. } if self.connection.requests() != number)
-    }
-
-    /// Replaces hyper's empty rejection by one that says why.
-    fn reject(&mut self, hypers: &[u8]) {
-        let status = hypers.get(9..12).and_then(|digits| StatusCode::from_bytes(digits).ok());
-        let head = match self.phase {
-            Phase::Handing { head, .. } => self.held.get(..head).unwrap_or_default(),
-            _ => &[],
-        };
-        let reason = self.connection.unparsable.get_or_init(|| unparsable::diagnose(head));
-        // Unread bytes of the request would reset the connection before the response is read.
-        self.connection.leave_unread();
-        self.own_response = Some(unparsable::response(status.unwrap_or(StatusCode::BAD_REQUEST), head, reason).into());
-    }
-
-    /// A head is complete: its request line is repaired.
-    fn begin_handing(&mut self, mut head: usize) {
+    /// A head is complete: its request line is repaired. hyper rejects it if the length of its body is in doubt.
+    fn begin_handing(&mut self, mut head: usize, framing: Framing) {
+        if let Some(unparsable) = framing.fault() {
+            let _ = self.connection.unparsable.set(unparsable);
+            self.held.iter_mut().take(1).for_each(|first| *first = UNPARSABLE_BYTE);
+            return self.hand_over(head);
+        }
         let end = memchr::memchr(b'\n', &self.held).unwrap_or(head);
         let line = self.held.get(..end).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -111,10 +100,10 @@ impl<S> RequestStream<S> {
 
     /// Makes hyper reject the part of a head that has arrived.
     fn give_up_head(&mut self, reason: &'static str) {
-        let _ = self.connection.unparsable.set(reason);
+        let _ = self.connection.unparsable.set(Unparsable { status: StatusCode::BAD_REQUEST, reason });
         self.held.clear();
-        self.held.extend_from_slice(UNPARSABLE);
-        self.hand_over(UNPARSABLE.len());
+        self.held.extend_from_slice(&[UNPARSABLE_BYTE]);
+        self.hand_over(self.held.len());
     }
 
     fn hand_over(&mut self, head: usize) {
@@ -122,7 +111,7 @@ impl<S> RequestStream<S> {
     }
 
     fn begin_waiting(&mut self) {
-        self.phase = Phase::Between;
+        self.phase = Phase::Between { blank: 0 };
         self.since = Instant::now();
     }
 }
@@ -190,30 +179,29 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestStream<S> {
         let this = &mut *self;
         loop {
             match this.phase {
-                Phase::Between => {
+                Phase::Between { blank } => {
                     // Some old clients end a body with an extra line (RFC 9112, section 2.2).
-                    let blank = this.held.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-                    this.held.advance(blank);
-                    if this.held.is_empty() && ready!(this.poll_first(context))? == 0 {
+                    let count = this.held.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+                    this.held.advance(count);
+                    this.phase = Phase::Between { blank: blank + count };
+                    if blank + count > MAX_BLANK_BYTES {
+                        return Poll::Ready(Ok(()));
+                    } else if !this.held.is_empty() {
+                        this.since = Instant::now();
+                        this.phase = Phase::Collecting { scan: HeadScan::default() };
+                    } else if ready!(this.poll_first(context))? == 0 {
                         return Poll::Ready(Ok(()));
                     }
-                    if this.held.iter().any(|byte| !matches!(byte, b'\r' | b'\n')) {
-                        this.since = Instant::now();
-                        this.phase = Phase::Collecting { searched: 0 };
-                    }
                 }
-                Phase::Collecting { searched } => {
-                    let blank = this.held.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-                    this.held.advance(blank);
+                Phase::Collecting { mut scan } => {
                     if this.held.starts_with(TLS_HANDSHAKE) {
                         this.give_up_head(IS_TLS);
-                    } else if let Some(head) = end_of_head(&this.held, searched.saturating_sub(blank)) {
-                        this.begin_handing(head);
+                    } else if let Some(head) = scan.end(&this.held) {
+                        this.begin_handing(head, scan.framing());
                     } else if this.held.len() > MAX_HEAD_BYTES {
                         this.give_up_head(HEAD_TOO_LONG);
                     } else {
-                        // The last three bytes may be the beginning of its end.
-                        this.phase = Phase::Collecting { searched: this.held.len().saturating_sub(3) };
+                        this.phase = Phase::Collecting { scan };
                         if ready!(this.poll_more_in_time(context, HEAD_TIMEOUT))?.is_none_or(|count| count == 0) {
                             return Poll::Ready(Ok(()));
                         }
@@ -285,8 +273,11 @@ const IS_TLS: &str = "the client speaks HTTPS on a port for plain HTTP. Change i
 
 const HEAD_TOO_LONG: &str = "its headers are larger than 128 KiB";
 
-/// A head that hyper rejects.
-const UNPARSABLE: &[u8] = b"\0\r\n\r\n";
+/// Empty lines before a request line. A client that sends more of them sends no request.
+const MAX_BLANK_BYTES: usize = 1024;
+
+/// hyper rejects a head that begins with it.
+const UNPARSABLE_BYTE: u8 = 0;
 
 mod idle;
 #[cfg(test)]

@@ -16,11 +16,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::connection::ClientConnection;
-use super::head::end_of_head;
+use super::head::HeadScan;
 use super::look_ahead::{LookAhead, Lookahead};
 use super::readable::Readable;
 use super::socket::Socket;
-use super::unparsable;
+use super::unparsable::{self, Unparsable};
 use super::write_backlog::BacklogBudget;
 
 /// An accepted connection's bytes in both directions, decrypted.
@@ -166,7 +166,7 @@ impl TlsAcceptError {
         let Self::PlainHttp(mut socket) = self else { return };
         let mut head = Vec::new();
         let reading = async {
-            while end_of_head(&head, 0).is_none() && head.len() < MAX_PLAIN_HEAD_BYTES {
+            while HeadScan::default().end(&head).is_none() && head.len() < MAX_PLAIN_HEAD_BYTES {
                 if !matches!(socket.read_buf(&mut head).await, Ok(1..)) {
                     break;
                 }
@@ -176,7 +176,8 @@ impl TlsAcceptError {
         let _ = tokio::time::timeout(HANDSHAKE_TIMEOUT, reading).await;
         socket.connection.leave_unread();
         // A client that is gone needs no response.
-        if socket.write_all(&unparsable::response(StatusCode::BAD_REQUEST, &head, PLAIN)).await.is_ok() {
+        let unparsable = Unparsable { status: StatusCode::BAD_REQUEST, reason: PLAIN };
+        if socket.write_all(&unparsable::response(unparsable, &head)).await.is_ok() {
             let _ = socket.shutdown().await;
         }
     }

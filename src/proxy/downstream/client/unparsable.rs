@@ -6,6 +6,14 @@ use super::raw_response::raw_response;
 use super::request_line;
 use crate::business_central::Dialect;
 
+/// Why a head is rejected before it becomes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unparsable {
+    pub status: StatusCode,
+    /// What is wrong, to follow a colon.
+    pub reason: &'static str,
+}
+
 /// What is wrong with a head that hyper rejected.
 pub fn diagnose(head: &[u8]) -> &'static str {
     let mut lines = head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -45,12 +53,12 @@ pub fn diagnose(head: &[u8]) -> &'static str {
     if fields > MAX_FIELDS {
         "it has more than 100 headers"
     } else {
-        "its headers contradict each other or give no length"
+        "its headers contradict each other or give no length, or it is HTTP/1.0 with a Transfer-Encoding"
     }
 }
 
 /// The response as it is sent; the connection ends with it.
-pub fn response(status: StatusCode, head: &[u8], reason: &str) -> Vec<u8> {
+pub fn response(Unparsable { status, reason }: Unparsable, head: &[u8]) -> Vec<u8> {
     let dialect = if looks_like_soap(head) { Dialect::Soap } else { Dialect::OData };
     raw_response(status, dialect, CODE, &message(reason))
 }
@@ -103,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_soap_client_reads_a_fault() {
-        let response = response(StatusCode::BAD_REQUEST, b"POST / HTTP/3\r\nSoapaction: x\r\n\r\n", "no");
+        let unparsable = Unparsable { status: StatusCode::BAD_REQUEST, reason: "no" };
+        let response = response(unparsable, b"POST / HTTP/3\r\nSoapaction: x\r\n\r\n");
         let response = String::from_utf8(response).unwrap();
         assert!(response.starts_with("HTTP/1.1 500 ") && response.contains("<status>400</status>"), "{response}");
     }

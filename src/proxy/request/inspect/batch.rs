@@ -9,7 +9,8 @@ use crate::business_central::address::{Resource, SubscriptionKind, SubscriptionS
 use crate::business_central::batch::{Batch, Operation};
 use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::look_up::LookUp;
-use crate::proxy::methods::{METHOD_HEADERS, creates, only_reads};
+use crate::proxy::headers;
+use crate::proxy::methods::{OVERRIDES, creates, known, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::authorize::settle;
 use crate::proxy::request::company_choice::companies_of;
@@ -62,6 +63,7 @@ async fn check_operation(
     abouts: &[About],
     context: &BodyContext<'_, impl LookUp>,
 ) -> Result<(About, Extent), Rejection> {
+    operation.retain_headers(|name| !headers::stays_here(name));
     let methods = methods(operation)?;
     check_method(context.settings, methods.iter().cloned())?;
     let named: Vec<String> = operation.header(COMPANY).into_iter().collect();
@@ -105,7 +107,7 @@ async fn check_operation(
     };
     if companies.company.is_some() {
         // The address names the company now.
-        operation.drop_header(COMPANY);
+        operation.retain_headers(|name| name != COMPANY);
     }
     let body = operation.body.take();
     let changed = match (&body, about) {
@@ -121,13 +123,14 @@ async fn check_operation(
 
 /// All methods that the request counts as.
 fn methods(operation: &Operation<'_>) -> Result<Vec<Method>, Rejection> {
-    let hidden = METHOD_HEADERS.iter().filter_map(|name| operation.header(name));
-    let method = |name: String| {
-        Method::from_bytes(name.to_ascii_uppercase().as_bytes())
-            .map_err(|_| Rejection::new(Kind::BadRequest, format!("`{name}` is not a method.")))
-    };
+    let hidden = OVERRIDES.iter().filter_map(|name| operation.header(name));
+    let method =
+        |name: String| known(name.as_bytes()).ok_or_else(|| Rejection::new(Kind::NotImplemented, UNKNOWN_METHOD));
     std::iter::once(operation.method.clone()).chain(hidden).map(method).collect()
 }
+
+const UNKNOWN_METHOD: &str =
+    "Business Central does not know its method. Use GET, POST, PUT, PATCH or DELETE, and no header that names another.";
 
 /// The header that selects the company of a batched request (BC, "Use OData batch").
 const COMPANY: &str = "company";

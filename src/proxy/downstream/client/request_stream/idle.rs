@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::time::Instant;
 
 use super::super::readable::Readable;
 use super::RequestStream;
@@ -11,8 +10,8 @@ use crate::proxy::header_case::CasedHead;
 use crate::proxy::timer::Timer;
 
 impl<S: Readable> RequestStream<S> {
-    /// Waits without a buffer until there is something to read. `false` when nothing came for this time,
-    /// counted from the end of the last request.
+    /// Waits without a buffer until there is something to read. `false` when no request came for this time, counted
+    /// from the end of the last one: empty lines are none.
     pub async fn readable(&mut self, time: Duration) -> bool {
         self.held = BytesMut::new();
         self.timer = Timer::default();
@@ -20,7 +19,6 @@ impl<S: Readable> RequestStream<S> {
         let readable = std::future::poll_fn(|context| self.inner.poll_readable(context));
         let is_readable = tokio::time::timeout_at(self.since + time, readable).await.is_ok();
         self.connection.set_idle(false);
-        self.since = Instant::now();
         is_readable
     }
 }

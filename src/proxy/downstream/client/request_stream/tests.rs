@@ -108,6 +108,10 @@ async fn a_rejection_says_why() {
         ("\u{16}\u{3}\u{1}".to_owned(), 400, "HTTPS"),
         (format!("GET /{} HTTP/1.1\r\n", "a".repeat(MAX_HEAD_BYTES)), 400, "128 KiB"),
         (format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(101)), 431, "100 headers"),
+        ("GET / HTTP/1.1\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), 400, "both"),
+        ("GET / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n".to_owned(), 400, "the last coding"),
+        ("GET / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n".to_owned(), 501, "not implement"),
+        ("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), 400, "HTTP/1.0 with"),
     ] {
         // What was answered before stays as it was.
         let (seen, responses) = seen(&[b"GET /before HTTP/1.1\r\n\r\n", head.as_bytes()]).await;

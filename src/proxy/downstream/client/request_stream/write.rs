@@ -5,10 +5,35 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
+use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::RequestStream;
+use super::super::unparsable::{self, Unparsable};
+use super::{Phase, RequestStream};
 use crate::proxy::header_case;
+
+impl<S> RequestStream<S> {
+    /// hyper could not parse the head it was given, and no service was called: it writes a rejection.
+    fn is_rejected(&self) -> bool {
+        matches!(self.phase, Phase::Handing { number, .. } if self.connection.requests() != number)
+    }
+
+    /// Replaces hyper's empty rejection by one that says why.
+    fn reject(&mut self, hypers: &[u8]) {
+        let status = || hypers.get(9..12).and_then(|digits| StatusCode::from_bytes(digits).ok());
+        let head = match self.phase {
+            Phase::Handing { head, .. } => self.held.get(..head).unwrap_or_default(),
+            _ => &[],
+        };
+        let unparsable = *self.connection.unparsable.get_or_init(|| {
+            let status = status().unwrap_or(StatusCode::BAD_REQUEST);
+            Unparsable { status, reason: unparsable::diagnose(head) }
+        });
+        // Unread bytes of the request would reset the connection before the response is read.
+        self.connection.leave_unread();
+        self.own_response = Some(unparsable::response(unparsable, head).into());
+    }
+}
 
 impl<S: AsyncWrite + Unpin> RequestStream<S> {
     fn poll_own_response(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
