@@ -4,8 +4,12 @@
 mod certificates;
 #[path = "../common/connect_proxy.rs"]
 mod connect_proxy;
+#[path = "../common/plain_http.rs"]
+mod plain_http;
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../common/raw_upstream.rs"]
+mod raw_upstream;
 #[path = "../common/rig.rs"]
 mod rig;
 #[path = "../common/wire.rs"]
@@ -30,6 +34,7 @@ mod faults;
 mod forwarding;
 mod handshake;
 mod hosts;
+mod http1_corpus;
 mod https;
 mod json_bodies;
 mod limiter;
