@@ -31,6 +31,7 @@ mod daemon;
 mod doctor;
 pub mod entra;
 mod error_chain;
+mod file_limit;
 pub mod guide;
 mod markdown;
 pub mod ntlm;

@@ -5,13 +5,14 @@
 //! cargo bench --bench load                            everything; three quarters of an hour
 //! cargo bench --bench load -- --quick                 does it run at all? Seconds; so does `cargo test --benches`
 //! cargo bench --bench load -- --rounds 8 small        more rounds; only parts whose name is given: small, limits, pages, idle, large, start,
-//!                                                     cold, slow (half an hour of it); or tables whose title holds the word
+//!                                                     cold, admin, slow (half an hour of it); or tables whose title holds the word
 //! cargo bench --bench load -- --beside OTHER_BCPROXY  another bcproxy binary in the same rounds: before and after
 //! ```
 //!
 //! The proxies take turns within each round, since a busy machine changes from minute to minute. Only the proxy's CPU
 //! time counts; the client and the upstream run in this process. Linux only: the figures come from `/proc`.
 
+mod admin;
 mod client;
 mod peers;
 mod slow;
@@ -118,8 +119,14 @@ fn on_threads(count: usize, work: impl Future<Output = Result<()>>) -> Result<()
 impl Plan {
     /// `folder`: for copies of the binaries.
     fn from_arguments(arguments: impl Iterator<Item = String>, folder: &Path) -> Result<Self> {
-        let peer =
-            |name: &str, kind: Kind, logs| Peer { name: name.to_owned(), kind, logs, secured: false, workers: 1 };
+        let peer = |name: &str, kind: Kind, logs| Peer {
+            name: name.to_owned(),
+            kind,
+            logs,
+            secured: false,
+            workers: 1,
+            admin: None,
+        };
         // `cargo test --benches` gives no arguments, `cargo bench` one.
         let mut plan = Self { rounds: 5, quick: true, parts: Vec::new(), peers: Vec::new() };
         if peers::has_nginx() {
@@ -178,6 +185,9 @@ impl Plan {
         }
         if asked("cold") {
             self.cold(&upstream, folder).await?;
+        }
+        if asked("admin") {
+            admin::measure(self.quiet_peers(), &upstream, folder, self.count(21_000, 420)).await?;
         }
         Ok(())
     }

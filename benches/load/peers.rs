@@ -24,6 +24,8 @@ pub struct Peer {
     pub secured: bool,
     /// How many threads bcproxy has for its work; nginx has one process.
     pub workers: usize,
+    /// Where its admin listener is, if it has one.
+    pub admin: Option<SocketAddr>,
 }
 
 #[derive(Clone)]
@@ -56,6 +58,11 @@ impl Peer {
     /// The same with so many threads.
     pub fn on_threads(&self, workers: usize) -> Self {
         Self { workers, ..self.clone() }
+    }
+
+    /// The same with an admin listener.
+    pub fn with_admin(&self, address: SocketAddr) -> Self {
+        Self { admin: Some(address), ..self.clone() }
     }
 
     /// The same with limits that hold nobody up, and with none; nothing for a proxy that knows no limits.
@@ -160,12 +167,13 @@ pub fn path_of(response: ResponseKind) -> String {
 }
 
 fn bcproxy_config(peer: &Peer, address: SocketAddr, upstream: &Upstream, limits: &str) -> String {
-    let Peer { logs, secured, .. } = peer;
+    let Peer { logs, secured, admin, .. } = peer;
+    let admin = admin.map_or("off".to_owned(), |address| format!("{{ listen: '{address}' }}"));
     let origin = format!("https://localhost:{}", upstream.address.port());
     let tls = if *secured { ", tls: { certificate: ca.pem, private_key: key.pem }" } else { "" };
     format!(
         "listen: [{{ address: '{address}'{tls} }}]
-admin: off
+admin: {admin}
 connectors:
   cronus:
     tenant_id: {TENANT}
@@ -275,6 +283,11 @@ impl Running {
             port == Some(self.address.port()) && fields.nth(1) == Some(ESTABLISHED)
         };
         Ok(fs::read_to_string("/proc/net/tcp")?.lines().filter(is_open).count())
+    }
+
+    /// How many files it has open, with its connections.
+    pub fn open_files(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.process.id()))?.count())
     }
 
     /// Resident memory now and at its highest, in KiB.

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use time::OffsetDateTime;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
 
+use super::liveness::Liveness;
 use super::report::{serialize_path, serialize_time};
 use crate::proxy::View;
 
@@ -76,13 +79,30 @@ pub enum Command {
 pub struct Control {
     status: Arc<ArcSwap<Status>>,
     commands: mpsc::Sender<Command>,
+    data_path: Handle,
+    liveness: Liveness,
 }
 
 impl Control {
-    /// A control with the first status to show, and the commands for the service to carry out.
-    pub fn new(status: Status) -> (Self, mpsc::Receiver<Command>) {
+    /// A control with the first status to show, and the commands for the service to carry out. Watches the data path's
+    /// runtime from the current one.
+    pub fn new(status: Status, data_path: Handle) -> (Self, mpsc::Receiver<Command>) {
         let (commands, received) = mpsc::channel(MAX_PENDING_COMMANDS);
-        (Self { status: Arc::new(ArcSwap::from_pointee(status)), commands }, received)
+        let liveness = Liveness::watch(data_path.clone());
+        (Self { status: Arc::new(ArcSwap::from_pointee(status)), commands, data_path, liveness }, received)
+    }
+
+    /// Whether the data path is alive.
+    pub fn liveness(&self) -> &Liveness {
+        &self.liveness
+    }
+
+    /// Runs this where connections to Entra and Business Central are used. `None` when the runtime has ended.
+    pub(super) async fn on_data_path<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        AbortOnDropHandle::new(self.data_path.spawn(work)).await.ok()
     }
 
     /// Replaces the status to show.

@@ -9,20 +9,24 @@ use futures_util::stream::FuturesUnordered;
 use hyper::StatusCode;
 use percent_encoding::percent_decode_str;
 
-use super::control::Status;
+use super::control::{Control, Status};
 use super::report::rfc3339;
 use crate::proxy::Connector;
 
 /// The response to a request below `/livez` and `/readyz`.
-pub async fn health(path: &str, status: &Status) -> (StatusCode, String) {
+pub async fn health(path: &str, status: &Status, control: &Control) -> (StatusCode, String) {
     let connectors = &status.view.connectors[..];
+    if let Some(stalled) = control.liveness().stalled() {
+        let text = format!("The data path has run no task for {} s. Restart bcproxy.", stalled.as_secs());
+        return (StatusCode::SERVICE_UNAVAILABLE, text);
+    }
     match path {
         "/livez" => return (StatusCode::OK, "live".to_owned()),
         _ if status.is_stopping && path.starts_with("/readyz") => {
             return (StatusCode::SERVICE_UNAVAILABLE, STOPPING.to_owned());
         }
         "/readyz" => {
-            let (code, mut text) = any_ready(connectors).await;
+            let (code, mut text) = any_ready(connectors, control).await;
             text.extend(connectors.iter().map(|connector| rate_warnings(connector)));
             if let Some(reason) = &status.history.rejection {
                 text += &format!("\n{FILE_REJECTED} {reason}");
@@ -35,7 +39,7 @@ pub async fn health(path: &str, status: &Status) -> (StatusCode, String) {
         return (StatusCode::NOT_FOUND, PATHS.to_owned());
     };
     match connectors.iter().find(|connector| connector.settings.name == name) {
-        Some(connector) => match ready(connector).await {
+        Some(connector) => match ready(connector, control).await {
             Ok(text) => (StatusCode::OK, text + &rate_warnings(connector)),
             Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
         },
@@ -47,8 +51,8 @@ pub async fn health(path: &str, status: &Status) -> (StatusCode, String) {
 }
 
 /// Ready as soon as one connector is; otherwise the reasons of all.
-async fn any_ready(connectors: &[Arc<Connector>]) -> (StatusCode, String) {
-    let mut checks: FuturesUnordered<_> = connectors.iter().map(|connector| ready(connector)).collect();
+async fn any_ready(connectors: &[Arc<Connector>], control: &Control) -> (StatusCode, String) {
+    let mut checks: FuturesUnordered<_> = connectors.iter().map(|connector| ready(connector, control)).collect();
     let mut reasons = Vec::new();
     while let Some(result) = checks.next().await {
         match result {
@@ -59,10 +63,13 @@ async fn any_ready(connectors: &[Arc<Connector>]) -> (StatusCode, String) {
     (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n"))
 }
 
-async fn ready(connector: &Connector) -> Result<String, String> {
+async fn ready(connector: &Arc<Connector>, control: &Control) -> Result<String, String> {
     let name = &connector.settings.name;
-    match tokio::time::timeout(TIMEOUT, connector.ready()).await {
-        Ok(Ok(ready)) => {
+    let asked = connector.clone();
+    let ready = control.on_data_path(async move { asked.ready().await });
+    match tokio::time::timeout(TIMEOUT, ready).await {
+        Ok(None) => Err(STOPPING.to_owned()),
+        Ok(Some(Ok(ready))) => {
             let company = match ready.company {
                 Some(company) => format!("company {} ({})", company.name, company.id),
                 None => "company named by the client".to_owned(),
@@ -70,7 +77,7 @@ async fn ready(connector: &Connector) -> Result<String, String> {
             let expiry = ready.expiry.map_or_else(String::new, |expiry| format!(". Warning: {expiry}."));
             Ok(format!("{name}: ready, token {} s old, {company}{expiry}", ready.token_age.as_secs()))
         }
-        Ok(Err(rejection)) => Err(format!("{name}: not ready. {}", rejection.message)),
+        Ok(Some(Err(rejection))) => Err(format!("{name}: not ready. {}", rejection.message)),
         Err(_) => {
             Err(format!("{name}: not ready. Entra or Business Central has not responded for {} s.", TIMEOUT.as_secs()))
         }

@@ -64,6 +64,11 @@ impl Metrics {
             "connections_rejected",
             "Client connections rejected because max_connections was reached",
             [(Labels::new(), connections.rejected)],
+        )?;
+        writer.family(
+            "log_lines_dropped",
+            "Log lines dropped because clients caused too many",
+            [(Labels::new(), report.log_lines_dropped)],
         )
     }
 

@@ -1,23 +1,26 @@
-//! The admin listener: status, metrics and health checks, and the commands `reload` and `stop`. It is separate from the
-//! data path.
+//! The admin listener: status, metrics and health checks, and the commands `reload` and `stop`. It runs on
+//! another runtime than the data path, with connections of its own, and tells whether the data path is alive.
 //!
 //! | request | response |
 //! |---|---|
 //! | `GET /` | the status page |
 //! | `GET /status.json` | the status as JSON |
 //! | `GET /metrics` | the status as metrics in the Prometheus text format |
-//! | `GET /livez` | 200 while the process serves |
+//! | `GET /livez` | 200 while the data path runs tasks, 503 when it has run none for 10 s |
 //! | `GET /readyz` | 200 when at least one connector is ready; notes a rejected configuration file |
 //! | `GET /readyz/{connector}` | 200 when this connector has a token and its company, otherwise 503 with the reason |
 //! | `POST /reload` | 200 when the configuration file is in service, otherwise 422 with the reason |
 //! | `POST /stop` | 202; bcproxy drains, and a second request stops it immediately |
 
+mod connections;
 mod control;
 mod health;
+mod liveness;
 mod metrics;
 mod page;
 mod report;
 mod server;
 
 pub use control::{Command, ConfigHistory, Control, Status};
+pub use liveness::Liveness;
 pub use server::Admin;

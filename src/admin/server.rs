@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
@@ -18,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::connections::{Connections, InRequest};
 use super::control::{Control, Status};
 use super::report::Report;
 use super::{health, metrics, page};
@@ -33,7 +35,10 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Binds `address` and serves it. Fails when the address can't be bound.
+    /// Binds `address` and serves it on the current runtime. Fails when the address can't be bound.
+    ///
+    /// At most 256 connections are open, fewer under a low limit on open files. For a new one, the oldest idle one is
+    /// closed.
     pub fn start(address: SocketAddr, control: Control) -> Result<Self, BindError> {
         let listener = proxy::bind("admin", address, false)?;
         let address = listener.local_addr().unwrap_or(address);
@@ -52,22 +57,36 @@ impl Admin {
 
 async fn accept(listener: TcpListener, control: Control, connections: TaskTracker, shutdown: CancellationToken) {
     let guard = Arc::new(Guard::of_this_machine());
+    let mut open = Connections::new();
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) => {
-                drop(connections.spawn(serve(socket, control.clone(), guard.clone(), shutdown.clone())));
+            Ok((socket, _)) if open.evict_if_full() => {
+                let in_request = InRequest::default();
+                let serving = serve(socket, control.clone(), guard.clone(), in_request.clone(), shutdown.clone());
+                open.add(connections.spawn(serving).abort_handle(), in_request);
             }
+            // All connections wait for responses: this one is closed.
+            Ok(_) => {}
             Err(_) => tokio::time::sleep(ACCEPT_BACK_OFF).await,
         }
     }
 }
 
-async fn serve(socket: TcpStream, control: Control, guard: Arc<Guard>, shutdown: CancellationToken) {
-    let service = service_fn(|request| respond(request, control.clone(), guard.clone()));
+async fn serve(
+    socket: TcpStream,
+    control: Control,
+    guard: Arc<Guard>,
+    in_request: InRequest,
+    shutdown: CancellationToken,
+) {
+    let service = service_fn(|request| {
+        let in_request = in_request.begin();
+        respond(request, control.clone(), guard.clone()).inspect(move |_| drop(in_request))
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -129,7 +148,7 @@ async fn dispatch(head: &Parts, control: &Control) -> TextResponse {
             let status = control.status();
             match report(path, &status) {
                 Some(response) => return response,
-                None => health::health(path, &status).await,
+                None => health::health(path, &status, control).await,
             }
         }
         _ => (StatusCode::METHOD_NOT_ALLOWED, "Use GET or HEAD for this path.".to_owned()),

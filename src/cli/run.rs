@@ -4,14 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::common::{Failure, load, runtime, signals, start_log};
-use crate::daemon::{Service, raise_file_limit, service_manager};
+use crate::daemon::{Service, service_manager};
+use crate::file_limit::raise_file_limit;
 
 /// Runs the proxy until it is told to stop.
 pub fn run(file: &Path) -> Result<(), Failure> {
     let inherited = service_manager::inherited_sockets();
     let config = load(file)?;
     let log = start_log(&config.log)?;
-    raise_file_limit(config.max_connections.total);
+    raise_file_limit();
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let signals = signals()?;

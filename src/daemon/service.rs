@@ -1,11 +1,14 @@
 //! Runs the proxy and its admin listener, reloads them when the configuration file changes, and drains them at the end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::admin_runtime::AdminRuntime;
 use super::file_watcher::FileWatcher;
 use super::service_manager;
 use super::signals::{Signal, Signals};
@@ -23,6 +26,7 @@ pub struct Service {
     pub proxy: Proxy,
     /// The admin listener; `None` with `admin: off`.
     pub admin: Option<Admin>,
+    admin_runtime: AdminRuntime,
     control: Control,
     commands: mpsc::Receiver<Command>,
     watcher: FileWatcher,
@@ -37,6 +41,9 @@ pub enum StartError {
     /// The admin listener can't be bound.
     #[error(transparent)]
     Admin(BindError),
+    /// The system can't start another thread.
+    #[error("the runtime of the admin listener can't be started ({0})")]
+    AdminRuntime(io::Error),
 }
 
 impl Service {
@@ -54,14 +61,14 @@ impl Service {
         }
         let proxy = Proxy::start_on(config, inherited).await?;
         let history = ConfigHistory::new(file.to_owned());
-        let (control, commands) =
-            Control::new(Status { view: proxy.view(), history: history.clone(), is_stopping: false });
-        let admin = match config.admin {
-            Some(address) => Some(Admin::start(address, control.clone()).map_err(StartError::Admin)?),
-            None => None,
-        };
+        let admin_runtime = AdminRuntime::start().map_err(StartError::AdminRuntime)?;
+        let status = Status { view: proxy.view(), history: history.clone(), is_stopping: false };
+        let data_path = Handle::current();
+        let (control, commands) = admin_runtime.run(|| Control::new(status, data_path));
+        let start = |address| admin_runtime.run(|| Admin::start(address, control.clone()));
+        let admin = config.admin.map(start).transpose().map_err(StartError::Admin)?;
         let watcher = FileWatcher::start(&config.files(file)).await;
-        Ok(Self { history, config: config.clone(), log, proxy, admin, control, commands, watcher })
+        Ok(Self { history, config: config.clone(), log, proxy, admin, admin_runtime, control, commands, watcher })
     }
 
     /// Serves and reloads until it is told to stop, then drains. The second stop aborts open requests.
@@ -69,7 +76,8 @@ impl Service {
         self.log_addresses(&[], None);
         self.proxy.warm_up(&[]);
         service_manager::ready(&self.summary());
-        let watchdog = tokio::spawn(service_manager::send_watchdog_messages());
+        let liveness = self.control.liveness().clone();
+        let watchdog = self.admin_runtime.run(|| tokio::spawn(service_manager::send_watchdog_messages(liveness)));
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -125,7 +133,8 @@ impl Service {
             address if address == self.config.admin => None,
             None => Some(None),
             Some(address) => {
-                Some(Some(Admin::start(address, self.control.clone()).map_err(|error| error.to_string())?))
+                let started = self.admin_runtime.run(|| Admin::start(address, self.control.clone()));
+                Some(Some(started.map_err(|error| error.to_string())?))
             }
         };
         let connectors = self.proxy.connectors().to_vec();

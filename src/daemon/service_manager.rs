@@ -10,6 +10,7 @@ mod systemd {
     use listenfd::ListenFd;
     use sd_notify::{NotifyState, notify};
 
+    use crate::admin::Liveness;
     use crate::proxy::InheritedSockets;
 
     /// Returns the TCP sockets that systemd has opened for us.
@@ -40,13 +41,20 @@ mod systemd {
         send(&[NotifyState::Stopping, NotifyState::Status("finishing open requests")]);
     }
 
-    /// Sends watchdog messages forever, if systemd expects them. They stop if the async runtime hangs.
-    pub async fn send_watchdog_messages() {
-        let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
-        let mut ticks = tokio::time::interval((limit / 3).max(Duration::from_millis(1)));
+    /// Sends watchdog messages while the data path is alive, if systemd expects them.
+    pub async fn send_watchdog_messages(liveness: Liveness) {
+        let Some(limit) = sd_notify::watchdog_enabled() else { return };
+        every((limit / 3).max(Duration::from_millis(1)), &liveness, || send(&[NotifyState::Watchdog])).await;
+    }
+
+    /// Does this forever, but not while the data path is stalled.
+    async fn every(interval: Duration, liveness: &Liveness, mut work: impl FnMut()) {
+        let mut ticks = tokio::time::interval(interval);
         loop {
             ticks.tick().await;
-            send(&[NotifyState::Watchdog]);
+            if liveness.stalled().is_none() {
+                work();
+            }
         }
     }
 
@@ -55,10 +63,74 @@ mod systemd {
             tracing::debug!("sending a message to systemd failed: {error}");
         }
     }
+
+    #[cfg(test)]
+    mod tests {
+        use std::sync::mpsc;
+
+        use tokio::runtime;
+
+        use super::*;
+
+        #[tokio::test(start_paused = true)]
+        async fn the_watchdog_gets_no_message_while_all_workers_of_the_data_path_are_blocked() {
+            // The clock stands still while a blocking task runs.
+            let (_held, until_dropped) = mpsc::channel::<()>();
+            tokio::task::spawn_blocking(move || until_dropped.recv());
+            let data_path = runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+            let liveness = Liveness::watch(data_path.handle().clone());
+            let (message, mut messages) = tokio::sync::mpsc::unbounded_channel();
+            tokio::spawn({
+                let liveness = liveness.clone();
+                async move { every(Duration::from_secs(10), &liveness, || message.send(()).unwrap()).await }
+            });
+            messages.recv().await.unwrap();
+
+            let (blocked, mut is_blocked) = tokio::sync::mpsc::unbounded_channel();
+            let release: Vec<_> = (0..2)
+                .map(|_| {
+                    let (release, released) = mpsc::channel::<()>();
+                    let blocked = blocked.clone();
+                    data_path.spawn(async move {
+                        blocked.send(()).unwrap();
+                        released.recv()
+                    });
+                    release
+                })
+                .collect();
+            for _ in 0..2 {
+                is_blocked.recv().await.unwrap();
+            }
+            for _ in 0..60 {
+                advance(1).await;
+            }
+            while messages.try_recv().is_ok() {}
+            for _ in 0..3 {
+                advance(10).await;
+            }
+            assert!(liveness.stalled().unwrap() >= Duration::from_secs(40));
+            assert!(messages.try_recv().is_err());
+
+            drop(release);
+            while liveness.stalled().is_some() {
+                tokio::task::yield_now().await;
+            }
+            while messages.try_recv().is_err() {
+                advance(1).await;
+            }
+            data_path.shutdown_background();
+        }
+
+        async fn advance(seconds: u64) {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 #[cfg(not(unix))]
 mod systemd {
+    use crate::admin::Liveness;
     use crate::proxy::InheritedSockets;
 
     pub fn inherited_sockets() -> InheritedSockets {
@@ -71,9 +143,7 @@ mod systemd {
 
     pub fn stopping() {}
 
-    pub async fn send_watchdog_messages() {
-        std::future::pending().await
-    }
+    pub async fn send_watchdog_messages(_liveness: Liveness) {}
 }
 
 pub use systemd::{inherited_sockets, ready, reloading, send_watchdog_messages, stopping};

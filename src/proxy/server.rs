@@ -72,6 +72,8 @@ impl Proxy {
         let current = Current::new(Snapshot::new(config, &assembled));
         let connection_limit = ConnectionLimit::new(config.max_connections);
         let stop = Stop::default();
+        let (problems, ending) = (assembled.problems.clone(), stop.ending.clone());
+        tokio::spawn(async move { problems.line_limit.summarize_until(&ending).await });
         let listeners = {
             let (steps, current, connection_limit) =
                 (service::steps(current.clone()), current.clone(), connection_limit.clone());
@@ -168,6 +170,7 @@ impl Proxy {
             () = at_once.cancelled() => tracing::warn!("stopping at once: aborting the requests in flight"),
         }
         self.stop.ending.cancel();
+        self.assembled.problems.line_limit.summarize();
     }
 }
 

@@ -8,6 +8,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use super::format::{JsonLine, TextFields};
 use super::line_writer::{self, WriterGuard};
 use crate::config::{Log, LogFormat};
 
@@ -41,9 +42,12 @@ pub fn start(log: &Log) -> io::Result<LogGuard> {
         LogFormat::Json => false,
     };
     let (filter, handle) = reload::Layer::new(filter(log));
-    let layer =
-        tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(as_text && console::colors_enabled_stderr());
-    let lines = if as_text { layer.with_target(false).boxed() } else { layer.json().flatten_event(true).boxed() };
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = if as_text {
+        layer.fmt_fields(TextFields).with_ansi(console::colors_enabled_stderr()).with_target(false).boxed()
+    } else {
+        layer.with_ansi(false).event_format(JsonLine).boxed()
+    };
     // A second start in the same process keeps the settings of the first.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
     Ok(LogGuard { _writer: guard, filter: LogFilter(handle) })
@@ -52,8 +56,13 @@ pub fn start(log: &Log) -> io::Result<LogGuard> {
 /// The log target of request lines. `log: { requests: false }` turns it off.
 pub const ACCESS: &str = "bcproxy::access";
 
-/// Logs our own lines at the configured level, and those of libraries only from level `warn`.
+/// Logs our own lines at the configured level, and those of libraries only from level `warn`. rustls warns of what
+/// clients send, as often as they send it; a rejected handshake has a line of ours.
 fn filter(log: &Log) -> Targets {
     let requests = if log.requests { log.level.into() } else { LevelFilter::OFF };
-    Targets::new().with_default(LevelFilter::WARN).with_target("bcproxy", log.level).with_target(ACCESS, requests)
+    Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("rustls", LevelFilter::ERROR)
+        .with_target("bcproxy", log.level)
+        .with_target(ACCESS, requests)
 }

@@ -1,5 +1,6 @@
 //! The log.
 
+mod format;
 mod line_writer;
 mod logging;
 

@@ -16,6 +16,7 @@ mod rig;
 mod wire;
 
 mod addresses;
+mod admin_port;
 mod batch;
 mod batch_bad;
 mod body_addresses;
@@ -39,6 +40,7 @@ mod https;
 mod json_bodies;
 mod limiter;
 mod load;
+mod log_lines;
 mod messages;
 mod old_odata;
 mod outbound_proxy;

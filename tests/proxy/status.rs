@@ -7,6 +7,7 @@ use bcproxy::admin::{Admin, Command, ConfigHistory, Control, Status};
 use bcproxy::simulator::{Latch, Outcome, Script, Times};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
@@ -14,26 +15,31 @@ use crate::rig::{ClientResponse, HeldClock, Plan, Rig, at_once, send, shared, wi
 use crate::wire::Wire;
 
 /// An admin listener for a rig's proxy.
-struct AdminRig {
-    admin: Admin,
-    control: Control,
+pub struct AdminRig {
+    pub admin: Admin,
+    pub control: Control,
     /// Kept open: a closed channel means that the service has stopped.
-    _commands: Receiver<Command>,
+    pub commands: Receiver<Command>,
 }
 
 impl AdminRig {
     async fn of(rig: &Rig) -> Self {
+        Self::beside(rig, Handle::current())
+    }
+
+    /// One that takes this for the data path's runtime.
+    pub fn beside(rig: &Rig, data_path: Handle) -> Self {
         let status = Status {
             view: rig.proxy.view(),
             history: ConfigHistory::new(rig.folder.path().join("proxy.yaml")),
             is_stopping: false,
         };
-        let (control, commands) = Control::new(status);
+        let (control, commands) = Control::new(status, data_path);
         let admin = Admin::start(SocketAddr::from(([127, 0, 0, 1], 0)), control.clone()).unwrap();
-        Self { admin, control, _commands: commands }
+        Self { admin, control, commands }
     }
 
-    async fn ask(&self, path: &str) -> ClientResponse {
+    pub async fn ask(&self, path: &str) -> ClientResponse {
         send(self.admin.address, Method::GET, path, &[], "").await
     }
 

@@ -17,6 +17,8 @@ pub struct Report {
     pub configuration: ConfigHistory,
     pub listeners: Vec<String>,
     pub connections: ConnectionsReport,
+    /// Log lines dropped because clients caused too many.
+    pub log_lines_dropped: u64,
     pub connectors: Vec<ConnectorReport>,
     pub routes: Vec<RouteReport>,
     /// Requests that no route matches.
@@ -45,6 +47,7 @@ impl Report {
             configuration: history.clone(),
             listeners: view.addresses.iter().map(ToString::to_string).collect(),
             connections: ConnectionsReport { open, limit, rejected: view.connection_limit.rejected() },
+            log_lines_dropped: view.problems.line_limit.dropped(),
             connectors: view.connectors.iter().map(|connector| ConnectorReport::of(connector)).collect(),
             routes: view.routes.iter().map(|route| RouteReport::of(route)).collect(),
             unrouted: RequestsReport::of(view.unrouted.counts()),

@@ -109,7 +109,8 @@ mapping! {
     /// How many client connections may be open.
     MaxConnectionsKeys: "max_connections section" {
         /// Connections of all clients together.
-        /// Each connection uses a file descriptor: set the system's limit of open files slightly higher.
+        /// Each connection uses a file descriptor. bcproxy keeps 2,048 in reserve: set the system's limit of open files
+        /// that much higher. Under a lower limit, fewer connections may be open.
         total: Count = Default("16000"),
         /// Connections from one IP address.
         /// Many clients can share an address, such as those on this machine or behind a router.

@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -83,6 +84,7 @@ pub async fn accept(
             }
         }
     };
+    let mut last_logged: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -93,7 +95,12 @@ pub async fn accept(
             Ok(accepted) => accept_connection(accepted),
             Err(error) => {
                 // Mostly the limit of open files: some are released soon, and a busy loop would not help.
-                tracing::warn!("can't accept a connection ({error}). If this persists, raise the limit of open files");
+                if last_logged.is_none_or(|last_logged| last_logged.elapsed() > ACCEPT_LOG_INTERVAL) {
+                    tracing::warn!(
+                        "can't accept connections ({error}). If this persists, raise the limit of open files"
+                    );
+                    last_logged = Some(Instant::now());
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -157,7 +164,9 @@ async fn serve_secured(
             tracing::debug!(%client, "an HTTPS connection was not established: {reason}");
         }
         Err(reason) => {
-            tracing::warn!(%client, "rejected an HTTPS connection: {reason}");
+            if service.current.snapshot().problems.line_limit.admits_rejection(client) {
+                tracing::warn!(%client, "rejected an HTTPS connection: {reason}");
+            }
             service.stop.ending.run_until_cancelled(reason.response()).await;
         }
     }
@@ -167,7 +176,7 @@ async fn serve_secured(
 async fn serve<S: Readable>(socket: S, client: Arc<ClientConnection>, service: Service<impl Steps>) {
     let Service { steps, current, stop, .. } = service;
     let mut stream = RequestStream::new(socket, client.clone());
-    while let Some(idle) = serve_requests(stream, &client, &steps, &stop).await {
+    while let Some(idle) = serve_requests(stream, &client, &steps, &current, &stop).await {
         stream = idle;
         tokio::select! {
             biased;
@@ -186,6 +195,7 @@ async fn serve_requests<S: Readable>(
     stream: RequestStream<S>,
     client: &Arc<ClientConnection>,
     steps: &impl Steps,
+    current: &Current,
     stop: &Stop,
 ) -> Option<RequestStream<S>> {
     let service = service_fn(|request: Request<Incoming>| {
@@ -217,13 +227,18 @@ async fn serve_requests<S: Readable>(
         }
     };
     let address = client.ip();
+    let admits = || current.snapshot().problems.line_limit.admits_rejection(address);
     match (result, client.unparsable.get()) {
-        (_, Some(Unparsable { reason, .. })) => tracing::warn!(client = %address, "rejected a request: {reason}"),
+        (_, Some(Unparsable { reason, .. })) if admits() => {
+            tracing::warn!(client = %address, "rejected a request: {reason}")
+        }
         (Err(error), None) if error.is_parse() => {
-            tracing::warn!(client = %address, "rejected a request with 400: it is not HTTP/1 ({error})");
+            if admits() {
+                tracing::warn!(client = %address, "rejected a request with 400: it is not HTTP/1 ({error})");
+            }
         }
         (Err(error), None) => tracing::debug!(client = %address, "a client connection ended early: {error}"),
-        (Ok(()), None) => {}
+        (_, Some(_)) | (Ok(()), None) => {}
     }
     None
 }
@@ -257,3 +272,6 @@ const NOTICE_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_NOTICES: usize = 64;
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Minimum interval between two log lines about it.
+const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(10);

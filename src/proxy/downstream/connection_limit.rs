@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::MaxConnections;
+use crate::file_limit::FileShares;
 
 /// The connection limit. Clones share it.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct ConnectionLimit(Arc<Mutex<Connections>>);
 #[derive(Debug)]
 struct Connections {
     limits: MaxConnections,
+    /// What the process's limit on open files leaves for clients.
+    files: usize,
     total: usize,
     by_client: HashMap<IpAddr, usize>,
     rejected: u64,
@@ -56,13 +59,21 @@ pub enum LimitReached {
          `max_connections` in proxy.yaml"
     )]
     All(usize),
+    #[error(
+        "{0} connections are open, as many as bcproxy's limit on open files allows. Raise it (systemd: LimitNOFILE=, \
+         otherwise: ulimit -n)"
+    )]
+    Files(usize),
 }
 
 impl ConnectionLimit {
     /// Nobody is connected yet.
     pub fn new(limits: MaxConnections) -> Self {
+        let files = FileShares::of_this_process().clients;
+        warn_if_above(limits, files);
         Self(Arc::new(Mutex::new(Connections {
             limits,
+            files,
             total: 0,
             by_client: HashMap::new(),
             rejected: 0,
@@ -72,13 +83,15 @@ impl ConnectionLimit {
 
     /// Changes the limits; connections stay open.
     pub fn limit(&self, limits: MaxConnections) {
-        self.lock().limits = limits;
+        let mut connections = self.lock();
+        connections.limits = limits;
+        warn_if_above(limits, connections.files);
     }
 
     /// Open connections, and the limit.
     pub fn connections(&self) -> (usize, usize) {
         let connections = self.lock();
-        (connections.total, connections.limits.total)
+        (connections.total, connections.limits.total.min(connections.files))
     }
 
     /// Connections rejected so far.
@@ -90,10 +103,14 @@ impl ConnectionLimit {
     pub fn take(&self, client: IpAddr) -> Result<ConnectionSlot, LimitExceeded> {
         let mut connections = self.lock();
         let MaxConnections { total, per_client } = connections.limits;
+        let files = connections.files;
         let own = connections.by_client.get(&client).copied().unwrap_or(0);
         let why = match () {
             () if own >= per_client => LimitReached::Client(per_client),
             () if connections.total >= total => LimitReached::All(total),
+            () if connections.total >= files => LimitReached::Files(files),
+            // No client takes all that a low limit on files leaves.
+            () if own >= files / 4 * 3 => LimitReached::Files(own),
             () => {
                 connections.total += 1;
                 connections.by_client.insert(client, own + 1);
@@ -123,6 +140,16 @@ impl Drop for ConnectionSlot {
                 own.remove();
             }
         }
+    }
+}
+
+fn warn_if_above(limits: MaxConnections, files: usize) {
+    if limits.total > files {
+        tracing::warn!(
+            "the limit on open files leaves {files} client connections, fewer than the {} of `max_connections`. Raise the \
+             limit (systemd: LimitNOFILE=, otherwise: ulimit -n) or lower `max_connections`",
+            limits.total
+        );
     }
 }
 

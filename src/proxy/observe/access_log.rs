@@ -20,6 +20,8 @@ pub struct AccessRecord {
     pub outcome: Outcome,
     /// Bytes of the response's body handed to the client.
     pub bytes: u64,
+    /// Whether the response is a rejection.
+    pub is_rejection: bool,
     status: Option<StatusCode>,
     reason: Option<String>,
 }
@@ -28,7 +30,7 @@ impl AccessRecord {
     /// `status`: `None` when the client left before it was answered. `reason`: why the response is our own, or what
     /// Business Central's response says about the set-up.
     pub fn new(exchange: Arc<Exchange>, status: Option<StatusCode>, reason: Option<String>) -> Self {
-        Self { exchange, outcome: Outcome::ClientLeft, bytes: 0, status, reason }
+        Self { exchange, outcome: Outcome::ClientLeft, bytes: 0, is_rejection: false, status, reason }
     }
 
     /// The client was disconnected because it read too slowly.
@@ -46,7 +48,7 @@ impl AccessRecord {
     }
 
     fn count(&self) {
-        let Self { exchange, outcome, bytes, status, reason } = self;
+        let Self { exchange, outcome, bytes, status, reason, .. } = self;
         let snapshot = &exchange.snapshot;
         let tally = exchange.notes.route().map_or(&snapshot.unrouted, |route| &route.tally);
         let notes = &exchange.notes;
@@ -88,7 +90,15 @@ impl Drop for AccessRecord {
         if !tracing::enabled!(target: telemetry::ACCESS, tracing::Level::INFO) {
             return;
         }
-        let Self { exchange, outcome, bytes, status, reason } = self;
+        let Self { exchange, outcome, bytes, is_rejection, status, reason } = self;
+        let line_limit = &exchange.snapshot.problems.line_limit;
+        let admits = match is_rejection {
+            true => line_limit.admits_rejection(exchange.client.ip()),
+            false => line_limit.admits_request(),
+        };
+        if !admits {
+            return;
+        }
         let route = exchange.notes.route().map(|route| route.settings.path.to_string());
         let milliseconds = |duration: Duration| duration.as_micros() as f64 / 1000.0;
         // Client input is logged as a string, never through Display: the log escapes strings. Query values are not

@@ -1,5 +1,6 @@
 //! What bcproxy records about requests: access log, counts, and the latest problems.
 
 pub mod access_log;
+pub mod line_limit;
 pub mod problems;
 pub mod tally;

@@ -8,11 +8,16 @@ use hyper::{Method, StatusCode};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::line_limit::LineLimit;
 use crate::entra::ClientId;
 
 /// The latest problems, of all routes.
 #[derive(Debug, Default)]
-pub struct Problems(Mutex<VecDeque<Problem>>);
+pub struct Problems {
+    latest: Mutex<VecDeque<Problem>>,
+    /// Which of them, and of all other requests, are logged.
+    pub line_limit: LineLimit,
+}
 
 /// A request that was rejected or failed.
 #[derive(Debug, Clone)]
@@ -42,14 +47,14 @@ impl Problems {
     /// long.
     pub fn push(&self, problem: Problem) {
         let problem = Problem { path: shortened(&problem.path), reason: shortened(&problem.reason), ..problem };
-        let mut problems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut problems = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         problems.truncate(MAX_PROBLEMS - 1);
         problems.push_front(problem);
     }
 
     /// The latest first.
     pub fn latest(&self) -> Vec<Problem> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 }
 

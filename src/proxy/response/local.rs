@@ -36,7 +36,8 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
     let allowed = (intended == StatusCode::METHOD_NOT_ALLOWED).then(|| allowed_methods(&exchange));
     let id = exchange.id;
     let recorded = Some(status).filter(|_| rejection.kind != Kind::ClientLeft);
-    let record = AccessRecord::new(exchange, recorded, Some(rejection.message));
+    let mut record = AccessRecord::new(exchange, recorded, Some(rejection.message));
+    record.is_rejection = recorded.is_some();
     let mut response = Response::new(ResponseBody::local(text, record));
     *response.status_mut() = status;
     let headers = response.headers_mut();
