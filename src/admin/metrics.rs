@@ -69,6 +69,23 @@ impl Metrics {
             "log_lines_dropped",
             "Log lines dropped because clients caused too many",
             [(Labels::new(), report.log_lines_dropped)],
+        )?;
+        let Report { client_memory, spool, .. } = report;
+        writer.family(
+            "client_memory_bytes",
+            "Memory that clients make bcproxy hold",
+            single(client_memory.used as f64),
+        )?;
+        writer.family(
+            "client_memory_exhausted",
+            "Requests rejected or moved to disk because max_memory was reached",
+            [(Labels::new(), client_memory.exhausted)],
+        )?;
+        writer.family("spool_bytes", "Request bodies on disk", single(spool.used as f64))?;
+        writer.family(
+            "spool_exhausted",
+            "Requests rejected because the disk size of spool was reached",
+            [(Labels::new(), spool.exhausted)],
         )
     }
 

@@ -23,3 +23,13 @@ pub use surface::{ApiPath, Surface, SurfaceError};
 
 /// The origin of Business Central online in the global cloud (BC, "Endpoints for the APIs").
 pub const PUBLIC_BASE_URL: &str = "https://api.businesscentral.dynamics.com";
+
+/// The largest request body that Business Central accepts, in bytes: 350 MB.
+///
+/// Source: Business Central, "Operational limits", OData and API requests.
+pub const MAX_BODY_BYTES: u64 = 350 << 20;
+
+/// The largest SOAP request that Business Central accepts, in bytes: 65,536 KB.
+///
+/// Source: Business Central, "Operational limits", SOAP requests.
+pub const MAX_SOAP_BODY_BYTES: u64 = 64 << 20;

@@ -22,7 +22,7 @@ mod yaml;
 pub use load::Loaded;
 pub use model::{
     Access, AllowFrom, Browsers, Config, Connector, HeaderChanges, HeaderRules, HostName, HostNameError, Limits,
-    Listener, Log, LogFormat, MaxConnections, Rate, Route, RoutePath, RoutePathError, Timeouts, TlsFiles,
+    Listener, Log, LogFormat, MaxConnections, Rate, Route, RoutePath, RoutePathError, Spool, Timeouts, TlsFiles,
     UNROUTED_PREFIX,
 };
 pub use publish::{reference, schema};

@@ -1,6 +1,7 @@
 //! The data path: one room for each stretch of a request's path, and what the rooms share.
 
 mod body;
+mod budgets;
 mod cache;
 mod dialect;
 mod dispatch;
@@ -27,8 +28,10 @@ mod step;
 mod timer;
 mod upstream;
 
+pub use budgets::Budgets;
+pub use budgets::fair_budget::FairBudget;
 pub use downstream::bind::{BindError, ListenerError, LocalAddress, bind};
-pub use downstream::client::{BacklogBudget, ClientConnection, RequestStream};
+pub use downstream::client::{ClientConnection, RequestStream};
 pub use downstream::connection_limit::ConnectionLimit;
 pub use downstream::listeners::InheritedSockets;
 pub use environment::application_pool::Member;

@@ -48,7 +48,8 @@ pub enum Kind {
     NoToken {
         setup: bool,
     },
-    TokenRenewed,
+    /// Memory or disk for clients is full.
+    Overloaded,
     /// The limiter's queue is full, or its deadline passed.
     Busy,
     CredentialsRejected,
@@ -85,7 +86,7 @@ impl Kind {
                 let error = if setup { "proxy_configuration_error" } else { "destination_unavailable" };
                 (S::SERVICE_UNAVAILABLE, "Proxy_NoToken", error)
             }
-            Self::TokenRenewed => (S::SERVICE_UNAVAILABLE, "Proxy_TokenRenewed", "destination_unavailable"),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "Proxy_Overloaded", "proxy_internal_error"),
             Self::Busy => (S::TOO_MANY_REQUESTS, "Proxy_Busy", "connection_limit_reached"),
             Self::CredentialsRejected => (S::BAD_GATEWAY, "Proxy_CredentialsRejected", "proxy_configuration_error"),
             Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", proxy_status(step)),
@@ -121,6 +122,14 @@ impl Rejection {
     /// A rejection without `Retry-After`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), retry_after: None }
+    }
+
+    /// There is no memory or no disk for what a request makes the proxy hold; `why` completes "The request can't be
+    /// held: …".
+    pub fn overloaded(why: impl Display) -> Self {
+        let message =
+            format!("The request can't be held: {why}. Nothing was carried out. Send the request again later.");
+        Self::new(Kind::Overloaded, message).retry_after(OVERLOAD_PAUSE)
     }
 
     /// All applications of the connector were tried.
@@ -216,6 +225,9 @@ fn capitalised(sentence: &str) -> String {
     let end = if sentence.ends_with('.') { "" } else { "." };
     first.into_iter().chain(rest).chain(end.chars()).collect()
 }
+
+/// When a client may try again that found memory or disk full.
+const OVERLOAD_PAUSE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

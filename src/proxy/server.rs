@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::budgets::Budgets;
 use super::downstream::accept::{self, Stop};
 use super::downstream::bind::{ListenerError, LocalAddress};
-use super::downstream::client::BacklogBudget;
 use super::downstream::connection_limit::ConnectionLimit;
 use super::downstream::listeners::{InheritedSockets, Listeners};
 use super::environment::assembly::{Assembled, AssemblyError};
@@ -27,6 +27,7 @@ pub struct Proxy {
     assembled: Assembled,
     current: Current,
     connection_limit: ConnectionLimit,
+    budgets: Budgets,
     listeners: Listeners,
     stop: Stop,
 }
@@ -46,6 +47,8 @@ pub struct View {
     pub problems: Arc<Problems>,
     /// How many connections clients have and may have.
     pub connection_limit: ConnectionLimit,
+    /// What clients make the proxy hold, and may make it hold.
+    pub budgets: Budgets,
 }
 
 /// Why the proxy can't start or reload.
@@ -71,20 +74,21 @@ impl Proxy {
         assembled.take_effect();
         let current = Current::new(Snapshot::new(config, &assembled));
         let connection_limit = ConnectionLimit::new(config.max_connections);
+        let budgets = Budgets::new(config);
         let stop = Stop::default();
         let (problems, ending) = (assembled.problems.clone(), stop.ending.clone());
         tokio::spawn(async move { problems.line_limit.summarize_until(&ending).await });
         let listeners = {
             let (steps, current, connection_limit) =
-                (service::steps(current.clone()), current.clone(), connection_limit.clone());
-            let budget = BacklogBudget::default();
+                (service::steps(current.clone(), budgets.disk.clone()), current.clone(), connection_limit.clone());
+            let memory = budgets.memory.clone();
             Listeners::new(held, stop.clone(), move |listener, tls, accepting, stop| {
                 let service =
-                    accept::Service { steps: steps.clone(), current: current.clone(), budget: budget.clone(), stop };
+                    accept::Service { steps: steps.clone(), current: current.clone(), memory: memory.clone(), stop };
                 tokio::spawn(accept::accept(listener, tls, accepting, connection_limit.clone(), service))
             })
         };
-        let mut proxy = Self { assembled, current, connection_limit, listeners, stop };
+        let mut proxy = Self { assembled, current, connection_limit, budgets, listeners, stop };
         let prepared = proxy.listeners.prepare(&config.listen).await?;
         proxy.listeners.take_effect(prepared);
         Ok(proxy)
@@ -101,6 +105,7 @@ impl Proxy {
         assembled.take_effect();
         self.current.replace(Snapshot::new(config, &assembled));
         self.connection_limit.limit(config.max_connections);
+        self.budgets.set_limits(config);
         self.assembled = assembled;
         self.listeners.take_effect(prepared);
         Ok(())
@@ -120,6 +125,7 @@ impl Proxy {
             unrouted: self.assembled.unrouted.clone(),
             problems: self.assembled.problems.clone(),
             connection_limit: self.connection_limit.clone(),
+            budgets: self.budgets.clone(),
         }
     }
 

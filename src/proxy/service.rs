@@ -8,8 +8,7 @@ use hyper::Response;
 use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder, service_fn};
 
-use super::body::memory_budget::MemoryBudget;
-use super::body::read_ahead::BUDGET_KIB;
+use super::budgets::fair_budget::FairBudget;
 use super::cache::read_cache::Cache;
 use super::cache::store::ResponseStore;
 use super::dispatch::attempts::Attempts;
@@ -42,8 +41,9 @@ impl<S> Steps for S where
 }
 
 /// The path of a request through the proxy. A response, ours or Business Central's, comes back through `Respond`.
-pub fn steps(current: Current) -> impl Steps {
-    let read_ahead = MemoryBudget::of_kib(BUDGET_KIB);
+///
+/// `disk`: the budget for bodies that wait on disk.
+pub fn steps(current: Current, disk: FairBudget) -> impl Steps {
     let large_bodies = Arc::new(Semaphore::new(MAX_LARGE_BODIES));
     let store = ResponseStore::default();
     ServiceBuilder::new()
@@ -51,7 +51,7 @@ pub fn steps(current: Current) -> impl Steps {
         .layer(filter(guard))
         .layer(filter(choose_route))
         .layer(filter(handshake))
-        .layer(filter_async(move |routed| admit(routed, &read_ahead)))
+        .layer(filter_async(move |routed| admit(routed, &disk)))
         .layer(filter_async(move |routed| inspect_request(routed, &large_bodies)))
         .layer(filter_async(|inspected| Either::Right(authorize(inspected))))
         .layer_fn(move |inner| Cache { store: store.clone(), inner })

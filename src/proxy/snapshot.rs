@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use crate::config::Config;
 use crate::outbound::Origin;
+use crate::proxy::body::spool::Spool;
 use crate::proxy::environment::assembly::Assembled;
 use crate::proxy::environment::route::Route;
 use crate::proxy::environment::route_table::RouteTable;
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub public_url: Option<Origin>,
     /// How long a client connection may be idle.
     pub keep_alive: Duration,
+    /// Where large request bodies wait until they are complete.
+    pub spool: Spool,
     /// Counts requests without a route.
     pub unrouted: Arc<Tally>,
     pub problems: Arc<Problems>,
@@ -37,6 +40,7 @@ impl Snapshot {
             guard: Guard::new(config),
             public_url: config.public_url.clone(),
             keep_alive: config.keep_alive,
+            spool: Spool::open(config.spool.as_ref()),
             unrouted: assembled.unrouted.clone(),
             problems: assembled.problems.clone(),
         }

@@ -59,6 +59,7 @@ mod subscriptions;
 mod token_refresh;
 mod token_rejected;
 mod token_single_flight;
+mod uploads;
 mod wire_bodies;
 mod wire_cut;
 mod wire_expect;

@@ -7,6 +7,7 @@ use super::connector::ConnectorReport;
 use super::format::rfc3339;
 use super::requests::{ProblemReport, RequestsReport, RouteReport};
 use crate::admin::control::{ConfigHistory, Status};
+use crate::proxy::FairBudget;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -19,6 +20,10 @@ pub struct Report {
     pub connections: ConnectionsReport,
     /// Log lines dropped because clients caused too many.
     pub log_lines_dropped: u64,
+    /// What clients make bcproxy hold in memory.
+    pub client_memory: BudgetReport,
+    /// What clients make bcproxy hold on disk.
+    pub spool: BudgetReport,
     pub connectors: Vec<ConnectorReport>,
     pub routes: Vec<RouteReport>,
     /// Requests that no route matches.
@@ -35,6 +40,23 @@ pub struct ConnectionsReport {
     pub rejected: u64,
 }
 
+/// A budget that clients share.
+#[derive(Debug, Serialize)]
+pub struct BudgetReport {
+    /// In bytes.
+    pub used: u64,
+    /// In bytes.
+    pub limit: u64,
+    /// Requests rejected, or moved to disk, because it was full.
+    pub exhausted: u64,
+}
+
+impl BudgetReport {
+    fn of(budget: &FairBudget) -> Self {
+        Self { used: budget.used(), limit: budget.limit(), exhausted: budget.rejections() }
+    }
+}
+
 impl Report {
     pub fn of(status: &Status) -> Self {
         let Status { view, history, is_stopping } = status;
@@ -48,6 +70,8 @@ impl Report {
             listeners: view.addresses.iter().map(ToString::to_string).collect(),
             connections: ConnectionsReport { open, limit, rejected: view.connection_limit.rejected() },
             log_lines_dropped: view.problems.line_limit.dropped(),
+            client_memory: BudgetReport::of(&view.budgets.memory),
+            spool: BudgetReport::of(&view.budgets.disk),
             connectors: view.connectors.iter().map(|connector| ConnectorReport::of(connector)).collect(),
             routes: view.routes.iter().map(|route| RouteReport::of(route)).collect(),
             unrouted: RequestsReport::of(view.unrouted.counts()),

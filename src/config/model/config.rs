@@ -30,6 +30,10 @@ pub struct Config {
     pub log: Log,
     /// How many client connections may be open.
     pub max_connections: MaxConnections,
+    /// The memory that clients may make bcproxy hold, in bytes.
+    pub max_memory: u64,
+    /// Where large request bodies wait until they are complete. `None`: in memory.
+    pub spool: Option<Spool>,
     /// How long an idle client connection stays open.
     pub keep_alive: Duration,
     /// How long running requests may continue after the first stop signal.
@@ -61,6 +65,17 @@ pub struct MaxConnections {
     pub total: usize,
     /// Connections from one IP address, from 1 to 1,000,000.
     pub per_client: usize,
+}
+
+/// Where large request bodies wait until they are complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spool {
+    /// The folder for the files. `None`: one that suits.
+    pub folder: Option<PathBuf>,
+    /// The size in bytes up to which a body waits in memory.
+    pub memory: u64,
+    /// The size of all files together, in bytes.
+    pub disk: u64,
 }
 
 /// What is logged, and in which format.

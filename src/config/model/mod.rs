@@ -1,5 +1,6 @@
 //! The configuration as the rest of bcproxy sees it, in types that hold only valid values.
 
+mod byte_size;
 mod config;
 mod connector;
 pub mod duration;
@@ -8,7 +9,8 @@ mod limits;
 mod route;
 mod route_path;
 
-pub use config::{Access, Browsers, Config, Listener, Log, LogFormat, MaxConnections, TlsFiles};
+pub use byte_size::ByteSize;
+pub use config::{Access, Browsers, Config, Listener, Log, LogFormat, MaxConnections, Spool, TlsFiles};
 pub use connector::{Connector, Timeouts};
 pub use host_name::{HostName, HostNameError};
 pub use limits::{Count, Limits, Rate, Weight};

@@ -1,8 +1,9 @@
 //! The configuration as a whole.
 
 use super::{connectors, listeners, routes, warnings};
-use crate::config::model::{Access, Config, Log, MaxConnections};
-use crate::config::vocabulary::TopLevelKeys;
+use crate::config::model::{Access, Config, Log, MaxConnections, Spool};
+use crate::config::shape::OrOff;
+use crate::config::vocabulary::{SpoolKeys, TopLevelKeys};
 use crate::config::yaml::Report;
 
 /// Builds the configuration, and checks every part that could be read. `None` if there is any error.
@@ -36,8 +37,19 @@ pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
             total: connections.total.as_ref()?.value.0,
             per_client: connections.per_client.as_ref()?.value.0,
         },
+        max_memory: file.max_memory.as_ref()?.value.0,
+        spool: spool(&file.spool.as_ref()?.value)?,
         keep_alive: file.keep_alive.as_ref()?.value,
         shutdown_grace: file.shutdown.as_ref()?.value.grace.as_ref()?.value,
     };
     (!report.has_errors()).then_some(config)
+}
+
+fn spool(spool: &OrOff<SpoolKeys>) -> Option<Option<Spool>> {
+    let OrOff::On(spool) = spool else { return Some(None) };
+    Some(Some(Spool {
+        folder: spool.folder.as_ref().map(|folder| folder.value.clone()),
+        memory: spool.memory.as_ref()?.value.0,
+        disk: spool.disk.as_ref()?.value.0,
+    }))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::{ConnectorKeys, RouteKeys};
-use crate::config::model::{Browsers, Count, HostName, LogFormat};
+use crate::config::model::{Browsers, ByteSize, Count, HostName, LogFormat};
 use crate::config::shape::{At, Form, Named, OneOrMore, OrOff, Shape, mapping};
 use crate::outbound::Origin;
 
@@ -37,6 +37,12 @@ mapping! {
         log: LogKeys = Default("{}"),
         /// How many client connections may be open. Further connections are answered with 503.
         max_connections: MaxConnectionsKeys = Default("{}"),
+        /// The memory that clients may make bcproxy hold: heads and bodies of requests, queued requests, and responses
+        /// that clients have not read yet. When it is full, requests of the client that holds the most are rejected
+        /// with 503. Clients that hold less than their share are served.
+        max_memory: ByteSize = Default("256MiB"),
+        /// Where large request bodies wait until they are complete. With `off`, they wait in memory.
+        spool: OrOff<SpoolKeys> = Default("{}"),
         /// How long an idle client connection stays open. Once a request begins, its head must arrive within 10
         /// seconds.
         keep_alive: Duration = Default("5m"),
@@ -115,6 +121,21 @@ mapping! {
         /// Connections from one IP address.
         /// Many clients can share an address, such as those on this machine or behind a router.
         per_client: Count = Default("12000"),
+    }
+}
+
+mapping! {
+    /// Where large request bodies wait until they are complete. A slow upload holds no permit of the limiter meanwhile.
+    /// The files have no name in the folder, and no other user can read them.
+    SpoolKeys: "spool section" {
+        /// The folder for the files. Relative to the folder of `proxy.yaml`. Default: systemd's `$STATE_DIRECTORY`, the
+        /// folder for temporary files, or `/var/tmp`. The first one counts that bcproxy may write to and that is not in
+        /// memory (tmpfs). If there is none, bodies wait in memory.
+        folder: PathBuf = Optional,
+        /// The size up to which a body waits in memory.
+        memory: ByteSize = Default("1MiB"),
+        /// The size of all files together. When it is reached, or the disk is full, requests are rejected with 503.
+        disk: ByteSize = Default("4GiB"),
     }
 }
 

@@ -8,38 +8,37 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::client_body::ClientBody;
 use super::error::BodyError;
-use super::min_rate_body::MinRateBody;
+use super::spool::SpoolReader;
+use crate::proxy::budgets::fair_budget::Held;
 
-/// A body on its way to Business Central.
+/// A body on its way to Business Central. All of it has arrived.
 #[derive(Debug)]
 pub enum RequestBody {
-    /// All of it is in memory, so the request can be retried.
-    Buffered { bytes: Bytes, _permit: Option<Arc<OwnedSemaphorePermit>> },
-    /// It streams: what was read ahead, then the rest.
-    Streaming { ahead: Bytes, rest: MinRateBody<ClientBody>, progress: Arc<Progress> },
+    /// In memory.
+    Buffered { bytes: Bytes, _held: Option<Arc<Held>> },
+    /// On disk.
+    Spooled { reader: SpoolReader, progress: Arc<Progress> },
 }
 
 impl RequestBody {
-    /// A body in memory; `permit` is its share of a memory budget.
-    pub fn buffered(bytes: Bytes, permit: Option<Arc<OwnedSemaphorePermit>>) -> Self {
-        Self::Buffered { bytes, _permit: permit }
+    /// A body in memory; `held` is its share of a budget.
+    pub fn buffered(bytes: Bytes, held: Option<Arc<Held>>) -> Self {
+        Self::Buffered { bytes, _held: held }
     }
 
-    /// A body of which only the beginning is in memory.
-    pub fn streaming(ahead: Bytes, rest: MinRateBody<ClientBody>) -> Self {
-        Self::Streaming { ahead, rest, progress: Arc::default() }
+    /// A body on disk.
+    pub fn spooled(reader: SpoolReader) -> Self {
+        Self::Spooled { reader, progress: Arc::default() }
     }
 
-    /// The same body once more, if all of it is in memory.
-    pub fn replay(&self) -> Option<Self> {
+    /// The same body once more, from its beginning.
+    pub fn replay(&self) -> Self {
         match self {
-            Self::Buffered { bytes, _permit } => Some(Self::buffered(bytes.clone(), _permit.clone())),
-            Self::Streaming { .. } => None,
+            Self::Buffered { bytes, _held } => Self::buffered(bytes.clone(), _held.clone()),
+            Self::Spooled { reader, .. } => Self::spooled(reader.again()),
         }
     }
 
@@ -47,15 +46,15 @@ impl RequestBody {
     pub fn bytes(&self) -> Option<&Bytes> {
         match self {
             Self::Buffered { bytes, .. } => Some(bytes),
-            Self::Streaming { .. } => None,
+            Self::Spooled { .. } => None,
         }
     }
 
-    /// How far a streaming body got.
+    /// How far a body from disk got.
     pub fn progress(&self) -> Option<Arc<Progress>> {
         match self {
             Self::Buffered { .. } => None,
-            Self::Streaming { progress, .. } => Some(progress.clone()),
+            Self::Spooled { progress, .. } => Some(progress.clone()),
         }
     }
 }
@@ -79,27 +78,15 @@ impl Body for RequestBody {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Self::Streaming { ahead, rest, progress } => {
-                if !ahead.is_empty() {
-                    progress.advance();
-                    return Poll::Ready(Some(Ok(Frame::data(std::mem::take(ahead)))));
-                }
-                loop {
-                    let piece = ready!(Pin::new(&mut *rest).poll_frame(context));
-                    progress.advance();
-                    let frame = match piece {
-                        Some(Ok(frame)) => frame,
-                        Some(Err(error)) => {
-                            progress.fail();
-                            return Poll::Ready(Some(Err(error)));
-                        }
-                        None => return Poll::Ready(None),
-                    };
-                    // Trailers end here: they belong to the client's hop, and Business Central supports none.
-                    if frame.is_data() {
-                        return Poll::Ready(Some(Ok(frame)));
-                    }
-                }
+            Self::Spooled { reader, progress } => {
+                let piece = ready!(reader.poll_piece(context));
+                progress.advance();
+                Poll::Ready(piece.map(|piece| {
+                    piece.map(Frame::data).map_err(|error| {
+                        progress.fail();
+                        BodyError::Unreadable(error)
+                    })
+                }))
             }
         }
     }
@@ -107,22 +94,19 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Buffered { bytes, .. } => bytes.is_empty(),
-            Self::Streaming { ahead, rest, .. } => ahead.is_empty() && rest.is_end_stream(),
+            Self::Spooled { reader, .. } => reader.left() == 0,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Buffered { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
-            Self::Streaming { ahead, rest, .. } => match rest.size_hint().exact() {
-                Some(exact) => SizeHint::with_exact(ahead.len() as u64 + exact),
-                None => SizeHint::new(),
-            },
-        }
+        SizeHint::with_exact(match self {
+            Self::Buffered { bytes, .. } => bytes.len() as u64,
+            Self::Spooled { reader, .. } => reader.left(),
+        })
     }
 }
 
-/// How far a streaming body got.
+/// How far a body from disk got.
 #[derive(Debug)]
 pub struct Progress {
     started: Instant,
@@ -143,7 +127,7 @@ impl Progress {
         self.started + Duration::from_millis(self.last.load(Ordering::Relaxed))
     }
 
-    /// Whether the client aborted the body.
+    /// Whether the file could not be read.
     pub fn failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
@@ -154,7 +138,7 @@ impl Progress {
         self.last.store(elapsed, Ordering::Relaxed);
     }
 
-    /// Notes that the client aborted the body.
+    /// Notes that the file could not be read.
     pub fn fail(&self) {
         self.failed.store(true, Ordering::Relaxed);
     }

@@ -13,6 +13,7 @@
 mod cached_response;
 mod fetch;
 mod key;
+mod memory_budget;
 pub mod read_cache;
 pub mod status;
 pub mod store;

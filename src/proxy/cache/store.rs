@@ -13,7 +13,7 @@ use super::fetch::Fetch;
 use super::key::Key;
 use super::status::Bypass;
 use super::terms::ClientDirectives;
-use crate::proxy::body::memory_budget::MemoryBudget;
+use crate::proxy::cache::memory_budget::MemoryBudget;
 use crate::proxy::environment::changes::{ChangeState, Stage};
 
 /// The store. Clones share it.

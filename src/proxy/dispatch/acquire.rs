@@ -1,9 +1,14 @@
 //! What an attempt needs: an application, its token, and a permit of its limiter.
 
+use std::pin::pin;
+use std::task::Poll;
+
 use tokio::time::Instant;
 
 use super::attempts::{Attempt, Dispatch};
 use super::fault::Fault;
+use crate::proxy::body::error::BodyError;
+use crate::proxy::budgets::fair_budget::Exhausted;
 use crate::proxy::environment::application_pool::Member;
 use crate::proxy::environment::connector::NO_PERMIT;
 use crate::proxy::limiter::{AcquireError, ClientKey, Permit, Priority};
@@ -47,10 +52,19 @@ impl Dispatch {
         let fingerprint = (route.path.as_str(), exchange.user_agent.as_ref());
         let client = ClientKey::new(exchange.client.ip(), route.weight.0, fingerprint);
         let began = Instant::now();
-        let acquired = tokio::select! {
-            biased;
-            acquired = limiter.acquire(client, self.draft.deadline, self.priority) => Ok(acquired),
-            () = self.draft.abandoned() => Err(Fault::ClientGone.into()),
+        let mut acquire = pin!(limiter.acquire(client, self.draft.deadline, self.priority));
+        let acquired = match futures_util::poll!(&mut acquire) {
+            Poll::Ready(acquired) => Ok(acquired),
+            Poll::Pending => {
+                let memory = &exchange.client.memory;
+                // Without the memory for a queued request, this one leaves the queue at once.
+                let _held = memory.hold(QUEUED_BYTES).map_err(queue_is_spent)?;
+                tokio::select! {
+                    biased;
+                    acquired = memory.or_evicted(acquire) => acquired.map_err(queue_is_spent),
+                    () = self.draft.abandoned() => Err(Fault::ClientGone.into()),
+                }
+            }
         };
         let (waited, ahead) = match &acquired {
             Ok(Ok(permit)) => (permit.waited, Some(permit.ahead)),
@@ -64,3 +78,10 @@ impl Dispatch {
         acquired.map(|acquired| acquired.map(Some))
     }
 }
+
+fn queue_is_spent(exhausted: Exhausted) -> Rejection {
+    BodyError::from(exhausted).into()
+}
+
+/// What a queued request takes besides its body: its head, its connection's buffers and its tasks.
+const QUEUED_BYTES: u64 = 24 * 1024;

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
@@ -14,8 +13,7 @@ use super::fault::Fault;
 use crate::entra::ClaimsChallenge;
 use crate::outbound::retry_after;
 use crate::proxy::body::request_body::RequestBody;
-use crate::proxy::environment::token_attempts::AfterUnauthorized;
-use crate::proxy::rejection::{Kind, Rejection};
+use crate::proxy::rejection::Rejection;
 use crate::proxy::request::draft::Draft;
 use crate::proxy::response::body_plan::BodyPlan;
 use crate::proxy::response::diagnosis;
@@ -24,19 +22,19 @@ use crate::proxy::retry::{self, Retry};
 use crate::proxy::upstream::UpstreamBody;
 
 impl Dispatch {
-    /// What follows from a response. `replay`: the request's body, if all of it is in memory.
+    /// What follows from a response. `replay`: the request's body, for another attempt.
     pub(super) async fn after_response(
         &mut self,
         mut response: Response<UpstreamBody>,
         Attempt { member, token, permit }: Attempt,
-        replay: Option<RequestBody>,
+        replay: RequestBody,
     ) -> Result<AttemptOutcome, Rejection> {
         if response.status() == StatusCode::UNAUTHORIZED {
             let challenge = ClaimsChallenge::from_headers(response.headers());
             // Connection and permit are free for others before Entra is asked.
             drop((response, permit));
-            let next = self.tokens.unauthorized(self.draft.token_scope(), member, token, challenge)?;
-            return after_unauthorized(next, replay).map(ControlFlow::Continue);
+            self.tokens.unauthorized(self.draft.token_scope(), member, token, challenge)?;
+            return Ok(ControlFlow::Continue(replay));
         }
         self.draft.token_scope().accepted(&member);
         if response.status() == StatusCode::NOT_FOUND && self.draft.company.is_some() {
@@ -44,7 +42,7 @@ impl Dispatch {
         }
         let retry = match response.status() {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => {
-                self.retry(&mut response, replay.as_ref()).await?
+                self.retry(&mut response, &replay).await?
             }
             _ => None,
         };
@@ -63,31 +61,31 @@ impl Dispatch {
             }
             Ok(ControlFlow::Break(response))
         };
-        match (retry, replay) {
-            (Some(Retry::AfterPause(pause)), replay) => {
+        match retry {
+            Some(Retry::AfterPause(pause)) => {
                 let pause = pause.unwrap_or_else(|| retry::throttle_pause(self.throttled));
                 self.throttled += 1;
                 let is_soap = self.draft.target.resource.is_soap();
                 let others_take_over = self.draft.connector().throttle(&member, is_soap, response.status(), pause);
                 let is_within_deadline = others_take_over || Instant::now() + pause < self.draft.deadline;
-                let Some(body) = replay.filter(|_| is_within_deadline) else {
+                if !is_within_deadline {
                     let seconds = pause.as_millis().div_ceil(1000).max(1);
                     if let Ok(seconds) = HeaderValue::try_from(seconds.to_string()) {
                         response.headers_mut().entry(RETRY_AFTER).or_insert(seconds);
                     }
                     return hold(response);
-                };
+                }
                 drop((response, hold));
                 if self.draft.limiter(&member).is_none() {
                     // Without a limiter, nothing else keeps the retries from arriving all at once.
                     self.sleep(pause + retry::back_off(self.throttled)).await?;
                 }
-                Ok(ControlFlow::Continue(body))
+                Ok(ControlFlow::Continue(replay))
             }
-            (Some(Retry::AfterBackOff), Some(body)) if self.may_retry() => {
+            Some(Retry::AfterBackOff) if self.may_retry() => {
                 drop((response, hold));
                 self.sleep(retry::back_off(self.faults)).await?;
-                Ok(ControlFlow::Continue(body))
+                Ok(ControlFlow::Continue(replay))
             }
             _ => hold(response),
         }
@@ -106,9 +104,9 @@ impl Dispatch {
     async fn retry(
         &self,
         response: &mut Response<UpstreamBody>,
-        replay: Option<&RequestBody>,
+        replay: &RequestBody,
     ) -> Result<Option<Retry>, Rejection> {
-        let only_reads = self.draft.only_reads(replay);
+        let only_reads = self.draft.only_reads(Some(replay));
         let retry_after = retry_after(response.headers());
         let status = response.status();
         let code = match !only_reads && status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some() {
@@ -119,19 +117,13 @@ impl Dispatch {
     }
 
     /// The body for another attempt after a fault, where a retry is safe and the budget allows it.
-    pub(super) async fn after_fault(
-        &mut self,
-        fault: Fault,
-        replay: Option<RequestBody>,
-    ) -> Result<RequestBody, Rejection> {
-        let is_safe = fault.allows_retry(|| self.draft.only_reads(replay.as_ref()));
-        match replay {
-            Some(body) if is_safe && self.may_retry() => {
-                self.sleep(retry::back_off(self.faults)).await?;
-                Ok(body)
-            }
-            _ => Err(fault.into()),
+    pub(super) async fn after_fault(&mut self, fault: Fault, replay: RequestBody) -> Result<RequestBody, Rejection> {
+        let is_safe = fault.allows_retry(|| self.draft.only_reads(Some(&replay)));
+        if !is_safe || !self.may_retry() {
+            return Err(fault.into());
         }
+        self.sleep(retry::back_off(self.faults)).await?;
+        Ok(replay)
     }
 
     /// Counts a fault. Whether another attempt is allowed.
@@ -141,17 +133,3 @@ impl Dispatch {
         self.faults <= retry::MAX_RETRIES && Instant::now() < self.draft.deadline && connector.retry_budget.withdraw()
     }
 }
-
-/// The body for another attempt, where a new token or another application may be accepted.
-fn after_unauthorized(next: AfterUnauthorized, replay: Option<RequestBody>) -> Result<RequestBody, Rejection> {
-    replay.ok_or_else(|| match next {
-        AfterUnauthorized::TakeOver(rejection) => rejection,
-        AfterUnauthorized::Refresh(member, token) => {
-            member.tokens.replace(&token);
-            Rejection::new(Kind::TokenRenewed, TOKEN_RENEWED).retry_after(Duration::from_secs(1))
-        }
-    })
-}
-
-const TOKEN_RENEWED: &str = "Business Central rejected the token that was current when this large request began. \
-     Nothing was carried out. The token is being refreshed: send the request again.";

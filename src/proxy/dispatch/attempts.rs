@@ -100,7 +100,7 @@ impl Dispatch {
                 Err(Unanswered { fault, body: untouched }) => {
                     drop(attempt);
                     // Boxed because it is rare: otherwise every request's future would be larger by it.
-                    body = Box::pin(self.after_fault(fault, untouched.or(replay))).await?;
+                    body = Box::pin(self.after_fault(fault, untouched.unwrap_or(replay))).await?;
                 }
             }
             self.priority = Priority::Retry;

@@ -24,8 +24,8 @@ pub enum Fault {
     TimedOut(Duration),
     /// The client left.
     ClientGone,
-    /// The client did not send all of the body.
-    BodyBroken,
+    /// The body could not be read back from its file.
+    BodyLost,
 }
 
 impl Fault {
@@ -34,7 +34,7 @@ impl Fault {
         match self {
             Self::Unreachable(_) | Self::Unsent(_) => true,
             Self::Broken(_) | Self::CutShort(_) => only_reads(),
-            Self::Unusable(_) | Self::TimedOut(_) | Self::ClientGone | Self::BodyBroken => false,
+            Self::Unusable(_) | Self::TimedOut(_) | Self::ClientGone | Self::BodyLost => false,
         }
     }
 }
@@ -90,10 +90,10 @@ impl From<Fault> for Rejection {
                 Self::new(Kind::ResponseTimeout, message)
             }
             Fault::ClientGone => Self::new(Kind::ClientLeft, "The client disconnected before it was answered."),
-            Fault::BodyBroken => {
-                let message = "The client aborted the request's body while it was being forwarded. Business Central got only a part and discards it.";
-                Self::new(Kind::ClientGone, message)
-            }
+            Fault::BodyLost => Self::new(Kind::Internal, BODY_LOST),
         }
     }
 }
+
+const BODY_LOST: &str = "The request's body could not be read back from its temporary file (`spool` in proxy.yaml). \
+     Business Central got only a part and discards it. Check the disk.";

@@ -41,7 +41,7 @@ pub async fn forward(outbound: Outbound) -> Result<Response<UpstreamBody>, Unans
     let _ = exchange.notes.upstream.set(sent_at.elapsed());
     result.map_err(|SendError { reason, unsent }| Unanswered {
         fault: match reason {
-            _ if progress.is_some_and(|progress| progress.failed()) => Fault::BodyBroken,
+            _ if progress.is_some_and(|progress| progress.failed()) => Fault::BodyLost,
             SendFailure::Unreachable(unreachable) => Fault::Unreachable(unreachable),
             SendFailure::Unsent(error) => Fault::Unsent(error),
             SendFailure::Broken(error) => Fault::Broken(error),

@@ -24,11 +24,10 @@ use tower::ServiceExt;
 
 use super::bind::{MAX_BACKLOG, Tls};
 use super::client::unparsable::Unparsable;
-use super::client::{
-    BacklogBudget, ClientConnection, Readable, RequestStream, Socket, TlsAcceptError, TlsSocket, raw_response,
-};
+use super::client::{ClientConnection, Readable, RequestStream, Socket, TlsAcceptError, TlsSocket, raw_response};
 use super::connection_limit::{ConnectionLimit, ConnectionSlot, LimitExceeded, LimitReached};
 use crate::business_central::Dialect;
+use crate::proxy::budgets::fair_budget::FairBudget;
 use crate::proxy::service::Steps;
 use crate::proxy::snapshot::Current;
 use crate::proxy::step::Arrived;
@@ -48,7 +47,8 @@ pub struct Stop {
 pub struct Service<S> {
     pub steps: S,
     pub current: Current,
-    pub budget: BacklogBudget,
+    /// The budget for what clients make the proxy hold in memory.
+    pub memory: FairBudget,
     pub stop: Stop,
 }
 
@@ -131,7 +131,7 @@ async fn reject_connection(mut socket: TcpStream, why: LimitReached, _notice: Ow
 }
 
 async fn serve_plain(socket: TcpStream, peer: SocketAddr, _slot: ConnectionSlot, service: Service<impl Steps>) {
-    let socket = Socket::new(socket, peer, Scheme::HTTP, service.budget.clone());
+    let socket = Socket::new(socket, peer, Scheme::HTTP, &service.memory);
     let client = socket.connection.clone();
     serve(socket, client, service).await;
 }
@@ -144,7 +144,7 @@ async fn serve_secured(
     service: Service<impl Steps>,
 ) {
     // Boxed: an idle connection need not hold the memory of a handshake.
-    let mut securing = Box::pin(TlsSocket::accept(socket, peer, tls, service.budget.clone()));
+    let mut securing = Box::pin(TlsSocket::accept(socket, peer, tls, &service.memory));
     let tls_socket = tokio::select! {
         biased;
         tls_socket = &mut securing => tls_socket,

@@ -35,15 +35,6 @@ pub struct TokenAttempts {
     excluded: Vec<ClientId>,
 }
 
-/// What follows from a 401.
-#[derive(Debug)]
-pub enum AfterUnauthorized {
-    /// The same application tries again with another token.
-    Refresh(Arc<Member>, Arc<Token>),
-    /// Another application takes over. The rejection is for a request that can't be retried.
-    TakeOver(Rejection),
-}
-
 impl TokenScope<'_> {
     /// Business Central accepted this application's token: the next 401 may be the token's fault again.
     pub fn accepted(self, member: &Member) {
@@ -92,12 +83,12 @@ impl TokenAttempts {
         member: Arc<Member>,
         token: Arc<Token>,
         challenge: Option<ClaimsChallenge>,
-    ) -> Result<AfterUnauthorized, Rejection> {
+    ) -> Result<(), Rejection> {
         let token_use = scope.token_use(&member);
         let is_worth_a_refresh = scope.rejected_tokens.is_worth_a_refresh(&token, token_use);
         if self.retry.unauthorized(&member.tokens, &token, challenge, is_worth_a_refresh) {
-            self.retrying = Some(member.clone());
-            return Ok(AfterUnauthorized::Refresh(member, token));
+            self.retrying = Some(member);
+            return Ok(());
         }
         if self.retry.is_retry() {
             scope.rejected_tokens.record(&token, token_use);
@@ -107,7 +98,7 @@ impl TokenAttempts {
             return Err(rejection);
         }
         tracing::warn!(client_id = %member.client_id, "another application takes over: {}", rejection.message);
-        Ok(AfterUnauthorized::TakeOver(rejection))
+        Ok(())
     }
 
     /// Excludes an application from further attempts. Whether another one is left.

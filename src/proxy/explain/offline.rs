@@ -18,8 +18,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::report::Rejected;
 use crate::config::{Config, Listener};
+use crate::proxy::budgets::fair_budget::FairBudget;
 use crate::proxy::downstream::bind::LocalAddress;
-use crate::proxy::downstream::client::{BacklogBudget, ClientConnection, RequestStream, unparsable};
+use crate::proxy::downstream::client::{ClientConnection, RequestStream, unparsable};
 
 /// A request that is asked about.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ pub async fn read(
         Some(local.socket),
         local.scheme.clone(),
         Weak::new(),
-        BacklogBudget::default(),
+        &FairBudget::new(u64::MAX),
     ));
     let (mut client, server) = tokio::io::duplex(head.len().max(MAX_RESPONSE_BYTES));
     let read = Mutex::new(None);

@@ -46,7 +46,8 @@ impl Walk<'_> {
             };
             let as_sent = RequestBody::buffered(given.clone(), None);
             let budget = Arc::new(Semaphore::new(1));
-            let (checked, _) = inspect(&inside, self.dialect(found), &mut head, as_sent, budget).await?;
+            let memory = &self.exchange.client.memory;
+            let (checked, _) = inspect(&inside, self.dialect(found), &mut head, as_sent, budget, memory).await?;
             body =
                 checked.bytes().filter(|checked| *checked != given).map(|it| String::from_utf8_lossy(it).into_owned());
         } else {

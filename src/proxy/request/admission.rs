@@ -1,37 +1,39 @@
-//! Admission: a small body is read into memory before the request waits for anything else.
+//! Admission: the whole body has arrived before the request waits for anything else.
 //!
 //! The client gets its `100 Continue` at once. A client that aborts its upload has sent nothing to Business Central. A
-//! request whose
-//! body is in memory can be retried with a new token.
+//! slow one keeps nobody waiting.
 
 use futures_util::future::Either;
 use http_body::Body;
 
+use crate::business_central::{MAX_BODY_BYTES, MAX_SOAP_BODY_BYTES};
 use crate::proxy::body::client_body::ClientBody;
 use crate::proxy::body::error::BodyError;
-use crate::proxy::body::memory_budget::MemoryBudget;
-use crate::proxy::body::read_ahead::read_ahead;
+use crate::proxy::body::receive::Receiver;
 use crate::proxy::body::request_body::RequestBody;
+use crate::proxy::budgets::fair_budget::FairBudget;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::inspect::step::inspect_head;
 use crate::proxy::step::Routed;
 
-/// The step that reads small bodies ahead.
+/// The step that receives bodies. `disk`: the budget for those that wait on disk.
 pub fn admit(
     routed: Routed<ClientBody>,
-    budget: &MemoryBudget,
+    disk: &FairBudget,
 ) -> Either<Routed<RequestBody>, impl Future<Output = Result<Routed<RequestBody>, Rejection>> + Send + use<>> {
     let Routed { exchange, route, resource, dialect, head, body, deadline } = routed;
     if body.is_end_stream() {
         let body = RequestBody::default();
         return Either::Left(Routed { exchange, route, resource, dialect, head, body, deadline });
     }
-    let budget = budget.clone();
+    let disk = disk.holder(exchange.client.ip());
     Either::Right(async move {
         if body.awaits_continue() {
             inspect_head(&route.settings, &resource, &head, &body)?;
         }
-        let body = read_ahead(body, route.settings.timeouts.body_idle, &budget).await?;
+        let max_bytes = if resource.is_soap() { MAX_SOAP_BODY_BYTES } else { MAX_BODY_BYTES };
+        let receiver = Receiver { memory: &exchange.client.memory, disk, spool: &exchange.snapshot.spool, max_bytes };
+        let body = receiver.receive(body, route.settings.timeouts.body_idle).await?;
         let deadline = route.connector.deadline();
         Ok(Routed { exchange, route, resource, dialect, head, body, deadline })
     })
@@ -45,6 +47,15 @@ impl From<BodyError> for Rejection {
                 Kind::RequestTimeout,
                 format!("The request's body stopped arriving ({error}). Nothing was carried out."),
             ),
+            BodyError::TooLarge(limit) => Self::new(
+                Kind::TooLarge,
+                format!(
+                    "The body is larger than {} MiB, the limit of Business Central. Send it in parts.",
+                    limit / (1 << 20)
+                ),
+            ),
+            BodyError::NoMemory(_) | BodyError::NoDisk(_) => Self::overloaded(error),
+            BodyError::Unreadable(_) => Self::new(Kind::Internal, format!("The body was lost: {error}.")),
             BodyError::Undecodable => Self::new(
                 Kind::BadRequest,
                 "The body is marked as gzip, but it is truncated or broken. Nothing was carried out.",

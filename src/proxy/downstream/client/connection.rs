@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use http_body::SizeHint;
@@ -14,8 +14,9 @@ use tokio::net::TcpStream;
 use super::look_ahead::{LookAhead, Lookahead};
 use super::stall::{Contended, Stall, TakeLimit};
 use super::unparsable::Unparsable;
-use super::write_backlog::{BacklogBudget, WriteBacklog};
+use super::write_backlog::WriteBacklog;
 use crate::config::Timeouts;
+use crate::proxy::budgets::fair_budget::{FairBudget, Holder};
 
 /// An accepted connection, as the steps of the data path see it.
 ///
@@ -48,6 +49,8 @@ pub struct ClientConnection {
     contended: Mutex<Option<Weak<dyn Contended>>>,
     /// Why it was disconnected, if it was.
     pub stall: OnceLock<Stall>,
+    /// What it makes the proxy hold in memory.
+    pub memory: Arc<Holder>,
     /// What the client has not taken yet of its responses.
     pub write_backlog: WriteBacklog,
     /// Why a request on this connection could not be parsed.
@@ -70,8 +73,9 @@ impl ClientConnection {
         local: Option<SocketAddr>,
         scheme: Scheme,
         socket: Weak<TcpStream>,
-        budget: BacklogBudget,
+        memory: &FairBudget,
     ) -> Self {
+        let memory = memory.holder(peer.ip().to_canonical());
         Self {
             peer,
             local,
@@ -89,7 +93,8 @@ impl ClientConnection {
             idle_limit: AtomicU64::new(millis(Timeouts::default().body_idle)),
             contended: Mutex::default(),
             stall: OnceLock::new(),
-            write_backlog: WriteBacklog::new(budget),
+            write_backlog: WriteBacklog::new(memory.clone()),
+            memory,
             unparsable: OnceLock::new(),
         }
     }

@@ -33,4 +33,3 @@ pub use request_stream::RequestStream;
 pub use socket::Socket;
 pub use stall::{CONTENDED_IDLE, Contended, Stall};
 pub use tls_socket::{TlsAcceptError, TlsSocket};
-pub use write_backlog::BacklogBudget;

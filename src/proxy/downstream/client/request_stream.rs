@@ -22,7 +22,7 @@ use super::chunked_end::ChunkedEnd;
 use super::connection::ClientConnection;
 use super::head::{Framing, HeadScan};
 use super::request_line;
-use super::unparsable::Unparsable;
+use crate::proxy::budgets::fair_budget::Held;
 use crate::proxy::header_case::CasedHead;
 use crate::proxy::timer::Timer;
 
@@ -33,6 +33,8 @@ pub struct RequestStream<S> {
     phase: Phase,
     /// Bytes read and not handed over yet; while a head is handed over, all of it.
     held: BytesMut,
+    /// The memory for a large head, until the next one.
+    head_memory: Option<Held>,
     /// When the phase began, if it has a time limit.
     since: Instant,
     timer: Timer,
@@ -69,6 +71,7 @@ impl<S> RequestStream<S> {
             connection,
             phase: Phase::Between { blank: 0 },
             held: BytesMut::new(),
+            head_memory: None,
             since: Instant::now(),
             timer: Timer::default(),
             is_writing: false,
@@ -77,41 +80,9 @@ impl<S> RequestStream<S> {
         }
     }
 
-    /// A head is complete: its request line is repaired. hyper rejects it if the length of its body is in doubt.
-    fn begin_handing(&mut self, mut head: usize, framing: Framing) {
-        if let Some(unparsable) = framing.fault() {
-            let _ = self.connection.unparsable.set(unparsable);
-            self.held.iter_mut().take(1).for_each(|first| *first = UNPARSABLE_BYTE);
-            return self.hand_over(head);
-        }
-        let end = memchr::memchr(b'\n', &self.held).unwrap_or(head);
-        let line = self.held.get(..end).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let (old, repaired) = (line.len(), request_line::repaired(line));
-        if let Some(repaired) = repaired {
-            let rest = self.held.split_off(old);
-            head = head - old + repaired.len();
-            self.held = BytesMut::with_capacity(repaired.len() + rest.len());
-            self.held.extend_from_slice(&repaired);
-            self.held.extend_from_slice(&rest);
-        }
-        self.hand_over(head);
-    }
-
-    /// Makes hyper reject the part of a head that has arrived.
-    fn give_up_head(&mut self, reason: &'static str) {
-        let _ = self.connection.unparsable.set(Unparsable { status: StatusCode::BAD_REQUEST, reason });
-        self.held.clear();
-        self.held.extend_from_slice(&[UNPARSABLE_BYTE]);
-        self.hand_over(self.held.len());
-    }
-
-    fn hand_over(&mut self, head: usize) {
-        self.phase = Phase::Handing { head, given: 0, number: self.connection.requests().wrapping_add(1) };
-    }
-
     fn begin_waiting(&mut self) {
         self.phase = Phase::Between { blank: 0 };
+        self.head_memory = None;
         self.since = Instant::now();
     }
 }
@@ -195,11 +166,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestStream<S> {
                 }
                 Phase::Collecting { mut scan } => {
                     if this.held.starts_with(TLS_HANDSHAKE) {
-                        this.give_up_head(IS_TLS);
+                        this.give_up_head(StatusCode::BAD_REQUEST, IS_TLS);
                     } else if let Some(head) = scan.end(&this.held) {
                         this.begin_handing(head, scan.framing());
                     } else if this.held.len() > MAX_HEAD_BYTES {
-                        this.give_up_head(HEAD_TOO_LONG);
+                        this.give_up_head(StatusCode::BAD_REQUEST, HEAD_TOO_LONG);
+                    } else if !this.has_memory() {
+                        this.give_up_head(StatusCode::SERVICE_UNAVAILABLE, collected::MEMORY_FULL);
                     } else {
                         this.phase = Phase::Collecting { scan };
                         if ready!(this.poll_more_in_time(context, HEAD_TIMEOUT))?.is_none_or(|count| count == 0) {
@@ -276,9 +249,7 @@ const HEAD_TOO_LONG: &str = "its headers are larger than 128 KiB";
 /// Empty lines before a request line. A client that sends more of them sends no request.
 const MAX_BLANK_BYTES: usize = 1024;
 
-/// hyper rejects a head that begins with it.
-const UNPARSABLE_BYTE: u8 = 0;
-
+mod collected;
 mod idle;
 #[cfg(test)]
 mod tests;

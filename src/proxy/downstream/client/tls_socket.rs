@@ -21,7 +21,7 @@ use super::look_ahead::{LookAhead, Lookahead};
 use super::readable::Readable;
 use super::socket::Socket;
 use super::unparsable::{self, Unparsable};
-use super::write_backlog::BacklogBudget;
+use crate::proxy::budgets::fair_budget::FairBudget;
 
 /// An accepted connection's bytes in both directions, decrypted.
 pub struct TlsSocket(Arc<Mutex<TlsStream<Socket>>>);
@@ -65,7 +65,7 @@ impl TlsSocket {
         socket: TcpStream,
         peer: SocketAddr,
         tls: TlsAcceptor,
-        budget: BacklogBudget,
+        memory: &FairBudget,
     ) -> Result<Self, TlsAcceptError> {
         let handshake = async {
             let mut first = [0];
@@ -73,7 +73,7 @@ impl TlsSocket {
                 Ok(1..) => {}
                 _ => return Err(TlsAcceptError::NoData),
             }
-            let socket = Socket::new(socket, peer, Scheme::HTTPS, budget);
+            let socket = Socket::new(socket, peer, Scheme::HTTPS, memory);
             let [first] = first;
             match first {
                 HANDSHAKE_RECORD => tls.accept(socket).await.map_err(TlsAcceptError::of),

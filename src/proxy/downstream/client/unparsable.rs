@@ -65,7 +65,7 @@ pub fn response(Unparsable { status, reason }: Unparsable, head: &[u8]) -> Vec<u
 
 /// The message of the response.
 pub fn message(reason: &str) -> String {
-    format!("The request is not valid HTTP: {reason}. Nothing was sent to Business Central.")
+    format!("The request can't be read: {reason}. Nothing was sent to Business Central.")
 }
 
 fn looks_like_soap(head: &[u8]) -> bool {

@@ -12,22 +12,21 @@ use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 
-/// The memory all backlogs share. Clones share it, too.
-#[derive(Debug, Clone, Default)]
-pub struct BacklogBudget(Arc<AtomicUsize>);
+use crate::proxy::budgets::fair_budget::Holder;
 
 /// What one client has not taken yet; hyper holds it.
 #[derive(Debug)]
 pub struct WriteBacklog {
-    budget: BacklogBudget,
+    /// Of the budget for all that clients make the proxy hold.
+    memory: Arc<Holder>,
     bytes: AtomicUsize,
     /// The client's task, if its response waits for memory.
     waiting: AtomicWaker,
 }
 
 impl WriteBacklog {
-    pub fn new(budget: BacklogBudget) -> Self {
-        Self { budget, bytes: AtomicUsize::new(0), waiting: AtomicWaker::new() }
+    pub fn new(memory: Arc<Holder>) -> Self {
+        Self { memory, bytes: AtomicUsize::new(0), waiting: AtomicWaker::new() }
     }
 
     /// Ready when the next piece of the response may be held.
@@ -44,7 +43,10 @@ impl WriteBacklog {
     /// hyper was handed this many bytes.
     pub fn hold(&self, bytes: usize) {
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.budget.0.fetch_add(shared(before + bytes) - shared(before), Ordering::Relaxed);
+        let more = counted(before + bytes) - counted(before);
+        if more > 0 {
+            self.memory.add(more);
+        }
     }
 
     /// The client took this many bytes, including heads and framing, which are not counted as held.
@@ -56,7 +58,10 @@ impl WriteBacklog {
         // No other task changes it: pieces and writes of a connection belong to its one task.
         let left = before.saturating_sub(bytes);
         self.bytes.store(left, Ordering::Relaxed);
-        self.budget.0.fetch_sub(shared(before) - shared(left), Ordering::Relaxed);
+        let taken = counted(before) - counted(left);
+        if taken > 0 {
+            self.memory.release(taken);
+        }
         if !self.is_blocking() {
             self.waiting.wake();
         }
@@ -67,9 +72,10 @@ impl WriteBacklog {
         self.take(usize::MAX);
     }
 
-    /// Whether it holds part of a budget that is spent.
+    /// Whether it holds a part of the budget while half of it is used. The other half is left for requests.
     pub fn is_blocking(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) > FREE_BYTES && self.budget.0.load(Ordering::Relaxed) >= BUDGET_BYTES
+        let budget = self.memory.budget();
+        self.bytes.load(Ordering::Relaxed) > FREE_BYTES && budget.used() >= budget.limit() / 2
     }
 }
 
@@ -80,22 +86,23 @@ impl Drop for WriteBacklog {
 }
 
 /// The part of a client's backlog that counts against the budget.
-fn shared(bytes: usize) -> usize {
-    bytes.saturating_sub(FREE_BYTES)
+fn counted(bytes: usize) -> u64 {
+    bytes.saturating_sub(FREE_BYTES) as u64
 }
 
 /// What each client may have besides: small responses need no budget.
 const FREE_BYTES: usize = 16 * 1024;
 
-/// Memory for what 300 slow clients have of a large page.
-const BUDGET_BYTES: usize = 128 * 1024 * 1024;
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::sync::atomic::AtomicU32;
     use std::task::Wake;
 
     use super::*;
+    use crate::proxy::budgets::fair_budget::FairBudget;
+
+    const HALF: usize = 1 << 20;
 
     #[derive(Default)]
     struct Woken(AtomicU32);
@@ -108,13 +115,13 @@ mod tests {
 
     #[test]
     fn without_room_a_client_gets_its_next_piece_once_it_has_taken_the_last() {
-        let budget = BacklogBudget::default();
-        let [greedy, other] = [(); 2].map(|()| WriteBacklog::new(budget.clone()));
+        let budget = FairBudget::new(2 * HALF as u64);
+        let [greedy, other] = [(); 2].map(|()| WriteBacklog::new(budget.holder(Ipv4Addr::LOCALHOST.into())));
         let woken = Arc::new(Woken::default());
         let waker = woken.clone().into();
         let mut context = Context::from_waker(&waker);
 
-        greedy.hold(BUDGET_BYTES);
+        greedy.hold(HALF);
         assert!(greedy.poll_capacity(&mut context).is_ready(), "a little is left");
         greedy.hold(FREE_BYTES);
         assert!(greedy.poll_capacity(&mut context).is_pending());
@@ -133,6 +140,6 @@ mod tests {
         drop(greedy);
         assert!(other.poll_capacity(&mut context).is_ready(), "who leaves makes room");
         other.clear();
-        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.used(), 0);
     }
 }

@@ -12,7 +12,7 @@ use http_body::Body;
 use hyper::Method;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use hyper::http::request::Parts;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::addresses::check_addresses;
 use super::batch::check_batch;
@@ -22,8 +22,9 @@ use crate::business_central::Dialect;
 use crate::business_central::address::{Resource, SubscriptionKind};
 use crate::config;
 use crate::proxy::body::gunzip::Gunzip;
-use crate::proxy::body::read_ahead::{is_large, read_all};
+use crate::proxy::body::receive::read_all;
 use crate::proxy::body::request_body::RequestBody;
+use crate::proxy::budgets::fair_budget::{Held, Holder};
 use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::headers;
@@ -51,7 +52,8 @@ pub fn inspect_request(
             base_url: &exchange.base_url,
             request: &resource,
         };
-        let (body, batch_changes) = inspect(&context, dialect, &mut head, body, large_bodies).await?;
+        let (body, batch_changes) =
+            inspect(&context, dialect, &mut head, body, large_bodies, &exchange.client.memory).await?;
         let routed = Routed { exchange, route, resource, dialect, head, body, deadline };
         Ok(Inspected { routed, batch_changes })
     })
@@ -102,6 +104,7 @@ pub async fn inspect(
     head: &mut Parts,
     body: RequestBody,
     large_bodies: Arc<Semaphore>,
+    memory: &Arc<Holder>,
 ) -> Result<(RequestBody, Option<Extent>), Rejection> {
     let is_soap = context.request.is_soap() || dialect == Dialect::Soap;
     if is_soap && head.method == Method::POST && body.is_end_stream() {
@@ -112,21 +115,15 @@ pub async fn inspect(
         return Ok((body, None));
     }
     let as_sent = body.replay();
-    let read = in_memory(body, &head.headers, large_bodies).await;
-    let as_sent = match as_sent {
-        Some(as_sent) if read.is_err() && subject.may_be_unreadable(context.settings) => return Ok((as_sent, None)),
-        as_sent => as_sent,
-    };
-    let (bytes, permit) = read?;
+    let read = in_memory(body, &head.headers, large_bodies, memory).await;
+    if read.is_err() && subject.may_be_unreadable(context.settings) {
+        return Ok((as_sent, None));
+    }
+    let (bytes, held) = read?;
     let (text, batch_changes) = subject.check(&bytes, context).await?;
-    let body = match (text, as_sent) {
-        (None, Some(as_sent)) => as_sent,
-        (text, _) => {
-            headers::of_changed_body(&mut head.headers);
-            RequestBody::buffered(text.map_or(bytes, Bytes::from), permit)
-        }
-    };
-    Ok((body, batch_changes))
+    let Some(text) = text else { return Ok((as_sent, batch_changes)) };
+    headers::of_changed_body(&mut head.headers);
+    Ok((RequestBody::buffered(text.into(), held), batch_changes))
 }
 
 /// The whole body, decoded.
@@ -134,27 +131,30 @@ async fn in_memory(
     body: RequestBody,
     headers: &HeaderMap,
     large_bodies: Arc<Semaphore>,
-) -> Result<(Bytes, Option<Arc<OwnedSemaphorePermit>>), Rejection> {
+    memory: &Arc<Holder>,
+) -> Result<(Bytes, Option<Arc<Held>>), Rejection> {
     let is_gzip = has_to_be_inflated(headers)?;
-    if let (RequestBody::Buffered { bytes, _permit }, false) = (&body, is_gzip)
+    if let (RequestBody::Buffered { bytes, _held }, false) = (&body, is_gzip)
         && bytes.len() <= MAX_INSPECTED_BYTES
     {
-        return Ok((bytes.clone(), _permit.clone()));
+        return Ok((bytes.clone(), _held.clone()));
     }
     // The semaphore is never closed: only the wait matters.
-    let permit = large_bodies.acquire_owned().await.ok().map(Arc::new);
+    let _permit = large_bodies.acquire_owned().await;
+    let mut held = memory.empty();
     let bytes = match is_gzip {
-        true => read_all(Gunzip::new(body), MAX_INSPECTED_BYTES).await?,
-        false => read_all(body, MAX_INSPECTED_BYTES).await?,
+        true => read_all(Gunzip::new(body), MAX_INSPECTED_BYTES, &mut held).await?,
+        false => read_all(body, MAX_INSPECTED_BYTES, &mut held).await?,
     };
-    bytes.map(|bytes| (bytes, permit)).ok_or_else(|| Rejection::new(Kind::TooLarge, TOO_LARGE))
+    bytes.map(|bytes| (bytes, Some(Arc::new(held)))).ok_or_else(|| Rejection::new(Kind::TooLarge, TOO_LARGE))
 }
 
 impl Subject {
     /// Whether this body passes without a check.
     fn passes(self, body: &RequestBody, settings: &config::Route) -> bool {
         // A body too large for memory streams where it may.
-        self != Self::Batch && body.is_end_stream() || self.may_be_unreadable(settings) && is_large(body)
+        self != Self::Batch && body.is_end_stream()
+            || self.may_be_unreadable(settings) && body.bytes().is_none_or(|bytes| bytes.len() > MAX_OPTIONAL_BYTES)
     }
 
     /// Whether a body that can't be read passes as it came: on a route that reaches any company, nothing in it has to
@@ -249,6 +249,9 @@ fn has_to_be_inflated(headers: &HeaderMap) -> Result<bool, Rejection> {
 
 /// The largest body that is inspected, in bytes after decoding.
 const MAX_INSPECTED_BYTES: usize = 16 << 20;
+
+/// The largest body that is inspected where it may be unreadable.
+const MAX_OPTIONAL_BYTES: usize = 1 << 20;
 
 /// How many bodies are in memory at once that were compressed, or too large to be read ahead.
 pub const MAX_LARGE_BODIES: usize = 8;

@@ -17,19 +17,19 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::proxy::downstream::client::BacklogBudget;
+use crate::proxy::budgets::fair_budget::FairBudget;
 
 /// Target and body of a request, as the service got them.
 type Seen = (String, Vec<u8>);
 
-fn connection(budget: &BacklogBudget) -> Arc<ClientConnection> {
+fn connection(memory: &FairBudget) -> Arc<ClientConnection> {
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), budget.clone()))
+    Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), memory))
 }
 
 /// What a service behind the stream gets when a client sends these pieces, and all that the client reads.
 async fn seen(pieces: &[&[u8]]) -> (Vec<Seen>, String) {
-    let connection = connection(&BacklogBudget::default());
+    let connection = connection(&FairBudget::new(256 << 20));
     let (mut client, server) = tokio::io::duplex(1 << 20);
     let seen = Mutex::new(Vec::new());
     let service = service_fn(|request: Request<Incoming>| {
@@ -197,7 +197,7 @@ static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 #[tokio::test(start_paused = true)]
 async fn without_room_an_answer_goes_on_as_its_client_takes_it() {
     for (is_full, most_given) in [(false, 2..8), (true, 1..2)] {
-        let budget = BacklogBudget::default();
+        let budget = FairBudget::new(256 << 20);
         let others = connection(&budget);
         if is_full {
             others.write_backlog.hold(1 << 30);

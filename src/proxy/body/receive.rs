@@ -1,0 +1,146 @@
+//! Receiving a client's body before anything else is done with the request: in memory, or on disk if it is large.
+//!
+//! A slow upload therefore holds no permit of the limiter. Every request can be retried.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use http_body::Body;
+use http_body_util::BodyExt;
+
+use super::client_body::ClientBody;
+use super::error::BodyError;
+use super::min_rate_body::MinRateBody;
+use super::request_body::RequestBody;
+use super::spool::{Spool, SpoolError, SpoolWriter};
+use crate::proxy::budgets::fair_budget::{Exhausted, Held, Holder};
+
+/// Where a body waits until it is complete.
+#[derive(Debug)]
+pub struct Receiver<'r> {
+    /// What its client's connection holds in memory.
+    pub memory: &'r Arc<Holder>,
+    /// What the body holds on disk.
+    pub disk: Arc<Holder>,
+    /// Where it goes if it is large.
+    pub spool: &'r Spool,
+    /// The largest body that is received, in bytes.
+    pub max_bytes: u64,
+}
+
+/// The part of a body that has arrived.
+struct Received {
+    ahead: BytesMut,
+    held: Held,
+    file: Option<SpoolWriter>,
+}
+
+impl Receiver<'_> {
+    /// Receives all of a body. `idle`: how long nothing may arrive.
+    ///
+    /// Reading the first piece makes hyper send a waiting client its `100 Continue`.
+    pub async fn receive(&self, body: ClientBody, idle: Duration) -> Result<RequestBody, BodyError> {
+        if body.is_end_stream() {
+            return Ok(RequestBody::default());
+        }
+        if body.size_hint().lower() > self.max_bytes {
+            return Err(BodyError::TooLarge(self.max_bytes));
+        }
+        let mut body = MinRateBody::new(body, idle);
+        let mut received = Received { ahead: BytesMut::new(), held: self.memory.empty(), file: None };
+        let mut length = 0;
+        loop {
+            // Most bodies are there already.
+            let frame = match body.frame().now_or_never() {
+                Some(frame) => frame,
+                None => match self.disk.or_evicted(self.memory.or_evicted(body.frame())).await {
+                    Ok(Ok(frame)) => frame,
+                    Ok(Err(Exhausted)) => {
+                        received.write(self).await?;
+                        continue;
+                    }
+                    Err(Exhausted) => return Err(SpoolError::from(Exhausted).into()),
+                },
+            };
+            let Some(frame) = frame.transpose()? else { return received.finish(self).await };
+            let Ok(piece) = frame.into_data() else { continue };
+            length += piece.len() as u64;
+            if length > self.max_bytes {
+                return Err(BodyError::TooLarge(self.max_bytes));
+            }
+            if length == piece.len() as u64
+                && body.is_end_stream()
+                && piece.len() <= self.spool.memory
+                && received.held.grow(length).is_ok()
+            {
+                return Ok(RequestBody::buffered(piece, Some(Arc::new(received.held))));
+            }
+            let is_held = received.ahead.len() + piece.len() <= received.limit(self.spool)
+                && received.held.grow(piece.len() as u64).is_ok();
+            received.ahead.extend_from_slice(&piece);
+            if !is_held {
+                received.write(self).await?;
+            }
+        }
+    }
+}
+
+impl Received {
+    /// How much may be in memory.
+    fn limit(&self, spool: &Spool) -> usize {
+        match (&self.file, spool.has_folder()) {
+            (Some(_), _) => spool.memory.min(WRITE_BYTES),
+            (None, true) => spool.memory,
+            (None, false) => usize::MAX,
+        }
+    }
+
+    /// Moves what is in memory to the file.
+    async fn write(&mut self, receiver: &Receiver<'_>) -> Result<(), BodyError> {
+        if self.ahead.is_empty() {
+            return Ok(());
+        }
+        if !receiver.spool.has_folder() {
+            return Err(BodyError::NoMemory(Exhausted));
+        }
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => receiver.spool.create(&receiver.disk).await?,
+        };
+        self.file = Some(file.write(std::mem::take(&mut self.ahead)).await?);
+        self.held = receiver.memory.empty();
+        Ok(())
+    }
+
+    async fn finish(mut self, receiver: &Receiver<'_>) -> Result<RequestBody, BodyError> {
+        if self.file.is_some() {
+            self.write(receiver).await?;
+        }
+        Ok(match self.file {
+            Some(file) => RequestBody::spooled(file.finish()),
+            None => RequestBody::buffered(self.ahead.freeze(), Some(Arc::new(self.held))),
+        })
+    }
+}
+
+/// All of a body, charged to `held`; `None` when it has more than `limit` bytes.
+pub async fn read_all<B>(mut body: B, limit: usize, held: &mut Held) -> Result<Option<Bytes>, BodyError>
+where
+    B: Body<Data = Bytes, Error = BodyError> + Unpin,
+{
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await.transpose()? {
+        let Ok(piece) = frame.into_data() else { continue };
+        if bytes.len() + piece.len() > limit {
+            return Ok(None);
+        }
+        held.grow(piece.len() as u64)?;
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Some(bytes.freeze()))
+}
+
+/// Bytes written to a file at once.
+const WRITE_BYTES: usize = 64 * 1024;
