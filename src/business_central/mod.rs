@@ -9,6 +9,7 @@ pub mod lookup;
 mod members;
 pub mod metadata;
 mod names;
+mod odata_segment;
 mod path;
 pub mod soap;
 pub mod subscriptions;

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::odata_segment::ODataSegment;
+
 /// Why a path is rejected before a request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
@@ -22,6 +24,9 @@ pub enum PathError {
     /// An odd number of quotes.
     #[error("the path has an unclosed quote ('); double each apostrophe inside a quoted name")]
     UnclosedQuote,
+    /// A segment of an OData address that is not a name, or a name with a key.
+    #[error("a segment of the path is neither a name nor a name with one key in parentheses; write name or name(key)")]
+    Segment,
 }
 
 /// A path that satisfies the rules for every request, on any surface.
@@ -78,15 +83,20 @@ impl<'r> SafePath<'r> {
     /// The non-empty raw segments of an OData address, in which a `/` inside quotes belongs to its segment.
     ///
     /// # Errors
-    /// If a quote is unclosed, or a separator that only a decoder sees is outside quotes.
-    pub fn odata_segments(&self) -> Result<Vec<Segment<'r>>, PathError> {
+    /// If a quote is unclosed, a separator that only a decoder sees is outside quotes, or a segment can't be read.
+    pub fn odata_segments(&self) -> Result<Vec<ODataSegment<'r>>, PathError> {
         let mut segments = Vec::with_capacity(4);
+        let mut push = |start, end| -> Result<(), PathError> {
+            let raw = self.0.get(start..end).filter(|raw| !raw.is_empty());
+            segments.extend(raw.map(ODataSegment::read).transpose()?);
+            Ok(())
+        };
         let (mut start, mut in_quotes) = (0, false);
         for (position, byte) in self.0.bytes().enumerate() {
             match self.encoded(position).unwrap_or(byte) {
                 b'\'' => in_quotes = !in_quotes,
                 b'/' if byte == b'/' && !in_quotes => {
-                    segments.extend(self.segment(start, position));
+                    push(start, position)?;
                     start = position + 1;
                 }
                 b'/' | b'\\' if !in_quotes => return Err(PathError::EncodedSeparator),
@@ -96,17 +106,13 @@ impl<'r> SafePath<'r> {
         if in_quotes {
             return Err(PathError::UnclosedQuote);
         }
-        segments.extend(self.segment(start, self.0.len()));
+        push(start, self.0.len())?;
         Ok(segments)
     }
 
     /// The non-empty raw segments of an address without quoting, in which an apostrophe is a plain character.
     pub fn plain_segments(&self) -> Vec<Segment<'r>> {
         self.0.split('/').filter(|raw| !raw.is_empty()).map(Segment).collect()
-    }
-
-    fn segment(&self, start: usize, end: usize) -> Option<Segment<'r>> {
-        self.0.get(start..end).filter(|raw| !raw.is_empty()).map(Segment)
     }
 
     /// The byte encoded at this position, if any.
@@ -152,12 +158,12 @@ pub fn encode_illegal(raw: &str) -> String {
     utf8_percent_encode(raw, NEVER_RAW).collect()
 }
 
-/// Joins segments to a valid path, each after a slash. A slash inside quotes is encoded, as some servers would split
-/// there.
-pub fn join_segments(segments: &[Segment<'_>]) -> String {
+/// Joins raw segments to a valid path, each after a slash. A slash inside quotes is encoded, as some servers would
+/// split there.
+pub fn join_segments<'r>(segments: impl IntoIterator<Item = &'r str>) -> String {
     segments
-        .iter()
-        .flat_map(|segment| std::iter::once("/").chain(utf8_percent_encode(segment.raw(), NEVER_IN_SEGMENT)))
+        .into_iter()
+        .flat_map(|raw| std::iter::once("/").chain(utf8_percent_encode(raw, NEVER_IN_SEGMENT)))
         .collect()
 }
 
@@ -216,7 +222,7 @@ mod tests {
     #[test]
     fn a_slash_in_quotes_does_not_separate() {
         let segments = |raw| -> Result<Vec<_>, _> {
-            Ok(SafePath::check(raw)?.odata_segments()?.iter().map(Segment::raw).collect::<Vec<_>>())
+            Ok(SafePath::check(raw)?.odata_segments()?.iter().map(ODataSegment::raw).collect::<Vec<_>>())
         };
         assert_eq!(segments("//a///b/").unwrap(), ["a", "b"]);
         assert_eq!(segments("/Company('a/b')/c").unwrap(), ["Company('a/b')", "c"]);
@@ -228,7 +234,7 @@ mod tests {
     #[test]
     fn an_encoded_slash_is_data_in_quotes_only() {
         let segments = |raw| SafePath::check(raw).unwrap().odata_segments();
-        assert_eq!(segments("/Item('1%2F2')"), Ok(vec![Segment("Item('1%2F2')")]));
+        assert_eq!(segments("/Item('1%2F2')"), Ok(vec![ODataSegment::read("Item('1%2F2')").unwrap()]));
         for raw in ["/a%2Fb", "/a%5Cb", "/a\\b", "/Item('1')%2fx"] {
             assert_eq!(segments(raw), Err(PathError::EncodedSeparator), "{raw}");
         }

@@ -165,6 +165,7 @@ impl From<AddressError> for Rejection {
             | AddressError::NoCompany
             | AddressError::TwoCompanies { .. }
             | AddressError::UnbalancedFilter
+            | AddressError::NotBelowRoute { .. }
             | AddressError::MisplacedBatch => Kind::BadRequest,
             AddressError::OtherCompany { .. }
             | AddressError::BelowCompanyList { .. }

@@ -194,7 +194,7 @@ shutdown: { grace: 1m }
         api.allow_from.contains("10.1.1.1".parse().unwrap()) && !api.allow_from.contains("127.0.0.1".parse().unwrap())
     );
     assert_eq!(config.public_url.as_ref().unwrap().to_string(), "https://gw.example:8443");
-    assert!(api.if_match_any && !all.if_match_any);
+    assert!(api.if_match_any && !all.if_match_any && !api.automation);
     assert_eq!((api.weight.0.get(), all.weight.0.get()), (10, 1));
     let set: Vec<_> = api.headers.request.set.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     assert_eq!(set, [("x-key", &b"2024"[..]), ("accept-language", b"de-DE")]);

@@ -79,6 +79,12 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
             "no connector has this name",
             "below `connectors`: `cronus`",
         ),
+        (
+            "routes: [{ path: /, to: odata, automation: true }]\n",
+            "6:32",
+            "only a route to `nav`",
+            "remove `automation`",
+        ),
         ("routes: [{ path: /, to: environment, company: C }]\n", "6:38", "not confined", "another `to`"),
         (
             "routes: [{ path: /, to: nav, timeouts: { connect: 1s } }]\n",

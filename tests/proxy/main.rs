@@ -17,6 +17,7 @@ mod wire;
 
 mod addresses;
 mod admin_port;
+mod automation;
 mod batch;
 mod batch_bad;
 mod body_addresses;
@@ -25,6 +26,8 @@ mod cache_changes;
 mod cache_sharing;
 mod companies;
 mod companies_listed;
+mod confinement;
+mod content_types;
 mod crawl;
 mod credentials;
 mod deceptive;

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::AddressError;
 use super::literal::double_apostrophes;
+use super::path_grammar::companies_in;
 use super::query::Query;
 use super::resource::{CompanyList, Family, Location, Resource};
-use crate::business_central::{Company, join_names};
+use super::{AddressError, EnvironmentAddress};
+use crate::business_central::{Company, SafePath, join_names};
 
 impl Resource {
     /// Whether the route's company is needed to check or build the address.
@@ -47,13 +48,24 @@ impl Resource {
         in_path.into_iter().chain(self.query.companies()).chain(self.extra_companies.iter().cloned())
     }
 
-    /// Adds the companies named by the `Company` headers of a batch part.
+    /// The resource of an address that a client wrote, as target or in a body: with the companies of its `$id` and of
+    /// `Company` headers.
     ///
     /// # Errors
-    /// If the query selects a tenant.
-    pub fn with_company_headers(mut self, company_headers: &[String]) -> Result<Self, AddressError> {
+    /// If the query selects a tenant, or its `$id` can't be read or leaves the environment.
+    pub fn by_client(
+        mut self,
+        company_headers: &[String],
+        environment: &EnvironmentAddress,
+    ) -> Result<Self, AddressError> {
         if self.query.names_tenant() {
             return Err(AddressError::Tenant);
+        }
+        for id in self.query.ids() {
+            environment.check_target(&id)?;
+            // Whatever follows the path is read as segments, too, where it can name no company.
+            let id = id.replace('?', "/");
+            self.extra_companies.extend(companies_in(&SafePath::check(&id)?.odata_segments()?));
         }
         self.extra_companies.extend_from_slice(company_headers);
         Ok(self)

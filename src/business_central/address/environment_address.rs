@@ -3,6 +3,7 @@
 use super::path_grammar::ParsedPath;
 use super::query::Query;
 use super::resource::Resource;
+use super::{AddressError, split_query};
 use crate::business_central::path::SafePath;
 use crate::business_central::{EnvironmentName, PUBLIC_BASE_URL};
 use crate::entra::TenantId;
@@ -76,6 +77,26 @@ impl EnvironmentAddress {
         self.origins.iter().find_map(|origin| below_origin(address, origin)).filter(|path| path.starts_with('/'))
     }
 
+    /// Rejects an address at one of this environment's servers that does not lead to the environment. Scheme, port and
+    /// case of the server may be others than in its own addresses.
+    pub(super) fn check_server(&self, address: &str) -> Result<(), AddressError> {
+        let (path, query) = split_query(address);
+        let after_scheme = path.split_once(':').filter(|(scheme, _)| !scheme.contains('/'));
+        let authority = after_scheme.map_or(path, |(_, rest)| rest).trim_start_matches('/');
+        let authority =
+            authority.split('/').next().and_then(|authority| authority.rsplit('@').next()).unwrap_or_default();
+        let (host, port) = split_port(authority);
+        let is_there = |own: &str| {
+            let (own_host, own_port) = split_port(own);
+            host.trim_end_matches('.').eq_ignore_ascii_case(own_host) && ["", "80", "443", own_port].contains(&port)
+        };
+        if self.authorities().any(is_there) && self.recognize(path, query).is_none() {
+            let allowed = self.environment.to_string();
+            return Err(AddressError::OtherTarget { what: "environment", asked: path.to_owned(), allowed });
+        }
+        Ok(())
+    }
+
     fn is_environment(&self, segment: &str) -> bool {
         segment.eq_ignore_ascii_case(self.environment.as_str())
     }
@@ -99,6 +120,14 @@ fn below_origin<'a>(address: &'a str, origin: &HttpsUrl) -> Option<&'a str> {
 fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let (head, rest) = text.split_at_checked(prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// Host and port of an authority; an empty port if there is none.
+fn split_port(authority: &str) -> (&str, &str) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
+        _ => (authority, ""),
+    }
 }
 
 /// The first segment and what follows it, slash included.

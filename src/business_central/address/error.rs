@@ -32,7 +32,7 @@ pub enum AddressError {
     /// The query selects a tenant.
     #[error("the query contains `tenant=`; leave it out, because the connector sets the tenant")]
     Tenant,
-    /// A `nav` address names another tenant or environment than the connector's.
+    /// The address names another tenant or environment than the connector's.
     #[error("the address names the {what} `{asked}`, but this route leads to `{allowed}`")]
     OtherTarget {
         /// `tenant` or `environment`.
@@ -41,6 +41,16 @@ pub enum AddressError {
         asked: String,
         /// The connector's.
         allowed: String,
+    },
+    /// An address in a body is at this server, but not below the route.
+    #[error(
+        "the address `{address}` in the body is not below the route `{route}`; write it relative to the root of the service, such as customers(…)"
+    )]
+    NotBelowRoute {
+        /// The address in the body.
+        address: String,
+        /// The path of the request's route.
+        route: String,
     },
     /// The path matches no SOAP web service.
     #[error(

@@ -32,7 +32,7 @@ impl Resource {
     ) -> Result<Self, AddressError> {
         let mut query = Query::new(address.query);
         let mut nav_spelling = None;
-        let ParsedPath { location, mut extra_companies, company_list } = match surface {
+        let ParsedPath { location, extra_companies, company_list } = match surface {
             Surface::Environment => {
                 let location = Location::Opaque(encode_illegal(address.remainder.as_str()));
                 let (extra_companies, company_list) = (Vec::new(), CompanyList::None);
@@ -51,11 +51,8 @@ impl Resource {
                 parsed
             }
         };
-        if query.names_tenant() {
-            return Err(AddressError::Tenant);
-        }
-        extra_companies.extend_from_slice(address.company_headers);
-        Ok(Self { location, query, extra_companies, company_list, nav_spelling })
+        Self { location, query, extra_companies, company_list, nav_spelling }
+            .by_client(address.company_headers, environment)
     }
 
     /// The `to:` of a route that would lead to a path below the environment.

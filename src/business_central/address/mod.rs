@@ -12,6 +12,7 @@
 //!
 //! Source: Business Central, "API endpoint structure", "Publish a web service", "SOAP web service URIs".
 
+mod body_base;
 mod company_scope;
 mod environment_address;
 mod error;
@@ -24,6 +25,7 @@ mod resource;
 mod subscriptions;
 mod upstream;
 
+pub use body_base::{BodyAddress, BodyBase};
 pub use environment_address::EnvironmentAddress;
 pub use error::AddressError;
 pub use local::LocalAddress;

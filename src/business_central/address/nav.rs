@@ -3,8 +3,8 @@
 use super::path_grammar::{ParsedPath, odata, soap, split_api};
 use super::query::Query;
 use super::resource::{Family, Location, NavSpelling};
-use super::{AddressError, EnvironmentAddress, LocalAddress};
-use crate::business_central::path::{Segment, join_segments};
+use super::{AddressError, EnvironmentAddress, LocalAddress, split_query};
+use crate::business_central::path::{SafePath, Segment, join_segments};
 
 /// Parses an address of the `nav` surface, and keeps how the client wrote it.
 pub fn parse(
@@ -17,7 +17,7 @@ pub fn parse(
     let before = prefix_length(&plain, environment)?;
     let (prefix, below) = plain.split_at_checked(before).ok_or(AddressError::NotNav)?;
     let (root, rest) = below.split_first().ok_or(AddressError::NotNav)?;
-    let prefix = join_segments(prefix);
+    let prefix = join_segments(prefix.iter().map(Segment::raw));
     let parsed = match root {
         root if root.is("WS") => soap(rest)?,
         root if root.is("ODataV4") => odata(Family::OData, &path.skip_segments(before + 1).odata_segments()?)?,
@@ -26,7 +26,11 @@ pub fn parse(
             let (api, rest) = split_api(&segments).ok_or(AddressError::NotNav)?;
             odata(Family::Api(api), rest)?
         }
-        _ => return Err(AddressError::ODataV3 { v4: format!("{prefix}/ODataV4{}", join_segments(rest)) }),
+        _ => {
+            return Err(AddressError::ODataV3 {
+                v4: format!("{prefix}/ODataV4{}", join_segments(rest.iter().map(Segment::raw))),
+            });
+        }
     };
     let in_path = match &parsed.location {
         Location::InCompany { named, .. } => named.clone(),
@@ -60,6 +64,21 @@ fn prefix_length(segments: &[Segment<'_>], environment: &EnvironmentAddress) -> 
         [root, ..] if is_root(root) => Ok(0),
         [_, root, ..] if is_root(root) => Ok(1),
         _ => Err(AddressError::NotNav),
+    }
+}
+
+impl EnvironmentAddress {
+    /// Rejects an address in a body or query that names another tenant or environment, at whichever server. At one of
+    /// the environment's own servers, it has to name the environment.
+    pub fn check_target(&self, address: &str) -> Result<(), AddressError> {
+        let address = address.replace('\\', "/");
+        let segments = SafePath::check(split_query(&address).0)?.plain_segments();
+        let mut rests = (0..segments.len()).filter_map(|start| segments.get(start..));
+        let other = rests.find_map(|rest| match prefix_length(rest, self) {
+            Err(other @ AddressError::OtherTarget { .. }) => Some(other),
+            _ => None,
+        });
+        other.map_or_else(|| self.check_server(&address), Err)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::AddressError;
 use super::literal::unquote;
 use super::resource::{CompanyList, Family, Location};
+use crate::business_central::odata_segment::ODataSegment;
 use crate::business_central::path::{SafePath, Segment, encode_illegal, join_segments};
 use crate::business_central::{ApiPath, Surface};
 
@@ -22,7 +23,7 @@ impl ParsedPath {
     }
 
     /// `below`: the segments below the company, or below the family's root if the path names no company.
-    fn new(location: Location, below: &[Segment<'_>]) -> Self {
+    fn new(location: Location, below: &[ODataSegment<'_>]) -> Self {
         let company_list = match &location {
             Location::Root { family, .. } | Location::InCompany { family, .. } => CompanyList::of(family, below),
             Location::Batch(_) | Location::Opaque(_) => CompanyList::None,
@@ -52,11 +53,12 @@ pub fn below_route(family: &Family, path: SafePath<'_>) -> Result<ParsedPath, Ad
 }
 
 /// Parses the segments below `api/{…}/{version}` or `ODataV4`. `$batch` is valid only at this root.
-pub fn odata(family: Family, segments: &[Segment<'_>]) -> Result<ParsedPath, AddressError> {
-    let is_batch = |segment: &Segment<'_>| segment.is("$batch");
+pub fn odata(family: Family, segments: &[ODataSegment<'_>]) -> Result<ParsedPath, AddressError> {
+    let is_batch = |segment: &ODataSegment<'_>| segment.is_named("$batch");
+    let join = |segments: &[ODataSegment<'_>]| join_segments(segments.iter().map(ODataSegment::raw));
     let (first, rest) = match segments {
         [] => return Ok(Location::Root { family, rest: String::new() }.into()),
-        [only] if is_batch(only) => return Ok(Location::Batch(family).into()),
+        [only] if only.is("$batch") => return Ok(Location::Batch(family).into()),
         _ if segments.iter().any(is_batch) => return Err(AddressError::MisplacedBatch),
         [first, rest @ ..] => (first, rest),
     };
@@ -65,10 +67,10 @@ pub fn odata(family: Family, segments: &[Segment<'_>]) -> Result<ParsedPath, Add
         _ => ("Company", first.is("$metadata") || first.is("Company")),
     };
     if let Some(key) = key_of(first, companies) {
-        let named = Some(company_of_key(&key));
-        return Ok(ParsedPath::new(Location::InCompany { family, named, rest: join_segments(rest) }, rest));
+        let named = Some(company_of_key(key));
+        return Ok(ParsedPath::new(Location::InCompany { family, named, rest: join(rest) }, rest));
     }
-    let rest = join_segments(segments);
+    let rest = join(segments);
     let location =
         if is_outside { Location::Root { family, rest } } else { Location::InCompany { family, named: None, rest } };
     Ok(ParsedPath::new(location, segments))
@@ -77,13 +79,14 @@ pub fn odata(family: Family, segments: &[Segment<'_>]) -> Result<ParsedPath, Add
 /// Parses the segments below `WS`.
 pub fn soap(segments: &[Segment<'_>]) -> Result<ParsedPath, AddressError> {
     let is_kind = |segment: &Segment<'_>| SOAP_KINDS.iter().any(|kind| segment.is(kind));
+    let join = |segments: &[Segment<'_>]| join_segments(segments.iter().map(Segment::raw));
     let family = Family::Soap;
     let (named, rest) = match segments {
-        [only] if only.is(SYSTEM_SERVICE) => return Ok(Location::Root { family, rest: join_segments(segments) }.into()),
+        [only] if only.is(SYSTEM_SERVICE) => return Ok(Location::Root { family, rest: join(segments) }.into()),
         // The list of companies is the same in each of them.
         [company, rest @ ..] if matches!(rest, [only] if only.is(SYSTEM_SERVICE)) => {
             let extra_companies = vec![company.decoded().into_owned()];
-            return Ok(ParsedPath { extra_companies, ..Location::Root { family, rest: join_segments(rest) }.into() });
+            return Ok(ParsedPath { extra_companies, ..Location::Root { family, rest: join(rest) }.into() });
         }
         [only] if only.is(SERVICES) => (None, segments),
         [company, rest @ ..] if matches!(rest, [only] if only.is(SERVICES)) => (Some(company), rest),
@@ -95,7 +98,7 @@ pub fn soap(segments: &[Segment<'_>]) -> Result<ParsedPath, AddressError> {
         segment.reject_encoded_separator()?;
     }
     let named = named.map(|company| company.decoded().into_owned());
-    Ok(Location::InCompany { family, named, rest: join_segments(rest) }.into())
+    Ok(Location::InCompany { family, named, rest: join(rest) }.into())
 }
 
 /// Whether a local path below a company parses to the same path without the company before it.
@@ -108,7 +111,7 @@ pub fn is_unambiguous(family: &Family, rest: &str) -> bool {
 }
 
 /// Splits off the API at the start of a path below `api`: `v2.0` or `{publisher}/{group}/{version}`.
-pub fn split_api<'s, 'r>(segments: &'s [Segment<'r>]) -> Option<(ApiPath, &'s [Segment<'r>])> {
+pub fn split_api<'s, 'r>(segments: &'s [ODataSegment<'r>]) -> Option<(ApiPath, &'s [ODataSegment<'r>])> {
     let (name, rest) = match segments {
         [version, rest @ ..] if is_version(version) => (format!("api/{}", version.raw()), rest),
         [publisher, group, version, rest @ ..] => {
@@ -140,33 +143,32 @@ fn below_family_root(path: SafePath<'_>) -> Option<ParsedPath> {
 
 /// Whether a segment is an API version: `v2.0`, `v1.0`, `beta`. The form is strict, since a publisher may be named
 /// `v8media`.
-fn is_version(segment: &Segment<'_>) -> bool {
-    let word = segment.decoded().to_ascii_lowercase();
+fn is_version(segment: &ODataSegment<'_>) -> bool {
+    let word = segment.name().to_ascii_lowercase();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let numbers = word.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
-    word == "beta" || numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))
+    segment.key().is_none()
+        && (word == "beta" || numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor)))
 }
 
-fn is_root_set(segment: &Segment<'_>) -> bool {
-    let word = segment.decoded();
-    let set = word.split('(').next().unwrap_or_default();
-    API_ROOT_SETS.iter().any(|root| root.eq_ignore_ascii_case(set))
+fn is_root_set(segment: &ODataSegment<'_>) -> bool {
+    API_ROOT_SETS.iter().any(|root| segment.is_named(root))
 }
 
-/// The companies in the keys further down a path.
-fn companies_in(segments: &[Segment<'_>]) -> Vec<String> {
+/// The companies in the keys of segments.
+pub fn companies_in(segments: &[ODataSegment<'_>]) -> Vec<String> {
     let keys = segments.iter().filter_map(|segment| COMPANY_SETS.iter().find_map(|set| key_of(segment, set)));
-    keys.map(|key| company_of_key(&key)).collect()
+    keys.map(company_of_key).collect()
 }
 
 impl CompanyList {
-    fn of(family: &Family, segments: &[Segment<'_>]) -> Self {
+    fn of(family: &Family, segments: &[ODataSegment<'_>]) -> Self {
         let sets = match family {
             Family::Api(_) => &["companies", "automationCompanies"][..],
             Family::OData => &["Company"],
             Family::Soap => &[],
         };
-        let is_set = |segment: &Segment<'_>| sets.iter().any(|set| segment.decoded().trim().eq_ignore_ascii_case(set));
+        let is_set = |segment: &ODataSegment<'_>| sets.iter().any(|set| segment.is(set));
         let Some(at) = segments.iter().position(is_set) else { return Self::None };
         match segments.get(at + 1..).unwrap_or_default() {
             [] => Self::Filterable,
@@ -176,12 +178,9 @@ impl CompanyList {
     }
 }
 
-/// The decoded text between the parentheses of `{set}(…)`.
-fn key_of(segment: &Segment<'_>, set: &str) -> Option<String> {
-    let decoded = segment.decoded();
-    let (name, rest) = decoded.split_once('(')?;
-    let key = rest.strip_suffix(')')?;
-    name.trim().eq_ignore_ascii_case(set).then(|| key.trim().to_owned())
+/// The key of a segment of this set.
+fn key_of<'s>(segment: &'s ODataSegment<'_>, set: &str) -> Option<&'s str> {
+    segment.key().filter(|_| segment.is_named(set))
 }
 
 /// The company of a key: `{guid}`, `Id={guid}`, `'Name'`, `name='Name'`.

@@ -31,6 +31,11 @@ impl Query {
         self.values("company").map(|value| unquote(&value))
     }
 
+    /// The addresses in `$id`, decoded (OData URL Conventions 4.01, section 5.1.7). The `$` may be left out.
+    pub fn ids(&self) -> impl Iterator<Item = String> + '_ {
+        self.values("$id").chain(self.values("id"))
+    }
+
     /// Whether the client selects a tenant. Business Central itself adds one to a nextLink, beside the paging position.
     pub fn names_tenant(&self) -> bool {
         self.values("tenant").next().is_some() && !self.has_paging_position()
@@ -82,10 +87,7 @@ impl Query {
     /// Normalized keys and decoded values.
     pub fn parameters(&self) -> impl Iterator<Item = (String, String)> + '_ {
         let parameters = self.0.iter().flat_map(|query| query.split('&')).filter(|parameter| !parameter.is_empty());
-        parameters.map(|parameter| {
-            let value = parameter.split_once('=').map_or_else(String::new, |(_, value)| decoded(value));
-            (key_of(parameter), value)
-        })
+        parameters.map(|parameter| (key_of(parameter), value_of(parameter)))
     }
 
     /// With the raw values of a parameter replaced.
@@ -103,7 +105,8 @@ impl Query {
     }
 
     fn values(&self, wanted: &'static str) -> impl Iterator<Item = String> + '_ {
-        self.parameters().filter(move |(key, _)| key == wanted).map(|(_, value)| value)
+        let parameters = self.0.iter().flat_map(|query| query.split('&'));
+        parameters.filter(move |parameter| has_key(parameter, wanted)).map(value_of)
     }
 }
 
@@ -129,6 +132,20 @@ const FILTER: &str = "$filter";
 /// A parameter's key, normalized as a server does: decoded, in lower case.
 fn key_of(parameter: &str) -> String {
     decoded(parameter.split('=').next().unwrap_or_default()).trim().to_ascii_lowercase()
+}
+
+/// Whether a parameter has this normalized key. Most keys are plain, and need no copy.
+fn has_key(parameter: &str, wanted: &str) -> bool {
+    let key = parameter.split('=').next().unwrap_or_default();
+    match key.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'+')) {
+        true => key.eq_ignore_ascii_case(wanted),
+        false => key_of(parameter) == wanted,
+    }
+}
+
+/// A parameter's value, decoded.
+fn value_of(parameter: &str) -> String {
+    parameter.split_once('=').map_or_else(String::new, |(_, value)| decoded(value))
 }
 
 fn decoded(text: &str) -> String {

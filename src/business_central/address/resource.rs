@@ -121,7 +121,8 @@ impl Resource {
             return false;
         };
         let last = rest.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-        last.ends_with("content") || last == "$value"
+        // `salesOrders;content` may be the set of orders to another reader.
+        last == "$value" || last.ends_with("content") && last.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 
     /// Whether both belong to one service, so that one can be part of a batch of the other.
@@ -132,6 +133,13 @@ impl Resource {
     /// Whether its request body is JSON in which Business Central follows addresses.
     pub fn accepts_json(&self) -> bool {
         !self.is_media() && matches!(self.family(), Some(Family::Api(_) | Family::OData))
+    }
+
+    /// Whether it belongs to the automation API, which manages the whole environment (BC, "Introduction to automation
+    /// APIs").
+    pub fn is_automation(&self) -> bool {
+        let Some(Family::Api(api)) = self.family() else { return false };
+        api.as_str().to_ascii_lowercase().starts_with("api/microsoft/automation/")
     }
 
     /// Whether it is in none of the services that bcproxy knows.

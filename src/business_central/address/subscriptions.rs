@@ -3,6 +3,7 @@
 use super::query::Query;
 use super::resource::{Family, Location, Resource};
 use super::{AddressError, EnvironmentAddress, split_query};
+use crate::business_central::odata_segment::ODataSegment;
 use crate::business_central::path::SafePath;
 
 /// The kind of a subscription, which decides the members that name its company.
@@ -57,14 +58,11 @@ impl Resource {
         };
         let first = rest.trim_start_matches('/');
         let (first, below) = first.split_once('/').map_or((first, None), |(first, below)| (first, Some(below)));
-        let decoded = percent_encoding::percent_decode_str(first).decode_utf8_lossy();
-        let (set, key) = match decoded.split_once('(') {
-            Some((set, key)) => (set, key.strip_suffix(')').unwrap_or(key).trim()),
-            None => (&*decoded, ""),
-        };
+        // It was read before: the address has a location.
+        let set = ODataSegment::read(first).ok()?;
         let kinds = [SubscriptionKind::Webhook, SubscriptionKind::Event];
-        let kind = kinds.into_iter().find(|kind| kind.entity_set().eq_ignore_ascii_case(set.trim()))?;
-        let scope = match (key, below) {
+        let kind = kinds.into_iter().find(|kind| set.is_named(kind.entity_set()))?;
+        let scope = match (set.key().unwrap_or_default(), below) {
             ("", None) => SubscriptionScope::All,
             ("", Some(_)) => SubscriptionScope::Derived,
             _ => SubscriptionScope::One(self.with_path(format!("/{first}"))),

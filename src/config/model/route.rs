@@ -24,6 +24,8 @@ pub struct Route {
     pub environment: EnvironmentName,
     /// The company of the route, or else of the connector. Always `None` for [`Surface::Environment`].
     pub company: Option<CompanyRef>,
+    /// Whether a confined [`Surface::Nav`] route reaches the automation API, which concerns all companies.
+    pub automation: bool,
     /// The methods that clients may use. `None`: every method that Business Central supports.
     pub methods: Option<Vec<Method>>,
     /// The networks that clients may connect from.

@@ -71,6 +71,16 @@ fn build(
                 "remove `company`, or choose another `to`: api/v2.0, odata, soap or nav",
             );
         }
+        if let (Some(to), Some(automation)) = (&route.to, &route.automation)
+            && automation.value
+            && to.value != Surface::Nav
+        {
+            report.error(
+                automation.label,
+                "only a route to `nav` can have `automation: true`",
+                "remove `automation`; for the automation API alone, write to: api/microsoft/automation/v2.0",
+            );
+        }
         let connector = connector_of(route, *span, connectors, report);
         built.extend(connector.and_then(|connector| build_route(route, connector, default_access)));
     }
@@ -120,6 +130,7 @@ fn build_route(route: &RouteKeys, connector: &Arc<Connector>, default_access: &A
         surface,
         environment: route.environment.as_ref().map_or(&connector.environment, |name| &name.value).clone(),
         company,
+        automation: route.automation.as_ref().is_some_and(|automation| automation.value),
         methods: route.methods.as_ref().map(|list| list.value.iter().map(|method| method.value.clone()).collect()),
         allow_from: route.allow_from.as_ref().map_or_else(|| default_access.clone(), |own| allow_from(Some(own))),
         if_match_any: route.if_match.is_some(),

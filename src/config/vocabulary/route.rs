@@ -28,6 +28,10 @@ mapping! {
         environment: EnvironmentName = Optional,
         /// A company other than the connector's. Not allowed with `to: environment`.
         company: CompanyRef = Optional,
+        /// `true` lets clients of a `nav` route with a company use the automation API (`api/microsoft/automation/…`).
+        /// It manages users, permissions and extensions of the whole environment.
+        /// Only with `to: nav`; a route with `to: api/microsoft/automation/…` leads there without this key.
+        automation: bool = Default("false"),
         /// The methods that clients may use. Default: all that Business Central supports.
         methods: Vec<At<Method>> = Optional,
         /// The networks that clients may connect from. Default: `allow_from` of `access`, or else this machine only.

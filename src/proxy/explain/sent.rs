@@ -51,7 +51,7 @@ impl Walk<'_> {
             body =
                 checked.bytes().filter(|checked| *checked != given).map(|it| String::from_utf8_lossy(it).into_owned());
         } else {
-            Subject::by_head(settings, resource, &head)?;
+            Subject::by_head(settings, resource, &head, false)?;
         }
         let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
         let company = origin(&CompanyChoice::of(settings, resource), settings, resource);
@@ -146,7 +146,7 @@ impl Walk<'_> {
             "bcproxy first looks up the subscription. If it does not exist, Business Central's own response says so.".to_owned()
         });
         let body = found.asked.as_ref().ok().filter(|_| self.body.is_none()).and_then(|resource| {
-            let subject = Subject::by_head(found.settings, resource, self.head).ok()??;
+            let subject = Subject::by_head(found.settings, resource, self.head, false).ok()??;
             let what = match subject {
                 Subject::Batch => "Each request of the batch is checked like this one",
                 Subject::Subscription { .. } => {

@@ -102,6 +102,20 @@ pub fn is_confined(settings: &config::Route) -> bool {
     listed(settings).next().is_some()
 }
 
+/// Rejects the automation API on a `nav` route that is kept to companies, unless the route says otherwise.
+pub fn check_automation(settings: &config::Route, resource: &Resource) -> Result<(), Rejection> {
+    let is_open = settings.surface != Surface::Nav || settings.automation || !is_confined(settings);
+    if is_open || !resource.is_automation() {
+        return Ok(());
+    }
+    let message = format!(
+        "Route `{}` is kept to a company, and the automation API manages the whole environment. To allow it, add \
+         `automation: true` to the route in proxy.yaml.",
+        settings.path
+    );
+    Err(Rejection::new(Kind::NotAllowed, message))
+}
+
 /// A route's own company, and those that `companies` lists for `nav` clients; some perhaps twice.
 fn listed(settings: &config::Route) -> impl Iterator<Item = &CompanyRef> {
     let translated = settings.connector.companies.values().filter(|_| settings.surface == Surface::Nav);

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use hyper::Method;
 use hyper::http::request::Parts;
 
+use super::company_choice::check_automation;
 use super::handshake::LocalResponse;
 use super::odata_v3;
 use crate::business_central::SafePath;
@@ -64,6 +65,7 @@ pub fn admit(
     let asked = LocalAddress { remainder, query: head.uri.query(), company_headers: &company_headers };
     let resource = Resource::from_local(&settings.surface, asked, environment)
         .map_err(|error| odata_v3::below_route(error, settings))?;
+    check_automation(settings, &resource)?;
     if !resource.is_soap() {
         odata_v3::check(settings, head)?;
     }

@@ -26,7 +26,8 @@ async fn check_address(address: &str, context: &BodyContext<'_, impl LookUp>) ->
     let Some(understood) = context.resolve(address, &[]).await? else {
         // Business Central may still accept it, if it reads addresses leniently.
         let spelled_out = address.replace('\\', "/");
-        return context.check_reference(&format!("/{spelled_out}"), &[]).await.map(|()| None);
+        context.check_reference(&format!("/{spelled_out}"), &[]).await?;
+        return Ok(context.environment.check_target(address).map(|()| None)?);
     };
     let company = understood.companies.company.as_deref();
     if !understood.resource.same_service_as(context.request) {

@@ -3,5 +3,6 @@
 pub mod addresses;
 pub mod batch;
 pub mod body_address;
+mod content_type;
 pub mod step;
 pub mod subscriptions;

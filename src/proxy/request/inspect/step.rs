@@ -10,13 +10,14 @@ use bytes::Bytes;
 use futures_util::future::Either;
 use http_body::Body;
 use hyper::Method;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use hyper::header::{CONTENT_ENCODING, HeaderMap};
 use hyper::http::request::Parts;
 use tokio::sync::Semaphore;
 
 use super::addresses::check_addresses;
 use super::batch::check_batch;
 use super::body_address::BodyContext;
+use super::content_type::{ContentType, is_utf8};
 use super::subscriptions::check_subscription;
 use crate::business_central::Dialect;
 use crate::business_central::address::{Resource, SubscriptionKind};
@@ -66,7 +67,7 @@ pub fn inspect_head(
     head: &Parts,
     body: &impl Body,
 ) -> Result<(), Rejection> {
-    let Some(subject) = Subject::by_head(settings, resource, head)? else { return Ok(()) };
+    let Some(subject) = Subject::by_head(settings, resource, head, !body.is_end_stream())? else { return Ok(()) };
     if subject.may_be_unreadable(settings) {
         return Ok(());
     }
@@ -93,7 +94,7 @@ pub enum Subject {
 fn needs_no_inspection(Routed { route, resource, head, body, .. }: &Routed<RequestBody>) -> bool {
     only_reads(&head.method)
         && body.is_end_stream()
-        && matches!(Subject::by_head(&route.settings, resource, head), Ok(None))
+        && matches!(Subject::by_head(&route.settings, resource, head, false), Ok(None))
 }
 
 /// Checks the body and returns it as it may be sent, and what it may change if it is a batch. The headers in `head`
@@ -110,7 +111,9 @@ pub async fn inspect(
     if is_soap && head.method == Method::POST && body.is_end_stream() {
         return Err(Rejection::new(Kind::BadRequest, EMPTY_SOAP_CALL));
     }
-    let Some(subject) = Subject::by_head(context.settings, context.request, head)? else { return Ok((body, None)) };
+    let has_body = !body.is_end_stream();
+    let subject = Subject::by_head(context.settings, context.request, head, has_body)?;
+    let Some(subject) = subject else { return Ok((body, None)) };
     if subject.passes(&body, context.settings) {
         return Ok((body, None));
     }
@@ -164,18 +167,34 @@ impl Subject {
     }
 
     /// What a body with this head is inspected for.
-    pub fn by_head(settings: &config::Route, resource: &Resource, head: &Parts) -> Result<Option<Self>, Rejection> {
-        let is_json = is_json(&head.headers);
+    ///
+    /// On a confined route, whether a body is inspected can't depend on a `Content-Type` that Business Central may read
+    /// otherwise.
+    pub fn by_head(
+        settings: &config::Route,
+        resource: &Resource,
+        head: &Parts,
+        has_body: bool,
+    ) -> Result<Option<Self>, Rejection> {
+        let content_type = ContentType::of(&head.headers);
         if resource.is_batch() {
-            return match (is_json, &head.method) {
-                (true, &Method::POST) => Ok(Some(Self::Batch)),
-                (false, &Method::POST) => Err(Rejection::new(Kind::UnsupportedMediaType, NOT_JSON)),
+            return match (content_type, &head.method) {
+                (ContentType::Json, &Method::POST) => Ok(Some(Self::Batch)),
+                (_, &Method::POST) => Err(Rejection::new(Kind::UnsupportedMediaType, NOT_JSON)),
                 _ => Err(Rejection::new(Kind::BadRequest, "Send a batch with POST.")),
             };
         }
+        let is_confined = is_confined(settings);
+        let is_json = match content_type {
+            _ if !resource.accepts_json() => return Ok(None),
+            ContentType::Json => true,
+            ContentType::Ambiguous if is_confined && has_body => {
+                return Err(Rejection::new(Kind::UnsupportedMediaType, AMBIGUOUS_TYPE));
+            }
+            ContentType::Other | ContentType::Ambiguous => false,
+        };
         Ok(match resource.subscription_kind() {
-            _ if !resource.accepts_json() => None,
-            Some(kind) if is_confined(settings) || is_json && kind == SubscriptionKind::Webhook => {
+            Some(kind) if is_confined || is_json && kind == SubscriptionKind::Webhook => {
                 let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
                 Some(Self::Subscription { kind, creates: creates(&methods) })
             }
@@ -214,25 +233,6 @@ impl Subject {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_TYPE).iter().filter_map(|kind| kind.to_str().ok()).any(|kind| {
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        matches!(kind.as_str(), "application/json" | "text/json") || kind.ends_with("+json")
-    })
-}
-
-/// Whether no other charset than UTF-8 is declared.
-fn is_utf8(headers: &HeaderMap) -> bool {
-    let kinds = headers.get_all(CONTENT_TYPE).iter().filter_map(|kind| kind.to_str().ok());
-    kinds.flat_map(|kind| kind.split(';').skip(1)).all(|parameter| match parameter.split_once('=') {
-        Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
-            let charset = charset.trim().trim_matches('"').to_ascii_lowercase();
-            matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii")
-        }
-        _ => true,
-    })
-}
-
 /// Whether a body with these headers has to be decompressed to be read.
 fn has_to_be_inflated(headers: &HeaderMap) -> Result<bool, Rejection> {
     if !is_utf8(headers) {
@@ -264,6 +264,9 @@ const EMPTY_SOAP_CALL: &str = "The SOAP call has no envelope and was not forward
 
 const NOT_JSON: &str = "A batch must be JSON: Content-Type: application/json and {\"requests\": [ … ]}. multipart/mixed is not supported. \
      Change the client's batch format, or send the requests one by one.";
+
+const AMBIGUOUS_TYPE: &str = "The Content-Type can be read in more than one way, so the body's company is not known. Send one media type in \
+     ASCII, such as application/json; charset=utf-8.";
 
 const UNKNOWN_CODING: &str = "The body's Content-Encoding is not supported. Send it uncompressed or with gzip.";
 

@@ -11,7 +11,7 @@ use crate::business_central::{Members, join_names};
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::methods::{creates, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
-use crate::proxy::request::company_choice::{Companies, within};
+use crate::proxy::request::company_choice::{Companies, check_automation, within};
 
 /// Rejects access to subscriptions of other companies.
 ///
@@ -88,12 +88,15 @@ async fn check_webhook(
     let Some(value) = members.get("resource").filter(|value| value.get() != "null") else { return Ok(None) };
     let Some(addresses) = context.readable(BodyAddresses::of_values(body, vec![value]))? else { return Ok(None) };
     let asked = addresses.iter().next().unwrap_or_default();
+    context.environment.check_target(asked)?;
     let mut watched = Resource::from_webhook(asked, context.environment)?;
     let translated = translated_webhook(asked, watched.as_ref(), context).await?;
     if let Some(translated) = &translated {
         watched = Resource::from_webhook(translated, context.environment)?;
     }
+    watched = watched.map(|watched| watched.by_client(&[], context.environment)).transpose()?;
     let about = watched.as_ref().unwrap_or(at);
+    check_automation(context.settings, about)?;
     if let Some(within) = within(context.settings, context.look_up, about).await? {
         let is_inside = |watched: &Resource| within.iter().any(|company| watched.is_explicitly_in(company));
         if !watched.as_ref().is_some_and(is_inside) {
@@ -116,8 +119,8 @@ async fn translated_webhook(
 ) -> Result<Option<String>, Rejection> {
     let (path, _) = split_query(asked);
     let is_local = match watched {
-        None => context.path_at_base(path).is_some(),
-        Some(watched) => watched.is_opaque() && path.starts_with('/') && context.below_route(path)?.is_some(),
+        None => context.base().path_at_base(path).is_some(),
+        Some(watched) => watched.is_opaque() && path.starts_with('/') && context.base().below_route(path)?.is_some(),
     };
     if !is_local {
         return Ok(None);
@@ -137,7 +140,7 @@ async fn check_event(
         named.extend(text(members, member)?.filter(|named| !named.is_empty()));
     }
     // As in a header: checked together with the company that the address names.
-    let mut about = at.clone().with_company_headers(&named)?;
+    let mut about = at.clone().by_client(&named, context.environment)?;
     let Some(within) = within(context.settings, context.look_up, &about).await? else { return Ok(()) };
     about.restrict_to(&within)?;
     if creates && named.is_empty() && !about.has_explicit_company() {
