@@ -22,10 +22,19 @@ pub enum SecretSource {
     Env(String),
     /// A file. White space around the secret is ignored.
     File(PathBuf),
-    /// A program and its arguments, run without a shell. Its standard output, trimmed, is the secret. Never empty.
-    Command(Vec<String>),
+    /// A program. Its standard output, trimmed, is the secret.
+    Command(SecretCommand),
     /// The value itself: typed on a terminal, or part of a URL in an environment variable.
     Given(Secret),
+}
+
+/// A program that prints a secret, run without a shell.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SecretCommand {
+    /// The program and its arguments. Never empty.
+    pub argv: Vec<String>,
+    /// The environment variables that the program does not get: they hold other secrets.
+    pub hidden_variables: Vec<String>,
 }
 
 /// The value of a secret. It is zeroed on drop and never printed.
@@ -87,6 +96,22 @@ impl Secret {
 }
 
 impl SecretSource {
+    /// The environment variable that holds the secret.
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Env(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The same source. A command does not get these environment variables.
+    pub fn hiding(mut self, variables: &[String]) -> Self {
+        if let Self::Command(command) = &mut self {
+            command.hidden_variables = variables.to_vec();
+        }
+        self
+    }
+
     /// Reads the secret. `what` names it in messages.
     pub async fn read(&self, what: &'static str) -> Result<Secret, SecretError> {
         let bytes = match self {
@@ -94,7 +119,7 @@ impl SecretSource {
                 .map(|value| Zeroizing::new(value.into_encoded_bytes()))
                 .ok_or(SecretProblem::NotSet),
             Self::File(path) => read_file(path).await.map_err(SecretProblem::Unreadable),
-            Self::Command(argv) => run(argv).await,
+            Self::Command(command) => run(command).await,
             Self::Given(secret) => return Ok(secret.clone()),
         };
         let secret = bytes.and_then(|bytes| parse(&bytes)).map_err(|problem| match (self, problem) {
@@ -131,7 +156,7 @@ impl fmt::Display for SecretSource {
         match self {
             Self::Env(name) => write!(f, "environment variable {name}"),
             Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Command(argv) => write!(f, "command {}", argv.first().map_or("", String::as_str)),
+            Self::Command(command) => write!(f, "command {}", command.argv.first().map_or("", String::as_str)),
             Self::Given(_) => f.write_str("input"),
         }
     }
@@ -142,8 +167,8 @@ pub async fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     read_bounded(tokio::fs::File::open(path).await?).await
 }
 
-async fn run(argv: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
-    let mut child = start(argv).map_err(SecretProblem::NotStarted)?;
+async fn run(command: &SecretCommand) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
+    let mut child = start(command).map_err(SecretProblem::NotStarted)?;
     let output = child.stdout.take();
     let finish = async {
         let bytes = match output {
@@ -156,10 +181,13 @@ async fn run(argv: &[String]) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
     tokio::time::timeout(COMMAND_TIMEOUT, finish).await.unwrap_or(Err(SecretProblem::TimedOut))
 }
 
-fn start(argv: &[String]) -> io::Result<Child> {
+fn start(SecretCommand { argv, hidden_variables }: &SecretCommand) -> io::Result<Child> {
     let executable = argv.first().map_or("", String::as_str);
     let spawn = |executable: &str| {
         let mut command = Command::new(executable);
+        for name in hidden_variables {
+            command.env_remove(name);
+        }
         command.args(argv.iter().skip(1)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.kill_on_drop(true).spawn()
     };
@@ -226,7 +254,10 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn a_commands_output_is_the_secret() {
-        let command = |argv: &[&str]| SecretSource::Command(argv.iter().map(|&word| word.to_owned()).collect());
+        let command = |argv: &[&str]| {
+            let argv = argv.iter().map(|&word| word.to_owned()).collect();
+            SecretSource::Command(SecretCommand { argv, hidden_variables: Vec::new() })
+        };
         assert_eq!(command(&["printf", "%s\n", "s3cret"]).read("client secret").await.unwrap().expose(), "s3cret");
         let no_output = command(&["true"]).read("client secret").await.unwrap_err().to_string();
         assert_eq!(
@@ -248,7 +279,8 @@ mod tests {
     async fn a_batch_file_is_found_without_its_extension_as_in_a_terminal() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("vault.cmd"), "@echo s3cret\r\n").unwrap();
-        let command = SecretSource::Command(vec![folder.path().join("vault").display().to_string()]);
+        let argv = vec![folder.path().join("vault").display().to_string()];
+        let command = SecretSource::Command(SecretCommand { argv, hidden_variables: Vec::new() });
         assert_eq!(command.read("client secret").await.unwrap().expose(), "s3cret");
     }
 

@@ -130,8 +130,12 @@ async fn it_is_for_the_names_given_and_stays_for_them() {
     assert!(before[..2] == after[..2] && before[2] != after[2] && before[3] != after[3]);
     ServerCertificate::from_pem(&read(folder, "server.pem"), &read(folder, "server-key.pem")).unwrap();
     assert_eq!(host_names_of(after[2].as_ref().unwrap()).unwrap(), names);
-    made(folder, &["other", "--renew"]).await;
-    assert_eq!(host_names_of(&read(folder, "server.pem")).unwrap(), ["other"]);
+    made(folder, &["sub.erp-gw", "192.168.1.20", "--renew"]).await;
+    assert_eq!(host_names_of(&read(folder, "server.pem")).unwrap(), ["sub.erp-gw", "192.168.1.20"]);
+    for name in ["other", "192.168.1.21", "fd00::2", "erp-gw.contoso.local.evil.example"] {
+        let said = rejected(folder, &["erp-gw", name, "--renew"], 1).await;
+        assert!(said.contains(&format!("is not for all of these names: erp-gw, {name}. ")), "{said}");
+    }
     // Elsewhere everything is made anew; the lines for proxy.yaml name the place.
     let elsewhere = tempfile::tempdir().unwrap();
     let said = made(folder, &["--folder", elsewhere.path().to_str().unwrap()]).await;
@@ -156,7 +160,7 @@ async fn what_can_not_be_done_is_said_and_changes_nothing() {
         assert!(said.starts_with(&format!("{there} exists, but {missing} is missing. Restore it")), "{said}");
         std::fs::write(folder.join(missing), retained).unwrap();
     }
-    let other = CertificateAuthority::new("other", Duration::days(10)).unwrap();
+    let other = CertificateAuthority::new("other", &["a".to_owned()], Duration::days(10)).unwrap();
     let (certificate, key) = (read(folder, "bcproxy-ca.crt"), read(folder, "bcproxy-ca-key.pem"));
     std::fs::write(folder.join("bcproxy-ca-key.pem"), other.private_key().as_bytes()).unwrap();
     assert!(rejected(folder, &["--renew"], 1).await.contains("does not hold the authority's private key"));
@@ -170,7 +174,7 @@ async fn what_can_not_be_done_is_said_and_changes_nothing() {
     made(folder, &["--renew"]).await;
     let identity = ServerCertificate::from_pem(&read(folder, "server.pem"), &read(folder, "server-key.pem")).unwrap();
     assert!(identity.expires <= other.expires);
-    let past = CertificateAuthority::new("past", Duration::hours(1)).unwrap();
+    let past = CertificateAuthority::new("past", &["a".to_owned()], Duration::hours(1)).unwrap();
     std::fs::write(folder.join("bcproxy-ca.crt"), past.certificate()).unwrap();
     std::fs::write(folder.join("bcproxy-ca-key.pem"), past.private_key().as_bytes()).unwrap();
     assert!(rejected(folder, &["--renew"], 1).await.contains("has expired on"));
@@ -179,6 +183,42 @@ async fn what_can_not_be_done_is_said_and_changes_nothing() {
     std::fs::write(folder.join("server.pem"), "damaged").unwrap();
     assert!(rejected(folder, &["--renew"], 1).await.contains("its host names are unknown"));
     made(folder, &["a", "--renew"]).await;
+}
+
+/// What a thief of the key could do without `bcproxy certificate`: clients judge the result.
+#[test]
+fn a_stolen_authority_signs_for_no_name_but_its_own() {
+    let lifetime = Duration::days(30);
+    let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<String>>();
+    for (names, covered, others) in [
+        (
+            own(&["erp-gw.contoso.local", "192.168.1.20"]),
+            own(&["erp-gw.contoso.local", "a.erp-gw.contoso.local", "*.erp-gw.contoso.local", "192.168.1.20"]),
+            own(&["contoso.local", "bank.example", "*.contoso.local", "xerp-gw.contoso.local", "192.168.1.21", "::1"]),
+        ),
+        (
+            own(&["*.contoso.local"]),
+            own(&["*.contoso.local", "a.contoso.local"]),
+            own(&["fabrikam.local", "192.0.2.1", "::1"]),
+        ),
+        (
+            own(&["192.0.2.1", "fd00::1"]),
+            own(&["192.0.2.1", "fd00::1"]),
+            own(&["erp-gw", "bank.example", "192.0.2.2", "fd00::2"]),
+        ),
+    ] {
+        let authority = CertificateAuthority::new("CA", &names, lifetime).unwrap();
+        let stolen =
+            CertificateAuthority::from_pem(authority.certificate().as_bytes(), authority.private_key().as_bytes());
+        let stolen = stolen.unwrap();
+        for name in covered {
+            assert!(stolen.issue(vec![name.clone()], lifetime).unwrap().is_trusted_by(&authority), "{names:?}: {name}");
+        }
+        for name in others {
+            let forged = stolen.issue(vec![name.clone()], lifetime).unwrap();
+            assert!(!forged.is_trusted_by(&authority), "{names:?}: {name}");
+        }
+    }
 }
 
 async fn curl(arguments: &[&str]) -> Output {

@@ -42,9 +42,11 @@ routes:
   - { path: api, to: api/v2.0 }
 ";
 
-/// A folder with a proxy.yaml and a secret.txt.
+/// A folder with a proxy.yaml and a secret.txt, which nobody else reaches.
 fn folder(text: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     std::fs::write(folder.path().join("proxy.yaml"), text).unwrap();
     std::fs::write(folder.path().join("secret.txt"), "secret~value").unwrap();
     folder

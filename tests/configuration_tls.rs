@@ -33,8 +33,11 @@ const KEY: &str = "private_key";
 fn a_certificate_and_its_key_are_looked_at() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
+    // So that nobody else reads the key.
+    #[cfg(unix)]
+    std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
-    let authority = CertificateAuthority::new("CA", Duration::days(3000)).unwrap();
+    let authority = CertificateAuthority::new("CA", &["localhost".to_owned()], Duration::days(3000)).unwrap();
     let certify = |days: i64| authority.issue(vec!["localhost".to_owned()], Duration::days(days)).unwrap();
     let (server, other) = (certify(800), certify(800));
     write("server.pem", &server.certificate);

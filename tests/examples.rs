@@ -144,6 +144,9 @@ impl Example {
         let original = loaded.config;
 
         let folder = TempDir::new().unwrap();
+        // The files that stand for variables are nobody else's business.
+        #[cfg(unix)]
+        std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         // What the HTTPS example tells an administrator to do, and one more name for the client of this test.
         let arguments = ["certificate", "scanner-gw", "localhost"];
         assert_eq!(Process::start(&arguments, folder.path()).end().await.code, Some(0));

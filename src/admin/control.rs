@@ -39,6 +39,8 @@ pub struct ConfigHistory {
     pub loaded_at: OffsetDateTime,
     /// Why the file on disk is not in service; `None` when it is.
     pub rejection: Option<String>,
+    /// What is allowed in that configuration but probably a mistake; `None` when there is nothing.
+    pub warnings: Option<String>,
     /// Changed files put into service.
     pub reloads_applied: u64,
     /// Changed files rejected.
@@ -49,7 +51,15 @@ impl ConfigHistory {
     /// The history at the start of the process.
     pub fn new(file: PathBuf) -> Self {
         let now = OffsetDateTime::now_utc();
-        Self { file, started_at: now, loaded_at: now, rejection: None, reloads_applied: 0, reloads_rejected: 0 }
+        Self {
+            file,
+            started_at: now,
+            loaded_at: now,
+            rejection: None,
+            warnings: None,
+            reloads_applied: 0,
+            reloads_rejected: 0,
+        }
     }
 
     /// Records that a changed file is in service.

@@ -89,6 +89,12 @@ fn configuration(report: &Report) -> Markup {
                 pre { (reason) }
             }
         }
+        @if let Some(warnings) = &configuration.warnings {
+            div.note.poor {
+                p { strong { "The configuration in service works, but probably has mistakes." } }
+                pre { (warnings) }
+            }
+        }
     }
 }
 

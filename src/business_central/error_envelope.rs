@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use hyper::StatusCode;
+use maud::{DOCTYPE, Markup, html};
 
 /// The format of an error response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum Dialect {
     OData,
     /// An XML document, as in the Atom format of OData V3 (OData Atom Format 3.0, "Error Response").
     Atom,
+    /// A page for somebody who typed bcproxy's address into a browser.
+    Html,
     /// A SOAP 1.1 fault; old clients parse one only in a 500 with `text/xml`.
     Soap,
 }
@@ -19,7 +22,7 @@ impl Dialect {
     /// The status to send: for a SOAP fault always 500 (SOAP 1.1, "SOAP HTTP Response").
     pub fn status(self, intended: StatusCode) -> StatusCode {
         match self {
-            Self::OData | Self::Atom => intended,
+            Self::OData | Self::Atom | Self::Html => intended,
             Self::Soap => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -29,6 +32,7 @@ impl Dialect {
         match self {
             Self::OData => "application/json; charset=utf-8",
             Self::Atom => "application/xml; charset=utf-8",
+            Self::Html => "text/html; charset=utf-8",
             Self::Soap => "text/xml; charset=utf-8",
         }
     }
@@ -42,6 +46,7 @@ impl Dialect {
                 message = escape_xml(message),
                 code = escape_xml(code),
             ),
+            Self::Html => page(intended, message).into_string(),
             Self::Soap => {
                 let side = if intended.is_client_error() { "Client" } else { "Server" };
                 format!(
@@ -50,6 +55,27 @@ impl Dialect {
                     code = escape_xml(code),
                     status = intended.as_u16(),
                 )
+            }
+        }
+    }
+}
+
+/// Says what bcproxy is, and why there is nothing else to see. The page loads nothing.
+fn page(intended: StatusCode, message: &str) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'";
+                meta name="color-scheme" content="light dark";
+                link rel="icon" href="data:,";
+                title { "bcproxy" }
+            }
+            body {
+                h1 { "bcproxy" }
+                p { "This is a reverse proxy for Dynamics 365 Business Central. Programs call it; it has no pages of its own." }
+                p { (intended.as_u16()) ": " (message) }
             }
         }
     }
@@ -98,6 +124,12 @@ mod tests {
         let document = roxmltree::Document::parse(&body).unwrap();
         let texts: Vec<_> = document.root_element().children().filter_map(|part| part.text()).collect();
         assert_eq!(texts, ["Proxy_X", "<a> & 'b'"]);
+    }
+
+    #[test]
+    fn a_page_is_html_for_any_message() {
+        let page = Dialect::Html.body(StatusCode::NOT_FOUND, "Proxy_X", "<script> & 'b'");
+        assert!(page.starts_with("<!DOCTYPE html>") && page.contains("404: &lt;script&gt; &amp; 'b'"), "{page}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::outbound::HttpClient;
 
 /// Lists the companies of one connector or of all.
 pub fn companies(file: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
-    let config = load(file)?;
+    let config = load(file)?.config;
     let runtime = runtime()?;
     let mut all = Vec::new();
     for connector in select_connectors(&config, connector)? {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::common::{Failure, rendered, runtime, signals, start_log};
+use super::common::{Failure, private_file, rendered, runtime, signals, start_log};
 use crate::config::Config;
 use crate::daemon::{Service, StartError};
 use crate::proxy::{self, InheritedSockets, ListenerError};
@@ -29,13 +29,13 @@ async fn serve(broken: Option<Breakage>) -> Result<(), Failure> {
         .map_err(|error| failed("Starting the demo's simulator", &error))?;
     let folder = TempDir::with_prefix("bcproxy-demo-").map_err(|error| failed("Creating the demo's folder", &error))?;
     let file = write_files(&simulator, folder.path()).map_err(|error| failed("Writing the demo's files", &error))?;
-    let mut config = Config::load(&file).map_err(|mistakes| Failure::Failed(rendered(&mistakes)))?.config;
-    let log = start_log(&config.log)?;
+    let mut loaded = Config::load(&file).map_err(|mistakes| Failure::Failed(rendered(&mistakes)))?;
+    let log = start_log(&loaded.config.log)?;
     let service = loop {
-        match Service::start(&file, &config, InheritedSockets::default(), log.filter.clone()).await {
+        match Service::start(&file, &loaded, InheritedSockets::default(), log.filter.clone()).await {
             Ok(service) => break service,
             Err(error) => {
-                use_free_port(&error, &mut config).ok_or_else(|| failed("Starting the demo's proxy", &error))?
+                use_free_port(&error, &mut loaded.config).ok_or_else(|| failed("Starting the demo's proxy", &error))?
             }
         }
     };
@@ -70,7 +70,7 @@ fn use_free_port(error: &StartError, config: &mut Config) -> Option<()> {
 fn write_files(simulator: &Simulator, folder: &Path) -> io::Result<PathBuf> {
     let settings = simulator.settings();
     std::fs::write(folder.join("ca.pem"), simulator.ca_pem())?;
-    std::fs::write(folder.join("client-secret.txt"), &settings.client_secret)?;
+    private_file::write(folder, settings.client_secret.as_bytes())?.persist(folder.join("client-secret.txt"))?;
     let company = settings.companies.first().map_or("", |company| company.name.as_str());
     let text = format!(
         "connectors:

@@ -10,13 +10,13 @@ use crate::file_limit::raise_file_limit;
 /// Runs the proxy until it is told to stop.
 pub fn run(file: &Path) -> Result<(), Failure> {
     let inherited = service_manager::inherited_sockets();
-    let config = load(file)?;
-    let log = start_log(&config.log)?;
+    let loaded = load(file)?;
+    let log = start_log(&loaded.config.log)?;
     raise_file_limit();
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let signals = signals()?;
-        let service = Service::start(file, &config, inherited, log.filter.clone()).await;
+        let service = Service::start(file, &loaded, inherited, log.filter.clone()).await;
         service.map_err(|error| Failure::Configuration(format!("error: {error}")))?.run(signals).await;
         Ok(())
     });

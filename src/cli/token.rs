@@ -24,7 +24,7 @@ pub fn token(
     reveal: bool,
     output: Output,
 ) -> Result<(), Failure> {
-    let config = load(file)?;
+    let config = load(file)?.config;
     let connectors = select_connectors(&config, connector)?;
     let of = |connector| Connector::applications(connector).map(move |application| (connector, application));
     let wanted = |(_, application): &(&Connector, &Application)| client_id.is_none_or(|id| application.client_id == id);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::model::Config;
-use super::resolve;
+use super::resolve::{self, Protection};
 use super::shape::Shape;
 use super::vocabulary::{TopLevelKeys, all_keys};
 use super::yaml::{Diagnostics, Report, Source, mask, node};
@@ -81,6 +81,7 @@ fn read(text: &str, file: &Path, check_references: bool) -> Result<Loaded, Diagn
     let keys = TopLevelKeys::read(root, &mut report);
     let config = keys.as_ref().and_then(|keys| resolve::config(keys, &mut report));
     if let Some(keys) = keys.as_ref().filter(|_| check_references) {
+        resolve::check_permissions(file, Protection::Unchanged, None, &mut report);
         resolve::check_references(keys, &mut report);
     }
     match config.filter(|_| !report.has_errors()) {

@@ -13,7 +13,7 @@ use super::file_watcher::FileWatcher;
 use super::service_manager;
 use super::signals::{Signal, Signals};
 use crate::admin::{Admin, Command, ConfigHistory, Control, Status};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Diagnostics, Loaded};
 use crate::proxy::{self, BindError, InheritedSockets, LocalAddress, Proxy};
 use crate::telemetry::LogFilter;
 
@@ -47,10 +47,10 @@ pub enum StartError {
 }
 
 impl Service {
-    /// Binds all listeners and starts to fetch tokens. `config` was loaded from `file`.
+    /// Binds all listeners and starts to fetch tokens. The configuration was loaded from `file`.
     pub async fn start(
         file: &Path,
-        config: &Config,
+        Loaded { config, warnings }: &Loaded,
         inherited: InheritedSockets,
         log: LogFilter,
     ) -> Result<Self, StartError> {
@@ -60,7 +60,7 @@ impl Service {
             );
         }
         let proxy = Proxy::start_on(config, inherited).await?;
-        let history = ConfigHistory::new(file.to_owned());
+        let history = ConfigHistory { warnings: shown(warnings), ..ConfigHistory::new(file.to_owned()) };
         let admin_runtime = AdminRuntime::start().map_err(StartError::AdminRuntime)?;
         let status = Status { view: proxy.view(), history: history.clone(), is_stopping: false };
         let data_path = Handle::current();
@@ -159,6 +159,7 @@ impl Service {
         self.watcher.watch(&self.config.files(&self.history.file)).await;
         self.log_addresses(&addresses, admin_address);
         self.proxy.warm_up(&connectors);
+        self.history.warnings = shown(&warnings);
         Ok(result)
     }
 
@@ -206,4 +207,8 @@ impl Service {
         let (routes, connectors) = (self.config.routes.len(), self.config.connectors.len());
         format!("serving {routes} routes with {connectors} connectors")
     }
+}
+
+fn shown(warnings: &Diagnostics) -> Option<String> {
+    (!warnings.is_empty()).then(|| warnings.to_string())
 }

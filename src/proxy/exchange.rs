@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE_INSECURE_REQUESTS, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::{Method, Uri, Version};
@@ -43,6 +43,8 @@ pub struct Exchange {
     pub looks_like_soap: bool,
     /// Whether the client reads errors as Atom.
     pub reads_atom: bool,
+    /// Whether the client is a browser that shows the response as a page.
+    pub shows_page: bool,
     /// Whether the client means to send another request on its connection.
     pub keeps_connection: bool,
     /// Whether the client accepts gzip.
@@ -66,6 +68,7 @@ impl Exchange {
             started: Instant::now(),
             looks_like_soap: looks_like_soap(&head.headers),
             reads_atom: reads_atom(&head.headers),
+            shows_page: head.headers.contains_key(UPGRADE_INSECURE_REQUESTS),
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
             base_url: base_url(&snapshot, head, &client),
@@ -89,6 +92,9 @@ impl Exchange {
 
     /// The form in which this client reads errors.
     pub fn dialect(&self) -> Dialect {
+        if self.shows_page {
+            return Dialect::Html;
+        }
         self.notes.dialect().unwrap_or_else(|| dialect(None, self.looks_like_soap, self.reads_atom))
     }
 }

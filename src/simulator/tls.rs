@@ -20,8 +20,8 @@ impl ServerIdentity {
     /// Both are
     /// valid from yesterday for thirty days.
     pub fn generate(authority_name: &str) -> io::Result<Self> {
-        let authority = CertificateAuthority::new(authority_name, LIFETIME).map_err(io::Error::other)?;
         let names = ["localhost", "127.0.0.1", "*.simulator.test"].map(str::to_owned).to_vec();
+        let authority = CertificateAuthority::new(authority_name, &names, LIFETIME).map_err(io::Error::other)?;
         let certified = authority.issue(names, LIFETIME).map_err(io::Error::other)?;
         let identity =
             tls::ServerCertificate::from_pem(certified.certificate.as_bytes(), certified.private_key.as_bytes());

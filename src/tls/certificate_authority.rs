@@ -1,15 +1,20 @@
 //! A private certificate authority, for servers whose clients have been configured to trust it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
 };
+use rustls::RootCertStore;
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::pki_types::UnixTime;
+use rustls::server::ParsedCertificate;
 use time::{Duration, OffsetDateTime};
 use x509_parser::extensions::GeneralName;
 use zeroize::Zeroizing;
 
+use super::crypto_provider::provider;
 use super::pem::first_certificate;
 use super::server_certificate::{CertificatePart, ServerCertificate};
 
@@ -34,11 +39,14 @@ pub struct IssuedCertificate {
 }
 
 impl CertificateAuthority {
-    /// Creates an authority, valid from yesterday.
-    pub fn new(name: &str, lifetime: Duration) -> Result<Self, rcgen::Error> {
+    /// Creates an authority, valid from yesterday, for these host names and IP addresses and the names below them. For
+    /// others its key is worth nothing to a thief: clients reject what it signs (RFC 5280, section 4.2.1.10).
+    pub fn new(name: &str, names: &[String], lifetime: Duration) -> Result<Self, rcgen::Error> {
         let mut params = with_validity(CertificateParams::new(Vec::<String>::new())?, lifetime);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.name_constraints =
+            Some(NameConstraints { permitted_subtrees: subtrees(names), excluded_subtrees: Vec::new() });
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate()?;
         let (certificate, expires) = (params.self_signed(&key)?.pem(), params.not_after);
@@ -72,7 +80,8 @@ impl CertificateAuthority {
 
     /// Issues a certificate for a server with these host names and IP addresses, valid from yesterday.
     ///
-    /// The first name becomes the common name.
+    /// A host name that comes first becomes the common name. OpenSSL takes an IP address there for a host name, which
+    /// the authority may not cover.
     pub fn issue(&self, names: Vec<String>, lifetime: Duration) -> Result<IssuedCertificate, rcgen::Error> {
         let first = names.first().cloned().unwrap_or_default();
         let mut params = with_validity(CertificateParams::new(names)?, lifetime);
@@ -81,7 +90,7 @@ impl CertificateAuthority {
         params.use_authority_key_identifier_extension = true;
         params.distinguished_name = DistinguishedName::new();
         // RFC 5280, appendix A, limits its length. Only people read it.
-        if first.len() <= MAX_COMMON_NAME_BYTES {
+        if first.len() <= MAX_COMMON_NAME_BYTES && first.parse::<IpAddr>().is_err() {
             params.distinguished_name.push(DnType::CommonName, first);
         }
         let key = KeyPair::generate()?;
@@ -92,6 +101,43 @@ impl CertificateAuthority {
             expires: params.not_after,
         })
     }
+}
+
+impl IssuedCertificate {
+    /// Whether a client that trusts this authority accepts the certificate: all of its names are the authority's.
+    pub fn is_trusted_by(&self, authority: &CertificateAuthority) -> bool {
+        let trusts = || {
+            let mut roots = RootCertStore::empty();
+            roots.add(first_certificate(authority.certificate.as_bytes()).ok()?).ok()?;
+            let own = first_certificate(self.certificate.as_bytes()).ok()?;
+            let certificate = ParsedCertificate::try_from(&own).ok()?;
+            let algorithms = provider().signature_verification_algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(&certificate, &roots, &[], UnixTime::now(), algorithms).ok()
+        };
+        trusts().is_some()
+    }
+}
+
+/// What an authority for these names covers. Without a name of a kind, all of that kind would be covered: then it is
+/// the client's own machine.
+fn subtrees(names: &[String]) -> Vec<GeneralSubtree> {
+    let address = |address: IpAddr| {
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, bits))
+    };
+    let subtree = |name: &String| match name.parse() {
+        Ok(ip) => address(ip),
+        Err(_) => GeneralSubtree::DnsName(name.strip_prefix("*.").unwrap_or(name).to_owned()),
+    };
+    let mut subtrees: Vec<GeneralSubtree> = names.iter().map(subtree).collect();
+    let is_address = |subtree: &GeneralSubtree| matches!(subtree, GeneralSubtree::IpAddress(_));
+    if !subtrees.iter().any(is_address) {
+        subtrees.push(address(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    }
+    if subtrees.iter().all(is_address) {
+        subtrees.push(GeneralSubtree::DnsName("localhost".to_owned()));
+    }
+    subtrees
 }
 
 /// The host names and IP addresses of the first certificate in a PEM file.

@@ -9,6 +9,7 @@
 //! | `php` | `php-cli`, `php-curl`, `php-soap` | |
 //! | `python3`, the first one on `PATH` | `python3-venv` | PyPI: `requirements.txt` |
 //! | `node`, with `NODE_PATH` | `nodejs`, `npm` | npm: `matrix/programs/package.json` |
+//! | `chromium` | `chromium` | |
 //! | the others of the matrix | see `.ci/run` | |
 //!
 //! Tests with a client are ignored unless asked for, since a new machine has none: `cargo test -- --ignored`. `.ci/run`
@@ -19,6 +20,7 @@ mod process;
 #[path = "../common/rig.rs"]
 mod rig;
 
+mod browser;
 mod matrix;
 mod odata;
 mod soap;

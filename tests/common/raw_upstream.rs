@@ -25,8 +25,9 @@ pub struct RawUpstream {
 impl RawUpstream {
     pub async fn start() -> Self {
         let lifetime = time::Duration::days(30);
-        let authority = CertificateAuthority::new("raw upstream", lifetime).unwrap();
-        let issued = authority.issue(vec!["localhost".to_owned()], lifetime).unwrap();
+        let names = vec!["localhost".to_owned()];
+        let authority = CertificateAuthority::new("raw upstream", &names, lifetime).unwrap();
+        let issued = authority.issue(names, lifetime).unwrap();
         let certificate =
             ServerCertificate::from_pem(issued.certificate.as_bytes(), issued.private_key.as_bytes()).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(certificate.server_config().unwrap()));

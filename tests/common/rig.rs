@@ -127,7 +127,7 @@ impl Plan {
     /// The simulator and the files of a proxy that isn't running yet.
     pub async fn prepare(mut self) -> Prepared {
         let simulator = Simulator::start(self.settings).await.unwrap();
-        let folder = TempDir::new().unwrap();
+        let folder = private_folder();
         self.more_connectors.insert(0, ("cronus".to_owned(), self.connector));
         if self.is_secured {
             certify(folder.path());
@@ -150,11 +150,20 @@ impl Prepared {
     }
 }
 
+/// A folder that only its owner reaches, since the files of tests are readable by all.
+fn private_folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    folder
+}
+
 /// Writes the files that [`SECURED`] names into a folder, and the certificate of their authority.
 pub fn certify(folder: &Path) {
     let lifetime = time::Duration::days(30);
-    let authority = CertificateAuthority::new("test CA", lifetime).unwrap();
-    let certified = authority.issue(vec!["localhost".to_owned()], lifetime).unwrap();
+    let names = vec!["localhost".to_owned()];
+    let authority = CertificateAuthority::new("test CA", &names, lifetime).unwrap();
+    let certified = authority.issue(names, lifetime).unwrap();
     std::fs::write(folder.join("local-ca.pem"), authority.certificate()).unwrap();
     std::fs::write(folder.join("server.pem"), &certified.certificate).unwrap();
     std::fs::write(folder.join("server-key.pem"), certified.private_key.as_bytes()).unwrap();

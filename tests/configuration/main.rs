@@ -9,7 +9,7 @@ use bcproxy::config::{
 };
 use bcproxy::entra::Credential;
 use bcproxy::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
-use bcproxy::secret::SecretSource;
+use bcproxy::secret::{SecretCommand, SecretSource};
 
 mod mistakes;
 
@@ -167,7 +167,10 @@ shutdown: { grace: 1m }
         [
             SecretSource::Env("A_B".into()),
             SecretSource::File(Path::new("conf").join("s.txt")),
-            SecretSource::Command(vec!["get".into(), "--it".into()]),
+            SecretSource::Command(SecretCommand {
+                argv: vec!["get".into(), "--it".into()],
+                hidden_variables: vec!["A_B".into()]
+            }),
         ]
     );
     let hosts: Vec<&str> = config.access.hosts.iter().map(HostName::as_str).collect();

@@ -335,6 +335,69 @@ async fn a_secret_that_is_an_id_or_ends_soon_is_warned_of() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_command_does_not_see_the_variables_that_hold_secrets() {
+    // The variable is set everywhere; it stands for another connector's secret, and for a password.
+    for other in [
+        "client_secret: { env: HOME }",
+        "outbound_proxy: { url: 'http://127.0.0.1:1', user: u, password: { env: HOME } }",
+        "environment: Production",
+    ] {
+        let vault = "client_secret: { command: [ sh, -c, 'echo \"${HOME-$EXPECTED}\"' ] }";
+        let prepared =
+            Plan::default().another_connector("other", &[other]).connector(vault).top(TWO_ROUTES).prepare().await;
+        let secret = &prepared.simulator.settings().client_secret;
+        let text = std::fs::read_to_string(&prepared.file).unwrap().replace("$EXPECTED", secret);
+        std::fs::write(&prepared.file, text).unwrap();
+        let status = prepared.start().await.get("/api/customers?$top=1").await.status;
+        assert_eq!(status == 200, other.contains("HOME"), "{other}: {status}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_that_others_can_read_or_change_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let prepared = Plan::default().secured().prepare().await;
+    let folder = prepared.folder.path();
+    let set = |file: &Path, mode| std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+    let said = || {
+        let warnings = Config::load(&prepared.file).unwrap().warnings.to_string();
+        // The certificate of tests expires soon.
+        warnings.split_inclusive("its owner").filter(|warning| warning.contains("other accounts")).collect::<String>()
+    };
+    for (name, mode) in [
+        ("proxy.yaml", 0o644),
+        ("secret.txt", 0o600),
+        ("ca.pem", 0o644),
+        ("server.pem", 0o644),
+        ("server-key.pem", 0o600),
+    ] {
+        set(&folder.join(name), mode);
+    }
+    set(folder, 0o755);
+    assert_eq!(said(), "");
+    for (name, mode, line) in [
+        ("proxy.yaml", 0o664, "other accounts of this machine can change this file"),
+        ("ca.pem", 0o646, "ca_file: ca.pem"),
+        ("server.pem", 0o664, "certificate: server.pem"),
+        ("server-key.pem", 0o640, "private_key: ****"),
+        ("secret.txt", 0o604, "client_secret: { file: ****"),
+        ("secret.txt", 0o620, "client_secret: { file: ****"),
+    ] {
+        let usual = folder.join(name).metadata().unwrap().permissions();
+        set(&folder.join(name), mode);
+        let text = said();
+        assert!(text.contains("other accounts of this machine can") && text.contains(line), "{name} {mode:o}: {text}");
+        assert!(text.contains("and make the account that runs bcproxy its owner"), "{text}");
+        set(folder, 0o700);
+        assert_eq!(said(), "", "{name}: nobody else reaches the folder");
+        set(folder, 0o755);
+        std::fs::set_permissions(folder.join(name), usual).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn a_command_that_hangs_fails_or_prints_nothing_is_named() {
     let clock = HeldClock::new();
     for (argv, named) in [
@@ -361,3 +424,6 @@ async fn a_command_that_hangs_fails_or_prints_nothing_is_named() {
         assert_eq!(rig.simulator.token_requests(), 0);
     }
 }
+
+/// With two connectors, a route has to say which.
+const TWO_ROUTES: &str = "routes: [ { path: /api, to: api/v2.0, connector: cronus } ]";

@@ -319,6 +319,7 @@ async fn what_is_told_of_a_request_that_is_rejected_is_its_response() {
         (asked("GET", "/api/customers", &["Origin: http://evil.example"]), 403),
         (asked("GET", "/api/customers", &["Sec-Fetch-Site: cross-site"]), 403),
         (asked("POST", "/soap/Codeunit/Tools", &[XML, "Origin: null"]).with(SOAP_ECHO), 403),
+        (asked("GET", "/", &["Accept-Language: en", "Referer: http://evil.example/"]), 403),
         (asked("GET", "/api/customers", &["Authorization: NTLM eA=="]), 400),
         (asked("GET", "http://evil.example/api/customers", &[TYPE_1]), 421),
         (asked("GET", "/nowhere", &[TYPE_1]), 404),

@@ -155,6 +155,53 @@ async fn what_a_web_page_sends_is_rejected_unless_the_file_allows_it() {
     assert_eq!(get(&rig, &rebound).await.status, 421, "a page is allowed, a name that is not ours still isn't");
 }
 
+/// What Chromium sends to a host name over plain HTTP: of an address that was typed, and of a script without referrer.
+const NAVIGATION: [(&str, &str); 3] =
+    [("upgrade-insecure-requests", "1"), ("accept-language", "en-US,en;q=0.9"), CHROMIUM];
+const SCRIPT: [(&str, &str); 3] = [("accept", "*/*"), ("accept-language", "en-US,en;q=0.9"), CHROMIUM];
+const CHROMIUM: (&str, &str) =
+    ("user-agent", "Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36");
+
+#[tokio::test]
+async fn what_a_browser_sends_to_a_plain_name_is_rejected_unless_the_file_allows_it() {
+    let rig = Rig::new().await;
+    let rejection = get(&rig, &SCRIPT).await.rejection();
+    assert_eq!((rejection.status, rejection.code.as_str()), (403, "Proxy_NotAllowed"));
+    assert!(rejection.message.contains("access: { browsers: allow }"), "{}", rejection.message);
+    assert_eq!(get(&rig, &NAVIGATION).await.status, 403);
+    assert!(rig.received().is_empty());
+    for headers in [NAVIGATION, SCRIPT] {
+        let typed = [headers.as_slice(), &[("sec-fetch-site", "none")]].concat();
+        assert_eq!(get(&rig, &typed).await.status, 200, "the browser says that it was typed");
+    }
+    let rig = Plan::default().top("access: { browsers: allow }").start().await;
+    for headers in [NAVIGATION, SCRIPT] {
+        assert_eq!(get(&rig, &headers).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_browser_reads_at_the_root_what_this_is_and_a_program_an_error() {
+    let rig = Rig::new().await;
+    let typed = [NAVIGATION.as_slice(), &[("sec-fetch-site", "none")]].concat();
+    for (headers, status) in [(NAVIGATION.as_slice(), 403), (&typed, 404)] {
+        let response = rig.send(Method::GET, "/", headers, "").await;
+        assert_eq!(
+            (response.status.as_u16(), &response.headers["content-type"]),
+            (status, &"text/html; charset=utf-8".parse().unwrap())
+        );
+        assert!(response.text().contains("reverse proxy for Dynamics 365 Business Central"), "{}", response.text());
+    }
+    assert_eq!(rig.get("/").await.rejection().status, 404);
+
+    let rig = Plan::default().top("routes: [ { path: /, to: api/v2.0 } ]").start().await;
+    assert_eq!(rig.send(Method::GET, "/", &NAVIGATION, "").await.status, 403);
+    assert!(rig.received().is_empty());
+    rig.send(Method::GET, "/", &typed, "").await;
+    rig.get("/").await;
+    assert_eq!(rig.received().len(), 2, "a route at the root serves programs");
+}
+
 #[tokio::test]
 async fn a_soap_program_reads_a_fault() {
     let rig = Rig::new().await;
@@ -173,8 +220,8 @@ async fn the_names_in_a_listeners_certificate_are_known() {
     let plan = Plan::default().secured().top("access: { browsers: deny }");
     let prepared = plan.prepare().await;
     let lifetime = time::Duration::days(30);
-    let authority = bcproxy::tls::CertificateAuthority::new("test CA", lifetime).unwrap();
     let names = ["secure.contoso.local", "*.nav.contoso.local", "192.0.2.7"].map(str::to_owned);
+    let authority = bcproxy::tls::CertificateAuthority::new("test CA", &names, lifetime).unwrap();
     let certified = authority.issue(names.to_vec(), lifetime).unwrap();
     std::fs::write(prepared.folder.path().join("server.pem"), &certified.certificate).unwrap();
     std::fs::write(prepared.folder.path().join("server-key.pem"), certified.private_key.as_bytes()).unwrap();

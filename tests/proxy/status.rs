@@ -307,6 +307,7 @@ async fn counts_survive_a_reload_and_other_web_pages_get_no_status() {
     rig.proxy.reload(&config).await.unwrap();
     let mut history = ConfigHistory::new(file);
     history.record_applied();
+    history.warnings = Some("secret.txt is <open>".to_owned());
     admin.control.publish(Status { view: rig.proxy.view(), history, is_stopping: false });
     assert_eq!(admin.metric(line).await, Some(1.0));
     assert_eq!(admin.metric("bcproxy_config_reloads_total{outcome=\"applied\"}").await, Some(1.0));
@@ -318,6 +319,11 @@ async fn counts_survive_a_reload_and_other_web_pages_get_no_status() {
         let response = send(admin.admin.address, Method::GET, path, &[("host", "evil.example")], "").await;
         assert_eq!(response.status, 421, "{path}");
     }
+    // By the machine's name, a browser says nothing of where a request comes from.
+    let typed = [("upgrade-insecure-requests", "1"), ("accept-language", "en-US")];
+    assert_eq!(send(admin.admin.address, Method::GET, "/", &typed, "").await.status, 200);
+    assert_eq!(admin.json().await["configuration"]["warnings"], "secret.txt is <open>");
+    assert!(admin.page().await.contains("<pre>secret.txt is &lt;open&gt;</pre>"));
     let page = admin.ask("/").await;
     assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
 }

@@ -12,7 +12,8 @@ use crate::tls::{CertificateAuthority, CertificatePart};
 
 /// Loads the folder's authority, or creates one if there is none; `true` if it is new.
 ///
-/// `names` are those of the server's certificate. The first one becomes part of the name of a new authority.
+/// `names` are those of the server's certificate. A new authority is for them only; the first one becomes part of its
+/// name.
 pub fn load_or_create(files: &Files, names: &[String]) -> Result<(CertificateAuthority, bool), Failure> {
     match (files.authority.exists(), files.authority_key.exists()) {
         (false, false) => return create(names).map(|authority| (authority, true)),
@@ -47,7 +48,7 @@ fn create(names: &[String]) -> Result<CertificateAuthority, Failure> {
     let first = names.first().map_or("", String::as_str);
     // Clients report an authority with a known name but another key as a confusing error, so each gets its own name.
     let name = format!("bcproxy CA for {first}, made {}", OffsetDateTime::now_utc().date());
-    CertificateAuthority::new(&name, LIFETIME)
+    CertificateAuthority::new(&name, names, LIFETIME)
         .map_err(|error| Failure::Failed(format!("Creating the certificate authority failed: {error}.")))
 }
 

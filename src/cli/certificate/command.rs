@@ -46,6 +46,14 @@ pub fn certificate(arguments: &Arguments, config: &Path) -> Result<(), Failure> 
     let server = authority
         .issue(names.clone(), lifetime)
         .map_err(|error| Failure::Failed(format!("Creating the certificate failed: {error}.")))?;
+    if !server.is_trusted_by(&authority) {
+        return Err(Failure::Failed(format!(
+            "The authority in {} is not for all of these names: {}. It is for the names it was created with. Use those, or create \
+             a new authority elsewhere with --folder, and install it on the clients.",
+            files.authority.display(),
+            names.join(", ")
+        )));
+    }
 
     // Each key before its certificate, which is useless without the key.
     if authority_is_new {

@@ -48,13 +48,16 @@ impl Report {
                 text,
                 "Created a certificate authority, valid until {}:
   {}    install it on the clients' machines, see step 2
-  {}    its private key. Anybody who has it can impersonate any server to these machines:
+  {}    its private key. Anybody who has it can impersonate these names to the clients' machines:
       move it to a safe place off this machine, and bring it back only to renew the certificate
+  The authority is for these names and the names below them only: {}.
+  For another name, create another authority with --folder.
 
 Created",
                 self.authority_expires,
                 authority.display(),
-                authority_key.display()
+                authority_key.display(),
+                self.names.join(", ")
             )
         } else {
             write!(text, "With the authority in {}, created", authority.display())

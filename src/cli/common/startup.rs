@@ -4,17 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Failure;
-use crate::config::{Config, Connector, Diagnostics, Log};
+use crate::config::{Config, Connector, Diagnostics, Loaded, Log};
 use crate::daemon::Signals;
 use crate::telemetry::{self, LogGuard};
 
 /// Loads the configuration and prints its warnings. Mistakes end the command.
-pub fn load(path: &Path) -> Result<Config, Failure> {
+pub fn load(path: &Path) -> Result<Loaded, Failure> {
     let loaded = Config::load(path).map_err(|mistakes| Failure::Configuration(rendered(&mistakes)))?;
     if !loaded.warnings.is_empty() {
         eprintln!("{}", rendered(&loaded.warnings));
     }
-    Ok(loaded.config)
+    Ok(loaded)
 }
 
 /// Loads the configuration without reading its secrets, which only the service's account may be able to read.

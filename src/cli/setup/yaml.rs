@@ -74,7 +74,7 @@ fn secret_source(source: &SecretSource) -> Result<String, Failure> {
     Ok(match source {
         SecretSource::File(path) => format!("{{ file: {} }}", quoted(text(path)?)),
         SecretSource::Env(name) => format!("{{ env: {} }}", quoted(name)),
-        SecretSource::Command(argv) => format!("{{ command: {} }}", serde_json::Value::from(argv.clone())),
+        SecretSource::Command(command) => format!("{{ command: {} }}", serde_json::Value::from(command.argv.clone())),
         SecretSource::Given(_) => format!("{{ file: {SECRET_FILE} }}"),
     })
 }

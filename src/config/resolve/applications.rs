@@ -10,11 +10,17 @@ use crate::config::yaml::Report;
 use crate::entra::{Application, CertificateFiles, ClientId, ClientSecret, ClientSecrets, Credential, ManagedIdentity};
 
 /// The first and the further applications of a connector, in the order of the file. `None` if any cannot be read.
-pub fn applications(connector: &ConnectorKeys, report: &mut Report) -> Option<(Application, Vec<Application>)> {
+///
+/// `hidden`: the environment variables that commands do not get.
+pub fn applications(
+    connector: &ConnectorKeys,
+    hidden: &[String],
+    report: &mut Report,
+) -> Option<(Application, Vec<Application>)> {
     let mut all = credential_keys(connector);
     let own = all.next()?;
     if connector.applications.is_none() {
-        return Some((own.application(connector)?, Vec::new()));
+        return Some((own.application(connector, hidden)?, Vec::new()));
     }
     if let Some(client_id) = own.client_id {
         let help = "move `client_id` into one of the applications, or remove `applications`";
@@ -28,7 +34,7 @@ pub fn applications(connector: &ConnectorKeys, report: &mut Report) -> Option<(A
             report.error(client_id.span, format!("this application is already listed in line {line}"), help);
         }
     }
-    let mut applications = others.iter().map(|other| other.application(connector));
+    let mut applications = others.iter().map(|other| other.application(connector, hidden));
     let first = applications.next()??;
     Some((first, applications.collect::<Option<_>>()?))
 }
@@ -60,7 +66,7 @@ pub struct CredentialKeys<'f> {
 }
 
 impl CredentialKeys<'_> {
-    fn application(&self, connector: &ConnectorKeys) -> Option<Application> {
+    fn application(&self, connector: &ConnectorKeys, hidden: &[String]) -> Option<Application> {
         let authority = match &connector.authority {
             Some(authority) => authority.value.clone(),
             None => connector.cloud.as_ref()?.value.authority().parse().ok()?,
@@ -69,12 +75,12 @@ impl CredentialKeys<'_> {
             authority,
             tenant_id: connector.tenant_id.as_ref()?.value.clone(),
             client_id: self.client_id?.value,
-            credential: self.credential()?,
+            credential: self.credential(hidden)?,
             scope: connector.scope.as_ref()?.value.0.clone(),
         })
     }
 
-    fn credential(&self) -> Option<Credential> {
+    fn credential(&self, hidden: &[String]) -> Option<Credential> {
         if let Some(At { value: files, .. }) = self.client_certificate {
             return Some(Credential::ClientCertificate(certificate_files(files)?));
         }
@@ -86,7 +92,7 @@ impl CredentialKeys<'_> {
             return Some(Credential::ManagedIdentity(ManagedIdentity { client_id }));
         }
         let mut sources = self.client_secret?.value.0.iter().map(|At { value: secret, .. }| ClientSecret {
-            source: secret.source.value.clone(),
+            source: secret.source.value.clone().hiding(hidden),
             expires: secret.expires.as_ref().map(|day| day.value),
         });
         Some(Credential::ClientSecret(ClientSecrets { first: sources.next()?, others: sources.collect() }))

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::applications::applications;
+use super::applications::{applications, credential_keys};
 use crate::business_central::CompanyRef;
 use crate::config::model::{Connector, Limits, Timeouts};
 use crate::config::shape::{At, OrOff};
 use crate::config::vocabulary::{ConnectorKeys, LimitsKeys, OutboundServerKeys, TopLevelKeys};
 use crate::config::yaml::{Report, Span, mask};
 use crate::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
+use crate::secret::SecretSource;
 
 /// A connector of the file.
 pub struct NamedConnector<'f> {
@@ -29,10 +30,11 @@ impl NamedConnector<'_> {
 /// Builds the connectors of a file.
 pub fn read<'f>(file: &'f TopLevelKeys, report: &mut Report) -> Vec<NamedConnector<'f>> {
     let entries = file.connectors.as_ref().map_or(&[][..], |connectors| &connectors.value.0);
+    let hidden = secret_variables(entries.iter().filter_map(|(_, connector)| connector.as_ref()));
     let mut connectors = Vec::with_capacity(entries.len());
     for (name, connector) in entries {
         let company = connector.as_ref().and_then(|connector| Some(connector.company.as_ref()?.label));
-        let value = connector.as_ref().and_then(|connector| build_connector(&name.value, connector, report));
+        let value = connector.as_ref().and_then(|connector| build_connector(&name.value, connector, &hidden, report));
         connectors.push(NamedConnector { name, company, value: value.map(Arc::new) });
     }
     connectors
@@ -43,9 +45,27 @@ fn company_name((old, new): &(At<String>, Option<CompanyRef>)) -> Option<(String
     Some((old.value.clone(), new.clone()?))
 }
 
-fn build_connector(name: &str, connector: &ConnectorKeys, report: &mut Report) -> Option<Connector> {
-    let (application, other_applications) = applications(connector, report)?;
-    let outbound_proxy = outbound_proxy(connector.outbound_proxy.as_ref(), report)?;
+/// The environment variables that hold secrets of any connector.
+fn secret_variables<'f>(connectors: impl Iterator<Item = &'f ConnectorKeys>) -> Vec<String> {
+    let variables = connectors.flat_map(|connector| {
+        let secrets = credential_keys(connector).filter_map(|keys| keys.client_secret).flat_map(|list| &list.value.0);
+        let password = password(connector).map(|source| &source.value);
+        secrets.map(|secret| &secret.value.source.value).chain(password).filter_map(SecretSource::variable)
+    });
+    variables.map(str::to_owned).collect()
+}
+
+/// Where the password of the connector's outbound proxy is stored.
+pub fn password(connector: &ConnectorKeys) -> Option<&At<SecretSource>> {
+    match &connector.outbound_proxy.as_ref()?.value {
+        OrOff::On(server) => server.password.as_ref()?.value.0.as_ref(),
+        OrOff::Off => None,
+    }
+}
+
+fn build_connector(name: &str, connector: &ConnectorKeys, hidden: &[String], report: &mut Report) -> Option<Connector> {
+    let (application, other_applications) = applications(connector, hidden, report)?;
+    let outbound_proxy = outbound_proxy(connector.outbound_proxy.as_ref(), hidden, report)?;
     let timeouts = &connector.timeouts.as_ref()?.value;
     Some(Connector {
         name: name.to_owned(),
@@ -80,7 +100,11 @@ fn limits(limits: &OrOff<LimitsKeys>) -> Option<Option<Limits>> {
 }
 
 /// Builds the settings of an outbound proxy. `None` if a key is missing or wrong.
-fn outbound_proxy(wanted: Option<&At<OrOff<OutboundServerKeys>>>, report: &mut Report) -> Option<OutboundProxy> {
+fn outbound_proxy(
+    wanted: Option<&At<OrOff<OutboundServerKeys>>>,
+    hidden: &[String],
+    report: &mut Report,
+) -> Option<OutboundProxy> {
     let server = match wanted.map(|wanted| &wanted.value) {
         None => return Some(OutboundProxy::FromEnvironment),
         Some(OrOff::Off) => return Some(OutboundProxy::Off),
@@ -88,7 +112,8 @@ fn outbound_proxy(wanted: Option<&At<OrOff<OutboundServerKeys>>>, report: &mut R
     };
     let login = match (&server.user, &server.password) {
         (Some(user), Some(password)) => {
-            Some(ProxyLogin { user: user.value.0.clone(), password: password.value.0.as_ref()?.value.clone() })
+            let password = password.value.0.as_ref()?.value.clone().hiding(hidden);
+            Some(ProxyLogin { user: user.value.0.clone(), password })
         }
         (None, None) => None,
         (Some(At { label, .. }), None) => {

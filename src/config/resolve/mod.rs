@@ -4,9 +4,11 @@ mod applications;
 mod config;
 mod connectors;
 mod listeners;
+mod permissions;
 mod references;
 mod routes;
 mod warnings;
 
 pub use config::config;
+pub use permissions::{Protection, check_permissions};
 pub use references::check_references;

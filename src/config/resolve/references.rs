@@ -10,7 +10,9 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::applications::{certificate_files, credential_keys};
-use crate::config::shape::{At, OrOff};
+use super::connectors::password;
+use super::permissions::{Protection, check_permissions};
+use crate::config::shape::At;
 use crate::config::vocabulary::{ClientCertificateKeys, ListenerTlsKeys, Secret, TopLevelKeys};
 use crate::config::yaml::{Report, Span};
 use crate::entra::CredentialExpiry;
@@ -40,17 +42,16 @@ pub fn check_references(file: &TopLevelKeys, report: &mut Report) {
             }
             if let Some(path) = keys.federated_token.and_then(|token| token.value.file.as_ref()) {
                 let help = "check that the platform writes the token file; a relative path starts in the folder of this configuration file";
-                contents(&path.value, path.span, help, report);
+                contents(&path.value, Protection::Secret, path.span, help, report);
             }
         }
-        if let Some(At { value: path, span, .. }) = &connector.ca_file
-            && let Err(error) = tls::read_certificates(path)
-        {
-            report.error(*span, format!("the file named here {error}"), error.help());
+        if let Some(At { value: path, span, .. }) = &connector.ca_file {
+            check_permissions(path, Protection::Unchanged, Some(*span), report);
+            if let Err(error) = tls::read_certificates(path) {
+                report.error(*span, format!("the file named here {error}"), error.help());
+            }
         }
-        if let Some(At { value: OrOff::On(server), .. }) = &connector.outbound_proxy
-            && let Some(source) = server.password.as_ref().and_then(|password| password.value.0.as_ref())
-        {
+        if let Some(source) = password(connector) {
             check_secret_source(source, "password", report);
         }
     }
@@ -105,7 +106,7 @@ fn check_secret_source(source: &At<SecretSource>, what: &str, report: &mut Repor
             let help = format!(
                 "write the {what} into that file; a relative path starts in the folder of this configuration file"
             );
-            (contents(path, span, &help, report)?, "file", help)
+            (contents(path, Protection::Secret, span, &help, report)?, "file", help)
         }
         // A file never gives the value itself.
         SecretSource::Command(_) | SecretSource::Given(_) => return None,
@@ -120,8 +121,15 @@ fn check_secret_source(source: &At<SecretSource>, what: &str, report: &mut Repor
     None
 }
 
-/// Reads a file, and reports it if it can't be read.
-fn contents(path: &Path, span: Span, help: &str, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
+/// Reads a file, and reports it if it can't be read, or if others can do more with it than they should.
+fn contents(
+    path: &Path,
+    protection: Protection,
+    span: Span,
+    help: &str,
+    report: &mut Report,
+) -> Option<Zeroizing<Vec<u8>>> {
+    check_permissions(path, protection, Some(span), report);
     let unreadable = |error| format!("the file named here can't be read: {}", small_file::reason(&error));
     small_file::read(path).map_err(|error| report.error(span, unreadable(error), help)).ok()
 }
@@ -137,9 +145,11 @@ fn check_pair(files: &ClientCertificateKeys, report: &mut Report) {
     let (Some(certificate), Some(paths)) = (&files.certificate, certificate_files(files)) else { return };
     let key_span = files.private_key.as_ref().map_or(certificate.span, |key| key.span);
     let help = "name a file in PEM form; a relative path starts in the folder of this configuration file";
-    let first = contents(&paths.certificate, certificate.span, help, report);
+    // Without a file of its own, the key is in the certificate's.
+    let protection = if paths.private_key.is_some() { Protection::Unchanged } else { Protection::Secret };
+    let first = contents(&paths.certificate, protection, certificate.span, help, report);
     let second = match &paths.private_key {
-        Some(path) => contents(path, key_span, help, report).map(Some),
+        Some(path) => contents(path, Protection::Secret, key_span, help, report).map(Some),
         None => Some(None),
     };
     let (Some(first), Some(second)) = (first, second) else { return };
@@ -164,6 +174,8 @@ fn check_pair(files: &ClientCertificateKeys, report: &mut Report) {
 
 fn check_identity(tls: &ListenerTlsKeys, report: &mut Report) {
     let (Some(certificate), Some(private_key)) = (&tls.certificate, &tls.private_key) else { return };
+    check_permissions(&certificate.value, Protection::Unchanged, Some(certificate.span), report);
+    check_permissions(&private_key.value, Protection::Secret, Some(private_key.span), report);
     let identity = match ServerCertificate::read(&certificate.value, &private_key.value) {
         Ok(identity) => identity,
         Err(error) => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::scalars::{Text, VariableName};
 use crate::config::shape::{At, Form, SECRET_FORM, Shape, mapping};
 use crate::config::yaml::{Node, Report, Value};
-use crate::secret::SecretSource;
+use crate::secret::{SecretCommand, SecretSource};
 
 mapping! {
     /// Where a secret is stored.
@@ -16,7 +16,7 @@ mapping! {
         /// ignored.
         file: PathBuf = Optional,
         /// A program and its arguments, run without a shell. Its output is the secret. It must finish within 30
-        /// seconds.
+        /// seconds. It does not get the environment variables that this file names with `env`.
         command: Vec<At<Text>> = Optional,
         /// The day on which the secret expires, as Entra shows it: `2027-05-01`. bcproxy warns from 30 days before.
         expires: time::Date = Optional,
@@ -56,10 +56,13 @@ pub fn read_secret(node: &Node, form: &str, report: &mut Report) -> Option<Secre
         }
         _ => {
             let SecretKeys { env, file, command, expires } = SecretKeys::read(node, report)?;
-            let argv = |argv: Vec<At<Text>>| argv.into_iter().map(|argument| argument.value.0).collect();
+            let command_of = |argv: Vec<At<Text>>| {
+                let argv = argv.into_iter().map(|argument| argument.value.0).collect();
+                SecretSource::Command(SecretCommand { argv, hidden_variables: Vec::new() })
+            };
             let env = env.map(|name| name.map(|name| SecretSource::Env(name.0)));
             let file = file.map(|path| path.map(SecretSource::File));
-            let command = command.map(|command| command.map(|command| SecretSource::Command(argv(command))));
+            let command = command.map(|command| command.map(command_of));
             Some(Secret { source: env.or(file).or(command)?, expires })
         }
     }

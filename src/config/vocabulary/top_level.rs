@@ -93,7 +93,8 @@ mapping! {
         /// in `public_url`. It also accepts the names in the certificates of its listeners. Requests for any other host
         /// are rejected with 421, because a web page could have sent them (DNS rebinding).
         hosts: Vec<At<HostName>> = Optional,
-        /// Whether web pages may call bcproxy from a browser.
+        /// Whether web pages may call bcproxy from a browser. With `deny`, an address typed into a browser works only
+        /// over https and on `localhost`: elsewhere, browsers do not tell it from a page's request.
         /// With `allow`, any web page can call Business Central from any browser that reaches bcproxy.
         browsers: Browsers = Default("deny"),
     }

@@ -46,10 +46,10 @@ impl Report {
         self.items.push(Diagnostic::error(Some(span), message, help));
     }
 
-    /// Adds a warning and its fix. Neither text may quote a value of the file.
-    pub fn warning(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+    /// Adds a warning and its fix. `None`: about the file as a whole. Neither text may quote a value of the file.
+    pub fn warning(&mut self, span: impl Into<Option<Span>>, message: impl Into<String>, help: impl Into<String>) {
         let severity = Severity::Warning;
-        self.items.push(Diagnostic { severity, ..Diagnostic::error(Some(span), message, help) });
+        self.items.push(Diagnostic { severity, ..Diagnostic::error(span.into(), message, help) });
     }
 
     /// Hides a span of the file in every message.

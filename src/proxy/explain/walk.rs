@@ -102,11 +102,15 @@ impl Walk<'_> {
             return Ok(());
         }
         let credentials = self.exchange.credentials;
-        handshake::check(credentials)
-            .map_err(|rejection| Outcome::Rejected(rejected(&rejection, self.dialect(found))))?;
+        handshake::check(credentials).map_err(|rejection| self.rejected(&rejection, found))?;
         let Some(challenge) = credentials.challenge() else { return Ok(()) };
         let scheme = challenge.to_str().unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
         Err(Outcome::Challenged(Challenged { status: StatusCode::UNAUTHORIZED.as_u16(), scheme }))
+    }
+
+    fn rejected(&self, rejection: &Rejection, found: &Found<'_>) -> Outcome {
+        let dialect = if self.exchange.shows_page { Dialect::Html } else { self.dialect(found) };
+        Outcome::Rejected(rejected(rejection, dialect))
     }
 
     pub(super) fn dialect(&self, found: &Found<'_>) -> Dialect {
@@ -168,7 +172,7 @@ impl Walk<'_> {
             }
             Err(mut rejection) => {
                 rejection.message = look_ups.readable(&rejection.message);
-                Outcome::Rejected(rejected(&rejection, self.dialect(found)))
+                self.rejected(&rejection, found)
             }
         };
         (outcome, look_ups)

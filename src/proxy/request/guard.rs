@@ -1,15 +1,15 @@
 //! The guard: requests that are no honest HTTP requests to this proxy go no further.
 //!
-//! A web page could use bcproxy through a browser nearby. It can send requests to bcproxy's address: those carry what
-//! browsers say about their origin. Or it points a host name of its own at bcproxy (DNS rebinding): those carry that
-//! name.
+//! A web page could use bcproxy through a browser nearby. It can send requests to bcproxy's address: those show that
+//! they are a browser's. Or it points a host name of its own at bcproxy (DNS rebinding): those carry that name.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use hyper::header::{HOST, HeaderName, ORIGIN};
+use hyper::header::{HOST, HeaderName};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, StatusCode, Version};
+use hyper::{Method, StatusCode, Version};
 
+use super::browser::{sent_by_browser, sent_by_page};
 use crate::config::{Browsers, Config, HostName};
 use crate::proxy::methods;
 use crate::proxy::rejection::{Kind, Rejection};
@@ -19,9 +19,20 @@ use crate::tls::host_names_of;
 /// What requests are checked against.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    browsers: Browsers,
+    accepted: Accepted,
     /// Host names of this proxy, besides IP addresses and `localhost`; `*.` stands for one label.
     names: Vec<String>,
+}
+
+/// Whose requests are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accepted {
+    /// Programs', and a browser's if it says that no other page sent them.
+    Clients,
+    /// Those, and a browser's that does not say where they come from: of the admin listener's own page, by any name.
+    OwnPages,
+    /// Web pages', too.
+    Anybody,
 }
 
 /// Why the guard rejects a request.
@@ -56,6 +67,12 @@ pub enum GuardError {
         "This request comes from a web page in a browser (header {0}), and web pages may not use bcproxy. To allow them, set in \
          proxy.yaml: access: {{ browsers: allow }}."
     )]
+    Page(&'static str),
+    #[error(
+        "This request comes from a browser (header {0}), which does not say whether a web page sent it. bcproxy serves programs. \
+         To try an address in a browser, use https, or http://localhost on bcproxy's machine. To allow all web pages, set in \
+         proxy.yaml: access: {{ browsers: allow }}."
+    )]
     Browser(&'static str),
 }
 
@@ -68,12 +85,16 @@ impl Guard {
         // A certificate that can't be read is reported by its listener.
         let shown = files.filter_map(|files| host_names_of(&small_file::read(&files.certificate).ok()?)).flatten();
         let names = of_this_machine().chain(public).chain(given).chain(shown).collect();
-        Self { browsers: config.access.browsers, names }
+        let accepted = match config.access.browsers {
+            Browsers::Deny => Accepted::Clients,
+            Browsers::Allow => Accepted::Anybody,
+        };
+        Self { accepted, names }
     }
 
-    /// The guard of a listener for this machine only.
+    /// The guard of a listener for this machine only, with a page for its user.
     pub fn of_this_machine() -> Self {
-        Self { browsers: Browsers::Deny, names: of_this_machine().collect() }
+        Self { accepted: Accepted::OwnPages, names: of_this_machine().collect() }
     }
 
     /// Rejects requests that others on the way may read differently (RFC 9112, section 3.2), unknown methods, and
@@ -104,9 +125,15 @@ impl Guard {
             head.uri.scheme().ok_or(GuardError::NoPath)?;
             self.recognize(authority.as_str())?;
         }
-        match self.browsers {
-            Browsers::Allow => Ok(()),
-            Browsers::Deny => check_origin(&head.headers),
+        if self.accepted == Accepted::Anybody {
+            return Ok(());
+        }
+        if let Some(header) = sent_by_page(&head.headers) {
+            return Err(GuardError::Page(header));
+        }
+        match sent_by_browser(&head.headers).filter(|_| self.accepted == Accepted::Clients) {
+            Some(header) => Err(GuardError::Browser(header)),
+            None => Ok(()),
         }
     }
 
@@ -138,7 +165,7 @@ impl GuardError {
             Self::Method(_) => Kind::MethodNotAllowed,
             Self::UnknownMethod | Self::UnknownOverride(_) => Kind::NotImplemented,
             Self::UnknownHost(_) => Kind::UnknownHost,
-            Self::Browser(_) => Kind::NotAllowed,
+            Self::Page(_) | Self::Browser(_) => Kind::NotAllowed,
         }
     }
 
@@ -177,20 +204,6 @@ fn is_address(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok() || address.parse::<Ipv6Addr>().is_ok()
 }
 
-/// Legacy clients say nothing about an origin. A browser does for a page's requests; it also says when an address was
-/// typed in or
-/// belongs to a page of ours.
-fn check_origin(headers: &HeaderMap) -> Result<(), GuardError> {
-    if headers.contains_key(ORIGIN) {
-        return Err(GuardError::Browser("Origin"));
-    }
-    let mut sites = headers.get_all("sec-fetch-site").iter();
-    if sites.all(|site| matches!(site.as_bytes(), b"none" | b"same-origin")) {
-        return Ok(());
-    }
-    Err(GuardError::Browser("Sec-Fetch-Site"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_one_label() {
-        let guard = Guard { browsers: Browsers::Deny, names: vec!["*.contoso.local".to_owned(), "Erp".to_owned()] };
+        let guard = Guard { accepted: Accepted::Clients, names: vec!["*.contoso.local".to_owned(), "Erp".to_owned()] };
         for ours in [
             "erp",
             "ERP:80",

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod authorize;
+pub mod browser;
 pub mod company_choice;
 pub mod credentials;
 pub mod draft;

@@ -1,0 +1,76 @@
+//! Whether other accounts of this machine can read or change the files that the configuration names.
+
+use std::path::Path;
+
+use crate::config::yaml::{Report, Span};
+
+/// What other accounts must not do with a file.
+#[derive(Debug, Clone, Copy)]
+pub enum Protection {
+    /// Neither read nor change it: it holds a secret or a key.
+    Secret,
+    /// Not change it: it decides whom bcproxy trusts or what it does.
+    Unchanged,
+}
+
+/// Warns if the group of a file, or everybody, can do what they must not. `span`: where the configuration names it;
+/// `None` for the configuration file itself.
+///
+/// On Windows, access control lists decide, which are not read.
+pub fn check_permissions(path: &Path, protection: Protection, span: Option<Span>, report: &mut Report) {
+    let Some(bits) = open_bits(path) else { return };
+    let (message, help) = match protection {
+        Protection::Secret if bits & READ_OR_WRITE != 0 => {
+            ("other accounts of this machine can read or change this file", "run `chmod go=` on it")
+        }
+        Protection::Unchanged if bits & WRITE != 0 => {
+            ("other accounts of this machine can change this file", "run `chmod go-w` on it")
+        }
+        _ => return,
+    };
+    report.warning(span, message, format!("{help}, and make the account that runs bcproxy its owner"));
+}
+
+/// The mode bits of group and others, without those of accounts that can't reach the file's folder.
+#[cfg(unix)]
+fn open_bits(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = path.canonicalize().ok()?;
+    let mode = |path: &Path| path.metadata().ok().map(|metadata| metadata.permissions().mode());
+    let folders = path.ancestors().skip(1).map(mode).collect::<Option<Vec<u32>>>()?;
+    Some(reachable(mode(&path)?, &folders))
+}
+
+#[cfg(not(unix))]
+fn open_bits(_: &Path) -> Option<u32> {
+    None
+}
+
+/// A file's group need not be its folder's: it counts as reachable for a group if anybody else but the owner passes.
+#[cfg(unix)]
+fn reachable(file: u32, folders: &[u32]) -> u32 {
+    let group = if folders.iter().all(|mode| mode & 0o011 != 0) { 0o070 } else { 0 };
+    let others = if folders.iter().all(|mode| mode & 0o001 != 0) { 0o007 } else { 0 };
+    file & (group | others)
+}
+
+const READ_OR_WRITE: u32 = 0o066;
+const WRITE: u32 = 0o022;
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_accounts_that_reach_the_folder_count() {
+        for (file, folders, open) in [
+            (0o100_644, &[0o40755, 0o40755][..], 0o044),
+            (0o100_644, &[0o40700, 0o40755], 0),
+            (0o100_644, &[0o40750, 0o40755], 0o040),
+            (0o100_666, &[0o40711, 0o41777], 0o066),
+            (0o100_600, &[0o40755], 0),
+        ] {
+            assert_eq!(reachable(file, folders), open, "{file:o} {folders:?}");
+        }
+    }
+}
