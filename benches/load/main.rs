@@ -14,6 +14,7 @@
 
 mod admin;
 mod client;
+mod hostile;
 mod peers;
 mod slow;
 mod upstream;
@@ -185,6 +186,10 @@ impl Plan {
         }
         if asked("cold") {
             self.cold(&upstream, folder).await?;
+        }
+        if asked("hostile") {
+            let (share, settling) = if self.quick { (100, Duration::ZERO) } else { (1, Duration::from_secs(60)) };
+            hostile::measure(self.quiet_peers(), &upstream, folder, share, settling).await?;
         }
         if asked("admin") {
             admin::measure(self.quiet_peers(), &upstream, folder, self.count(21_000, 420)).await?;
