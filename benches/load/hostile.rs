@@ -14,15 +14,15 @@ use crate::upstream::{ResponseKind, Upstream};
 use crate::{Result, can_open};
 
 /// What hostile clients send, each on connections of its own, and then nothing more.
-struct Attack {
-    title: &'static str,
+pub struct Attack {
+    pub title: &'static str,
     connections: usize,
     /// `limits` of the connector.
     limits: &'static str,
     send: fn() -> Vec<u8>,
 }
 
-const ATTACKS: [Attack; 5] = [
+pub const ATTACKS: [Attack; 5] = [
     Attack {
         title: "5 uploads of 1 MiB, of which one byte arrives",
         connections: 5,
@@ -57,6 +57,7 @@ const ATTACKS: [Attack; 5] = [
 
 /// One attack after the other on one proxy each, and an ordinary request meanwhile.
 pub async fn measure(
+    attacks: &[&Attack],
     peers: impl Iterator<Item = &Peer>,
     upstream: &Upstream,
     folder: &Path,
@@ -71,7 +72,7 @@ pub async fn measure(
     let question = Arc::new(Question::new(ResponseKind::Small, upstream));
     for (number, peer) in peers.enumerate() {
         let Kind::Bcproxy { binary, .. } = &peer.kind else { continue };
-        for (at, attack) in ATTACKS.iter().enumerate() {
+        for (at, attack) in attacks.iter().enumerate() {
             if !can_open(attack.connections / share)? {
                 println!("| {} | {}: skipped, too few open files allowed | | | | |", peer.name, attack.title);
                 continue;
@@ -90,6 +91,7 @@ pub async fn measure(
             let begun = Instant::now();
             let ask = async { Load::connect(&proxy, 1).await?.run(&question, 1).await };
             let answered = match tokio::time::timeout(PATIENCE, ask).await {
+                _ if attack.limits != DEFAULT => "queued".to_owned(),
                 Ok(Ok(outcome)) if outcome.failed == 0 => format!("{:.1}", begun.elapsed().as_secs_f64() * 1e3),
                 Ok(Ok(_)) => format!("rejected after {:.1}", begun.elapsed().as_secs_f64() * 1e3),
                 Ok(Err(error)) => return Err(error),

@@ -5,7 +5,7 @@
 //! cargo bench --bench load                            everything; three quarters of an hour
 //! cargo bench --bench load -- --quick                 does it run at all? Seconds; so does `cargo test --benches`
 //! cargo bench --bench load -- --rounds 8 small        more rounds; only parts whose name is given: small, limits, pages, idle, large, start,
-//!                                                     cold, admin, slow (half an hour of it); or tables whose title holds the word
+//!                                                     cold, hostile, admin, slow (half an hour of it); or tables whose title holds the word
 //! cargo bench --bench load -- --beside OTHER_BCPROXY  another bcproxy binary in the same rounds: before and after
 //! ```
 //!
@@ -187,9 +187,11 @@ impl Plan {
         if asked("cold") {
             self.cold(&upstream, folder).await?;
         }
-        if asked("hostile") {
+        let attacks = hostile::ATTACKS.iter().filter(|attack| asked("hostile") || self.names(attack.title));
+        let attacks: Vec<_> = attacks.collect();
+        if !attacks.is_empty() {
             let (share, settling) = if self.quick { (100, Duration::ZERO) } else { (1, Duration::from_secs(60)) };
-            hostile::measure(self.quiet_peers(), &upstream, folder, share, settling).await?;
+            hostile::measure(&attacks, self.quiet_peers(), &upstream, folder, share, settling).await?;
         }
         if asked("admin") {
             admin::measure(self.quiet_peers(), &upstream, folder, self.count(21_000, 420)).await?;

@@ -32,7 +32,11 @@ pub struct Receiver<'r> {
 
 /// The part of a body that has arrived.
 struct Received {
-    ahead: BytesMut,
+    /// What is in memory, in blocks that never grow: a buffer that does leaves its former ones behind.
+    blocks: Vec<BytesMut>,
+    in_memory: usize,
+    /// All that has arrived.
+    length: u64,
     held: Held,
     file: Option<SpoolWriter>,
 }
@@ -49,37 +53,35 @@ impl Receiver<'_> {
             return Err(BodyError::TooLarge(self.max_bytes));
         }
         let mut body = MinRateBody::new(body, idle);
-        let mut received = Received { ahead: BytesMut::new(), held: self.memory.empty(), file: None };
-        let mut length = 0;
+        let mut received =
+            Received { blocks: Vec::new(), in_memory: 0, length: 0, held: self.memory.empty(), file: None };
         loop {
             // Most bodies are there already.
             let frame = match body.frame().now_or_never() {
                 Some(frame) => frame,
                 None => match self.disk.or_evicted(self.memory.or_evicted(body.frame())).await {
                     Ok(Ok(frame)) => frame,
+                    Ok(Err(evicted)) if received.blocks.is_empty() => return Err(evicted.into()),
                     Ok(Err(Exhausted)) => {
                         received.write(self).await?;
                         continue;
                     }
-                    Err(Exhausted) => return Err(SpoolError::from(Exhausted).into()),
+                    Err(evicted) => return Err(SpoolError::from(evicted).into()),
                 },
             };
             let Some(frame) = frame.transpose()? else { return received.finish(self).await };
             let Ok(piece) = frame.into_data() else { continue };
-            length += piece.len() as u64;
-            if length > self.max_bytes {
+            received.length += piece.len() as u64;
+            if received.length > self.max_bytes {
                 return Err(BodyError::TooLarge(self.max_bytes));
             }
-            if length == piece.len() as u64
-                && body.is_end_stream()
-                && piece.len() <= self.spool.memory
-                && received.held.grow(length).is_ok()
-            {
+            let is_whole = received.length == piece.len() as u64 && body.is_end_stream();
+            if is_whole && piece.len() <= self.spool.memory && received.held.resize(received.length).is_ok() {
                 return Ok(RequestBody::buffered(piece, Some(Arc::new(received.held))));
             }
-            let is_held = received.ahead.len() + piece.len() <= received.limit(self.spool)
-                && received.held.grow(piece.len() as u64).is_ok();
-            received.ahead.extend_from_slice(&piece);
+            received.push(&piece);
+            let is_held = received.in_memory <= received.limit(self.spool)
+                && received.held.resize(received.in_memory as u64 + received.buffered()).is_ok();
             if !is_held {
                 received.write(self).await?;
             }
@@ -91,17 +93,30 @@ impl Received {
     /// How much may be in memory.
     fn limit(&self, spool: &Spool) -> usize {
         match (&self.file, spool.has_folder()) {
-            (Some(_), _) => spool.memory.min(WRITE_BYTES),
+            (Some(_), _) => spool.memory.min(BLOCK_BYTES),
             (None, true) => spool.memory,
             (None, false) => usize::MAX,
         }
     }
 
+    /// What hyper's buffer takes while the body arrives: it grows with what it gets at once.
+    fn buffered(&self) -> u64 {
+        self.length.min(BUFFER_BYTES)
+    }
+
+    fn push(&mut self, mut piece: &[u8]) {
+        self.in_memory += piece.len();
+        while !piece.is_empty() {
+            let mut block = self.blocks.pop_if(|block| block.len() < BLOCK_BYTES).unwrap_or_default();
+            let (fits, rest) = piece.split_at(piece.len().min(BLOCK_BYTES - block.len()));
+            block.extend_from_slice(fits);
+            self.blocks.push(block);
+            piece = rest;
+        }
+    }
+
     /// Moves what is in memory to the file.
     async fn write(&mut self, receiver: &Receiver<'_>) -> Result<(), BodyError> {
-        if self.ahead.is_empty() {
-            return Ok(());
-        }
         if !receiver.spool.has_folder() {
             return Err(BodyError::NoMemory(Exhausted));
         }
@@ -109,18 +124,22 @@ impl Received {
             Some(file) => file,
             None => receiver.spool.create(&receiver.disk).await?,
         };
-        self.file = Some(file.write(std::mem::take(&mut self.ahead)).await?);
-        self.held = receiver.memory.empty();
-        Ok(())
+        self.file = Some(file.write(std::mem::take(&mut self.blocks)).await?);
+        self.in_memory = 0;
+        Ok(self.held.resize(self.buffered())?)
     }
 
     async fn finish(mut self, receiver: &Receiver<'_>) -> Result<RequestBody, BodyError> {
-        if self.file.is_some() {
+        if self.file.is_some() && !self.blocks.is_empty() {
             self.write(receiver).await?;
         }
         Ok(match self.file {
             Some(file) => RequestBody::spooled(file.finish()),
-            None => RequestBody::buffered(self.ahead.freeze(), Some(Arc::new(self.held))),
+            None => {
+                let bytes = self.blocks.concat();
+                self.held.resize(self.length)?;
+                RequestBody::buffered(bytes.into(), Some(Arc::new(self.held)))
+            }
         })
     }
 }
@@ -142,5 +161,8 @@ where
     Ok(Some(bytes.freeze()))
 }
 
-/// Bytes written to a file at once.
-const WRITE_BYTES: usize = 64 * 1024;
+/// A block of a body in memory, and what is written to a file at once.
+const BLOCK_BYTES: usize = 64 * 1024;
+
+/// The largest buffer that hyper reads a body into.
+const BUFFER_BYTES: u64 = 128 * 1024;

@@ -92,12 +92,13 @@ impl Spool {
 }
 
 impl SpoolWriter {
-    /// Appends bytes. Nothing is left of the file if this fails or is canceled.
-    pub async fn write(mut self, bytes: BytesMut) -> Result<Self, SpoolError> {
-        self.held.grow(bytes.len() as u64)?;
-        self.length += bytes.len() as u64;
+    /// Appends blocks of bytes. Nothing is left of the file if this fails or is canceled.
+    pub async fn write(mut self, blocks: Vec<BytesMut>) -> Result<Self, SpoolError> {
+        let bytes = blocks.iter().map(|block| block.len() as u64).sum();
+        self.held.grow(bytes)?;
+        self.length += bytes;
         let written = blocking(move || {
-            self.file.write_all(&bytes)?;
+            blocks.iter().try_for_each(|block| self.file.write_all(block))?;
             Ok(self)
         });
         Ok(written.await?)
@@ -241,7 +242,7 @@ mod tests {
         let mut writer = spool(folder.path()).create(&budget.holder(Ipv4Addr::LOCALHOST.into())).await.unwrap();
         let body: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
         for piece in body.chunks(70_001) {
-            writer = writer.write(piece.into()).await.unwrap();
+            writer = writer.write(vec![piece.into()]).await.unwrap();
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the file has no name");
         let mut reader = writer.finish();
@@ -268,8 +269,8 @@ mod tests {
         let budget = FairBudget::new(10);
         let disk = budget.holder(Ipv4Addr::LOCALHOST.into());
         let writer = spool(folder.path()).create(&disk).await.unwrap();
-        let writer = writer.write(b"0123456789"[..].into()).await.unwrap();
-        assert!(matches!(writer.write(b"0"[..].into()).await, Err(SpoolError::DiskBudget(_))));
+        let writer = writer.write(vec![b"0123456789"[..].into()]).await.unwrap();
+        assert!(matches!(writer.write(vec![b"0"[..].into()]).await, Err(SpoolError::DiskBudget(_))));
 
         let missing = config::Spool { folder: Some(folder.path().join("missing")), memory: 1, disk: 1 };
         let none = Spool::open(Some(&missing));

@@ -190,12 +190,14 @@ impl Drop for CanGiveUp<'_> {
 }
 
 impl Held {
-    /// Holds at least this many bytes; on error, as many as before.
-    pub fn grow_to(&mut self, bytes: u64) -> Result<(), Exhausted> {
-        match bytes.checked_sub(self.bytes) {
-            None | Some(0) => Ok(()),
-            Some(more) => self.grow(more),
+    /// Holds this many bytes, more or fewer than before; on error, as many as before.
+    pub fn resize(&mut self, bytes: u64) -> Result<(), Exhausted> {
+        if bytes > self.bytes {
+            return self.grow(bytes - self.bytes);
         }
+        self.holder.release(self.bytes - bytes);
+        self.bytes = bytes;
+        Ok(())
     }
 
     /// Holds more bytes; on error, as many as before.

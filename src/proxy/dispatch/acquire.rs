@@ -84,4 +84,4 @@ fn queue_is_spent(exhausted: Exhausted) -> Rejection {
 }
 
 /// What a queued request takes besides its body: its head, its connection's buffers and its tasks.
-const QUEUED_BYTES: u64 = 24 * 1024;
+const QUEUED_BYTES: u64 = 16 * 1024;

@@ -125,9 +125,12 @@ impl<S: AsyncRead + Unpin> RequestStream<S> {
     ) -> Poll<io::Result<usize>> {
         if self.held.is_empty() {
             if limit >= buffer.remaining() as u64 {
-                let before = buffer.filled().len();
-                ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
-                return Poll::Ready(Ok(buffer.filled().len() - before));
+                let part = buffer.remaining().min(PASS_BYTES);
+                let mut part = ReadBuf::new(buffer.initialize_unfilled_to(part));
+                ready!(Pin::new(&mut self.inner).poll_read(context, &mut part))?;
+                let count = part.filled().len();
+                buffer.advance(count);
+                return Poll::Ready(Ok(count));
             }
             if ready!(self.poll_more(context))? == 0 {
                 return Poll::Ready(Ok(0));
@@ -237,6 +240,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEAD_BYTES: usize = 128 * 1024;
 
 const READ_BYTES: usize = 4096;
+
+/// Bytes of a body that hyper gets at once. Its buffer grows with them, and each upload has one.
+const PASS_BYTES: usize = 64 * 1024;
 
 /// The beginning of every TLS connection: a handshake record of version 3 (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: &[u8] = &[0x16, 3];

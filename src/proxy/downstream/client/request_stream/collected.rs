@@ -35,7 +35,7 @@ impl<S> RequestStream<S> {
         }
         let held = self.head_memory.get_or_insert_with(|| self.connection.memory.empty());
         // Here, in hyper's buffer, and in the headers that point to it.
-        held.grow_to(2 * self.held.len() as u64).is_ok()
+        held.resize(2 * self.held.len() as u64).is_ok()
     }
 
     /// Makes hyper reject the part of a head that has arrived.
