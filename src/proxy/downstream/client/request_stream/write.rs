@@ -75,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RequestStream<S> {
         Poll::Ready(Ok(written))
     }
 
-    /// Both kinds of socket do, and [`CasedHead`](header_case::CasedHead) requires it.
+    /// Both kinds of socket do, and `CasedHead` requires it.
     fn is_write_vectored(&self) -> bool {
         true
     }
