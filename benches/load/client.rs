@@ -141,7 +141,8 @@ impl Load {
     }
 }
 
-async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<SendRequest<Full<Bytes>>> {
+/// Speaks HTTP on a stream.
+pub async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<SendRequest<Full<Bytes>>> {
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;
     // A connection that breaks shows as a failed request.
     tokio::spawn(async move { drop(connection.await) });

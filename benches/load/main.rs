@@ -5,7 +5,8 @@
 //! cargo bench --bench load                            everything; three quarters of an hour
 //! cargo bench --bench load -- --quick                 does it run at all? Seconds; so does `cargo test --benches`
 //! cargo bench --bench load -- --rounds 8 small        more rounds; only parts whose name is given: small, limits, pages, idle, large, start,
-//!                                                     cold, hostile, admin, slow (half an hour of it); or tables whose title holds the word
+//!                                                     cold, hostile, admin, slow (half an hour of it); or tables whose title holds
+//!                                                     the word, such as bombs
 //! cargo bench --bench load -- --beside OTHER_BCPROXY  another bcproxy binary in the same rounds: before and after
 //! ```
 //!
@@ -13,6 +14,7 @@
 //! time counts; the client and the upstream run in this process. Linux only: the figures come from `/proc`.
 
 mod admin;
+mod bombs;
 mod client;
 mod hostile;
 mod peers;
@@ -202,6 +204,13 @@ impl Plan {
     /// `cores`: how many threads a proxy has by default.
     async fn slow(&self, folder: &Path, cores: usize) -> Result<()> {
         let is_asked = |name| self.parts.is_empty() || self.names(name);
+        if is_asked(bombs::TITLE) {
+            let upstream = Upstream::start().await?;
+            let rounds = self.count(10, 1);
+            for peer in self.quiet_peers().filter(|peer| matches!(peer.kind, Kind::Bcproxy { .. })) {
+                bombs::measure(&peer.on_threads(cores), &upstream, folder, rounds).await?;
+            }
+        }
         let kinds: Vec<_> = slow::KINDS.iter().filter(|kind| is_asked(kind.name)).collect();
         if kinds.is_empty() {
             return Ok(());

@@ -8,7 +8,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, Value};
 
-use super::members::{self, Members, is_named};
+use super::members::{self, Members, each_item, is_named};
 
 /// A batch request.
 #[derive(Debug)]
@@ -43,8 +43,8 @@ pub enum BatchError {
     #[error("the batch has no `requests`; put its requests there, as an array")]
     NoRequests,
     /// The batch exceeds Business Central's limit.
-    #[error("the batch contains {0} requests, but Business Central accepts {LIMIT}; send them in several batches")]
-    TooMany(usize),
+    #[error("the batch contains {} requests or more, but Business Central accepts {LIMIT}; send them in several batches", LIMIT + 1)]
+    TooMany,
     /// A request, counted from 1, is not an object of the right types.
     #[error("request {number} of the batch is invalid ({reason})")]
     Malformed {
@@ -74,10 +74,7 @@ impl<'t> Batch<'t> {
     pub fn parse(text: &'t str) -> Result<Self, BatchError> {
         let members: Members<'t> = serde_json::from_str(text.trim_start_matches(BYTE_ORDER_MARK))?;
         let requests = members.get(REQUESTS).ok_or(BatchError::NoRequests)?;
-        let requests: Vec<&'t RawValue> = serde_json::from_str(requests.get())?;
-        if requests.len() > LIMIT {
-            return Err(BatchError::TooMany(requests.len()));
-        }
+        let requests = raw_requests(requests)?;
         let mut operations: Vec<Operation<'t>> = Vec::with_capacity(requests.len());
         for (request, number) in requests.iter().zip(1..) {
             let operation = Operation::parse(request, number)?;
@@ -91,11 +88,21 @@ impl<'t> Batch<'t> {
 
     /// The batch in JSON; the members that bcproxy checked have their documented names.
     pub fn to_json(&self) -> String {
-        let operations: Vec<String> = self.operations.iter().map(Operation::to_json).collect();
         members::to_json(self.members.iter().map(|(name, value)| match name {
-            name if is_named(name, REQUESTS) => (REQUESTS, Cow::Owned(format!("[{}]", operations.join(",")))),
+            name if is_named(name, REQUESTS) => (REQUESTS, Cow::Owned(self.requests_to_json())),
             name => (name, Cow::Borrowed(value.get())),
         }))
+    }
+
+    fn requests_to_json(&self) -> String {
+        let mut json = "[".to_owned();
+        for operation in &self.operations {
+            if json.len() > 1 {
+                json.push(',');
+            }
+            json.push_str(&operation.to_json());
+        }
+        json + "]"
     }
 }
 
@@ -160,6 +167,20 @@ impl<'t> Operation<'t> {
         let headers = self.headers.iter().flat_map(Members::iter);
         members::to_json(headers.map(|(name, value)| (name, Cow::Borrowed(value.get()))))
     }
+}
+
+/// The requests of a batch, not parsed yet. Reading ends with one that is too many.
+fn raw_requests(list: &RawValue) -> Result<Vec<&RawValue>, BatchError> {
+    let mut requests = Vec::new();
+    let read = each_item(list, |request| {
+        requests.push(request);
+        if requests.len() > LIMIT { Err(BatchError::TooMany) } else { Ok(()) }
+    });
+    if requests.len() > LIMIT {
+        return Err(BatchError::TooMany);
+    }
+    read?;
+    Ok(requests)
 }
 
 fn read<T: DeserializeOwned>(value: &RawValue) -> Result<T, serde_json::Error> {

@@ -5,8 +5,10 @@
 use std::fmt;
 
 use memchr::{memchr_iter, memmem};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::members::each_item;
 
 /// The addresses in a body, in their order.
 #[derive(Debug)]
@@ -14,6 +16,36 @@ pub struct BodyAddresses<'t> {
     body: &'t str,
     /// Where each of them stands, and the address itself, unescaped.
     found: Vec<(&'t RawValue, String)>,
+}
+
+/// What may still be read of the bodies in one request: a batch has one allowance for all of its parts.
+#[derive(Debug)]
+pub struct Allowance {
+    values: usize,
+    addresses: usize,
+    exceeded: Option<Bound>,
+}
+
+/// A bound on what is read of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Bound {
+    /// All members of objects and items of lists together.
+    #[error("it has more than 1,000,000 values")]
+    Values,
+    /// All addresses together.
+    #[error("it has more than 10,000 addresses (`@odata.bind`, `@odata.id`)")]
+    Addresses,
+}
+
+/// Why a body can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is no JSON, or nested too deeply.
+    #[error(transparent)]
+    NotJson(#[from] serde_json::Error),
+    /// It is more than one request may bring.
+    #[error(transparent)]
+    TooMuch(#[from] Bound),
 }
 
 /// A quick check for such addresses. An escape counts as one, since it may be part of the name.
@@ -27,16 +59,18 @@ pub fn may_contain_addresses(body: &[u8]) -> bool {
 }
 
 impl<'t> BodyAddresses<'t> {
-    /// Parses all of a body and finds its addresses.
+    /// Parses all of a body and finds its addresses. Parsing stops as soon as the body exceeds the allowance.
     ///
     /// # Errors
-    /// With the place, if the body is no JSON.
-    pub fn find(body: &'t str) -> Result<Self, serde_json::Error> {
+    /// With the place, if the body is no JSON, or nested in more than 127 levels.
+    pub fn find(body: &'t str, allowance: &mut Allowance) -> Result<Self, Unreadable> {
         let mut found = Vec::new();
-        let mut reader = serde_json::Deserializer::from_str(body);
-        Collector(&mut found).deserialize(&mut reader)?;
-        reader.end()?;
-        Self::of_values(body, found)
+        let read = read_whole(body, Collector { found: Some(&mut found), allowance: &mut *allowance });
+        if let Some(bound) = allowance.exceeded {
+            return Err(bound.into());
+        }
+        read?;
+        Ok(Self::of_values(body, found)?)
     }
 
     /// Some string values in a body.
@@ -75,10 +109,44 @@ impl<'t> BodyAddresses<'t> {
     }
 }
 
-/// What is wrong with a body, and where.
-fn whole_error(body: &str) -> Option<serde_json::Error> {
-    serde_json::from_str::<serde_json::Value>(body).err()
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { values: MAX_VALUES, addresses: MAX_ADDRESSES, exceeded: None }
+    }
 }
+
+impl Allowance {
+    fn take_value(&mut self) -> Result<(), Bound> {
+        take(&mut self.values).ok_or(Bound::Values).inspect_err(|bound| self.exceeded = Some(*bound))
+    }
+
+    fn take_address(&mut self) -> Result<(), Bound> {
+        take(&mut self.addresses).ok_or(Bound::Addresses).inspect_err(|bound| self.exceeded = Some(*bound))
+    }
+}
+
+/// Counts one down; `None` when none is left.
+fn take(left: &mut usize) -> Option<()> {
+    *left = left.checked_sub(1)?;
+    Some(())
+}
+
+/// What is wrong with a body, and where. Nothing of it is kept.
+fn whole_error(body: &str) -> Option<serde_json::Error> {
+    read_whole(body, Collector { found: None, allowance: &mut Allowance::default() }).err()
+}
+
+fn read_whole<'t>(body: &'t str, collector: Collector<'_, 't>) -> Result<(), serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_str(body);
+    collector.deserialize(&mut reader)?;
+    reader.end()
+}
+
+/// All members and items in the bodies of a request.
+const MAX_VALUES: usize = 1_000_000;
+
+/// All addresses in the bodies of a request.
+const MAX_ADDRESSES: usize = 10_000;
 
 /// The annotations that contain an address. OData 4.01 leaves `odata.` out.
 const ANNOTATIONS: [&str; 4] = ["odata.bind", "odata.id", "bind", "id"];
@@ -107,8 +175,27 @@ impl Visitor<'_> for NamesAddress {
     }
 }
 
-/// Collects the addresses inside a value.
-struct Collector<'f, 't>(&'f mut Vec<&'t RawValue>);
+/// Collects the addresses inside a value; without `found`, only reads it.
+struct Collector<'f, 't> {
+    found: Option<&'f mut Vec<&'t RawValue>>,
+    allowance: &'f mut Allowance,
+}
+
+impl<'t> Collector<'_, 't> {
+    /// The same for a value inside this one.
+    fn inner(&mut self) -> Collector<'_, 't> {
+        Collector { found: self.found.as_deref_mut(), allowance: &mut *self.allowance }
+    }
+}
+
+/// Adds a value to `found` if it is a string.
+fn add<'t>(value: &'t RawValue, found: &mut Vec<&'t RawValue>, allowance: &mut Allowance) -> Result<(), Bound> {
+    if value.get().starts_with('"') {
+        allowance.take_address()?;
+        found.push(value);
+    }
+    Ok(())
+}
 
 impl<'t> DeserializeSeed<'t> for Collector<'_, 't> {
     type Value = ();
@@ -125,24 +212,31 @@ impl<'t> Visitor<'t> for Collector<'_, 't> {
         formatter.write_str("JSON")
     }
 
-    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'t>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(names_address) = map.next_key_seed(NamesAddress)? {
-            if names_address {
-                let value: &'t RawValue = map.next_value()?;
-                if value.get().starts_with('"') {
-                    self.0.push(value);
-                } else if let Ok(list) = serde_json::from_str::<Vec<&'t RawValue>>(value.get()) {
-                    self.0.extend(list.into_iter().filter(|item| item.get().starts_with('"')));
-                }
+            self.allowance.take_value().map_err(A::Error::custom)?;
+            let Some(found) = self.found.as_deref_mut().filter(|_| names_address) else {
+                map.next_value_seed(self.inner())?;
+                continue;
+            };
+            let value: &'t RawValue = map.next_value()?;
+            if value.get().starts_with('[') {
+                let item = |item| {
+                    self.allowance.take_value()?;
+                    add(item, found, self.allowance)
+                };
+                each_item(value, item).map_err(A::Error::custom)?;
             } else {
-                map.next_value_seed(Collector(self.0))?;
+                add(value, found, self.allowance).map_err(A::Error::custom)?;
             }
         }
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'t>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Collector(self.0))?.is_some() {}
+    fn visit_seq<A: SeqAccess<'t>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(self.inner())?.is_some() {
+            self.allowance.take_value().map_err(A::Error::custom)?;
+        }
         Ok(())
     }
 
@@ -193,11 +287,36 @@ mod tests {
     fn only_annotations_that_are_followed_contain_addresses() {
         let body = r##" {"a@odata.bind" : "1", "b@odata.type":"#x", "id":"no", "list":[{"@odata.id":"2"},
             {"c@Odata.Bind":["\u0033", null, "4"]}], "d\u0040odata.bind":"5", "@odata.bind":{"x@odata.bind":"6"},"n":1.50} "##;
-        let addresses = BodyAddresses::find(body).unwrap();
+        let addresses = BodyAddresses::find(body, &mut Allowance::default()).unwrap();
         let found: Vec<String> = addresses.iter().map(str::to_owned).collect();
         assert_eq!(found, ["1", "2", "3", "4", "5"]);
         assert_eq!(addresses.replaced(&[const { None }; 5]), body);
         let replaced = addresses.replaced(&[None, Some("\"x".to_owned()), None, None, Some("y".to_owned())]);
         assert_eq!(replaced, body.replace("\"2\"", r#""\"x""#).replace("\"5\"", "\"y\""));
+    }
+
+    #[test]
+    fn reading_stops_at_the_first_bound_that_is_exceeded() {
+        let list = |count: usize, item: &str| format!("[{}]", vec![item; count].join(","));
+        let bound = |body: &str, allowance: &mut Allowance| match BodyAddresses::find(body, allowance) {
+            Ok(_) => None,
+            Err(Unreadable::TooMuch(bound)) => Some(bound),
+            Err(Unreadable::NotJson(error)) => panic!("{error}"),
+        };
+        // What follows is no JSON, and is not reached.
+        for (body, beyond) in [
+            (format!(r#"{{"a@odata.bind":{}"#, list(MAX_ADDRESSES + 1, r#""x""#)), Bound::Addresses),
+            (list(MAX_ADDRESSES + 1, r#"{"@id":"x"}"#), Bound::Addresses),
+            (format!(r#"{{"@odata.bind":{}"#, list(MAX_VALUES + 1, "0")), Bound::Values),
+            (format!("{{{}", vec![r#""a":0"#; MAX_VALUES + 1].join(",")), Bound::Values),
+            (list(MAX_VALUES + 1, "0"), Bound::Values),
+        ] {
+            assert_eq!(bound(&format!("{body} no JSON"), &mut Allowance::default()), Some(beyond), "{body:.40}");
+        }
+        let mut allowance = Allowance::default();
+        for (count, beyond) in [(MAX_ADDRESSES / 2, None), (MAX_ADDRESSES / 2, None), (1, Some(Bound::Addresses))] {
+            let body = format!(r#"{{"a@odata.bind":{}}}"#, list(count, r#""x""#));
+            assert_eq!(bound(&body, &mut allowance), beyond, "one allowance for several bodies");
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::{RawValue, Value};
 
 /// The members of a JSON object, in their order, with raw values.
@@ -28,9 +28,13 @@ impl<'t> Members<'t> {
     }
 }
 
-/// Whether two names are equal in any case.
+/// Whether two names are equal in any case; `wanted` is ASCII.
 pub fn is_named(name: &str, wanted: &str) -> bool {
-    folded(name) == folded(wanted)
+    match name.is_ascii() {
+        true => name.eq_ignore_ascii_case(wanted),
+        // A character has at most four bytes and folds to at least one: a longer name is a different one.
+        false => name.len() <= 4 * wanted.len() && folded(name) == folded(wanted),
+    }
 }
 
 /// The case-folded name. Folding maps look-alikes too: `ſ` becomes `s`, and `K` (Kelvin) becomes `k`.
@@ -40,8 +44,44 @@ fn folded(name: &str) -> String {
 
 /// The object with these members, in JSON.
 pub fn to_json<'m>(members: impl Iterator<Item = (&'m str, Cow<'m, str>)>) -> String {
-    let members: Vec<String> = members.map(|(name, value)| format!("{}:{value}", Value::from(name))).collect();
-    format!("{{{}}}", members.join(","))
+    let mut json = "{".to_owned();
+    for (name, value) in members {
+        if json.len() > 1 {
+            json.push(',');
+        }
+        json.push_str(&Value::from(name).to_string());
+        json.push(':');
+        json.push_str(&value);
+    }
+    json + "}"
+}
+
+/// Reads a list and passes each item on, until that fails.
+///
+/// # Errors
+/// With the place, if it is no list, or an item was rejected.
+pub fn each_item<'t, E: fmt::Display>(
+    list: &'t RawValue,
+    take: impl FnMut(&'t RawValue) -> Result<(), E>,
+) -> Result<(), serde_json::Error> {
+    serde_json::Deserializer::from_str(list.get()).deserialize_seq(Items(take))
+}
+
+struct Items<F>(F);
+
+impl<'t, E: fmt::Display, F: FnMut(&'t RawValue) -> Result<(), E>> Visitor<'t> for Items<F> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'t>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(item) = list.next_element()? {
+            self.0(item).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
 }
 
 impl<'de: 't, 't> Deserialize<'de> for Members<'t> {
@@ -66,11 +106,17 @@ impl<'de> Visitor<'de> for MembersVisitor {
             if !names.insert(folded(&name)) {
                 return Err(A::Error::custom(format!("the member `{name}` appears twice")));
             }
+            if members.len() == MAX_MEMBERS {
+                return Err(A::Error::custom(format!("an object has more than {MAX_MEMBERS} members")));
+            }
             members.push((name, value));
         }
         Ok(members)
     }
 }
+
+/// The most members of an object: those of batches and subscriptions have a dozen, and headers have a hundred at most.
+const MAX_MEMBERS: usize = 250;
 
 #[cfg(test)]
 mod tests {
@@ -84,5 +130,16 @@ mod tests {
         for twice in [r#"{"url":1,"URL":2}"#, r#"{"url":1,"\u0075rl":2}"#, r#"{"requests":1,"requeſts":2}"#] {
             assert!(serde_json::from_str::<Members<'_>>(twice).is_err(), "{twice}");
         }
+    }
+
+    #[test]
+    fn an_object_has_250_members_at_most() {
+        let object = |count: usize| {
+            let members: Vec<String> = (0..count).map(|number| format!("\"{number}\":0")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        assert_eq!(serde_json::from_str::<Members<'_>>(&object(250)).unwrap().iter().count(), 250);
+        let error = serde_json::from_str::<Members<'_>>(&object(251)).unwrap_err();
+        assert!(error.to_string().contains("more than 250 members"), "{error}");
     }
 }

@@ -90,6 +90,18 @@ impl Exchange {
         self.only_reads() && self.keeps_connection
     }
 
+    /// Completes when the client has left.
+    ///
+    /// Only for the time before anything is sent. A client that announced `Connection: close` may only mean that it has
+    /// no more to send.
+    pub async fn abandoned(&self) {
+        if self.keeps_connection {
+            self.client.closed_by_client().await;
+        } else {
+            std::future::pending().await
+        }
+    }
+
     /// The form in which this client reads errors.
     pub fn dialect(&self) -> Dialect {
         if self.shows_page {

@@ -132,6 +132,11 @@ impl Rejection {
         Self::new(Kind::Overloaded, message).retry_after(OVERLOAD_PAUSE)
     }
 
+    /// The client left before it was answered.
+    pub fn client_left() -> Self {
+        Self::new(Kind::ClientLeft, "The client disconnected before it was answered.")
+    }
+
     /// All applications of the connector were tried.
     pub fn no_application() -> Self {
         Self::new(Kind::Internal, "All applications of the connector failed. See bcproxy's log for the reason of each.")

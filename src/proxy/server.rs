@@ -18,6 +18,7 @@ use super::environment::readiness::Ready;
 use super::environment::route::Route;
 use super::observe::problems::Problems;
 use super::observe::tally::Tally;
+use super::request::inspect::pool::InspectionPool;
 use super::service;
 use super::snapshot::{Current, Snapshot};
 use crate::config::Config;
@@ -30,6 +31,7 @@ pub struct Proxy {
     budgets: Budgets,
     listeners: Listeners,
     stop: Stop,
+    inspection_pool: InspectionPool,
 }
 
 /// What can be observed of a proxy in service.
@@ -76,11 +78,12 @@ impl Proxy {
         let connection_limit = ConnectionLimit::new(config.max_connections);
         let budgets = Budgets::new(config);
         let stop = Stop::default();
+        let inspection_pool = InspectionPool::for_this_machine();
         let (problems, ending) = (assembled.problems.clone(), stop.ending.clone());
         tokio::spawn(async move { problems.line_limit.summarize_until(&ending).await });
         let listeners = {
-            let (steps, current, connection_limit) =
-                (service::steps(current.clone(), budgets.disk.clone()), current.clone(), connection_limit.clone());
+            let steps = service::steps(current.clone(), budgets.disk.clone(), inspection_pool.clone());
+            let (current, connection_limit) = (current.clone(), connection_limit.clone());
             let memory = budgets.memory.clone();
             Listeners::new(held, stop.clone(), move |listener, tls, accepting, stop| {
                 let service =
@@ -88,7 +91,7 @@ impl Proxy {
                 tokio::spawn(accept::accept(listener, tls, accepting, connection_limit.clone(), service))
             })
         };
-        let mut proxy = Self { assembled, current, connection_limit, budgets, listeners, stop };
+        let mut proxy = Self { assembled, current, connection_limit, budgets, listeners, stop, inspection_pool };
         let prepared = proxy.listeners.prepare(&config.listen).await?;
         proxy.listeners.take_effect(prepared);
         Ok(proxy)
@@ -127,6 +130,11 @@ impl Proxy {
             connection_limit: self.connection_limit.clone(),
             budgets: self.budgets.clone(),
         }
+    }
+
+    /// What inspects large bodies.
+    pub fn inspection_pool(&self) -> &InspectionPool {
+        &self.inspection_pool
     }
 
     /// Each connector in its own environment, in the order of the file.

@@ -1,11 +1,9 @@
 //! The picture of a request: the steps it takes, in order.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use futures_util::future::Either;
 use hyper::Response;
-use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder, service_fn};
 
 use super::budgets::fair_budget::FairBudget;
@@ -18,7 +16,8 @@ use super::rejection::Rejection;
 use super::request::admission::admit;
 use super::request::authorize::authorize;
 use super::request::handshake::{LocalResponse, handshake};
-use super::request::inspect::step::{MAX_LARGE_BODIES, inspect_request};
+use super::request::inspect::pool::InspectionPool;
+use super::request::inspect::step::inspect_request;
 use super::request::route::choose_route;
 use super::response::body::ResponseBody;
 use super::response::respond::Respond;
@@ -42,9 +41,8 @@ impl<S> Steps for S where
 
 /// The path of a request through the proxy. A response, ours or Business Central's, comes back through `Respond`.
 ///
-/// `disk`: the budget for bodies that wait on disk.
-pub fn steps(current: Current, disk: FairBudget) -> impl Steps {
-    let large_bodies = Arc::new(Semaphore::new(MAX_LARGE_BODIES));
+/// `disk`: the budget for bodies that wait on disk. `pool` inspects large bodies.
+pub fn steps(current: Current, disk: FairBudget, pool: InspectionPool) -> impl Steps {
     let store = ResponseStore::default();
     ServiceBuilder::new()
         .layer_fn(|inner| Respond { current: current.clone(), inner })
@@ -52,7 +50,7 @@ pub fn steps(current: Current, disk: FairBudget) -> impl Steps {
         .layer(filter(choose_route))
         .layer(filter(handshake))
         .layer(filter_async(move |routed| admit(routed, &disk)))
-        .layer(filter_async(move |routed| inspect_request(routed, &large_bodies)))
+        .layer(filter_async(move |routed| inspect_request(routed, &pool)))
         .layer(filter_async(|inspected| Either::Right(authorize(inspected))))
         .layer_fn(move |inner| Cache { store: store.clone(), inner })
         .layer_fn(|inner| Attempts { inner })

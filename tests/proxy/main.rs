@@ -21,6 +21,7 @@ mod automation;
 mod batch;
 mod batch_bad;
 mod body_addresses;
+mod bounded_work;
 mod cache;
 mod cache_changes;
 mod cache_sharing;

@@ -23,7 +23,7 @@ pub struct AdminRig {
 }
 
 impl AdminRig {
-    async fn of(rig: &Rig) -> Self {
+    pub async fn of(rig: &Rig) -> Self {
         Self::beside(rig, Handle::current())
     }
 

@@ -89,7 +89,7 @@ impl From<Fault> for Rejection {
                 );
                 Self::new(Kind::ResponseTimeout, message)
             }
-            Fault::ClientGone => Self::new(Kind::ClientLeft, "The client disconnected before it was answered."),
+            Fault::ClientGone => Self::client_left(),
             Fault::BodyLost => Self::new(Kind::Internal, BODY_LOST),
         }
     }

@@ -1,10 +1,7 @@
 //! What Business Central gets, and what happens to its response.
 
-use std::sync::Arc;
-
 use hyper::Method;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue};
-use tokio::sync::Semaphore;
 
 use super::assumptions::{AssumedLookUps, LookUps};
 use super::report::{BodyChange, Header, HeaderChanges, ResponseChanges, SentRequest};
@@ -45,9 +42,8 @@ impl Walk<'_> {
                 request: resource,
             };
             let as_sent = RequestBody::buffered(given.clone(), None);
-            let budget = Arc::new(Semaphore::new(1));
             let memory = &self.exchange.client.memory;
-            let (checked, _) = inspect(&inside, self.dialect(found), &mut head, as_sent, budget, memory).await?;
+            let (checked, _) = inspect(&inside, self.dialect(found), &mut head, as_sent, memory).await?;
             body =
                 checked.bytes().filter(|checked| *checked != given).map(|it| String::from_utf8_lossy(it).into_owned());
         } else {

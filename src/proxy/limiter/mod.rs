@@ -16,7 +16,7 @@ mod rate_wait;
 mod tests;
 mod window;
 
-pub use fair_queue::ClientKey;
+pub use fair_queue::{ClientKey, FairQueue, Queued};
 pub use handle::{Limiter, LimiterState, Priority};
 pub use lane::Scope;
 pub use permits::{AcquireError, Permit};

@@ -129,15 +129,11 @@ impl Draft {
         Self { is_shared: true, ..self.clone() }
     }
 
-    /// Completes when the client has left and nobody else waits for the response.
-    ///
-    /// Only for the time before anything is sent. A client that announced `Connection: close` may only mean that it has
-    /// no more to send.
+    /// Completes when the client has [left](Exchange::abandoned) and nobody else waits for the response.
     pub async fn abandoned(&self) {
-        if self.exchange.keeps_connection && !self.is_shared {
-            self.exchange.client.closed_by_client().await;
-        } else {
-            std::future::pending().await
+        match self.is_shared {
+            true => std::future::pending().await,
+            false => self.exchange.abandoned().await,
         }
     }
 

@@ -1,20 +1,28 @@
 //! Checks of JSON bodies: the addresses in them lead to Business Central, and to no other company.
 
+use tokio::task::coop::consume_budget;
+
 use super::body_address::BodyContext;
-use crate::business_central::body_addresses::{BodyAddresses, may_contain_addresses};
+use crate::business_central::body_addresses::{Allowance, BodyAddresses, may_contain_addresses};
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::rejection::{Kind, Rejection};
 
 /// The body with its local addresses made upstream ones; `None` when there is nothing to change.
 ///
 /// On a route that is confined to companies, a body that can't be read is rejected, whatever it holds.
-pub async fn check_addresses(body: &str, context: &BodyContext<'_, impl LookUp>) -> Result<Option<String>, Rejection> {
+pub async fn check_addresses(
+    body: &str,
+    context: &BodyContext<'_, impl LookUp>,
+    allowance: &mut Allowance,
+) -> Result<Option<String>, Rejection> {
     if body.trim_ascii().is_empty() || !context.is_confined() && !may_contain_addresses(body.as_bytes()) {
         return Ok(None);
     }
-    let Some(addresses) = context.readable(BodyAddresses::find(body))? else { return Ok(None) };
+    let Some(addresses) = context.readable(BodyAddresses::find(body, allowance))? else { return Ok(None) };
     let mut replacements = Vec::new();
     for address in addresses.iter() {
+        // Each takes a few microseconds, and there may be thousands.
+        consume_budget().await;
         replacements.push(check_address(address, context).await?);
     }
     let is_changed = replacements.iter().any(Option::is_some);

@@ -7,6 +7,7 @@ use super::body_address::{BodyContext, ResolvedAddress};
 use super::subscriptions::check_subscription;
 use crate::business_central::address::{Resource, SubscriptionKind, SubscriptionScope};
 use crate::business_central::batch::{Batch, Operation};
+use crate::business_central::body_addresses::Allowance;
 use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::headers;
@@ -22,16 +23,17 @@ pub async fn check_batch(text: &str, context: &BodyContext<'_, impl LookUp>) -> 
     let mut batch = Batch::parse(text)?;
     // Of each earlier request, in their order.
     let mut abouts: Vec<About> = Vec::with_capacity(batch.operations.len());
-    let mut changes = Extent::Nothing;
+    let (mut changes, mut allowance) = (Extent::Nothing, Allowance::default());
     for index in 0..batch.operations.len() {
         let Some((earlier, [operation, ..])) = batch.operations.split_at_mut_checked(index) else { continue };
-        let (about, may_change) = check_operation(operation, earlier, &abouts, context).await.map_err(|rejection| {
-            let message = format!(
-                "Request `{}` of the batch was rejected, and nothing of the batch was sent. {}",
-                operation.id, rejection.message
-            );
-            Rejection { message, ..rejection }
-        })?;
+        let (about, may_change) =
+            check_operation(operation, earlier, &abouts, context, &mut allowance).await.map_err(|rejection| {
+                let message = format!(
+                    "Request `{}` of the batch was rejected, and nothing of the batch was sent. {}",
+                    operation.id, rejection.message
+                );
+                Rejection { message, ..rejection }
+            })?;
         abouts.push(about);
         changes = changes.and(may_change);
     }
@@ -62,6 +64,7 @@ async fn check_operation(
     earlier: &[Operation<'_>],
     abouts: &[About],
     context: &BodyContext<'_, impl LookUp>,
+    allowance: &mut Allowance,
 ) -> Result<(About, Extent), Rejection> {
     operation.retain_headers(|name| !headers::stays_here(name));
     let methods = methods(operation)?;
@@ -112,9 +115,9 @@ async fn check_operation(
     let body = operation.body.take();
     let changed = match (&body, about) {
         (Some(body), About::Subscriptions(subscription)) => {
-            check_subscription(subscription, creates(&methods), &at, body, context).await?
+            check_subscription(subscription, creates(&methods), &at, body, context, allowance).await?
         }
-        (Some(body), _) => check_addresses(body, context).await?,
+        (Some(body), _) => check_addresses(body, context, allowance).await?,
         (None, _) => None,
     };
     operation.body = changed.map(Into::into).or(body);

@@ -1,6 +1,7 @@
 //! Addresses inside a request's body, read like those of requests of their own.
 
 use crate::business_central::address::{BodyAddress, BodyBase, EnvironmentAddress, Resource};
+use crate::business_central::body_addresses::Unreadable;
 use crate::config;
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::rejection::{Kind, Rejection};
@@ -71,17 +72,24 @@ impl<L: LookUp> BodyContext<'_, L> {
 
     /// What was read of a body. `None` where it can't be read and passes as it came: on a route that reaches any
     /// company, there is nothing to confine.
-    pub fn readable<T>(&self, read: Result<T, serde_json::Error>) -> Result<Option<T>, Rejection> {
-        match read {
+    pub fn readable<T>(&self, read: Result<T, impl Into<Unreadable>>) -> Result<Option<T>, Rejection> {
+        match read.map_err(Into::into) {
             Ok(read) => Ok(Some(read)),
             Err(_) if !self.is_confined() => Ok(None),
-            Err(error) => Err(not_json(&error)),
+            Err(Unreadable::NotJson(error)) => Err(not_json(&error)),
+            Err(Unreadable::TooMuch(bound)) => {
+                let message = format!(
+                    "The body is too much to check for addresses outside the route's company: {bound}. Send it in parts, or through \
+                     a route without `company`."
+                );
+                Err(Rejection::new(Kind::TooLarge, message))
+            }
         }
     }
 }
 
-/// The rejection of a body that is no JSON.
+/// The rejection of a body that can't be read as JSON.
 pub fn not_json(error: &serde_json::Error) -> Rejection {
-    let message = format!("The body is not valid JSON ({error}), so its company is not known. Correct the body.");
+    let message = format!("The body's JSON can't be read ({error}), so its company is not known. Correct the body.");
     Rejection::new(Kind::BadRequest, message)
 }

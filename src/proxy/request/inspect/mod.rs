@@ -4,5 +4,7 @@ pub mod addresses;
 pub mod batch;
 pub mod body_address;
 mod content_type;
+pub mod inspection;
+pub mod pool;
 pub mod step;
 pub mod subscriptions;

@@ -6,26 +6,26 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::Either;
 use http_body::Body;
 use hyper::Method;
 use hyper::header::{CONTENT_ENCODING, HeaderMap};
 use hyper::http::request::Parts;
-use tokio::sync::Semaphore;
 
 use super::addresses::check_addresses;
 use super::batch::check_batch;
 use super::body_address::BodyContext;
 use super::content_type::{ContentType, is_utf8};
+use super::inspection::{Inspection, Loaded, MAX_BYTES, TOO_LARGE};
+use super::pool::InspectionPool;
 use super::subscriptions::check_subscription;
 use crate::business_central::Dialect;
 use crate::business_central::address::{Resource, SubscriptionKind};
+use crate::business_central::body_addresses::Allowance;
 use crate::config;
-use crate::proxy::body::gunzip::Gunzip;
-use crate::proxy::body::receive::read_all;
+use crate::proxy::body::error::BodyError;
 use crate::proxy::body::request_body::RequestBody;
-use crate::proxy::budgets::fair_budget::{Held, Holder};
+use crate::proxy::budgets::fair_budget::Holder;
 use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::headers;
@@ -34,30 +34,61 @@ use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::company_choice::is_confined;
 use crate::proxy::step::{Inspected, Routed};
 
-/// The step that inspects bodies. `large_bodies` has [`MAX_LARGE_BODIES`] permits, shared by all requests.
+/// The step that inspects bodies; the pool inspects large ones.
 pub fn inspect_request(
     routed: Routed<RequestBody>,
-    large_bodies: &Arc<Semaphore>,
+    pool: &InspectionPool,
 ) -> Either<Inspected, impl Future<Output = Result<Inspected, Rejection>> + Send + use<>> {
     if needs_no_inspection(&routed) {
         return Either::Left(Inspected { routed, batch_changes: None });
     }
-    let large_bodies = large_bodies.clone();
+    let pool = pool.clone();
     Either::Right(async move {
-        let Routed { exchange, route, resource, dialect, mut head, body, deadline } = routed;
-        let look_up = route.look_ups(deadline);
-        let context = BodyContext {
-            settings: &route.settings,
-            environment: &route.connector.address,
-            look_up: &look_up,
-            base_url: &exchange.base_url,
-            request: &resource,
+        let Routed { exchange, route, resource, dialect, head, body, deadline } = routed;
+        let memory = &exchange.client.memory;
+        let inspection = match begin(&route.settings, &resource, dialect, &head, body, memory).await? {
+            Begun::Passes(body) => {
+                let routed = Routed { exchange, route, resource, dialect, head, body, deadline };
+                return Ok(Inspected { routed, batch_changes: None });
+            }
+            Begun::Inspects(inspection) => inspection,
         };
-        let (body, batch_changes) =
-            inspect(&context, dialect, &mut head, body, large_bodies, &exchange.client.memory).await?;
-        let routed = Routed { exchange, route, resource, dialect, head, body, deadline };
-        Ok(Inspected { routed, batch_changes })
+        let client = exchange.clone();
+        let routed = Routed { exchange, route, resource, dialect, head, body: (), deadline };
+        if !inspection.is_large() {
+            let loaded = inspection.load(&client.client.memory).await?;
+            return finish(routed, loaded).await;
+        }
+        let inspected = async {
+            // Meanwhile its client may have to give up what it holds.
+            let thread = client.client.memory.or_evicted(pool.thread(client.client.ip())).await;
+            let thread = thread.map_err(|error| Rejection::from(BodyError::NoMemory(error)))?;
+            let loaded = inspection.load(&client.client.memory).await?;
+            let inspected = thread.run(finish(routed, loaded)).await;
+            inspected.unwrap_or_else(|_| Err(Rejection::new(Kind::Internal, FAILED)))
+        };
+        tokio::select! {
+            biased;
+            inspected = inspected => inspected,
+            () = client.abandoned() => Err(Rejection::client_left()),
+        }
     })
+}
+
+/// Carries an inspection out.
+async fn finish(routed: Routed<()>, loaded: Loaded) -> Result<Inspected, Rejection> {
+    let Routed { exchange, route, resource, dialect, mut head, body: (), deadline } = routed;
+    let look_up = route.look_ups(deadline);
+    let context = BodyContext {
+        settings: &route.settings,
+        environment: &route.connector.address,
+        look_up: &look_up,
+        base_url: &exchange.base_url,
+        request: &resource,
+    };
+    let (body, batch_changes) = loaded.finish(&context, &mut head, &exchange.client.memory).await?;
+    let routed = Routed { exchange, route, resource, dialect, head, body, deadline };
+    Ok(Inspected { routed, batch_changes })
 }
 
 /// Rejects what a head alone tells, before the client sends its body: a body that can't be inspected, or is too large.
@@ -71,7 +102,7 @@ pub fn inspect_head(
     if subject.may_be_unreadable(settings) {
         return Ok(());
     }
-    let is_too_large = body.size_hint().lower() > MAX_INSPECTED_BYTES as u64;
+    let is_too_large = body.size_hint().lower() > MAX_BYTES as u64;
     match has_to_be_inflated(&head.headers)? {
         false if is_too_large => Err(Rejection::new(Kind::TooLarge, TOO_LARGE)),
         _ => Ok(()),
@@ -104,52 +135,43 @@ pub async fn inspect(
     dialect: Dialect,
     head: &mut Parts,
     body: RequestBody,
-    large_bodies: Arc<Semaphore>,
     memory: &Arc<Holder>,
 ) -> Result<(RequestBody, Option<Extent>), Rejection> {
-    let is_soap = context.request.is_soap() || dialect == Dialect::Soap;
+    match begin(context.settings, context.request, dialect, head, body, memory).await? {
+        Begun::Passes(body) => Ok((body, None)),
+        Begun::Inspects(inspection) => inspection.load(memory).await?.finish(context, head, memory).await,
+    }
+}
+
+/// What becomes of a body.
+enum Begun {
+    Passes(RequestBody),
+    Inspects(Inspection),
+}
+
+/// Decides whether a body is inspected.
+async fn begin(
+    settings: &config::Route,
+    resource: &Resource,
+    dialect: Dialect,
+    head: &Parts,
+    body: RequestBody,
+    memory: &Arc<Holder>,
+) -> Result<Begun, Rejection> {
+    let is_soap = resource.is_soap() || dialect == Dialect::Soap;
     if is_soap && head.method == Method::POST && body.is_end_stream() {
         return Err(Rejection::new(Kind::BadRequest, EMPTY_SOAP_CALL));
     }
-    let has_body = !body.is_end_stream();
-    let subject = Subject::by_head(context.settings, context.request, head, has_body)?;
-    let Some(subject) = subject else { return Ok((body, None)) };
-    if subject.passes(&body, context.settings) {
-        return Ok((body, None));
+    let subject = Subject::by_head(settings, resource, head, !body.is_end_stream())?;
+    let Some(subject) = subject else { return Ok(Begun::Passes(body)) };
+    if subject.passes(&body, settings) {
+        return Ok(Begun::Passes(body));
     }
-    let as_sent = body.replay();
-    let read = in_memory(body, &head.headers, large_bodies, memory).await;
-    if read.is_err() && subject.may_be_unreadable(context.settings) {
-        return Ok((as_sent, None));
+    match has_to_be_inflated(&head.headers) {
+        Ok(is_gzip) => Inspection::begin(subject, body, is_gzip, memory).await.map(Begun::Inspects),
+        Err(_) if subject.may_be_unreadable(settings) => Ok(Begun::Passes(body)),
+        Err(rejection) => Err(rejection),
     }
-    let (bytes, held) = read?;
-    let (text, batch_changes) = subject.check(&bytes, context).await?;
-    let Some(text) = text else { return Ok((as_sent, batch_changes)) };
-    headers::of_changed_body(&mut head.headers);
-    Ok((RequestBody::buffered(text.into(), held), batch_changes))
-}
-
-/// The whole body, decoded.
-async fn in_memory(
-    body: RequestBody,
-    headers: &HeaderMap,
-    large_bodies: Arc<Semaphore>,
-    memory: &Arc<Holder>,
-) -> Result<(Bytes, Option<Arc<Held>>), Rejection> {
-    let is_gzip = has_to_be_inflated(headers)?;
-    if let (RequestBody::Buffered { bytes, _held }, false) = (&body, is_gzip)
-        && bytes.len() <= MAX_INSPECTED_BYTES
-    {
-        return Ok((bytes.clone(), _held.clone()));
-    }
-    // The semaphore is never closed: only the wait matters.
-    let _permit = large_bodies.acquire_owned().await;
-    let mut held = memory.empty();
-    let bytes = match is_gzip {
-        true => read_all(Gunzip::new(body), MAX_INSPECTED_BYTES, &mut held).await?,
-        false => read_all(body, MAX_INSPECTED_BYTES, &mut held).await?,
-    };
-    bytes.map(|bytes| (bytes, Some(Arc::new(held)))).ok_or_else(|| Rejection::new(Kind::TooLarge, TOO_LARGE))
 }
 
 impl Subject {
@@ -162,7 +184,7 @@ impl Subject {
 
     /// Whether a body that can't be read passes as it came: on a route that reaches any company, nothing in it has to
     /// be confined.
-    fn may_be_unreadable(self, settings: &config::Route) -> bool {
+    pub fn may_be_unreadable(self, settings: &config::Route) -> bool {
         self != Self::Batch && !is_confined(settings)
     }
 
@@ -204,7 +226,7 @@ impl Subject {
     }
 
     /// The text as it may be sent, where it changes; and what it may change, if it is a batch.
-    async fn check(
+    pub async fn check(
         self,
         body: &[u8],
         context: &BodyContext<'_, impl LookUp>,
@@ -225,11 +247,13 @@ impl Subject {
                 (Some(text), Some(changes))
             }
             Self::Subscription { kind, creates } => {
-                (check_subscription(kind, creates, context.request, text, context).await?, None)
+                let allowance = &mut Allowance::default();
+                (check_subscription(kind, creates, context.request, text, context, allowance).await?, None)
             }
-            Self::Addresses => (check_addresses(text, context).await?, None),
+            Self::Addresses => (check_addresses(text, context, &mut Allowance::default()).await?, None),
         };
-        Ok((changed.map(|changed| format!("{mark}{changed}")), may_change))
+        let marked = |changed| if mark.is_empty() { changed } else { format!("{mark}{changed}") };
+        Ok((changed.map(marked), may_change))
     }
 }
 
@@ -247,17 +271,10 @@ fn has_to_be_inflated(headers: &HeaderMap) -> Result<bool, Rejection> {
     }
 }
 
-/// The largest body that is inspected, in bytes after decoding.
-const MAX_INSPECTED_BYTES: usize = 16 << 20;
-
 /// The largest body that is inspected where it may be unreadable.
 const MAX_OPTIONAL_BYTES: usize = 1 << 20;
 
-/// How many bodies are in memory at once that were compressed, or too large to be read ahead.
-pub const MAX_LARGE_BODIES: usize = 8;
-
-const TOO_LARGE: &str = "The body is larger than 16 MiB, too large to check for addresses outside the route's company. Send it in parts, \
-     or through a route without `company`.";
+const FAILED: &str = "The check of the body failed. bcproxy's log has the reason.";
 
 const EMPTY_SOAP_CALL: &str = "The SOAP call has no envelope and was not forwarded: the client expects a Digest or Windows challenge. \
      Configure it for Basic or anonymous authentication.";

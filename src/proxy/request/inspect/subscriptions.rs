@@ -6,7 +6,7 @@ use hyper::Method;
 
 use super::body_address::{BodyContext, ResolvedAddress, not_json};
 use crate::business_central::address::{AddressError, Resource, SubscriptionKind, SubscriptionScope, split_query};
-use crate::business_central::body_addresses::BodyAddresses;
+use crate::business_central::body_addresses::{Allowance, BodyAddresses};
 use crate::business_central::{Members, join_names};
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::methods::{creates, only_reads};
@@ -70,8 +70,9 @@ pub async fn check_subscription(
     at: &Resource,
     body: &str,
     context: &BodyContext<'_, impl LookUp>,
+    allowance: &mut Allowance,
 ) -> Result<Option<String>, Rejection> {
-    let members = BodyAddresses::find(body).and_then(|_| serde_json::from_str::<Members<'_>>(body));
+    let members = BodyAddresses::find(body, allowance).and_then(|_| Ok(serde_json::from_str::<Members<'_>>(body)?));
     let Some(members) = context.readable(members)? else { return Ok(None) };
     match subscription {
         SubscriptionKind::Webhook => check_webhook(at, body, &members, context).await,
