@@ -151,7 +151,7 @@ impl Upstream {
         })?;
         shared.breaker.record_success();
         let socket = outbound::tcp_socket(&stream);
-        let (wire, request) = Wire::new(stream);
+        let (wire, request) = Wire::new(stream, Some(socket.clone()));
         let mut http = http1::Builder::new();
         let (sender, connection) = http
             .max_buf_size(MAX_READ_BYTES)

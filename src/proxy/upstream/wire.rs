@@ -1,6 +1,7 @@
 //! A connection that tells whether any of a request was written to it, and spells `SOAPAction` as SOAP does.
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,8 @@ use std::task::{Context, Poll};
 
 use hyper::header::{HeaderMap, HeaderName};
 use hyper::rt::{Read, ReadBufCursor, Write};
+use socket2::SockRef;
+use tokio::net::TcpStream;
 
 use crate::proxy::header_case::{self, CasedHead};
 
@@ -15,6 +18,8 @@ use crate::proxy::header_case::{self, CasedHead};
 #[derive(Debug)]
 pub struct Wire<S> {
     stream: S,
+    /// The socket below the stream, where there is one.
+    socket: Option<Arc<TcpStream>>,
     request: Arc<WireRequest>,
     head: CasedHead,
 }
@@ -41,10 +46,29 @@ impl WireRequest {
 }
 
 impl<S> Wire<S> {
-    /// The stream, and what it tells.
-    pub fn new(stream: S) -> (Self, Arc<WireRequest>) {
+    /// The stream over this socket, and what it tells.
+    pub fn new(stream: S, socket: Option<Arc<TcpStream>>) -> (Self, Arc<WireRequest>) {
         let request = Arc::<WireRequest>::default();
-        (Self { stream, request: request.clone(), head: CasedHead::default() }, request)
+        (Self { stream, socket, request: request.clone(), head: CasedHead::default() }, request)
+    }
+
+    /// The result of a write. One that fails is pending as long as there is something to read.
+    ///
+    /// Business Central may reject a large request and close before it has read all of it. hyper would give up at the
+    /// failed write, although it reads the response next.
+    fn until_read<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let has_unread = || {
+            let unread = self.socket.as_ref().map(|socket| SockRef::from(&**socket).peek(&mut [MaybeUninit::uninit()]));
+            unread.is_some_and(|unread| unread.is_ok_and(|count| count > 0))
+        };
+        match written {
+            Poll::Ready(Err(error))
+                if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) && has_unread() =>
+            {
+                Poll::Pending
+            }
+            written => written,
+        }
     }
 }
 
@@ -68,7 +92,7 @@ impl<S: Write + Unpin> Write for Wire<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { stream, request, head } = &mut *self;
+        let Self { stream, request, head, .. } = &mut *self;
         if !request.is_written() {
             // Before the write: what a TLS session accepted may have been sent, even if the socket below it failed.
             request.written.store(true, Ordering::Relaxed);
@@ -76,7 +100,8 @@ impl<S: Write + Unpin> Write for Wire<S> {
                 head.begin(slices, header_case::soap_action);
             }
         }
-        head.poll_write(slices, |slices| Pin::new(stream).poll_write_vectored(context, slices))
+        let written = head.poll_write(slices, |slices| Pin::new(stream).poll_write_vectored(context, slices));
+        self.until_read(written)
     }
 
     /// TLS does, and [`CasedHead`] requires it.
@@ -85,7 +110,8 @@ impl<S: Write + Unpin> Write for Wire<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.until_read(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -109,7 +135,7 @@ mod tests {
     #[tokio::test]
     async fn a_soap_action_is_spelled_as_soap_does_and_a_body_is_left_alone() {
         let (stream, mut server) = tokio::io::duplex(1 << 10);
-        let (wire, request) = Wire::new(TokioIo::new(stream));
+        let (wire, request) = Wire::new(TokioIo::new(stream), None);
         let (mut sender, connection) = http1::handshake(wire).await.unwrap();
         tokio::spawn(connection);
         let body = "\r\nsoapaction: \"x\"\r\n".repeat(200);
