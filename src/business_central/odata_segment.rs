@@ -24,7 +24,8 @@ impl<'r> ODataSegment<'r> {
         let decoded = percent_encoding::percent_decode_str(raw).decode_utf8_lossy();
         let name_end = decoded.find(['(', ')', '\'']).unwrap_or(decoded.len());
         let (name, key) = decoded.split_at_checked(name_end).unwrap_or((&decoded, ""));
-        if !(key.is_empty() || is_key(key.trim_end())) || resembles_reserved(name.trim()) {
+        // A second layer of encoding hides what a name is.
+        if !(key.is_empty() || is_key(key.trim_end())) || name.contains('%') || resembles_reserved(name.trim()) {
             return Err(PathError::Segment);
         }
         Ok(Self { raw, decoded, name_end })
@@ -81,7 +82,7 @@ fn resembles_reserved(name: &str) -> bool {
         return false;
     }
     // .NET ignores case by more than ASCII, and skips characters without width.
-    let is_visible = |character: &char| character.is_ascii_graphic() || character.is_alphanumeric();
+    let is_visible = |character: &char| character.is_ascii() || character.is_alphanumeric();
     let folded: String =
         name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).filter(is_visible).collect();
     folded.split(|character| !is_word(character)).any(|word| RESERVED.contains(&word))
@@ -136,6 +137,9 @@ mod tests {
             "companies;x=1",
             "companies%2528", /* encoded twice */
             "companies%25(1)",
+            "%252Fcompanies(1)",
+            "%2563ompanies(1)",
+            "companies%20x(1)",
             "companies%3F(1)",
             "companies.x(1)",
             "NAV.companies(1)",

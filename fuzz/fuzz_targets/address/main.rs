@@ -4,7 +4,9 @@
 
 mod reading;
 
-use bcproxy::business_central::address::{AddressError, EnvironmentAddress, LocalAddress, Resource, split_query};
+use bcproxy::business_central::address::{
+    AddressError, BodyAddress, BodyBase, EnvironmentAddress, LocalAddress, Resource, split_query,
+};
 use bcproxy::business_central::{Company, SafePath, Surface};
 use libfuzzer_sys::fuzz_target;
 use percent_encoding::percent_decode_str;
@@ -16,13 +18,16 @@ const NAME: &str = "Müller & Söhne's/Co";
 const OLD_NAME: &str = "Page";
 const ORIGIN: &str = "https://bc.example";
 const BASE: &str = "/v2.0/contoso.com/Production";
+/// The path of the route, and what its clients call bcproxy.
+const ROUTE: &str = "/r";
+const BASE_URL: &str = "http://erp-gw:8080";
 
 /// One of them is partner's API whose publisher looks like a version.
 const SURFACES: [&str; 7] =
     ["api/v2.0", "api/microsoft/automation/v2.0", "api/v8media/erp/v1.0", "odata", "soap", "nav", "environment"];
 
 /// The fuzzer would hardly ever write these of its own accord.
-const WORDS: [&str; 66] = [
+const WORDS: [&str; 74] = [
     "/",
     "?",
     "&",
@@ -56,6 +61,14 @@ const WORDS: [&str; 66] = [
     "$metadata",
     "$count",
     "$ref",
+    "$id=",
+    ";",
+    ";x=1",
+    "%3B",
+    "%3F",
+    "%E2%80%8B",
+    "companies(824820a2-508c-ed11-aada-000d3a298ab4)",
+    "Company('B')",
     "WS",
     "Page",
     "Codeunit",
@@ -124,6 +137,7 @@ fuzz_target!(|input: (u8, bool, bool, Vec<(u8, &str)>, Vec<&str>)| {
     let headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
     if is_local {
         route.check_local(&address, &headers);
+        route.check_readers(&address);
     } else {
         route.check_upstream(&address);
     }
@@ -199,9 +213,51 @@ impl Route {
         let again = self.ask(&local, split_query(&sent).1, &[]).unwrap_or_else(|error| panic!("{told}: {error:?}"));
         let resent = self.send(&again).unwrap_or_else(|error| panic!("{told}: {error}"));
         assert_eq!(self.read(&resent), read, "{told}, and is sent as {resent}");
-        let canonical =
-            self.recognize(&resent).and_then(|it| it.to_local(&self.surface, self.company(), Some(&again)));
+        let canonical = self.recognize(&resent).and_then(|it| it.to_local(&self.surface, self.company(), Some(&again)));
         assert_eq!(canonical, Some(local), "{told}");
+    }
+
+    /// The target of a request, an address in a body and the URL of a batch's part are read alike: what one of them may
+    /// not reach, no other reaches.
+    fn check_readers(&self, address: &str) {
+        // Only the bodies of OData hold addresses. On `nav`, relative ones begin below the service.
+        if !matches!(self.surface, Surface::Api(_) | Surface::OData) || address.trim() != address {
+            return;
+        }
+        let (path, query) = split_query(address);
+        let target = self.ask(path, query, &[]).ok().filter(|target| !target.is_batch());
+        let sent = target.as_ref().and_then(|target| self.send(target).ok()).map(|sent| self.read(&sent));
+        let root = self.ask("/$batch", None, &[]).expect("a root");
+        let base = BodyBase {
+            surface: &self.surface,
+            route: ROUTE,
+            base_url: BASE_URL,
+            environment: &self.environment,
+            request: &root,
+        };
+        let part = target.as_ref().and_then(|target| target.batch_part_url(self.company()).ok());
+        let upstream = match self.surface {
+            Surface::OData => "ODataV4".to_owned(),
+            _ => self.surface.to_string(),
+        };
+        let below_route = [format!("{ROUTE}{address}"), format!("{BASE_URL}{ROUTE}{address}")];
+        let others = [address.trim_start_matches('/').to_owned(), format!("{ORIGIN}{BASE}/{upstream}{address}")];
+        for written in below_route.iter().chain(&others).chain(&part) {
+            let told = format!("{written} in a body on {}", self.surface);
+            let Ok(BodyAddress::Relative(read) | BodyAddress::Absolute(read)) = base.read(written, &[]) else {
+                assert!(part.as_ref() != Some(written) || sent.is_none(), "{told} is rejected, as a target it is not");
+                continue;
+            };
+            if read.is_opaque() || read.is_batch() {
+                continue;
+            }
+            let Ok(in_body) = self.send(&read) else { continue };
+            let read = self.read(&in_body);
+            assert!(!self.is_confined || read.stays(), "{told} is {in_body}: {read:?}");
+            if below_route.contains(written) || part.as_ref() == Some(written) {
+                assert_eq!(Some(read), sent, "{told} is {in_body}");
+            }
+        }
     }
 
     /// Whatever says nothing of companies and tenants is sent as it was written.

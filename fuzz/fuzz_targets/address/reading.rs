@@ -23,6 +23,8 @@ pub struct Reading {
     pub lists_companies: bool,
     /// Whether a condition keeps that list to the company.
     is_retained: bool,
+    /// Whether a server that reads more leniently could find another company in the path.
+    could_leave: bool,
 }
 
 /// A company, as an address names it.
@@ -82,6 +84,7 @@ impl Reading {
             also_named: Vec::new(),
             lists_companies: false,
             is_retained: false,
+            could_leave: false,
         };
         let plain: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let family = plain.first().map(|first| decoded(first).to_ascii_lowercase()).unwrap_or_default();
@@ -133,6 +136,7 @@ impl Reading {
             also_named,
             lists_companies: rest.iter().any(is_list),
             is_retained: false,
+            could_leave: family != "ws" && could_leave(path, own),
             family,
         }
     }
@@ -161,12 +165,14 @@ impl Reading {
     /// Whether nothing in it is of another company than the route's.
     pub fn stays(&self) -> bool {
         let mut named = self.company.iter().chain(&self.also_named);
-        named.all(|named| *named == Named::Own) && (!self.lists_companies || self.is_retained)
+        let is_own = named.all(|named| *named == Named::Own);
+        is_own && !self.could_leave && (!self.lists_companies || self.is_retained)
     }
 
     /// Whether it says in which company it is, where it has to be in one.
     pub fn has_its_company(&self) -> bool {
-        let set = self.path.first().map(|first| first.split('(').next().unwrap_or_default().to_ascii_lowercase());
+        let set =
+            self.path.first().map(|first| first.split('(').next().unwrap_or_default().trim().to_ascii_lowercase());
         let needs_none: &[&str] = match self.family.as_str() {
             "" => return true,
             "ws" => &["systemservice"],
@@ -203,6 +209,28 @@ impl Named {
             Err(_) => Self::Other(name.to_owned()),
         }
     }
+}
+
+/// Whether a segment has the name of a set of companies as a word, and something else than the own company after it.
+/// Where the segment or its name ends makes no difference here, and neither does a second layer of encoding.
+fn could_leave(path: &str, own: &Company) -> bool {
+    let sets = ["automationcompanies", "companies", "company"];
+    let is_word = |character: char| character.is_alphanumeric() || matches!(character, '_' | '$');
+    let strays = |segment: &String| {
+        let name = segment.split('\'').next().unwrap_or_default().to_lowercase();
+        sets.iter().any(|set| {
+            name.match_indices(set).any(|(start, _)| {
+                let (before, after) = (&name[..start], &name[start + set.len()..]);
+                let is_set = !before.ends_with(is_word) && !after.starts_with(is_word);
+                let key = key_of(segment.trim()).filter(|(found, _)| found == set);
+                let is_own = key.is_some_and(|(_, key)| Named::of(&company_of_key(&key), own) == Named::Own);
+                let is_in_key = before.contains('(');
+                is_set && !is_in_key && !is_own && segment.trim().to_lowercase() != *set
+            })
+        })
+    };
+    let Some(segments) = outside_quotes(path) else { return true };
+    segments.iter().any(|segment| strays(segment) || strays(&decoded(segment)))
 }
 
 /// The company of a SOAP address and what follows: it stands before `Page`, `Codeunit`, `Query` and `Services`.
@@ -245,7 +273,7 @@ fn outside_quotes(path: &str) -> Option<Vec<String>> {
 
 /// `set(key)`, the set in lower case.
 fn key_of(segment: &str) -> Option<(String, String)> {
-    let (set, key) = segment.strip_suffix(')')?.split_once('(')?;
+    let (set, key) = segment.trim_end().strip_suffix(')')?.split_once('(')?;
     Some((set.trim().to_ascii_lowercase(), key.trim().to_owned()))
 }
 
