@@ -217,8 +217,9 @@ impl Route {
         assert_eq!(canonical, Some(local), "{told}");
     }
 
-    /// The target of a request, an address in a body and the URL of a batch's part are read alike: what one of them may
-    /// not reach, no other reaches.
+    /// The target of a request, an address in a body and the URL of a batch's part are read alike.
+    ///
+    /// What one of them may not reach, no other reaches.
     fn check_readers(&self, address: &str) {
         // Only the bodies of OData hold addresses. On `nav`, relative ones begin below the service.
         if !matches!(self.surface, Surface::Api(_) | Surface::OData) || address.trim() != address {
