@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_util::FutureExt;
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -46,9 +46,6 @@ impl Receiver<'_> {
     ///
     /// Reading the first piece makes hyper send a waiting client its `100 Continue`.
     pub async fn receive(&self, body: ClientBody, idle: Duration) -> Result<RequestBody, BodyError> {
-        if body.is_end_stream() {
-            return Ok(RequestBody::default());
-        }
         if body.size_hint().lower() > self.max_bytes {
             return Err(BodyError::TooLarge(self.max_bytes));
         }
@@ -142,23 +139,6 @@ impl Received {
             }
         })
     }
-}
-
-/// All of a body, charged to `held`; `None` when it has more than `limit` bytes.
-pub async fn read_all<B>(mut body: B, limit: usize, held: &mut Held) -> Result<Option<Bytes>, BodyError>
-where
-    B: Body<Data = Bytes, Error = BodyError> + Unpin,
-{
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await.transpose()? {
-        let Ok(piece) = frame.into_data() else { continue };
-        if bytes.len() + piece.len() > limit {
-            return Ok(None);
-        }
-        held.grow(piece.len() as u64)?;
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(Some(bytes.freeze()))
 }
 
 /// A block of a body in memory, and what is written to a file at once.

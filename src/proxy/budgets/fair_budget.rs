@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -16,16 +16,7 @@ use super::ledger::Ledger;
 
 /// A number of bytes that all clients share. Clones share it, too.
 #[derive(Debug, Clone)]
-pub struct FairBudget(Arc<Budget>);
-
-#[derive(Debug)]
-struct Budget {
-    ledger: Mutex<Ledger>,
-    /// What is held, and the limit, for those who need no lock.
-    used: AtomicU64,
-    limit: AtomicU64,
-    evicted: AtomicU64,
-}
+pub struct FairBudget(Arc<Mutex<Ledger>>);
 
 /// One that holds bytes of the budget: a client's connection, or a body on disk.
 #[derive(Debug)]
@@ -53,33 +44,33 @@ pub struct Exhausted;
 impl FairBudget {
     /// A budget of this many bytes.
     pub fn new(limit: u64) -> Self {
-        Self(Arc::new(Budget {
-            ledger: Mutex::new(Ledger::new(limit)),
-            used: AtomicU64::new(0),
-            limit: AtomicU64::new(limit),
-            evicted: AtomicU64::new(0),
-        }))
+        Self(Arc::new(Mutex::new(Ledger::new(limit))))
     }
 
     /// Changes the limit. Nobody gives anything up for it.
     pub fn set_limit(&self, limit: u64) {
-        self.lock().set_limit(limit);
-        self.0.limit.store(limit, Ordering::Relaxed);
+        self.lock().limit = limit;
     }
 
     /// Bytes that clients hold.
     pub fn used(&self) -> u64 {
-        self.0.used.load(Ordering::Relaxed)
+        self.lock().used
     }
 
     /// Bytes that clients may hold.
     pub fn limit(&self) -> u64 {
-        self.0.limit.load(Ordering::Relaxed)
+        self.lock().limit
+    }
+
+    /// Whether at least half of it is held.
+    pub fn is_half_used(&self) -> bool {
+        let ledger = self.lock();
+        ledger.used >= ledger.limit / 2
     }
 
     /// How often a client could get nothing or had to give something up.
     pub fn rejections(&self) -> u64 {
-        self.0.evicted.load(Ordering::Relaxed)
+        self.lock().rejections
     }
 
     /// A new holder, without bytes.
@@ -94,7 +85,7 @@ impl FairBudget {
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledger> {
-        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,10 +150,6 @@ impl Holder {
     pub(super) fn is_not_evicted(&self) {
         self.is_evicted.store(false, Ordering::Release);
     }
-
-    pub(super) fn note_used(&self, bytes: u64) {
-        self.budget.0.used.store(bytes, Ordering::Relaxed);
-    }
 }
 
 /// While this exists, its holder can be evicted.
@@ -202,11 +189,10 @@ impl Held {
 
     /// Holds more bytes; on error, as many as before.
     pub fn grow(&mut self, bytes: u64) -> Result<(), Exhausted> {
-        let budget = &self.holder.budget;
-        let mut ledger = budget.lock();
+        let mut ledger = self.holder.budget.lock();
         let others = ledger.evict_for(&self.holder, bytes);
         if others != Ok(0) {
-            budget.0.evicted.fetch_add(1, Ordering::Relaxed);
+            ledger.rejections += 1;
         }
         others?;
         ledger.add(&self.holder, bytes);
@@ -293,7 +279,8 @@ mod tests {
         let _other = other.hold(10).unwrap();
         assert_eq!(budget.lock().leaving, 100);
         drop(future);
-        assert_eq!((budget.lock().leaving, budget.used()), (0, 110));
+        assert_eq!(budget.lock().leaving, 0);
+        assert_eq!(budget.used(), 110);
         assert_eq!(waiting(&one).now_or_never(), None, "what was another request's end is not this one's");
     }
 }

@@ -9,8 +9,10 @@ use super::fair_budget::{Exhausted, Holder};
 /// Who holds how much.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    limit: u64,
-    used: u64,
+    pub(super) limit: u64,
+    pub(super) used: u64,
+    /// How often a holder could get nothing or others had to give something up.
+    pub(super) rejections: u64,
     /// The part of `used` whose holders were evicted and are about to release it.
     pub(super) leaving: u64,
     pub(super) clients: HashMap<IpAddr, Client>,
@@ -35,11 +37,6 @@ impl Ledger {
     /// Nobody holds anything yet.
     pub fn new(limit: u64) -> Self {
         Self { limit, ..Self::default() }
-    }
-
-    /// Changes the limit. Nobody gives anything up for it.
-    pub fn set_limit(&mut self, limit: u64) {
-        self.limit = limit;
     }
 
     /// Evicts others for more bytes of this holder. Returns how many.
@@ -86,7 +83,6 @@ impl Ledger {
         if entry.is_leaving {
             self.leaving += bytes;
         }
-        holder.note_used(self.used);
     }
 
     /// Notes that a holder has fewer bytes.
@@ -105,7 +101,6 @@ impl Ledger {
         if client.holders.is_empty() {
             self.clients.remove(&holder.client);
         }
-        holder.note_used(self.used);
     }
 
     /// A holder that has given up nothing, or has given up before.

@@ -7,8 +7,6 @@ use tokio::time::Instant;
 
 use super::attempts::{Attempt, Dispatch};
 use super::fault::Fault;
-use crate::proxy::body::error::BodyError;
-use crate::proxy::budgets::fair_budget::Exhausted;
 use crate::proxy::environment::application_pool::Member;
 use crate::proxy::environment::connector::NO_PERMIT;
 use crate::proxy::limiter::{AcquireError, ClientKey, Permit, Priority};
@@ -58,10 +56,10 @@ impl Dispatch {
             Poll::Pending => {
                 let memory = &exchange.client.memory;
                 // Without the memory for a queued request, this one leaves the queue at once.
-                let _held = memory.hold(QUEUED_BYTES).map_err(queue_is_spent)?;
+                let _held = memory.hold(QUEUED_BYTES)?;
                 tokio::select! {
                     biased;
-                    acquired = memory.or_evicted(acquire) => acquired.map_err(queue_is_spent),
+                    acquired = memory.or_evicted(acquire) => acquired.map_err(Rejection::from),
                     () = self.draft.abandoned() => Err(Fault::ClientGone.into()),
                 }
             }
@@ -77,10 +75,6 @@ impl Dispatch {
         }
         acquired.map(|acquired| acquired.map(Some))
     }
-}
-
-fn queue_is_spent(exhausted: Exhausted) -> Rejection {
-    BodyError::from(exhausted).into()
 }
 
 /// What a queued request takes besides its body: its head, its connection's buffers and its tasks.

@@ -11,7 +11,7 @@ use crate::proxy::body::client_body::ClientBody;
 use crate::proxy::body::error::BodyError;
 use crate::proxy::body::receive::Receiver;
 use crate::proxy::body::request_body::RequestBody;
-use crate::proxy::budgets::fair_budget::FairBudget;
+use crate::proxy::budgets::fair_budget::{Exhausted, FairBudget};
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::inspect::step::inspect_head;
 use crate::proxy::step::Routed;
@@ -64,5 +64,12 @@ impl From<BodyError> for Rejection {
                 Self::new(Kind::ClientGone, "The client aborted the request's body. Nothing was carried out.")
             }
         }
+    }
+}
+
+impl From<Exhausted> for Rejection {
+    /// The rejection of a request for which there is no memory.
+    fn from(exhausted: Exhausted) -> Self {
+        BodyError::NoMemory(exhausted).into()
     }
 }

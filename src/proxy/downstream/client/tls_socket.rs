@@ -164,9 +164,9 @@ impl TlsAcceptError {
     /// Sends a response, where the client can read one.
     pub async fn response(self) {
         let Self::PlainHttp(mut socket) = self else { return };
-        let mut head = Vec::new();
+        let (mut head, mut scan) = (Vec::new(), HeadScan::default());
         let reading = async {
-            while HeadScan::default().end(&head).is_none() && head.len() < MAX_PLAIN_HEAD_BYTES {
+            while scan.end(&head).is_none() && head.len() < MAX_PLAIN_HEAD_BYTES {
                 if !matches!(socket.read_buf(&mut head).await, Ok(1..)) {
                     break;
                 }

@@ -74,8 +74,7 @@ impl WriteBacklog {
 
     /// Whether it holds a part of the budget while half of it is used. The other half is left for requests.
     pub fn is_blocking(&self) -> bool {
-        let budget = self.memory.budget();
-        self.bytes.load(Ordering::Relaxed) > FREE_BYTES && budget.used() >= budget.limit() / 2
+        self.bytes.load(Ordering::Relaxed) > FREE_BYTES && self.memory.budget().is_half_used()
     }
 }
 

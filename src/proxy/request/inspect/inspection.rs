@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::Body;
+use http_body_util::BodyExt;
 use hyper::http::request::Parts;
 
 use super::body_address::BodyContext;
 use super::step::Subject;
 use crate::proxy::body::error::BodyError;
 use crate::proxy::body::gunzip::Gunzip;
-use crate::proxy::body::receive::read_all;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::budgets::fair_budget::{Held, Holder};
 use crate::proxy::environment::changes::Extent;
@@ -125,15 +125,20 @@ impl Loaded {
 
 impl InMemory {
     /// All of a body; rejected with `too_large` beyond the limit.
-    async fn read<B>(body: B, limit: usize, memory: &Arc<Holder>, too_large: &str) -> Result<Self, Rejection>
+    async fn read<B>(mut body: B, limit: usize, memory: &Arc<Holder>, too_large: &str) -> Result<Self, Rejection>
     where
         B: Body<Data = Bytes, Error = BodyError> + Unpin,
     {
-        let mut held = memory.empty();
-        match read_all(body, limit, &mut held).await? {
-            Some(bytes) => Ok(Self { bytes, held: Some(Arc::new(held)) }),
-            None => Err(Rejection::new(Kind::TooLarge, too_large)),
+        let (mut bytes, mut held) = (BytesMut::new(), memory.empty());
+        while let Some(frame) = body.frame().await.transpose()? {
+            let Ok(piece) = frame.into_data() else { continue };
+            if bytes.len() + piece.len() > limit {
+                return Err(Rejection::new(Kind::TooLarge, too_large));
+            }
+            held.grow(piece.len() as u64)?;
+            bytes.extend_from_slice(&piece);
         }
+        Ok(Self { bytes: bytes.freeze(), held: Some(Arc::new(held)) })
     }
 }
 

@@ -23,7 +23,6 @@ use crate::business_central::Dialect;
 use crate::business_central::address::{Resource, SubscriptionKind};
 use crate::business_central::body_addresses::Allowance;
 use crate::config;
-use crate::proxy::body::error::BodyError;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::budgets::fair_budget::Holder;
 use crate::proxy::environment::changes::Extent;
@@ -53,24 +52,21 @@ pub fn inspect_request(
             }
             Begun::Inspects(inspection) => inspection,
         };
-        let client = exchange.clone();
-        let routed = Routed { exchange, route, resource, dialect, head, body: (), deadline };
+        let routed = Routed { exchange: exchange.clone(), route, resource, dialect, head, body: (), deadline };
         if !inspection.is_large() {
-            let loaded = inspection.load(&client.client.memory).await?;
-            return finish(routed, loaded).await;
+            return finish(routed, inspection.load(memory).await?).await;
         }
         let inspected = async {
             // Meanwhile its client may have to give up what it holds.
-            let thread = client.client.memory.or_evicted(pool.thread(client.client.ip())).await;
-            let thread = thread.map_err(|error| Rejection::from(BodyError::NoMemory(error)))?;
-            let loaded = inspection.load(&client.client.memory).await?;
+            let thread = memory.or_evicted(pool.thread(exchange.client.ip())).await?;
+            let loaded = inspection.load(memory).await?;
             let inspected = thread.run(finish(routed, loaded)).await;
             inspected.unwrap_or_else(|_| Err(Rejection::new(Kind::Internal, FAILED)))
         };
         tokio::select! {
             biased;
             inspected = inspected => inspected,
-            () = client.abandoned() => Err(Rejection::client_left()),
+            () = exchange.abandoned() => Err(Rejection::client_left()),
         }
     })
 }
@@ -177,7 +173,7 @@ async fn begin(
 impl Subject {
     /// Whether this body passes without a check.
     fn passes(self, body: &RequestBody, settings: &config::Route) -> bool {
-        // A body too large for memory streams where it may.
+        // A large body is not read back from its file where it may pass.
         self != Self::Batch && body.is_end_stream()
             || self.may_be_unreadable(settings) && body.bytes().is_none_or(|bytes| bytes.len() > MAX_OPTIONAL_BYTES)
     }
