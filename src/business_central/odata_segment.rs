@@ -81,11 +81,12 @@ fn resembles_reserved(name: &str) -> bool {
     if name.is_ascii() && name.chars().all(is_word) {
         return false;
     }
-    // .NET ignores case by more than ASCII, and skips characters without width.
+    // .NET ignores case by more than ASCII. It skips characters without width, and others separate words.
+    let folded: String = name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
     let is_visible = |character: &char| character.is_ascii() || character.is_alphanumeric();
-    let folded: String =
-        name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).filter(is_visible).collect();
-    folded.split(|character| !is_word(character)).any(|word| RESERVED.contains(&word))
+    let visible: String = folded.chars().filter(is_visible).collect();
+    let has_reserved = |name: &String| name.split(|character| !is_word(character)).any(|word| RESERVED.contains(&word));
+    [folded, visible].iter().any(has_reserved)
 }
 
 /// The names that confinement depends on, in lower case.
@@ -144,6 +145,8 @@ mod tests {
             "companies.x(1)",
             "NAV.companies(1)",
             "compan%C4%B1es;x",
+            "x%CB%AFcompanies&",
+            "companies%CB%AF(1)",
             "compan%C4%B1es(1)",
             "com%E2%80%8Bpanies(1)",
             "Company%E2%80%8B('A')",
