@@ -279,6 +279,11 @@ impl Route {
         let Some(recognized) = self.recognize(address) else { return };
         let Some(local) = recognized.to_local(&self.surface, self.company(), None) else { return };
         let told = format!("{address} is {local} on {}", self.surface);
+        let read = self.read(address);
+        // A client's `$id` is checked like an address. Business Central writes none into its links.
+        if read.has_parameter(&["$id", "id"]) {
+            return;
+        }
         let again = match self.ask(&local, split_query(address).1, &[]) {
             Ok(again) => again,
             // Business Central names a tenant beside the place in the pages only, and a client's own is refused.
@@ -288,7 +293,6 @@ impl Route {
                 return;
             }
         };
-        let read = self.read(address);
         let sent = match (self.send(&again), self.send(&recognized)) {
             (Ok(sent), _) => sent,
             (Err(rejected), direct) => {

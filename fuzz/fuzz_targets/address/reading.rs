@@ -3,6 +3,8 @@
 //! Two addresses lead to the same resource if they read alike. The reading ignores what makes no difference to
 //! a server: needless encoding, extra slashes, case of fixed words, form of a company's key.
 
+use std::iter;
+
 use bcproxy::business_central::Company;
 use percent_encoding::percent_decode_str;
 
@@ -87,7 +89,7 @@ impl Reading {
             could_leave: false,
         };
         let plain: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        let family = plain.first().map(|first| decoded(first).to_ascii_lowercase()).unwrap_or_default();
+        let family = plain.first().map(|first| decoded(first).trim().to_ascii_lowercase()).unwrap_or_default();
         let segments: Vec<String> = match family.as_str() {
             "ws" => plain.iter().map(|segment| decoded(segment)).collect(),
             "odatav4" | "api" => match outside_quotes(path) {
@@ -104,12 +106,8 @@ impl Reading {
             _ => 1,
         };
         let (root, rest) = segments.split_at(roots);
-        let mut family = root.join("/");
-        if roots == 1 {
-            family.make_ascii_lowercase();
-        } else {
-            family = family.replacen(&root[0], "api", 1);
-        }
+        let names = root.iter().skip(1).map(String::as_str);
+        let family = iter::once(family.as_str()).chain(names).collect::<Vec<_>>().join("/");
         let (company, rest) = match family.as_str() {
             "ws" => match soap(rest) {
                 Some((company, rest)) => (company.map(|name| Named::of(name, own)), rest),

@@ -6,7 +6,8 @@ use hyper::header::{CONTENT_TYPE, HeaderMap};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentType {
     Json,
-    /// Another media type, or none: OData bodies need one, and Business Central's reader rejects those without.
+    /// Another media type, or none: Business Central's reader rejects a body without one (Microsoft.OData.Core,
+    /// `ODataMessageReader_NoneOrEmptyContentTypeHeader`).
     Other,
     /// Business Central could read it otherwise than bcproxy: it is no media type, or more than one.
     Ambiguous,
