@@ -4,6 +4,7 @@
 
 #[path = "../../tests/common/plain_http.rs"]
 mod plain_http;
+mod words;
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,11 +22,11 @@ use hyper_util::rt::TokioIo;
 use libfuzzer_sys::fuzz_target;
 use plain_http::{Reading, read};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use words::spelled_out;
 
 /// Method and body of a request; no body if it could not be read to its end.
 type Served = (String, Option<Vec<u8>>);
 
-/// The fuzzer would hardly ever write these of its own accord.
 const WORDS: [&str; 40] = [
     "GET / HTTP/1.1\r\n",
     "POST / HTTP/1.1\r\n",
@@ -71,7 +72,7 @@ const WORDS: [&str; 40] = [
 
 fuzz_target!(|input: ([usize; 3], Vec<u8>)| {
     let (cuts, input) = input;
-    let bytes: Vec<u8> = input.iter().flat_map(|byte| word(byte).to_vec()).collect();
+    let bytes = spelled_out(&input, &WORDS);
     let whole = served(&[&bytes]);
 
     let mut cuts = cuts.map(|cut| cut % (bytes.len() + 1));
@@ -90,12 +91,6 @@ fuzz_target!(|input: ([usize; 3], Vec<u8>)| {
         rest = &rest[length..];
     }
 });
-
-/// A word, or the byte itself.
-fn word(byte: &u8) -> &[u8] {
-    let word = byte.checked_sub(0x80).and_then(|index| WORDS.get(usize::from(index)));
-    word.map_or(std::slice::from_ref(byte), |word| word.as_bytes())
-}
 
 /// What a service behind the stream gets when a client sends these pieces.
 fn served(pieces: &[&[u8]]) -> Vec<Served> {

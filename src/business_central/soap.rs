@@ -51,12 +51,18 @@ pub fn filter_companies(response: &[u8], companies: &[Arc<Company>]) -> Option<S
         return None;
     }
     let is_listed = |name: Option<&str>| companies.iter().any(|company| Some(company.name.as_str()) == name);
-    let is_other = |node: &roxmltree::Node<'_, '_>| node.is_element() && !is_listed(node.text());
     let mut filtered = String::with_capacity(text.len());
     let mut position = 0;
-    for other in result.children().filter(is_other) {
-        filtered.push_str(text.get(position..other.range().start)?);
-        position = other.range().end;
+    for child in result.children() {
+        match child.is_element() {
+            true if is_listed(child.text()) => continue,
+            true => {}
+            // Text beside the names is nothing but white space.
+            false if child.text().is_some_and(|text| text.trim().is_empty()) => continue,
+            false => return None,
+        }
+        filtered.push_str(text.get(position..child.range().start)?);
+        position = child.range().end;
     }
     filtered.push_str(text.get(position..)?);
     Some(filtered)
@@ -155,7 +161,8 @@ mod tests {
     fn other_documents_are_none() {
         let company = companies(&["A"]);
         let other = response("").replace("Companies_Result", "Other_Result");
-        for text in ["", "{}", "<a/>", other.as_str(), "<!DOCTYPE a [<!ENTITY b 'c'>]><a/>"] {
+        let (torn, told) = (response("]]<return_value>B</return_value>>"), response("<!-- B -->"));
+        for text in ["", "{}", "<a/>", &other, &torn, &told, "<!DOCTYPE a [<!ENTITY b 'c'>]><a/>"] {
             assert_eq!(filter_companies(text.as_bytes(), &company), None, "{text}");
         }
         assert_eq!(filter_companies(b"\xff", &company), None);

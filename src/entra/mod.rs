@@ -27,5 +27,5 @@ pub use clock::{ClockSkew, response_date};
 pub use credential::{ClientSecret, ClientSecrets, Credential, ManagedIdentity};
 pub use credential_expiry::CredentialExpiry;
 pub use ids::{ClientId, IdError, TenantId};
-pub use token_request::{EntraError, IssuedToken, TokenEndpoint, TokenError, TokenGrant};
+pub use token_request::{EntraError, IssuedToken, TokenEndpoint, TokenError, TokenGrant, TokenResponse};
 pub use tokens::{Token, TokenCache, TokenRetry, TokenState, TokenUnavailable};

@@ -9,4 +9,4 @@ mod token_response;
 pub use entra_error::EntraError;
 pub use token_endpoint::{IssuedToken, TokenEndpoint};
 pub use token_error::TokenError;
-pub use token_response::TokenGrant;
+pub use token_response::{TokenGrant, TokenResponse};

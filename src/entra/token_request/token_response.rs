@@ -17,7 +17,9 @@ use crate::outbound::retry_after;
 
 /// A complete response.
 pub struct TokenResponse {
+    /// Its status.
     pub status: StatusCode,
+    /// Its headers.
     pub headers: HeaderMap,
     body: Zeroizing<Vec<u8>>,
     is_whole: bool,
