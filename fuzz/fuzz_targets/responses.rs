@@ -1,5 +1,5 @@
-//! Whatever is in a response: no token is taken that HTTP can't carry, and no error repeats a description. The next page
-//! is one of the same list.
+//! Whatever is in a response: no token is taken that HTTP can't carry, and no error repeats a description. The next
+//! page is one of the same list.
 #![no_main]
 
 mod words;
