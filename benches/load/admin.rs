@@ -20,19 +20,17 @@ pub async fn measure(
     folder: &Path,
     count: usize,
 ) -> Result<()> {
+    let (_, limit) = Resource::NOFILE.get()?;
+    Resource::NOFILE.set(limit, limit)?;
+    let count = count.min(usize::try_from(limit)?.saturating_sub(SPARE_FILES));
     println!("\n{count} connections to the admin port of a proxy that can open {} files", files(count));
     println!("| proxy | files it has open | requests on new connections | answered within 5 s | slowest ms |");
     println!("|---|---|---|---|---|");
     let question = Arc::new(Question::new(ResponseKind::Small, upstream));
     for (number, peer) in peers.filter(|peer| matches!(peer.kind, Kind::Bcproxy { .. })).enumerate() {
         let admin = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        Resource::NOFILE.set(files(count), files(count))?;
-        let proxy = peer.with_admin(admin).start(upstream, &folder.join(format!("admin-{number}")))?;
-        let needed = (count + SPARE_FILES) as u64;
-        if Resource::NOFILE.set(needed, needed).is_err() {
-            println!("| {} | skipped: only root may open more files than it | | | |", peer.name);
-            continue;
-        }
+        let peer = peer.with_admin(admin).with_files(files(count));
+        let proxy = peer.start(upstream, &folder.join(format!("admin-{number}")))?;
         let mut idle = Vec::with_capacity(count);
         for number in 0..count {
             idle.push(connect(admin, number).await?);

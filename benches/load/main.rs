@@ -129,6 +129,7 @@ impl Plan {
             secured: false,
             workers: 1,
             admin: None,
+            files: None,
         };
         // `cargo test --benches` gives no arguments, `cargo bench` one.
         let mut plan = Self { rounds: 5, quick: true, parts: Vec::new(), peers: Vec::new() };

@@ -26,6 +26,8 @@ pub struct Peer {
     pub workers: usize,
     /// Where its admin listener is, if it has one.
     pub admin: Option<SocketAddr>,
+    /// How many files bcproxy may open, if fewer than this process.
+    pub files: Option<u64>,
 }
 
 #[derive(Clone)]
@@ -63,6 +65,11 @@ impl Peer {
     /// The same with an admin listener.
     pub fn with_admin(&self, address: SocketAddr) -> Self {
         Self { admin: Some(address), ..self.clone() }
+    }
+
+    /// The same, with so many files.
+    pub fn with_files(&self, files: u64) -> Self {
+        Self { files: Some(files), ..self.clone() }
     }
 
     /// The same with limits that hold nobody up, and with none; nothing for a proxy that knows no limits.
@@ -107,7 +114,14 @@ impl Peer {
             Kind::Bcproxy { binary, limits } => {
                 fs::write(folder.join("secret.txt"), "simulated")?;
                 fs::write(folder.join("proxy.yaml"), bcproxy_config(self, address, upstream, limits))?;
-                let mut command = Command::new(binary);
+                let mut command = match self.files {
+                    Some(files) => {
+                        let mut limited = Command::new("prlimit");
+                        limited.arg(format!("--nofile={files}:{files}")).arg(binary);
+                        limited
+                    }
+                    None => Command::new(binary),
+                };
                 command
                     .env("TOKIO_WORKER_THREADS", self.workers.to_string())
                     .arg("--config")

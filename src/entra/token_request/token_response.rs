@@ -39,7 +39,7 @@ pub struct TokenGrant {
 }
 
 impl TokenResponse {
-    /// Reads the body, of at most [`MAX_RESPONSE_BYTES`].
+    /// Reads the body, of at most 64 KiB.
     pub async fn read(response: reqwest::Response) -> Result<Self, reqwest::Error> {
         let (status, headers) = (response.status(), response.headers().clone());
         // Allocated in full: growing would leave copies of the token behind.
