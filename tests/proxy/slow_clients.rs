@@ -197,7 +197,8 @@ async fn a_slow_client_has_a_minute_while_others_wait_for_its_slot() {
     let clock = HeldClock::new();
     for is_secured in [false, true] {
         let (passed, reason) = drip(&clock, is_secured, 10, true).await;
-        assert!(passed > Duration::from_secs(60) && passed < Duration::from_secs(600), "after {passed:?}");
+        // Until its buffers are full, the system takes something: how much is the machine's affair.
+        assert!(passed > Duration::from_secs(60) && passed < LONGEST_PAUSE / 8, "after {passed:?}");
         assert!(reason.contains("60 s (while others waited"), "{reason}");
     }
 }
