@@ -148,6 +148,7 @@ routes:
     methods: [GET, MERGE]
     allow_from: [10.0.0.0/8]
     if_match: '*'
+    read_only: true
     weight: 10
     headers:
       request: { set: { X-Key: 2024, Accept-Language: de-DE }, remove: [User-Agent] }
@@ -198,6 +199,7 @@ shutdown: { grace: 1m }
     );
     assert_eq!(config.public_url.as_ref().unwrap().to_string(), "https://gw.example:8443");
     assert!(api.if_match_any && !all.if_match_any && !api.automation);
+    assert!(api.read_only && !all.read_only);
     assert_eq!((api.weight.0.get(), all.weight.0.get()), (10, 1));
     let set: Vec<_> = api.headers.request.set.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     assert_eq!(set, [("x-key", &b"2024"[..]), ("accept-language", b"de-DE")]);

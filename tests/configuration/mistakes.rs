@@ -283,6 +283,27 @@ fn what_is_probably_a_mistake_is_a_warning() {
 }
 
 #[test]
+fn access_for_everybody_over_plain_http_is_a_warning() {
+    let tls = "tls: { certificate: a, private_key: b }";
+    for (listen, networks, warnings) in [
+        ("0.0.0.0:80", "[0.0.0.0/0, ::/0]", 2),
+        ("[127.0.0.1:81, 10.0.0.1:80]", "[10.0.0.0/8, 0.0.0.0/0]", 1),
+        ("0.0.0.0:80", "[10.0.0.0/8]", 0),
+        ("127.0.0.1:80", "[0.0.0.0/0]", 0),
+        (&format!("{{ address: 0.0.0.0:80, {tls} }}"), "[0.0.0.0/0]", 0),
+    ] {
+        for access in [
+            format!("access: {{ allow_from: {networks} }}\n"),
+            format!("routes: [{{ path: /, to: nav, allow_from: {networks} }}]\n"),
+        ] {
+            let said = read(&format!("{}listen: {listen}\n{access}", with_keys(""))).unwrap().warnings;
+            let about = said.iter().filter(|(item, _)| item.message.contains("over plain HTTP")).count();
+            assert_eq!((about, said.iter().count()), (warnings, warnings), "{listen} {access}: {said}");
+        }
+    }
+}
+
+#[test]
 fn a_cache_that_stores_nothing_is_a_warning() {
     for (route, warning) in [
         ("{ path: /a, to: api/v2.0, cache: 5s }", None),

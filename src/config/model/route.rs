@@ -26,6 +26,8 @@ pub struct Route {
     pub company: Option<CompanyRef>,
     /// Whether a confined [`Surface::Nav`] route reaches the automation API, which concerns all companies.
     pub automation: bool,
+    /// Whether clients may only read.
+    pub read_only: bool,
     /// The methods that clients may use. `None`: every method that Business Central supports.
     pub methods: Option<Vec<Method>>,
     /// The networks that clients may connect from.

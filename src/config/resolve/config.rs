@@ -13,6 +13,7 @@ pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
     let admin = listeners::admin(file, report);
     let routes = routes::read(file, &connectors, report);
     listeners::check_access(file, report);
+    listeners::warn_of_open_access(file, report);
     warnings::unused(file, &connectors, report);
 
     let access = &file.access.as_ref()?.value;

@@ -66,6 +66,26 @@ pub fn admin(file: &TopLevelKeys, report: &mut Report) -> Option<Option<SocketAd
     Some(Some(address.value))
 }
 
+/// Warns where every computer that reaches a listener without TLS may read and write.
+pub fn warn_of_open_access(file: &TopLevelKeys, report: &mut Report) {
+    let is_plain = |(address, tls): (&At<SocketAddr>, Option<_>)| {
+        !address.value.ip().to_canonical().is_loopback() && tls.is_none()
+    };
+    if !written(file).any(is_plain) {
+        return;
+    }
+    let common = file.access.as_ref().and_then(|access| access.value.allow_from.as_ref());
+    let own = file.routes.iter().flat_map(|routes| &routes.value).filter_map(|route| route.value.allow_from.as_ref());
+    let networks = common.into_iter().chain(own).flat_map(|list| &list.value);
+    for everybody in networks.filter(|network| network.value.prefix_len() == 0) {
+        report.warning(
+            everybody.span,
+            "every computer that reaches this machine may read and change data, over plain HTTP",
+            "narrow this to the networks of your clients; for traffic that others can read, give the listener a certificate (`tls`)",
+        );
+    }
+}
+
 /// Reports a listener off loopback unless every route has an `allow_from`.
 pub fn check_access(file: &TopLevelKeys, report: &mut Report) {
     let is_open = |route: &At<RouteKeys>| route.value.allow_from.is_none();

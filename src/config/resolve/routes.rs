@@ -131,6 +131,7 @@ fn build_route(route: &RouteKeys, connector: &Arc<Connector>, default_access: &A
         environment: route.environment.as_ref().map_or(&connector.environment, |name| &name.value).clone(),
         company,
         automation: route.automation.as_ref().is_some_and(|automation| automation.value),
+        read_only: route.read_only.as_ref().is_some_and(|read_only| read_only.value),
         methods: route.methods.as_ref().map(|list| list.value.iter().map(|method| method.value.clone()).collect()),
         allow_from: route.allow_from.as_ref().map_or_else(|| default_access.clone(), |own| allow_from(Some(own))),
         if_match_any: route.if_match.is_some(),

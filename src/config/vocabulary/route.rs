@@ -32,6 +32,9 @@ mapping! {
         /// It manages users, permissions and extensions of the whole environment.
         /// Only with `to: nav`; a route with `to: api/microsoft/automation/…` leads there without this key.
         automation: bool = Default("false"),
+        /// `true` lets clients only read: GET, HEAD, batches of them, and the SOAP calls of pages that read.
+        /// Everything else is rejected with 403. Calls of codeunits count as changes.
+        read_only: bool = Default("false"),
         /// The methods that clients may use. Default: all that Business Central supports.
         methods: Vec<At<Method>> = Optional,
         /// The networks that clients may connect from. Default: `allow_from` of `access`, or else this machine only.

@@ -10,5 +10,6 @@ pub mod guard;
 pub mod handshake;
 pub mod inspect;
 pub mod odata_v3;
+pub mod read_only;
 pub mod route;
 pub mod target;

@@ -8,7 +8,7 @@ use hyper::http::request::Parts;
 
 use super::company_choice::check_automation;
 use super::handshake::LocalResponse;
-use super::odata_v3;
+use super::{odata_v3, read_only};
 use crate::business_central::SafePath;
 use crate::business_central::address::{EnvironmentAddress, LocalAddress, Resource};
 use crate::config::{self, UNROUTED_PREFIX};
@@ -66,6 +66,7 @@ pub fn admit(
     let resource = Resource::from_local(&settings.surface, asked, environment)
         .map_err(|error| odata_v3::below_route(error, settings))?;
     check_automation(settings, &resource)?;
+    read_only::check_request(settings, &resource, methods(&head.method, &head.headers))?;
     if !resource.is_soap() {
         odata_v3::check(settings, head)?;
     }

@@ -31,6 +31,7 @@ use crate::proxy::headers;
 use crate::proxy::methods::{creates, methods, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::company_choice::is_confined;
+use crate::proxy::request::read_only;
 use crate::proxy::step::{Inspected, Routed};
 
 /// The step that inspects bodies; the pool inspects large ones.
@@ -158,6 +159,7 @@ async fn begin(
     if is_soap && head.method == Method::POST && body.is_end_stream() {
         return Err(Rejection::new(Kind::BadRequest, EMPTY_SOAP_CALL));
     }
+    read_only::check_call(settings, resource, &head.method, &body)?;
     let subject = Subject::by_head(settings, resource, head, !body.is_end_stream())?;
     let Some(subject) = subject else { return Ok(Begun::Passes(body)) };
     if subject.passes(&body, settings) {
