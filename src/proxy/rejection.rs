@@ -173,6 +173,7 @@ impl From<AddressError> for Rejection {
             | AddressError::NotBelowRoute { .. }
             | AddressError::MisplacedBatch => Kind::BadRequest,
             AddressError::OtherCompany { .. }
+            | AddressError::RootExpression { .. }
             | AddressError::BelowCompanyList { .. }
             | AddressError::OtherTarget { .. }
             | AddressError::WebhookResource { .. }

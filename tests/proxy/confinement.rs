@@ -168,6 +168,10 @@ async fn no_spelling_of_another_company_in_a_query_is_sent() {
         targets
             .extend(["$id", "id", "%24id"].map(|name| format!("/api/items(1)/picture/$ref?{name}={}", encoded(&id))));
     }
+    for root in ["$root", "%24root", "$ROOT"] {
+        targets.push(format!("/api/customers?$filter=id%20eq%20{root}/companies({other})/customers(1)/id"));
+        targets.push(format!("/odata/Customer?$orderby={root}/Company('My%20Company')/Customer/No"));
+    }
     assert!(targets.len() >= 100, "{}", targets.len());
     for target in targets {
         assert_rejected(&rig, &get(&rig, &target).await, &target);

@@ -95,6 +95,7 @@ impl Resource {
             None if self.company_list == CompanyList::Unfilterable => {
                 Err(AddressError::BelowCompanyList { allowed: allowed() })
             }
+            None if self.query.refers_to_root() => Err(AddressError::RootExpression { allowed: allowed() }),
             None => Ok(()),
         }
     }

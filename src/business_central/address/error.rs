@@ -93,6 +93,14 @@ pub enum AddressError {
         /// The route's companies.
         allowed: String,
     },
+    /// An expression in the query begins at the root of the service, outside the route's company.
+    #[error(
+        "the query contains `$root`, which can lead out of the route's company `{allowed}`; write the condition without it"
+    )]
+    RootExpression {
+        /// The route's companies.
+        allowed: String,
+    },
     /// `$batch` is not at the root of a service.
     #[error("$batch is inside another address; send it to the root of the service, /$batch")]
     MisplacedBatch,

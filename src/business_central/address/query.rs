@@ -36,6 +36,15 @@ impl Query {
         self.values("$id").chain(self.values("id"))
     }
 
+    /// Whether an expression begins at the root of the service, outside any company (OData URL Conventions 4.01,
+    /// `$root`). In quotes, it is a text.
+    pub fn refers_to_root(&self) -> bool {
+        let Some(query) = self.as_str() else { return false };
+        // Most queries are plain, and need no copy.
+        (query.contains('%') || names_root(query))
+            && query.split('&').map(value_of).any(|value| value.split('\'').step_by(2).any(names_root))
+    }
+
     /// Whether the client selects a tenant. Business Central itself adds one to a nextLink, beside the paging position.
     pub fn names_tenant(&self) -> bool {
         self.values("tenant").next().is_some() && !self.has_paging_position()
@@ -127,6 +136,11 @@ fn is_balanced(expression: &str) -> bool {
     depth == 0 && !quoted
 }
 
+fn names_root(text: &str) -> bool {
+    let is_root = |at: usize| text.get(at..at + 5).is_some_and(|name| name.eq_ignore_ascii_case("$root"));
+    memchr::memchr_iter(b'$', text.as_bytes()).any(is_root)
+}
+
 const FILTER: &str = "$filter";
 
 /// A parameter's key, normalized as a server does: decoded, in lower case.
@@ -183,6 +197,21 @@ mod tests {
         }
         for query in ["$filter=true) or (true", "$filter=a eq 'x", "$filter=(a", "$filter=true%29%20or%20%28true"] {
             assert_eq!(with(Some(query)), Err(AddressError::UnbalancedFilter), "{query}");
+        }
+    }
+
+    #[test]
+    fn an_expression_from_the_root_is_found_outside_quotes() {
+        for (query, refers) in [
+            ("$filter=id eq $root/companies(1)/id", true),
+            ("$top=1&$orderby=%24RooT/x", true),
+            ("$filter=name eq 'a' or id eq $ROOT/x", true),
+            ("$filter=name eq '$root/x'", false),
+            ("$filter=name eq 'it''s $root'", false),
+            ("$root=1&$skip=2", false),
+            ("$filter=root eq 1", false),
+        ] {
+            assert_eq!(Query::new(Some(query)).refers_to_root(), refers, "{query}");
         }
     }
 
