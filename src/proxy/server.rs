@@ -8,10 +8,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::budgets::Budgets;
-use super::downstream::accept::{self, Stop};
+use super::downstream::accept::accept;
 use super::downstream::bind::{ListenerError, LocalAddress};
 use super::downstream::connection_limit::ConnectionLimit;
 use super::downstream::listeners::{InheritedSockets, Listeners};
+use super::downstream::serve::{Service, Stop};
 use super::environment::assembly::{Assembled, AssemblyError};
 use super::environment::connector::Connector;
 use super::environment::readiness::Ready;
@@ -85,10 +86,9 @@ impl Proxy {
             let steps = service::steps(current.clone(), budgets.disk.clone(), inspection_pool.clone());
             let (current, connection_limit) = (current.clone(), connection_limit.clone());
             let memory = budgets.memory.clone();
-            Listeners::new(held, stop.clone(), move |listener, tls, accepting, stop| {
-                let service =
-                    accept::Service { steps: steps.clone(), current: current.clone(), memory: memory.clone(), stop };
-                tokio::spawn(accept::accept(listener, tls, accepting, connection_limit.clone(), service))
+            Listeners::new(held, stop.clone(), move |listener, terms, accepting, stop| {
+                let service = Service { steps: steps.clone(), current: current.clone(), memory: memory.clone(), stop };
+                tokio::spawn(accept(listener, terms, accepting, connection_limit.clone(), service))
             })
         };
         let mut proxy = Self { assembled, current, connection_limit, budgets, listeners, stop, inspection_pool };

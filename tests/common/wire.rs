@@ -53,7 +53,11 @@ impl Wire {
 
     /// Speaks TLS to a server that shows a certificate for `localhost`.
     pub async fn connect_tls(address: SocketAddr, tls: rustls::ClientConfig) -> io::Result<Self> {
-        let socket = TcpStream::connect(address).await?;
+        Self::over_tls(TcpStream::connect(address).await?, tls).await
+    }
+
+    /// The same, on a connection that is open.
+    pub async fn over_tls(socket: TcpStream, tls: rustls::ClientConfig) -> io::Result<Self> {
         let connector = TlsConnector::from(std::sync::Arc::new(tls));
         let stream = within(connector.connect("localhost".try_into().unwrap(), socket)).await?;
         Ok(Self { stream: Box::new(stream), read: Vec::new() })

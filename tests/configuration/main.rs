@@ -54,7 +54,8 @@ fn two_connectors() -> String {
 #[test]
 fn the_smallest_file_does_the_whole_job() {
     let config = config(CONNECTOR);
-    assert_eq!(config.listen, [Listener { address: "127.0.0.1:8080".parse().unwrap(), tls: None }]);
+    let listener = Listener { address: "127.0.0.1:8080".parse().unwrap(), tls: None, proxy_protocol: None };
+    assert_eq!(config.listen, [listener]);
     assert_eq!(config.admin, Some("127.0.0.1:8081".parse().unwrap()));
     assert_eq!(
         (config.log.format, config.log.level, config.log.requests),

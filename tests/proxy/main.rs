@@ -50,6 +50,7 @@ mod old_odata;
 mod outbound_proxy;
 mod own_responses;
 mod pool;
+mod proxy_protocol;
 mod read_only;
 mod redirects;
 mod reload;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::http::uri::Scheme;
 
-use super::{Connector, HostName, Route};
+use super::{AllowFrom, Connector, HostName, Route};
 use crate::outbound::Origin;
 
 /// A valid `proxy.yaml`: every name resolves, and every value is within its bounds.
@@ -118,6 +118,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// The certificate for HTTPS. `None`: the listener serves HTTP.
     pub tls: Option<TlsFiles>,
+    /// The load balancers whose connections begin with a PROXY protocol header.
+    pub proxy_protocol: Option<AllowFrom>,
 }
 
 /// The PEM files of a server's certificate and its private key.
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_listener_leaves_ipv4_to_listeners_that_name_it() {
-        let listener = |address: &str| Listener { address: address.parse().unwrap(), tls: None };
+        let listener = |address: &str| Listener { address: address.parse().unwrap(), tls: None, proxy_protocol: None };
         let all = [listener("[::]:80"), listener("0.0.0.0:80"), listener("[::]:81"), listener("127.0.0.1:82")];
         let only: Vec<bool> = all.iter().map(|one| one.is_v6_only(&all)).collect();
         assert_eq!(only, [true, false, false, false]);

@@ -2,16 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::config::model::{Listener, TlsFiles};
+use crate::config::model::{AllowFrom, Listener, TlsFiles};
 use crate::config::shape::{At, OrOff};
-use crate::config::vocabulary::{ListenerTlsKeys, RouteKeys, TopLevelKeys};
+use crate::config::vocabulary::{ListenerKeys, ListenerTlsKeys, RouteKeys, TopLevelKeys};
 use crate::config::yaml::Report;
 
 /// Builds the listeners of a file, and reports addresses that conflict.
 pub fn read(file: &TopLevelKeys, report: &mut Report) -> Vec<Listener> {
     let mut seen: Vec<&At<SocketAddr>> = Vec::new();
     let mut listeners = Vec::new();
-    for (address, tls) in written(file) {
+    for (address, keys) in written(file) {
         if report.is_full() {
             break;
         }
@@ -31,7 +31,7 @@ pub fn read(file: &TopLevelKeys, report: &mut Report) -> Vec<Listener> {
             report.error(address.span, message, help);
         }
         seen.push(address);
-        let tls = match tls {
+        let tls = match &keys.tls {
             None => None,
             Some(At { value: ListenerTlsKeys { certificate: Some(certificate), private_key: Some(key) }, .. }) => {
                 Some(TlsFiles { certificate: certificate.value.clone(), private_key: key.value.clone() })
@@ -39,7 +39,8 @@ pub fn read(file: &TopLevelKeys, report: &mut Report) -> Vec<Listener> {
             // The missing key is already reported.
             Some(_) => continue,
         };
-        listeners.push(Listener { address: address.value, tls });
+        let balancers = keys.proxy_protocol.iter().flat_map(|list| &list.value).map(|network| network.value);
+        listeners.push(Listener { address: address.value, tls, proxy_protocol: AllowFrom::new(balancers.collect()) });
     }
     listeners
 }
@@ -68,8 +69,8 @@ pub fn admin(file: &TopLevelKeys, report: &mut Report) -> Option<Option<SocketAd
 
 /// Warns where every computer that reaches a listener without TLS may read and write.
 pub fn warn_of_open_access(file: &TopLevelKeys, report: &mut Report) {
-    let is_plain = |(address, tls): (&At<SocketAddr>, Option<_>)| {
-        !address.value.ip().to_canonical().is_loopback() && tls.is_none()
+    let is_plain = |(address, keys): (&At<SocketAddr>, &ListenerKeys)| {
+        !address.value.ip().to_canonical().is_loopback() && keys.tls.is_none()
     };
     if !written(file).any(is_plain) {
         return;
@@ -104,10 +105,10 @@ pub fn check_access(file: &TopLevelKeys, report: &mut Report) {
     }
 }
 
-/// The addresses in the file, each with its certificate.
-fn written(file: &TopLevelKeys) -> impl Iterator<Item = (&At<SocketAddr>, Option<&At<ListenerTlsKeys>>)> {
+/// The addresses in the file, each with the keys of its listener.
+fn written(file: &TopLevelKeys) -> impl Iterator<Item = (&At<SocketAddr>, &ListenerKeys)> {
     let all = file.listen.iter().flat_map(|listen| &listen.value.0);
-    all.filter_map(|listen| Some((listen.value.address.as_ref()?, listen.value.tls.as_ref())))
+    all.filter_map(|listen| Some((listen.value.address.as_ref()?, &listen.value)))
 }
 
 /// Whether the operating system could not bind both: `0.0.0.0` is every IPv4 address, and `[::]` every IPv6 address.

@@ -15,4 +15,4 @@ pub use connector::{
 pub use headers::{HeaderChangesKeys, HeaderRulesKeys};
 pub use route::RouteKeys;
 pub use secret::Secret;
-pub use top_level::{ListenerTlsKeys, SpoolKeys, TopLevelKeys, all_keys};
+pub use top_level::{ListenerKeys, ListenerTlsKeys, SpoolKeys, TopLevelKeys, all_keys};

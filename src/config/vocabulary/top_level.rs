@@ -58,6 +58,10 @@ mapping! {
         address: SocketAddr = Required,
         /// The certificate for HTTPS (TLS 1.2 and 1.3). Without it, the listener serves HTTP.
         tls: ListenerTlsKeys = Optional,
+        /// The addresses of load balancers that say with the PROXY protocol (version 1 or 2) who their clients are.
+        /// The address in the header then counts as the client's: for `allow_from`, limits, fairness and the log.
+        /// A loopback address in it is rejected. Connections from other addresses are those of ordinary clients.
+        proxy_protocol: Vec<At<IpNet>> = Optional,
     }
 }
 

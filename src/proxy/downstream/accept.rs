@@ -1,87 +1,54 @@
-//! Accepts connections, lets hyper parse their requests, and drains them on stop.
+//! Accepts connections, within their limits.
 
-use std::net::SocketAddr;
-use std::pin::Pin;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use hyper::body::{Body, Incoming};
-use hyper::http::uri::Scheme;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::StatusCode;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
-use super::bind::{MAX_BACKLOG, Tls};
-use super::client::unparsable::Unparsable;
-use super::client::{ClientConnection, Readable, RequestStream, Socket, TlsAcceptError, TlsSocket, raw_response};
+use super::bind::{MAX_BACKLOG, Terms, TermsInForce};
+use super::client::raw_response;
 use super::connection_limit::{ConnectionLimit, ConnectionSlot, LimitExceeded, LimitReached};
+use super::proxy_protocol::read_client;
+use super::serve::{Service, serve_plain, serve_secured};
 use crate::business_central::Dialect;
-use crate::proxy::budgets::fair_budget::FairBudget;
 use crate::proxy::service::Steps;
-use crate::proxy::snapshot::Current;
-use crate::proxy::step::Arrived;
-
-/// When to stop, and which connections are still open.
-#[derive(Debug, Clone, Default)]
-pub struct Stop {
-    /// Accept no more connections, close idle ones, finish requests in flight.
-    pub draining: CancellationToken,
-    /// Abort everything.
-    pub ending: CancellationToken,
-    pub connections: TaskTracker,
-}
-
-/// What connections are served with.
-#[derive(Debug, Clone)]
-pub struct Service<S> {
-    pub steps: S,
-    pub current: Current,
-    /// The budget for what clients make the proxy hold in memory.
-    pub memory: FairBudget,
-    pub stop: Stop,
-}
 
 /// Accepts connections until `accepting` is canceled, then those that are still waiting, and closes the listener.
 pub async fn accept(
     listener: TcpListener,
-    tls: Tls,
+    terms: Terms,
     accepting: CancellationToken,
     connection_limit: ConnectionLimit,
     service: Service<impl Steps>,
 ) {
     let notices = Arc::new(Semaphore::new(MAX_NOTICES));
     let accept_connection = |(socket, peer): (TcpStream, SocketAddr)| {
+        let (terms, service) = (terms.in_force(), service.clone());
+        let connections = service.stop.connections.clone();
         let client = peer.ip().to_canonical();
-        match connection_limit.take(client) {
-            Ok(slot) => {
-                let (service, connections) = (service.clone(), service.stop.connections.clone());
-                match tls.acceptor() {
-                    None => connections.spawn(serve_plain(socket, peer, slot, service)),
-                    Some(tls) => connections.spawn(serve_secured(socket, peer, tls, slot, service)),
-                };
-            }
-            Err(LimitExceeded { why, should_log }) => {
-                if should_log {
-                    tracing::warn!(%client, "rejected a connection: {why}");
+        if terms.balancers.as_ref().is_some_and(|balancers| balancers.contains(client)) {
+            match connection_limit.take_for_balancer() {
+                Ok(slot) => {
+                    connections.spawn(serve_balanced(socket, peer, slot, terms, service, notices.clone()));
                 }
-                // Behind TLS this would need a handshake, which costs more than the connection.
-                if tls.acceptor().is_none()
-                    && let Ok(notice) = notices.clone().try_acquire_owned()
-                {
-                    tokio::spawn(reject_connection(socket, why, notice));
-                }
+                Err(exceeded) => reject(socket, client, exceeded, &terms, &notices),
             }
+            return;
+        }
+        match (connection_limit.take(client), &terms.tls) {
+            (Ok(slot), None) => {
+                connections.spawn(serve_plain(socket, peer, slot, service));
+            }
+            (Ok(slot), Some(tls)) => {
+                connections.spawn(serve_secured(socket, peer, tls.clone(), slot, service));
+            }
+            (Err(exceeded), _) => reject(socket, client, exceeded, &terms, &notices),
         }
     };
     let mut last_logged: Option<Instant> = None;
@@ -116,6 +83,25 @@ pub async fn accept(
     waiting.take(MAX_BACKLOG.into()).for_each(accept_connection);
 }
 
+/// Rejects a connection beyond a limit.
+fn reject(
+    socket: TcpStream,
+    client: IpAddr,
+    LimitExceeded { why, should_log }: LimitExceeded,
+    terms: &TermsInForce,
+    notices: &Arc<Semaphore>,
+) {
+    if should_log {
+        tracing::warn!(%client, "rejected a connection: {why}");
+    }
+    // Behind TLS this would need a handshake, which costs more than the connection.
+    if terms.tls.is_none()
+        && let Ok(notice) = notices.clone().try_acquire_owned()
+    {
+        tokio::spawn(reject_connection(socket, why, notice));
+    }
+}
+
 /// Tells the client why it is rejected, and gives it a moment to read that.
 async fn reject_connection(mut socket: TcpStream, why: LimitReached, _notice: OwnedSemaphorePermit) {
     let message = format!("bcproxy accepts no further connection: {why}.");
@@ -130,142 +116,38 @@ async fn reject_connection(mut socket: TcpStream, why: LimitReached, _notice: Ow
     let _ = tokio::time::timeout(NOTICE_TIMEOUT, notice).await;
 }
 
-async fn serve_plain(socket: TcpStream, peer: SocketAddr, _slot: ConnectionSlot, service: Service<impl Steps>) {
-    let socket = Socket::new(socket, peer, Scheme::HTTP, &service.memory);
-    let client = socket.connection.clone();
-    serve(socket, client, service).await;
-}
-
-async fn serve_secured(
-    socket: TcpStream,
-    peer: SocketAddr,
-    tls: TlsAcceptor,
-    _slot: ConnectionSlot,
+/// Serves the client that a load balancer names first.
+async fn serve_balanced(
+    mut socket: TcpStream,
+    balancer: SocketAddr,
+    mut slot: ConnectionSlot,
+    terms: Arc<TermsInForce>,
     service: Service<impl Steps>,
+    notices: Arc<Semaphore>,
 ) {
-    // Boxed: an idle connection need not hold the memory of a handshake.
-    let mut securing = Box::pin(TlsSocket::accept(socket, peer, tls, &service.memory));
-    let tls_socket = tokio::select! {
+    let read = tokio::select! {
         biased;
-        tls_socket = &mut securing => tls_socket,
-        () = service.stop.draining.cancelled() => match tokio::time::timeout(LAST_REQUEST_TIMEOUT, &mut securing).await {
-            Ok(tls_socket) => tls_socket,
-            Err(_) => return,
-        },
+        () = service.stop.draining.cancelled() => return,
+        read = read_client(&mut socket) => read,
     };
-    drop(securing);
-    let client = peer.ip().to_canonical();
-    match tls_socket {
-        Ok(socket) => {
-            let client = socket.connection();
-            serve(socket, client, service).await;
-        }
-        Err(reason @ TlsAcceptError::NoData) => {
-            tracing::debug!(%client, "an HTTPS connection was not established: {reason}");
-        }
+    let client = match read {
+        Ok(client) => client.unwrap_or(balancer),
         Err(reason) => {
-            if service.current.snapshot().problems.line_limit.admits_rejection(client) {
-                tracing::warn!(%client, "rejected an HTTPS connection: {reason}");
+            let address = balancer.ip().to_canonical();
+            if service.current.snapshot().problems.line_limit.admits_rejection(address) {
+                tracing::warn!("rejected a connection of the load balancer {address}: {reason}");
             }
-            service.stop.ending.run_until_cancelled(reason.response()).await;
-        }
-    }
-}
-
-/// Serves one client until either side closes the connection.
-async fn serve<S: Readable>(socket: S, client: Arc<ClientConnection>, service: Service<impl Steps>) {
-    let Service { steps, current, stop, .. } = service;
-    let mut stream = RequestStream::new(socket, client.clone());
-    while let Some(idle) = serve_requests(stream, &client, &steps, &current, &stop).await {
-        stream = idle;
-        tokio::select! {
-            biased;
-            () = stop.draining.cancelled() => {
-                if !client.has_unread() || !stream.readable(LAST_REQUEST_TIMEOUT).await {
-                    return;
-                }
-            }
-            is_readable = stream.readable(current.snapshot().keep_alive) => if !is_readable { return },
-        }
-    }
-}
-
-/// Lets hyper serve one request after another. Returns the stream when the client goes idle.
-async fn serve_requests<S: Readable>(
-    stream: RequestStream<S>,
-    client: &Arc<ClientConnection>,
-    steps: &impl Steps,
-    current: &Current,
-    stop: &Stop,
-) -> Option<RequestStream<S>> {
-    let service = service_fn(|request: Request<Incoming>| {
-        let number = client.request_begins(&request.body().size_hint());
-        let responding = steps.clone().oneshot(Arrived { client: client.clone(), number, request });
-        responding.inspect(|_| client.head_follows())
-    });
-    // A client that has closed its sending half still wants its response.
-    let mut connection =
-        Box::new(http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), service));
-    let result = tokio::select! {
-        // The drain first: a response that follows announces that the connection closes.
-        biased;
-        () = stop.draining.cancelled() => {
-            let finished = async {
-                match last_request(&mut connection, client).await {
-                    Some(result) => result,
-                    None => {
-                        Pin::new(&mut *connection).graceful_shutdown();
-                        (&mut *connection).await
-                    }
-                }
-            };
-            stop.ending.run_until_cancelled(finished).await?
-        }
-        result = unless(&mut connection, || client.is_idle()) => match result {
-            Some(result) => result,
-            None => return Some((*connection).into_parts().io.into_inner()),
+            return;
         }
     };
-    let address = client.ip();
-    let admits = || current.snapshot().problems.line_limit.admits_rejection(address);
-    match (result, client.unparsable.get()) {
-        (_, Some(Unparsable { reason, .. })) if admits() => {
-            tracing::warn!(client = %address, "rejected a request: {reason}")
-        }
-        (Err(error), None) if error.is_parse() => {
-            if admits() {
-                tracing::warn!(client = %address, "rejected a request with 400: it is not HTTP/1 ({error})");
-            }
-        }
-        (Err(error), None) => tracing::debug!(client = %address, "a client connection ended early: {error}"),
-        (_, Some(_)) | (Ok(()), None) => {}
+    if let Err(exceeded) = slot.assign(client.ip().to_canonical()) {
+        return reject(socket, client.ip().to_canonical(), exceeded, &terms, &notices);
     }
-    None
-}
-
-/// Lets a request that has arrived, or is about to, be parsed before its connection is drained. Returns the result if
-/// the connection has ended.
-async fn last_request<C: Future + Unpin>(connection: &mut C, client: &ClientConnection) -> Option<C::Output> {
-    let before = client.requests();
-    if before > 0 && !client.has_unread() {
-        return None;
+    match &terms.tls {
+        None => serve_plain(socket, client, slot, service).await,
+        Some(tls) => serve_secured(socket, client, tls.clone(), slot, service).await,
     }
-    let parsed = unless(connection, || client.requests() != before);
-    tokio::time::timeout(LAST_REQUEST_TIMEOUT, parsed).await.ok().flatten()
 }
-
-/// The result of the connection; `None` as soon as it waits while this condition holds.
-async fn unless<C: Future + Unpin>(connection: &mut C, holds: impl Fn() -> bool) -> Option<C::Output> {
-    std::future::poll_fn(|context| match Pin::new(&mut *connection).poll(context) {
-        Poll::Ready(result) => Poll::Ready(Some(result)),
-        Poll::Pending if holds() => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
-}
-
-/// How long a client that has connected, or begun a request, has for the rest of its head when the drain begins.
-const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a rejected client has to read why, and how many are told at the same time.
 const NOTICE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Binding an address, and the TLS that is spoken there.
+//! Binding an address, and the terms on which connections are accepted there.
 
 use std::fmt;
 use std::io;
@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 use hyper::http::uri::Scheme;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config;
+use crate::config::{self, AllowFrom};
 use crate::tls::{CertificatePart, ServerCertificate, ServerCertificateError};
 
 /// An address that can't be bound.
@@ -45,19 +45,33 @@ pub fn bind(key: &'static str, address: SocketAddr, is_v6_only: bool) -> Result<
     open(address, is_v6_only).map_err(|reason| BindError { key, address, reason })
 }
 
-/// TLS of a listener: a certificate that a reload may replace, or none. Clones share it.
-#[derive(Clone, Default)]
-pub struct Tls(Arc<ArcSwapOption<TlsAcceptor>>);
+/// The terms on which a listener accepts connections. A reload may replace them. Clones share them.
+#[derive(Clone)]
+pub struct Terms(Arc<ArcSwap<TermsInForce>>);
 
-impl Tls {
+/// The terms for a connection that is accepted now.
+#[derive(Clone)]
+pub struct TermsInForce {
     /// `None`: plain HTTP.
-    pub fn acceptor(&self) -> Option<TlsAcceptor> {
-        self.0.load().as_deref().cloned()
+    pub tls: Option<TlsAcceptor>,
+    /// The load balancers whose connections begin with a PROXY protocol header.
+    pub balancers: Option<AllowFrom>,
+}
+
+impl Terms {
+    /// Terms that begin with these.
+    pub fn new(terms: TermsInForce) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(terms)))
     }
 
-    /// What later connections get.
-    pub fn show(&self, acceptor: Option<TlsAcceptor>) {
-        self.0.store(acceptor.map(Arc::new));
+    /// Those for a connection that is accepted now.
+    pub fn in_force(&self) -> Arc<TermsInForce> {
+        self.0.load_full()
+    }
+
+    /// Replaces them for later connections.
+    pub fn replace(&self, terms: TermsInForce) {
+        self.0.store(Arc::new(terms));
     }
 }
 
@@ -89,8 +103,12 @@ pub enum ListenerError {
     },
 }
 
-/// The TLS of a listener, its files read now; `None` for plain HTTP.
-pub fn acceptor(listener: &config::Listener) -> Result<Option<TlsAcceptor>, ListenerError> {
+/// The terms of a listener, its files read now.
+pub fn terms(listener: &config::Listener) -> Result<TermsInForce, ListenerError> {
+    Ok(TermsInForce { tls: acceptor(listener)?, balancers: listener.proxy_protocol.clone() })
+}
+
+fn acceptor(listener: &config::Listener) -> Result<Option<TlsAcceptor>, ListenerError> {
     let Some(files) = &listener.tls else { return Ok(None) };
     let address = listener.address;
     let identity = ServerCertificate::read(&files.certificate, &files.private_key).map_err(|reason| {

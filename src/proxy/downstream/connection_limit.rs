@@ -34,7 +34,8 @@ struct Connections {
 #[derive(Debug)]
 pub struct ConnectionSlot {
     connection_limit: ConnectionLimit,
-    client: IpAddr,
+    /// `None` until a load balancer says who it is.
+    client: Option<IpAddr>,
 }
 
 /// The limit is reached.
@@ -101,28 +102,23 @@ impl ConnectionLimit {
 
     /// A slot for a connection of this client.
     pub fn take(&self, client: IpAddr) -> Result<ConnectionSlot, LimitExceeded> {
+        let mut slot = self.take_for_balancer()?;
+        slot.assign(client)?;
+        Ok(slot)
+    }
+
+    /// A slot for a connection of a load balancer, which has not said yet for whom it is.
+    pub fn take_for_balancer(&self) -> Result<ConnectionSlot, LimitExceeded> {
         let mut connections = self.lock();
-        let MaxConnections { total, per_client } = connections.limits;
-        let files = connections.files;
-        let own = connections.by_client.get(&client).copied().unwrap_or(0);
-        let why = match () {
-            () if own >= per_client => LimitReached::Client(per_client),
-            () if connections.total >= total => LimitReached::All(total),
-            () if connections.total >= files => LimitReached::Files(files),
-            // No client takes all that a low limit on files leaves.
-            () if own >= files / 4 * 3 => LimitReached::Files(own),
+        let (total, files) = (connections.limits.total, connections.files);
+        match () {
+            () if connections.total >= total => Err(connections.reject(LimitReached::All(total))),
+            () if connections.total >= files => Err(connections.reject(LimitReached::Files(files))),
             () => {
                 connections.total += 1;
-                connections.by_client.insert(client, own + 1);
-                return Ok(ConnectionSlot { connection_limit: self.clone(), client });
+                Ok(ConnectionSlot { connection_limit: self.clone(), client: None })
             }
-        };
-        connections.rejected += 1;
-        let should_log = connections.last_logged.is_none_or(|last_logged| last_logged.elapsed() > LOG_INTERVAL);
-        if should_log {
-            connections.last_logged = Some(Instant::now());
         }
-        Err(LimitExceeded { why, should_log })
     }
 
     fn lock(&self) -> MutexGuard<'_, Connections> {
@@ -130,11 +126,43 @@ impl ConnectionLimit {
     }
 }
 
+impl Connections {
+    fn reject(&mut self, why: LimitReached) -> LimitExceeded {
+        self.rejected += 1;
+        let should_log = self.last_logged.is_none_or(|last_logged| last_logged.elapsed() > LOG_INTERVAL);
+        if should_log {
+            self.last_logged = Some(Instant::now());
+        }
+        LimitExceeded { why, should_log }
+    }
+}
+
+impl ConnectionSlot {
+    /// Counts the connection as this client's.
+    pub fn assign(&mut self, client: IpAddr) -> Result<(), LimitExceeded> {
+        let mut connections = self.connection_limit.lock();
+        let (per_client, files) = (connections.limits.per_client, connections.files);
+        let own = connections.by_client.get(&client).copied().unwrap_or(0);
+        match () {
+            () if own >= per_client => Err(connections.reject(LimitReached::Client(per_client))),
+            // No client takes all that a low limit on files leaves.
+            () if own >= files / 4 * 3 => Err(connections.reject(LimitReached::Files(own))),
+            () => {
+                connections.by_client.insert(client, own + 1);
+                self.client = Some(client);
+                Ok(())
+            }
+        }
+    }
+}
+
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut connections = self.connection_limit.lock();
         connections.total -= 1;
-        if let Entry::Occupied(mut own) = connections.by_client.entry(self.client) {
+        if let Some(client) = self.client
+            && let Entry::Occupied(mut own) = connections.by_client.entry(client)
+        {
             *own.get_mut() -= 1;
             if *own.get() == 0 {
                 own.remove();

@@ -5,11 +5,10 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::accept::Stop;
-use super::bind::{self, BindError, ListenerError, LocalAddress, Tls};
+use super::bind::{self, BindError, ListenerError, LocalAddress, Terms, TermsInForce};
+use super::serve::Stop;
 use crate::config::Listener;
 
 /// Sockets inherited from the service manager, which holds them during a restart so that no connection is refused.
@@ -24,15 +23,15 @@ pub struct Listeners {
     stop: Stop,
 }
 
-/// Serves a listener until it closes: gets its socket, its TLS, the token that ends accepting, and the one that ends
+/// Serves a listener until it closes: gets its socket, its terms, the token that ends accepting, and the one that ends
 /// its
 /// connections.
-type Serve = dyn Fn(TcpListener, Tls, CancellationToken, Stop) -> JoinHandle<()> + Send + Sync;
+type Serve = dyn Fn(TcpListener, Terms, CancellationToken, Stop) -> JoinHandle<()> + Send + Sync;
 
 struct OpenListener {
     key: ListenerKey,
     address: LocalAddress,
-    tls: Tls,
+    terms: Terms,
     accepting: CancellationToken,
     serving: JoinHandle<()>,
     /// For the connections accepted here.
@@ -53,7 +52,7 @@ pub struct PreparedListeners(Vec<PreparedListener>);
 struct PreparedListener {
     listener: Listener,
     key: ListenerKey,
-    tls: Option<TlsAcceptor>,
+    terms: TermsInForce,
     /// `None`: it is open already.
     socket: Option<TcpListener>,
 }
@@ -97,7 +96,7 @@ impl Listeners {
     pub fn new(
         inherited: InheritedSockets,
         stop: Stop,
-        serve: impl Fn(TcpListener, Tls, CancellationToken, Stop) -> JoinHandle<()> + Send + Sync + 'static,
+        serve: impl Fn(TcpListener, Terms, CancellationToken, Stop) -> JoinHandle<()> + Send + Sync + 'static,
     ) -> Self {
         Self { open: Vec::new(), inherited, serve: Box::new(serve), stop }
     }
@@ -116,8 +115,8 @@ impl Listeners {
             let key = ListenerKey { wanted: listener.address, is_v6_only: listener.is_v6_only(listeners) };
             let found = removed.iter().position(|open_listener| open_listener.key == key).map(|at| removed.remove(at));
             is_new.push(found.is_none());
-            let tls = bind::acceptor(listener)?;
-            prepared.push(PreparedListener { listener: listener.clone(), key, tls, socket: None });
+            let terms = bind::terms(listener)?;
+            prepared.push(PreparedListener { listener: listener.clone(), key, terms, socket: None });
         }
         let removed: Vec<SocketAddr> = removed.iter().map(|open_listener| open_listener.address.socket).collect();
         for (open_listener, _) in prepared.iter_mut().zip(is_new).filter(|(_, is_new)| *is_new) {
@@ -137,14 +136,14 @@ impl Listeners {
             open_listener.address.socket.port() == key.wanted.port() && removed.contains(&open_listener.address.socket)
         };
         let Some(at) = self.open.iter().position(blocking) else { return Err(error) };
-        let OpenListener { key: old, address, tls, accepting, serving, stop } = self.open.remove(at);
+        let OpenListener { key: old, address, terms, accepting, serving, stop } = self.open.remove(at);
         close(accepting, serving, stop).await;
         let result = self.inherited.listen(key);
         let old_socket = ListenerKey { wanted: address.socket, ..old };
         if result.is_err()
             && let Ok(socket) = self.inherited.listen(old_socket)
         {
-            let open_listener = self.open_listener(old, address, tls, socket);
+            let open_listener = self.open_listener(old, address, terms, socket);
             self.open.insert(at, open_listener);
         }
         result
@@ -153,18 +152,16 @@ impl Listeners {
     /// Puts the prepared listeners into service and closes all others.
     pub fn take_effect(&mut self, PreparedListeners(prepared): PreparedListeners) {
         let mut before = std::mem::take(&mut self.open);
-        for PreparedListener { listener, key, tls: acceptor, socket } in prepared {
+        for PreparedListener { listener, key, terms, socket } in prepared {
             let open_listener = match socket {
                 Some(socket) => {
                     let bound = socket.local_addr().unwrap_or(listener.address);
                     let address = LocalAddress { scheme: listener.scheme(), socket: bound };
-                    let tls = Tls::default();
-                    tls.show(acceptor);
-                    Some(self.open_listener(key, address, tls, socket))
+                    Some(self.open_listener(key, address, Terms::new(terms), socket))
                 }
                 None => before.iter().position(|open_listener| open_listener.key == key).map(|at| {
                     let mut open_listener = before.remove(at);
-                    open_listener.tls.show(acceptor);
+                    open_listener.terms.replace(terms);
                     open_listener.address.scheme = listener.scheme();
                     open_listener
                 }),
@@ -176,11 +173,17 @@ impl Listeners {
         }
     }
 
-    fn open_listener(&self, key: ListenerKey, address: LocalAddress, tls: Tls, socket: TcpListener) -> OpenListener {
+    fn open_listener(
+        &self,
+        key: ListenerKey,
+        address: LocalAddress,
+        terms: Terms,
+        socket: TcpListener,
+    ) -> OpenListener {
         let stop = Stop { draining: self.stop.draining.child_token(), ..self.stop.clone() };
         let accepting = stop.draining.child_token();
-        let serving = (self.serve)(socket, tls.clone(), accepting.clone(), stop.clone());
-        OpenListener { key, address, tls, accepting, serving, stop }
+        let serving = (self.serve)(socket, terms.clone(), accepting.clone(), stop.clone());
+        OpenListener { key, address, terms, accepting, serving, stop }
     }
 }
 

@@ -5,3 +5,5 @@ pub mod bind;
 pub mod client;
 pub mod connection_limit;
 pub mod listeners;
+mod proxy_protocol;
+pub mod serve;
