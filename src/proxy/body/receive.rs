@@ -58,7 +58,7 @@ impl Receiver<'_> {
                 Some(frame) => frame,
                 None => match self.disk.or_evicted(self.memory.or_evicted(body.frame())).await {
                     Ok(Ok(frame)) => frame,
-                    Ok(Err(evicted)) if received.blocks.is_empty() => return Err(evicted.into()),
+                    Ok(Err(evicted)) if received.in_memory == 0 => return Err(evicted.into()),
                     Ok(Err(Exhausted)) => {
                         received.write(self).await?;
                         continue;
@@ -77,8 +77,8 @@ impl Receiver<'_> {
                 return Ok(RequestBody::buffered(piece, Some(Arc::new(received.held))));
             }
             received.push(&piece);
-            let is_held = received.in_memory <= received.limit(self.spool)
-                && received.held.resize(received.in_memory as u64 + received.buffered()).is_ok();
+            let is_held =
+                received.in_memory <= received.limit(self.spool) && received.held.resize(received.charge()).is_ok();
             if !is_held {
                 received.write(self).await?;
             }
@@ -96,9 +96,10 @@ impl Received {
         }
     }
 
-    /// What hyper's buffer takes while the body arrives: it grows with what it gets at once.
-    fn buffered(&self) -> u64 {
-        self.length.min(BUFFER_BYTES)
+    /// What it takes of the budget. hyper's buffer is part of it, which grows with what it gets at once.
+    fn charge(&self) -> u64 {
+        let blocks = if self.file.is_some() { BLOCK_BYTES } else { self.in_memory };
+        blocks as u64 + self.length.min(BUFFER_BYTES)
     }
 
     fn push(&mut self, mut piece: &[u8]) {
@@ -121,13 +122,16 @@ impl Received {
             Some(file) => file,
             None => receiver.spool.create(&receiver.disk).await?,
         };
-        self.file = Some(file.write(std::mem::take(&mut self.blocks)).await?);
-        self.in_memory = 0;
-        Ok(self.held.resize(self.buffered())?)
+        let (file, mut blocks) = file.write(std::mem::take(&mut self.blocks)).await?;
+        // One is filled again. The others are freed by the thread that allocated them, so the allocator reuses them.
+        blocks.truncate(1);
+        blocks.iter_mut().for_each(BytesMut::clear);
+        (self.file, self.blocks, self.in_memory) = (Some(file), blocks, 0);
+        Ok(self.held.resize(self.charge())?)
     }
 
     async fn finish(mut self, receiver: &Receiver<'_>) -> Result<RequestBody, BodyError> {
-        if self.file.is_some() && !self.blocks.is_empty() {
+        if self.file.is_some() && self.in_memory > 0 {
             self.write(receiver).await?;
         }
         Ok(match self.file {

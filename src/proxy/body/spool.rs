@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::config;
@@ -20,6 +21,8 @@ pub struct Spool {
     folder: Option<PathBuf>,
     /// The size up to which a body waits in memory.
     pub memory: usize,
+    /// Each write occupies a thread, and the memory of one.
+    writes: Arc<Semaphore>,
 }
 
 /// A body in a file. It is deleted with the last reader.
@@ -33,6 +36,7 @@ pub struct SpooledBody {
 /// A file that a body is written to.
 #[derive(Debug)]
 pub struct SpoolWriter {
+    writes: Arc<Semaphore>,
     file: File,
     length: u64,
     held: Held,
@@ -60,7 +64,8 @@ pub enum SpoolError {
 impl Spool {
     /// The spool with these settings; `None`: bodies wait in memory. Logs what an administrator should know.
     pub fn open(settings: Option<&config::Spool>) -> Self {
-        let Some(settings) = settings else { return Self { folder: None, memory: usize::MAX } };
+        let writes = Arc::new(Semaphore::new(MAX_WRITES));
+        let Some(settings) = settings else { return Self { folder: None, memory: usize::MAX, writes } };
         let memory = usize::try_from(settings.memory).unwrap_or(usize::MAX);
         let folder = match &settings.folder {
             Some(folder) => named_folder(folder),
@@ -75,7 +80,7 @@ impl Spool {
                 folder
             }
         };
-        Self { folder, memory }
+        Self { folder, memory, writes }
     }
 
     /// Whether bodies can wait on disk.
@@ -86,20 +91,21 @@ impl Spool {
     /// A new file, for which `disk` holds a part of the budget.
     pub async fn create(&self, disk: &Arc<Holder>) -> Result<SpoolWriter, SpoolError> {
         let folder = self.folder.clone().ok_or(SpoolError::NoFolder)?;
-        let file = blocking(move || create(&folder)).await?;
-        Ok(SpoolWriter { file, length: 0, held: disk.empty() })
+        let file = in_turn(&self.writes, move || create(&folder)).await?;
+        Ok(SpoolWriter { writes: self.writes.clone(), file, length: 0, held: disk.empty() })
     }
 }
 
 impl SpoolWriter {
-    /// Appends blocks of bytes. Nothing is left of the file if this fails or is canceled.
-    pub async fn write(mut self, blocks: Vec<BytesMut>) -> Result<Self, SpoolError> {
+    /// Appends blocks of bytes, and returns them. Nothing is left of the file if this fails or is canceled.
+    pub async fn write(mut self, blocks: Vec<BytesMut>) -> Result<(Self, Vec<BytesMut>), SpoolError> {
         let bytes = blocks.iter().map(|block| block.len() as u64).sum();
         self.held.grow(bytes)?;
         self.length += bytes;
-        let written = blocking(move || {
+        let writes = self.writes.clone();
+        let written = in_turn(&writes, move || {
             blocks.iter().try_for_each(|block| self.file.write_all(block))?;
-            Ok(self)
+            Ok((self, blocks))
         });
         Ok(written.await?)
     }
@@ -200,9 +206,21 @@ fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, position)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+/// Carries blocking work out, when it is its turn.
+async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let turn = turns.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
     spawn_blocking(work).await.unwrap_or_else(|error| Err(error.into()))
 }
+
+/// Writes to all files at the same time. A disk is hardly faster with more.
+const MAX_WRITES: usize = 16;
 
 /// Bytes read from a file at once.
 const PIECE_BYTES: usize = 128 * 1024;
@@ -224,7 +242,8 @@ mod tests {
     use crate::proxy::budgets::fair_budget::FairBudget;
 
     fn spool(folder: &Path) -> Spool {
-        Spool { folder: Some(folder.to_owned()), memory: 1 }
+        let settings = config::Spool { folder: Some(folder.to_owned()), memory: 1, disk: 1 };
+        Spool::open(Some(&settings))
     }
 
     async fn read(reader: &mut SpoolReader) -> Vec<u8> {
@@ -242,7 +261,7 @@ mod tests {
         let mut writer = spool(folder.path()).create(&budget.holder(Ipv4Addr::LOCALHOST.into())).await.unwrap();
         let body: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
         for piece in body.chunks(70_001) {
-            writer = writer.write(vec![piece.into()]).await.unwrap();
+            (writer, _) = writer.write(vec![piece.into()]).await.unwrap();
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the file has no name");
         let mut reader = writer.finish();
@@ -269,7 +288,7 @@ mod tests {
         let budget = FairBudget::new(10);
         let disk = budget.holder(Ipv4Addr::LOCALHOST.into());
         let writer = spool(folder.path()).create(&disk).await.unwrap();
-        let writer = writer.write(vec![b"0123456789"[..].into()]).await.unwrap();
+        let (writer, _) = writer.write(vec![b"0123456789"[..].into()]).await.unwrap();
         assert!(matches!(writer.write(vec![b"0"[..].into()]).await, Err(SpoolError::DiskBudget(_))));
 
         let missing = config::Spool { folder: Some(folder.path().join("missing")), memory: 1, disk: 1 };
