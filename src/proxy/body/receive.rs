@@ -105,7 +105,10 @@ impl Received {
     fn push(&mut self, mut piece: &[u8]) {
         self.in_memory += piece.len();
         while !piece.is_empty() {
-            let mut block = self.blocks.pop_if(|block| block.len() < BLOCK_BYTES).unwrap_or_default();
+            // Blocks of one size leave no gaps in the allocator's pages. The first one of a body that drips is small.
+            let capacity = if self.length < SMALL_BYTES { 0 } else { BLOCK_BYTES };
+            let block = self.blocks.pop_if(|block| block.len() < BLOCK_BYTES);
+            let mut block = block.unwrap_or_else(|| BytesMut::with_capacity(capacity));
             let (fits, rest) = piece.split_at(piece.len().min(BLOCK_BYTES - block.len()));
             block.extend_from_slice(fits);
             self.blocks.push(block);
@@ -147,6 +150,9 @@ impl Received {
 
 /// A block of a body in memory, and what is written to a file at once.
 const BLOCK_BYTES: usize = 64 * 1024;
+
+/// Up to this length, a body takes no whole block.
+const SMALL_BYTES: u64 = 4 * 1024;
 
 /// The largest buffer that hyper reads a body into.
 const BUFFER_BYTES: u64 = 128 * 1024;
