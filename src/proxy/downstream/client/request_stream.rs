@@ -125,7 +125,11 @@ impl<S: AsyncRead + Unpin> RequestStream<S> {
     ) -> Poll<io::Result<usize>> {
         if self.held.is_empty() {
             if limit >= buffer.remaining() as u64 {
-                let part = buffer.remaining().min(PASS_BYTES);
+                let most = match self.connection.memory.budget().is_half_used() {
+                    true => SCARCE_PASS_BYTES,
+                    false => PASS_BYTES,
+                };
+                let part = buffer.remaining().min(most);
                 let mut part = ReadBuf::new(buffer.initialize_unfilled_to(part));
                 ready!(Pin::new(&mut self.inner).poll_read(context, &mut part))?;
                 let count = part.filled().len();
@@ -243,6 +247,9 @@ const READ_BYTES: usize = 4096;
 
 /// Bytes of a body that hyper gets at once. Its buffer grows with them, and each upload has one.
 const PASS_BYTES: usize = 64 * 1024;
+
+/// The same while half of the memory for clients is used.
+const SCARCE_PASS_BYTES: usize = 8 * 1024;
 
 /// The beginning of every TLS connection: a handshake record of version 3 (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: &[u8] = &[0x16, 3];
