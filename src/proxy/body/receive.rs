@@ -98,7 +98,11 @@ impl Received {
 
     /// What it takes of the budget. hyper's buffer is part of it, which grows with what it gets at once.
     fn charge(&self) -> u64 {
-        let blocks = if self.file.is_some() { BLOCK_BYTES } else { self.in_memory };
+        let blocks = match self.length {
+            // A body in a file keeps one to collect what follows.
+            SMALL_BYTES.. => self.blocks.len().max(1) * BLOCK_BYTES,
+            _ => self.in_memory,
+        };
         blocks as u64 + self.length.min(BUFFER_BYTES)
     }
 
@@ -154,5 +158,5 @@ const BLOCK_BYTES: usize = 64 * 1024;
 /// Up to this length, a body takes no whole block.
 const SMALL_BYTES: u64 = 4 * 1024;
 
-/// The largest buffer that hyper reads a body into.
-const BUFFER_BYTES: u64 = 128 * 1024;
+/// The largest buffer that hyper reads a body into, and the piece before that it has handed over.
+const BUFFER_BYTES: u64 = 192 * 1024;
