@@ -99,8 +99,8 @@ impl Received {
     /// What it takes of the budget. hyper's buffer is part of it, which grows with what it gets at once.
     fn charge(&self) -> u64 {
         let blocks = match self.length {
-            // A body in a file keeps one to collect what follows.
-            SMALL_BYTES.. => self.blocks.len().max(1) * BLOCK_BYTES,
+            // One more, since the next piece is there before its block is charged.
+            SMALL_BYTES.. => (self.blocks.len() + 1) * BLOCK_BYTES,
             _ => self.in_memory,
         };
         blocks as u64 + self.length.min(BUFFER_BYTES)
