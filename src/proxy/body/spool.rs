@@ -91,7 +91,7 @@ impl Spool {
     /// A new file, for which `disk` holds a part of the budget.
     pub async fn create(&self, disk: &Arc<Holder>) -> Result<SpoolWriter, SpoolError> {
         let folder = self.folder.clone().ok_or(SpoolError::NoFolder)?;
-        let file = in_turn(&self.writes, move || create(&folder)).await?;
+        let file = blocking(&self.writes, move || create(&folder)).await?;
         Ok(SpoolWriter { writes: self.writes.clone(), file, length: 0, held: disk.empty() })
     }
 }
@@ -103,7 +103,7 @@ impl SpoolWriter {
         self.held.grow(bytes)?;
         self.length += bytes;
         let writes = self.writes.clone();
-        let written = in_turn(&writes, move || {
+        let written = blocking(&writes, move || {
             blocks.iter().try_for_each(|block| self.file.write_all(block))?;
             Ok((self, blocks))
         });
@@ -206,14 +206,14 @@ fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, position)
 }
 
-/// Carries blocking work out, when it is its turn.
-async fn in_turn<T: Send + 'static>(
-    turns: &Arc<Semaphore>,
+/// Carries blocking work out, as soon as fewer than [`MAX_WRITES`] others do.
+async fn blocking<T: Send + 'static>(
+    writes: &Arc<Semaphore>,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    let turn = turns.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let write = writes.clone().acquire_owned().await.map_err(io::Error::other)?;
     let work = move || {
-        let _turn = turn;
+        let _write = write;
         work()
     };
     spawn_blocking(work).await.unwrap_or_else(|error| Err(error.into()))
