@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::{self, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -254,6 +254,13 @@ impl Rig {
 
     pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address()).await.unwrap()
+    }
+
+    /// A connection to 127.0.0.1 from the address 127.0.0.`last`.
+    pub async fn connect_from(&self, last: u8) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
+        socket.connect(SocketAddr::from(([127, 0, 0, 1], self.address().port()))).await.unwrap()
     }
 
     /// Sends these bytes on a new connection and reads until the proxy closes it.

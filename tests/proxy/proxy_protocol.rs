@@ -1,11 +1,9 @@
 //! Behind a load balancer: its clients have the addresses that it names with the PROXY protocol, and nobody else gains
 //! anything by naming one.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
 
 use crate::rig::{HeldClock, Plan, Rig, SECURED, certify, until};
 use crate::wire::Wire;
@@ -21,17 +19,11 @@ access: {{ allow_from: [ 10.0.0.0/8, 127.0.0.1, 'fd00::/8' ], hosts: [ erp ] }}
     ))
 }
 
-async fn connect(rig: &Rig, last: u8) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
-    let stream = socket.connect(SocketAddr::from(([127, 0, 0, 1], rig.address().port()))).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
-}
-
 /// A connection of the load balancer that begins with this header.
 async fn balanced(rig: &Rig, header: impl AsRef<[u8]>) -> Wire {
-    let mut wire = Wire::over(connect(rig, 2).await);
+    let stream = rig.connect_from(2).await;
+    stream.set_nodelay(true).unwrap();
+    let mut wire = Wire::over(stream);
     wire.send(header).await;
     wire
 }
@@ -85,10 +77,10 @@ async fn what_the_load_balancer_asks_itself_counts_as_its_own() {
 async fn nobody_gains_rights_by_a_forged_address() {
     let rig = plan("").start().await;
     // Not a load balancer: an ordinary client, whose request is malformed.
-    let mut wire = Wire::over(connect(&rig, 3).await);
+    let mut wire = Wire::over(rig.connect_from(3).await);
     wire.send(v1("10.1.2.3") + GET).await;
     assert_eq!(wire.response().await.0.status(), 400);
-    let mut wire = Wire::over(connect(&rig, 3).await);
+    let mut wire = Wire::over(rig.connect_from(3).await);
     wire.send(GET).await;
     assert_eq!(wire.response().await.0.status(), 403);
     for client in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::", "224.0.0.1"] {
@@ -132,7 +124,7 @@ async fn tls_begins_after_the_header() {
     certify(prepared.folder.path());
     let rig = prepared.start().await;
     let tls = bcproxy::tls::client_config(Some(&rig.folder.path().join("local-ca.pem"))).unwrap();
-    let mut socket = connect(&rig, 2).await;
+    let mut socket = rig.connect_from(2).await;
     socket.write_all(v1("10.1.2.3").as_bytes()).await.unwrap();
     let mut wire = Wire::over_tls(socket, tls).await.unwrap();
     wire.send(GET).await;

@@ -16,14 +16,7 @@ async fn a_client_at_its_connection_limit_is_rejected_and_others_are_served() {
         .top("max_connections: { total: 3, per_client: 2 }")
         .top("listen: 0.0.0.0:0\naccess: { allow_from: [ 127.0.0.0/8 ], hosts: [ erp ] }");
     let rig = plan.start().await;
-    let port = rig.address().port();
-    let at = |last: u8| std::net::SocketAddr::from(([127, 0, 0, last], port));
-    // A client's address is the one it is reached at here: the system takes the same.
-    let connect = async |last: u8| {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(std::net::SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
-        Wire::over(socket.connect(at(1)).await.unwrap())
-    };
+    let connect = async |last: u8| Wire::over(rig.connect_from(last).await);
     const ASK: &str = "GET /api/customers?$top=1 HTTP/1.1\r\nHost: erp\r\n\r\n";
     let mut own = Vec::new();
     for _ in 0..2 {

@@ -1,11 +1,9 @@
 //! Uploads: they hold no permit until they are complete, and neither memory nor disk of others.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bcproxy::simulator::{Latch, Matcher, Script, Times};
 use hyper::{Method, StatusCode};
-use tokio::net::TcpSocket;
 
 use crate::rig::{Plan, Rig, at_once, shared, until, within};
 use crate::wire::{Wire, chunked};
@@ -27,9 +25,7 @@ fn for_many() -> Plan {
 
 /// A client at the address 127.0.0.`last`.
 async fn client(rig: &Rig, last: u8) -> Wire {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
-    Wire::over(socket.connect(SocketAddr::from(([127, 0, 0, 1], rig.address().port()))).await.unwrap())
+    Wire::over(rig.connect_from(last).await)
 }
 
 async fn begin(client: &mut Wire, length: usize, part: usize) {

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::config::model::{AllowFrom, Listener, TlsFiles};
+use super::routes::networks;
+use crate::config::model::{Listener, TlsFiles};
 use crate::config::shape::{At, OrOff};
 use crate::config::vocabulary::{ListenerKeys, ListenerTlsKeys, RouteKeys, TopLevelKeys};
 use crate::config::yaml::Report;
@@ -39,8 +40,11 @@ pub fn read(file: &TopLevelKeys, report: &mut Report) -> Vec<Listener> {
             // The missing key is already reported.
             Some(_) => continue,
         };
-        let balancers = keys.proxy_protocol.iter().flat_map(|list| &list.value).map(|network| network.value);
-        listeners.push(Listener { address: address.value, tls, proxy_protocol: AllowFrom::new(balancers.collect()) });
+        listeners.push(Listener {
+            address: address.value,
+            tls,
+            proxy_protocol: networks(keys.proxy_protocol.as_ref()),
+        });
     }
     listeners
 }

@@ -159,7 +159,11 @@ fn header_rules(headers: &HeaderRulesKeys) -> HeaderRules {
     HeaderRules { request: changes(&headers.request), response: changes(&headers.response) }
 }
 
-fn allow_from(networks: Option<&At<Vec<At<IpNet>>>>) -> AllowFrom {
-    let networks = networks.map_or(Vec::new(), |list| list.value.iter().map(|network| network.value).collect());
-    AllowFrom::new(networks).unwrap_or_else(AllowFrom::loopback)
+fn allow_from(list: Option<&At<Vec<At<IpNet>>>>) -> AllowFrom {
+    networks(list).unwrap_or_else(AllowFrom::loopback)
+}
+
+/// The networks of a list, if it has any.
+pub fn networks(list: Option<&At<Vec<At<IpNet>>>>) -> Option<AllowFrom> {
+    AllowFrom::new(list?.value.iter().map(|network| network.value).collect())
 }

@@ -107,7 +107,7 @@ impl ConnectionLimit {
         Ok(slot)
     }
 
-    /// A slot for a connection of a load balancer, which has not said yet for whom it is.
+    /// A slot for a load balancer's connection, before its client is known.
     pub fn take_for_balancer(&self) -> Result<ConnectionSlot, LimitExceeded> {
         let mut connections = self.lock();
         let (total, files) = (connections.limits.total, connections.files);
