@@ -13,6 +13,7 @@
 //! | [`proxy`] | the data path |
 //! | [`outbound`] | outbound proxy, TCP, verified TLS |
 //! | [`ntlm`] | the messages of NTLM handshakes |
+//! | [`users`] | the users of `client_auth`: their file, their passwords and keys |
 //! | `doctor` | the walk through the set-up against the live services |
 //! | [`admin`] | status page, health, metrics, reload and stop |
 //! | [`simulator`] | an embedded Entra and Business Central, for the demo and the tests |
@@ -44,3 +45,4 @@ pub mod simulator;
 mod small_file;
 mod telemetry;
 pub mod tls;
+pub mod users;

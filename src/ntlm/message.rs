@@ -16,6 +16,28 @@ pub enum Message {
     NotNtlm,
 }
 
+/// What a type 3 message says: who the client is, and its proof. Domain and user are as the client sent them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Authenticate {
+    pub(super) lm_response: Vec<u8>,
+    pub(super) nt_response: Vec<u8>,
+    /// The domain of the user; often empty, or the name in the challenge.
+    pub domain: String,
+    /// The user's name; may contain a domain, too.
+    pub user: String,
+}
+
+/// Which proof a type 3 message has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProofVersion {
+    /// None: the client signs in anonymously.
+    None,
+    /// LM, NTLM, or NTLM2 session: these hold a hash that is computed in hours.
+    V1,
+    /// NTLMv2.
+    V2,
+}
+
 /// How a token holds its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrapping {
@@ -57,25 +79,78 @@ impl Message {
     /// NTLM's signature is not an error, because Kerberos shares the scheme.
     pub fn parse(token: &[u8]) -> Result<Self, MessageError> {
         let token = BASE64.decode(token).map_err(|_| MessageError::NotBase64)?;
-        let Some(at) = memmem::find(&token, SIGNATURE) else {
-            // Too short even for the signature.
-            return if token.len() < SIGNATURE.len() { Err(MessageError::Truncated) } else { Ok(Self::NotNtlm) };
-        };
-        let wrapping = match (at, token.first()) {
-            (0, _) => Wrapping::Raw,
-            (_, Some(&(NEG_TOKEN_INIT | NEG_TOKEN_RESPONSE))) => Wrapping::Spnego,
-            _ => return Ok(Self::NotNtlm),
-        };
-        let message = token.get(at..).unwrap_or_default();
-        if message.len() > MAX_MESSAGE_BYTES {
-            return Err(MessageError::TooLong);
-        }
+        let Some((wrapping, message)) = unwrap(&token)? else { return Ok(Self::NotNtlm) };
         match u32_at(message, 8).ok_or(MessageError::Truncated)? {
             1 => Ok(Self::Negotiate(wrapping)),
             3 => check_fields(message).map(|()| Self::Authenticate(wrapping)),
             other => Err(MessageError::UnexpectedType(other)),
         }
     }
+}
+
+impl Authenticate {
+    /// Parses the token after `NTLM` or `Negotiate`. `None` for anything but a type 3 message.
+    pub fn parse(token: &[u8]) -> Option<Self> {
+        let token = BASE64.decode(token).ok()?;
+        let (_, message) = unwrap(&token).ok()??;
+        if u32_at(message, 8) != Some(3) || check_fields(message).is_err() {
+            return None;
+        }
+        let field = |at| {
+            let (length, offset) = (usize::from(u16_at(message, at)?), u32_at(message, at + 4)? as usize);
+            if length == 0 { Some(&[][..]) } else { message.get(offset..offset.checked_add(length)?) }
+        };
+        let is_unicode = u32_at(message, FLAGS).is_none_or(|flags| flags & UNICODE != 0);
+        let text = |at| Some(if is_unicode { from_utf16(field(at)?) } else { from_oem(field(at)?) });
+        Some(Self {
+            lm_response: field(LM_RESPONSE)?.to_vec(),
+            nt_response: field(NT_RESPONSE)?.to_vec(),
+            domain: text(DOMAIN)?,
+            user: text(USER)?,
+        })
+    }
+
+    /// Which proof it has.
+    pub fn version(&self) -> ProofVersion {
+        match (self.nt_response.len(), self.lm_response.len()) {
+            (0, 0 | 1) => ProofVersion::None,
+            (0..=V1_RESPONSE, _) => ProofVersion::V1,
+            _ => ProofVersion::V2,
+        }
+    }
+}
+
+impl std::fmt::Debug for Authenticate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authenticate").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// The NTLM message in a token; `None` if there is none.
+fn unwrap(token: &[u8]) -> Result<Option<(Wrapping, &[u8])>, MessageError> {
+    let Some(at) = memmem::find(token, SIGNATURE) else {
+        // Too short even for the signature.
+        return if token.len() < SIGNATURE.len() { Err(MessageError::Truncated) } else { Ok(None) };
+    };
+    let wrapping = match (at, token.first()) {
+        (0, _) => Wrapping::Raw,
+        (_, Some(&(NEG_TOKEN_INIT | NEG_TOKEN_RESPONSE))) => Wrapping::Spnego,
+        _ => return Ok(None),
+    };
+    let message = token.get(at..).unwrap_or_default();
+    if message.len() > MAX_MESSAGE_BYTES { Err(MessageError::TooLong) } else { Ok(Some((wrapping, message))) }
+}
+
+fn from_utf16(bytes: &[u8]) -> String {
+    let (units, _) = bytes.as_chunks::<2>();
+    char::decode_utf16(units.iter().copied().map(u16::from_le_bytes))
+        .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect()
+}
+
+/// The client's code page is not known. Western ones agree on most letters with Windows-1252.
+fn from_oem(bytes: &[u8]) -> String {
+    encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()
 }
 
 /// Checks that every field of a type 3 message lies within it ([MS-NLMP], section 2.2.1.3).
@@ -121,6 +196,13 @@ const NT_RESPONSE: usize = 20;
 const DOMAIN: usize = 28;
 const USER: usize = 36;
 const WORKSTATION: usize = 44;
+
+/// The offset of the flags, which old clients omit, and the flag for text in UTF-16.
+const FLAGS: usize = 60;
+const UNICODE: u32 = 1;
+
+/// The length of a response of NTLMv1. One of NTLMv2 is longer.
+const V1_RESPONSE: usize = 24;
 
 #[cfg(test)]
 mod tests {
