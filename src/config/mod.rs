@@ -21,9 +21,9 @@ mod yaml;
 
 pub use load::Loaded;
 pub use model::{
-    Access, AllowFrom, Browsers, Config, Connector, HeaderChanges, HeaderRules, HostName, HostNameError, Limits,
-    Listener, Log, LogFormat, MaxConnections, Rate, Route, RoutePath, RoutePathError, Spool, Timeouts, TlsFiles,
-    UNROUTED_PREFIX,
+    Access, AllowFrom, AuthRules, Browsers, Client, ClientAuth, ClientMark, Config, Connector, HeaderChanges,
+    HeaderRules, HostName, HostNameError, Limits, Listener, Log, LogFormat, MaxConnections, Rate, Route, RoutePath,
+    RoutePathError, Spool, Timeouts, TlsFiles, UNROUTED_PREFIX,
 };
 pub use publish::{reference, schema};
 pub use vocabulary::METHODS;

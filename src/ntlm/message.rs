@@ -177,8 +177,8 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 /// The first bytes of every message ([MS-NLMP], section 2.2.1).
 pub const SIGNATURE: &[u8; 8] = b"NTLMSSP\0";
 
-/// Some legacy programs omit the padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+/// The base64 of credentials: some legacy programs omit the padding.
+pub const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );

@@ -11,5 +11,5 @@ mod message;
 mod proof;
 
 pub use challenge::{ACCEPT_COMPLETED, challenge};
-pub use message::{Authenticate, Message, MessageError, ProofVersion, Wrapping};
+pub use message::{Authenticate, BASE64, Message, MessageError, ProofVersion, Wrapping};
 pub use proof::NtHash;

@@ -14,7 +14,7 @@ use super::downstream::client::ClientConnection;
 use super::headers;
 use super::methods::only_reads;
 use super::notes::Notes;
-use super::request::credentials::Credentials;
+use super::request::authenticate::credentials::Credentials;
 use super::snapshot::Snapshot;
 use crate::business_central::Dialect;
 

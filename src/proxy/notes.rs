@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::cache::status::CacheUse;
 use super::environment::route::Route;
+use super::request::authenticate::identity::KnownAs;
 use crate::business_central::Dialect;
 use crate::entra::ClientId;
 
@@ -19,6 +20,7 @@ pub struct Notes {
     pub upstream: OnceLock<Duration>,
     /// What the route's cache did; nothing on a route without one.
     pub cache: OnceLock<CacheUse>,
+    known_as: OnceLock<KnownAs>,
     route: OnceLock<(Arc<Route>, Dialect)>,
     application: Mutex<Option<ClientId>>,
     queued: Mutex<Option<Queued>>,
@@ -48,6 +50,16 @@ impl Notes {
     /// The form in which a client of the route reads errors.
     pub fn dialect(&self) -> Option<Dialect> {
         self.route.get().map(|(_, dialect)| *dialect)
+    }
+
+    /// Notes who the client is.
+    pub fn set_known_as(&self, known: KnownAs) {
+        let _ = self.known_as.set(known);
+    }
+
+    /// Who the client is; `None` if nobody asked and no entry of `clients` fits.
+    pub fn known_as(&self) -> Option<&KnownAs> {
+        self.known_as.get()
     }
 
     /// Notes the application of the next attempt.

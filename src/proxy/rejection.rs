@@ -34,6 +34,11 @@ pub enum Kind {
     /// The handshake failed; the connection closes with it.
     BrokenHandshake,
     NotAllowed,
+    /// The client did not prove who it is; it is challenged with these schemes.
+    Unauthenticated {
+        ntlm: bool,
+        basic: bool,
+    },
     /// The host name is not one of ours.
     UnknownHost,
     NoRoute,
@@ -71,6 +76,11 @@ impl Kind {
             Self::BadRequest | Self::InvalidHost => (S::BAD_REQUEST, "Proxy_BadRequest", "http_request_error"),
             Self::BrokenHandshake => (S::BAD_REQUEST, "Proxy_BrokenHandshake", "http_request_error"),
             Self::NotAllowed => (S::FORBIDDEN, "Proxy_NotAllowed", "http_request_denied"),
+            Self::Unauthenticated { ntlm, basic } => {
+                // Without a challenge it is no 401 (RFC 9110, section 15.5.2).
+                let status = if ntlm || basic { S::UNAUTHORIZED } else { S::FORBIDDEN };
+                (status, "Proxy_Unauthenticated", "http_request_denied")
+            }
             Self::UnknownHost => (S::MISDIRECTED_REQUEST, "Proxy_UnknownHost", "http_request_denied"),
             Self::NoRoute => (S::NOT_FOUND, "Proxy_NoRoute", "destination_not_found"),
             Self::UnknownCompany => (S::NOT_FOUND, "Proxy_UnknownCompany", "destination_not_found"),
@@ -102,7 +112,7 @@ impl Kind {
         let (intended, ..) = self.describe();
         match self {
             // A handshake is no SOAP call yet: clients only read the status.
-            Self::BrokenHandshake => intended,
+            Self::BrokenHandshake | Self::Unauthenticated { .. } => intended,
             _ => dialect.status(intended),
         }
     }
@@ -140,6 +150,13 @@ impl Rejection {
     /// All applications of the connector were tried.
     pub fn no_application() -> Self {
         Self::new(Kind::Internal, "All applications of the connector failed. See bcproxy's log for the reason of each.")
+    }
+
+    /// Every application of the connector is another client's.
+    pub fn no_shared_application() -> Self {
+        let message = "Every application of the connector belongs to another client (`client_id` in `clients` of proxy.yaml). Add an \
+                       application for other clients, or an entry for this one.";
+        Self::new(Kind::NotAllowed, message)
     }
 
     /// Business Central's response failed before any of it was forwarded.

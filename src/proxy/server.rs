@@ -1,6 +1,7 @@
 //! The proxy in service: start, reload, warm-up and drain.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::budgets::Budgets;
+use super::budgets::thread_pool::ThreadPool;
 use super::downstream::accept::accept;
 use super::downstream::bind::{ListenerError, LocalAddress};
 use super::downstream::connection_limit::ConnectionLimit;
@@ -19,10 +21,12 @@ use super::environment::readiness::Ready;
 use super::environment::route::Route;
 use super::observe::problems::Problems;
 use super::observe::tally::Tally;
-use super::request::inspect::pool::InspectionPool;
+use super::request::authenticate::failures::Failures;
+use super::request::authenticate::step::Authentication;
 use super::service;
 use super::snapshot::{Current, Snapshot};
 use crate::config::Config;
+use crate::users::{Directory, UsersFile, UsersFileError};
 
 /// A proxy in service. Dropping it ends it.
 pub struct Proxy {
@@ -32,7 +36,8 @@ pub struct Proxy {
     budgets: Budgets,
     listeners: Listeners,
     stop: Stop,
-    inspection_pool: InspectionPool,
+    inspection_pool: ThreadPool,
+    authentication: Authentication,
 }
 
 /// What can be observed of a proxy in service.
@@ -52,6 +57,8 @@ pub struct View {
     pub connection_limit: ConnectionLimit,
     /// What clients make the proxy hold, and may make it hold.
     pub budgets: Budgets,
+    /// Wrong credentials of clients.
+    pub failures: Failures,
 }
 
 /// Why the proxy can't start or reload.
@@ -63,6 +70,27 @@ pub enum StartError {
     /// A connector can't be put into service.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
+    /// The file of users can't be used.
+    #[error("users: the file {} {reason}", path.display())]
+    Users {
+        /// Where the file is.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: UsersFileError,
+    },
+    /// The system has no randomness.
+    #[error("the system has no random numbers")]
+    NoRandomness,
+}
+
+/// The users of a configuration. Those in service stay if their file is unchanged, with what is remembered of them.
+fn users(config: &Config, current: Option<&Arc<Directory>>) -> Result<Option<Arc<Directory>>, StartError> {
+    let Some(path) = &config.users else { return Ok(None) };
+    let file = UsersFile::read(path).map_err(|reason| StartError::Users { path: path.clone(), reason })?;
+    if let Some(current) = current.filter(|current| current.is_of(&file)) {
+        return Ok(Some(current.clone()));
+    }
+    Directory::new(&file).map(|directory| Some(Arc::new(directory))).map_err(|_| StartError::NoRandomness)
 }
 
 impl Proxy {
@@ -75,15 +103,18 @@ impl Proxy {
     pub async fn start_on(config: &Config, held: InheritedSockets) -> Result<Self, StartError> {
         let assembled = Assembled::new(config, &Assembled::default())?;
         assembled.take_effect();
-        let current = Current::new(Snapshot::new(config, &assembled));
+        let users = users(config, None)?;
+        let current = Current::new(Snapshot::new(config, &assembled, users));
         let connection_limit = ConnectionLimit::new(config.max_connections);
         let budgets = Budgets::new(config);
         let stop = Stop::default();
-        let inspection_pool = InspectionPool::for_this_machine();
+        let inspection_pool = ThreadPool::for_this_machine();
+        let authentication = Authentication { pool: ThreadPool::for_this_machine(), failures: Failures::default() };
         let (problems, ending) = (assembled.problems.clone(), stop.ending.clone());
         tokio::spawn(async move { problems.line_limit.summarize_until(&ending).await });
         let listeners = {
-            let steps = service::steps(current.clone(), budgets.disk.clone(), inspection_pool.clone());
+            let steps =
+                service::steps(current.clone(), authentication.clone(), budgets.disk.clone(), inspection_pool.clone());
             let (current, connection_limit) = (current.clone(), connection_limit.clone());
             let memory = budgets.memory.clone();
             Listeners::new(held, stop.clone(), move |listener, terms, accepting, stop| {
@@ -91,7 +122,8 @@ impl Proxy {
                 tokio::spawn(accept(listener, terms, accepting, connection_limit.clone(), service))
             })
         };
-        let mut proxy = Self { assembled, current, connection_limit, budgets, listeners, stop, inspection_pool };
+        let mut proxy =
+            Self { assembled, current, connection_limit, budgets, listeners, stop, inspection_pool, authentication };
         let prepared = proxy.listeners.prepare(&config.listen).await?;
         proxy.listeners.take_effect(prepared);
         Ok(proxy)
@@ -104,9 +136,10 @@ impl Proxy {
     /// in both configurations stay open.
     pub async fn reload(&mut self, config: &Config) -> Result<(), StartError> {
         let assembled = Assembled::new(config, &self.assembled)?;
+        let users = users(config, self.current.snapshot().users.as_ref())?;
         let prepared = self.listeners.prepare(&config.listen).await?;
         assembled.take_effect();
-        self.current.replace(Snapshot::new(config, &assembled));
+        self.current.replace(Snapshot::new(config, &assembled, users));
         self.connection_limit.limit(config.max_connections);
         self.budgets.set_limits(config);
         self.assembled = assembled;
@@ -129,11 +162,12 @@ impl Proxy {
             problems: self.assembled.problems.clone(),
             connection_limit: self.connection_limit.clone(),
             budgets: self.budgets.clone(),
+            failures: self.authentication.failures.clone(),
         }
     }
 
     /// What inspects large bodies.
-    pub fn inspection_pool(&self) -> &InspectionPool {
+    pub fn inspection_pool(&self) -> &ThreadPool {
         &self.inspection_pool
     }
 

@@ -7,6 +7,7 @@ use hyper::Response;
 use tower::{Service, ServiceBuilder, service_fn};
 
 use super::budgets::fair_budget::FairBudget;
+use super::budgets::thread_pool::ThreadPool;
 use super::cache::read_cache::Cache;
 use super::cache::store::ResponseStore;
 use super::dispatch::attempts::Attempts;
@@ -14,9 +15,9 @@ use super::dispatch::forward::forward;
 use super::filter::{filter, filter_async};
 use super::rejection::Rejection;
 use super::request::admission::admit;
+use super::request::authenticate::handshake::LocalResponse;
+use super::request::authenticate::step::{Authentication, authenticate};
 use super::request::authorize::authorize;
-use super::request::handshake::{LocalResponse, handshake};
-use super::request::inspect::pool::InspectionPool;
 use super::request::inspect::step::inspect_request;
 use super::request::route::choose_route;
 use super::response::body::ResponseBody;
@@ -42,13 +43,13 @@ impl<S> Steps for S where
 /// The path of a request through the proxy. A response, ours or Business Central's, comes back through `Respond`.
 ///
 /// `disk`: the budget for bodies that wait on disk. `pool` inspects large bodies.
-pub fn steps(current: Current, disk: FairBudget, pool: InspectionPool) -> impl Steps {
+pub fn steps(current: Current, authentication: Authentication, disk: FairBudget, pool: ThreadPool) -> impl Steps {
     let store = ResponseStore::default();
     ServiceBuilder::new()
         .layer_fn(|inner| Respond { current: current.clone(), inner })
         .layer(filter(guard))
         .layer(filter(choose_route))
-        .layer(filter(handshake))
+        .layer(filter_async(move |routed| authenticate(routed, &authentication)))
         .layer(filter_async(move |routed| admit(routed, &disk)))
         .layer(filter_async(move |routed| inspect_request(routed, &pool)))
         .layer(filter_async(|inspected| Either::Right(authorize(inspected))))

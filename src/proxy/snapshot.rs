@@ -1,11 +1,13 @@
 //! The configuration in service. A reload replaces it as a whole; a request keeps one from its beginning to its end.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use hyper::header::HeaderName;
 
-use crate::config::Config;
+use crate::config::{Client, ClientAuth, Config};
 use crate::outbound::Origin;
 use crate::proxy::body::spool::Spool;
 use crate::proxy::environment::assembly::Assembled;
@@ -14,6 +16,7 @@ use crate::proxy::environment::route_table::RouteTable;
 use crate::proxy::observe::problems::Problems;
 use crate::proxy::observe::tally::Tally;
 use crate::proxy::request::guard::Guard;
+use crate::users::Directory;
 
 /// What the data path needs of one configuration.
 #[derive(Debug)]
@@ -21,6 +24,12 @@ pub struct Snapshot {
     /// By the path that clients call.
     pub routes: RouteTable<Arc<Route>>,
     pub guard: Guard,
+    /// Who may sign in.
+    pub users: Option<Arc<Directory>>,
+    /// The clients that are known by name.
+    pub clients: Vec<Arc<Client>>,
+    /// The headers in which clients send API keys.
+    pub api_key_headers: Vec<HeaderName>,
     /// What rewritten links begin with; `None`: what the client used.
     pub public_url: Option<Origin>,
     /// How long a client connection may be idle.
@@ -33,11 +42,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub fn new(config: &Config, assembled: &Assembled) -> Self {
+    /// `users`: those of the file of users.
+    pub fn new(config: &Config, assembled: &Assembled, users: Option<Arc<Directory>>) -> Self {
         let routes = assembled.routes.iter().map(|route| (route.settings.path.as_str().to_owned(), route.clone()));
         Self {
             routes: RouteTable::new(routes),
             guard: Guard::new(config),
+            users,
+            clients: config.clients.clone(),
+            api_key_headers: api_key_headers(config),
             public_url: config.public_url.clone(),
             keep_alive: config.keep_alive,
             spool: Spool::open(config.spool.as_ref()),
@@ -45,6 +58,17 @@ impl Snapshot {
             problems: assembled.problems.clone(),
         }
     }
+}
+
+fn api_key_headers(config: &Config) -> Vec<HeaderName> {
+    let of_listeners = config.listen.iter().filter_map(|listener| listener.client_auth.as_ref());
+    let of_routes = config.routes.iter().filter_map(|route| route.client_auth.as_ref());
+    let headers = of_listeners.chain(of_routes).filter_map(|client_auth| match client_auth {
+        ClientAuth::Required(rules) => rules.api_key.clone(),
+        ClientAuth::None => None,
+    });
+    let headers: HashSet<HeaderName> = headers.collect();
+    headers.into_iter().collect()
 }
 
 /// The snapshot for new requests. Clones share it.

@@ -17,6 +17,7 @@ use super::request::target::Target;
 use super::upstream::UpstreamBody;
 use crate::business_central::Dialect;
 use crate::business_central::address::Resource;
+use crate::config::Client;
 
 /// A request as hyper hands it over.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub struct Routed<B> {
     pub exchange: Arc<Exchange>,
     /// Its route.
     pub route: Arc<Route>,
+    /// The entry of `clients` that fits its client.
+    pub client: Option<Arc<Client>>,
     /// What it asks for, as far as its address says.
     pub resource: Resource,
     /// The form in which its client reads errors.

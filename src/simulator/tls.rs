@@ -25,7 +25,7 @@ impl ServerIdentity {
         let certified = authority.issue(names, LIFETIME).map_err(io::Error::other)?;
         let identity =
             tls::ServerCertificate::from_pem(certified.certificate.as_bytes(), certified.private_key.as_bytes());
-        let config = identity.map_err(io::Error::other)?.server_config().map_err(io::Error::other)?;
+        let config = identity.map_err(io::Error::other)?.server_config(None).map_err(io::Error::other)?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), ca_pem: authority.certificate().to_owned() })
     }
 }

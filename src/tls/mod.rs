@@ -1,12 +1,14 @@
-//! TLS: the certificates of our listeners, and the verification of the servers we connect to.
+//! TLS: the certificates of our listeners and of their clients, and the verification of the servers we connect to.
 
 mod certificate_authority;
+mod client_verifier;
 mod crypto_provider;
 mod pem;
 mod server_certificate;
 mod server_verification;
 
 pub use certificate_authority::{CertificateAuthority, IssuedCertificate, host_names_of};
+pub use client_verifier::{ClientCertificateError, ClientVerifier, ClientVerifierError};
 pub use crypto_provider::provider;
 pub use pem::{PemError, first_certificate, private_key, read_certificates};
 pub use server_certificate::{CertificatePart, ServerCertificate, ServerCertificateError};

@@ -9,6 +9,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, ServerConfig};
 use time::OffsetDateTime;
 
+use super::client_verifier::ClientVerifier;
 use super::crypto_provider::provider;
 use super::pem::{self, PemError};
 use crate::small_file;
@@ -113,11 +114,14 @@ impl ServerCertificate {
     /// The configuration of a listener: TLS 1.2 and 1.3, with HTTP/1.
     ///
     /// Clients that open a connection for each call resume their session with a ticket, which needs no memory here.
-    pub fn server_config(&self) -> Result<ServerConfig, rustls::Error> {
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(self.key.clone())));
+    /// With `clients`, they are asked for a certificate.
+    pub fn server_config(&self, clients: Option<&ClientVerifier>) -> Result<ServerConfig, rustls::Error> {
+        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        let mut config = match clients {
+            Some(clients) => builder.with_client_cert_verifier(clients.for_handshake()),
+            None => builder.with_no_client_auth(),
+        }
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(self.key.clone())));
         config.ticketer = Ticketer::new()?;
         config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
         Ok(config)

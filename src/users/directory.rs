@@ -77,9 +77,13 @@ impl Directory {
         })
     }
 
-    /// Whether it has a user who can sign in with NTLM.
-    pub fn has_ntlm_users(&self) -> bool {
-        self.users.values().any(|user| user.hash.nt_hash().is_some())
+    /// Whether it is made of the same users.
+    pub fn is_of(&self, file: &UsersFile) -> bool {
+        let is_known = |entry: &UserEntry| {
+            let known = self.users.get(&entry.name.key());
+            known.is_some_and(|user| user.name == entry.name.as_str() && user.hash.expose() == entry.hash.expose())
+        };
+        file.entries().count() == self.users.len() && file.entries().all(is_known)
     }
 
     /// What is known of this user name and password.

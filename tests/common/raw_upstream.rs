@@ -30,7 +30,7 @@ impl RawUpstream {
         let issued = authority.issue(names, lifetime).unwrap();
         let certificate =
             ServerCertificate::from_pem(issued.certificate.as_bytes(), issued.private_key.as_bytes()).unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(certificate.server_config().unwrap()));
+        let acceptor = TlsAcceptor::from(Arc::new(certificate.server_config(None).unwrap()));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let arrived = Arc::<Mutex<Arrived>>::default();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::http::uri::Scheme;
 
-use super::{AllowFrom, Connector, HostName, Route};
+use super::{AllowFrom, Client, ClientAuth, Connector, HostName, Route};
 use crate::outbound::Origin;
 
 /// A valid `proxy.yaml`: every name resolves, and every value is within its bounds.
@@ -26,6 +26,10 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Which browsers and host names are accepted.
     pub access: Access,
+    /// The file of users.
+    pub users: Option<PathBuf>,
+    /// The clients that are known by name, in the order of the file.
+    pub clients: Vec<Arc<Client>>,
     /// What is logged, and in which format.
     pub log: Log,
     /// How many client connections may be open.
@@ -101,12 +105,14 @@ pub enum LogFormat {
 }
 
 impl Config {
-    /// The files that make up the configuration: `own`, which it was read from, and the certificates it names.
+    /// The files that make up the configuration: `own`, which it was read from, the certificates and the users.
     pub fn files(&self, own: &Path) -> Vec<PathBuf> {
         let trusted = self.connectors.iter().filter_map(|connector| connector.ca_file.clone());
         let shown = self.listen.iter().filter_map(|listener| listener.tls.clone());
-        let shown = shown.flat_map(|tls| [tls.certificate, tls.private_key]);
-        let files: BTreeSet<PathBuf> = trusted.chain(shown).chain([own.to_owned()]).collect();
+        let shown = shown.flat_map(|tls| {
+            [Some(tls.certificate), Some(tls.private_key), tls.client_ca, tls.client_crl].into_iter().flatten()
+        });
+        let files: BTreeSet<PathBuf> = trusted.chain(shown).chain(self.users.clone()).chain([own.to_owned()]).collect();
         files.into_iter().collect()
     }
 }
@@ -118,6 +124,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// The certificate for HTTPS. `None`: the listener serves HTTP.
     pub tls: Option<TlsFiles>,
+    /// How clients prove who they are. `None`: not at all.
+    pub client_auth: Option<ClientAuth>,
     /// The load balancers whose connections begin with a PROXY protocol header.
     pub proxy_protocol: Option<AllowFrom>,
 }
@@ -129,6 +137,10 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key, without a password.
     pub private_key: PathBuf,
+    /// The authorities of the certificates of clients. `None`: clients are not asked for one.
+    pub client_ca: Option<PathBuf>,
+    /// The revocation lists of these authorities.
+    pub client_crl: Option<PathBuf>,
 }
 
 impl Listener {
@@ -150,7 +162,12 @@ mod tests {
 
     #[test]
     fn an_ipv6_listener_leaves_ipv4_to_listeners_that_name_it() {
-        let listener = |address: &str| Listener { address: address.parse().unwrap(), tls: None, proxy_protocol: None };
+        let listener = |address: &str| Listener {
+            address: address.parse().unwrap(),
+            tls: None,
+            client_auth: None,
+            proxy_protocol: None,
+        };
         let all = [listener("[::]:80"), listener("0.0.0.0:80"), listener("[::]:81"), listener("127.0.0.1:82")];
         let only: Vec<bool> = all.iter().map(|one| one.is_v6_only(&all)).collect();
         assert_eq!(only, [true, false, false, false]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Limits;
 use crate::business_central::{CompanyRef, EnvironmentName};
-use crate::entra::Application;
+use crate::entra::{Application, ClientId};
 use crate::outbound::{HttpsUrl, OutboundProxy};
 
 /// A connection to Business Central: the "Connector Settings" of the set-up guide.
@@ -18,6 +18,8 @@ pub struct Connector {
     pub application: Application,
     /// Further applications of the same tenant, which share the load of API and OData requests.
     pub other_applications: Vec<Application>,
+    /// Those of its applications that serve a single client each.
+    pub dedicated: Vec<ClientId>,
     /// The environment of routes that name no other.
     pub environment: EnvironmentName,
     /// The company of routes that name no other. `None`: the client names it in each request.
@@ -68,5 +70,10 @@ impl Connector {
     /// All applications, in the order of the file.
     pub fn applications(&self) -> impl Iterator<Item = &Application> {
         std::iter::once(&self.application).chain(&self.other_applications)
+    }
+
+    /// Whether it has this application.
+    pub fn has_application(&self, client_id: ClientId) -> bool {
+        self.applications().any(|application| application.client_id == client_id)
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration as the rest of bcproxy sees it, in types that hold only valid values.
 
 mod byte_size;
+mod client_auth;
 mod config;
 mod connector;
 pub mod duration;
@@ -10,6 +11,7 @@ mod route;
 mod route_path;
 
 pub use byte_size::ByteSize;
+pub use client_auth::{AuthRules, AuthScheme, Client, ClientAuth, ClientMark};
 pub use config::{Access, Browsers, Config, Listener, Log, LogFormat, MaxConnections, Spool, TlsFiles};
 pub use connector::{Connector, Timeouts};
 pub use host_name::{HostName, HostNameError};

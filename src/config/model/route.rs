@@ -8,7 +8,7 @@ use hyper::Method;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use super::{Connector, RoutePath, Timeouts, Weight};
+use super::{ClientAuth, Connector, RoutePath, Timeouts, Weight};
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
 
 /// A local path prefix, its connector, and the Business Central surface it leads to.
@@ -32,6 +32,8 @@ pub struct Route {
     pub methods: Option<Vec<Method>>,
     /// The networks that clients may connect from.
     pub allow_from: AllowFrom,
+    /// How clients prove who they are. `None`: as the listener says.
+    pub client_auth: Option<ClientAuth>,
     /// Whether `If-Match: *` is added to changes that lack `If-Match`.
     pub if_match_any: bool,
     /// Headers to change in requests and responses.

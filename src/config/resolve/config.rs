@@ -1,5 +1,8 @@
 //! The configuration as a whole.
 
+use std::sync::Arc;
+
+use super::client_auth::clients;
 use super::{connectors, listeners, routes, warnings};
 use crate::config::model::{Access, Config, Log, MaxConnections, Spool};
 use crate::config::shape::OrOff;
@@ -12,6 +15,8 @@ pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
     let listen = listeners::read(file, report);
     let admin = listeners::admin(file, report);
     let routes = routes::read(file, &connectors, report);
+    let known = connectors.iter().filter_map(|connector| connector.value.as_deref());
+    let clients = clients(file, known, report);
     listeners::check_access(file, report);
     listeners::warn_of_open_access(file, report);
     warnings::unused(file, &connectors, report);
@@ -29,6 +34,8 @@ pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
             browsers: access.browsers.as_ref()?.value,
             hosts: access.hosts.iter().flat_map(|hosts| &hosts.value).map(|host| host.value.clone()).collect(),
         },
+        users: file.users.as_ref().map(|users| users.value.clone()),
+        clients: clients.into_iter().map(Arc::new).collect(),
         log: Log {
             format: log.format.as_ref()?.value,
             level: log.level.as_ref()?.value,

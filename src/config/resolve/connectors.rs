@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::applications::{applications, credential_keys};
+use super::client_auth::dedicated_applications;
 use crate::business_central::CompanyRef;
 use crate::config::model::{Connector, Limits, Timeouts};
 use crate::config::shape::{At, OrOff};
 use crate::config::vocabulary::{ConnectorKeys, LimitsKeys, OutboundServerKeys, TopLevelKeys};
 use crate::config::yaml::{Report, Span, mask};
+use crate::entra::ClientId;
 use crate::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
 use crate::secret::SecretSource;
 
@@ -31,10 +33,13 @@ impl NamedConnector<'_> {
 pub fn read<'f>(file: &'f TopLevelKeys, report: &mut Report) -> Vec<NamedConnector<'f>> {
     let entries = file.connectors.as_ref().map_or(&[][..], |connectors| &connectors.value.0);
     let hidden = secret_variables(entries.iter().filter_map(|(_, connector)| connector.as_ref()));
+    let dedicated = dedicated_applications(file);
     let mut connectors = Vec::with_capacity(entries.len());
     for (name, connector) in entries {
         let company = connector.as_ref().and_then(|connector| Some(connector.company.as_ref()?.label));
-        let value = connector.as_ref().and_then(|connector| build_connector(&name.value, connector, &hidden, report));
+        let value = connector
+            .as_ref()
+            .and_then(|connector| build_connector(&name.value, connector, &hidden, &dedicated, report));
         connectors.push(NamedConnector { name, company, value: value.map(Arc::new) });
     }
     connectors
@@ -63,11 +68,19 @@ pub fn password(connector: &ConnectorKeys) -> Option<&At<SecretSource>> {
     }
 }
 
-fn build_connector(name: &str, connector: &ConnectorKeys, hidden: &[String], report: &mut Report) -> Option<Connector> {
+fn build_connector(
+    name: &str,
+    connector: &ConnectorKeys,
+    hidden: &[String],
+    dedicated: &[ClientId],
+    report: &mut Report,
+) -> Option<Connector> {
     let (application, other_applications) = applications(connector, hidden, report)?;
     let outbound_proxy = outbound_proxy(connector.outbound_proxy.as_ref(), hidden, report)?;
     let timeouts = &connector.timeouts.as_ref()?.value;
+    let own = std::iter::once(&application).chain(&other_applications).map(|application| application.client_id);
     Some(Connector {
+        dedicated: own.filter(|client_id| dedicated.contains(client_id)).collect(),
         name: name.to_owned(),
         application,
         other_applications,

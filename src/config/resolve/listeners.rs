@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::client_auth::client_auth;
 use super::routes::networks;
-use crate::config::model::{Listener, TlsFiles};
+use crate::config::model::{AuthScheme, Listener, TlsFiles};
 use crate::config::shape::{At, OrOff};
-use crate::config::vocabulary::{ListenerKeys, ListenerTlsKeys, RouteKeys, TopLevelKeys};
+use crate::config::vocabulary::{ClientAuthKeys, ListenerKeys, ListenerTlsKeys, RouteKeys, TopLevelKeys};
 use crate::config::yaml::Report;
 
 /// Builds the listeners of a file, and reports addresses that conflict.
@@ -34,15 +35,32 @@ pub fn read(file: &TopLevelKeys, report: &mut Report) -> Vec<Listener> {
         seen.push(address);
         let tls = match &keys.tls {
             None => None,
-            Some(At { value: ListenerTlsKeys { certificate: Some(certificate), private_key: Some(key) }, .. }) => {
-                Some(TlsFiles { certificate: certificate.value.clone(), private_key: key.value.clone() })
+            Some(At {
+                value: tls @ ListenerTlsKeys { certificate: Some(certificate), private_key: Some(key), .. },
+                ..
+            }) => {
+                if let (Some(lists), None) = (&tls.client_crl, &tls.client_ca) {
+                    report.error(
+                        lists.label,
+                        "revocation lists without the authorities that sign them",
+                        "add `client_ca`, or remove `client_crl`",
+                    );
+                }
+                Some(TlsFiles {
+                    certificate: certificate.value.clone(),
+                    private_key: key.value.clone(),
+                    client_ca: tls.client_ca.as_ref().map(|path| path.value.clone()),
+                    client_crl: tls.client_crl.as_ref().map(|path| path.value.clone()),
+                })
             }
             // The missing key is already reported.
             Some(_) => continue,
         };
+        let has_authority = tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
         listeners.push(Listener {
             address: address.value,
             tls,
+            client_auth: client_auth(file, keys.client_auth.as_ref(), has_authority, report),
             proxy_protocol: networks(keys.proxy_protocol.as_ref()),
         });
     }
@@ -73,22 +91,35 @@ pub fn admin(file: &TopLevelKeys, report: &mut Report) -> Option<Option<SocketAd
 
 /// Warns where every computer that reaches a listener without TLS may read and write.
 pub fn warn_of_open_access(file: &TopLevelKeys, report: &mut Report) {
-    let is_plain = |(address, keys): (&At<SocketAddr>, &ListenerKeys)| {
-        !address.value.ip().to_canonical().is_loopback() && keys.tls.is_none()
+    let is_open = |(address, keys): (&At<SocketAddr>, &ListenerKeys)| {
+        !address.value.ip().to_canonical().is_loopback()
+            && keys.tls.is_none()
+            && !is_required(keys.client_auth.as_ref())
     };
-    if !written(file).any(is_plain) {
+    if !written(file).any(is_open) {
         return;
     }
     let common = file.access.as_ref().and_then(|access| access.value.allow_from.as_ref());
-    let own = file.routes.iter().flat_map(|routes| &routes.value).filter_map(|route| route.value.allow_from.as_ref());
-    let networks = common.into_iter().chain(own).flat_map(|list| &list.value);
-    for everybody in networks.filter(|network| network.value.prefix_len() == 0) {
+    let routes = || file.routes.iter().flat_map(|routes| &routes.value).map(|route| &route.value);
+    // Routes of the file, or the default ones, which have no keys of their own.
+    let uses_common = |route: &RouteKeys| route.allow_from.is_none() && !is_required(route.client_auth.as_ref());
+    let common = common.filter(|_| file.routes.is_none() || routes().any(uses_common));
+    let own = routes().filter(|route| !is_required(route.client_auth.as_ref()));
+    let networks = common.into_iter().chain(own.filter_map(|route| route.allow_from.as_ref()));
+    for everybody in networks.flat_map(|list| &list.value).filter(|network| network.value.prefix_len() == 0) {
         report.warning(
             everybody.span,
             "every computer that reaches this machine may read and change data, over plain HTTP",
-            "narrow this to the networks of your clients; for traffic that others can read, give the listener a certificate (`tls`)",
+            "narrow this to the networks of your clients, or add `client_auth`; for traffic that others can read, give the \
+             listener a certificate (`tls`)",
         );
     }
+}
+
+/// Whether clients have to prove who they are.
+fn is_required(client_auth: Option<&At<ClientAuthKeys>>) -> bool {
+    let schemes = client_auth.and_then(|keys| keys.value.schemes.as_ref());
+    schemes.is_some_and(|schemes| schemes.value.0.iter().all(|scheme| scheme.value != AuthScheme::None))
 }
 
 /// Reports a listener off loopback unless every route has an `allow_from`.

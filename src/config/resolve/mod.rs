@@ -1,6 +1,7 @@
 //! From the vocabulary to the model: names are resolved, defaults inherited, and parts compared with each other.
 
 mod applications;
+mod client_auth;
 mod config;
 mod connectors;
 mod listeners;

@@ -12,22 +12,26 @@ use zeroize::Zeroizing;
 use super::applications::{certificate_files, credential_keys};
 use super::connectors::password;
 use super::permissions::{Protection, check_permissions};
+use crate::config::model::AuthScheme;
 use crate::config::shape::At;
-use crate::config::vocabulary::{ClientCertificateKeys, ListenerTlsKeys, Secret, TopLevelKeys};
+use crate::config::vocabulary::{ClientAuthKeys, ClientCertificateKeys, ListenerTlsKeys, Secret, TopLevelKeys};
 use crate::config::yaml::{Report, Span};
 use crate::entra::CredentialExpiry;
 use crate::outbound::{self, EnvironmentError, ProxySelector};
 use crate::secret::SecretSource;
 use crate::small_file;
-use crate::tls::{self, CertificatePart, ServerCertificate};
+use crate::tls::{self, CertificatePart, ClientVerifier, ServerCertificate};
+use crate::users::{HashKind, UsersFile};
 
 /// Checks every variable and file that the configuration names. Does not run commands.
 pub fn check_references(file: &TopLevelKeys, report: &mut Report) {
     for listen in file.listen.iter().flat_map(|listen| &listen.value.0) {
         if let Some(tls) = &listen.value.tls {
             check_identity(&tls.value, report);
+            check_authority(&tls.value, report);
         }
     }
+    check_users(file, report);
     check_environment(file, report);
     let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
     for connector in connectors.filter_map(|(_, connector)| connector.as_ref()) {
@@ -198,6 +202,67 @@ fn check_identity(tls: &ListenerTlsKeys, report: &mut Report) {
     let help =
         "renew it and restart bcproxy; `bcproxy certificate --renew` renews a certificate of `bcproxy certificate`";
     report.warning(certificate.span, message, help);
+}
+
+/// Checks the files by which the certificates of clients are verified.
+fn check_authority(tls: &ListenerTlsKeys, report: &mut Report) {
+    let Some(authority) = &tls.client_ca else { return };
+    let lists = tls.client_crl.as_ref();
+    for path in [Some(authority), lists].into_iter().flatten() {
+        check_permissions(&path.value, Protection::Unchanged, Some(path.span), report);
+    }
+    if let Err(error) = ClientVerifier::read(&authority.value, lists.map(|path| path.value.as_path())) {
+        let span = match (error.is_about_revocation(), lists) {
+            (true, Some(lists)) => lists.span,
+            _ => authority.span,
+        };
+        report.error(span, format!("the file named here {error}"), error.help());
+    }
+}
+
+/// Checks the file of users, and that it has those who are named elsewhere.
+fn check_users(file: &TopLevelKeys, report: &mut Report) {
+    let Some(At { value: path, span, .. }) = &file.users else { return };
+    check_permissions(path, Protection::Secret, Some(*span), report);
+    let users = match UsersFile::read(path) {
+        Ok(users) => users,
+        Err(error) => {
+            let help = "`bcproxy user add NAME` creates the file and adds a user; a relative path starts in the folder of this configuration file";
+            return report.error(*span, format!("the file named here {error}"), help);
+        }
+    };
+    let rules = || {
+        let listeners = file.listen.iter().flat_map(|listen| &listen.value.0);
+        let routes = file.routes.iter().flat_map(|routes| &routes.value);
+        let listeners = listeners.filter_map(|listener| listener.value.client_auth.as_ref());
+        listeners.chain(routes.filter_map(|route| route.value.client_auth.as_ref()))
+    };
+    let has = |rules: &At<ClientAuthKeys>, scheme| {
+        let words = rules.value.schemes.iter().flat_map(|words| &words.value.0);
+        words.into_iter().any(|word| word.value == scheme)
+    };
+    if !users.entries().any(|user| user.hash.kind() == HashKind::Nt)
+        && let Some(ntlm) = rules().find(|rules| has(rules, AuthScheme::Ntlm))
+    {
+        report.warning(
+            ntlm.label,
+            "nobody can sign in with NTLM: the file of users has no such user",
+            "run `bcproxy user add NAME --ntlm`",
+        );
+    }
+    let named = rules().filter(|rules| !has(rules, AuthScheme::Mtls));
+    let named = named.flat_map(|rules| &rules.value.names).flat_map(|names| &names.value);
+    let clients = file.clients.iter().flat_map(|clients| &clients.value.0);
+    let clients = clients.filter_map(|(_, client)| client.as_ref()?.user.as_ref());
+    for name in named.chain(clients) {
+        if !users.entries().any(|user| user.name.key() == name.value.0.to_lowercase()) {
+            report.warning(
+                name.span,
+                "the file of users has no user of this name",
+                "run `bcproxy user add NAME`, or correct the name",
+            );
+        }
+    }
 }
 
 /// The remaining validity from which the check warns: enough time to get a new certificate.

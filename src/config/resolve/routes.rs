@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::client_auth::{client_auth, has_authority};
 use super::connectors::NamedConnector;
 use crate::business_central::Surface;
-use crate::config::model::{AllowFrom, Connector, HeaderChanges, HeaderRules, Route, RoutePath, Timeouts};
+use crate::config::model::{AllowFrom, ClientAuth, Connector, HeaderChanges, HeaderRules, Route, RoutePath, Timeouts};
 use crate::config::shape::{At, default};
 use crate::config::vocabulary::{HeaderChangesKeys, HeaderRulesKeys, RouteKeys, TopLevelKeys};
 use crate::config::yaml::{Report, Span, closest_match};
@@ -20,10 +21,10 @@ const DEFAULT_ROUTES: &str = "[{ path: /api, to: api/v2.0 }, { path: /odata, to:
 pub fn read(file: &TopLevelKeys, connectors: &[NamedConnector<'_>], report: &mut Report) -> Vec<Route> {
     let default_access = allow_from(file.access.as_ref().and_then(|access| access.value.allow_from.as_ref()));
     match (&file.routes, connectors, &file.connectors) {
-        (Some(routes), ..) => build(&routes.value, connectors, &default_access, report),
+        (Some(routes), ..) => build(file, &routes.value, connectors, &default_access, report),
         (None, [_], Some(location)) => {
             let routes: Option<At<Vec<_>>> = default(DEFAULT_ROUTES, location.label);
-            build(&routes.map_or(Vec::new(), |routes| routes.value), connectors, &default_access, report)
+            build(file, &routes.map_or(Vec::new(), |routes| routes.value), connectors, &default_access, report)
         }
         (None, [first, _, ..], Some(location)) => {
             report.error(
@@ -41,13 +42,14 @@ pub fn read(file: &TopLevelKeys, connectors: &[NamedConnector<'_>], report: &mut
 }
 
 fn build(
+    file: &TopLevelKeys,
     routes: &[At<RouteKeys>],
     connectors: &[NamedConnector<'_>],
     default_access: &AllowFrom,
     report: &mut Report,
 ) -> Vec<Route> {
     let mut paths: HashMap<&RoutePath, Span> = HashMap::new();
-    let mut built = Vec::with_capacity(routes.len());
+    let (mut built, has_authority) = (Vec::with_capacity(routes.len()), has_authority(file));
     for At { value: route, span, .. } in routes {
         if report.is_full() {
             break;
@@ -82,7 +84,8 @@ fn build(
             );
         }
         let connector = connector_of(route, *span, connectors, report);
-        built.extend(connector.and_then(|connector| build_route(route, connector, default_access)));
+        let client_auth = client_auth(file, route.client_auth.as_ref(), has_authority, report);
+        built.extend(connector.and_then(|connector| build_route(route, connector, default_access, client_auth)));
     }
     built
 }
@@ -120,7 +123,12 @@ fn connector_of<'k>(
     found.and_then(|known| known.value.as_ref())
 }
 
-fn build_route(route: &RouteKeys, connector: &Arc<Connector>, default_access: &AllowFrom) -> Option<Route> {
+fn build_route(
+    route: &RouteKeys,
+    connector: &Arc<Connector>,
+    default_access: &AllowFrom,
+    client_auth: Option<ClientAuth>,
+) -> Option<Route> {
     let surface = route.to.as_ref()?.value.clone();
     let own_company = route.company.as_ref().map(|company| company.value.clone());
     let company = own_company.or_else(|| connector.company.clone()).filter(|_| surface != Surface::Environment);
@@ -134,6 +142,7 @@ fn build_route(route: &RouteKeys, connector: &Arc<Connector>, default_access: &A
         read_only: route.read_only.as_ref().is_some_and(|read_only| read_only.value),
         methods: route.methods.as_ref().map(|list| list.value.iter().map(|method| method.value.clone()).collect()),
         allow_from: route.allow_from.as_ref().map_or_else(|| default_access.clone(), |own| allow_from(Some(own))),
+        client_auth,
         if_match_any: route.if_match.is_some(),
         headers: route.headers.as_ref().map(|headers| header_rules(&headers.value)).unwrap_or_default(),
         weight: route.weight.as_ref()?.value,

@@ -83,7 +83,10 @@ impl<'n> Entries<'n> {
             [] => report.error(
                 self.node.label,
                 format!("this {} has none of {}", self.title, listed(keys)),
-                format!("add one of them, usually {SECRET_FORM}"),
+                match keys.contains(&"client_secret") || keys.contains(&"env") {
+                    true => format!("add one of them, usually {SECRET_FORM}"),
+                    false => "add one of them".to_owned(),
+                },
             ),
             [first, others @ ..] => {
                 let line = report.line(first.label);

@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use crate::config::model::{Browsers, LogFormat};
+use crate::config::model::{AuthScheme, Browsers, LogFormat};
 use crate::config::shape::{Form, Shape, text_at};
 use crate::config::yaml::{Node, Report, closest_match};
 use crate::entra::Cloud;
@@ -44,6 +44,7 @@ macro_rules! choices {
 choices! {
     bool: ["true" => true, "false" => false];
     AnyVersion: ["*" => Self];
+    AuthScheme: ["none" => Self::None, "basic" => Self::Basic, "ntlm" => Self::Ntlm, "api_key" => Self::ApiKey, "mtls" => Self::Mtls];
     Browsers: ["deny" => Self::Deny, "allow" => Self::Allow];
     Cloud: ["public" => Self::Public, "us-government" => Self::UsGovernment, "china" => Self::China];
     LogFormat: ["auto" => Self::Auto, "text" => Self::Text, "json" => Self::Json];

@@ -1,6 +1,7 @@
 //! The vocabulary of `proxy.yaml`: every key, its type, its default and its documentation.
 
 mod choices;
+mod client_auth;
 mod connector;
 mod headers;
 mod route;
@@ -9,6 +10,7 @@ mod secret;
 mod top_level;
 
 pub use choices::METHODS;
+pub use client_auth::{ClientAuthKeys, ClientKeys};
 pub use connector::{
     ClientCertificateKeys, ConnectorKeys, FederatedTokenKeys, LimitsKeys, ManagedIdentityKeys, OutboundServerKeys,
 };

@@ -6,6 +6,7 @@ use hyper::Method;
 use ipnet::IpNet;
 
 use super::choices::AnyVersion;
+use super::client_auth::ClientAuthKeys;
 use super::headers::HeaderRulesKeys;
 use super::scalars::ConnectorName;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
@@ -39,6 +40,8 @@ mapping! {
         methods: Vec<At<Method>> = Optional,
         /// The networks that clients may connect from. Default: `allow_from` of `access`, or else this machine only.
         allow_from: Vec<At<IpNet>> = Optional,
+        /// How clients prove who they are. Default: `client_auth` of the listener, or else not at all.
+        client_auth: ClientAuthKeys = Optional,
         /// `"*"` adds `If-Match: *` to PATCH, PUT, MERGE and DELETE requests without `If-Match`.
         /// Such a request overwrites the record, whatever others have changed meanwhile.
         /// Without this key, Business Central rejects it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{ConnectorKeys, RouteKeys};
+use super::{ClientAuthKeys, ClientKeys, ConnectorKeys, RouteKeys};
 use crate::config::model::{Browsers, ByteSize, Count, HostName, LogFormat};
 use crate::config::shape::{At, Form, Named, OneOrMore, OrOff, Shape, mapping};
 use crate::outbound::Origin;
@@ -33,6 +33,12 @@ mapping! {
         routes: Vec<At<RouteKeys>> = Optional,
         /// Which requests bcproxy accepts, by network, host name, and whether a web page sent them.
         access: AccessKeys = Default("{}"),
+        /// The file of users for `client_auth`. `bcproxy user add` writes it; lines of `htpasswd -B` are read, too.
+        /// bcproxy reloads it when it changes. Relative to the folder of `proxy.yaml`.
+        users: PathBuf = Optional,
+        /// Clients that bcproxy knows by name. The first entry that fits counts.
+        /// The name is in the log, in metrics and on the status page.
+        clients: Named<ClientKeys> = Optional,
         /// What bcproxy logs, and in which format.
         log: LogKeys = Default("{}"),
         /// How many client connections may be open. Further connections are answered with 503.
@@ -58,6 +64,8 @@ mapping! {
         address: SocketAddr = Required,
         /// The certificate for HTTPS (TLS 1.2 and 1.3). Without it, the listener serves HTTP.
         tls: ListenerTlsKeys = Optional,
+        /// How clients prove who they are, on routes without a `client_auth` of their own. Default: not at all.
+        client_auth: ClientAuthKeys = Optional,
         /// The addresses of load balancers that say with the PROXY protocol (version 1 or 2) who their clients are.
         /// The address in the header then counts as the client's: for `allow_from`, limits, fairness and the log.
         /// A loopback address in it is rejected. Connections from other addresses are those of ordinary clients.
@@ -75,6 +83,11 @@ mapping! {
         /// A PEM file with the private key of the certificate, without a password.
         /// Relative to the folder of `proxy.yaml`.
         private_key: PathBuf = Required,
+        /// A PEM file with the authorities that sign the certificates of clients. bcproxy then asks each client for a
+        /// certificate. Only `client_auth: mtls` requires one. Relative to the folder of `proxy.yaml`.
+        client_ca: PathBuf = Optional,
+        /// A PEM file with the revocation lists of these authorities. Relative to the folder of `proxy.yaml`.
+        client_crl: PathBuf = Optional,
     }
 }
 

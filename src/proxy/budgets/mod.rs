@@ -2,6 +2,7 @@
 
 pub mod fair_budget;
 mod ledger;
+pub mod thread_pool;
 
 use crate::config::Config;
 use fair_budget::FairBudget;

@@ -1,8 +1,10 @@
-//! What makes two requests identical: the route, and everything of them that reaches Business Central and can matter
+//! What makes two requests identical: the route, the applications that may send them, and everything of them that reaches Business Central and can matter
 //! there.
 
 use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::proxy::environment::application_pool::Senders;
 
 /// The key of a response.
 ///
@@ -11,6 +13,8 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 pub struct Key {
     /// The route's number.
     route: u64,
+    /// Its client's own application may see other data.
+    senders: Senders,
     /// Path and query at Business Central.
     target: Uri,
     /// Sorted by name.
@@ -19,12 +23,12 @@ pub struct Key {
 
 impl Key {
     /// `headers`: as they are sent, without the token.
-    pub fn new(route: u64, target: &Uri, headers: &HeaderMap) -> Self {
+    pub fn new(route: u64, senders: Senders, target: &Uri, headers: &HeaderMap) -> Self {
         let is_tracked = headers.iter().filter(|(name, _)| !is_ignored(name));
         let mut headers: Box<[_]> = is_tracked.map(|(name, value)| (name.clone(), value.clone())).collect();
         // Stable: the values of one name keep their order.
         headers.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
-        Self { route, target: target.clone(), headers }
+        Self { route, senders, target: target.clone(), headers }
     }
 
     /// Its memory, in bytes.
@@ -76,7 +80,7 @@ mod tests {
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        Key::new(1, &Uri::from_static(target), &map)
+        Key::new(1, Senders::Shared, &Uri::from_static(target), &map)
     }
 
     #[test]

@@ -93,7 +93,7 @@ where
             return self.bypass(draft, body, why).await;
         }
         let directives = ClientDirectives::take_from(&mut draft.headers);
-        let key = Arc::new(Key::new(draft.route().number, &draft.uri, &draft.headers));
+        let key = Arc::new(Key::new(draft.route().number, draft.senders, &draft.uri, &draft.headers));
         let mut was_rejected = false;
         loop {
             let moment = draft.connector().changes.moment(draft.company);

@@ -246,7 +246,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn key(number: u64) -> Arc<Key> {
-        Arc::new(Key::new(number, &Uri::from_static("/a"), &HeaderMap::new()))
+        Arc::new(Key::new(number, Senders::Shared, &Uri::from_static("/a"), &HeaderMap::new()))
     }
 
     fn moment() -> ChangeState {

@@ -29,13 +29,13 @@ pub async fn accept(
 ) {
     let notices = Arc::new(Semaphore::new(MAX_NOTICES));
     let accept_connection = |(socket, peer): (TcpStream, SocketAddr)| {
-        let (terms, service) = (terms.in_force(), service.clone());
+        let (of_listener, terms, service) = (terms.clone(), terms.in_force(), service.clone());
         let connections = service.stop.connections.clone();
         let client = peer.ip().to_canonical();
         if terms.balancers.as_ref().is_some_and(|balancers| balancers.contains(client)) {
             match connection_limit.take_for_balancer() {
                 Ok(slot) => {
-                    connections.spawn(serve_balanced(socket, peer, slot, terms, service, notices.clone()));
+                    connections.spawn(serve_balanced(socket, peer, slot, of_listener, service, notices.clone()));
                 }
                 Err(exceeded) => reject(socket, client, exceeded, &terms, &notices),
             }
@@ -43,10 +43,10 @@ pub async fn accept(
         }
         match (connection_limit.take(client), &terms.tls) {
             (Ok(slot), None) => {
-                connections.spawn(serve_plain(socket, peer, slot, service));
+                connections.spawn(serve_plain(socket, peer, of_listener, slot, service));
             }
             (Ok(slot), Some(tls)) => {
-                connections.spawn(serve_secured(socket, peer, tls.clone(), slot, service));
+                connections.spawn(serve_secured(socket, peer, tls.clone(), of_listener, slot, service));
             }
             (Err(exceeded), _) => reject(socket, client, exceeded, &terms, &notices),
         }
@@ -121,10 +121,11 @@ async fn serve_balanced(
     mut socket: TcpStream,
     balancer: SocketAddr,
     mut slot: ConnectionSlot,
-    terms: Arc<TermsInForce>,
+    of_listener: Terms,
     service: Service<impl Steps>,
     notices: Arc<Semaphore>,
 ) {
+    let terms = of_listener.in_force();
     let read = tokio::select! {
         biased;
         () = service.stop.draining.cancelled() => return,
@@ -144,8 +145,8 @@ async fn serve_balanced(
         return reject(socket, client.ip().to_canonical(), exceeded, &terms, &notices);
     }
     match &terms.tls {
-        None => serve_plain(socket, client, slot, service).await,
-        Some(tls) => serve_secured(socket, client, tls.clone(), slot, service).await,
+        None => serve_plain(socket, client, of_listener, slot, service).await,
+        Some(tls) => serve_secured(socket, client, tls.clone(), of_listener, slot, service).await,
     }
 }
 

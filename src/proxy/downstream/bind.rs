@@ -12,8 +12,8 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::{self, AllowFrom};
-use crate::tls::{CertificatePart, ServerCertificate, ServerCertificateError};
+use crate::config::{self, AllowFrom, ClientAuth};
+use crate::tls::{CertificatePart, ClientVerifier, ClientVerifierError, ServerCertificate, ServerCertificateError};
 
 /// An address that can't be bound.
 #[derive(Debug, thiserror::Error)]
@@ -46,16 +46,26 @@ pub fn bind(key: &'static str, address: SocketAddr, is_v6_only: bool) -> Result<
 }
 
 /// The terms on which a listener accepts connections. A reload may replace them. Clones share them.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Terms(Arc<ArcSwap<TermsInForce>>);
 
 /// The terms for a connection that is accepted now.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct TermsInForce {
     /// `None`: plain HTTP.
     pub tls: Option<TlsAcceptor>,
+    /// What the certificates of clients are judged by.
+    pub client_verifier: Option<ClientVerifier>,
+    /// How clients prove who they are, on routes that say nothing else.
+    pub client_auth: Option<ClientAuth>,
     /// The load balancers whose connections begin with a PROXY protocol header.
     pub balancers: Option<AllowFrom>,
+}
+
+impl fmt::Debug for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terms").finish_non_exhaustive()
+    }
 }
 
 impl Terms {
@@ -93,6 +103,18 @@ pub enum ListenerError {
         /// What is wrong with it.
         reason: ServerCertificateError,
     },
+    /// A file that the certificates of clients are judged by can't be used.
+    #[error("listen: the {file} of {address}, {}, {reason}; {}", path.display(), reason.help())]
+    ClientVerifier {
+        /// The listener's address.
+        address: SocketAddr,
+        /// The key of the file.
+        file: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: ClientVerifierError,
+    },
     /// Its certificate can't be served.
     #[error("listen: {address} can't speak TLS ({reason})")]
     Tls {
@@ -105,10 +127,32 @@ pub enum ListenerError {
 
 /// The terms of a listener, its files read now.
 pub fn terms(listener: &config::Listener) -> Result<TermsInForce, ListenerError> {
-    Ok(TermsInForce { tls: acceptor(listener)?, balancers: listener.proxy_protocol.clone() })
+    let client_verifier = client_verifier(listener)?;
+    Ok(TermsInForce {
+        tls: acceptor(listener, client_verifier.as_ref())?,
+        client_verifier,
+        client_auth: listener.client_auth.clone(),
+        balancers: listener.proxy_protocol.clone(),
+    })
 }
 
-fn acceptor(listener: &config::Listener) -> Result<Option<TlsAcceptor>, ListenerError> {
+fn client_verifier(listener: &config::Listener) -> Result<Option<ClientVerifier>, ListenerError> {
+    let Some(files) = &listener.tls else { return Ok(None) };
+    let Some(authority) = &files.client_ca else { return Ok(None) };
+    let verifier = ClientVerifier::read(authority, files.client_crl.as_deref());
+    verifier.map(Some).map_err(|reason| {
+        let (file, path) = match (reason.is_about_revocation(), &files.client_crl) {
+            (true, Some(lists)) => ("client_crl", lists),
+            _ => ("client_ca", authority),
+        };
+        ListenerError::ClientVerifier { address: listener.address, file, path: path.clone(), reason }
+    })
+}
+
+fn acceptor(
+    listener: &config::Listener,
+    client_verifier: Option<&ClientVerifier>,
+) -> Result<Option<TlsAcceptor>, ListenerError> {
     let Some(files) = &listener.tls else { return Ok(None) };
     let address = listener.address;
     let identity = ServerCertificate::read(&files.certificate, &files.private_key).map_err(|reason| {
@@ -118,7 +162,7 @@ fn acceptor(listener: &config::Listener) -> Result<Option<TlsAcceptor>, Listener
         };
         ListenerError::ServerCertificate { address, file, path: path.clone(), reason }
     })?;
-    let config = identity.server_config().map_err(|reason| ListenerError::Tls { address, reason })?;
+    let config = identity.server_config(client_verifier).map_err(|reason| ListenerError::Tls { address, reason })?;
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 

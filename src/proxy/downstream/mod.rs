@@ -5,5 +5,7 @@ pub mod bind;
 pub mod client;
 pub mod connection_limit;
 pub mod listeners;
+pub mod ntlm_session;
+mod peer_certificate;
 mod proxy_protocol;
 pub mod serve;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::bind::Terms;
 use super::client::unparsable::Unparsable;
 use super::client::{ClientConnection, Readable, RequestStream, Socket, TlsAcceptError, TlsSocket};
 use super::connection_limit::ConnectionSlot;
@@ -48,8 +49,14 @@ pub struct Service<S> {
 }
 
 /// Serves a connection over plain HTTP.
-pub async fn serve_plain(socket: TcpStream, peer: SocketAddr, _slot: ConnectionSlot, service: Service<impl Steps>) {
-    let socket = Socket::new(socket, peer, Scheme::HTTP, &service.memory);
+pub async fn serve_plain(
+    socket: TcpStream,
+    peer: SocketAddr,
+    terms: Terms,
+    _slot: ConnectionSlot,
+    service: Service<impl Steps>,
+) {
+    let socket = Socket::new(socket, peer, Scheme::HTTP, &service.memory, terms);
     let client = socket.connection.clone();
     serve(socket, client, service).await;
 }
@@ -59,11 +66,12 @@ pub async fn serve_secured(
     socket: TcpStream,
     peer: SocketAddr,
     tls: TlsAcceptor,
+    terms: Terms,
     _slot: ConnectionSlot,
     service: Service<impl Steps>,
 ) {
     // Boxed: an idle connection need not hold the memory of a handshake.
-    let mut securing = Box::pin(TlsSocket::accept(socket, peer, tls, &service.memory));
+    let mut securing = Box::pin(TlsSocket::accept(socket, peer, tls, &service.memory, terms));
     let tls_socket = tokio::select! {
         biased;
         tls_socket = &mut securing => tls_socket,

@@ -27,11 +27,24 @@ pub struct Member {
     pub client_id: ClientId,
     /// Its token.
     pub tokens: Arc<TokenCache>,
+    /// Whether a client has it for itself (`clients`).
+    pub is_dedicated: bool,
     /// Limits its API and OData requests; `None` when limits are off.
     pub limiter: Option<Limiter>,
     /// Limits its SOAP calls, for which all applications share the concurrency and the queue of the environment. `None`
     /// when limits are off.
     pub soap_limiter: Option<Limiter>,
+}
+
+/// Which applications may send a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Senders {
+    /// Any: bcproxy asks on its own behalf.
+    Any,
+    /// Those that no client has for itself.
+    Shared,
+    /// The one that the request's client has for itself.
+    Only(ClientId),
 }
 
 /// How fit a member is for a request: the smaller, the fitter.
@@ -49,25 +62,39 @@ impl ApplicationPool {
         Self { first: Arc::new(first), others: others.into_iter().map(Arc::new).collect(), next: AtomicUsize::new(0) }
     }
 
-    /// The fittest application with the least load among those not excluded; `None` when all are.
+    /// The fittest application with the least load among the senders that are not excluded; `None` when all are.
     ///
     /// `is_soap`: for a SOAP call. `rejected_tokens` and `company` tell which of them Business Central rejects.
     pub fn choose(
         &self,
+        senders: Senders,
         is_soap: bool,
         rejected_tokens: &RejectedTokens,
         company: Option<CompanyId>,
         excluded: &[ClientId],
     ) -> Option<Arc<Member>> {
         if self.others.is_empty() {
-            return excluded.is_empty().then(|| self.first.clone());
+            return (senders.include(&self.first) && excluded.is_empty()).then(|| self.first.clone());
         }
         let start = self.next.fetch_add(1, Ordering::Relaxed) % (self.others.len() + 1);
         let members = self.members().cycle().skip(start).take(self.others.len() + 1);
-        let candidates = members.filter(|member| !excluded.contains(&member.client_id));
+        let candidates = members.filter(|member| senders.include(member) && !excluded.contains(&member.client_id));
         candidates
             .min_by_key(|member| (member.fitness(is_soap, rejected_tokens, company), member.load(is_soap)))
             .cloned()
+    }
+
+    /// The senders of a request whose client has this application for itself, if the pool has it.
+    pub fn senders(&self, dedicated: Option<ClientId>) -> Senders {
+        match dedicated.filter(|wanted| self.members().any(|member| member.client_id == *wanted)) {
+            Some(client_id) => Senders::Only(client_id),
+            None => Senders::Shared,
+        }
+    }
+
+    /// How many applications these senders are.
+    pub fn count(&self, senders: Senders) -> usize {
+        self.members().filter(|member| senders.include(member)).count()
     }
 
     /// The earliest expiry of a credential, if it is soon.
@@ -77,8 +104,8 @@ impl ApplicationPool {
 
     /// Whether another member could serve what is queued for this one, except SOAP calls: these share a queue.
     pub fn has_alternative(&self, member: &Member) -> bool {
-        let is_open = |other: &Member| !other.tokens.is_failing() && !other.is_paused(false);
-        self.members().any(|other| other.client_id != member.client_id && is_open(other))
+        let is_open = |other: &Member| !other.is_dedicated && !other.tokens.is_failing() && !other.is_paused(false);
+        !member.is_dedicated && self.members().any(|other| other.client_id != member.client_id && is_open(other))
     }
 
     /// Whether it has the same applications with the same tokens as another pool.
@@ -89,6 +116,16 @@ impl ApplicationPool {
 
     pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> + Clone {
         std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl Senders {
+    fn include(self, member: &Member) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Shared => !member.is_dedicated,
+            Self::Only(client_id) => member.client_id == client_id,
+        }
     }
 }
 

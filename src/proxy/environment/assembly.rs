@@ -172,6 +172,7 @@ impl Assembly<'_> {
         let upstream = self.upstream(connector, &ca_file)?;
         let mut member = |application: &Application| Member {
             client_id: application.client_id,
+            is_dedicated: connector.dedicated.contains(&application.client_id),
             tokens: self.tokens(connector, application, ca_file.clone(), http.clone()),
             limiter: self.limiter(connector, environment, application.client_id, false),
             soap_limiter: self.limiter(connector, environment, application.client_id, true),

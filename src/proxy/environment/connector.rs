@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use tokio::time::Instant;
 use tower::retry::budget::TpsBudget;
 
-use super::application_pool::{ApplicationPool, Member};
+use super::application_pool::{ApplicationPool, Member, Senders};
 use super::changes::Changes;
 use super::company_list::CompanyList;
 use super::rejected_tokens::RejectedTokens;
@@ -119,7 +119,13 @@ impl Connector {
 
     /// What the tokens of our own look-ups are used for.
     pub(super) fn look_up_scope(&self) -> TokenScope<'_> {
-        TokenScope { connector: self, is_soap: false, rejected_tokens: &self.rejected_tokens, company: None }
+        TokenScope {
+            connector: self,
+            senders: Senders::Any,
+            is_soap: false,
+            rejected_tokens: &self.rejected_tokens,
+            company: None,
+        }
     }
 
     /// The rejection of a request whose fresh token Business Central rejected; names the set-up step that is wrong.

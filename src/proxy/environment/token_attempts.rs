@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::application_pool::Member;
+use super::application_pool::{Member, Senders};
 use super::connector::Connector;
 use super::rejected_tokens::{RejectedTokens, TokenUse};
 use crate::business_central::CompanyId;
@@ -17,6 +17,8 @@ use crate::proxy::rejection::Rejection;
 pub struct TokenScope<'a> {
     /// The connector whose applications can send it.
     pub connector: &'a Connector,
+    /// Which of them.
+    pub senders: Senders,
     /// Whether for a SOAP call.
     pub is_soap: bool,
     /// What Business Central recently rejected for the same purpose.
@@ -49,10 +51,11 @@ impl TokenScope<'_> {
 impl TokenAttempts {
     /// The application of the next attempt.
     pub fn choose(&self, scope: TokenScope<'_>) -> Result<Arc<Member>, Rejection> {
-        let chosen =
-            || scope.connector.pool.choose(scope.is_soap, scope.rejected_tokens, scope.company, &self.excluded);
+        let TokenScope { connector, senders, is_soap, rejected_tokens, company } = scope;
+        let chosen = || connector.pool.choose(senders, is_soap, rejected_tokens, company, &self.excluded);
         match &self.retrying {
             Some(member) => Ok(member.clone()),
+            None if self.excluded.is_empty() => chosen().ok_or_else(Rejection::no_shared_application),
             None => chosen().ok_or_else(Rejection::no_application),
         }
     }
@@ -105,6 +108,6 @@ impl TokenAttempts {
     fn exclude(&mut self, scope: TokenScope<'_>, member: &Member) -> bool {
         (self.retrying, self.retry) = (None, TokenRetry::default());
         self.excluded.push(member.client_id);
-        self.excluded.len() < scope.connector.pool.members().count()
+        self.excluded.len() < scope.connector.pool.count(scope.senders)
     }
 }

@@ -1,6 +1,7 @@
 //! What would become of a request: the data path's own steps decide, one after the other, and nothing is sent.
 
 mod assumptions;
+mod client;
 mod offline;
 mod report;
 mod sent;

@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::report::Rejected;
 use crate::config::{Config, Listener};
 use crate::proxy::budgets::fair_budget::FairBudget;
-use crate::proxy::downstream::bind::LocalAddress;
+use crate::proxy::downstream::bind::{LocalAddress, Terms};
 use crate::proxy::downstream::client::{ClientConnection, RequestStream, unparsable};
 
 /// A request that is asked about.
@@ -78,6 +78,7 @@ pub async fn read(
         local.scheme.clone(),
         Weak::new(),
         &FairBudget::new(u64::MAX),
+        Terms::default(),
     ));
     let (mut client, server) = tokio::io::duplex(head.len().max(MAX_RESPONSE_BYTES));
     let read = Mutex::new(None);

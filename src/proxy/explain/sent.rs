@@ -17,6 +17,7 @@ use crate::proxy::request::authorize::direct;
 use crate::proxy::request::company_choice::{CompanyChoice, is_confined};
 use crate::proxy::request::inspect::body_address::BodyContext;
 use crate::proxy::request::inspect::step::{Subject, inspect};
+use crate::proxy::request::read_only::ReadOnly;
 use crate::proxy::response::body_plan::{List, document_of, list_to_filter};
 use crate::proxy::response::links::ADDRESS_HEADERS;
 use crate::proxy::rewrite::Document;
@@ -37,6 +38,7 @@ impl Walk<'_> {
             let inside = BodyContext {
                 settings,
                 environment,
+                read_only: ReadOnly::of(settings, found.client.as_deref()),
                 look_up: assumed,
                 base_url: &self.exchange.base_url,
                 request: resource,

@@ -6,21 +6,23 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::StatusCode;
 use hyper::http::request::Parts;
 
 use super::assumptions::{AssumedLookUps, Assumption, LookUps};
+use super::client::AssumedClient;
 use super::offline::{self, Question, local_address};
-use super::report::{Case, Challenged, ChosenRoute, Explanation, Outcome, ParsedRequest, Rejected};
+use super::report::{Case, ChosenRoute, Explanation, Outcome, ParsedRequest, Rejected};
 use crate::business_central::Dialect;
 use crate::business_central::address::{EnvironmentAddress, Resource};
-use crate::config::{self, Config};
+use crate::config::{self, Client, Config};
 use crate::proxy::dialect::dialect;
 use crate::proxy::environment::assembly::Assembled;
 use crate::proxy::environment::route_table::RouteTable;
 use crate::proxy::exchange::Exchange;
+use crate::proxy::methods::methods;
 use crate::proxy::rejection::Rejection;
-use crate::proxy::request::{handshake, route};
+use crate::proxy::request::read_only::ReadOnly;
+use crate::proxy::request::route;
 use crate::proxy::snapshot::Snapshot;
 
 /// What would become of this request.
@@ -44,13 +46,13 @@ async fn walk(config: &Config, question: &Question, explanation: &mut Explanatio
     let read = offline::read(&question.head(&local), question.client, &local).await;
     let (connection, head) = read.map_err(Outcome::Rejected)?;
     // No route is in service: nothing is sent, so no answer comes back whose addresses they would turn.
-    let exchange = Exchange::new(connection, &head, Arc::new(Snapshot::new(config, &Assembled::default())));
+    let exchange = Exchange::new(connection, &head, Arc::new(Snapshot::new(config, &Assembled::default(), None)));
     explanation.request.target = head.uri.to_string();
     explanation.request.is_repaired = explanation.request.target.as_bytes() != question.target;
 
     let routes = RouteTable::new(config.routes.iter().map(|route| (route.path.as_str().to_owned(), route)));
     let walk = Walk { exchange: &exchange, head: &head, body: question.body.as_ref() };
-    let found = walk.found(&routes)?;
+    let mut found = walk.found(&routes)?;
     explanation.route = Some(ChosenRoute {
         path: found.settings.path.to_string(),
         connector: found.settings.connector.name.clone(),
@@ -58,11 +60,16 @@ async fn walk(config: &Config, question: &Question, explanation: &mut Explanatio
         environment: found.settings.environment.to_string(),
         target: found.settings.target(),
     });
-    walk.handshake(&found)?;
+    let AssumedClient { client, notes } = walk.authenticate(config, &found)?;
+    found.asked = found.asked.and_then(|resource| {
+        let read_only = ReadOnly::of(found.settings, client.as_deref());
+        read_only.check_request(&resource, methods(&head.method, &head.headers)).map(|()| resource)
+    });
+    found.client = client;
     let (cases, look_ups) = walk.cases(&found).await;
     // What is refused in any case needs no look-up to tell.
     if cases.iter().any(|case| matches!(case.outcome, Outcome::Sent(_))) {
-        explanation.notes = walk.notes(&found, &look_ups);
+        explanation.notes = notes.into_iter().chain(walk.notes(&found, &look_ups)).collect();
     }
     explanation.cases = cases;
     Ok(())
@@ -81,6 +88,8 @@ pub struct Found<'a> {
     pub(super) environment: EnvironmentAddress,
     /// What the client asks for, or why it may not.
     pub(super) asked: Result<Resource, Rejection>,
+    /// The entry of `clients` that fits the client.
+    pub(super) client: Option<Arc<Client>>,
 }
 
 impl Walk<'_> {
@@ -93,22 +102,10 @@ impl Walk<'_> {
         let environment =
             EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, &settings.environment);
         let asked = route::admit(settings, &environment, self.head, remainder, self.exchange.client.ip());
-        Ok(Found { settings, environment, asked })
+        Ok(Found { settings, environment, asked, client: None })
     }
 
-    /// The step that answers handshakes.
-    fn handshake(&self, found: &Found<'_>) -> Result<(), Outcome> {
-        if found.asked.is_err() {
-            return Ok(());
-        }
-        let credentials = self.exchange.credentials;
-        handshake::check(credentials).map_err(|rejection| self.rejected(&rejection, found))?;
-        let Some(challenge) = credentials.challenge() else { return Ok(()) };
-        let scheme = challenge.to_str().unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
-        Err(Outcome::Challenged(Challenged { status: StatusCode::UNAUTHORIZED.as_u16(), scheme }))
-    }
-
-    fn rejected(&self, rejection: &Rejection, found: &Found<'_>) -> Outcome {
+    pub(super) fn rejected(&self, rejection: &Rejection, found: &Found<'_>) -> Outcome {
         let dialect = if self.exchange.shows_page { Dialect::Html } else { self.dialect(found) };
         Outcome::Rejected(rejected(rejection, dialect))
     }

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use super::target::Target;
 use crate::business_central::{CompanyId, soap};
+use crate::config::Client;
 use crate::entra::Token;
 use crate::proxy::body::request_body::RequestBody;
-use crate::proxy::environment::application_pool::Member;
+use crate::proxy::environment::application_pool::{Member, Senders};
 use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::connector::Connector;
 use crate::proxy::environment::route::Route;
@@ -38,6 +39,8 @@ pub struct Draft {
     pub exchange: Arc<Exchange>,
     /// What it asks for.
     pub target: Arc<Target>,
+    /// The applications that may send it.
+    pub senders: Senders,
     /// The company it is in, if it is in one that is known.
     pub company: Option<CompanyId>,
     /// The method that is sent.
@@ -60,6 +63,7 @@ impl Draft {
     pub fn new(
         exchange: Arc<Exchange>,
         target: Arc<Target>,
+        client: Option<&Client>,
         head: Parts,
         methods: &[Method],
         address: Uri,
@@ -71,6 +75,7 @@ impl Draft {
             headers::towards_business_central(head.headers, &head.method, resource, &route.settings, exchange.id);
         headers.insert(HOST, route.connector.upstream.host());
         Self {
+            senders: route.connector.pool.senders(client.and_then(|client| client.application)),
             company: companies.company.as_ref().map(|company| company.id),
             method: head.method,
             uri: address.into_parts().path_and_query.map_or_else(Uri::default, Uri::from),
@@ -102,7 +107,8 @@ impl Draft {
     /// What its tokens are used for.
     pub fn token_scope(&self) -> TokenScope<'_> {
         let Route { connector, rejected_tokens, .. } = &**self.route();
-        TokenScope { connector, is_soap: self.target.resource.is_soap(), rejected_tokens, company: self.company }
+        let (senders, is_soap, company) = (self.senders, self.target.resource.is_soap(), self.company);
+        TokenScope { connector, senders, is_soap, rejected_tokens, company }
     }
 
     /// Whether carrying it out twice makes no difference. `body`: as far as it is in memory.

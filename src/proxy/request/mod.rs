@@ -1,13 +1,12 @@
 //! What happens to a request before it is sent: may it come in, where does it lead, which company is it about.
 
 pub mod admission;
+pub mod authenticate;
 pub mod authorize;
 pub mod browser;
 pub mod company_choice;
-pub mod credentials;
 pub mod draft;
 pub mod guard;
-pub mod handshake;
 pub mod inspect;
 pub mod odata_v3;
 pub mod read_only;

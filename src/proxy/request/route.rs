@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use hyper::Method;
 use hyper::http::request::Parts;
 
+use super::authenticate::handshake::LocalResponse;
 use super::company_choice::check_automation;
-use super::handshake::LocalResponse;
-use super::{odata_v3, read_only};
+use super::odata_v3;
+use super::read_only::ReadOnly;
 use crate::business_central::SafePath;
 use crate::business_central::address::{EnvironmentAddress, LocalAddress, Resource};
 use crate::config::{self, UNROUTED_PREFIX};
@@ -30,7 +31,7 @@ pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalRespons
     exchange.notes.set_route(route.clone(), dialect);
     let resource = admitted?;
     let deadline = route.connector.deadline();
-    Ok(Routed { exchange, route, resource, dialect, head, body, deadline })
+    Ok(Routed { exchange, route, client: None, resource, dialect, head, body, deadline })
 }
 
 /// The route of a raw path, and the rest of the path behind its prefix.
@@ -66,7 +67,7 @@ pub fn admit(
     let resource = Resource::from_local(&settings.surface, asked, environment)
         .map_err(|error| odata_v3::below_route(error, settings))?;
     check_automation(settings, &resource)?;
-    read_only::check_request(settings, &resource, methods(&head.method, &head.headers))?;
+    ReadOnly::of(settings, None).check_request(&resource, methods(&head.method, &head.headers))?;
     if !resource.is_soap() {
         odata_v3::check(settings, head)?;
     }

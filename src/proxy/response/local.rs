@@ -18,7 +18,11 @@ use crate::proxy::rejection::{Kind, Rejection};
 /// closes when the client still waits for its `100 Continue`, too: after this response there is none.
 pub async fn reject(exchange: Arc<Exchange>, rejection: Rejection, unread: &Unread) -> Response<ResponseBody> {
     // A client that was too slow with its body is not waited for again.
-    let is_drained = rejection.kind != Kind::RequestTimeout && unread.drain(Drain::REJECTED).await;
+    let limit = match rejection.kind {
+        Kind::Unauthenticated { .. } => Drain::HANDSHAKE,
+        _ => Drain::REJECTED,
+    };
+    let is_drained = rejection.kind != Kind::RequestTimeout && unread.drain(limit).await;
     let mut response = rejected(exchange, rejection);
     if !is_drained {
         announce_close(&mut response);
@@ -32,7 +36,7 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
     let dialect = exchange.dialect();
     let status = rejection.kind.status(dialect);
     let text = Bytes::from(dialect.body(intended, code, &rejection.message));
-    let completion = exchange.credentials.completion();
+    let challenges = challenges(&exchange, rejection.kind);
     let allowed = (intended == StatusCode::METHOD_NOT_ALLOWED).then(|| allowed_methods(&exchange));
     let id = exchange.id;
     let recorded = Some(status).filter(|_| rejection.kind != Kind::ClientLeft);
@@ -43,8 +47,8 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(dialect.content_type()));
     headers.insert(REQUEST_ID, headers::header_of(id));
-    if let Some(completion) = completion {
-        headers.insert(WWW_AUTHENTICATE, completion);
+    for challenge in challenges.into_iter().flatten() {
+        headers.append(WWW_AUTHENTICATE, challenge);
     }
     for (name, value) in [
         (PROXY_STATUS, Some(format!("bcproxy; error={error_type}"))),
@@ -64,22 +68,33 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
 }
 
 /// The challenge of a handshake, once the request's body is out of the way. The connection stays open.
-pub async fn challenge(exchange: Arc<Exchange>, unread: &Unread) -> Response<ResponseBody> {
+pub async fn challenge(exchange: Arc<Exchange>, challenge: HeaderValue, unread: &Unread) -> Response<ResponseBody> {
     let is_drained = unread.drain(Drain::HANDSHAKE).await;
     let warning = (!exchange.keeps_connection).then(|| CLOSES_IN_HANDSHAKE.to_owned());
-    let (id, challenge) = (exchange.id, exchange.credentials.challenge());
+    let id = exchange.id;
     let mut record = AccessRecord::new(exchange, Some(StatusCode::UNAUTHORIZED), warning);
     record.outcome = Outcome::Handshake;
     let mut response = Response::new(ResponseBody::local(Bytes::new(), record));
     *response.status_mut() = StatusCode::UNAUTHORIZED;
-    if let Some(challenge) = challenge {
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    }
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     response.headers_mut().insert(REQUEST_ID, headers::header_of(id));
     if !is_drained {
         announce_close(&mut response);
     }
     response
+}
+
+/// The `WWW-Authenticate` of a rejection: a line for each scheme that is offered, or the end of a handshake.
+///
+/// `Negotiate` is never offered: curl and .NET would choose it and fail.
+fn challenges(exchange: &Exchange, kind: Kind) -> [Option<HeaderValue>; 2] {
+    match kind {
+        Kind::Unauthenticated { ntlm, basic } => [
+            ntlm.then(|| HeaderValue::from_static("NTLM")),
+            basic.then(|| HeaderValue::from_static("Basic realm=\"bcproxy\"")),
+        ],
+        _ => [exchange.credentials.completion(), None],
+    }
 }
 
 /// hyper notices too late that it can't read on: it would take what is left of a request for the next one.

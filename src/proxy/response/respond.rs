@@ -14,7 +14,7 @@ use super::relay::relay;
 use crate::proxy::body::client_body::ClientBody;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::rejection::{Kind, Rejection};
-use crate::proxy::request::handshake::LocalResponse;
+use crate::proxy::request::authenticate::handshake::LocalResponse;
 use crate::proxy::snapshot::Current;
 use crate::proxy::step::{Arrived, Inbound, Received};
 
@@ -52,7 +52,7 @@ where
                     let relayed = async { Ok(relay(&exchange, received.await?).await?) }.await;
                     match relayed {
                         Ok(response) => response,
-                        Err(LocalResponse::Challenge) => challenge(exchange, &unread).await,
+                        Err(LocalResponse::Challenge(value)) => challenge(exchange, value, &unread).await,
                         Err(LocalResponse::Rejected(rejection)) => reject(exchange, rejection, &unread).await,
                     }
                 }

@@ -87,7 +87,7 @@ fn method_of(target: &str) -> Option<String> {
 async fn serve_pages(rig: &Rig) -> (SocketAddr, SocketAddr) {
     let file = |name: &str| rig.folder.path().join(name);
     let certificate = ServerCertificate::read(&file("server.pem"), &file("server-key.pem")).unwrap();
-    let tls = TlsAcceptor::from(Arc::new(certificate.server_config().unwrap()));
+    let tls = TlsAcceptor::from(Arc::new(certificate.server_config(None).unwrap()));
     let listeners = [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
     let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
     let [plain, secured] = listeners;

@@ -17,6 +17,10 @@ use super::unparsable::Unparsable;
 use super::write_backlog::WriteBacklog;
 use crate::config::Timeouts;
 use crate::proxy::budgets::fair_budget::{FairBudget, Holder};
+use crate::proxy::downstream::bind::{Terms, TermsInForce};
+use crate::proxy::downstream::ntlm_session::NtlmSession;
+use crate::proxy::downstream::peer_certificate::PeerCertificate;
+use crate::tls::ClientCertificateError;
 
 /// An accepted connection, as the steps of the data path see it.
 ///
@@ -55,6 +59,11 @@ pub struct ClientConnection {
     pub write_backlog: WriteBacklog,
     /// Why a request on this connection could not be parsed.
     pub unparsable: OnceLock<Unparsable>,
+    /// The certificate that the client showed.
+    pub(super) certificate: PeerCertificate,
+    /// The client's NTLM handshake, where it has to prove who it is.
+    pub ntlm: NtlmSession,
+    terms: Terms,
 }
 
 /// No response is in flight that ends with the connection.
@@ -74,6 +83,7 @@ impl ClientConnection {
         scheme: Scheme,
         socket: Weak<TcpStream>,
         memory: &FairBudget,
+        terms: Terms,
     ) -> Self {
         let memory = memory.holder(peer.ip().to_canonical());
         Self {
@@ -96,12 +106,25 @@ impl ClientConnection {
             write_backlog: WriteBacklog::new(memory.clone()),
             memory,
             unparsable: OnceLock::new(),
+            certificate: PeerCertificate::default(),
+            ntlm: NtlmSession::default(),
+            terms,
         }
     }
 
     /// The client's address; an IPv4 address mapped to IPv6 counts as IPv4.
     pub fn ip(&self) -> IpAddr {
         self.peer.ip().to_canonical()
+    }
+
+    /// The terms of its listener now.
+    pub fn listener(&self) -> Arc<TermsInForce> {
+        self.terms.in_force()
+    }
+
+    /// The names in the client's certificate, if it is valid now.
+    pub fn certificate_names(&self) -> Result<Arc<[String]>, ClientCertificateError> {
+        self.certificate.names(self.listener().client_verifier.as_ref())
     }
 
     /// hyper has parsed a head, whose body has this length. Returns the request's number on this connection, from 1.

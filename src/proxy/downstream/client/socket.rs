@@ -18,6 +18,7 @@ use super::min_rate::MinRate;
 use super::readable::Readable;
 use super::stall::{CONTENDED_IDLE, Stall, TakeLimit};
 use crate::proxy::budgets::fair_budget::FairBudget;
+use crate::proxy::downstream::bind::Terms;
 use crate::proxy::timer::Timer;
 use crate::shared_socket::SharedSocket;
 
@@ -40,12 +41,12 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub fn new(socket: TcpStream, peer: SocketAddr, scheme: Scheme, memory: &FairBudget) -> Self {
+    pub fn new(socket: TcpStream, peer: SocketAddr, scheme: Scheme, memory: &FairBudget, terms: Terms) -> Self {
         // A response's last piece must not wait for more. Fails only on a connection that is gone.
         let _ = socket.set_nodelay(true);
         let local = socket.local_addr().ok();
         let socket = Arc::new(socket);
-        let connection = ClientConnection::new(peer, local, scheme, Arc::downgrade(&socket), memory);
+        let connection = ClientConnection::new(peer, local, scheme, Arc::downgrade(&socket), memory, terms);
         let take_limit = connection.take_limit();
         let min_rate = MinRate::new(take_limit.idle_limit);
         Self {

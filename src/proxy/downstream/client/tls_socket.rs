@@ -22,6 +22,7 @@ use super::readable::Readable;
 use super::socket::Socket;
 use super::unparsable::{self, Unparsable};
 use crate::proxy::budgets::fair_budget::FairBudget;
+use crate::proxy::downstream::bind::Terms;
 
 /// An accepted connection's bytes in both directions, decrypted.
 pub struct TlsSocket(Arc<Mutex<TlsStream<Socket>>>);
@@ -66,6 +67,7 @@ impl TlsSocket {
         peer: SocketAddr,
         tls: TlsAcceptor,
         memory: &FairBudget,
+        terms: Terms,
     ) -> Result<Self, TlsAcceptError> {
         let handshake = async {
             let mut first = [0];
@@ -73,7 +75,7 @@ impl TlsSocket {
                 Ok(1..) => {}
                 _ => return Err(TlsAcceptError::NoData),
             }
-            let socket = Socket::new(socket, peer, Scheme::HTTPS, memory);
+            let socket = Socket::new(socket, peer, Scheme::HTTPS, memory, terms);
             let [first] = first;
             match first {
                 HANDSHAKE_RECORD => tls.accept(socket).await.map_err(TlsAcceptError::of),
@@ -84,7 +86,11 @@ impl TlsSocket {
         };
         let stream =
             tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await.map_err(|_| TlsAcceptError::TooSlow)??;
-        let connection = stream.get_ref().0.connection.clone();
+        let (socket, session) = stream.get_ref();
+        let connection = socket.connection.clone();
+        if let Some(chain) = session.peer_certificates() {
+            connection.certificate.set(chain);
+        }
         let stream = Arc::new(Mutex::new(stream));
         let _ = connection.session.set(Box::new(Session(Arc::downgrade(&stream))));
         Ok(Self(stream))

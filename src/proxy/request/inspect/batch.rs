@@ -15,7 +15,6 @@ use crate::proxy::methods::{OVERRIDES, creates, known, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::authorize::settle;
 use crate::proxy::request::company_choice::companies_of;
-use crate::proxy::request::read_only;
 use crate::proxy::request::route::check_method;
 
 /// The batch as it may be sent, each request with an upstream address in its company; and what the batch may
@@ -70,7 +69,7 @@ async fn check_operation(
     operation.retain_headers(|name| !headers::stays_here(name));
     let methods = methods(operation)?;
     check_method(context.settings, methods.iter().cloned())?;
-    read_only::check_methods(context.settings, methods.iter().cloned())?;
+    context.read_only.check_methods(methods.iter().cloned())?;
     let named: Vec<String> = operation.header(COMPANY).into_iter().collect();
     let (about, at, companies) = if let Some((to, rest)) = operation.resolve_reference(earlier) {
         context.check_reference(rest, &named).await?;

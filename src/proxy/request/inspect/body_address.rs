@@ -6,12 +6,14 @@ use crate::config;
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::company_choice::{Companies, companies_of, is_confined};
+use crate::proxy::request::read_only::ReadOnly;
 
 /// What the addresses in a body are read against.
 #[derive(Debug)]
 pub struct BodyContext<'a, L> {
     pub settings: &'a config::Route,
     pub environment: &'a EnvironmentAddress,
+    pub read_only: ReadOnly<'a>,
     pub look_up: &'a L,
     /// Scheme and authority by which the client reaches bcproxy.
     pub base_url: &'a str,

@@ -5,6 +5,5 @@ pub mod batch;
 pub mod body_address;
 mod content_type;
 pub mod inspection;
-pub mod pool;
 pub mod step;
 pub mod subscriptions;

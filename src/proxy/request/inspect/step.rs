@@ -17,7 +17,6 @@ use super::batch::check_batch;
 use super::body_address::BodyContext;
 use super::content_type::{ContentType, is_utf8};
 use super::inspection::{Inspection, Loaded, MAX_BYTES, TOO_LARGE};
-use super::pool::InspectionPool;
 use super::subscriptions::check_subscription;
 use crate::business_central::Dialect;
 use crate::business_central::address::{Resource, SubscriptionKind};
@@ -25,35 +24,37 @@ use crate::business_central::body_addresses::Allowance;
 use crate::config;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::budgets::fair_budget::Holder;
+use crate::proxy::budgets::thread_pool::ThreadPool;
 use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::headers;
 use crate::proxy::methods::{creates, methods, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::company_choice::is_confined;
-use crate::proxy::request::read_only;
+use crate::proxy::request::read_only::ReadOnly;
 use crate::proxy::step::{Inspected, Routed};
 
 /// The step that inspects bodies; the pool inspects large ones.
 pub fn inspect_request(
     routed: Routed<RequestBody>,
-    pool: &InspectionPool,
+    pool: &ThreadPool,
 ) -> Either<Inspected, impl Future<Output = Result<Inspected, Rejection>> + Send + use<>> {
     if needs_no_inspection(&routed) {
         return Either::Left(Inspected { routed, batch_changes: None });
     }
     let pool = pool.clone();
     Either::Right(async move {
-        let Routed { exchange, route, resource, dialect, head, body, deadline } = routed;
+        let Routed { exchange, route, client, resource, dialect, head, body, deadline } = routed;
         let memory = &exchange.client.memory;
-        let inspection = match begin(&route.settings, &resource, dialect, &head, body, memory).await? {
+        let read_only = ReadOnly::of(&route.settings, client.as_deref());
+        let inspection = match begin(&route.settings, read_only, &resource, dialect, &head, body, memory).await? {
             Begun::Passes(body) => {
-                let routed = Routed { exchange, route, resource, dialect, head, body, deadline };
+                let routed = Routed { exchange, route, client, resource, dialect, head, body, deadline };
                 return Ok(Inspected { routed, batch_changes: None });
             }
             Begun::Inspects(inspection) => inspection,
         };
-        let routed = Routed { exchange: exchange.clone(), route, resource, dialect, head, body: (), deadline };
+        let routed = Routed { exchange: exchange.clone(), route, client, resource, dialect, head, body: (), deadline };
         if !inspection.is_large() {
             return finish(routed, inspection.load(memory).await?).await;
         }
@@ -74,17 +75,18 @@ pub fn inspect_request(
 
 /// Carries an inspection out.
 async fn finish(routed: Routed<()>, loaded: Loaded) -> Result<Inspected, Rejection> {
-    let Routed { exchange, route, resource, dialect, mut head, body: (), deadline } = routed;
+    let Routed { exchange, route, client, resource, dialect, mut head, body: (), deadline } = routed;
     let look_up = route.look_ups(deadline);
     let context = BodyContext {
         settings: &route.settings,
         environment: &route.connector.address,
+        read_only: ReadOnly::of(&route.settings, client.as_deref()),
         look_up: &look_up,
         base_url: &exchange.base_url,
         request: &resource,
     };
     let (body, batch_changes) = loaded.finish(&context, &mut head, &exchange.client.memory).await?;
-    let routed = Routed { exchange, route, resource, dialect, head, body, deadline };
+    let routed = Routed { exchange, route, client, resource, dialect, head, body, deadline };
     Ok(Inspected { routed, batch_changes })
 }
 
@@ -134,7 +136,7 @@ pub async fn inspect(
     body: RequestBody,
     memory: &Arc<Holder>,
 ) -> Result<(RequestBody, Option<Extent>), Rejection> {
-    match begin(context.settings, context.request, dialect, head, body, memory).await? {
+    match begin(context.settings, context.read_only, context.request, dialect, head, body, memory).await? {
         Begun::Passes(body) => Ok((body, None)),
         Begun::Inspects(inspection) => inspection.load(memory).await?.finish(context, head, memory).await,
     }
@@ -149,6 +151,7 @@ enum Begun {
 /// Decides whether a body is inspected.
 async fn begin(
     settings: &config::Route,
+    read_only: ReadOnly<'_>,
     resource: &Resource,
     dialect: Dialect,
     head: &Parts,
@@ -159,7 +162,7 @@ async fn begin(
     if is_soap && head.method == Method::POST && body.is_end_stream() {
         return Err(Rejection::new(Kind::BadRequest, EMPTY_SOAP_CALL));
     }
-    read_only::check_call(settings, resource, &head.method, &body)?;
+    read_only.check_call(resource, &head.method, &body)?;
     let subject = Subject::by_head(settings, resource, head, !body.is_end_stream())?;
     let Some(subject) = subject else { return Ok(Begun::Passes(body)) };
     if subject.passes(&body, settings) {

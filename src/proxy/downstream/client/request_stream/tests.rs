@@ -24,7 +24,7 @@ type Seen = (String, Vec<u8>);
 
 fn connection(memory: &FairBudget) -> Arc<ClientConnection> {
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), memory))
+    Arc::new(ClientConnection::new(peer, None, Scheme::HTTP, std::sync::Weak::new(), memory, Terms::default()))
 }
 
 /// What a service behind the stream gets when a client sends these pieces, and all that the client reads.

@@ -1,11 +1,14 @@
 //! The credentials a client sends. Nothing of them is forwarded.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
+use base64::Engine;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use uuid::Uuid;
+use zeroize::Zeroizing;
 
-use crate::ntlm::{self, Message, MessageError, Wrapping};
+use crate::ntlm::{self, Authenticate, Message, MessageError, Wrapping};
+use crate::secret::Secret;
 
 /// The content of a request's `Authorization`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +31,7 @@ pub enum Scheme {
 
 impl Credentials {
     pub fn of(headers: &HeaderMap) -> Self {
-        let Some(value) = headers.get(AUTHORIZATION) else { return Self::None };
-        let value = value.as_bytes().trim_ascii();
-        let end = memchr::memchr2(b' ', b'\t', value).unwrap_or(value.len());
-        let (scheme, token) = value.split_at(end);
-        let token = token.trim_ascii();
+        let Some((scheme, token)) = split(headers) else { return Self::None };
         let scheme = match scheme {
             _ if scheme.eq_ignore_ascii_case(b"Basic") => return Self::Basic,
             _ if scheme.eq_ignore_ascii_case(b"NTLM") => Scheme::Ntlm,
@@ -70,9 +69,8 @@ impl Credentials {
     }
 
     /// The `WWW-Authenticate` for a request that begins a handshake; `None` for any other.
-    pub fn challenge(self) -> Option<HeaderValue> {
+    pub fn challenge(self, nonce: [u8; 8]) -> Option<HeaderValue> {
         let Self::Windows(scheme, Message::Negotiate(wrapping)) = self else { return None };
-        let [nonce @ .., _, _, _, _, _, _, _, _] = Uuid::new_v4().into_bytes();
         let token = ntlm::challenge(wrapping, nonce, SystemTime::now());
         HeaderValue::try_from(format!("{} {token}", scheme.as_str())).ok()
     }
@@ -86,6 +84,35 @@ impl Credentials {
             _ => None,
         }
     }
+}
+
+/// User name and password of `Authorization: Basic` (RFC 7617). `None` if they can't be read.
+///
+/// Old programs send Latin-1 where they should send UTF-8.
+pub fn basic(headers: &HeaderMap) -> Option<(String, Secret)> {
+    let (_, token) = split(headers)?;
+    let pair = Zeroizing::new(ntlm::BASE64.decode(token).ok()?);
+    let text = match str::from_utf8(&pair) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(&pair).0,
+    };
+    let text = Zeroizing::new(text.into_owned());
+    let (name, password) = text.split_once(':')?;
+    Some((name.to_owned(), Secret::new(password.to_owned())))
+}
+
+/// The client's proof, if it is one.
+pub fn proof(headers: &HeaderMap) -> Option<Authenticate> {
+    let (_, token) = split(headers)?;
+    Authenticate::parse(token)
+}
+
+/// Scheme and token of `Authorization`.
+fn split(headers: &HeaderMap) -> Option<(&[u8], &[u8])> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes().trim_ascii();
+    let end = memchr::memchr2(b' ', b'\t', value).unwrap_or(value.len());
+    let (scheme, token) = value.split_at(end);
+    Some((scheme, token.trim_ascii()))
 }
 
 impl Scheme {
@@ -123,10 +150,26 @@ mod tests {
         ] {
             let credentials = of(value);
             assert_eq!(credentials.as_str(), "ntlm");
-            let challenge = credentials.challenge().unwrap();
+            let challenge = credentials.challenge([1; 8]).unwrap();
             assert!(challenge.to_str().unwrap().starts_with(begin), "{challenge:?}");
             assert_eq!(credentials.completion(), None);
         }
-        assert_eq!(of("Basic dTpw").challenge(), None);
+        assert_eq!(of("Basic dTpw").challenge([1; 8]), None);
+    }
+
+    #[test]
+    fn a_password_is_read_in_utf_8_and_latin_1() {
+        let read = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
+            basic(&headers).map(|(name, password)| (name, password.expose().to_owned()))
+        };
+        let pair = |name: &str, password: &str| Some((name.to_owned(), password.to_owned()));
+        assert_eq!(read("Basic asO8Om3Dtg=="), pair("jü", "mö"));
+        assert_eq!(read("basic  avw6bfY"), pair("jü", "mö"));
+        assert_eq!(read("Basic dTo="), pair("u", ""));
+        assert_eq!(read("Basic dTphOmI="), pair("u", "a:b"));
+        for wrong in ["Basic", "Basic ", "Basic dQ==", "Basic *"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The pool that inspects large bodies: threads apart from those that serve requests, and clients in turn.
+//! Threads apart from those that serve requests, for work that takes long: clients get them in turn.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -10,9 +10,9 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use crate::proxy::limiter::{ClientKey, FairQueue, Queued};
 
-/// Threads for the inspection of large bodies, shared fairly between clients. Clones share them.
+/// Threads for work that takes long, shared fairly between clients. Clones share them.
 #[derive(Debug, Clone)]
-pub struct InspectionPool(Arc<Mutex<State>>);
+pub struct ThreadPool(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -34,7 +34,7 @@ impl Queued for Waiter {
     }
 }
 
-impl InspectionPool {
+impl ThreadPool {
     /// A pool with as many threads as half of the processors, at least one: the rest is for those who serve requests.
     pub fn for_this_machine() -> Self {
         Self::new(std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2)))
@@ -82,7 +82,7 @@ impl InspectionPool {
 /// The right to use a thread of the pool. Dropping it gives the thread to the next job.
 #[derive(Debug)]
 pub struct ThreadPermit {
-    pool: InspectionPool,
+    pool: ThreadPool,
     /// The address of the client that it was granted to.
     client: IpAddr,
 }
@@ -135,7 +135,7 @@ impl Drop for ThreadPermit {
 
 /// A job's side of its place in the queue; dropping it leaves the queue.
 struct QueuedJob<'p> {
-    pool: &'p InspectionPool,
+    pool: &'p ThreadPool,
     key: ClientKey,
     granted: oneshot::Receiver<ThreadPermit>,
     is_served: bool,
@@ -192,8 +192,8 @@ mod tests {
     }
 
     /// A pool of one thread, which is busy until the sender is dropped.
-    async fn busy() -> (InspectionPool, mpsc::Sender<()>) {
-        let (pool, (end, ended)) = (InspectionPool::new(1), mpsc::channel::<()>());
+    async fn busy() -> (ThreadPool, mpsc::Sender<()>) {
+        let (pool, (end, ended)) = (ThreadPool::new(1), mpsc::channel::<()>());
         let busy = pool.clone();
         tokio::spawn(async move { busy.thread(client(1)).await.run(async move { ended.recv().is_ok() }).await });
         until(|| pool.lock().idle == 0).await;
@@ -245,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_waits_or_panics_holds_no_thread() {
-        let pool = InspectionPool::new(1);
+        let pool = ThreadPool::new(1);
         let (asked, answered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let waits = tokio::spawn({
             let (pool, asked, answered) = (pool.clone(), asked.clone(), answered.clone());

@@ -1,19 +1,19 @@
-//! The NTLM handshake: a client that begins one gets its challenge here, behind route and allow-list; nothing of it is
-//! forwarded.
+//! The NTLM handshake where nobody has to prove anything: a client that begins one gets its challenge here.
 //!
-//! The rule that lets all kinds of old clients in: never challenge unasked, answer a type 1, drop everything else.
-//! Until passwords are verified, any response to any challenge is accepted, on any connection.
+//! Any response to any challenge is accepted, on any connection.
+
+use hyper::header::HeaderValue;
 
 use super::credentials::Credentials;
-use crate::proxy::body::client_body::ClientBody;
+use crate::proxy::downstream::client::ClientConnection;
 use crate::proxy::rejection::{Kind, Rejection};
-use crate::proxy::step::Routed;
+use crate::users;
 
 /// A response of our own in place of Business Central's.
 #[derive(Debug)]
 pub enum LocalResponse {
-    /// The challenge of a handshake.
-    Challenge,
+    /// The challenge of a handshake: a `WWW-Authenticate`.
+    Challenge(HeaderValue),
     /// An error.
     Rejected(Rejection),
 }
@@ -24,18 +24,31 @@ impl From<Rejection> for LocalResponse {
     }
 }
 
-/// The step that answers handshakes.
-pub fn handshake(routed: Routed<ClientBody>) -> Result<Routed<ClientBody>, LocalResponse> {
-    let (credentials, client) = (routed.exchange.credentials, &routed.exchange.client);
+/// Answers a handshake that begins.
+pub fn handshake(credentials: Credentials, client: &ClientConnection) -> Result<(), LocalResponse> {
     check(credentials)?;
     if !credentials.begin_handshake() {
         client.handshake_over();
-        return Ok(routed);
+        return Ok(());
     }
-    if client.handshake_begins() > MAX_HANDSHAKES {
-        return Err(Rejection::new(Kind::BrokenHandshake, ENDLESS).into());
+    begin(client)?;
+    match credentials.challenge(nonce()?) {
+        Some(challenge) => Err(LocalResponse::Challenge(challenge)),
+        None => Ok(()),
     }
-    Err(LocalResponse::Challenge)
+}
+
+/// Counts a handshake that begins. Rejects a client that only ever begins one.
+pub fn begin(client: &ClientConnection) -> Result<(), Rejection> {
+    match client.handshake_begins() {
+        ..=MAX_HANDSHAKES => Ok(()),
+        _ => Err(Rejection::new(Kind::BrokenHandshake, ENDLESS)),
+    }
+}
+
+/// The nonce of a challenge.
+pub fn nonce() -> Result<[u8; 8], Rejection> {
+    users::random().map_err(|_| Rejection::new(Kind::Internal, "The system has no random numbers."))
 }
 
 /// Rejects a handshake that no honest client holds, lest it pass as a request without credentials.

@@ -1,0 +1,42 @@
+//! The certificate that a client showed in the TLS handshake.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rustls::pki_types::CertificateDer;
+
+use crate::tls::{ClientCertificateError, ClientVerifier};
+
+/// A client's certificate, judged by the authorities and revocation lists of now.
+#[derive(Debug, Default)]
+pub struct PeerCertificate {
+    chain: OnceLock<Vec<CertificateDer<'static>>>,
+    judged: Mutex<Option<Judged>>,
+}
+
+/// The names in it, or why it is not accepted, and by which files.
+#[derive(Debug)]
+struct Judged {
+    verifier: ClientVerifier,
+    names: Result<Arc<[String]>, ClientCertificateError>,
+}
+
+impl PeerCertificate {
+    /// The client showed this chain, its own certificate first.
+    pub fn set(&self, chain: &[CertificateDer<'static>]) {
+        let _ = self.chain.set(chain.to_vec());
+    }
+
+    /// The names in the certificate, if it is valid. Judged once for each version of the files.
+    pub fn names(&self, verifier: Option<&ClientVerifier>) -> Result<Arc<[String]>, ClientCertificateError> {
+        let (Some(chain), Some(verifier)) = (self.chain.get(), verifier) else {
+            return Err(ClientCertificateError::Missing);
+        };
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(judged) = judged.as_ref().filter(|judged| judged.verifier.is(verifier)) {
+            return judged.names.clone();
+        }
+        let names = verifier.names(chain).map(Arc::from);
+        *judged = Some(Judged { verifier: verifier.clone(), names: names.clone() });
+        names
+    }
+}

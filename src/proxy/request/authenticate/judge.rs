@@ -1,0 +1,173 @@
+//! The judgment about a client's credentials, as far as it takes no time.
+
+use std::sync::Arc;
+
+use hyper::header::{HeaderMap, HeaderValue};
+
+use super::credentials::{self, Credentials};
+use super::failures::Scheme;
+use super::handshake;
+use super::identity::Identity;
+use crate::config::AuthRules;
+use crate::ntlm::{Message, ProofVersion};
+use crate::proxy::downstream::client::ClientConnection;
+use crate::proxy::rejection::{Kind, Rejection};
+use crate::users::{Directory, PasswordCheck, Recalled, User};
+
+/// What the credentials of a request are worth.
+pub enum Verdict {
+    /// They prove who the client is.
+    Proven(Identity),
+    /// A password has to be checked for this user name.
+    Check(PasswordCheck, String),
+    /// They begin a handshake; this is its challenge.
+    Challenge(HeaderValue),
+    /// They are wrong.
+    Wrong(Failure),
+    /// There are none that are asked for; why, if the client sent some.
+    Missing(Option<String>),
+    /// The request is rejected, whoever sent it.
+    Rejected(Rejection),
+}
+
+/// Wrong credentials.
+pub struct Failure {
+    pub scheme: Scheme,
+    /// The user name that was sent, if any.
+    pub user: Option<String>,
+    pub message: String,
+}
+
+impl Failure {
+    /// A wrong password, or the name of no user: a client can't tell which.
+    pub fn password(scheme: Scheme, user: String) -> Self {
+        let shown: String = user.chars().take(MAX_SHOWN_NAME).collect();
+        Self { scheme, user: Some(user), message: format!("User name or password of `{shown}` is wrong.") }
+    }
+}
+
+/// Judges credentials by the rules that apply to the request.
+pub fn judge(
+    rules: &AuthRules,
+    sent: Credentials,
+    headers: &HeaderMap,
+    client: &ClientConnection,
+    users: Option<&Arc<Directory>>,
+) -> Verdict {
+    let mut missing = None;
+    if rules.mtls {
+        match client.certificate_names() {
+            Ok(names) => match rules_order(rules, names) {
+                Some(names) => return Verdict::Proven(Identity::Certificate(names)),
+                None => missing = Some("The client's certificate has none of the allowed names.".to_owned()),
+            },
+            Err(reason) => missing = Some(format!("The client's certificate is not accepted: {reason}.")),
+        }
+    }
+    let Some(users) = users.filter(|_| rules.needs_users()) else { return Verdict::Missing(missing) };
+    if let Some(key) = rules.api_key.as_ref().and_then(|header| headers.get(header)) {
+        return match users.holder(key.as_bytes()) {
+            Some(user) => Verdict::Proven(Identity::User(user.clone())),
+            None => Verdict::Wrong(Failure {
+                scheme: Scheme::ApiKey,
+                user: None,
+                message: "The API key is wrong.".to_owned(),
+            }),
+        };
+    }
+    match sent {
+        Credentials::Basic if rules.basic => basic(headers, users),
+        Credentials::Windows(_, Message::Negotiate(_)) if rules.ntlm => challenge(sent, client),
+        Credentials::Windows(_, Message::Authenticate(_)) if rules.ntlm => proof(headers, client, users),
+        Credentials::Broken(_) => match handshake::check(sent) {
+            Err(rejection) => Verdict::Rejected(rejection),
+            Ok(()) => Verdict::Missing(missing),
+        },
+        Credentials::None if rules.ntlm => match client.ntlm.user(users) {
+            Some(user) => Verdict::Proven(Identity::User(user)),
+            None => Verdict::Missing(missing),
+        },
+        Credentials::Windows(_, Message::NotNtlm) => Verdict::Missing(
+            missing.or_else(|| Some("The client sent a Kerberos ticket, which bcproxy can't check.".to_owned())),
+        ),
+        _ => Verdict::Missing(missing),
+    }
+}
+
+/// The names of a certificate, an allowed one first. `None` if none is allowed.
+fn rules_order(rules: &AuthRules, names: Arc<[String]>) -> Option<Arc<[String]>> {
+    match names.iter().position(|name| rules.allows(name))? {
+        0 => Some(names),
+        allowed => {
+            let mut names = names.to_vec();
+            names.swap(0, allowed);
+            Some(names.into())
+        }
+    }
+}
+
+fn basic(headers: &HeaderMap, users: &Arc<Directory>) -> Verdict {
+    let Some((name, password)) = credentials::basic(headers) else {
+        let message = "The Authorization header holds no user name and password.".to_owned();
+        return Verdict::Wrong(Failure { scheme: Scheme::Basic, user: None, message });
+    };
+    if password.expose().len() > MAX_PASSWORD_BYTES {
+        return Verdict::Wrong(Failure::password(Scheme::Basic, name));
+    }
+    match users.recall(&name, &password) {
+        Recalled::Right(user) => Verdict::Proven(Identity::User(user)),
+        Recalled::Wrong => Verdict::Wrong(Failure::password(Scheme::Basic, name)),
+        Recalled::Unknown(check) => Verdict::Check(check, name),
+    }
+}
+
+fn challenge(sent: Credentials, client: &ClientConnection) -> Verdict {
+    let challenge = handshake::begin(client).and_then(|()| handshake::nonce()).map(|nonce| {
+        client.ntlm.begin(nonce);
+        sent.challenge(nonce)
+    });
+    match challenge {
+        Ok(Some(challenge)) => Verdict::Challenge(challenge),
+        Ok(None) => Verdict::Missing(None),
+        Err(rejection) => Verdict::Rejected(rejection),
+    }
+}
+
+fn proof(headers: &HeaderMap, client: &ClientConnection, users: &Arc<Directory>) -> Verdict {
+    let nonce = client.ntlm.take_nonce();
+    let Some(message) = credentials::proof(headers) else { return Verdict::Missing(None) };
+    match message.version() {
+        ProofVersion::V2 => {}
+        ProofVersion::V1 => return Verdict::Rejected(Rejection::new(Kind::NotAllowed, NTLM_V1)),
+        ProofVersion::None => return Verdict::Missing(Some("The client sent no user name.".to_owned())),
+    }
+    let Some(nonce) = nonce else { return Verdict::Missing(Some(NO_CHALLENGE.to_owned())) };
+    match users.prover(&message, nonce) {
+        Some(user) => {
+            client.ntlm.prove(user.clone());
+            Verdict::Proven(Identity::User(user.clone()))
+        }
+        None => Verdict::Wrong(Failure::password(Scheme::Ntlm, message.user)),
+    }
+}
+
+/// Who signed in, if the rules allow that name.
+pub fn allowed(rules: &AuthRules, user: Arc<User>) -> Result<Identity, Rejection> {
+    if rules.allows(&user.name) {
+        return Ok(Identity::User(user));
+    }
+    let message =
+        format!("`{}` is not allowed here. Add the name to `names` of `client_auth` in proxy.yaml.", user.name);
+    Err(Rejection::new(Kind::NotAllowed, message))
+}
+
+/// Passwords are not hashed beyond this length.
+const MAX_PASSWORD_BYTES: usize = 1024;
+
+const MAX_SHOWN_NAME: usize = 64;
+
+const NTLM_V1: &str = "The client proves its password with NTLMv1 or LM, whose proofs can be broken in hours. bcproxy accepts NTLMv2 only. Set \
+     LmCompatibilityLevel to 3 or more on its machine, or have it use Basic authentication or an API key.";
+
+const NO_CHALLENGE: &str = "The client continued a handshake that did not begin on this connection. Every client needs a connection of its \
+     own, with keep-alive.";

@@ -1,0 +1,183 @@
+//! The step that authenticates the client.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::Either;
+
+use super::failures::{Failures, Scheme};
+use super::handshake::{LocalResponse, handshake};
+use super::identity::{Identity, KnownAs};
+use super::judge::{Failure, Verdict, allowed, judge};
+use crate::config::{self, AuthRules, ClientAuth};
+use crate::proxy::body::client_body::ClientBody;
+use crate::proxy::budgets::thread_pool::ThreadPool;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::methods::methods;
+use crate::proxy::rejection::{Kind, Rejection};
+use crate::proxy::request::read_only::ReadOnly;
+use crate::proxy::step::Routed;
+use crate::users::{PasswordCheck, User};
+
+/// What the step needs besides the request. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Authentication {
+    /// Hashes passwords.
+    pub pool: ThreadPool,
+    /// Who guessed wrong of late.
+    pub failures: Failures,
+}
+
+/// What is decided about a request at once.
+enum Decision {
+    /// It proceeds; who its client is, where somebody asked.
+    Proceeds(Option<Identity>),
+    Answered(LocalResponse),
+    Undecided(Undecided, AuthRules),
+}
+
+/// What takes time.
+enum Undecided {
+    Check(PasswordCheck, String),
+    /// Nothing more to check, but its response waits.
+    Wrong(Failure),
+}
+
+type Authenticated = Result<Routed<ClientBody>, LocalResponse>;
+
+/// The step: proceeds with requests whose client is who `client_auth` asks for.
+pub fn authenticate(
+    mut routed: Routed<ClientBody>,
+    authentication: &Authentication,
+) -> Either<Routed<ClientBody>, Either<Ready<Authenticated>, impl Future<Output = Authenticated> + Send + use<>>> {
+    let answered = |response| Either::Right(Either::Left(ready(Err(response))));
+    match decide(&routed) {
+        Decision::Proceeds(identity) => match identify(&mut routed, identity) {
+            Ok(()) => Either::Left(routed),
+            Err(rejection) => answered(rejection.into()),
+        },
+        Decision::Answered(response) => answered(response),
+        Decision::Undecided(undecided, rules) => {
+            Either::Right(Either::Right(settle(routed, undecided, rules, authentication.clone())))
+        }
+    }
+}
+
+fn decide(Routed { exchange, route, head, .. }: &Routed<ClientBody>) -> Decision {
+    let listener = exchange.client.listener();
+    let rules = match route.settings.client_auth.as_ref().or(listener.client_auth.as_ref()) {
+        Some(ClientAuth::Required(rules)) => rules,
+        Some(ClientAuth::None) | None => {
+            return match handshake(exchange.credentials, &exchange.client) {
+                Ok(()) => Decision::Proceeds(None),
+                Err(response) => Decision::Answered(response),
+            };
+        }
+    };
+    let users = exchange.snapshot.users.as_ref();
+    match judge(rules, exchange.credentials, &head.headers, &exchange.client, users) {
+        Verdict::Proven(identity) => {
+            exchange.client.handshake_over();
+            match identity {
+                Identity::User(user) => match allowed(rules, user) {
+                    Ok(identity) => Decision::Proceeds(Some(identity)),
+                    Err(rejection) => Decision::Answered(rejection.into()),
+                },
+                Identity::Certificate(_) => Decision::Proceeds(Some(identity)),
+            }
+        }
+        Verdict::Challenge(challenge) => Decision::Answered(LocalResponse::Challenge(challenge)),
+        Verdict::Rejected(rejection) => Decision::Answered(rejection.into()),
+        Verdict::Missing(reason) => Decision::Answered(missing(rules, reason.as_deref(), &route.settings).into()),
+        Verdict::Wrong(failure) => Decision::Undecided(Undecided::Wrong(failure), rules.clone()),
+        Verdict::Check(check, name) => Decision::Undecided(Undecided::Check(check, name), rules.clone()),
+    }
+}
+
+/// Checks the password, if that is left to do, and delays the response to a wrong one.
+async fn settle(
+    mut routed: Routed<ClientBody>,
+    undecided: Undecided,
+    rules: AuthRules,
+    authentication: Authentication,
+) -> Authenticated {
+    let exchange = routed.exchange.clone();
+    let failure = match undecided {
+        Undecided::Wrong(failure) => failure,
+        Undecided::Check(check, name) => match authentication.check(check, &exchange).await? {
+            Some(user) => {
+                let identity = allowed(&rules, user)?;
+                identify(&mut routed, Some(identity))?;
+                return Ok(routed);
+            }
+            None => Failure::password(Scheme::Basic, name),
+        },
+    };
+    let Failure { scheme, user, message } = failure;
+    let delay = authentication.failures.count(scheme, exchange.client.ip(), user.as_deref());
+    tokio::select! {
+        biased;
+        () = tokio::time::sleep(delay) => Err(Rejection::new(kind(&rules), message).into()),
+        () = exchange.abandoned() => Err(Rejection::client_left().into()),
+    }
+}
+
+impl Authentication {
+    /// The user whose password it is.
+    async fn check(&self, check: PasswordCheck, exchange: &Exchange) -> Result<Option<Arc<User>>, Rejection> {
+        let client = exchange.client.ip();
+        let Some(_running) = self.failures.begin_check(client) else {
+            return Err(Rejection::new(Kind::Busy, TOO_MANY_CHECKS).retry_after(CHECK_PAUSE));
+        };
+        let checked = async {
+            let thread = self.pool.thread(client).await;
+            thread.run(async move { check.run() }).await.map_err(|_| Rejection::new(Kind::Internal, CHECK_FAILED))
+        };
+        tokio::select! {
+            biased;
+            checked = checked => checked,
+            () = exchange.abandoned() => Err(Rejection::client_left()),
+        }
+    }
+}
+
+/// Notes who the client is, and applies what `clients` says about it.
+fn identify(routed: &mut Routed<ClientBody>, identity: Option<Identity>) -> Result<(), Rejection> {
+    let Routed { exchange, resource, head, client, .. } = routed;
+    // Wherever the client sends its key: Business Central has no use for it.
+    for header in &exchange.snapshot.api_key_headers {
+        head.headers.remove(header);
+    }
+    let known = KnownAs::of(exchange, identity);
+    client.clone_from(&known.client);
+    if known.identity.is_some() || known.client.is_some() {
+        exchange.notes.set_known_as(known);
+    }
+    match client {
+        Some(client) if client.read_only => {
+            ReadOnly::Client(client).check_request(resource, methods(&head.method, &head.headers))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The rejection of a client without the credentials that are asked for. `reason`: what is wrong with what it sent.
+pub fn missing(rules: &AuthRules, reason: Option<&str>, route: &config::Route) -> Rejection {
+    let reason = reason.map(|reason| format!(" {reason}")).unwrap_or_default();
+    let message = format!(
+        "Route `{}` is open only to clients that prove who they are (`client_auth`: {rules}).{reason} Configure the client's credentials.",
+        route.path
+    );
+    Rejection::new(kind(rules), message)
+}
+
+/// The kind of the rejection that offers these schemes.
+fn kind(rules: &AuthRules) -> Kind {
+    Kind::Unauthenticated { ntlm: rules.ntlm, basic: rules.basic }
+}
+
+const TOO_MANY_CHECKS: &str =
+    "bcproxy is checking other passwords from this address. Nothing was carried out. Send the request again later.";
+const CHECK_PAUSE: Duration = Duration::from_secs(1);
+const CHECK_FAILED: &str = "The check of the password failed. bcproxy's log has the reason.";
