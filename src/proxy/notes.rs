@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::cache::status::CacheUse;
 use super::environment::route::Route;
-use super::request::authenticate::identity::KnownAs;
+use super::request::authenticate::identity::{Identity, KnownAs};
 use crate::business_central::Dialect;
 use crate::entra::ClientId;
 
@@ -57,9 +57,14 @@ impl Notes {
         let _ = self.known_as.set(known);
     }
 
-    /// Who the client is; `None` if nobody asked and no entry of `clients` fits.
-    pub fn known_as(&self) -> Option<&KnownAs> {
-        self.known_as.get()
+    /// The name of whom the client has proven to be; `None` if nobody asked.
+    pub fn identity(&self) -> Option<&str> {
+        self.known_as.get()?.identity.as_ref().map(Identity::name)
+    }
+
+    /// The entry of `clients` that fits the client.
+    pub fn client_name(&self) -> Option<&str> {
+        Some(self.known_as.get()?.client.as_ref()?.name.as_str())
     }
 
     /// Notes the application of the next attempt.

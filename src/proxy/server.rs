@@ -9,7 +9,6 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::budgets::Budgets;
-use super::budgets::thread_pool::ThreadPool;
 use super::downstream::accept::accept;
 use super::downstream::bind::{ListenerError, LocalAddress};
 use super::downstream::connection_limit::ConnectionLimit;
@@ -23,6 +22,7 @@ use super::observe::problems::Problems;
 use super::observe::tally::Tally;
 use super::request::authenticate::failures::Failures;
 use super::request::authenticate::step::Authentication;
+use super::request::thread_pool::ThreadPool;
 use super::service;
 use super::snapshot::{Current, Snapshot};
 use crate::config::Config;

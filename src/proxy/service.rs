@@ -7,7 +7,6 @@ use hyper::Response;
 use tower::{Service, ServiceBuilder, service_fn};
 
 use super::budgets::fair_budget::FairBudget;
-use super::budgets::thread_pool::ThreadPool;
 use super::cache::read_cache::Cache;
 use super::cache::store::ResponseStore;
 use super::dispatch::attempts::Attempts;
@@ -20,6 +19,7 @@ use super::request::authenticate::step::{Authentication, authenticate};
 use super::request::authorize::authorize;
 use super::request::inspect::step::inspect_request;
 use super::request::route::choose_route;
+use super::request::thread_pool::ThreadPool;
 use super::response::body::ResponseBody;
 use super::response::respond::Respond;
 use super::snapshot::Current;

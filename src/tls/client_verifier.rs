@@ -1,4 +1,4 @@
-//! The certificates of clients: asked for in the handshake, judged when a request needs one.
+//! The certificates of clients: asked for in the handshake, checked when a request needs one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -129,8 +129,8 @@ impl ClientVerifier {
     }
 }
 
-/// Leaves the judgment about a certificate to the request: a client gets a response that says what is wrong, and is
-/// rejected only where a route requires a certificate.
+/// Leaves the check of a certificate to the request. A client then gets a response that says what is wrong, and only
+/// where a certificate is required.
 #[derive(Debug)]
 struct ProofOfKey(Arc<dyn ClientCertVerifier>);
 

@@ -12,6 +12,8 @@ mod process;
 mod raw_upstream;
 #[path = "../common/rig.rs"]
 mod rig;
+#[path = "../common/users.rs"]
+mod users;
 #[path = "../common/wire.rs"]
 mod wire;
 
@@ -25,6 +27,9 @@ mod bounded_work;
 mod cache;
 mod cache_changes;
 mod cache_sharing;
+mod client_auth;
+mod client_auth_mtls;
+mod client_auth_ntlm;
 mod companies;
 mod companies_listed;
 mod confinement;
@@ -42,6 +47,7 @@ mod hosts;
 mod http1_corpus;
 mod https;
 mod json_bodies;
+mod known_clients;
 mod limiter;
 mod load;
 mod log_lines;

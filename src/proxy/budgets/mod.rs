@@ -2,7 +2,6 @@
 
 pub mod fair_budget;
 mod ledger;
-pub mod thread_pool;
 
 use crate::config::Config;
 use fair_budget::FairBudget;

@@ -1,5 +1,5 @@
-//! What makes two requests identical: the route, the applications that may send them, and everything of them that reaches Business Central and can matter
-//! there.
+//! What makes two requests identical: the route, the applications that may send them, and everything of them that
+//! reaches Business Central and can matter there.
 
 use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};

@@ -239,6 +239,7 @@ mod tests {
 
     use super::*;
     use crate::proxy::cache::fetch::FetchOutcome;
+    use crate::proxy::environment::application_pool::Senders;
     use crate::proxy::environment::changes::Changes;
     use crate::proxy::rejection::Kind;
     use crate::proxy::rejection::Rejection;

@@ -12,7 +12,6 @@ use crate::proxy::environment::connector::NO_PERMIT;
 use crate::proxy::limiter::{AcquireError, ClientKey, Permit, Priority};
 use crate::proxy::notes::Queued;
 use crate::proxy::rejection::Rejection;
-use crate::proxy::request::authenticate::identity::Identity;
 
 impl Dispatch {
     /// Waits until one of the applications has a token and a permit.
@@ -48,8 +47,7 @@ impl Dispatch {
         let Some(limiter) = self.draft.limiter(member) else { return Ok(Ok(None)) };
         let exchange = &self.draft.exchange;
         let route = &self.draft.route().settings;
-        let identity = exchange.notes.known_as().and_then(|known| known.identity.as_ref()).map(Identity::name);
-        let fingerprint = (route.path.as_str(), exchange.user_agent.as_ref(), identity);
+        let fingerprint = (route.path.as_str(), exchange.user_agent.as_ref(), exchange.notes.identity());
         let client = ClientKey::new(exchange.client.ip(), route.weight.0, fingerprint);
         let began = Instant::now();
         let mut acquire = pin!(limiter.acquire(client, self.draft.deadline, self.priority));

@@ -54,7 +54,7 @@ pub struct Terms(Arc<ArcSwap<TermsInForce>>);
 pub struct TermsInForce {
     /// `None`: plain HTTP.
     pub tls: Option<TlsAcceptor>,
-    /// What the certificates of clients are judged by.
+    /// What the certificates of clients are checked against.
     pub client_verifier: Option<ClientVerifier>,
     /// How clients prove who they are, on routes that say nothing else.
     pub client_auth: Option<ClientAuth>,
@@ -103,7 +103,7 @@ pub enum ListenerError {
         /// What is wrong with it.
         reason: ServerCertificateError,
     },
-    /// A file that the certificates of clients are judged by can't be used.
+    /// A file for the certificates of clients can't be used.
     #[error("listen: the {file} of {address}, {}, {reason}; {}", path.display(), reason.help())]
     ClientVerifier {
         /// The listener's address.

@@ -6,16 +6,16 @@ use rustls::pki_types::CertificateDer;
 
 use crate::tls::{ClientCertificateError, ClientVerifier};
 
-/// A client's certificate, judged by the authorities and revocation lists of now.
+/// A client's certificate, checked by the authorities and revocation lists of now.
 #[derive(Debug, Default)]
 pub struct PeerCertificate {
     chain: OnceLock<Vec<CertificateDer<'static>>>,
-    judged: Mutex<Option<Judged>>,
+    checked: Mutex<Option<Checked>>,
 }
 
 /// The names in it, or why it is not accepted, and by which files.
 #[derive(Debug)]
-struct Judged {
+struct Checked {
     verifier: ClientVerifier,
     names: Result<Arc<[String]>, ClientCertificateError>,
 }
@@ -26,17 +26,17 @@ impl PeerCertificate {
         let _ = self.chain.set(chain.to_vec());
     }
 
-    /// The names in the certificate, if it is valid. Judged once for each version of the files.
+    /// The names in the certificate, if it is valid. Checked once for each version of the files.
     pub fn names(&self, verifier: Option<&ClientVerifier>) -> Result<Arc<[String]>, ClientCertificateError> {
         let (Some(chain), Some(verifier)) = (self.chain.get(), verifier) else {
             return Err(ClientCertificateError::Missing);
         };
-        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(judged) = judged.as_ref().filter(|judged| judged.verifier.is(verifier)) {
-            return judged.names.clone();
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(checked) = checked.as_ref().filter(|checked| checked.verifier.is(verifier)) {
+            return checked.names.clone();
         }
         let names = verifier.names(chain).map(Arc::from);
-        *judged = Some(Judged { verifier: verifier.clone(), names: names.clone() });
+        *checked = Some(Checked { verifier: verifier.clone(), names: names.clone() });
         names
     }
 }

@@ -11,7 +11,6 @@ use super::tally::Outcome;
 use crate::proxy::downstream::client::min_rate::MIN_BYTES_PER_SECOND;
 use crate::proxy::downstream::client::{CONTENDED_IDLE, Stall};
 use crate::proxy::exchange::Exchange;
-use crate::proxy::request::authenticate::identity::Identity;
 use crate::telemetry;
 
 /// What is counted and logged of one request when this is dropped.
@@ -100,7 +99,6 @@ impl Drop for AccessRecord {
         if !admits {
             return;
         }
-        let known_as = exchange.notes.known_as();
         let route = exchange.notes.route().map(|route| route.settings.path.to_string());
         let milliseconds = |duration: Duration| duration.as_micros() as f64 / 1000.0;
         // Client input is logged as a string, never through Display: the log escapes strings. Query values are not
@@ -125,8 +123,8 @@ impl Drop for AccessRecord {
             outcome = outcome.as_str(),
             credentials = exchange.credentials.as_str(),
             http = if exchange.version == Version::HTTP_10 { "1.0" } else { "1.1" },
-            identity = known_as.and_then(|known| known.identity.as_ref()).map(Identity::name),
-            client_name = known_as.and_then(|known| known.client.as_ref()).map(|client| client.name.as_str()),
+            identity = exchange.notes.identity(),
+            client_name = exchange.notes.client_name(),
             user_agent = exchange.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes())).as_deref(),
             reason = reason.as_deref(),
         );

@@ -12,3 +12,4 @@ pub mod odata_v3;
 pub mod read_only;
 pub mod route;
 pub mod target;
+pub mod thread_pool;

@@ -64,12 +64,13 @@ impl<'a> ReadOnly<'a> {
     }
 
     fn rejection(self, reason: &str) -> Rejection {
-        let (who, remedy) = match self {
+        let (subject, remedy) = match self {
             Self::Client(client) => (format!("Client `{}` may", client.name), "Use another client for changes."),
             Self::Route(route) => (format!("Route `{}` lets clients", route.path), "Use another route for changes."),
             Self::No => ("This request may".to_owned(), ""),
         };
-        let message = format!("{who} only read (`read_only` in proxy.yaml), and {reason}. Nothing was sent. {remedy}");
+        let message =
+            format!("{subject} only read (`read_only` in proxy.yaml), and {reason}. Nothing was sent. {remedy}");
         Rejection::new(Kind::NotAllowed, message)
     }
 }

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use futures_util::future::Either;
 
+use super::check::{CheckOutcome, Failure, allowed, check};
 use super::failures::{Failures, Scheme};
 use super::handshake::{LocalResponse, handshake};
 use super::identity::{Identity, KnownAs};
-use super::judge::{Failure, Verdict, allowed, judge};
 use crate::config::{self, AuthRules, ClientAuth};
 use crate::proxy::body::client_body::ClientBody;
-use crate::proxy::budgets::thread_pool::ThreadPool;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::methods::methods;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::read_only::ReadOnly;
+use crate::proxy::request::thread_pool::ThreadPool;
 use crate::proxy::step::Routed;
 use crate::users::{PasswordCheck, User};
 
@@ -76,8 +76,8 @@ fn decide(Routed { exchange, route, head, .. }: &Routed<ClientBody>) -> Decision
         }
     };
     let users = exchange.snapshot.users.as_ref();
-    match judge(rules, exchange.credentials, &head.headers, &exchange.client, users) {
-        Verdict::Proven(identity) => {
+    match check(rules, exchange.credentials, &head.headers, &exchange.client, users) {
+        CheckOutcome::Proven(identity) => {
             exchange.client.handshake_over();
             match identity {
                 Identity::User(user) => match allowed(rules, user) {
@@ -87,11 +87,11 @@ fn decide(Routed { exchange, route, head, .. }: &Routed<ClientBody>) -> Decision
                 Identity::Certificate(_) => Decision::Proceeds(Some(identity)),
             }
         }
-        Verdict::Challenge(challenge) => Decision::Answered(LocalResponse::Challenge(challenge)),
-        Verdict::Rejected(rejection) => Decision::Answered(rejection.into()),
-        Verdict::Missing(reason) => Decision::Answered(missing(rules, reason.as_deref(), &route.settings).into()),
-        Verdict::Wrong(failure) => Decision::Undecided(Undecided::Wrong(failure), rules.clone()),
-        Verdict::Check(check, name) => Decision::Undecided(Undecided::Check(check, name), rules.clone()),
+        CheckOutcome::Challenge(challenge) => Decision::Answered(LocalResponse::Challenge(challenge)),
+        CheckOutcome::Rejected(rejection) => Decision::Answered(rejection.into()),
+        CheckOutcome::Missing(reason) => Decision::Answered(missing(rules, reason.as_deref(), &route.settings).into()),
+        CheckOutcome::Wrong(failure) => Decision::Undecided(Undecided::Wrong(failure), rules.clone()),
+        CheckOutcome::Check(password, name) => Decision::Undecided(Undecided::Check(password, name), rules.clone()),
     }
 }
 
@@ -105,7 +105,7 @@ async fn settle(
     let exchange = routed.exchange.clone();
     let failure = match undecided {
         Undecided::Wrong(failure) => failure,
-        Undecided::Check(check, name) => match authentication.check(check, &exchange).await? {
+        Undecided::Check(password, name) => match authentication.check(password, &exchange).await? {
             Some(user) => {
                 let identity = allowed(&rules, user)?;
                 identify(&mut routed, Some(identity))?;
@@ -125,14 +125,14 @@ async fn settle(
 
 impl Authentication {
     /// The user whose password it is.
-    async fn check(&self, check: PasswordCheck, exchange: &Exchange) -> Result<Option<Arc<User>>, Rejection> {
+    async fn check(&self, password: PasswordCheck, exchange: &Exchange) -> Result<Option<Arc<User>>, Rejection> {
         let client = exchange.client.ip();
         let Some(_running) = self.failures.begin_check(client) else {
             return Err(Rejection::new(Kind::Busy, TOO_MANY_CHECKS).retry_after(CHECK_PAUSE));
         };
         let checked = async {
             let thread = self.pool.thread(client).await;
-            thread.run(async move { check.run() }).await.map_err(|_| Rejection::new(Kind::Internal, CHECK_FAILED))
+            thread.run(async move { password.run() }).await.map_err(|_| Rejection::new(Kind::Internal, CHECK_FAILED))
         };
         tokio::select! {
             biased;

@@ -24,7 +24,6 @@ use crate::business_central::body_addresses::Allowance;
 use crate::config;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::budgets::fair_budget::Holder;
-use crate::proxy::budgets::thread_pool::ThreadPool;
 use crate::proxy::environment::changes::Extent;
 use crate::proxy::environment::look_up::LookUp;
 use crate::proxy::headers;
@@ -32,6 +31,7 @@ use crate::proxy::methods::{creates, methods, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::company_choice::is_confined;
 use crate::proxy::request::read_only::ReadOnly;
+use crate::proxy::request::thread_pool::ThreadPool;
 use crate::proxy::step::{Inspected, Routed};
 
 /// The step that inspects bodies; the pool inspects large ones.

@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::proxy::budgets::fair_budget::FairBudget;
+use crate::proxy::downstream::bind::Terms;
 
 /// Target and body of a request, as the service got them.
 type Seen = (String, Vec<u8>);

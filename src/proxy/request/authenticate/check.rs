@@ -1,4 +1,4 @@
-//! The judgment about a client's credentials, as far as it takes no time.
+//! The check of a client's credentials, as far as it takes no time.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::proxy::rejection::{Kind, Rejection};
 use crate::users::{Directory, PasswordCheck, Recalled, User};
 
 /// What the credentials of a request are worth.
-pub enum Verdict {
+pub enum CheckOutcome {
     /// They prove who the client is.
     Proven(Identity),
     /// A password has to be checked for this user name.
@@ -46,29 +46,29 @@ impl Failure {
     }
 }
 
-/// Judges credentials by the rules that apply to the request.
-pub fn judge(
+/// Checks credentials by the rules that apply to the request.
+pub fn check(
     rules: &AuthRules,
     sent: Credentials,
     headers: &HeaderMap,
     client: &ClientConnection,
     users: Option<&Arc<Directory>>,
-) -> Verdict {
+) -> CheckOutcome {
     let mut missing = None;
     if rules.mtls {
         match client.certificate_names() {
-            Ok(names) => match rules_order(rules, names) {
-                Some(names) => return Verdict::Proven(Identity::Certificate(names)),
+            Ok(names) => match allowed_first(rules, names) {
+                Some(names) => return CheckOutcome::Proven(Identity::Certificate(names)),
                 None => missing = Some("The client's certificate has none of the allowed names.".to_owned()),
             },
             Err(reason) => missing = Some(format!("The client's certificate is not accepted: {reason}.")),
         }
     }
-    let Some(users) = users.filter(|_| rules.needs_users()) else { return Verdict::Missing(missing) };
+    let Some(users) = users.filter(|_| rules.needs_users()) else { return CheckOutcome::Missing(missing) };
     if let Some(key) = rules.api_key.as_ref().and_then(|header| headers.get(header)) {
         return match users.holder(key.as_bytes()) {
-            Some(user) => Verdict::Proven(Identity::User(user.clone())),
-            None => Verdict::Wrong(Failure {
+            Some(user) => CheckOutcome::Proven(Identity::User(user.clone())),
+            None => CheckOutcome::Wrong(Failure {
                 scheme: Scheme::ApiKey,
                 user: None,
                 message: "The API key is wrong.".to_owned(),
@@ -80,22 +80,22 @@ pub fn judge(
         Credentials::Windows(_, Message::Negotiate(_)) if rules.ntlm => challenge(sent, client),
         Credentials::Windows(_, Message::Authenticate(_)) if rules.ntlm => proof(headers, client, users),
         Credentials::Broken(_) => match handshake::check(sent) {
-            Err(rejection) => Verdict::Rejected(rejection),
-            Ok(()) => Verdict::Missing(missing),
+            Err(rejection) => CheckOutcome::Rejected(rejection),
+            Ok(()) => CheckOutcome::Missing(missing),
         },
         Credentials::None if rules.ntlm => match client.ntlm.user(users) {
-            Some(user) => Verdict::Proven(Identity::User(user)),
-            None => Verdict::Missing(missing),
+            Some(user) => CheckOutcome::Proven(Identity::User(user)),
+            None => CheckOutcome::Missing(missing),
         },
-        Credentials::Windows(_, Message::NotNtlm) => Verdict::Missing(
+        Credentials::Windows(_, Message::NotNtlm) => CheckOutcome::Missing(
             missing.or_else(|| Some("The client sent a Kerberos ticket, which bcproxy can't check.".to_owned())),
         ),
-        _ => Verdict::Missing(missing),
+        _ => CheckOutcome::Missing(missing),
     }
 }
 
 /// The names of a certificate, an allowed one first. `None` if none is allowed.
-fn rules_order(rules: &AuthRules, names: Arc<[String]>) -> Option<Arc<[String]>> {
+fn allowed_first(rules: &AuthRules, names: Arc<[String]>) -> Option<Arc<[String]>> {
     match names.iter().position(|name| rules.allows(name))? {
         0 => Some(names),
         allowed => {
@@ -106,48 +106,48 @@ fn rules_order(rules: &AuthRules, names: Arc<[String]>) -> Option<Arc<[String]>>
     }
 }
 
-fn basic(headers: &HeaderMap, users: &Arc<Directory>) -> Verdict {
+fn basic(headers: &HeaderMap, users: &Arc<Directory>) -> CheckOutcome {
     let Some((name, password)) = credentials::basic(headers) else {
         let message = "The Authorization header holds no user name and password.".to_owned();
-        return Verdict::Wrong(Failure { scheme: Scheme::Basic, user: None, message });
+        return CheckOutcome::Wrong(Failure { scheme: Scheme::Basic, user: None, message });
     };
     if password.expose().len() > MAX_PASSWORD_BYTES {
-        return Verdict::Wrong(Failure::password(Scheme::Basic, name));
+        return CheckOutcome::Wrong(Failure::password(Scheme::Basic, name));
     }
     match users.recall(&name, &password) {
-        Recalled::Right(user) => Verdict::Proven(Identity::User(user)),
-        Recalled::Wrong => Verdict::Wrong(Failure::password(Scheme::Basic, name)),
-        Recalled::Unknown(check) => Verdict::Check(check, name),
+        Recalled::Right(user) => CheckOutcome::Proven(Identity::User(user)),
+        Recalled::Wrong => CheckOutcome::Wrong(Failure::password(Scheme::Basic, name)),
+        Recalled::Unknown(check) => CheckOutcome::Check(check, name),
     }
 }
 
-fn challenge(sent: Credentials, client: &ClientConnection) -> Verdict {
+fn challenge(sent: Credentials, client: &ClientConnection) -> CheckOutcome {
     let challenge = handshake::begin(client).and_then(|()| handshake::nonce()).map(|nonce| {
         client.ntlm.begin(nonce);
         sent.challenge(nonce)
     });
     match challenge {
-        Ok(Some(challenge)) => Verdict::Challenge(challenge),
-        Ok(None) => Verdict::Missing(None),
-        Err(rejection) => Verdict::Rejected(rejection),
+        Ok(Some(challenge)) => CheckOutcome::Challenge(challenge),
+        Ok(None) => CheckOutcome::Missing(None),
+        Err(rejection) => CheckOutcome::Rejected(rejection),
     }
 }
 
-fn proof(headers: &HeaderMap, client: &ClientConnection, users: &Arc<Directory>) -> Verdict {
+fn proof(headers: &HeaderMap, client: &ClientConnection, users: &Arc<Directory>) -> CheckOutcome {
     let nonce = client.ntlm.take_nonce();
-    let Some(message) = credentials::proof(headers) else { return Verdict::Missing(None) };
+    let Some(message) = credentials::proof(headers) else { return CheckOutcome::Missing(None) };
     match message.version() {
         ProofVersion::V2 => {}
-        ProofVersion::V1 => return Verdict::Rejected(Rejection::new(Kind::NotAllowed, NTLM_V1)),
-        ProofVersion::None => return Verdict::Missing(Some("The client sent no user name.".to_owned())),
+        ProofVersion::V1 => return CheckOutcome::Rejected(Rejection::new(Kind::NotAllowed, NTLM_V1)),
+        ProofVersion::None => return CheckOutcome::Missing(Some("The client sent no user name.".to_owned())),
     }
-    let Some(nonce) = nonce else { return Verdict::Missing(Some(NO_CHALLENGE.to_owned())) };
+    let Some(nonce) = nonce else { return CheckOutcome::Missing(Some(NO_CHALLENGE.to_owned())) };
     match users.prover(&message, nonce) {
         Some(user) => {
             client.ntlm.prove(user.clone());
-            Verdict::Proven(Identity::User(user.clone()))
+            CheckOutcome::Proven(Identity::User(user.clone()))
         }
-        None => Verdict::Wrong(Failure::password(Scheme::Ntlm, message.user)),
+        None => CheckOutcome::Wrong(Failure::password(Scheme::Ntlm, message.user)),
     }
 }
 
