@@ -65,6 +65,12 @@ impl Metrics {
             "Client connections rejected because max_connections was reached",
             [(Labels::new(), connections.rejected)],
         )?;
+        let failures = report.client_auth_failures.iter();
+        writer.family(
+            "client_auth_failures",
+            "Requests with wrong credentials, by scheme of client_auth",
+            failures.map(|(scheme, count)| (vec![("scheme", *scheme)], *count)),
+        )?;
         writer.family(
             "log_lines_dropped",
             "Log lines dropped because clients caused too many",

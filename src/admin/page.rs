@@ -205,7 +205,10 @@ fn problems(problems: &[ProblemReport]) -> Markup {
                     @for problem in problems {
                         tr {
                             td.time { (problem.at) }
-                            td.time { (problem.client) }
+                            td.time {
+                                (problem.client)
+                                @if let Some(identity) = &problem.identity { br; small { (identity) } }
+                            }
                             td { code { (problem.method) " " (problem.path) } br; small { (problem.id) } }
                             td.number { (problem.status) }
                             td {

@@ -105,7 +105,10 @@ impl ClientVerifier {
         match self.0.verify_client_cert(own, intermediates, UnixTime::now()) {
             Ok(_) => names_of(own).ok_or(ClientCertificateError::Invalid),
             Err(Error::InvalidCertificate(error)) => Err(match error {
-                CertificateError::UnknownIssuer => ClientCertificateError::UnknownIssuer,
+                // The second: of an authority with the same name and another key.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                    ClientCertificateError::UnknownIssuer
+                }
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => ClientCertificateError::Expired,
                 CertificateError::Revoked => ClientCertificateError::Revoked,
                 CertificateError::UnknownRevocationStatus => ClientCertificateError::UnknownRevocation,

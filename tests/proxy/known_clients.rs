@@ -42,9 +42,9 @@ routes:
     prepared.start().await
 }
 
-async fn send(rig: &Rig, method: Method, path: &str, who: &str, body: &str) -> ClientResponse {
-    let authorization = basic(who, PASSWORD);
-    let credentials = if who == "scanner" { ("x-api-key", KEY) } else { ("authorization", authorization.as_str()) };
+async fn send(rig: &Rig, method: Method, path: &str, user: &str, body: &str) -> ClientResponse {
+    let authorization = basic(user, PASSWORD);
+    let credentials = if user == "scanner" { ("x-api-key", KEY) } else { ("authorization", authorization.as_str()) };
     rig.send(method, path, &[credentials, ("content-type", "application/json")], body.to_owned()).await
 }
 
@@ -56,12 +56,13 @@ fn applications(rig: &Rig) -> Vec<Uuid> {
 async fn each_clients_requests_are_sent_by_its_own_application() {
     let rig = start("").await;
     let shared = rig.simulator.settings().client_id;
-    for (who, application) in [("anna", TILL), ("scanner", SCANNER), ("bert", shared), ("anna", TILL), ("bert", shared)]
+    for (user, application) in
+        [("anna", TILL), ("scanner", SCANNER), ("bert", shared), ("anna", TILL), ("bert", shared)]
     {
         // Different each time, so that no response is reused.
         let path = format!("/api/customers?$top={}", rig.received().len() + 1);
-        assert_eq!(send(&rig, Method::GET, &path, who, "").await.status, 200, "{who}");
-        assert_eq!(applications(&rig).last(), Some(&application), "{who}");
+        assert_eq!(send(&rig, Method::GET, &path, user, "").await.status, 200, "{user}");
+        assert_eq!(applications(&rig).last(), Some(&application), "{user}");
     }
     for _ in 0..6 {
         assert_eq!(rig.get("/open/customers").await.status, 200);
@@ -76,8 +77,8 @@ async fn clients_with_different_applications_never_share_a_response() {
         rig.script(Times::Next(1), Script::response(StatusCode::OK).send(format!("\"{content}\"")));
     }
     for _ in 0..3 {
-        for (who, content) in [("anna", "till's"), ("scanner", "scanner's"), ("bert", "all's")] {
-            assert_eq!(send(&rig, Method::GET, "/api/items", who, "").await.text(), format!("\"{content}\""));
+        for (user, content) in [("anna", "till's"), ("scanner", "scanner's"), ("bert", "all's")] {
+            assert_eq!(send(&rig, Method::GET, "/api/items", user, "").await.text(), format!("\"{content}\""));
         }
     }
     assert_eq!(rig.received().len(), 3, "each was cached");

@@ -93,6 +93,8 @@ pub struct ProblemReport {
     pub method: String,
     pub path: String,
     pub status: u16,
+    /// Who the client has proven to be; `None` if nobody asked.
+    pub identity: Option<String>,
     /// The application of the last attempt, if the request was sent.
     pub client_id: Option<String>,
     pub reason: String,
@@ -100,7 +102,7 @@ pub struct ProblemReport {
 
 impl ProblemReport {
     pub fn of(problem: Problem) -> Self {
-        let Problem { at, id, client, route, method, path, status, application, reason } = problem;
+        let Problem { at, id, client, route, method, path, status, identity, application, reason } = problem;
         Self {
             at: rfc3339(at),
             id: id.to_string(),
@@ -109,6 +111,7 @@ impl ProblemReport {
             method: method.to_string(),
             path,
             status: status.as_u16(),
+            identity,
             client_id: application.map(|application| application.to_string()),
             reason,
         }

@@ -1,5 +1,7 @@
 //! The whole report.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -18,6 +20,8 @@ pub struct Report {
     pub configuration: ConfigHistory,
     pub listeners: Vec<String>,
     pub connections: ConnectionsReport,
+    /// Wrong credentials of clients, by scheme.
+    pub client_auth_failures: BTreeMap<&'static str, u64>,
     /// Log lines dropped because clients caused too many.
     pub log_lines_dropped: u64,
     /// What clients make bcproxy hold in memory.
@@ -69,6 +73,7 @@ impl Report {
             configuration: history.clone(),
             listeners: view.addresses.iter().map(ToString::to_string).collect(),
             connections: ConnectionsReport { open, limit, rejected: view.connection_limit.rejected() },
+            client_auth_failures: view.failures.counts().map(|(scheme, count)| (scheme.as_str(), count)).collect(),
             log_lines_dropped: view.problems.line_limit.dropped(),
             client_memory: BudgetReport::of(&view.budgets.memory),
             spool: BudgetReport::of(&view.budgets.disk),

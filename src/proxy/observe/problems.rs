@@ -36,6 +36,8 @@ pub struct Problem {
     pub path: String,
     /// The status the client got.
     pub status: StatusCode,
+    /// Who the client has proven to be; `None` if nobody asked.
+    pub identity: Option<String>,
     /// The application of the latest attempt, if there was one.
     pub application: Option<ClientId>,
     /// What the client was told, or what Business Central's response says about the set-up.
