@@ -11,7 +11,7 @@ use super::common::Failure;
 use super::common::Output;
 #[cfg(feature = "demo")]
 use super::demo;
-use super::{admin, certificate, check, companies, doctor, errors, explain, run, schema, setup, token};
+use super::{admin, certificate, check, companies, doctor, errors, explain, run, schema, setup, token, user};
 use crate::entra::ClientId;
 #[cfg(feature = "demo")]
 use crate::simulator::Breakage;
@@ -89,6 +89,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
+    /// Add, remove, list or check the users that clients sign in as.
+    User(user::Arguments),
     /// Explain an error of Entra or Business Central, and how to fix it.
     Errors {
         /// The error code, such as AADSTS7000215 or NoEnvironment [default: list all known codes].
@@ -144,6 +146,7 @@ pub fn main() -> ExitCode {
         Some(Command::Token { connector, client_id, reveal, output }) => {
             token::token(config, connector.as_deref(), client_id, reveal, output)
         }
+        Some(Command::User(arguments)) => user::user(arguments, config),
         Some(Command::Errors { code, markdown, output }) => errors::errors(code.as_deref(), markdown, output),
         Some(Command::Reload { at }) => admin::reload(config, at),
         Some(Command::Stop { at }) => admin::stop(config, at),

@@ -17,5 +17,6 @@ mod run;
 mod schema;
 mod setup;
 mod token;
+mod user;
 
 pub use command_line::main;

@@ -9,6 +9,9 @@ mod connect_proxy;
 mod process;
 #[path = "../common/rig.rs"]
 mod rig;
+#[cfg(unix)]
+#[path = "../common/terminal.rs"]
+mod terminal;
 
 mod credentials;
 #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use rexpect::session::{PtySession, spawn_command};
+use rexpect::session::PtySession;
 
 use std::path::Path;
 
@@ -13,33 +13,13 @@ use crate::credentials::demand_claims;
 use crate::process::Process;
 use crate::rig;
 use crate::setup::{nothing, services};
-
-const PATIENCE: u64 = 60_000;
+use crate::terminal::{self, type_unseen};
 
 fn start(folder: &Path, simulator: &Simulator) -> PtySession {
-    // The terminal shows what is typed, as a real one does: where it stops to, a secret is asked for.
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", "stty echo && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bcproxy")]);
-    command
-        .arg("setup")
-        .args(services(simulator.authority(), simulator.base_url()))
-        .args(["--listen", "127.0.0.1:0"])
-        .current_dir(folder);
-    spawn_command(command, Some(PATIENCE)).unwrap()
-}
-
-/// Types a line once the terminal shows nothing of it: what comes before is thrown away when it stops to.
-fn type_unseen(terminal: &mut PtySession, line: &str) {
-    let shows_typing = |terminal: &PtySession| {
-        let terminal = terminal.process().get_file_handle().unwrap();
-        let told = std::process::Command::new("stty").arg("-a").stdin(terminal).output().unwrap();
-        !String::from_utf8(told.stdout).unwrap().contains(" -echo ")
-    };
-    let deadline = std::time::Instant::now() + std::time::Duration::from_millis(PATIENCE);
-    while shows_typing(terminal) {
-        assert!(std::time::Instant::now() < deadline, "what is typed is still shown");
-    }
-    terminal.send_line(line).unwrap();
+    let services = services(simulator.authority(), simulator.base_url());
+    let arguments: Vec<&str> =
+        ["setup"].into_iter().chain(services.iter().map(AsRef::as_ref)).chain(["--listen", "127.0.0.1:0"]).collect();
+    terminal::start(&arguments, folder)
 }
 
 /// From nothing to a proxy that answers, with every answer wrong once.
