@@ -1,5 +1,6 @@
 //! The facts about one request, from its arrival to its log line.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE_INSECURE_REQUESTS, USER_AGENT};
@@ -9,8 +10,10 @@ use hyper::{Method, Uri, Version};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::budgets::fair_budget::Holder;
 use super::dialect::{dialect, looks_like_soap, reads_atom};
 use super::downstream::client::ClientConnection;
+use super::downstream::forwarded::{ForwardedError, client_behind};
 use super::headers;
 use super::methods::only_reads;
 use super::notes::Notes;
@@ -25,6 +28,12 @@ pub struct Exchange {
     pub id: Uuid,
     /// The connection the request came on.
     pub client: Arc<ClientConnection>,
+    /// The address of the client: the connection's, or the one that a load balancer names.
+    pub ip: IpAddr,
+    /// Why the client behind a load balancer is not known; `ip` is then the load balancer's.
+    pub forwarded_error: Option<ForwardedError>,
+    /// What the client makes the proxy hold in memory for this request.
+    pub memory: Arc<Holder>,
     /// The method as the client sent it.
     pub method: Method,
     /// The target as the client wrote it.
@@ -58,8 +67,12 @@ pub struct Exchange {
 impl Exchange {
     /// The facts that a request's head and its connection tell.
     pub fn new(client: Arc<ClientConnection>, head: &Parts, snapshot: Arc<Snapshot>) -> Self {
+        let (ip, forwarded_error, memory) = origin(&client, &head.headers);
         Self {
             id: Uuid::new_v4(),
+            ip,
+            forwarded_error,
+            memory,
             method: head.method.clone(),
             uri: head.uri.clone(),
             version: head.version,
@@ -108,6 +121,19 @@ impl Exchange {
             return Dialect::Html;
         }
         self.notes.dialect().unwrap_or_else(|| dialect(None, self.looks_like_soap, self.reads_atom))
+    }
+}
+
+/// The address of a request's client, why it is not known, and what it holds in memory.
+fn origin(client: &ClientConnection, headers: &HeaderMap) -> (IpAddr, Option<ForwardedError>, Arc<Holder>) {
+    let peer = client.ip();
+    let listener = client.listener();
+    match listener.forwarders.as_ref().filter(|forwarders| forwarders.contains(peer)) {
+        None => (peer, None, client.memory.clone()),
+        Some(forwarders) => match client_behind(headers, forwarders, peer) {
+            Ok(ip) => (ip, None, client.memory.budget().holder(ip)),
+            Err(error) => (peer, Some(error), client.memory.clone()),
+        },
     }
 }
 

@@ -12,7 +12,7 @@ use super::cache::store::ResponseStore;
 use super::dispatch::attempts::Attempts;
 use super::dispatch::forward::forward;
 use super::filter::{filter, filter_async};
-use super::rejection::Rejection;
+use super::rejection::{Kind, Rejection};
 use super::request::admission::admit;
 use super::request::authenticate::handshake::LocalResponse;
 use super::request::authenticate::step::{Authentication, authenticate};
@@ -60,6 +60,9 @@ pub fn steps(current: Current, authentication: Authentication, disk: FairBudget,
 
 /// The step that rejects what is no honest HTTP request for this proxy.
 fn guard(inbound: Inbound) -> Result<Inbound, LocalResponse> {
+    if let Some(error) = inbound.exchange.forwarded_error {
+        return Err(Rejection::new(Kind::BadRequest, format!("The client is not known: {error}.")).into());
+    }
     inbound.exchange.snapshot.guard.check(&inbound.head).map_err(Rejection::from)?;
     Ok(inbound)
 }

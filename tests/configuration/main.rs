@@ -54,8 +54,13 @@ fn two_connectors() -> String {
 #[test]
 fn the_smallest_file_does_the_whole_job() {
     let config = config(CONNECTOR);
-    let listener =
-        Listener { address: "127.0.0.1:8080".parse().unwrap(), tls: None, client_auth: None, proxy_protocol: None };
+    let listener = Listener {
+        address: "127.0.0.1:8080".parse().unwrap(),
+        tls: None,
+        client_auth: None,
+        forwarded_for: None,
+        proxy_protocol: None,
+    };
     assert_eq!(config.listen, [listener]);
     assert_eq!(config.admin, Some("127.0.0.1:8081".parse().unwrap()));
     assert_eq!(

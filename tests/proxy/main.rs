@@ -41,6 +41,7 @@ mod entra_errors;
 #[cfg(unix)]
 mod explained;
 mod faults;
+mod forwarded_for;
 mod forwarding;
 mod handshake;
 mod hosts;

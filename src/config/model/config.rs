@@ -126,6 +126,8 @@ pub struct Listener {
     pub tls: Option<TlsFiles>,
     /// How clients prove who they are. `None`: not at all.
     pub client_auth: Option<ClientAuth>,
+    /// The load balancers whose requests name their client in `X-Forwarded-For`.
+    pub forwarded_for: Option<AllowFrom>,
     /// The load balancers whose connections begin with a PROXY protocol header.
     pub proxy_protocol: Option<AllowFrom>,
 }
@@ -166,6 +168,7 @@ mod tests {
             address: address.parse().unwrap(),
             tls: None,
             client_auth: None,
+            forwarded_for: None,
             proxy_protocol: None,
         };
         let all = [listener("[::]:80"), listener("0.0.0.0:80"), listener("[::]:81"), listener("127.0.0.1:82")];

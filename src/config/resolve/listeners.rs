@@ -56,12 +56,14 @@ pub fn read(file: &TopLevelKeys, report: &mut Report) -> Vec<Listener> {
             // The missing key is already reported.
             Some(_) => continue,
         };
+        check_forwarders(file, keys, report);
         let has_authority = tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
         listeners.push(Listener {
             address: address.value,
             tls,
             client_auth: client_auth(file, keys.client_auth.as_ref(), has_authority, report),
             proxy_protocol: networks(keys.proxy_protocol.as_ref()),
+            forwarded_for: networks(keys.forwarded_for.as_ref()),
         });
     }
     listeners
@@ -112,6 +114,22 @@ pub fn warn_of_open_access(file: &TopLevelKeys, report: &mut Report) {
             "every computer that reaches this machine may read and change data, over plain HTTP",
             "narrow this to the networks of your clients, or add `client_auth`; for traffic that others can read, give the \
              listener a certificate (`tls`)",
+        );
+    }
+}
+
+/// Reports NTLM behind an HTTP load balancer: the session belongs to a connection, which several users would share.
+fn check_forwarders(file: &TopLevelKeys, keys: &ListenerKeys, report: &mut Report) {
+    let Some(forwarders) = &keys.forwarded_for else { return };
+    let routes = file.routes.iter().flat_map(|routes| &routes.value);
+    let rules = keys.client_auth.iter().chain(routes.filter_map(|route| route.value.client_auth.as_ref()));
+    let mut schemes = rules.filter_map(|rules| rules.value.schemes.as_ref()).flat_map(|schemes| &schemes.value.0);
+    if let Some(ntlm) = schemes.find(|scheme| scheme.value == AuthScheme::Ntlm) {
+        let line = report.line(ntlm.span);
+        report.error(
+            forwarders.label,
+            format!("behind an HTTP load balancer, `ntlm` in line {line} would take one client for another"),
+            "use a TCP load balancer with `proxy_protocol`, or another scheme",
         );
     }
 }

@@ -70,6 +70,10 @@ mapping! {
         /// The address in the header then counts as the client's: for `allow_from`, limits, fairness and the log.
         /// A loopback address in it is rejected. Connections from other addresses are those of ordinary clients.
         proxy_protocol: Vec<At<IpNet>> = Optional,
+        /// The addresses of HTTP load balancers that say in `X-Forwarded-For` who their clients are.
+        /// The last address in it that is none of these counts as the client's. A loopback address is rejected.
+        /// From other addresses, the header counts for nothing. Not possible with `client_auth: ntlm`.
+        forwarded_for: Vec<At<IpNet>> = Optional,
     }
 }
 

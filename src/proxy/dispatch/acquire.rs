@@ -48,13 +48,13 @@ impl Dispatch {
         let exchange = &self.draft.exchange;
         let route = &self.draft.route().settings;
         let fingerprint = (route.path.as_str(), exchange.user_agent.as_ref(), exchange.notes.identity());
-        let client = ClientKey::new(exchange.client.ip(), route.weight.0, fingerprint);
+        let client = ClientKey::new(exchange.ip, route.weight.0, fingerprint);
         let began = Instant::now();
         let mut acquire = pin!(limiter.acquire(client, self.draft.deadline, self.priority));
         let acquired = match futures_util::poll!(&mut acquire) {
             Poll::Ready(acquired) => Ok(acquired),
             Poll::Pending => {
-                let memory = &exchange.client.memory;
+                let memory = &exchange.memory;
                 // Without the memory for a queued request, this one leaves the queue at once.
                 let _held = memory.hold(QUEUED_BYTES)?;
                 tokio::select! {

@@ -41,7 +41,10 @@ pub async fn accept(
             }
             return;
         }
-        match (connection_limit.take(client), &terms.tls) {
+        // Its clients are told apart by request.
+        let is_forwarder = terms.forwarders.as_ref().is_some_and(|forwarders| forwarders.contains(client));
+        let slot = if is_forwarder { connection_limit.take_for_balancer() } else { connection_limit.take(client) };
+        match (slot, &terms.tls) {
             (Ok(slot), None) => {
                 connections.spawn(serve_plain(socket, peer, of_listener, slot, service));
             }

@@ -58,6 +58,8 @@ pub struct TermsInForce {
     pub client_verifier: Option<ClientVerifier>,
     /// How clients prove who they are, on routes that say nothing else.
     pub client_auth: Option<ClientAuth>,
+    /// The load balancers whose requests name their client in `X-Forwarded-For`.
+    pub forwarders: Option<AllowFrom>,
     /// The load balancers whose connections begin with a PROXY protocol header.
     pub balancers: Option<AllowFrom>,
 }
@@ -132,6 +134,7 @@ pub fn terms(listener: &config::Listener) -> Result<TermsInForce, ListenerError>
         tls: acceptor(listener, client_verifier.as_ref())?,
         client_verifier,
         client_auth: listener.client_auth.clone(),
+        forwarders: listener.forwarded_for.clone(),
         balancers: listener.proxy_protocol.clone(),
     })
 }

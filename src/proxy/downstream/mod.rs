@@ -4,6 +4,7 @@ pub mod accept;
 pub mod bind;
 pub mod client;
 pub mod connection_limit;
+pub mod forwarded;
 pub mod listeners;
 pub mod ntlm_session;
 mod peer_certificate;

@@ -55,7 +55,7 @@ impl Walk<'_> {
             (ClientMark::User(name), Some(user)) => user.to_lowercase() == *name,
             _ => false,
         };
-        let client = entry_of(&config.clients, self.exchange.client.ip(), user_agent, is_user);
+        let client = entry_of(&config.clients, self.exchange.ip, user_agent, is_user);
         if let Some(client) = &client {
             let what = match client.application {
                 Some(application) if found.settings.connector.has_application(application) => {

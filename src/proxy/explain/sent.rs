@@ -44,7 +44,7 @@ impl Walk<'_> {
                 request: resource,
             };
             let as_sent = RequestBody::buffered(given.clone(), None);
-            let memory = &self.exchange.client.memory;
+            let memory = &self.exchange.memory;
             let (checked, _) = inspect(&inside, self.dialect(found), &mut head, as_sent, memory).await?;
             body =
                 checked.bytes().filter(|checked| *checked != given).map(|it| String::from_utf8_lossy(it).into_owned());

@@ -11,8 +11,8 @@ use std::num::NonZeroUsize;
 ///
 /// The address alone would make one client of all programs on this machine, or behind one router: a report would delay
 /// a till. One client per connection would favor whoever opens the most. So the key is address, route, `User-Agent`,
-/// and who the client has proven to be. Within a client, requests are served in order of arrival, which is fair to its connections, since each has one
-/// request at a time.
+/// and who the client has proven to be. Within a client, requests are served in order of arrival. That is fair to its
+/// connections, since each has one request at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientKey {
     ip: IpAddr,

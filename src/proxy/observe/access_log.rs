@@ -68,7 +68,7 @@ impl AccessRecord {
             snapshot.problems.push(Problem {
                 at: OffsetDateTime::now_utc(),
                 id: exchange.id,
-                client: exchange.client.ip(),
+                client: exchange.ip,
                 route: notes.route().map(|route| route.settings.path.to_string()),
                 method: exchange.method.clone(),
                 path: exchange.uri.path().to_owned(),
@@ -94,7 +94,7 @@ impl Drop for AccessRecord {
         let Self { exchange, outcome, bytes, is_rejection, status, reason } = self;
         let line_limit = &exchange.snapshot.problems.line_limit;
         let admits = match is_rejection {
-            true => line_limit.admits_rejection(exchange.client.ip()),
+            true => line_limit.admits_rejection(exchange.ip),
             false => line_limit.admits_request(),
         };
         if !admits {
@@ -107,7 +107,7 @@ impl Drop for AccessRecord {
         tracing::info!(
             target: telemetry::ACCESS,
             id = %exchange.id,
-            client = %exchange.client.ip(),
+            client = %exchange.ip,
             route = route.as_deref(),
             method = exchange.method.as_str(),
             path = exchange.uri.path(),

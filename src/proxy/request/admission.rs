@@ -26,13 +26,13 @@ pub fn admit(
         let body = RequestBody::default();
         return Either::Left(Routed { exchange, route, client, resource, dialect, head, body, deadline });
     }
-    let disk = disk.holder(exchange.client.ip());
+    let disk = disk.holder(exchange.ip);
     Either::Right(async move {
         if body.awaits_continue() {
             inspect_head(&route.settings, &resource, &head, &body)?;
         }
         let max_bytes = if resource.is_soap() { MAX_SOAP_BODY_BYTES } else { MAX_BODY_BYTES };
-        let receiver = Receiver { memory: &exchange.client.memory, disk, spool: &exchange.snapshot.spool, max_bytes };
+        let receiver = Receiver { memory: &exchange.memory, disk, spool: &exchange.snapshot.spool, max_bytes };
         let body = receiver.receive(body, route.settings.timeouts.body_idle).await?;
         let deadline = route.connector.deadline();
         Ok(Routed { exchange, route, client, resource, dialect, head, body, deadline })

@@ -25,7 +25,7 @@ pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalRespons
     let Inbound { exchange, head, body } = inbound;
     let (route, remainder) = find(&exchange.snapshot.routes, head.uri.path())?;
     let route = route.clone();
-    let admitted = admit(&route.settings, &route.connector.address, &head, remainder, exchange.client.ip());
+    let admitted = admit(&route.settings, &route.connector.address, &head, remainder, exchange.ip);
     let speaks_soap = admitted.as_ref().is_ok_and(Resource::is_soap) || exchange.looks_like_soap;
     let dialect = dialect(Some(&route.settings.surface), speaks_soap, exchange.reads_atom);
     exchange.notes.set_route(route.clone(), dialect);

@@ -92,7 +92,7 @@ impl Links {
     fn may_follow(&self, route: &Arc<Route>) -> bool {
         Arc::ptr_eq(&route.connector, &self.target.route.connector)
             && !Arc::ptr_eq(route, &self.target.route)
-            && route.settings.allow_from.contains(self.exchange.client.ip())
+            && route.settings.allow_from.contains(self.exchange.ip)
     }
 
     /// The path below a route, if following it leads to that route again.

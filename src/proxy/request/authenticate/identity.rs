@@ -54,8 +54,7 @@ impl KnownAs {
         if clients.is_empty() {
             return Self { identity, client: None };
         }
-        let (address, user_agent) =
-            (exchange.client.ip(), exchange.user_agent.as_ref().map_or(&[][..], HeaderValue::as_bytes));
+        let (address, user_agent) = (exchange.ip, exchange.user_agent.as_ref().map_or(&[][..], HeaderValue::as_bytes));
         let has = |mark: &ClientMark| identity.as_ref().is_some_and(|identity| identity.has(mark));
         let client = entry_of(clients, address, user_agent, has);
         Self { identity, client }

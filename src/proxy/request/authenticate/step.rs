@@ -115,7 +115,7 @@ async fn settle(
         },
     };
     let Failure { scheme, user, message } = failure;
-    let delay = authentication.failures.count(scheme, exchange.client.ip(), user.as_deref());
+    let delay = authentication.failures.count(scheme, exchange.ip, user.as_deref());
     tokio::select! {
         biased;
         () = tokio::time::sleep(delay) => Err(Rejection::new(kind(&rules), message).into()),
@@ -126,7 +126,7 @@ async fn settle(
 impl Authentication {
     /// The user whose password it is.
     async fn check(&self, password: PasswordCheck, exchange: &Exchange) -> Result<Option<Arc<User>>, Rejection> {
-        let client = exchange.client.ip();
+        let client = exchange.ip;
         let Some(_running) = self.failures.begin_check(client) else {
             return Err(Rejection::new(Kind::Busy, TOO_MANY_CHECKS).retry_after(CHECK_PAUSE));
         };

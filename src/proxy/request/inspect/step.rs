@@ -45,7 +45,7 @@ pub fn inspect_request(
     let pool = pool.clone();
     Either::Right(async move {
         let Routed { exchange, route, client, resource, dialect, head, body, deadline } = routed;
-        let memory = &exchange.client.memory;
+        let memory = &exchange.memory;
         let read_only = ReadOnly::of(&route.settings, client.as_deref());
         let inspection = match begin(&route.settings, read_only, &resource, dialect, &head, body, memory).await? {
             Begun::Passes(body) => {
@@ -60,7 +60,7 @@ pub fn inspect_request(
         }
         let inspected = async {
             // Meanwhile its client may have to give up what it holds.
-            let thread = memory.or_evicted(pool.thread(exchange.client.ip())).await?;
+            let thread = memory.or_evicted(pool.thread(exchange.ip)).await?;
             let loaded = inspection.load(memory).await?;
             let inspected = thread.run(finish(routed, loaded)).await;
             inspected.unwrap_or_else(|_| Err(Rejection::new(Kind::Internal, FAILED)))
@@ -85,7 +85,7 @@ async fn finish(routed: Routed<()>, loaded: Loaded) -> Result<Inspected, Rejecti
         base_url: &exchange.base_url,
         request: &resource,
     };
-    let (body, batch_changes) = loaded.finish(&context, &mut head, &exchange.client.memory).await?;
+    let (body, batch_changes) = loaded.finish(&context, &mut head, &exchange.memory).await?;
     let routed = Routed { exchange, route, client, resource, dialect, head, body, deadline };
     Ok(Inspected { routed, batch_changes })
 }
