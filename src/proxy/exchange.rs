@@ -130,7 +130,7 @@ fn origin(client: &ClientConnection, headers: &HeaderMap) -> (IpAddr, Option<For
     let listener = client.listener();
     match listener.forwarders.as_ref().filter(|forwarders| forwarders.contains(peer)) {
         None => (peer, None, client.memory.clone()),
-        Some(forwarders) => match client_behind(headers, forwarders, peer) {
+        Some(forwarders) => match client_behind(headers, forwarders) {
             Ok(ip) => (ip, None, client.memory.budget().holder(ip)),
             Err(error) => (peer, Some(error), client.memory.clone()),
         },

@@ -20,7 +20,7 @@ pub struct Notes {
     pub upstream: OnceLock<Duration>,
     /// What the route's cache did; nothing on a route without one.
     pub cache: OnceLock<CacheUse>,
-    known_as: OnceLock<KnownAs>,
+    known_as: OnceLock<Arc<KnownAs>>,
     route: OnceLock<(Arc<Route>, Dialect)>,
     application: Mutex<Option<ClientId>>,
     queued: Mutex<Option<Queued>>,
@@ -53,7 +53,7 @@ impl Notes {
     }
 
     /// Notes who the client is.
-    pub fn set_known_as(&self, known: KnownAs) {
+    pub fn set_known_as(&self, known: Arc<KnownAs>) {
         let _ = self.known_as.set(known);
     }
 

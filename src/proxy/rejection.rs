@@ -38,6 +38,8 @@ pub enum Kind {
     Unauthenticated {
         ntlm: bool,
         basic: bool,
+        /// Whether it sent nothing yet: most clients send credentials only when they are asked for, each time anew.
+        is_first: bool,
     },
     /// The host name is not one of ours.
     UnknownHost,
@@ -76,7 +78,7 @@ impl Kind {
             Self::BadRequest | Self::InvalidHost => (S::BAD_REQUEST, "Proxy_BadRequest", "http_request_error"),
             Self::BrokenHandshake => (S::BAD_REQUEST, "Proxy_BrokenHandshake", "http_request_error"),
             Self::NotAllowed => (S::FORBIDDEN, "Proxy_NotAllowed", "http_request_denied"),
-            Self::Unauthenticated { ntlm, basic } => {
+            Self::Unauthenticated { ntlm, basic, .. } => {
                 // Without a challenge it is no 401 (RFC 9110, section 15.5.2).
                 let status = if ntlm || basic { S::UNAUTHORIZED } else { S::FORBIDDEN };
                 (status, "Proxy_Unauthenticated", "http_request_denied")

@@ -13,11 +13,11 @@ use super::downstream::client::ClientConnection;
 use super::environment::changes::Extent;
 use super::environment::route::Route;
 use super::exchange::Exchange;
+use super::request::authenticate::identity::KnownAs;
 use super::request::target::Target;
 use super::upstream::UpstreamBody;
 use crate::business_central::Dialect;
 use crate::business_central::address::Resource;
-use crate::config::Client;
 
 /// A request as hyper hands it over.
 #[derive(Debug)]
@@ -48,8 +48,8 @@ pub struct Routed<B> {
     pub exchange: Arc<Exchange>,
     /// Its route.
     pub route: Arc<Route>,
-    /// The entry of `clients` that fits its client.
-    pub client: Option<Arc<Client>>,
+    /// What is known of its client, once it is authenticated.
+    pub known_as: Option<Arc<KnownAs>>,
     /// What it asks for, as far as its address says.
     pub resource: Resource,
     /// The form in which its client reads errors.

@@ -23,8 +23,8 @@ pub struct Directory {
     key: hmac::Key,
     /// Tags of what was wrong: programs repeat a wrong password for days.
     wrong: Mutex<LruCache<Tag, ()>>,
-    /// What is checked for a name that no user has, so that it takes as long.
-    decoy: Option<StoredHash>,
+    /// What is checked for names that no user has, so that it takes as long: always the same one for a name.
+    decoys: Vec<StoredHash>,
 }
 
 /// A keyed hash of a user name and a password.
@@ -56,6 +56,8 @@ pub struct PasswordCheck {
     user: Option<Arc<User>>,
     password: Secret,
     tag: Tag,
+    /// Chooses what is checked if no user has the name.
+    decoy: Tag,
 }
 
 impl Directory {
@@ -69,7 +71,7 @@ impl Directory {
         let by_key = users.values().filter_map(|user| Some((user.hash.api_key()?, user.clone()))).collect();
         let is_slow = |entry: &&UserEntry| entry.hash.api_key().is_none() && entry.hash.nt_hash().is_none();
         Ok(Self {
-            decoy: file.entries().find(is_slow).map(|entry| entry.hash.clone()),
+            decoys: file.entries().filter(is_slow).map(|entry| entry.hash.clone()).collect(),
             users,
             by_key,
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?,
@@ -101,7 +103,8 @@ impl Directory {
             return Recalled::Wrong;
         }
         let (directory, user, password) = (self.clone(), user.cloned(), password.clone());
-        Recalled::Unknown(PasswordCheck { directory, user, password, tag })
+        let decoy = self.tag(&key_of(name), &Secret::new(String::new()));
+        Recalled::Unknown(PasswordCheck { directory, user, password, tag, decoy })
     }
 
     /// The holder of an API key.
@@ -111,7 +114,7 @@ impl Directory {
 
     /// The user who sent this proof in response to this challenge.
     pub fn prover(&self, message: &Authenticate, challenge: [u8; 8]) -> Option<&Arc<User>> {
-        let user = self.find(&message.user)?;
+        let user = self.find(&message.user).or_else(|| self.find(&format!("{}\\{}", message.domain, message.user)))?;
         user.hash.nt_hash().is_some_and(|hash| hash.is_proven_by(message, challenge)).then_some(user)
     }
 
@@ -131,6 +134,12 @@ impl Directory {
         self.users.get(&name).or_else(without_domain)
     }
 
+    /// A hash to check for a name that no user has.
+    fn decoy(&self, tag_of_name: Tag) -> Option<&StoredHash> {
+        let [first, second, ..] = tag_of_name;
+        self.decoys.get(usize::from(u16::from_be_bytes([first, second])).checked_rem(self.decoys.len())?)
+    }
+
     fn tag(&self, name: &str, password: &Secret) -> Tag {
         let password = password.expose().as_bytes();
         let mut text = Zeroizing::new(Vec::with_capacity(name.len() + 1 + password.len()));
@@ -146,7 +155,7 @@ impl Directory {
 impl PasswordCheck {
     /// Checks the password, and remembers the result. Takes as long for a name that no user has.
     pub fn run(self) -> Option<Arc<User>> {
-        let Self { directory, user, password, tag } = self;
+        let Self { directory, user, password, tag, decoy } = self;
         if let Some(user) = &user
             && user.hash.matches(&password)
         {
@@ -154,7 +163,7 @@ impl PasswordCheck {
             return Some(user.clone());
         }
         let was_slow = user.is_some_and(|user| user.hash.nt_hash().is_none() && user.hash.api_key().is_none());
-        if !was_slow && let Some(decoy) = &directory.decoy {
+        if !was_slow && let Some(decoy) = directory.decoy(decoy) {
             decoy.matches(&password);
         }
         directory.wrong.lock().unwrap_or_else(PoisonError::into_inner).put(tag, ());

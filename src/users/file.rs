@@ -66,6 +66,9 @@ pub enum EntryError {
     /// The hash is not one.
     #[error("its hash can't be used: {0}")]
     Hash(#[from] HashError),
+    /// Another line has the same API key, so that its holder would not be known.
+    #[error("line {0} has the same API key")]
+    RepeatedKey(usize),
     /// Another line has the same name.
     #[error("line {0} has the same name; upper and lower case make no difference")]
     Repeated(usize),
@@ -126,7 +129,7 @@ impl FromStr for UsersFile {
     type Err = UsersFileError;
 
     fn from_str(text: &str) -> Result<Self, UsersFileError> {
-        let (mut lines, mut seen) = (Vec::new(), HashMap::new());
+        let (mut lines, mut seen, mut keys) = (Vec::new(), HashMap::new(), HashMap::new());
         for (number, text) in (1..).zip(text.lines()) {
             if text.trim().is_empty() || text.starts_with('#') {
                 lines.push(Line::Other(text.to_owned()));
@@ -138,7 +141,10 @@ impl FromStr for UsersFile {
             if let Some(first) = seen.insert(name.key(), number) {
                 return Err(error(EntryError::Repeated(first)));
             }
-            let hash = hash.trim_end().parse().map_err(|reason| error(EntryError::Hash(reason)))?;
+            let hash: StoredHash = hash.trim_end().parse().map_err(|reason| error(EntryError::Hash(reason)))?;
+            if let Some(first) = hash.api_key().and_then(|key| keys.insert(key, number)) {
+                return Err(error(EntryError::RepeatedKey(first)));
+            }
             lines.push(Line::Entry(UserEntry { name, hash }));
         }
         Ok(Self(lines))
@@ -193,11 +199,13 @@ mod tests {
 
     #[test]
     fn a_mistake_has_its_line_and_no_hash() {
+        let key = format!("$sha256${}", "88".repeat(32));
         for (text, expected) in [
             ("a", "line 1: it has no colon"),
             (":$3$$", "line 1: the name"),
             ("# x\n#y\n z:$3$$", "line 3: the name"),
             ("a:secret", "line 1: its hash can't be used: it is of no known kind"),
+            (&format!("a:{key}\nb:{key}"), "line 2: line 1 has the same API key"),
             ("a:$3$$8846f7eaee8fb117ad06bdd830b7586c\nA:$3$$8846f7eaee8fb117ad06bdd830b7586c", "line 2: line 1 has"),
         ] {
             let message = text.parse::<UsersFile>().unwrap_err().to_string();

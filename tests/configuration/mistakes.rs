@@ -55,9 +55,19 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
         ("access: { hosts: [10.0.0.1] }\n", "6:19", "not a host name", "accepts every IP address without listing it"),
         ("access: { browsers: off }\n", "6:21", "expected one of deny, allow", "as shown"),
         ("listen: { address: 127.0.0.1:1, client_auth: basic }\n", "6:33", "needs users", "add `users: users.txt`"),
-        ("listen: { address: 127.0.0.1:1, client_auth: [none, mtls] }\n", "6:47", "`none` stands beside", "remove `none`"),
+        (
+            "listen: { address: 127.0.0.1:1, client_auth: [none, mtls] }\n",
+            "6:47",
+            "`none` stands beside",
+            "remove `none`",
+        ),
         ("listen: { address: 127.0.0.1:1, client_auth: mtls }\n", "6:33", "no listener asks for them", "client_ca"),
-        ("listen: { address: 127.0.0.1:1, client_auth: nltm }\n", "6:46", "expected one of none", "did you mean `ntlm`?"),
+        (
+            "listen: { address: 127.0.0.1:1, client_auth: nltm }\n",
+            "6:46",
+            "expected one of none",
+            "did you mean `ntlm`?",
+        ),
         ("listen: { address: 127.0.0.1:1, client_auth: { names: [a] } }\n", "6:33", "no `schemes`", "add `schemes`"),
         (
             "users: u\nlisten: { address: 127.0.0.1:1, forwarded_for: [10.0.0.1], client_auth: [basic, ntlm] }\n",
@@ -66,10 +76,10 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
             "proxy_protocol",
         ),
         ("clients: { a: {} }\n", "6:12", "has none of `user`, `certificate`, `address`", "add one of them"),
-        ("clients: { a: { user: u, user_agent: x } }\n", "6:26", "by its User-Agent alone", "add `address`"),
+        ("users: u\nclients: { a: { user: u, user_agent: x } }\n", "7:26", "by its User-Agent alone", "add `address`"),
         (
-            "clients: { a: { user: u, client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3399 } }\n",
-            "6:37",
+            "users: u\nclients: { a: { user: u, client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3399 } }\n",
+            "7:37",
             "no connector has this application",
             "`applications`",
         ),
@@ -320,6 +330,27 @@ fn access_for_everybody_over_plain_http_is_a_warning() {
             assert_eq!((about, said.iter().count()), (warnings, warnings), "{listen} {access}: {said}");
         }
     }
+}
+
+#[test]
+fn client_auth_opens_a_listener_to_everybody_but_not_its_passwords() {
+    const HIDDEN: &str = "others on the network can read them";
+    for (auth, warning) in
+        [("none", "may read and change data"), ("ntlm", ""), ("[ntlm, basic]", HIDDEN), ("api_key", HIDDEN)]
+    {
+        for text in [
+            format!("listen: {{ address: 0.0.0.0:80, client_auth: {auth} }}\naccess: {{ allow_from: [0.0.0.0/0] }}\n"),
+            format!(
+                "listen: 0.0.0.0:80\nroutes: [{{ path: /, to: nav, allow_from: [0.0.0.0/0], client_auth: {auth} }}]\n"
+            ),
+        ] {
+            let said = read(&format!("{}users: users.txt\n{text}", with_keys(""))).unwrap().warnings;
+            assert_eq!(said.iter().count(), usize::from(!warning.is_empty()), "{text}: {said}");
+            assert!(said.to_string().contains(warning), "{text}: {said}");
+        }
+    }
+    let said = read(&format!("{}clients: {{ till: {{ user: anna }} }}\n", with_keys(""))).unwrap().warnings;
+    assert!(said.to_string().contains("nobody can sign in as this user"), "{said}");
 }
 
 #[test]

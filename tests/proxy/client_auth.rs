@@ -1,12 +1,12 @@
 //! Clients that have to prove who they are: user names and passwords, API keys, and what is said to the others.
 
 use bcproxy::config::Config;
+use bcproxy::users::StoredHash;
 use hyper::{Method, StatusCode};
 
 use crate::rig::{ClientResponse, Plan, Rig, SOAP_ECHO, until};
 use crate::users::{KEY, PASSWORD, basic, secret, write, write_users};
 use crate::wire::Wire;
-use bcproxy::users::StoredHash;
 
 /// A proxy with the default routes, and a listener with this `client_auth`.
 async fn with(client_auth: &str) -> Rig {
@@ -26,10 +26,6 @@ async fn get_as(rig: &Rig, authorization: &str) -> ClientResponse {
 /// The challenges of a response.
 fn challenges(response: &ClientResponse) -> Vec<&str> {
     response.headers.get_all("www-authenticate").iter().map(|value| value.to_str().unwrap()).collect()
-}
-
-fn message(response: &ClientResponse) -> String {
-    response.error().1
 }
 
 #[tokio::test]
@@ -61,21 +57,22 @@ async fn wrong_and_missing_passwords_are_challenged_and_sent_nowhere() {
     assert_eq!((missing.status, challenges(&missing)), (StatusCode::UNAUTHORIZED, vec!["Basic realm=\"bcproxy\""]));
     assert_eq!(missing.error().0, "Proxy_Unauthenticated");
     let mut messages = Vec::new();
-    for (name, password) in [("anna", "wrong"), ("nora", "wrong"), ("scanner", KEY), ("nobody", PASSWORD), ("anna", "")]
-    {
-        // A second time it is remembered.
+    let wrong = [("anna", "wrong"), ("nora", "wrong"), ("scanner", KEY), ("nobody", PASSWORD), ("anna", "")];
+    for (last, (name, password)) in (10..).zip(wrong) {
+        // The second time, it is remembered. Each comes from an address of its own, which is not slowed.
+        let mut wire = Wire::over(rig.connect_from(last).await);
         for _ in 0..2 {
-            let wrong = get_as(&rig, &basic(name, password)).await;
-            assert_eq!((wrong.status, challenges(&wrong).len()), (StatusCode::UNAUTHORIZED, 1), "{name}");
-            messages.push(message(&wrong).replace(name, "NAME"));
-            if messages.len() == 6 {
-                // The rest comes from others, who are not slowed.
-                break;
-            }
+            let authorization = basic(name, password);
+            wire.send(format!("GET /api/customers HTTP/1.1\r\nHost: erp\r\nAuthorization: {authorization}\r\n\r\n"))
+                .await;
+            let (head, body) = wire.response().await;
+            assert_eq!((head.status(), head.all("www-authenticate").len()), (StatusCode::UNAUTHORIZED, 1), "{name}");
+            messages.push(String::from_utf8(body).unwrap().replace(name, "NAME"));
         }
     }
     messages.dedup();
-    assert_eq!(messages, ["User name or password of `NAME` is wrong."]);
+    let [message] = &messages[..] else { panic!("{messages:?}") };
+    assert!(message.contains("User name or password of `NAME` is wrong."), "{message}");
     for malformed in ["Basic", "Basic *", "Basic YW5uYQ==", "Bearer abc", "Digest username=\"anna\""] {
         let response = get_as(&rig, malformed).await;
         assert_eq!(response.status, StatusCode::UNAUTHORIZED, "{malformed}");
@@ -199,6 +196,19 @@ async fn a_changed_file_counts_at_once_and_a_broken_one_not_at_all() {
     let error = rig.proxy.reload(&config).await.unwrap_err().to_string();
     assert!(error.contains("users.txt has a mistake in line 1"), "{error}");
     assert_eq!(get_as(&rig, &basic("anna", "new")).await.status, 200);
+}
+
+#[tokio::test]
+async fn names_that_no_user_has_are_warnings() {
+    let prepared = Plan::default()
+        .top("users: users.txt\nlisten: { address: 127.0.0.1:0, client_auth: { schemes: ntlm, names: [ Nora, dora ] } }\nclients: { till: { user: carl } }")
+        .prepare()
+        .await;
+    write_users(prepared.folder.path());
+    let warnings = || Config::load(&prepared.file).unwrap().warnings.to_string();
+    assert_eq!(warnings().matches("the file of users has no user of this name").count(), 2, "{}", warnings());
+    write(prepared.folder.path(), &[("anna", &StoredHash::of_api_key(b"key"))]);
+    assert!(warnings().contains("nobody can sign in with NTLM"), "{}", warnings());
 }
 
 #[tokio::test]

@@ -148,7 +148,7 @@ async fn any_other_certificate_is_rejected_where_one_is_required_with_the_reason
         |params: &mut CertificateParams| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let old = |params: &mut CertificateParams| params.not_after = OffsetDateTime::now_utc() - Duration::days(1);
     for (certificate, reason) in [
-        (None, "the client sent no certificate"),
+        (None, "prove who they are (`client_auth`: mtls). Configure"),
         (Some(stranger.issue("till-1", &[], 1, |_| {})), "no authority in `client_ca` of the listener signed it"),
         (Some(authority.issue("till-1", &[], 7, |_| {})), "it is revoked"),
         (Some(authority.issue("till-1", &[], 1, server)), "it is not one for clients"),

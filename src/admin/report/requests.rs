@@ -93,7 +93,7 @@ pub struct ProblemReport {
     pub method: String,
     pub path: String,
     pub status: u16,
-    /// Who the client has proven to be; `None` if nobody asked.
+    /// Who the client is: the identity it has proven, or else the entry of `clients`.
     pub identity: Option<String>,
     /// The application of the last attempt, if the request was sent.
     pub client_id: Option<String>,

@@ -79,6 +79,13 @@ pub fn clients<'c>(
                 "add it to `applications` of the connector, or correct the ID",
             );
         }
+        if let (Some(user), None) = (&keys.user, &file.users) {
+            report.warning(
+                user.label,
+                "nobody can sign in as this user: the file names no `users`",
+                "add `users: users.txt` at the top level, and the user with `bcproxy user add NAME`",
+            );
+        }
         if let (Some(user_agent), None) = (&keys.user_agent, &keys.address) {
             report.error(
                 user_agent.label,

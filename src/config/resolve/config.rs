@@ -19,6 +19,7 @@ pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
     let clients = clients(file, known, report);
     listeners::check_access(file, report);
     listeners::warn_of_open_access(file, report);
+    listeners::warn_of_plain_credentials(file, report);
     warnings::unused(file, &connectors, report);
 
     let access = &file.access.as_ref()?.value;

@@ -134,6 +134,25 @@ fn check_forwarders(file: &TopLevelKeys, keys: &ListenerKeys, report: &mut Repor
     }
 }
 
+/// Warns of passwords and API keys that anybody on the network can read.
+pub fn warn_of_plain_credentials(file: &TopLevelKeys, report: &mut Report) {
+    let routes = || file.routes.iter().flat_map(|routes| &routes.value);
+    for (address, keys) in written(file) {
+        if address.value.ip().to_canonical().is_loopback() || keys.tls.is_some() {
+            continue;
+        }
+        let rules = keys.client_auth.iter().chain(routes().filter_map(|route| route.value.client_auth.as_ref()));
+        let mut schemes = rules.filter_map(|rules| rules.value.schemes.as_ref()).flat_map(|schemes| &schemes.value.0);
+        if schemes.any(|scheme| matches!(scheme.value, AuthScheme::Basic | AuthScheme::ApiKey)) {
+            report.warning(
+                address.span,
+                "passwords and API keys come here over plain HTTP: others on the network can read them",
+                "give the listener a certificate (`tls`) if the clients can use https",
+            );
+        }
+    }
+}
+
 /// Whether clients have to prove who they are.
 fn is_required(client_auth: Option<&At<ClientAuthKeys>>) -> bool {
     let schemes = client_auth.and_then(|keys| keys.value.schemes.as_ref());

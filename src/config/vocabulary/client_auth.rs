@@ -28,7 +28,7 @@ mapping! {
     ClientKeys: "client", one of [user, certificate, address] {
         /// A user of the file `users`, or the holder of an API key there.
         user: Text = Optional,
-        /// A name in the client's certificate: a DNS name, or else the common name.
+        /// A name in the client's certificate: one of its DNS names, or its common name.
         certificate: Text = Optional,
         /// The networks that the client connects from. Anybody there counts as this client.
         address: Vec<At<IpNet>> = Optional,

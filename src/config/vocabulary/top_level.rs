@@ -37,7 +37,7 @@ mapping! {
         /// bcproxy reloads it when it changes. Relative to the folder of `proxy.yaml`.
         users: PathBuf = Optional,
         /// Clients that bcproxy knows by name. The first entry that fits counts.
-        /// The name is in the log, in metrics and on the status page.
+        /// The name is in the log, and beside problems on the status page.
         clients: Named<ClientKeys> = Optional,
         /// What bcproxy logs, and in which format.
         log: LogKeys = Default("{}"),
@@ -90,7 +90,8 @@ mapping! {
         /// A PEM file with the authorities that sign the certificates of clients. bcproxy then asks each client for a
         /// certificate. Only `client_auth: mtls` requires one. Relative to the folder of `proxy.yaml`.
         client_ca: PathBuf = Optional,
-        /// A PEM file with the revocation lists of these authorities. Relative to the folder of `proxy.yaml`.
+        /// A PEM file with the revocation lists of these authorities: one for each, since a certificate without a list
+        /// is rejected. An expired list still counts. Relative to the folder of `proxy.yaml`.
         client_crl: PathBuf = Optional,
     }
 }

@@ -47,7 +47,7 @@ impl Dispatch {
         let Some(limiter) = self.draft.limiter(member) else { return Ok(Ok(None)) };
         let exchange = &self.draft.exchange;
         let route = &self.draft.route().settings;
-        let fingerprint = (route.path.as_str(), exchange.user_agent.as_ref(), exchange.notes.identity());
+        let fingerprint = (route.path.as_str(), exchange.user_agent.as_ref(), self.draft.identity());
         let client = ClientKey::new(exchange.ip, route.weight.0, fingerprint);
         let began = Instant::now();
         let mut acquire = pin!(limiter.acquire(client, self.draft.deadline, self.priority));

@@ -9,6 +9,9 @@ use crate::config::AllowFrom;
 /// Why the client behind a load balancer is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardedError {
+    /// There is no header. Whoever asks could be anybody.
+    #[error("the load balancer sent no X-Forwarded-For. Have it add its client's address to every request")]
+    Missing,
     /// An entry is no IP address.
     #[error("an entry of X-Forwarded-For is no IP address. Have the load balancer add its client's address")]
     Malformed,
@@ -17,25 +20,25 @@ pub enum ForwardedError {
     NoClient(IpAddr),
 }
 
-/// The client of a request that came from this address of a load balancer: the last entry that is none of the load
-/// balancers. What a client wrote itself stands before it, and counts for nothing.
-///
-/// Without the header, the load balancer itself asks, as for a health check.
-pub fn client_behind(headers: &HeaderMap, load_balancers: &AllowFrom, peer: IpAddr) -> Result<IpAddr, ForwardedError> {
+/// The client of a request that came from a load balancer: the last entry that is none of the load balancers. What a
+/// client wrote itself stands before it, and counts for nothing.
+pub fn client_behind(headers: &HeaderMap, load_balancers: &AllowFrom) -> Result<IpAddr, ForwardedError> {
     let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
     let entries = lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
-    let mut client = peer;
+    let mut last = None;
     for entry in entries {
-        client = address(entry).ok_or(ForwardedError::Malformed)?;
-        if !load_balancers.contains(client) {
+        let entry = address(entry).ok_or(ForwardedError::Malformed)?;
+        last = Some(entry);
+        if !load_balancers.contains(entry) {
             break;
         }
     }
+    let client = last.ok_or(ForwardedError::Missing)?;
     // What is allowed to this machine's own programs is not for whoever a header calls one.
-    match client == peer || !(client.is_loopback() || client.is_unspecified() || client.is_multicast()) {
-        true => Ok(client),
-        false => Err(ForwardedError::NoClient(client)),
+    if client.is_loopback() || client.is_unspecified() || client.is_multicast() {
+        return Err(ForwardedError::NoClient(client));
     }
+    Ok(client)
 }
 
 /// An address, with or without a port.
@@ -62,11 +65,11 @@ mod tests {
             for line in lines {
                 headers.append(X_FORWARDED_FOR, line.parse().unwrap());
             }
-            client_behind(&headers, balancers.as_ref().unwrap(), "127.0.0.2".parse().unwrap())
+            client_behind(&headers, balancers.as_ref().unwrap())
         };
         let ip = |text: &str| Ok(text.parse().unwrap());
         for (lines, client) in [
-            (&[][..], ip("127.0.0.2")),
+            (&[][..], Err(ForwardedError::Missing)),
             (&["10.1.2.3"], ip("10.1.2.3")),
             (&["10.1.2.3:4711"], ip("10.1.2.3")),
             (&["fd00::3"], ip("fd00::3")),

@@ -1,8 +1,11 @@
 //! The certificate that a client showed in the TLS handshake.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
+
+use tokio::time::Instant;
 
 use crate::tls::{ClientCertificateError, ClientVerifier};
 
@@ -17,6 +20,7 @@ pub struct PeerCertificate {
 #[derive(Debug)]
 struct Checked {
     verifier: ClientVerifier,
+    at: Instant,
     names: Result<Arc<[String]>, ClientCertificateError>,
 }
 
@@ -26,17 +30,23 @@ impl PeerCertificate {
         let _ = self.chain.set(chain.to_vec());
     }
 
-    /// The names in the certificate, if it is valid. Checked once for each version of the files.
+    /// The names in the certificate, if it is valid. Checked again when the files change, and every minute: it may
+    /// expire.
     pub fn names(&self, verifier: Option<&ClientVerifier>) -> Result<Arc<[String]>, ClientCertificateError> {
         let (Some(chain), Some(verifier)) = (self.chain.get(), verifier) else {
             return Err(ClientCertificateError::Missing);
         };
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(checked) = checked.as_ref().filter(|checked| checked.verifier.is(verifier)) {
+        if let Some(checked) =
+            checked.as_ref().filter(|checked| checked.verifier.is(verifier) && checked.at.elapsed() < RECHECK_AFTER)
+        {
             return checked.names.clone();
         }
         let names = verifier.names(chain).map(Arc::from);
-        *checked = Some(Checked { verifier: verifier.clone(), names: names.clone() });
+        *checked = Some(Checked { verifier: verifier.clone(), at: Instant::now(), names: names.clone() });
         names
     }
 }
+
+/// How long the result of a check holds.
+const RECHECK_AFTER: Duration = Duration::from_secs(60);

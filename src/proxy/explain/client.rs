@@ -45,7 +45,7 @@ impl Walk<'_> {
         let mut user = None;
         if let Some(rules) = rules {
             let Some((how, name)) = self.identity(rules) else {
-                return Err(self.rejected(&missing(rules, None, found.settings), found));
+                return Err(self.rejected(&missing(rules, None, false, found.settings), found));
             };
             notes.push(format!("The client must prove who it is. This assumes that {how}."));
             user = name;

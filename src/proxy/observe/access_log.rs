@@ -73,7 +73,7 @@ impl AccessRecord {
                 method: exchange.method.clone(),
                 path: exchange.uri.path().to_owned(),
                 status: *status,
-                identity: notes.identity().map(str::to_owned),
+                identity: notes.identity().or(notes.client_name()).map(str::to_owned),
                 application: notes.application(),
                 reason: reason.clone(),
             });

@@ -36,7 +36,7 @@ pub struct Problem {
     pub path: String,
     /// The status the client got.
     pub status: StatusCode,
-    /// Who the client has proven to be; `None` if nobody asked.
+    /// Who the client is: the identity it has proven, or else the entry of `clients`.
     pub identity: Option<String>,
     /// The application of the latest attempt, if there was one.
     pub application: Option<ClientId>,

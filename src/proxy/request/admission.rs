@@ -21,10 +21,10 @@ pub fn admit(
     routed: Routed<ClientBody>,
     disk: &FairBudget,
 ) -> Either<Routed<RequestBody>, impl Future<Output = Result<Routed<RequestBody>, Rejection>> + Send + use<>> {
-    let Routed { exchange, route, client, resource, dialect, head, body, deadline } = routed;
+    let Routed { exchange, route, known_as, resource, dialect, head, body, deadline } = routed;
     if body.is_end_stream() {
         let body = RequestBody::default();
-        return Either::Left(Routed { exchange, route, client, resource, dialect, head, body, deadline });
+        return Either::Left(Routed { exchange, route, known_as, resource, dialect, head, body, deadline });
     }
     let disk = disk.holder(exchange.ip);
     Either::Right(async move {
@@ -35,7 +35,7 @@ pub fn admit(
         let receiver = Receiver { memory: &exchange.memory, disk, spool: &exchange.snapshot.spool, max_bytes };
         let body = receiver.receive(body, route.settings.timeouts.body_idle).await?;
         let deadline = route.connector.deadline();
-        Ok(Routed { exchange, route, client, resource, dialect, head, body, deadline })
+        Ok(Routed { exchange, route, known_as, resource, dialect, head, body, deadline })
     })
 }
 

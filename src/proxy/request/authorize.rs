@@ -18,16 +18,15 @@ use crate::proxy::step::{Inspected, Routed};
 
 /// The step that turns a client's request into one of our application's.
 pub async fn authorize(inspected: Inspected) -> Result<Drafted, Rejection> {
-    let Inspected { routed: Routed { exchange, route, client, resource, head, body, deadline, .. }, batch_changes } =
+    let Inspected { routed: Routed { exchange, route, known_as, resource, head, body, deadline, .. }, batch_changes } =
         inspected;
     let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
     let look_up = route.look_ups(deadline);
     let (resource, companies, address) =
         direct(&route.settings, &route.connector.address, &look_up, resource, &methods).await?;
     let target = Arc::new(Target { route, resource, companies });
-    let client = client.as_deref();
-    let draft = Draft::new(exchange, target, client, head, &methods, address, batch_changes, deadline);
-    Ok(Drafted { draft: draft, body })
+    let draft = Draft::new(exchange, target, head, &methods, address, batch_changes, deadline);
+    Ok(Drafted { draft: draft.of_client(known_as), body })
 }
 
 /// What is asked for, once its company is looked up; the companies it is about; and its URL at Business Central.

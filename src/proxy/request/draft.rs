@@ -8,9 +8,9 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Uri};
 use tokio::time::Instant;
 
+use super::authenticate::identity::{Identity, KnownAs};
 use super::target::Target;
 use crate::business_central::{CompanyId, soap};
-use crate::config::Client;
 use crate::entra::Token;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::environment::application_pool::{Member, Senders};
@@ -41,6 +41,8 @@ pub struct Draft {
     pub target: Arc<Target>,
     /// The applications that may send it.
     pub senders: Senders,
+    /// What is known of its client.
+    pub known_as: Option<Arc<KnownAs>>,
     /// The company it is in, if it is in one that is known.
     pub company: Option<CompanyId>,
     /// The method that is sent.
@@ -63,7 +65,6 @@ impl Draft {
     pub fn new(
         exchange: Arc<Exchange>,
         target: Arc<Target>,
-        client: Option<&Client>,
         head: Parts,
         methods: &[Method],
         address: Uri,
@@ -75,7 +76,8 @@ impl Draft {
             headers::towards_business_central(head.headers, &head.method, resource, &route.settings, exchange.id);
         headers.insert(HOST, route.connector.upstream.host());
         Self {
-            senders: route.connector.pool.senders(client.and_then(|client| client.application)),
+            senders: Senders::Shared,
+            known_as: None,
             company: companies.company.as_ref().map(|company| company.id),
             method: head.method,
             uri: address.into_parts().path_and_query.map_or_else(Uri::default, Uri::from),
@@ -87,6 +89,12 @@ impl Draft {
             exchange,
             target,
         }
+    }
+
+    /// The same request, of this client: the client's own application sends it, if the client has one.
+    pub fn of_client(self, known_as: Option<Arc<KnownAs>>) -> Self {
+        let application = known_as.as_ref().and_then(|known| known.client.as_ref()?.application);
+        Self { senders: self.connector().pool.senders(application), known_as, ..self }
     }
 
     /// The route it takes.
@@ -102,6 +110,11 @@ impl Draft {
     /// The limiter for this request as one of this application's; `None` when limits are off.
     pub fn limiter<'a>(&'a self, member: &'a Member) -> Option<&'a Limiter> {
         member.limiter(self.target.resource.is_soap())
+    }
+
+    /// Who its client has proven to be.
+    pub fn identity(&self) -> Option<&str> {
+        self.known_as.as_ref()?.identity.as_ref().map(Identity::name)
     }
 
     /// What its tokens are used for.

@@ -31,7 +31,7 @@ pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalRespons
     exchange.notes.set_route(route.clone(), dialect);
     let resource = admitted?;
     let deadline = route.connector.deadline();
-    Ok(Routed { exchange, route, client: None, resource, dialect, head, body, deadline })
+    Ok(Routed { exchange, route, known_as: None, resource, dialect, head, body, deadline })
 }
 
 /// The route of a raw path, and the rest of the path behind its prefix.

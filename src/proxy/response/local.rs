@@ -13,7 +13,6 @@ use crate::proxy::headers::{self, PROXY_STATUS, REQUEST_ID};
 use crate::proxy::observe::access_log::AccessRecord;
 use crate::proxy::observe::tally::Outcome;
 use crate::proxy::rejection::{Kind, Rejection};
-use crate::proxy::request::authenticate::credentials::Credentials;
 
 /// The response to a request that is rejected. What is left of its body is drained, or else its connection closes. It
 /// closes when the client still waits for its `100 Continue`, too: after this response there is none.
@@ -41,7 +40,7 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
     let allowed = (intended == StatusCode::METHOD_NOT_ALLOWED).then(|| allowed_methods(&exchange));
     let id = exchange.id;
     let recorded = Some(status).filter(|_| rejection.kind != Kind::ClientLeft);
-    let begins = begins_sign_in(&exchange, rejection.kind);
+    let begins = matches!(rejection.kind, Kind::Unauthenticated { is_first: true, .. });
     let mut record = AccessRecord::new(exchange, recorded, Some(rejection.message).filter(|_| !begins));
     record.is_rejection = recorded.is_some() && !begins;
     if begins {
@@ -94,18 +93,12 @@ pub async fn challenge(exchange: Arc<Exchange>, challenge: HeaderValue, unread: 
 /// `Negotiate` is never offered: curl and .NET would choose it and fail.
 fn challenges(exchange: &Exchange, kind: Kind) -> [Option<HeaderValue>; 2] {
     match kind {
-        Kind::Unauthenticated { ntlm, basic } => [
+        Kind::Unauthenticated { ntlm, basic, .. } => [
             ntlm.then(|| HeaderValue::from_static("NTLM")),
             basic.then(|| HeaderValue::from_static("Basic realm=\"bcproxy\"")),
         ],
         _ => [exchange.credentials.completion(), None],
     }
-}
-
-/// Whether the client sent no credentials yet: most send them only when they are asked for, each time anew.
-fn begins_sign_in(exchange: &Exchange, kind: Kind) -> bool {
-    let is_challenged = matches!(kind, Kind::Unauthenticated { ntlm, basic } if ntlm || basic);
-    is_challenged && exchange.credentials == Credentials::None
 }
 
 /// hyper notices too late that it can't read on: it would take what is left of a request for the next one.

@@ -12,6 +12,7 @@ use crate::config::AuthRules;
 use crate::ntlm::{Message, ProofVersion};
 use crate::proxy::downstream::client::ClientConnection;
 use crate::proxy::rejection::{Kind, Rejection};
+use crate::tls::ClientCertificateError;
 use crate::users::{Directory, PasswordCheck, Recalled, User};
 
 /// What the credentials of a request are worth.
@@ -54,17 +55,43 @@ pub fn check(
     client: &ClientConnection,
     users: Option<&Arc<Directory>>,
 ) -> CheckOutcome {
-    let mut missing = None;
-    if rules.mtls {
-        match client.certificate_names() {
-            Ok(names) => match allowed_first(rules, names) {
-                Some(names) => return CheckOutcome::Proven(Identity::Certificate(names)),
-                None => missing = Some("The client's certificate has none of the allowed names.".to_owned()),
-            },
-            Err(reason) => missing = Some(format!("The client's certificate is not accepted: {reason}.")),
+    let rejected_certificate = match check_certificate(rules, client) {
+        Ok(Some(names)) => return CheckOutcome::Proven(Identity::Certificate(names)),
+        Ok(None) => None,
+        Err(reason) => Some(reason),
+    };
+    match (check_user(rules, sent, headers, client, users), rejected_certificate) {
+        (CheckOutcome::Missing(None), Some(message)) => {
+            CheckOutcome::Wrong(Failure { scheme: Scheme::Certificate, user: None, message })
         }
+        (outcome, _) => outcome,
     }
-    let Some(users) = users.filter(|_| rules.needs_users()) else { return CheckOutcome::Missing(missing) };
+}
+
+/// The names in the client's certificate, an allowed one first; `None` if it has none or needs none. Fails with the
+/// reason why it is not accepted.
+fn check_certificate(rules: &AuthRules, client: &ClientConnection) -> Result<Option<Arc<[String]>>, String> {
+    if !rules.mtls {
+        return Ok(None);
+    }
+    match client.certificate_names() {
+        Ok(names) => match allowed_first(rules, names) {
+            Some(names) => Ok(Some(names)),
+            None => Err("The client's certificate has none of the allowed names.".to_owned()),
+        },
+        Err(ClientCertificateError::Missing) => Ok(None),
+        Err(reason) => Err(format!("The client's certificate is not accepted: {reason}.")),
+    }
+}
+
+fn check_user(
+    rules: &AuthRules,
+    sent: Credentials,
+    headers: &HeaderMap,
+    client: &ClientConnection,
+    users: Option<&Arc<Directory>>,
+) -> CheckOutcome {
+    let Some(users) = users.filter(|_| rules.needs_users()) else { return CheckOutcome::Missing(None) };
     if let Some(key) = rules.api_key.as_ref().and_then(|header| headers.get(header)) {
         return match users.holder(key.as_bytes()) {
             Some(user) => CheckOutcome::Proven(Identity::User(user.clone())),
@@ -81,16 +108,14 @@ pub fn check(
         Credentials::Windows(_, Message::Authenticate(_)) if rules.ntlm => proof(headers, client, users),
         Credentials::Broken(_) => match handshake::check(sent) {
             Err(rejection) => CheckOutcome::Rejected(rejection),
-            Ok(()) => CheckOutcome::Missing(missing),
+            Ok(()) => CheckOutcome::Missing(None),
         },
         Credentials::None if rules.ntlm => match client.ntlm.user(users) {
             Some(user) => CheckOutcome::Proven(Identity::User(user)),
-            None => CheckOutcome::Missing(missing),
+            None => CheckOutcome::Missing(None),
         },
-        Credentials::Windows(_, Message::NotNtlm) => CheckOutcome::Missing(
-            missing.or_else(|| Some("The client sent a Kerberos ticket, which bcproxy can't check.".to_owned())),
-        ),
-        _ => CheckOutcome::Missing(missing),
+        Credentials::Windows(_, Message::NotNtlm) => CheckOutcome::Missing(Some(KERBEROS.to_owned())),
+        _ => CheckOutcome::Missing(None),
     }
 }
 
@@ -171,3 +196,5 @@ const NTLM_V1: &str = "The client proves its password with NTLMv1 or LM, whose p
 
 const NO_CHALLENGE: &str = "The client continued a handshake that did not begin on this connection. Every client needs a connection of its \
      own, with keep-alive.";
+
+const KERBEROS: &str = "The client sent a Kerberos ticket, which bcproxy can't check.";

@@ -18,8 +18,8 @@ pub enum Identity {
     Certificate(Arc<[String]>),
 }
 
-/// What is known of a client once it is authenticated.
-#[derive(Debug, Default)]
+/// What is known of a client once it is authenticated: at least one of the two.
+#[derive(Debug)]
 pub struct KnownAs {
     /// Who it has proven to be; `None` where nobody asked.
     pub identity: Option<Identity>,
@@ -48,16 +48,16 @@ impl Identity {
 }
 
 impl KnownAs {
-    /// The first entry of `clients` that fits.
-    pub fn of(exchange: &Exchange, identity: Option<Identity>) -> Self {
+    /// What is known of a request's client; `None` if nobody asked and no entry of `clients` fits.
+    pub fn of(exchange: &Exchange, identity: Option<Identity>) -> Option<Self> {
         let clients = &exchange.snapshot.clients;
         if clients.is_empty() {
-            return Self { identity, client: None };
+            return Some(Self { identity: Some(identity?), client: None });
         }
-        let (address, user_agent) = (exchange.ip, exchange.user_agent.as_ref().map_or(&[][..], HeaderValue::as_bytes));
+        let user_agent = exchange.user_agent.as_ref().map_or(&[][..], HeaderValue::as_bytes);
         let has = |mark: &ClientMark| identity.as_ref().is_some_and(|identity| identity.has(mark));
-        let client = entry_of(clients, address, user_agent, has);
-        Self { identity, client }
+        let client = entry_of(clients, exchange.ip, user_agent, has);
+        (identity.is_some() || client.is_some()).then_some(Self { identity, client })
     }
 }
 

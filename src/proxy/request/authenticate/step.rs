@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::Either;
 
 use super::check::{CheckOutcome, Failure, allowed, check};
+use super::credentials::Credentials;
 use super::failures::{Failures, Scheme};
 use super::handshake::{LocalResponse, handshake};
 use super::identity::{Identity, KnownAs};
@@ -89,7 +90,10 @@ fn decide(Routed { exchange, route, head, .. }: &Routed<ClientBody>) -> Decision
         }
         CheckOutcome::Challenge(challenge) => Decision::Answered(LocalResponse::Challenge(challenge)),
         CheckOutcome::Rejected(rejection) => Decision::Answered(rejection.into()),
-        CheckOutcome::Missing(reason) => Decision::Answered(missing(rules, reason.as_deref(), &route.settings).into()),
+        CheckOutcome::Missing(reason) => {
+            let is_first = reason.is_none() && exchange.credentials == Credentials::None;
+            Decision::Answered(missing(rules, reason.as_deref(), is_first, &route.settings).into())
+        }
         CheckOutcome::Wrong(failure) => Decision::Undecided(Undecided::Wrong(failure), rules.clone()),
         CheckOutcome::Check(password, name) => Decision::Undecided(Undecided::Check(password, name), rules.clone()),
     }
@@ -118,7 +122,7 @@ async fn settle(
     let delay = authentication.failures.count(scheme, exchange.ip, user.as_deref());
     tokio::select! {
         biased;
-        () = tokio::time::sleep(delay) => Err(Rejection::new(kind(&rules), message).into()),
+        () = tokio::time::sleep(delay) => Err(Rejection::new(kind(&rules, false), message).into()),
         () = exchange.abandoned() => Err(Rejection::client_left().into()),
     }
 }
@@ -144,17 +148,17 @@ impl Authentication {
 
 /// Notes who the client is, and applies what `clients` says about it.
 fn identify(routed: &mut Routed<ClientBody>, identity: Option<Identity>) -> Result<(), Rejection> {
-    let Routed { exchange, resource, head, client, .. } = routed;
+    let Routed { exchange, resource, head, known_as, .. } = routed;
     // Wherever the client sends its key: Business Central has no use for it.
     for header in &exchange.snapshot.api_key_headers {
         head.headers.remove(header);
     }
-    let known = KnownAs::of(exchange, identity);
-    client.clone_from(&known.client);
-    if known.identity.is_some() || known.client.is_some() {
+    let known = KnownAs::of(exchange, identity).map(Arc::new);
+    known_as.clone_from(&known);
+    if let Some(known) = known {
         exchange.notes.set_known_as(known);
     }
-    match client {
+    match known_as.as_ref().and_then(|known| known.client.as_deref()) {
         Some(client) if client.read_only => {
             ReadOnly::Client(client).check_request(resource, methods(&head.method, &head.headers))
         }
@@ -162,19 +166,20 @@ fn identify(routed: &mut Routed<ClientBody>, identity: Option<Identity>) -> Resu
     }
 }
 
-/// The rejection of a client without the credentials that are asked for. `reason`: what is wrong with what it sent.
-pub fn missing(rules: &AuthRules, reason: Option<&str>, route: &config::Route) -> Rejection {
+/// The rejection of a client without the credentials that are asked for. `reason`: what is wrong with what it sent;
+/// `is_first`: whether it sent nothing.
+pub fn missing(rules: &AuthRules, reason: Option<&str>, is_first: bool, route: &config::Route) -> Rejection {
     let reason = reason.map(|reason| format!(" {reason}")).unwrap_or_default();
     let message = format!(
         "Route `{}` is open only to clients that prove who they are (`client_auth`: {rules}).{reason} Configure the client's credentials.",
         route.path
     );
-    Rejection::new(kind(rules), message)
+    Rejection::new(kind(rules, is_first && (rules.ntlm || rules.basic)), message)
 }
 
 /// The kind of the rejection that offers these schemes.
-fn kind(rules: &AuthRules) -> Kind {
-    Kind::Unauthenticated { ntlm: rules.ntlm, basic: rules.basic }
+fn kind(rules: &AuthRules, is_first: bool) -> Kind {
+    Kind::Unauthenticated { ntlm: rules.ntlm, basic: rules.basic, is_first }
 }
 
 const TOO_MANY_CHECKS: &str =

@@ -44,17 +44,18 @@ pub fn inspect_request(
     }
     let pool = pool.clone();
     Either::Right(async move {
-        let Routed { exchange, route, client, resource, dialect, head, body, deadline } = routed;
+        let Routed { exchange, route, known_as, resource, dialect, head, body, deadline } = routed;
         let memory = &exchange.memory;
-        let read_only = ReadOnly::of(&route.settings, client.as_deref());
+        let read_only = ReadOnly::of(&route.settings, known_as.as_ref().and_then(|known| known.client.as_deref()));
         let inspection = match begin(&route.settings, read_only, &resource, dialect, &head, body, memory).await? {
             Begun::Passes(body) => {
-                let routed = Routed { exchange, route, client, resource, dialect, head, body, deadline };
+                let routed = Routed { exchange, route, known_as, resource, dialect, head, body, deadline };
                 return Ok(Inspected { routed, batch_changes: None });
             }
             Begun::Inspects(inspection) => inspection,
         };
-        let routed = Routed { exchange: exchange.clone(), route, client, resource, dialect, head, body: (), deadline };
+        let routed =
+            Routed { exchange: exchange.clone(), route, known_as, resource, dialect, head, body: (), deadline };
         if !inspection.is_large() {
             return finish(routed, inspection.load(memory).await?).await;
         }
@@ -75,18 +76,18 @@ pub fn inspect_request(
 
 /// Carries an inspection out.
 async fn finish(routed: Routed<()>, loaded: Loaded) -> Result<Inspected, Rejection> {
-    let Routed { exchange, route, client, resource, dialect, mut head, body: (), deadline } = routed;
+    let Routed { exchange, route, known_as, resource, dialect, mut head, body: (), deadline } = routed;
     let look_up = route.look_ups(deadline);
     let context = BodyContext {
         settings: &route.settings,
         environment: &route.connector.address,
-        read_only: ReadOnly::of(&route.settings, client.as_deref()),
+        read_only: ReadOnly::of(&route.settings, known_as.as_ref().and_then(|known| known.client.as_deref())),
         look_up: &look_up,
         base_url: &exchange.base_url,
         request: &resource,
     };
     let (body, batch_changes) = loaded.finish(&context, &mut head, &exchange.memory).await?;
-    let routed = Routed { exchange, route, client, resource, dialect, head, body, deadline };
+    let routed = Routed { exchange, route, known_as, resource, dialect, head, body, deadline };
     Ok(Inspected { routed, batch_changes })
 }
 
