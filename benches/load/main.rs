@@ -6,7 +6,7 @@
 //! cargo bench --bench load -- --quick                 does it run at all? Seconds; so does `cargo test --benches`
 //! cargo bench --bench load -- --rounds 8 small        more rounds; only parts whose name is given: small, limits, pages, idle, large, start,
 //!                                                     cold, hostile, admin, slow (half an hour of it); or tables whose title holds
-//!                                                     the word, such as bombs
+//!                                                     the word, such as bombs or passwords
 //! cargo bench --bench load -- --beside OTHER_BCPROXY  another bcproxy binary in the same rounds: before and after
 //! ```
 //!
@@ -16,6 +16,7 @@
 mod admin;
 mod bombs;
 mod client;
+mod guesses;
 mod hostile;
 mod peers;
 mod slow;
@@ -130,6 +131,7 @@ impl Plan {
             workers: 1,
             admin: None,
             files: None,
+            guarded: false,
         };
         // `cargo test --benches` gives no arguments, `cargo bench` one.
         let mut plan = Self { rounds: 5, quick: true, parts: Vec::new(), peers: Vec::new() };
@@ -210,6 +212,12 @@ impl Plan {
             let rounds = self.count(10, 1);
             for peer in self.quiet_peers().filter(|peer| matches!(peer.kind, Kind::Bcproxy { .. })) {
                 bombs::measure(&peer.on_threads(cores), &upstream, folder, rounds).await?;
+            }
+        }
+        if is_asked(guesses::TITLE) {
+            let upstream = Upstream::start().await?;
+            for peer in self.quiet_peers().filter(|peer| peer.name == "bcproxy") {
+                guesses::measure(&peer.on_threads(cores), &upstream, folder, self.count(10, 1)).await?;
             }
         }
         let kinds: Vec<_> = slow::KINDS.iter().filter(|kind| is_asked(kind.name)).collect();

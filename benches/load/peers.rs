@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bcproxy::secret::Secret;
+use bcproxy::users::{StoredHash, UserEntry, UsersFile};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::Result;
@@ -28,6 +30,8 @@ pub struct Peer {
     pub admin: Option<SocketAddr>,
     /// How many files bcproxy may open, if fewer than this process.
     pub files: Option<u64>,
+    /// Whether bcproxy has the route [`GUARDED`], besides the one for everybody.
+    pub guarded: bool,
 }
 
 #[derive(Clone)]
@@ -72,6 +76,11 @@ impl Peer {
         Self { files: Some(files), ..self.clone() }
     }
 
+    /// The same, with a route that asks for a password.
+    pub fn guarded(&self) -> Self {
+        Self { guarded: true, ..self.clone() }
+    }
+
     /// The same with limits that hold nobody up, and with none; nothing for a proxy that knows no limits.
     pub fn with_and_without_limits(&self) -> Vec<Self> {
         let Kind::Bcproxy { binary, .. } = &self.kind else { return Vec::new() };
@@ -107,6 +116,9 @@ impl Peer {
         // The upstream's certificate is good for the proxies, too: all are called `localhost`.
         fs::write(folder.join("ca.pem"), &upstream.ca_pem)?;
         fs::write(folder.join("key.pem"), &upstream.key_pem)?;
+        if self.guarded {
+            fs::write(folder.join("users.txt"), users()?)?;
+        }
         // Free now; whoever takes it before the proxy does fails this run with a clear message.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = fs::File::create(folder.join("stderr.log"))?;
@@ -180,8 +192,24 @@ pub fn path_of(response: ResponseKind) -> String {
     }
 }
 
+/// A file with the user `anna`.
+fn users() -> Result<String> {
+    let mut file = UsersFile::default();
+    let hash = StoredHash::of_password(&Secret::new("right".to_owned())).map_err(|_| "no random numbers")?;
+    file.set(UserEntry { name: "anna".parse()?, hash });
+    Ok(file.expose())
+}
+
 fn bcproxy_config(peer: &Peer, address: SocketAddr, upstream: &Upstream, limits: &str) -> String {
-    let Peer { logs, secured, admin, .. } = peer;
+    let Peer { logs, secured, admin, guarded, .. } = peer;
+    let routes = match guarded {
+        true => format!(
+            "users: users.txt
+routes: [ {{ path: /api, to: api/v2.0 }}, {{ path: {GUARDED}, to: api/v2.0, client_auth: basic }} ]
+"
+        ),
+        false => String::new(),
+    };
     let admin = admin.map_or("off".to_owned(), |address| format!("{{ listen: '{address}' }}"));
     let origin = format!("https://localhost:{}", upstream.address.port());
     let tls = if *secured { ", tls: { certificate: ca.pem, private_key: key.pem }" } else { "" };
@@ -200,7 +228,7 @@ connectors:
     ca_file: ca.pem
     limits: {limits}
 log: {{ format: json, requests: {logs} }}
-"
+{routes}"
     )
 }
 
@@ -331,3 +359,6 @@ const ESTABLISHED: &str = "01";
 
 /// What the kernel promises to programs, whatever its own clock.
 const TICKS_PER_SECOND: u64 = 100;
+
+/// A route that asks for a password.
+pub const GUARDED: &str = "/guarded";

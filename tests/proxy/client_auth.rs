@@ -199,6 +199,27 @@ async fn a_changed_file_counts_at_once_and_a_broken_one_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_reload_counts_for_open_connections() {
+    let mut rig = with("none").await;
+    let file = rig.folder.path().join("proxy.yaml");
+    let mut wire = Wire::connect(rig.address()).await;
+    for (before, after, status) in
+        [("", "", 200), ("none", "basic", 401), ("basic", "[ mtls ]", 401), ("basic", "none", 200)]
+    {
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace(&format!("client_auth: {before}"), &format!("client_auth: {after}")))
+            .unwrap();
+        match Config::load(&file) {
+            Ok(loaded) => rig.proxy.reload(&loaded.config).await.unwrap(),
+            // A listener without TLS can't ask for certificates: the file stays as it was.
+            Err(_) => std::fs::write(&file, text).unwrap(),
+        }
+        wire.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
+        assert_eq!(wire.response().await.0.status().as_u16(), status, "{after}");
+    }
+}
+
+#[tokio::test]
 async fn names_that_no_user_has_are_warnings() {
     let prepared = Plan::default()
         .top("users: users.txt\nlisten: { address: 127.0.0.1:0, client_auth: { schemes: ntlm, names: [ Nora, dora ] } }\nclients: { till: { user: carl } }")

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::batch_bad::gzip;
 use crate::process::Process;
 use crate::rig::{ClientResponse, Plan, Prepared, Rig, SOAP_ECHO};
+use crate::users::{KEY, PASSWORD, basic, write_users};
 use crate::wire::Wire;
 
 const JSON: &str = "Content-Type: application/json";
@@ -364,6 +365,36 @@ async fn what_is_no_http_is_told_as_it_is_answered() {
         );
         assert!(response.text().contains(rejected["message"].as_str().unwrap()), "{account:#}");
     }
+}
+
+#[tokio::test]
+async fn what_a_client_has_to_prove_is_told() {
+    let prepared = Plan::default()
+        .top(
+            "users: users.txt
+listen: { address: 127.0.0.1:0, client_auth: api_key }
+clients: { till: { user: anna, read_only: true } }
+routes:
+  - { path: /api, to: api/v2.0 }
+  - { path: /basic, to: api/v2.0, client_auth: [ basic, ntlm ] }
+  - { path: /open, to: api/v2.0, client_auth: none }",
+        )
+        .prepare()
+        .await;
+    write_users(prepared.folder.path());
+    let rig = prepared.start().await;
+    let (key, password) = (format!("X-Api-Key: {KEY}"), format!("Authorization: {}", basic("Anna", PASSWORD)));
+    check(&rig, asked("GET", "/api/customers", &[]), 0, 1).await;
+    check(&rig, asked("GET", "/open/customers", &[&key]), 0, 1).await;
+    let account = check(&rig, asked("GET", "/api/customers", &[&key]), 0, 1).await;
+    assert_eq!(account["notes"][0], "The client must prove who it is. This assumes that its API key is right.");
+    let account = check(&rig, asked("GET", "/basic/customers", &[&password]), 0, 1).await;
+    assert!(account["notes"][1].as_str().unwrap().starts_with("The client is `till` of `clients`"), "{account:#}");
+    check(&rig, asked("POST", "/basic/customers", &[&password, JSON]).with("{}"), 0, 1).await;
+    let missing = asked("GET", "/basic/customers", &[]).explained(&rig).await;
+    assert_eq!(missing["cases"][0]["rejected"]["status"], 401, "{missing:#}");
+    let begins = asked("GET", "/basic/customers", &[TYPE_1]).explained(&rig).await;
+    assert_eq!(begins["cases"][0]["challenged"]["scheme"], "NTLM", "{begins:#}");
 }
 
 #[tokio::test]

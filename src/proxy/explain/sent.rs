@@ -33,6 +33,7 @@ impl Walk<'_> {
     ) -> Result<SentRequest, Rejection> {
         let Found { settings, environment, .. } = found;
         let mut head = self.head.clone();
+        self.exchange.snapshot.api_key_headers.iter().for_each(|header| drop(head.headers.remove(header)));
         let mut body = None;
         if let Some(given) = self.body {
             let inside = BodyContext {
