@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,7 +44,9 @@ struct Shared {
 #[derive(Debug)]
 struct Recent {
     by_address: LruCache<IpAddr, Streak>,
-    by_user: LruCache<String, Streak>,
+    /// By a hash of the name: clients choose how long it is.
+    by_user: LruCache<u64, Streak>,
+    hasher: RandomState,
 }
 
 /// Failures without a long pause.
@@ -71,7 +73,7 @@ impl Scheme {
 
 impl Default for Recent {
     fn default() -> Self {
-        Self { by_address: LruCache::new(MAX_STREAKS), by_user: LruCache::new(MAX_STREAKS) }
+        Self { by_address: LruCache::new(MAX_STREAKS), by_user: LruCache::new(MAX_STREAKS), hasher: RandomState::new() }
     }
 }
 
@@ -84,7 +86,8 @@ impl Failures {
         let now = Instant::now();
         let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let by_address = failed(&mut recent.by_address, client, now);
-        let by_user = user.map_or(0, |user| failed(&mut recent.by_user, user.to_lowercase(), now));
+        let user = user.map(|user| recent.hasher.hash_one(user.to_lowercase()));
+        let by_user = user.map_or(0, |user| failed(&mut recent.by_user, user, now));
         delay(by_address.max(by_user))
     }
 
