@@ -108,6 +108,12 @@ impl Metrics {
             })
         });
         writer.family("requests", "Finished requests, by response status and outcome", responses)?;
+        let clients = self.0.clients.iter().flat_map(|client| {
+            let good = client.requests - client.errors;
+            [("success", good), ("error", client.errors)]
+                .map(|(result, count)| (vec![("client", client.name.as_str()), ("result", result)], count))
+        });
+        writer.family("client_requests", "Finished requests of the clients in clients, by result", clients)?;
         let mut counted = |name: &str, help: &str, count: fn(&RequestsReport) -> u64| {
             let counts = routes().map(|(route, requests)| (vec![("route", route)], count(requests)));
             writer.family(name, help, counts)

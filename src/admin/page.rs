@@ -3,8 +3,8 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::report::{
-    ApplicationReport, ConnectorReport, LimiterReport, ProblemReport, Readiness, Report, RequestsReport, in_words,
-    rfc3339,
+    ApplicationReport, ClientReport, ConnectorReport, LimiterReport, ProblemReport, Readiness, Report, RequestsReport,
+    in_words, rfc3339,
 };
 
 /// The style sheet, served at `/style.css`.
@@ -43,6 +43,12 @@ pub fn page(report: &Report) -> String {
                 section {
                     h2 { "Routes" }
                     (routes(report))
+                }
+                @if !report.clients.is_empty() {
+                    section {
+                        h2 { "Clients" }
+                        (clients(&report.clients))
+                    }
                 }
                 section {
                     h2 { "Latest problems" }
@@ -190,6 +196,19 @@ fn row(path: &str, target: &str, requests: &RequestsReport) -> Markup {
             td.number { (requests.in_class(400)) } td.number { (requests.in_class(500)) }
             td.number { (requests.retries) }
             td.number { (mean(requests.mean_duration)) } td.number { (mean(requests.mean_queue)) }
+        }
+    }
+}
+
+fn clients(clients: &[ClientReport]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Client" } th.number { "Requests" } th.number { "Errors" } } }
+            tbody {
+                @for client in clients {
+                    tr { td { (client.name) } td.number { (client.requests) } td.number { (client.errors) } }
+                }
+            }
         }
     }
 }

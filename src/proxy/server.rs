@@ -18,6 +18,7 @@ use super::environment::assembly::{Assembled, AssemblyError};
 use super::environment::connector::Connector;
 use super::environment::readiness::Ready;
 use super::environment::route::Route;
+use super::observe::client_counts::ClientCounts;
 use super::observe::problems::Problems;
 use super::observe::tally::Tally;
 use super::request::authenticate::failures::Failures;
@@ -53,6 +54,8 @@ pub struct View {
     pub unrouted: Arc<Tally>,
     /// The latest problems.
     pub problems: Arc<Problems>,
+    /// The requests of known clients.
+    pub clients: Arc<ClientCounts>,
     /// How many connections clients have and may have.
     pub connection_limit: ConnectionLimit,
     /// What clients make the proxy hold, and may make it hold.
@@ -160,6 +163,7 @@ impl Proxy {
             routes: self.assembled.routes.clone(),
             unrouted: self.assembled.unrouted.clone(),
             problems: self.assembled.problems.clone(),
+            clients: self.assembled.clients.clone(),
             connection_limit: self.connection_limit.clone(),
             budgets: self.budgets.clone(),
             failures: self.authentication.failures.clone(),

@@ -13,6 +13,7 @@ use crate::proxy::body::spool::Spool;
 use crate::proxy::environment::assembly::Assembled;
 use crate::proxy::environment::route::Route;
 use crate::proxy::environment::route_table::RouteTable;
+use crate::proxy::observe::client_counts::ClientCounts;
 use crate::proxy::observe::problems::Problems;
 use crate::proxy::observe::tally::Tally;
 use crate::proxy::request::guard::Guard;
@@ -39,6 +40,8 @@ pub struct Snapshot {
     /// Counts requests without a route.
     pub unrouted: Arc<Tally>,
     pub problems: Arc<Problems>,
+    /// Counts the requests of known clients.
+    pub client_counts: Arc<ClientCounts>,
 }
 
 impl Snapshot {
@@ -56,6 +59,7 @@ impl Snapshot {
             spool: Spool::open(config.spool.as_ref()),
             unrouted: assembled.unrouted.clone(),
             problems: assembled.problems.clone(),
+            client_counts: assembled.clients.clone(),
         }
     }
 }

@@ -4,7 +4,7 @@ use bcproxy::simulator::{Script, Times};
 use hyper::{Method, StatusCode};
 use uuid::Uuid;
 
-use crate::rig::{ClientResponse, Plan, Rig};
+use crate::rig::{ClientResponse, Plan, Rig, until};
 use crate::users::{KEY, PASSWORD, basic, write_users};
 
 const TILL: Uuid = Uuid::from_u128(0x7111);
@@ -64,6 +64,11 @@ async fn each_clients_requests_are_sent_by_its_own_application() {
         assert_eq!(send(&rig, Method::GET, &path, user, "").await.status, 200, "{user}");
         assert_eq!(applications(&rig).last(), Some(&application), "{user}");
     }
+    let counted = || {
+        let counts = rig.proxy.view().clients.counts();
+        counts.into_iter().map(|(name, count)| (name, count.requests, count.errors)).collect::<Vec<_>>()
+    };
+    until(|| counted() == [("scanner".to_owned(), 1, 0), ("till".to_owned(), 2, 0)]).await;
     for _ in 0..6 {
         assert_eq!(rig.get("/open/customers").await.status, 200);
         assert_eq!(applications(&rig).last(), Some(&shared));

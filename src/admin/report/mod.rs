@@ -9,5 +9,5 @@ mod service;
 
 pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness};
 pub use format::{in_words, rfc3339, serialize_path, serialize_time};
-pub use requests::{ProblemReport, RequestsReport};
+pub use requests::{ClientReport, ProblemReport, RequestsReport};
 pub use service::Report;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::format::rfc3339;
-use crate::proxy::{Counts, Outcome, Problem, Route};
+use crate::proxy::{ClientCount, Counts, Outcome, Problem, Route};
 
 #[derive(Debug, Serialize)]
 pub struct RouteReport {
@@ -80,6 +80,21 @@ impl RequestsReport {
     /// Responses with a status from `first` to `first` + 99.
     pub fn in_class(&self, first: u16) -> u64 {
         self.by_status.range(first..first + 100).map(|(_, count)| count).sum()
+    }
+}
+
+/// The requests of a known client since the start of the process.
+#[derive(Debug, Serialize)]
+pub struct ClientReport {
+    pub name: String,
+    pub requests: u64,
+    /// Those with a status of 400 or more, or without a response.
+    pub errors: u64,
+}
+
+impl ClientReport {
+    pub fn of((name, ClientCount { requests, errors }): (String, ClientCount)) -> Self {
+        Self { name, requests, errors }
     }
 }
 

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::connector::ConnectorReport;
 use super::format::rfc3339;
-use super::requests::{ProblemReport, RequestsReport, RouteReport};
+use super::requests::{ClientReport, ProblemReport, RequestsReport, RouteReport};
 use crate::admin::control::{ConfigHistory, Status};
 use crate::proxy::FairBudget;
 
@@ -30,6 +30,8 @@ pub struct Report {
     pub spool: BudgetReport,
     pub connectors: Vec<ConnectorReport>,
     pub routes: Vec<RouteReport>,
+    /// The clients of `clients` that have sent a request, by name.
+    pub clients: Vec<ClientReport>,
     /// Requests that no route matches.
     pub unrouted: RequestsReport,
     /// The latest first.
@@ -79,6 +81,7 @@ impl Report {
             spool: BudgetReport::of(&view.budgets.disk),
             connectors: view.connectors.iter().map(|connector| ConnectorReport::of(connector)).collect(),
             routes: view.routes.iter().map(|route| RouteReport::of(route)).collect(),
+            clients: view.clients.counts().into_iter().map(ClientReport::of).collect(),
             unrouted: RequestsReport::of(view.unrouted.counts()),
             problems: view.problems.latest().into_iter().map(ProblemReport::of).collect(),
         }

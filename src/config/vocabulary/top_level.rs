@@ -37,7 +37,7 @@ mapping! {
         /// bcproxy reloads it when it changes. Relative to the folder of `proxy.yaml`.
         users: PathBuf = Optional,
         /// Clients that bcproxy knows by name. The first entry that fits counts.
-        /// The name is in the log, and beside problems on the status page.
+        /// The name is in the log, in metrics and on the status page.
         clients: Named<ClientKeys> = Optional,
         /// What bcproxy logs, and in which format.
         log: LogKeys = Default("{}"),

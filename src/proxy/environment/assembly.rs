@@ -21,6 +21,7 @@ use crate::config::{self, Config, Limits, Timeouts};
 use crate::entra::{Application, ClientId, TenantId, TokenCache, TokenEndpoint};
 use crate::outbound::{HttpClient, HttpsUrl, OutboundError, OutboundProxy};
 use crate::proxy::limiter::{Limiter, Scope};
+use crate::proxy::observe::client_counts::ClientCounts;
 use crate::proxy::observe::problems::Problems;
 use crate::proxy::observe::tally::Tally;
 use crate::proxy::upstream::Upstream;
@@ -45,6 +46,8 @@ pub struct Assembled {
     /// Counts requests without a route.
     pub unrouted: Arc<Tally>,
     pub problems: Arc<Problems>,
+    /// Counts the requests of known clients.
+    pub clients: Arc<ClientCounts>,
     shared: Shared,
 }
 
@@ -128,8 +131,9 @@ impl Assembled {
         for connector in &config.connectors {
             connectors.push(assembly.connector(connector, &connector.environment)?);
         }
-        let (unrouted, problems) = (before.unrouted.clone(), before.problems.clone());
-        Ok(Self { routes, connectors, unrouted, problems, shared: assembly.now })
+        let Self { unrouted, problems, clients, .. } = before;
+        let (unrouted, problems, clients) = (unrouted.clone(), problems.clone(), clients.clone());
+        Ok(Self { routes, connectors, unrouted, problems, clients, shared: assembly.now })
     }
 
     /// Applies changed limits to limiters in service, and starts or stops counting writes where a route has a cache.

@@ -64,6 +64,10 @@ impl AccessRecord {
             counts.queue.add(queued.waited);
         }
         drop(counts);
+        if let Some(client) = notes.client_name() {
+            let is_error = status.is_none_or(|status| status.as_u16() >= 400);
+            snapshot.client_counts.count(client, is_error);
+        }
         if let (Some(status), Some(reason)) = (status, reason) {
             snapshot.problems.push(Problem {
                 at: OffsetDateTime::now_utc(),
