@@ -19,6 +19,8 @@
 mod process;
 #[path = "../common/rig.rs"]
 mod rig;
+#[path = "../common/users.rs"]
+mod users;
 
 mod browser;
 mod matrix;

@@ -3,10 +3,11 @@
 use bcproxy::simulator::Received;
 use hyper::Method;
 use roxmltree::{Document, Node};
+use serde_json::Value;
 
 use super::Seen;
 use super::payload::Payload;
-use super::setups::{Kind, Setup};
+use super::setups::{AuthScheme, Kind, Setup};
 
 /// What a client and the proxy have to settle among themselves.
 const OF_THE_CONNECTION: [&str; 9] =
@@ -24,6 +25,46 @@ pub fn check(setup: &Setup, seen: &Seen, payload: &Payload) -> Result<(), String
         (Some(_), Err(_)) => nothing_was_written(seen),
     };
     result.map_err(|mistake| format!("{mistake}{}", story(seen)))
+}
+
+/// The same where the client has to sign in, with the scheme that lets it in, if any.
+pub fn check_sign_in(setup: &Setup, scheme: Option<AuthScheme>, seen: &Seen, payload: &Payload) -> Result<(), String> {
+    let result = match scheme {
+        None => nothing_arrived(seen),
+        Some(AuthScheme::NtlmV1) => nothing_arrived(seen).and_then(|()| was_told_why(setup.kind, seen)),
+        Some(AuthScheme::BasicReads) => nothing_was_written(seen).and_then(|()| some_was_read(seen)),
+        Some(_) => it_got_everything(setup, seen, payload)
+            .and_then(|()| each_call_arrived_once(setup.kind, seen, payload))
+            .and_then(|()| seen.received.iter().try_for_each(is_complete)),
+    };
+    result.map_err(|mistake| format!("{mistake}{}", story(seen)))
+}
+
+fn some_was_read(seen: &Seen) -> Result<(), String> {
+    if seen.received.is_empty() { Err("reads nothing".to_owned()) } else { Ok(()) }
+}
+
+fn nothing_arrived(seen: &Seen) -> Result<(), String> {
+    match (&seen.complaint, &seen.received[..]) {
+        (Some(_), []) => Ok(()),
+        (None, []) => Err("is content with a rejection".to_owned()),
+        (_, received) => Err(format!("{} requests arrived", received.len())),
+    }
+}
+
+/// Of NTLMv1: in the rejection, and by the program if it speaks SOAP.
+fn was_told_why(kind: Kind, seen: &Seen) -> Result<(), String> {
+    // Mono's WCF knows no details of a fault but its own, and complains about those instead.
+    let names_it = |text: &str| text.contains("NTLMv1") || text.contains("'urn:bcproxy:error'");
+    let status = if kind == Kind::Soap { 500 } else { 403 };
+    let rejected = |line: &Value| line["status"] == status && line["reason"].as_str().is_some_and(names_it);
+    match seen.log.iter().find(|line| rejected(line)) {
+        None => Err("was rejected for another reason".to_owned()),
+        Some(_) if kind == Kind::Soap && !seen.complaint.as_deref().is_some_and(names_it) => {
+            Err(format!("does not show the reason: {}", seen.complaint.as_deref().unwrap_or_default()))
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 fn it_got_everything(setup: &Setup, seen: &Seen, payload: &Payload) -> Result<(), String> {

@@ -1,28 +1,48 @@
 //! The matrix of old clients: each reads, creates and makes a SOAP call, over plain HTTP and over HTTPS.
 //!
-//! What counts is Business Central's record: each call arrived once and complete, and nothing else did.
+//! What counts is Business Central's record: each call arrived once and complete, and nothing else did. Other tests
+//! have them do the same where they have to sign in.
 
 mod check;
+mod mtls;
 mod payload;
 mod programs;
 mod setups;
+mod sign_in;
 mod table;
 
 use std::fmt::Write;
 use std::net::SocketAddr;
 
 use bcproxy::simulator::Received;
+use bcproxy::users::StoredHash;
 use hyper::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::Process;
-use crate::rig::{Plan, SECURED, certify, send};
+use crate::rig::{Plan, certify, send};
+use crate::users;
 use payload::Payload;
 use setups::{Kind, SETUPS, Setup};
 
 /// How programs reach the proxy.
 const SCHEMES: [&str; 2] = ["http", "https"];
+
+/// How one program comes to the proxy, once.
+#[derive(Default)]
+struct Visit<'a> {
+    is_secured: bool,
+    /// More keys of the listener, and of its `tls`.
+    listener: &'a str,
+    tls: &'a str,
+    /// The file of users.
+    users: &'a [(&'a str, &'a StoredHash)],
+    /// The API key that the program sends in place of its user.
+    key: Option<&'a str>,
+    /// More files in the proxy's folder and in that of the program.
+    files: &'a [(&'a str, &'a str)],
+}
 
 /// What was seen of one set-up over one scheme.
 struct Seen {
@@ -45,7 +65,7 @@ async fn every_old_client_reads_creates_and_calls_and_each_body_arrives_once() {
         let payload = Payload::default();
         let mut log = Vec::new();
         for scheme in SCHEMES {
-            let seen = see(setup, scheme, &payload).await;
+            let seen = see(setup, &Visit { is_secured: scheme == "https", ..Visit::default() }, &payload).await;
             if let Err(mistake) = check::check(setup, &seen, &payload) {
                 writeln!(mistakes, "{} ({}) over {scheme}: {mistake}", setup.name, setup.command).unwrap();
             }
@@ -56,22 +76,32 @@ async fn every_old_client_reads_creates_and_calls_and_each_body_arrives_once() {
     let table = table::of(&rows);
     println!("{table}");
     assert!(mistakes.is_empty(), "\n{mistakes}");
-    table::keep(&table);
+    table::keep("matrix", &table);
 }
 
-async fn see(setup: &Setup, scheme: &str, payload: &Payload) -> Seen {
-    let plan = Plan::default().top(&format!("listen: [ 127.0.0.1:0, {SECURED} ]")).top("log: { format: json }");
-    let prepared = plan.prepare().await;
-    certify(prepared.folder.path());
-    let mut process = Process::run(&prepared.file);
-    let (plain, secured) = (process.address().await, process.address().await);
+async fn see(setup: &Setup, visit: &Visit<'_>, payload: &Payload) -> Seen {
+    let Visit { listener, tls, .. } = visit;
+    let (scheme, tls) = match visit.is_secured {
+        false => ("http", String::new()),
+        true => ("https", format!("tls: {{ certificate: server.pem, private_key: server-key.pem, {tls} }}, ")),
+    };
+    let plan = Plan::default().top(&format!("listen: [ 127.0.0.1:0, {{ address: 127.0.0.1:0, {tls}{listener} }} ]"));
+    let prepared = plan.top("log: { format: json }").top("users: users.txt").prepare().await;
     let folder = TempDir::new().unwrap();
     payload.lay_out(folder.path());
+    certify(prepared.folder.path());
     std::fs::copy(prepared.folder.path().join("local-ca.pem"), folder.path().join("ca.pem")).unwrap();
+    for (name, content) in visit.files {
+        for folder in [prepared.folder.path(), folder.path()] {
+            std::fs::write(folder.join(name), content).unwrap();
+        }
+    }
+    users::write(prepared.folder.path(), visit.users);
+    let mut process = Process::run(&prepared.file);
+    let (plain, called) = (process.address().await, process.address().await);
 
-    let port = if scheme == "https" { secured.port() } else { plain.port() };
-    let addresses = addresses(setup.kind, &format!("{scheme}://localhost:{port}"));
-    let complaint = programs::run(setup.command, &addresses, folder.path()).await.err();
+    let addresses = addresses(setup.kind, &format!("{scheme}://localhost:{}", called.port()));
+    let complaint = programs::run(setup.command, &addresses, visit.key, folder.path()).await.err();
     let received = prepared.received();
     let log = log_until_now(&mut process, plain, received.len()).await;
     let got = ["read", "create", "call"].map(|file| std::fs::read(folder.path().join(file)).unwrap_or_default());

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 
 use crate::rig::within;
 
@@ -30,8 +31,13 @@ const AXIS: [&str; 9] = [
 /// What Mono's programs are made of.
 const ASSEMBLIES: [&str; 3] = ["System.Runtime.Serialization", "System.ServiceModel", "System.Web.Services"];
 
-/// Builds the programs that are not interpreted.
+/// Builds the programs that are not interpreted, once for all tests.
 pub async fn build() {
+    static BUILT: OnceCell<()> = OnceCell::const_new();
+    BUILT.get_or_init(compile).await;
+}
+
+async fn compile() {
     std::fs::create_dir_all(built()).unwrap();
     let mut javac = Command::new("javac");
     javac.args(["-nowarn", "-d"]).arg(built()).args(["-cp", &class_path()]).args(with_ending("java"));
@@ -45,12 +51,14 @@ pub async fn build() {
     }
 }
 
-/// Runs a program in a folder; the error is what it complained about.
-pub async fn run(command: &str, addresses: &[String], folder: &Path) -> Result<(), String> {
+/// Runs a program in a folder, with an API key in place of its user if there is one.
+///
+/// The error is what it complained about.
+pub async fn run(command: &str, addresses: &[String], key: Option<&str>, folder: &Path) -> Result<(), String> {
     let mut words = command.split(' ');
     let mut caller = starter(&sources().join(words.next().unwrap()));
     caller.args(addresses).args(words).current_dir(folder).env("NO_PROXY", "*").kill_on_drop(true);
-    caller.envs(TRUST.map(|variable| (variable, "ca.pem")));
+    caller.envs(TRUST.map(|variable| (variable, "ca.pem"))).envs(key.map(|key| ("API_KEY", key)));
     let output = within(caller.output()).await.map_err(|error| format!("{caller:?}: {error}"))?;
     succeeded(&output)
 }

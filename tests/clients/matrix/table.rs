@@ -1,14 +1,14 @@
 //! The table in `docs/clients.md`, made of what was seen.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use serde_json::Value;
 
 use super::SCHEMES;
-use super::setups::Setup;
+use super::setups::{AuthScheme, Setup};
 
-const BEGIN: &str = "<!-- The matrix: written by the tests themselves, see tests/clients/matrix -->\n";
-const END: &str = "<!-- The end of the matrix -->\n";
+const NOTE: &str = "written by the tests themselves, see tests/clients/matrix -->\n";
 
 /// A row of the table, from the access log of one run over each scheme.
 pub fn row(setup: &Setup, logs: &[Vec<Value>]) -> String {
@@ -26,19 +26,36 @@ pub fn of(rows: &[String]) -> String {
     format!("{head}{}", rows.concat())
 }
 
-/// Has the table in the documentation be this one: writes it when `BCPROXY_WRITE_DOCS` is set, else compares.
-pub fn keep(table: &str) {
+/// Which client can sign in how.
+pub fn of_sign_in(setups: &[Setup]) -> String {
+    let head = "| client | `basic` | `ntlm` | `api_key` | `mtls` |\n|---|---|---|---|---|\n";
+    let rows = setups.iter().map(|setup| {
+        let knows = |scheme: AuthScheme| setup.auth.contains(&scheme);
+        let or_blank = |scheme: AuthScheme| if knows(scheme) { "yes" } else { "" };
+        let [api_key, mtls] = [AuthScheme::ApiKey, AuthScheme::Mtls].map(or_blank);
+        let basic = if knows(AuthScheme::BasicReads) { "reads only" } else { or_blank(AuthScheme::Basic) };
+        let ntlm = if knows(AuthScheme::NtlmV1) { "NTLMv1: rejected" } else { or_blank(AuthScheme::Ntlm) };
+        format!("| {} | {basic} | {ntlm} | {api_key} | {mtls} |\n", setup.name)
+    });
+    format!("{head}{}", rows.collect::<String>())
+}
+
+/// Has a table in the documentation be this one: writes it when `BCPROXY_WRITE_DOCS` is set, else compares.
+pub fn keep(name: &str, table: &str) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    let [begin, end] = [format!("<!-- The {name}: {NOTE}"), format!("<!-- The end of the {name} -->\n")];
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/clients.md");
     let text = std::fs::read_to_string(&file).unwrap();
-    let (before, rest) = text.split_once(BEGIN).expect("docs/clients.md has no place for the matrix");
-    let (_, after) = rest.split_once(END).expect("docs/clients.md does not say where the matrix ends");
-    let current = format!("{before}{BEGIN}{table}{END}{after}");
+    let (before, rest) = text.split_once(&begin).expect("docs/clients.md has no place for the table");
+    let (_, after) = rest.split_once(&end).expect("docs/clients.md does not say where the table ends");
+    let current = format!("{before}{begin}{table}{end}{after}");
     if std::env::var_os("BCPROXY_WRITE_DOCS").is_some() {
         std::fs::write(file, current).unwrap();
     } else {
         assert!(
             text == current,
-            "docs/clients.md shows another matrix: BCPROXY_WRITE_DOCS=1 cargo test --test clients -- --ignored"
+            "docs/clients.md shows another {name}: BCPROXY_WRITE_DOCS=1 cargo test --test clients -- --ignored"
         );
     }
 }

@@ -1,3 +1,4 @@
+using System;
 using System.IO;
 using System.Net;
 using System.Web.Services;
@@ -21,6 +22,22 @@ static class AsmxProxy
     }
 }
 
+/// What a program derives its proxies from if it has a header to add.
+public class Proxy : SoapHttpClientProtocol
+{
+    protected override WebRequest GetWebRequest(Uri address)
+    {
+        var request = base.GetWebRequest(address);
+        var key = Environment.GetEnvironmentVariable("API_KEY");
+        if (key != null)
+        {
+            request.Credentials = null;
+            request.Headers.Add("X-API-Key", key);
+        }
+        return request;
+    }
+}
+
 [XmlType(Namespace = CustomerPage.Space)]
 public class Customer
 {
@@ -30,7 +47,7 @@ public class Customer
 }
 
 [WebServiceBinding(Name = "Customer_Binding", Namespace = Space)]
-public class CustomerPage : SoapHttpClientProtocol
+public class CustomerPage : Proxy
 {
     public const string Space = "urn:microsoft-dynamics-schemas/page/customer";
 
@@ -49,7 +66,7 @@ public class CustomerPage : SoapHttpClientProtocol
 }
 
 [WebServiceBinding(Name = "Tools_Binding", Namespace = Space)]
-public class Tools : SoapHttpClientProtocol
+public class Tools : Proxy
 {
     public const string Space = "urn:microsoft-dynamics-schemas/codeunit/Tools";
 

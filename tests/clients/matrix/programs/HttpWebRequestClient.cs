@@ -1,3 +1,4 @@
+using System;
 using System.IO;
 using System.Net;
 
@@ -16,7 +17,11 @@ static class HttpWebRequestClient
     static HttpWebRequest To(string address)
     {
         var request = (HttpWebRequest)WebRequest.Create(address);
-        request.Credentials = new NetworkCredential("till", "secret", "CONTOSO");
+        var key = Environment.GetEnvironmentVariable("API_KEY");
+        if (key == null)
+            request.Credentials = new NetworkCredential("till", "secret", "CONTOSO");
+        else
+            request.Headers.Add("X-API-Key", key);
         return request;
     }
 

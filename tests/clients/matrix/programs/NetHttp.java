@@ -10,16 +10,22 @@ import java.nio.file.Path;
 
 /** java.net.http. Arguments: the addresses of a customer, of all customers and of the codeunit. */
 class NetHttp {
+    static final String KEY = System.getenv("API_KEY");
+
     static HttpClient client;
 
     public static void main(String[] arguments) throws Exception {
         Trust.caFile();
-        client = HttpClient.newBuilder().authenticator(new Authenticator() {
-            @Override
-            protected PasswordAuthentication getPasswordAuthentication() {
-                return new PasswordAuthentication("CONTOSO\\till", "secret".toCharArray());
-            }
-        }).build();
+        HttpClient.Builder builder = HttpClient.newBuilder();
+        if (KEY == null) {
+            builder.authenticator(new Authenticator() {
+                @Override
+                protected PasswordAuthentication getPasswordAuthentication() {
+                    return new PasswordAuthentication("CONTOSO\\till", "secret".toCharArray());
+                }
+            });
+        }
+        client = builder.build();
         keep("read", to(arguments[0]));
         keep("create", to(arguments[1])
             .header("Content-Type", "application/json")
@@ -31,7 +37,8 @@ class NetHttp {
     }
 
     static HttpRequest.Builder to(String address) {
-        return HttpRequest.newBuilder(URI.create(address));
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(address));
+        return KEY == null ? request : request.header("X-API-Key", KEY);
     }
 
     static void keep(String file, HttpRequest.Builder request) throws Exception {

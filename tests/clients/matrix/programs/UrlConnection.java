@@ -9,14 +9,20 @@ import java.nio.file.Path;
 
 /** HttpURLConnection. Arguments: the addresses of a customer, of all customers and of the codeunit, and `buffered` or `chunked`. */
 class UrlConnection {
+    static final String KEY = System.getenv("API_KEY");
+
     public static void main(String[] arguments) throws Exception {
         Trust.caFile();
-        Authenticator.setDefault(new Authenticator() {
-            @Override
-            protected PasswordAuthentication getPasswordAuthentication() {
-                return new PasswordAuthentication("CONTOSO\\till", "secret".toCharArray());
-            }
-        });
+        // A rejected password is tried again this often; the default is 20.
+        System.setProperty("http.maxRedirects", "5");
+        if (KEY == null) {
+            Authenticator.setDefault(new Authenticator() {
+                @Override
+                protected PasswordAuthentication getPasswordAuthentication() {
+                    return new PasswordAuthentication("CONTOSO\\till", "secret".toCharArray());
+                }
+            });
+        }
         boolean chunked = arguments[3].equals("chunked");
         keep("read", connect(arguments[0]));
         HttpURLConnection create = connect(arguments[1]);
@@ -31,7 +37,11 @@ class UrlConnection {
     }
 
     static HttpURLConnection connect(String address) throws Exception {
-        return (HttpURLConnection) new URL(address).openConnection();
+        HttpURLConnection connection = (HttpURLConnection) new URL(address).openConnection();
+        if (KEY != null) {
+            connection.setRequestProperty("X-API-Key", KEY);
+        }
+        return connection;
     }
 
     static void post(HttpURLConnection connection, String file, boolean chunked) throws Exception {

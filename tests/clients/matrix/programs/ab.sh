@@ -4,7 +4,12 @@ customer=$1 customers=$2 tools=$3
 once() {
     file=$1
     shift
-    ab -n 1 -v 4 -A 'CONTOSO\till:secret' "$@" >"$file"
+    if [ -n "${API_KEY+set}" ]; then
+        set -- -H "X-API-Key: $API_KEY" "$@"
+    else
+        set -- -A 'CONTOSO\till:secret' "$@"
+    fi
+    ab -n 1 -v 4 "$@" >"$file"
     grep --quiet '^Failed requests: *0$' "$file"
     ! grep '^Non-2xx' "$file"
 }

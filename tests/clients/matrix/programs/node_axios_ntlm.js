@@ -3,7 +3,10 @@ const { readFileSync, writeFileSync } = require('node:fs');
 const { NtlmClient } = require('axios-ntlm');
 
 const [customer, customers, tools] = process.argv.slice(2);
-const client = NtlmClient({ username: 'till', password: 'secret', domain: 'CONTOSO' }, { responseType: 'arraybuffer', proxy: false });
+const { API_KEY } = process.env;
+const user = API_KEY === undefined ? { username: 'till', password: 'secret', domain: 'CONTOSO' } : {};
+const headers = API_KEY === undefined ? {} : { 'X-API-Key': API_KEY };
+const client = NtlmClient(user, { responseType: 'arraybuffer', proxy: false, headers });
 
 (async () => {
   writeFileSync('read', (await client.get(customer)).data);

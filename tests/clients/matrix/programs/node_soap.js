@@ -4,11 +4,22 @@ const soap = require('soap');
 
 const [pageWsdl, toolsWsdl, scheme] = process.argv.slice(2);
 
-async function connect(wsdl) {
-  const client = await soap.createClientAsync(wsdl);
-  client.setSecurity(scheme === 'ntlm'
+function signIn() {
+  const { API_KEY } = process.env;
+  if (API_KEY !== undefined) return { addHeaders: (headers) => Object.assign(headers, { 'X-API-Key': API_KEY }), toXML: () => '' };
+  return scheme === 'ntlm'
     ? new soap.NTLMSecurity({ username: 'till', password: 'secret', domain: 'CONTOSO', workstation: 'TILL7' })
-    : new soap.BasicAuthSecurity('CONTOSO\\till', 'secret'));
+    : new soap.BasicAuthSecurity('CONTOSO\\till', 'secret');
+}
+
+async function connect(wsdl) {
+  const security = signIn();
+  // For the WSDL too, which is asked for before there is a client.
+  const options = { wsdl_headers: {}, wsdl_options: {} };
+  security.addHeaders(options.wsdl_headers);
+  security.addOptions?.(options.wsdl_options);
+  const client = await soap.createClientAsync(wsdl, options);
+  client.setSecurity(security);
   return client;
 }
 

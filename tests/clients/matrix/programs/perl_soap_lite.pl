@@ -7,12 +7,15 @@ use SOAP::Lite;
 my ($page, $tools, $keep_alive) = @ARGV;
 $ENV{PERL_LWP_SSL_CA_FILE} = 'ca.pem';
 
-sub SOAP::Transport::HTTP::Client::get_basic_credentials { return ('CONTOSO\\till', 'secret') }
+my $key = $ENV{API_KEY};
+
+sub SOAP::Transport::HTTP::Client::get_basic_credentials { return defined $key ? () : ('CONTOSO\\till', 'secret') }
 
 sub client {
     my ($address, $namespace) = @_;
     $address =~ s/\?wsdl$//;
     my $client = SOAP::Lite->uri($namespace)->proxy($address, keep_alive => $keep_alive);
+    $client->transport->default_header('X-API-Key' => $key) if defined $key;
     $client->on_action(sub { join ':', @_ });
     $client->on_fault(sub { my (undef, $answer) = @_; die ref $answer ? $answer->faultstring : $client->transport->status });
     # Business Central knows no prefix but the default one's namespace, and no xsi:type.

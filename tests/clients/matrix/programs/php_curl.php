@@ -2,16 +2,17 @@
 // PHP's curl. Arguments: the addresses of a customer, of all customers and of the codeunit, and the name of a CURLAUTH_ constant.
 
 [, $customer, $customers, $tools, $scheme] = $argv;
+$key = getenv('API_KEY');
 
-function call(string $file, string $address, array $options = []): void
+function call(string $file, string $address, array $headers = [], array $options = []): void
 {
-    global $scheme;
+    global $scheme, $key;
+    $user = [CURLOPT_HTTPAUTH => constant($scheme), CURLOPT_USERPWD => 'CONTOSO\till:secret'];
     $curl = curl_init($address);
-    curl_setopt_array($curl, $options + [
+    curl_setopt_array($curl, $options + ($key === false ? $user : []) + [
         CURLOPT_RETURNTRANSFER => true,
         CURLOPT_FAILONERROR => true,
-        CURLOPT_HTTPAUTH => constant($scheme),
-        CURLOPT_USERPWD => 'CONTOSO\till:secret',
+        CURLOPT_HTTPHEADER => $key === false ? $headers : [...$headers, "X-API-Key: $key"],
         CURLOPT_CAINFO => 'ca.pem',
     ]);
     $answer = curl_exec($curl);
@@ -22,11 +23,6 @@ function call(string $file, string $address, array $options = []): void
 }
 
 call('read', $customer);
-call('create', $customers, [
-    CURLOPT_HTTPHEADER => ['Content-Type: application/json'],
-    CURLOPT_POSTFIELDS => file_get_contents('customer.json'),
-]);
-call('call', $tools, [
-    CURLOPT_HTTPHEADER => ['Content-Type: text/xml; charset=utf-8', 'SOAPAction: "urn:microsoft-dynamics-schemas/codeunit/Tools:Echo"'],
-    CURLOPT_POSTFIELDS => file_get_contents('echo.xml'),
-]);
+call('create', $customers, ['Content-Type: application/json'], [CURLOPT_POSTFIELDS => file_get_contents('customer.json')]);
+$headers = ['Content-Type: text/xml; charset=utf-8', 'SOAPAction: "urn:microsoft-dynamics-schemas/codeunit/Tools:Echo"'];
+call('call', $tools, $headers, [CURLOPT_POSTFIELDS => file_get_contents('echo.xml')]);

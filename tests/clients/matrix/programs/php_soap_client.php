@@ -2,12 +2,16 @@
 // PHP's SoapClient with a user name. Arguments: the addresses of two WSDLs, a page's and a codeunit's.
 
 [, $pageWsdl, $toolsWsdl] = $argv;
-$options = [
-    'login' => 'CONTOSO\till',
-    'password' => 'secret',
-    'cache_wsdl' => WSDL_CACHE_NONE,
-    'stream_context' => stream_context_create(['ssl' => ['cafile' => 'ca.pem']]),
-];
+$key = getenv('API_KEY');
+$context = ['ssl' => ['cafile' => 'ca.pem']];
+$options = ['cache_wsdl' => WSDL_CACHE_NONE];
+if ($key === false) {
+    $options += ['login' => 'CONTOSO\till', 'password' => 'secret'];
+} else {
+    // For the WSDL and for calls.
+    $context['http'] = ['header' => "X-API-Key: $key"];
+}
+$options['stream_context'] = stream_context_create($context);
 $page = new SoapClient($pageWsdl, $options);
 file_put_contents('read', $page->Read(['No' => '10000'])->Customer->Name);
 $new = ['No' => 'NEW-1', 'Name' => file_get_contents('name')];

@@ -5,7 +5,8 @@
 
 function call(string $file, string $address, array $headers = [], ?string $body = null): void
 {
-    $headers[] = 'Authorization: Basic ' . base64_encode('CONTOSO\till:secret');
+    $key = getenv('API_KEY');
+    $headers[] = $key === false ? 'Authorization: Basic ' . base64_encode('CONTOSO\till:secret') : "X-API-Key: $key";
     $request = ['header' => $headers] + ($body === null ? [] : ['method' => 'POST', 'content' => $body]);
     $context = stream_context_create(['http' => $request, 'ssl' => ['cafile' => 'ca.pem']]);
     $answer = file_get_contents($address, false, $context);

@@ -1,5 +1,6 @@
 """requests with requests_ntlm. Arguments: the addresses of a customer, of all customers and of the codeunit."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,7 +9,10 @@ from requests_ntlm import HttpNtlmAuth
 
 customer, customers, tools = sys.argv[1:]
 session = requests.Session()
-session.auth = HttpNtlmAuth("CONTOSO\\till", "secret")
+if "API_KEY" in os.environ:
+    session.headers["X-API-Key"] = os.environ["API_KEY"]
+else:
+    session.auth = HttpNtlmAuth("CONTOSO\\till", "secret")
 
 
 def keep(file, answer):

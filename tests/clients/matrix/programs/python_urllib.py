@@ -1,15 +1,20 @@
 """Python's urllib, which waits to be asked for its password. Arguments: the addresses of a customer, of all customers and of the codeunit."""
 
+import os
 import ssl
 import sys
 from pathlib import Path
+from urllib.parse import urljoin
 from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithDefaultRealm, HTTPSHandler, ProxyHandler, Request, build_opener
 
 customer, customers, tools = sys.argv[1:]
 passwords = HTTPPasswordMgrWithDefaultRealm()
-passwords.add_password(None, customers, "CONTOSO\\till", "secret")
+if "API_KEY" not in os.environ:
+    passwords.add_password(None, urljoin(customers, "/"), "CONTOSO\\till", "secret")
 trust = HTTPSHandler(context=ssl.create_default_context(cafile="ca.pem"))
 opener = build_opener(ProxyHandler({}), HTTPBasicAuthHandler(passwords), trust)
+if "API_KEY" in os.environ:
+    opener.addheaders.append(("X-API-Key", os.environ["API_KEY"]))
 
 
 def call(file, address, body=None, **headers):

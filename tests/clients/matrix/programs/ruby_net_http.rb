@@ -4,7 +4,8 @@ require 'net/http'
 customer, customers, tools = ARGV.map { |address| URI(address) }
 
 def call(file, address, request)
-  request.basic_auth('CONTOSO\\till', 'secret')
+  key = ENV['API_KEY']
+  key ? request['X-API-Key'] = key : request.basic_auth('CONTOSO\\till', 'secret')
   tls = address.scheme == 'https'
   answer = Net::HTTP.start(address.host, address.port, nil, use_ssl: tls, ca_file: 'ca.pem') { |http| http.request(request) }
   answer.value

@@ -2,7 +2,12 @@
 set -eu
 customer=$1 customers=$2 tools=$3
 shift 3
-set -- --quiet --tries=1 --ca-certificate=ca.pem --user='CONTOSO\till' --password=secret "$@"
+if [ -n "${API_KEY+set}" ]; then
+    set -- --header="X-API-Key: $API_KEY" "$@"
+else
+    set -- --user='CONTOSO\till' --password=secret "$@"
+fi
+set -- --quiet --tries=1 --ca-certificate=ca.pem "$@"
 wget "$@" --output-document=read "$customer"
 wget "$@" --output-document=create --header='Content-Type: application/json' --post-file=customer.json "$customers"
 wget "$@" --output-document=call --header='Content-Type: text/xml; charset=utf-8' \

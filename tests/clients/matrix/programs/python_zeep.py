@@ -1,5 +1,6 @@
-"""zeep with requests_ntlm. Arguments: the addresses of two WSDLs, a page's and a codeunit's."""
+"""zeep. Arguments: the addresses of two WSDLs, a page's and a codeunit's, and how it signs in: `basic` or `ntlm`."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -7,9 +8,13 @@ from requests import Session
 from requests_ntlm import HttpNtlmAuth
 from zeep import Client, Transport
 
-page_wsdl, tools_wsdl = sys.argv[1:]
+page_wsdl, tools_wsdl, scheme = sys.argv[1:]
 session = Session()
-session.auth = HttpNtlmAuth("CONTOSO\\till", "secret")
+user = ("CONTOSO\\till", "secret")
+if "API_KEY" in os.environ:
+    session.headers["X-API-Key"] = os.environ["API_KEY"]
+else:
+    session.auth = HttpNtlmAuth(*user) if scheme == "ntlm" else user
 transport = Transport(session=session)
 
 page = Client(page_wsdl, transport=transport).service
