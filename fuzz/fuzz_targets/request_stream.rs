@@ -95,7 +95,8 @@ fuzz_target!(|input: ([usize; 3], Vec<u8>)| {
 /// What a service behind the stream gets when a client sends these pieces.
 fn served(pieces: &[&[u8]]) -> Vec<Served> {
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let connection = ClientConnection::new(peer, None, Scheme::HTTP, Weak::new(), &FairBudget::new(256 << 20), Terms::default());
+    let connection =
+        ClientConnection::new(peer, None, Scheme::HTTP, Weak::new(), &FairBudget::new(256 << 20), Terms::default());
     let connection = Arc::new(connection);
     let (mut client, server) = tokio::io::duplex(1 << 20);
     let served = Mutex::new(Vec::new());

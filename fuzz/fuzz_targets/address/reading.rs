@@ -19,6 +19,8 @@ pub struct Reading {
     pub path: Vec<String>,
     /// Keys and values, decoded.
     pub query: Vec<(String, String)>,
+    /// The company its query names, which counts where the path names none.
+    in_query: Option<Named>,
     /// Companies named further down the path and in the query.
     pub also_named: Vec<Named>,
     /// Whether its path leads over a set of all companies.
@@ -42,8 +44,9 @@ impl PartialEq for Reading {
     /// kept.
     fn eq(&self, other: &Self) -> bool {
         let told = |reading: &Self| {
-            let Self { family, company, path, query, also_named, .. } = reading.clone();
-            (family, company, path, query, also_named)
+            let Self { family, company, in_query, path, query, also_named, .. } = reading.clone();
+            // A link that names its company in both places may be sent with the one in the query alone.
+            (family, company.or(in_query), path, query, also_named)
         };
         told(self) == told(other)
     }
@@ -59,11 +62,16 @@ impl Reading {
     /// The same path with another query.
     pub fn with_query(mut self, query: &str, own: &Company) -> Self {
         self.query.clear();
+        self.in_query = None;
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             let (key, mut value) = (decoded_form(key).trim().to_owned(), decoded_form(value));
             match key.to_ascii_lowercase().as_str() {
-                "company" => self.also_named.push(Named::of(&unquoted(&value), own)),
+                "company" => {
+                    let named = Named::of(&unquoted(&value), own);
+                    self.in_query.get_or_insert_with(|| named.clone());
+                    self.also_named.push(named);
+                }
                 "$filter" if self.lists_companies => {
                     self.is_retained |= self.strip_conditions(&mut value, own);
                     // Without one, it is as if it were not there.
@@ -83,6 +91,7 @@ impl Reading {
             company: None,
             path: path.split('/').map(decoded).collect(),
             query: Vec::new(),
+            in_query: None,
             also_named: Vec::new(),
             lists_companies: false,
             is_retained: false,
@@ -131,6 +140,7 @@ impl Reading {
             company,
             path: rest.iter().enumerate().map(|(location, segment)| in_one_case(&family, location, segment)).collect(),
             query: Vec::new(),
+            in_query: None,
             also_named,
             lists_companies: rest.iter().any(is_list),
             is_retained: false,

@@ -14,30 +14,27 @@ use super::error::BodyError;
 pub struct Gunzip<B> {
     body: B,
     input: Bytes,
-    inflate: Decompress,
-    /// Whether the input is between two members, where the body may end.
-    is_between: bool,
+    /// Decodes the current member. `None` between two members, where the body may end. Mostly no other one follows, and
+    /// to make a decoder takes as long as to decode a small response.
+    inflate: Option<Decompress>,
 }
 
 impl<B> Gunzip<B> {
     pub fn new(body: B) -> Self {
-        Self { body, input: Bytes::new(), inflate: member(), is_between: true }
+        Self { body, input: Bytes::new(), inflate: None }
     }
 
     /// Decodes some of the input. An empty piece asks for more input.
     fn decode(&mut self) -> Result<Bytes, BodyError> {
         // Text shrinks to about a fifth. What does not fit comes with the next piece.
         let mut piece = Vec::with_capacity((self.input.len() * 5).clamp(1024, PIECE_BYTES));
-        self.is_between = false;
-        let before = self.inflate.total_in();
-        let status = self.inflate.decompress_vec(&self.input, &mut piece, FlushDecompress::None);
-        let taken = usize::try_from(self.inflate.total_in() - before).unwrap_or(usize::MAX).min(self.input.len());
+        let inflate = self.inflate.get_or_insert_with(|| Decompress::new_gzip(WINDOW_BITS));
+        let before = inflate.total_in();
+        let status = inflate.decompress_vec(&self.input, &mut piece, FlushDecompress::None);
+        let taken = usize::try_from(inflate.total_in() - before).unwrap_or(usize::MAX).min(self.input.len());
         self.input.advance(taken);
         match status {
-            Ok(Status::StreamEnd) => {
-                self.inflate = member();
-                self.is_between = true;
-            }
+            Ok(Status::StreamEnd) => self.inflate = None,
             Ok(Status::Ok | Status::BufError) if taken > 0 || !piece.is_empty() => {}
             _ => return Err(BodyError::Undecodable),
         }
@@ -68,7 +65,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Body for Gunzip<B> {
                     }
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None if self.is_between => return Poll::Ready(None),
+                None if self.inflate.is_none() => return Poll::Ready(None),
                 None => return Poll::Ready(Some(Err(BodyError::Undecodable))),
             }
         }
@@ -77,10 +74,6 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Body for Gunzip<B> {
     fn size_hint(&self) -> SizeHint {
         SizeHint::new()
     }
-}
-
-fn member() -> Decompress {
-    Decompress::new_gzip(WINDOW_BITS)
 }
 
 const WINDOW_BITS: u8 = 15;
