@@ -50,15 +50,24 @@ pub fn spans_of_values(source: &Source, known_keys: &[&str]) -> Vec<Span> {
 
 /// Whether text is a PEM key, a URL with a user name (and probably a password), or contains a generated secret.
 ///
-/// A generated secret is a long word of several character classes without slashes. Those of Entra contain a `~`.
+/// A generated secret is a long word of several character classes without slashes. Those of Entra contain a `~`, by
+/// which they are found inside other text, too.
 pub fn looks_like_a_secret(text: &str) -> bool {
-    let looks_like_one = |word: &str| {
+    let is_long_and_mixed = |word: &str| {
         let has = |test: fn(&char) -> bool| word.chars().any(|character| test(&character));
         let is_mixed = has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit);
-        !word.contains(['/', '\\']) && ((word.len() >= 16 && is_mixed) || (word.len() >= 6 && word.contains('~')))
+        word.len() >= 16 && is_mixed
     };
+    let looks_like_one = |word: &str| {
+        !word.contains(['/', '\\']) && (is_long_and_mixed(word) || (word.len() >= 6 && word.contains('~')))
+    };
+    let is_of_entra = |part: &str| part.contains('~') && is_long_and_mixed(part);
+    let is_separator = |character: char| !(character.is_ascii_alphanumeric() || "-._~".contains(character));
     let has_login = text.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
-    text.contains("-----BEGIN") || has_login || text.split_whitespace().any(looks_like_one)
+    text.contains("-----BEGIN")
+        || has_login
+        || text.split_whitespace().any(looks_like_one)
+        || text.split(is_separator).any(is_of_entra)
 }
 
 /// Whether the name of a key suggests a secret, in any spelling: `clientSecret`, `client_secert`, `password`,
@@ -125,10 +134,15 @@ mod tests {
             "CRONUS International Ltd. 2024",
             "https://Login.microsoftonline.com/2",
             "Production",
+            r"C:\PROGRA~1\Bcproxy2\secret.txt",
+            "/srv/Bcproxy2/longFolderName/secret.txt",
         ] {
             assert!(!looks_like_a_secret(text), "{text}");
         }
         assert!(looks_like_a_secret("hunter2-S3cr3t~Value"));
+        for glued in ["A1:!/I'hunter2-S3cr3t~Value", "yhunter2-S3cr3t~Value/routes:", r"C:\hunter2-S3cr3t~Value"] {
+            assert!(looks_like_a_secret(glued), "{glued}");
+        }
         assert!(looks_like_a_secret("http://svc:hunter2@proxy:3128"));
         // A line of a key may contain a slash.
         assert!(looks_like_a_secret("-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG/yqGSM49\n-----END PRIVATE KEY-----\n"));
