@@ -308,7 +308,8 @@ fn unquoted(text: &str) -> String {
 /// The words that are fixed are the same in every case.
 fn in_one_case(family: &str, location: usize, segment: &str) -> String {
     let is_fixed = segment.starts_with('$') || family == "ws" && location == 0;
-    if is_fixed { segment.to_ascii_lowercase() } else { segment.to_owned() }
+    // A batch is sent without the space that may follow its word.
+    if is_fixed { segment.trim().to_ascii_lowercase() } else { segment.to_owned() }
 }
 
 fn is_version(segment: &str) -> bool {
