@@ -307,9 +307,10 @@ fn unquoted(text: &str) -> String {
 
 /// The words that are fixed are the same in every case.
 fn in_one_case(family: &str, location: usize, segment: &str) -> String {
-    let is_fixed = segment.starts_with('$') || family == "ws" && location == 0;
-    // A batch is sent without the space that may follow its word.
-    if is_fixed { segment.trim().to_ascii_lowercase() } else { segment.to_owned() }
+    let word = segment.trim();
+    let is_fixed = word.starts_with('$') || family == "ws" && location == 0;
+    // A batch is sent without the spaces that may stand around its word.
+    if is_fixed { word.to_ascii_lowercase() } else { segment.to_owned() }
 }
 
 fn is_version(segment: &str) -> bool {
