@@ -8,14 +8,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::SendRequest;
 use hyper::{Method, Request, StatusCode};
-use tokio::net::TcpSocket;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::Result;
-use crate::client::{Load, Question, speak};
+use crate::client::{Load, Question, connect_from};
 use crate::peers::{Peer, path_of};
 use crate::upstream::{ResponseKind, Upstream};
 
@@ -71,7 +69,7 @@ fn bomb() -> Result<Bytes> {
 async fn send(proxy: SocketAddr, bomb: Bytes, rounds: usize) -> Result<usize> {
     let mut rejected = 0;
     for _ in 0..rounds {
-        let mut sender = connect(proxy, BOMBER).await?;
+        let mut sender = connect_from(BOMBER, proxy).await?;
         let request = Request::builder()
             .method(Method::POST)
             .uri(path_of(ResponseKind::Small))
@@ -88,7 +86,7 @@ async fn send(proxy: SocketAddr, bomb: Bytes, rounds: usize) -> Result<usize> {
 
 /// Asks for `/livez` until it is told to stop; the longest time that an answer took.
 async fn longest_livez(admin: SocketAddr, stopped: tokio::sync::watch::Receiver<bool>) -> Result<Duration> {
-    let (mut sender, mut longest) = (connect(admin, WATCHER).await?, Duration::ZERO);
+    let (mut sender, mut longest) = (connect_from(WATCHER, admin).await?, Duration::ZERO);
     while !*stopped.borrow() {
         sender.ready().await?;
         let request = Request::get("/livez").header("host", admin.to_string()).body(Full::default())?;
@@ -98,12 +96,6 @@ async fn longest_livez(admin: SocketAddr, stopped: tokio::sync::watch::Receiver<
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(longest)
-}
-
-async fn connect(address: SocketAddr, client: Ipv4Addr) -> Result<SendRequest<Full<Bytes>>> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((client, 0).into())?;
-    speak(socket.connect(address).await?).await
 }
 
 const BOMBS: usize = 16;

@@ -1,6 +1,6 @@
 //! A closed loop: so many connections, each with one request at a time, until so many requests are answered.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -139,6 +139,13 @@ impl Load {
         }
         Ok(sum.sorted())
     }
+}
+
+/// A connection for requests, from this address of the machine.
+pub async fn connect_from(client: Ipv4Addr, proxy: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((client, 0).into())?;
+    speak(socket.connect(proxy).await?).await
 }
 
 /// Speaks HTTP on a stream.

@@ -11,11 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
-use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 
 use crate::Result;
-use crate::client::{Load, Question, speak};
+use crate::client::{Load, Question, connect_from};
 use crate::peers::{GUARDED, Peer};
 use crate::upstream::{ResponseKind, Upstream};
 
@@ -81,9 +80,7 @@ async fn guess(proxy: SocketAddr, count: usize, responses: Arc<Responses>) -> Re
 }
 
 async fn wrong_password(proxy: SocketAddr, number: usize) -> Result<StatusCode> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((GUESSER, 0).into())?;
-    let mut sender = speak(socket.connect(proxy).await?).await?;
+    let mut sender = connect_from(GUESSER, proxy).await?;
     let request = Request::get(format!("{GUARDED}/customers"))
         .header("host", "localhost:8080")
         .header("authorization", format!("Basic {}", STANDARD.encode(format!("anna:{number}"))))

@@ -113,7 +113,7 @@ impl Metrics {
             [("success", good), ("error", client.errors)]
                 .map(|(result, count)| (vec![("client", client.name.as_str()), ("result", result)], count))
         });
-        writer.family("client_requests", "Finished requests of the clients in clients, by result", clients)?;
+        writer.family("client_requests", "Finished requests of known clients, by result", clients)?;
         let mut counted = |name: &str, help: &str, count: fn(&RequestsReport) -> u64| {
             let counts = routes().map(|(route, requests)| (vec![("route", route)], count(requests)));
             writer.family(name, help, counts)

@@ -80,7 +80,8 @@ fn length(value: &[u8]) -> u16 {
     u16::try_from(value.len()).unwrap_or(u16::MAX)
 }
 
-fn utf16(text: &str) -> Vec<u8> {
+/// Text as messages hold it.
+pub(super) fn utf16(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 

@@ -5,6 +5,7 @@ use md4::{Digest, Md4};
 use md5::Md5;
 use zeroize::Zeroizing;
 
+use super::challenge::utf16;
 use super::message::{Authenticate, ProofVersion};
 
 /// The MD4 hash of a password in UTF-16. Whoever has it can sign in like someone who knows the password.
@@ -39,8 +40,7 @@ impl NtHash {
         let user = upper_case(&message.user);
         let domains = [message.domain.as_str(), &upper_case(&message.domain), ""];
         domains.into_iter().any(|domain| {
-            let name: Vec<u8> = user.encode_utf16().chain(domain.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-            let key = hmac(self.0.as_slice(), &[&name]).finalize().into_bytes();
+            let key = hmac(self.0.as_slice(), &[&utf16(&user), &utf16(domain)]).finalize().into_bytes();
             hmac(&key, &[&challenge, rest]).verify_slice(proof).is_ok()
         })
     }
@@ -78,7 +78,6 @@ mod tests {
     const CHALLENGE: [u8; 8] = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
 
     fn example() -> Authenticate {
-        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
         let pair = |id: u16, value: &[u8]| [&id.to_le_bytes(), &(value.len() as u16).to_le_bytes(), value].concat();
         let proof = [0x68, 0xcd, 0x0a, 0xb8, 0x51, 0xe5, 0x1c, 0x96, 0xaa, 0xbc, 0x92, 0x7b, 0xeb, 0xef, 0x6a, 0x1c];
         let rest = [

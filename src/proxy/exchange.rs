@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::budgets::fair_budget::Holder;
 use super::dialect::{dialect, looks_like_soap, reads_atom};
+use super::downstream::bind::TermsInForce;
 use super::downstream::client::ClientConnection;
 use super::downstream::forwarded::{ForwardedError, client_behind};
 use super::headers;
@@ -28,6 +29,8 @@ pub struct Exchange {
     pub id: Uuid,
     /// The connection the request came on.
     pub client: Arc<ClientConnection>,
+    /// The terms of its listener that the request is served by.
+    pub listener: Arc<TermsInForce>,
     /// The address of the client: the connection's, or the one that a load balancer names.
     pub ip: IpAddr,
     /// Why the client behind a load balancer is not known; `ip` is then the load balancer's.
@@ -67,9 +70,11 @@ pub struct Exchange {
 impl Exchange {
     /// The facts that a request's head and its connection tell.
     pub fn new(client: Arc<ClientConnection>, head: &Parts, snapshot: Arc<Snapshot>) -> Self {
-        let (ip, forwarded_error, memory) = origin(&client, &head.headers);
+        let listener = client.listener();
+        let (ip, forwarded_error, memory) = origin(&client, &listener, &head.headers);
         Self {
             id: Uuid::new_v4(),
+            listener,
             ip,
             forwarded_error,
             memory,
@@ -125,9 +130,12 @@ impl Exchange {
 }
 
 /// The address of a request's client, why it is not known, and what it holds in memory.
-fn origin(client: &ClientConnection, headers: &HeaderMap) -> (IpAddr, Option<ForwardedError>, Arc<Holder>) {
+fn origin(
+    client: &ClientConnection,
+    listener: &TermsInForce,
+    headers: &HeaderMap,
+) -> (IpAddr, Option<ForwardedError>, Arc<Holder>) {
     let peer = client.ip();
-    let listener = client.listener();
     match listener.forwarders.as_ref().filter(|forwarders| forwarders.contains(peer)) {
         None => (peer, None, client.memory.clone()),
         Some(forwarders) => match client_behind(headers, forwarders) {

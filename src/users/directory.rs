@@ -147,9 +147,7 @@ impl Directory {
         text.extend_from_slice(name.as_bytes());
         text.push(0);
         text.extend_from_slice(password);
-        let mut tag = [0; 32];
-        tag.iter_mut().zip(hmac::sign(&self.key, &text).as_ref()).for_each(|(to, from)| *to = *from);
-        tag
+        hmac::sign(&self.key, &text).as_ref().try_into().unwrap_or_default()
     }
 }
 

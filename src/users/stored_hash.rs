@@ -189,9 +189,7 @@ pub fn new_api_key() -> Result<Secret, Unspecified> {
 
 /// The hash by which an API key is looked up.
 pub fn hash_of_key(key: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.iter_mut().zip(digest(&SHA256, key).as_ref()).for_each(|(to, from)| *to = *from);
-    hash
+    digest(&SHA256, key).as_ref().try_into().unwrap_or_default()
 }
 
 /// Random bytes from the system.

@@ -1,11 +1,9 @@
 //! Who may come in, and which clients are known by name.
 
-use hyper::header::HeaderName;
-
 use super::routes::networks;
 use crate::config::model::{AuthRules, AuthScheme, Client, ClientAuth, ClientMark, Connector};
 use crate::config::shape::{At, Named};
-use crate::config::vocabulary::{ClientAuthKeys, ClientKeys, TopLevelKeys};
+use crate::config::vocabulary::{ClientAuthKeys, ClientKeys, ListenerKeys, TopLevelKeys};
 use crate::config::yaml::Report;
 use crate::entra::ClientId;
 
@@ -16,25 +14,24 @@ pub fn client_auth(
     has_authority: bool,
     report: &mut Report,
 ) -> Option<ClientAuth> {
-    let At { value: keys, label, .. } = keys?;
-    let words = &keys.schemes.as_ref()?.value.0;
-    let has = |scheme: AuthScheme| words.iter().any(|word| word.value == scheme);
-    if let Some(none) = words.iter().find(|word| word.value == AuthScheme::None) {
-        if words.len() > 1 {
+    let rules = keys?;
+    let At { value: keys, label, .. } = rules;
+    let has = |scheme| scheme_of(rules, scheme).is_some();
+    if let Some(none) = scheme_of(rules, AuthScheme::None) {
+        if schemes(rules).count() > 1 {
             report.error(none.span, "`none` stands beside other schemes", "remove `none`, or everything else");
         }
         return Some(ClientAuth::None);
     }
-    let header = || match &keys.api_key_header {
-        Some(header) => header.value.0.clone(),
-        None => HeaderName::from_static("x-api-key"),
-    };
+    // Without a scheme or with a header that could not be read, the file is invalid.
+    schemes(rules).next()?;
+    let header = keys.api_key_header.as_ref()?.value.0.clone();
     let names = keys.names.iter().flat_map(|names| &names.value).map(|name| name.value.0.to_lowercase());
     let rules = AuthRules {
         basic: has(AuthScheme::Basic),
         ntlm: has(AuthScheme::Ntlm),
         mtls: has(AuthScheme::Mtls),
-        api_key: has(AuthScheme::ApiKey).then(header),
+        api_key: has(AuthScheme::ApiKey).then_some(header),
         names: keys.names.is_some().then(|| names.collect()),
     };
     if rules.needs_users() && file.users.is_none() {
@@ -52,6 +49,30 @@ pub fn client_auth(
         );
     }
     Some(ClientAuth::Required(rules))
+}
+
+/// The `client_auth` of a listener, then those of all routes, which apply there, too.
+pub fn rules_at<'f>(
+    file: &'f TopLevelKeys,
+    listener: &'f ListenerKeys,
+) -> impl Iterator<Item = &'f At<ClientAuthKeys>> {
+    let routes = file.routes.iter().flat_map(|routes| &routes.value);
+    listener.client_auth.iter().chain(routes.filter_map(|route| route.value.client_auth.as_ref()))
+}
+
+/// The schemes of a `client_auth`.
+fn schemes(rules: &At<ClientAuthKeys>) -> impl Iterator<Item = &At<AuthScheme>> {
+    rules.value.schemes.iter().flat_map(|schemes| &schemes.value.0)
+}
+
+/// Where a `client_auth` names this scheme.
+pub fn scheme_of(rules: &At<ClientAuthKeys>, wanted: AuthScheme) -> Option<&At<AuthScheme>> {
+    schemes(rules).find(|scheme| scheme.value == wanted)
+}
+
+/// Whether clients have to prove who they are.
+pub fn is_required(rules: Option<&At<ClientAuthKeys>>) -> bool {
+    rules.is_some_and(|rules| schemes(rules).next().is_some() && scheme_of(rules, AuthScheme::None).is_none())
 }
 
 /// Whether a listener of the file verifies the certificates of clients.

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::client_auth::client_auth;
+use super::client_auth::{client_auth, is_required, rules_at, scheme_of};
 use super::routes::networks;
 use crate::config::model::{AuthScheme, Listener, TlsFiles};
 use crate::config::shape::{At, OrOff};
-use crate::config::vocabulary::{ClientAuthKeys, ListenerKeys, ListenerTlsKeys, RouteKeys, TopLevelKeys};
+use crate::config::vocabulary::{ListenerKeys, ListenerTlsKeys, RouteKeys, TopLevelKeys};
 use crate::config::yaml::Report;
 
 /// Builds the listeners of a file, and reports addresses that conflict.
@@ -93,12 +93,7 @@ pub fn admin(file: &TopLevelKeys, report: &mut Report) -> Option<Option<SocketAd
 
 /// Warns where every computer that reaches a listener without TLS may read and write.
 pub fn warn_of_open_access(file: &TopLevelKeys, report: &mut Report) {
-    let is_open = |(address, keys): (&At<SocketAddr>, &ListenerKeys)| {
-        !address.value.ip().to_canonical().is_loopback()
-            && keys.tls.is_none()
-            && !is_required(keys.client_auth.as_ref())
-    };
-    if !written(file).any(is_open) {
+    if !written(file).filter(is_plain).any(|(_, keys)| !is_required(keys.client_auth.as_ref())) {
         return;
     }
     let common = file.access.as_ref().and_then(|access| access.value.allow_from.as_ref());
@@ -121,10 +116,7 @@ pub fn warn_of_open_access(file: &TopLevelKeys, report: &mut Report) {
 /// Reports NTLM behind an HTTP load balancer: the session belongs to a connection, which several users would share.
 fn check_forwarders(file: &TopLevelKeys, keys: &ListenerKeys, report: &mut Report) {
     let Some(forwarders) = &keys.forwarded_for else { return };
-    let routes = file.routes.iter().flat_map(|routes| &routes.value);
-    let rules = keys.client_auth.iter().chain(routes.filter_map(|route| route.value.client_auth.as_ref()));
-    let mut schemes = rules.filter_map(|rules| rules.value.schemes.as_ref()).flat_map(|schemes| &schemes.value.0);
-    if let Some(ntlm) = schemes.find(|scheme| scheme.value == AuthScheme::Ntlm) {
+    if let Some(ntlm) = rules_at(file, keys).find_map(|rules| scheme_of(rules, AuthScheme::Ntlm)) {
         let line = report.line(ntlm.span);
         report.error(
             forwarders.label,
@@ -136,27 +128,14 @@ fn check_forwarders(file: &TopLevelKeys, keys: &ListenerKeys, report: &mut Repor
 
 /// Warns of passwords and API keys that anybody on the network can read.
 pub fn warn_of_plain_credentials(file: &TopLevelKeys, report: &mut Report) {
-    let routes = || file.routes.iter().flat_map(|routes| &routes.value);
-    for (address, keys) in written(file) {
-        if address.value.ip().to_canonical().is_loopback() || keys.tls.is_some() {
-            continue;
-        }
-        let rules = keys.client_auth.iter().chain(routes().filter_map(|route| route.value.client_auth.as_ref()));
-        let mut schemes = rules.filter_map(|rules| rules.value.schemes.as_ref()).flat_map(|schemes| &schemes.value.0);
-        if schemes.any(|scheme| matches!(scheme.value, AuthScheme::Basic | AuthScheme::ApiKey)) {
-            report.warning(
-                address.span,
-                "passwords and API keys come here over plain HTTP: others on the network can read them",
-                "give the listener a certificate (`tls`) if the clients can use https",
-            );
-        }
+    let is_readable = |rules| [AuthScheme::Basic, AuthScheme::ApiKey].iter().any(|it| scheme_of(rules, *it).is_some());
+    for (address, _) in written(file).filter(is_plain).filter(|(_, keys)| rules_at(file, keys).any(is_readable)) {
+        report.warning(
+            address.span,
+            "passwords and API keys come here over plain HTTP: others on the network can read them",
+            "give the listener a certificate (`tls`) if the clients can use https",
+        );
     }
-}
-
-/// Whether clients have to prove who they are.
-fn is_required(client_auth: Option<&At<ClientAuthKeys>>) -> bool {
-    let schemes = client_auth.and_then(|keys| keys.value.schemes.as_ref());
-    schemes.is_some_and(|schemes| schemes.value.0.iter().all(|scheme| scheme.value != AuthScheme::None))
 }
 
 /// Reports a listener off loopback unless every route has an `allow_from`.
@@ -175,6 +154,11 @@ pub fn check_access(file: &TopLevelKeys, report: &mut Report) {
             "add the networks of the clients, such as access: { allow_from: [127.0.0.1, 10.0.0.0/8] }, or listen on 127.0.0.1:8080",
         );
     }
+}
+
+/// Whether other computers reach a listener, over plain HTTP.
+fn is_plain((address, keys): &(&At<SocketAddr>, &ListenerKeys)) -> bool {
+    !address.value.ip().to_canonical().is_loopback() && keys.tls.is_none()
 }
 
 /// The addresses in the file, each with the keys of its listener.

@@ -10,11 +10,12 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::applications::{certificate_files, credential_keys};
+use super::client_auth::scheme_of;
 use super::connectors::password;
 use super::permissions::{Protection, check_permissions};
 use crate::config::model::AuthScheme;
 use crate::config::shape::At;
-use crate::config::vocabulary::{ClientAuthKeys, ClientCertificateKeys, ListenerTlsKeys, Secret, TopLevelKeys};
+use crate::config::vocabulary::{ClientCertificateKeys, ListenerTlsKeys, Secret, TopLevelKeys};
 use crate::config::yaml::{Report, Span};
 use crate::entra::CredentialExpiry;
 use crate::outbound::{self, EnvironmentError, ProxySelector};
@@ -237,12 +238,8 @@ fn check_users(file: &TopLevelKeys, report: &mut Report) {
         let listeners = listeners.filter_map(|listener| listener.value.client_auth.as_ref());
         listeners.chain(routes.filter_map(|route| route.value.client_auth.as_ref()))
     };
-    let has = |rules: &At<ClientAuthKeys>, scheme| {
-        let words = rules.value.schemes.iter().flat_map(|words| &words.value.0);
-        words.into_iter().any(|word| word.value == scheme)
-    };
     if !users.entries().any(|user| user.hash.kind() == HashKind::Nt)
-        && let Some(ntlm) = rules().find(|rules| has(rules, AuthScheme::Ntlm))
+        && let Some(ntlm) = rules().find(|rules| scheme_of(rules, AuthScheme::Ntlm).is_some())
     {
         report.warning(
             ntlm.label,
@@ -250,7 +247,7 @@ fn check_users(file: &TopLevelKeys, report: &mut Report) {
             "run `bcproxy user add NAME --ntlm`",
         );
     }
-    let named = rules().filter(|rules| !has(rules, AuthScheme::Mtls));
+    let named = rules().filter(|rules| scheme_of(rules, AuthScheme::Mtls).is_none());
     let named = named.flat_map(|rules| &rules.value.names).flat_map(|names| &names.value);
     let clients = file.clients.iter().flat_map(|clients| &clients.value.0);
     let clients = clients.filter_map(|(_, client)| client.as_ref()?.user.as_ref());

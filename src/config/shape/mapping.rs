@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::{At, Presence, Shape, read_at, unique_entries};
-use crate::config::yaml::{Node, Report, Source, Span, closest_match, mask, node};
+use crate::config::yaml::{Node, Report, Source, Span, Value, closest_match, mask, node};
 
 /// Declares a mapping: a struct whose fields are the keys, its documentation and its reader. `one of […]` names
 /// optional keys of which exactly one must be set. `short for …` names the key whose value may stand for the mapping.
@@ -38,11 +38,8 @@ macro_rules! mapping {
 
             fn read(node: &$crate::config::yaml::Node, report: &mut $crate::config::yaml::Report) -> Option<Self> {
                 use $crate::config::shape::Presence::*;
-                $(if !matches!(node.value, $crate::config::yaml::Value::Mapping(_)) {
-                    let $short = Some($crate::config::shape::read_at(node, report)?);
-                    return Some(Self { $short, ..Self::default() });
-                })?
-                let entries = $crate::config::shape::Entries::of(node, $title, &[$(stringify!($key)),+], report)?;
+                let short: Option<&str> = None$(.or(Some(stringify!($short))))?;
+                let entries = $crate::config::shape::Entries::of(node, $title, &[$(stringify!($key)),+], short, report)?;
                 $(entries.check_choice(&[$(stringify!($choice)),+], report);)?
                 Some(Self { $($key: entries.read(stringify!($key), $presence, concat!($($field_doc),+), report)),+ })
             }
@@ -59,8 +56,18 @@ pub struct Entries<'n> {
 }
 
 impl<'n> Entries<'n> {
-    /// Indexes the entries, and reports unknown and repeated keys.
-    pub fn of(node: &'n Node, title: &'static str, keys: &[&'static str], report: &mut Report) -> Option<Self> {
+    /// Indexes the entries, and reports unknown and repeated keys. What is no mapping is the value of the key `short`,
+    /// if there is one.
+    pub fn of(
+        node: &'n Node,
+        title: &'static str,
+        keys: &[&'static str],
+        short: Option<&'static str>,
+        report: &mut Report,
+    ) -> Option<Self> {
+        if let Some(short) = short.filter(|_| !matches!(node.value, Value::Mapping(_))) {
+            return Some(Self { node, title, values: HashMap::from([(short, node)]) });
+        }
         let mut values = HashMap::new();
         for (key, value) in unique_entries(node, report)? {
             match key.text().filter(|text| keys.contains(text)) {

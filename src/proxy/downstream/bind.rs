@@ -46,7 +46,7 @@ pub fn bind(key: &'static str, address: SocketAddr, is_v6_only: bool) -> Result<
 }
 
 /// The terms on which a listener accepts connections. A reload may replace them. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Terms(Arc<ArcSwap<TermsInForce>>);
 
 /// The terms for a connection that is accepted now.
@@ -64,9 +64,9 @@ pub struct TermsInForce {
     pub balancers: Option<AllowFrom>,
 }
 
-impl fmt::Debug for Terms {
+impl fmt::Debug for TermsInForce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Terms").finish_non_exhaustive()
+        f.debug_struct("TermsInForce").field("client_auth", &self.client_auth).finish_non_exhaustive()
     }
 }
 

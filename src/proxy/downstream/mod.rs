@@ -7,6 +7,6 @@ pub mod connection_limit;
 pub mod forwarded;
 pub mod listeners;
 pub mod ntlm_session;
-mod peer_certificate;
+pub mod peer_certificate;
 mod proxy_protocol;
 pub mod serve;

@@ -20,7 +20,6 @@ use crate::proxy::budgets::fair_budget::{FairBudget, Holder};
 use crate::proxy::downstream::bind::{Terms, TermsInForce};
 use crate::proxy::downstream::ntlm_session::NtlmSession;
 use crate::proxy::downstream::peer_certificate::PeerCertificate;
-use crate::tls::ClientCertificateError;
 
 /// An accepted connection, as the steps of the data path see it.
 ///
@@ -60,7 +59,7 @@ pub struct ClientConnection {
     /// Why a request on this connection could not be parsed.
     pub unparsable: OnceLock<Unparsable>,
     /// The certificate that the client showed.
-    pub(super) certificate: PeerCertificate,
+    pub certificate: PeerCertificate,
     /// The client's NTLM handshake, where it has to prove who it is.
     pub ntlm: NtlmSession,
     terms: Terms,
@@ -120,11 +119,6 @@ impl ClientConnection {
     /// The terms of its listener now.
     pub fn listener(&self) -> Arc<TermsInForce> {
         self.terms.in_force()
-    }
-
-    /// The names in the client's certificate, if it is valid now.
-    pub fn certificate_names(&self) -> Result<Arc<[String]>, ClientCertificateError> {
-        self.certificate.names(self.listener().client_verifier.as_ref())
     }
 
     /// hyper has parsed a head, whose body has this length. Returns the request's number on this connection, from 1.

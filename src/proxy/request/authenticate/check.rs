@@ -11,6 +11,7 @@ use super::identity::Identity;
 use crate::config::AuthRules;
 use crate::ntlm::{Message, ProofVersion};
 use crate::proxy::downstream::client::ClientConnection;
+use crate::proxy::exchange::Exchange;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::tls::ClientCertificateError;
 use crate::users::{Directory, PasswordCheck, Recalled, User};
@@ -48,19 +49,13 @@ impl Failure {
 }
 
 /// Checks credentials by the rules that apply to the request.
-pub fn check(
-    rules: &AuthRules,
-    sent: Credentials,
-    headers: &HeaderMap,
-    client: &ClientConnection,
-    users: Option<&Arc<Directory>>,
-) -> CheckOutcome {
-    let rejected_certificate = match check_certificate(rules, client) {
+pub fn check(rules: &AuthRules, exchange: &Exchange, headers: &HeaderMap) -> CheckOutcome {
+    let rejected_certificate = match check_certificate(rules, exchange) {
         Ok(Some(names)) => return CheckOutcome::Proven(Identity::Certificate(names)),
         Ok(None) => None,
         Err(reason) => Some(reason),
     };
-    match (check_user(rules, sent, headers, client, users), rejected_certificate) {
+    match (check_user(rules, exchange, headers), rejected_certificate) {
         (CheckOutcome::Missing(None), Some(message)) => {
             CheckOutcome::Wrong(Failure { scheme: Scheme::Certificate, user: None, message })
         }
@@ -70,11 +65,11 @@ pub fn check(
 
 /// The names in the client's certificate, an allowed one first; `None` if it has none or needs none. Fails with the
 /// reason why it is not accepted.
-fn check_certificate(rules: &AuthRules, client: &ClientConnection) -> Result<Option<Arc<[String]>>, String> {
+fn check_certificate(rules: &AuthRules, exchange: &Exchange) -> Result<Option<Arc<[String]>>, String> {
     if !rules.mtls {
         return Ok(None);
     }
-    match client.certificate_names() {
+    match exchange.client.certificate.names(exchange.listener.client_verifier.as_ref()) {
         Ok(names) => match allowed_first(rules, names) {
             Some(names) => Ok(Some(names)),
             None => Err("The client's certificate has none of the allowed names.".to_owned()),
@@ -84,14 +79,11 @@ fn check_certificate(rules: &AuthRules, client: &ClientConnection) -> Result<Opt
     }
 }
 
-fn check_user(
-    rules: &AuthRules,
-    sent: Credentials,
-    headers: &HeaderMap,
-    client: &ClientConnection,
-    users: Option<&Arc<Directory>>,
-) -> CheckOutcome {
-    let Some(users) = users.filter(|_| rules.needs_users()) else { return CheckOutcome::Missing(None) };
+fn check_user(rules: &AuthRules, exchange: &Exchange, headers: &HeaderMap) -> CheckOutcome {
+    let (sent, client) = (exchange.credentials, &exchange.client);
+    let Some(users) = exchange.snapshot.users.as_ref().filter(|_| rules.needs_users()) else {
+        return CheckOutcome::Missing(None);
+    };
     if let Some(key) = rules.api_key.as_ref().and_then(|header| headers.get(header)) {
         return match users.holder(key.as_bytes()) {
             Some(user) => CheckOutcome::Proven(Identity::User(user.clone())),

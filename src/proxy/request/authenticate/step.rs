@@ -66,8 +66,7 @@ pub fn authenticate(
 }
 
 fn decide(Routed { exchange, route, head, .. }: &Routed<ClientBody>) -> Decision {
-    let listener = exchange.client.listener();
-    let rules = match route.settings.client_auth.as_ref().or(listener.client_auth.as_ref()) {
+    let rules = match route.settings.client_auth.as_ref().or(exchange.listener.client_auth.as_ref()) {
         Some(ClientAuth::Required(rules)) => rules,
         Some(ClientAuth::None) | None => {
             return match handshake(exchange.credentials, &exchange.client) {
@@ -76,8 +75,7 @@ fn decide(Routed { exchange, route, head, .. }: &Routed<ClientBody>) -> Decision
             };
         }
     };
-    let users = exchange.snapshot.users.as_ref();
-    match check(rules, exchange.credentials, &head.headers, &exchange.client, users) {
+    match check(rules, exchange, &head.headers) {
         CheckOutcome::Proven(identity) => {
             exchange.client.handshake_over();
             match identity {
