@@ -15,6 +15,8 @@
 //! Tests with a client are ignored unless asked for, since a new machine has none: `cargo test -- --ignored`. `.ci/run`
 //! installs them.
 
+#[path = "../common/client_authority.rs"]
+mod client_authority;
 #[path = "../common/process.rs"]
 mod process;
 #[path = "../common/rig.rs"]

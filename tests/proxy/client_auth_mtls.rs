@@ -4,73 +4,16 @@ use std::path::Path;
 
 use bcproxy::config::Config;
 use bcproxy::tls::{CertificateAuthority, provider};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
-};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use time::{Duration, OffsetDateTime};
 
+use crate::client_authority::{Authority, Certified};
 use crate::rig::{Plan, Rig, certify};
 use crate::wire::Wire;
-
-/// An authority for clients.
-struct Authority {
-    certificate: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-/// A client's certificate and key, as PEM.
-struct Certified {
-    certificate: String,
-    key: String,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name.push(DnType::CommonName, "clients");
-        let key = KeyPair::generate().unwrap();
-        Self { certificate: params.self_signed(&key).unwrap().pem(), issuer: Issuer::new(params, key) }
-    }
-
-    /// A certificate with this common name and DNS names. `serial`: what revokes it.
-    fn issue(&self, name: &str, dns: &[&str], serial: u64, change: impl FnOnce(&mut CertificateParams)) -> Certified {
-        let names: Vec<String> = dns.iter().map(ToString::to_string).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.serial_number = Some(SerialNumber::from(serial));
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        Certified { certificate: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
-    }
-
-    /// The revocation list with these serial numbers.
-    fn revoke(&self, serials: &[u64]) -> String {
-        let now = OffsetDateTime::now_utc();
-        let revoked = |serial: &u64| RevokedCertParams {
-            serial_number: SerialNumber::from(*serial),
-            revocation_time: now - Duration::hours(1),
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let params = CertificateRevocationListParams {
-            this_update: now - Duration::hours(1),
-            next_update: now + Duration::days(30),
-            crl_number: SerialNumber::from(1_u64),
-            issuing_distribution_point: None,
-            revoked_certs: serials.iter().map(revoked).collect(),
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        params.signed_by(&self.issuer).unwrap().pem().unwrap()
-    }
-}
 
 async fn start(authority: &Authority, revoked: &str) -> Rig {
     let prepared = Plan::default()

@@ -2,6 +2,8 @@
 
 #[path = "../common/certificates.rs"]
 mod certificates;
+#[path = "../common/client_authority.rs"]
+mod client_authority;
 #[path = "../common/connect_proxy.rs"]
 mod connect_proxy;
 #[path = "../common/plain_http.rs"]
