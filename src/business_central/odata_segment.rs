@@ -4,15 +4,19 @@
 //! It could then reach a company that bcproxy did not see, so such a segment is an error.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use super::path::PathError;
+use super::path::{PathError, decoded};
 
 /// A segment of an OData address: a name, perhaps with a key in parentheses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ODataSegment<'r> {
     raw: &'r str,
     decoded: Cow<'r, str>,
-    name_end: usize,
+    /// Where in the decoded text the name is, without spaces around it.
+    name: Range<usize>,
+    /// Where the text between the parentheses is, without spaces around it.
+    key: Option<Range<usize>>,
 }
 
 impl<'r> ODataSegment<'r> {
@@ -21,14 +25,22 @@ impl<'r> ODataSegment<'r> {
     /// # Errors
     /// If more than one key follows the name, or the name only resembles one that confinement depends on.
     pub fn read(raw: &'r str) -> Result<Self, PathError> {
-        let decoded = percent_encoding::percent_decode_str(raw).decode_utf8_lossy();
-        let name_end = decoded.find(['(', ')', '\'']).unwrap_or(decoded.len());
+        // Most segments are one word.
+        if raw.bytes().all(is_word_byte) {
+            return Ok(Self { raw, decoded: Cow::Borrowed(raw), name: 0..raw.len(), key: None });
+        }
+        let decoded = decoded(raw);
+        let name_end = decoded.bytes().position(|byte| matches!(byte, b'(' | b')' | b'\'')).unwrap_or(decoded.len());
         let (name, key) = decoded.split_at_checked(name_end).unwrap_or((&decoded, ""));
+        let key = key.trim_end();
         // A second layer of encoding hides what a name is.
-        if !(key.is_empty() || is_key(key.trim_end())) || name.contains('%') || resembles_reserved(name.trim()) {
+        if !(key.is_empty() || is_key(key)) || name.contains('%') || resembles_reserved(name.trim()) {
             return Err(PathError::Segment);
         }
-        Ok(Self { raw, decoded, name_end })
+        let inner = name_end + 1..(name_end + key.len()).saturating_sub(1);
+        let key = (!key.is_empty()).then(|| trimmed(&decoded, inner));
+        let name = trimmed(&decoded, 0..name_end);
+        Ok(Self { raw, decoded, name, key })
     }
 
     /// The segment as written.
@@ -38,13 +50,12 @@ impl<'r> ODataSegment<'r> {
 
     /// The decoded name, without spaces around it.
     pub fn name(&self) -> &str {
-        self.decoded.get(..self.name_end).unwrap_or_default().trim()
+        self.decoded.get(self.name.clone()).unwrap_or_default()
     }
 
     /// The decoded text between the parentheses, without spaces around it.
     pub fn key(&self) -> Option<&str> {
-        let key = self.decoded.get(self.name_end..)?.trim_end();
-        Some(key.strip_prefix('(')?.strip_suffix(')')?.trim())
+        self.decoded.get(self.key.clone()?)
     }
 
     /// Whether it is this word, in any case, without a key.
@@ -56,6 +67,13 @@ impl<'r> ODataSegment<'r> {
     pub fn is_named(&self, word: &str) -> bool {
         self.name().eq_ignore_ascii_case(word)
     }
+}
+
+/// The part of a range that is left without the spaces around it.
+fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
+    let part = text.get(range.clone()).unwrap_or_default();
+    let start = range.start + part.len() - part.trim_start().len();
+    start..start + part.trim().len()
 }
 
 /// Whether a text is one pair of parentheses, in which others are balanced or quoted.
@@ -77,16 +95,20 @@ fn is_key(text: &str) -> bool {
 
 /// Whether a reserved name is a word of this name, but not all of it.
 fn resembles_reserved(name: &str) -> bool {
-    let is_word = |character: char| character.is_alphanumeric() || matches!(character, '_' | '$');
-    if name.is_ascii() && name.chars().all(is_word) {
+    if name.bytes().all(is_word_byte) {
         return false;
     }
+    let is_word = |character: char| character.is_alphanumeric() || matches!(character, '_' | '$');
     // .NET ignores case by more than ASCII. It skips characters without width, and others separate words.
     let folded: String = name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
     let is_visible = |character: &char| character.is_ascii() || character.is_alphanumeric();
     let visible: String = folded.chars().filter(is_visible).collect();
     let has_reserved = |name: &String| name.split(|character| !is_word(character)).any(|word| RESERVED.contains(&word));
     [folded, visible].iter().any(has_reserved)
+}
+
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$')
 }
 
 /// The names that confinement depends on, in lower case.

@@ -39,16 +39,23 @@ pub struct SafePath<'r>(&'r str);
 impl<'r> SafePath<'r> {
     /// Checks a raw path, without its query.
     pub fn check(raw: &'r str) -> Result<Self, PathError> {
-        let is_escape =
-            |after: &str| after.get(..2).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        if !raw.split('%').skip(1).all(is_escape) {
+        let mut escapes = memchr::memchr_iter(b'%', raw.as_bytes()).peekable();
+        let decoded = match escapes.peek() {
+            Some(_) => Cow::from(percent_decode_str(raw)),
+            None => Cow::Borrowed(raw.as_bytes()),
+        };
+        if !escapes.all(|at| encoded(raw, at).is_some()) {
             return Err(PathError::InvalidPercentEncoding);
         }
-        let decoded = Cow::from(percent_decode_str(raw));
-        if decoded.iter().any(u8::is_ascii_control) {
+        // No branch per byte: control characters are rare.
+        if decoded.iter().fold(false, |found, byte| found | byte.is_ascii_control()) {
             return Err(PathError::ControlCharacter);
         }
-        if decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|piece| matches!(piece, b"." | b"..")) {
+        let ends_at = |at: usize| decoded.get(at).is_none_or(|byte| matches!(byte, b'/' | b'\\'));
+        let starts_at = |at: usize| at.checked_sub(1).is_none_or(ends_at);
+        let is_dot_segment =
+            |at: usize| starts_at(at) && (ends_at(at + 1) || decoded.get(at + 1) == Some(&b'.') && ends_at(at + 2));
+        if memchr::memchr_iter(b'.', &decoded).any(is_dot_segment) {
             return Err(PathError::DotSegment);
         }
         Ok(Self(raw))
@@ -93,7 +100,8 @@ impl<'r> SafePath<'r> {
         };
         let (mut start, mut in_quotes) = (0, false);
         for (position, byte) in self.0.bytes().enumerate() {
-            match self.encoded(position).unwrap_or(byte) {
+            let read = if byte == b'%' { encoded(self.0, position).unwrap_or(byte) } else { byte };
+            match read {
                 b'\'' => in_quotes = !in_quotes,
                 b'/' if byte == b'/' && !in_quotes => {
                     push(start, position)?;
@@ -115,10 +123,25 @@ impl<'r> SafePath<'r> {
         self.0.split('/').filter(|raw| !raw.is_empty()).map(Segment).collect()
     }
 
-    /// The byte encoded at this position, if any.
-    fn encoded(&self, position: usize) -> Option<u8> {
-        let digits = self.0.get(position..)?.strip_prefix('%')?.get(..2)?;
-        u8::from_str_radix(digits, 16).ok()
+    /// The first segment of [`plain_segments`](Self::plain_segments).
+    pub fn first_segment(&self) -> Option<Segment<'r>> {
+        self.0.split('/').find(|raw| !raw.is_empty()).map(Segment)
+    }
+}
+
+/// The byte that the percent sign at this position encodes, if it does.
+fn encoded(raw: &str, position: usize) -> Option<u8> {
+    let digits = raw.as_bytes().get(position + 1..position + 3)?;
+    let digit = |at: usize| char::from(*digits.get(at)?).to_digit(16);
+    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+}
+
+/// A text without its percent-encoding; invalid UTF-8 becomes the replacement character.
+pub fn decoded(raw: &str) -> Cow<'_, str> {
+    match raw.contains('%') {
+        true => percent_decode_str(raw).decode_utf8_lossy(),
+        // Most texts are plain.
+        false => Cow::Borrowed(raw),
     }
 }
 
@@ -134,7 +157,7 @@ impl<'r> Segment<'r> {
 
     /// The percent-decoded segment; invalid UTF-8 becomes the replacement character.
     pub fn decoded(&self) -> Cow<'r, str> {
-        percent_decode_str(self.0).decode_utf8_lossy()
+        decoded(self.0)
     }
 
     /// Whether the decoded segment is this word, in any case.
@@ -161,10 +184,12 @@ pub fn encode_illegal(raw: &str) -> String {
 /// Joins raw segments to a valid path, each after a slash. A slash inside quotes is encoded, as some servers would
 /// split there.
 pub fn join_segments<'r>(segments: impl IntoIterator<Item = &'r str>) -> String {
-    segments
-        .into_iter()
-        .flat_map(|raw| std::iter::once("/").chain(utf8_percent_encode(raw, NEVER_IN_SEGMENT)))
-        .collect()
+    let mut path = String::with_capacity(64);
+    for raw in segments {
+        path.push('/');
+        path.extend(utf8_percent_encode(raw, NEVER_IN_SEGMENT));
+    }
+    path
 }
 
 const NEVER_RAW: &AsciiSet =

@@ -30,6 +30,20 @@ pub struct ApiPath(Arc<str>);
 pub struct SurfaceError;
 
 impl ApiPath {
+    /// The API at these segments below `api`: a version, or publisher, group and version.
+    pub fn below_api(segments: &[&str]) -> Option<Self> {
+        let is_plain = |segment: &&str| {
+            segment.starts_with(|first: char| first.is_ascii_alphanumeric())
+                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        };
+        let path = match segments {
+            [version] => ["api", version].join("/"),
+            [publisher, group, version] => ["api", publisher, group, version].join("/"),
+            _ => return None,
+        };
+        segments.iter().all(is_plain).then(|| Self(path.into()))
+    }
+
     /// The path: `api/v2.0`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -45,19 +59,12 @@ impl FromStr for Surface {
     type Err = SurfaceError;
 
     fn from_str(text: &str) -> Result<Self, SurfaceError> {
-        let is_plain = |segment: &str| {
-            !segment.is_empty()
-                && segment.starts_with(|first: char| first.is_ascii_alphanumeric())
-                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-        };
         match text.split('/').collect::<Vec<_>>().as_slice() {
             ["odata"] => Ok(Self::OData),
             ["soap"] => Ok(Self::Soap),
             ["nav"] => Ok(Self::Nav),
             ["environment"] => Ok(Self::Environment),
-            ["api", rest @ ..] if matches!(rest.len(), 1 | 3) && rest.iter().copied().all(is_plain) => {
-                Ok(Self::Api(ApiPath(text.into())))
-            }
+            ["api", below @ ..] => ApiPath::below_api(below).map(Self::Api).ok_or(SurfaceError),
             _ => Err(SurfaceError),
         }
     }

@@ -21,7 +21,7 @@ pub fn looks_like_soap(headers: &HeaderMap) -> bool {
         let kind = kind.as_bytes();
         kind.starts_with(b"text/xml") || kind.starts_with(b"application/soap+xml")
     });
-    is_xml || headers.contains_key("soapaction")
+    is_xml || headers.contains_key(headers::SOAP_ACTION)
 }
 
 /// Whether the client reads errors as Atom services write them, and not as JSON.

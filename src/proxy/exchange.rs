@@ -158,10 +158,10 @@ fn base_url(snapshot: &Snapshot, head: &Parts, client: &ClientConnection) -> Str
     if let Some(public_url) = &snapshot.public_url {
         return public_url.to_string();
     }
-    let scheme = &client.scheme;
+    let scheme = client.scheme.as_str();
     let host = || head.headers.get(HOST)?.to_str().ok()?.parse::<Authority>().ok();
     match (head.uri.authority().cloned().or_else(host).filter(|host| !host.as_str().contains('@')), client.local) {
-        (Some(host), _) => format!("{scheme}://{host}"),
+        (Some(host), _) => [scheme, "://", host.as_str()].concat(),
         (None, Some(address)) => format!("{scheme}://{address}"),
         (None, None) => format!("{scheme}://localhost"),
     }

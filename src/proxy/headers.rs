@@ -2,9 +2,8 @@
 
 use hyper::Method;
 use hyper::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE,
-    EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, IF_MATCH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    RANGE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, ALT_SVC, CONNECTION, HeaderMap, HeaderName, HeaderValue, IF_MATCH, PROXY_AUTHENTICATE, RANGE,
+    SET_COOKIE, STRICT_TRANSPORT_SECURITY, VIA, WWW_AUTHENTICATE,
 };
 use uuid::Uuid;
 
@@ -21,11 +20,9 @@ pub fn towards_business_central(
     id: Uuid,
 ) -> HeaderMap {
     let changes = methods(method, &headers).any(|method| METHODS_WITH_VERSION.contains(&method.as_str()));
-    let mut headers = fit_for_business_central(headers, id);
     // Only a POST to an OData service can stand for another method (MS-ODATA, section 2.2.5.8).
-    if resource.is_soap() || method != Method::POST {
-        OVERRIDES.iter().for_each(|name| drop(headers.remove(*name)));
-    }
+    let may_override = !resource.is_soap() && method == Method::POST;
+    let mut headers = fit_for_business_central(headers, may_override, id);
     route.headers.request.apply(&mut headers);
     if route.if_match_any && changes && !headers.contains_key(IF_MATCH) {
         headers.insert(IF_MATCH, HeaderValue::from_static("*"));
@@ -36,13 +33,8 @@ pub fn towards_business_central(
 /// The client's headers as Business Central may see them.
 ///
 /// `Content-Length` is not: the body that is sent determines it.
-fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
-    remove_hop_by_hop(&mut headers);
-    OWN.iter().chain(&ODATA_V3_VERSIONS).for_each(|name| drop(headers.remove(name)));
-    let proxys: Vec<HeaderName> = headers.keys().filter(|name| is_proxys(name.as_str())).cloned().collect();
-    for name in proxys {
-        headers.remove(name);
-    }
+fn fit_for_business_central(mut headers: HeaderMap, may_override: bool, id: Uuid) -> HeaderMap {
+    remove_all(&mut headers, |name| stays_here(name) || !may_override && OVERRIDES.contains(&name));
     // A WAN lies before Business Central: compression is requested even for clients without it. Parts of a body can't
     // be decoded.
     let coding = if headers.contains_key(RANGE) { "identity" } else { "gzip" };
@@ -56,7 +48,38 @@ fn fit_for_business_central(mut headers: HeaderMap, id: Uuid) -> HeaderMap {
 
 /// Whether a client's header of this name, in lower case, is never sent on, neither with its request nor in a batch.
 pub fn stays_here(name: &str) -> bool {
-    OWN.iter().chain(&ODATA_V3_VERSIONS).chain(&HOP_BY_HOP).any(|known| known == name) || is_proxys(name)
+    let is_version_before_4 = ODATA_V3_VERSIONS.iter().any(|known| known == name);
+    is_own(name) || is_version_before_4 || is_hop_by_hop(name) || is_proxys(name)
+}
+
+/// Whether a client says it to bcproxy, or bcproxy says it itself. A PHP library sends its method as `Method`.
+fn is_own(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "expect"
+            | "content-length"
+            | "authorization"
+            | "cookie"
+            | "forwarded"
+            | "proxy-authorization"
+            | "method"
+    )
+}
+
+/// Whether it ends at this hop (RFC 9110, section 7.6.1).
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "keep-alive"
+            | "proxy-connection"
+            | "http2-settings"
+    )
 }
 
 /// Whether only proxies may send a header of this name: it tells the server which address, host or client they saw.
@@ -71,20 +94,18 @@ fn is_proxys(name: &str) -> bool {
 
 /// Removes what a client must not see of Business Central's headers.
 pub fn towards_client(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
-    for name in HIDDEN_FROM_CLIENTS {
-        headers.remove(name);
-    }
+    remove_all(headers, |name| is_hop_by_hop(name) || HIDDEN_FROM_CLIENTS.iter().any(|hidden| hidden == name));
 }
 
 /// Removes what no longer holds for a body that was changed on its way.
 pub fn of_changed_body(headers: &mut HeaderMap) {
-    for name in [CONTENT_LENGTH, CONTENT_ENCODING, ACCEPT_RANGES] {
-        headers.remove(name);
-    }
-    for name in ["content-md5", "digest", "content-digest"] {
-        headers.remove(name);
-    }
+    let is_about_body = |name: &str| {
+        matches!(
+            name,
+            "content-length" | "content-encoding" | "accept-ranges" | "content-md5" | "digest" | "content-digest"
+        )
+    };
+    remove_each(headers, is_about_body);
 }
 
 /// Whether the client accepts gzip. Old clients send words of their own, such as `none`, which mean no (RFC 9110,
@@ -94,7 +115,7 @@ pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     codings.flat_map(|value| value.split(',')).any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
         let is_rejected = weight.split_once('=').is_some_and(|(_, weight)| weight.trim().parse() == Ok(0.0_f32));
-        matches!(name.trim().to_ascii_lowercase().as_str(), "gzip" | "x-gzip") && !is_rejected
+        ["gzip", "x-gzip"].iter().any(|known| name.trim().eq_ignore_ascii_case(known)) && !is_rejected
     })
 }
 
@@ -111,38 +132,24 @@ pub fn header_of(id: Uuid) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
-/// Removes hop-by-hop headers and those that `Connection` lists (RFC 9110, section 7.6.1).
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
+/// Removes the headers that these names belong to, and those that `Connection` lists (RFC 9110, section 7.6.1).
+fn remove_all(headers: &mut HeaderMap, is_removed: impl Fn(&str) -> bool) {
     let listed: Vec<HeaderName> =
         members(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
     for name in listed {
         headers.remove(name);
     }
-    HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(name)));
+    remove_each(headers, is_removed);
 }
 
-/// What a client says to bcproxy, or what bcproxy says itself. A PHP library sends its method as `Method`.
-const OWN: [HeaderName; 8] = [
-    HOST,
-    EXPECT,
-    CONTENT_LENGTH,
-    AUTHORIZATION,
-    COOKIE,
-    FORWARDED,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("method"),
-];
-
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-];
+/// Removes the headers that these names belong to. One walk over the few that are there costs less than a look-up of
+/// each name.
+fn remove_each(headers: &mut HeaderMap, is_removed: impl Fn(&str) -> bool) {
+    let removed: Vec<HeaderName> = headers.keys().filter(|name| is_removed(name.as_str())).cloned().collect();
+    for name in removed {
+        headers.remove(name);
+    }
+}
 
 /// Cookies belong to sessions that nobody keeps. A challenge would make old clients start a handshake. The last two
 /// would lead a browser or a
@@ -163,8 +170,11 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Says what bcproxy did with a request (RFC 9209).
 pub const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
+/// The action of a SOAP call (SOAP 1.1, section 6.1.1).
+pub const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
+
 /// Recorded in Business Central's telemetry (BC, "Analyzing web service telemetry").
-const CLIENT_REQUEST_ID: &str = "client-request-id";
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
 #[cfg(test)]
 mod tests {
@@ -213,6 +223,7 @@ mod tests {
                 ("soapaction", "\"urn:x\""),
                 ("if-match", "W/\"JzQ0\""),
             ]),
+            false,
             Uuid::nil(),
         );
         let mut names: Vec<&str> = sent.keys().map(HeaderName::as_str).collect();
@@ -236,15 +247,15 @@ mod tests {
         ] {
             assert_eq!(accepts_gzip(&headers(&[("accept-encoding", value)])), accepts, "{value}");
         }
-        let sent = fit_for_business_central(headers(&[("accept-encoding", "none")]), Uuid::nil());
+        let sent = fit_for_business_central(headers(&[("accept-encoding", "none")]), false, Uuid::nil());
         assert_eq!(sent["accept-encoding"], "gzip");
-        let sent = fit_for_business_central(headers(&[("range", "bytes=0-1")]), Uuid::nil());
+        let sent = fit_for_business_central(headers(&[("range", "bytes=0-1")]), false, Uuid::nil());
         assert_eq!(sent["accept-encoding"], "identity");
     }
 
     #[test]
     fn a_clients_own_request_id_is_kept() {
-        let sent = fit_for_business_central(headers(&[("client-request-id", "mine")]), Uuid::nil());
+        let sent = fit_for_business_central(headers(&[("client-request-id", "mine")]), false, Uuid::nil());
         assert_eq!(sent["client-request-id"], "mine");
     }
 

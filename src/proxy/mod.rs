@@ -9,7 +9,6 @@ mod downstream;
 mod environment;
 mod exchange;
 pub(crate) mod explain;
-mod filter;
 mod header_case;
 mod headers;
 mod limiter;

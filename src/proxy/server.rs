@@ -24,7 +24,7 @@ use super::observe::tally::Tally;
 use super::request::authenticate::failures::Failures;
 use super::request::authenticate::step::Authentication;
 use super::request::thread_pool::ThreadPool;
-use super::service;
+use super::service::DataPath;
 use super::snapshot::{Current, Snapshot};
 use crate::config::Config;
 use crate::users::{Directory, UsersFile, UsersFileError};
@@ -116,12 +116,12 @@ impl Proxy {
         let (problems, ending) = (assembled.problems.clone(), stop.ending.clone());
         tokio::spawn(async move { problems.line_limit.summarize_until(&ending).await });
         let listeners = {
-            let steps =
-                service::steps(current.clone(), authentication.clone(), budgets.disk.clone(), inspection_pool.clone());
+            let path =
+                DataPath::new(current.clone(), authentication.clone(), budgets.disk.clone(), inspection_pool.clone());
             let (current, connection_limit) = (current.clone(), connection_limit.clone());
             let memory = budgets.memory.clone();
             Listeners::new(held, stop.clone(), move |listener, terms, accepting, stop| {
-                let service = Service { steps: steps.clone(), current: current.clone(), memory: memory.clone(), stop };
+                let service = Service { path: path.clone(), current: current.clone(), memory: memory.clone(), stop };
                 tokio::spawn(accept(listener, terms, accepting, connection_limit.clone(), service))
             })
         };

@@ -36,7 +36,7 @@ pub struct Inbound {
     /// The facts about it.
     pub exchange: Arc<Exchange>,
     /// Its head.
-    pub head: Parts,
+    pub head: Box<Parts>,
     /// Its body, still to be read.
     pub body: ClientBody,
 }
@@ -51,11 +51,11 @@ pub struct Routed<B> {
     /// What is known of its client, once it is authenticated.
     pub known_as: Option<Arc<KnownAs>>,
     /// What it asks for, as far as its address says.
-    pub resource: Resource,
+    pub resource: Box<Resource>,
     /// The form in which its client reads errors.
     pub dialect: Dialect,
     /// Its head.
-    pub head: Parts,
+    pub head: Box<Parts>,
     /// Its body.
     pub body: B,
     /// Until when it may wait for look-ups, permits and retries. Counted from the arrival of a body in memory.

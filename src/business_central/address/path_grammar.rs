@@ -3,9 +3,9 @@
 use super::AddressError;
 use super::literal::unquote;
 use super::resource::{CompanyList, Family, Location};
+use crate::business_central::ApiPath;
 use crate::business_central::odata_segment::ODataSegment;
 use crate::business_central::path::{SafePath, Segment, encode_illegal, join_segments};
-use crate::business_central::{ApiPath, Surface};
 
 /// The location that a path leads to, and what else the path says about companies.
 #[derive(Debug)]
@@ -112,25 +112,19 @@ pub fn is_unambiguous(family: &Family, rest: &str) -> bool {
 
 /// Splits off the API at the start of a path below `api`: `v2.0` or `{publisher}/{group}/{version}`.
 pub fn split_api<'s, 'r>(segments: &'s [ODataSegment<'r>]) -> Option<(ApiPath, &'s [ODataSegment<'r>])> {
-    let (name, rest) = match segments {
-        [version, rest @ ..] if is_version(version) => (format!("api/{}", version.raw()), rest),
+    match segments {
+        [version, rest @ ..] if is_version(version) => Some((ApiPath::below_api(&[version.raw()])?, rest)),
         [publisher, group, version, rest @ ..] => {
-            (format!("api/{}/{}/{}", publisher.raw(), group.raw(), version.raw()), rest)
+            Some((ApiPath::below_api(&[publisher.raw(), group.raw(), version.raw()])?, rest))
         }
-        _ => return None,
-    };
-    match name.parse() {
-        Ok(Surface::Api(api)) => Some((api, rest)),
         _ => None,
     }
 }
 
 fn below_family_root(path: SafePath<'_>) -> Option<ParsedPath> {
-    let plain = path.plain_segments();
-    let (root, rest) = plain.split_first()?;
     // SOAP addresses have no quoting: an apostrophe in a company's name is a plain character.
-    if root.is("WS") {
-        return soap(rest).ok();
+    if path.first_segment()?.is("WS") {
+        return soap(path.plain_segments().get(1..)?).ok();
     }
     let segments = path.odata_segments().ok()?;
     let (root, rest) = segments.split_first()?;
@@ -144,11 +138,10 @@ fn below_family_root(path: SafePath<'_>) -> Option<ParsedPath> {
 /// Whether a segment is an API version: `v2.0`, `v1.0`, `beta`. The form is strict, since a publisher may be named
 /// `v8media`.
 fn is_version(segment: &ODataSegment<'_>) -> bool {
-    let word = segment.name().to_ascii_lowercase();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let numbers = word.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
-    segment.key().is_none()
-        && (word == "beta" || numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor)))
+    let numbers = segment.name().strip_prefix(['v', 'V']).and_then(|numbers| numbers.split_once('.'));
+    segment.is("beta")
+        || segment.key().is_none() && numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))
 }
 
 fn is_root_set(segment: &ODataSegment<'_>) -> bool {

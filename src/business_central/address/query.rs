@@ -150,7 +150,8 @@ fn key_of(parameter: &str) -> String {
 
 /// Whether a parameter has this normalized key. Most keys are plain, and need no copy.
 fn has_key(parameter: &str, wanted: &str) -> bool {
-    let key = parameter.split('=').next().unwrap_or_default();
+    let end = memchr::memchr(b'=', parameter.as_bytes()).unwrap_or(parameter.len());
+    let key = parameter.get(..end).unwrap_or_default();
     match key.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'+')) {
         true => key.eq_ignore_ascii_case(wanted),
         false => key_of(parameter) == wanted,

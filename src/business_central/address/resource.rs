@@ -92,15 +92,13 @@ impl Resource {
         is_candidate.then_some(name)
     }
 
-    /// The same resource as an unbound action, which takes its company from the query.
-    pub fn into_unbound_action(self, company: &Company) -> Self {
-        match self.location {
-            Location::InCompany { family, rest, .. } if self.query.companies().next().is_none() => Self {
-                location: Location::Root { family, rest },
-                query: self.query.with("company", company.name.as_str()),
-                ..self
-            },
-            location => Self { location, ..self },
+    /// Makes it the unbound action of its name, which takes its company from the query.
+    pub fn become_unbound_action(&mut self, company: &Company) {
+        if let Location::InCompany { family, rest, .. } = &self.location
+            && self.query.companies().next().is_none()
+        {
+            self.location = Location::Root { family: family.clone(), rest: rest.clone() };
+            self.query = self.query.with("company", company.name.as_str());
         }
     }
 
@@ -120,9 +118,12 @@ impl Resource {
         else {
             return false;
         };
-        let last = rest.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        let last = rest.rsplit('/').next().unwrap_or_default();
+        let ends_with_content =
+            last.as_bytes().last_chunk().is_some_and(|end: &[u8; 7]| end.eq_ignore_ascii_case(b"content"));
         // `salesOrders;content` may be the set of orders to another reader.
-        last == "$value" || last.ends_with("content") && last.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        last.eq_ignore_ascii_case("$value")
+            || ends_with_content && last.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 
     /// Whether both belong to one service, so that one can be part of a batch of the other.
@@ -139,7 +140,7 @@ impl Resource {
     /// APIs").
     pub fn is_automation(&self) -> bool {
         let Some(Family::Api(api)) = self.family() else { return false };
-        api.as_str().to_ascii_lowercase().starts_with("api/microsoft/automation/")
+        api.as_str().get(..AUTOMATION.len()).is_some_and(|start| start.eq_ignore_ascii_case(AUTOMATION))
     }
 
     /// Whether it is in none of the services that bcproxy knows.
@@ -167,3 +168,6 @@ impl Family {
         }
     }
 }
+
+/// What the path of the automation API begins with.
+const AUTOMATION: &str = "api/microsoft/automation/";

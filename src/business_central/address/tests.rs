@@ -255,9 +255,10 @@ fn an_unbound_action_takes_its_company_from_the_query() {
             LocalAddress { remainder: SafePath::check(local).unwrap(), query: Some("x=1"), company_headers: &[] };
         Resource::from_local(&surface, asked, &environment()).unwrap()
     };
-    let action = resource("/Tools_Echo");
+    let mut action = resource("/Tools_Echo");
     assert_eq!(action.unbound_action(), Some("Tools_Echo"));
-    let built = action.into_unbound_action(&company()).path_and_query("", Some(&company())).unwrap();
+    action.become_unbound_action(&company());
+    let built = action.path_and_query("", Some(&company())).unwrap();
     assert_eq!(built, "/ODataV4/Tools_Echo?x=1&company=M%C3%BCller%20%26%20S%C3%B6hne%27s%2FCo");
     for local in ["/Customer", "/Sales_Order('1')", "/Company('X')/Tools_Echo", "/Tools_Echo/x"] {
         assert_eq!(resource(local).unbound_action(), None, "{local}");

@@ -1,15 +1,11 @@
 //! The step that answers reads from the cache.
 
-use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::Either;
 use hyper::body::Body;
 use hyper::{Response, StatusCode};
 use tokio::time::Instant;
-use tower::Service;
 
 use super::cached_response::CachedResponse;
 use super::fetch::{Fetch, FetchOutcome};
@@ -19,6 +15,7 @@ use super::store::{FetchTicket, Lookup, ResponseStore};
 use super::terms::{self, ClientDirectives, MAX_BYTES, bypass_reason};
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::cache::memory_budget::MemoryBudget;
+use crate::proxy::dispatch::attempts::attempt;
 use crate::proxy::dispatch::fault::Fault;
 use crate::proxy::environment::changes::{Extent, Stage};
 use crate::proxy::exchange::Exchange;
@@ -28,139 +25,114 @@ use crate::proxy::step::Received;
 use crate::proxy::upstream::UpstreamBody;
 
 /// The step. On a route without a cache, reads pass it untouched.
-#[derive(Debug, Clone)]
-pub struct Cache<S> {
-    pub store: ResponseStore,
-    pub inner: S,
-}
-
-impl<S> Service<Drafted> for Cache<S>
-where
-    S: Service<Drafted, Response = Received, Error = Rejection, Future: Send> + Clone + Send + 'static,
-{
-    type Response = Received;
-    type Error = Rejection;
-    type Future = Either<S::Future, Pin<Box<dyn Future<Output = Result<Received, Rejection>> + Send>>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, drafted: Drafted) -> Self::Future {
-        let extent = drafted.draft.changes(&drafted.body);
-        match (extent, drafted.draft.route().settings.cache) {
-            (Extent::Nothing, None) => Either::Left(self.inner.call(drafted)),
-            (Extent::Nothing, Some(time)) => Either::Right(Box::pin(self.clone().read(drafted, time))),
-            (extent, _) => Either::Right(Box::pin(self.clone().change(drafted, extent))),
-        }
+pub async fn send(store: &ResponseStore, drafted: Drafted) -> Result<Received, Rejection> {
+    let extent = drafted.draft.changes(&drafted.body);
+    match (extent, drafted.draft.route().settings.cache) {
+        (Extent::Nothing, None) => attempt(drafted).await,
+        (Extent::Nothing, Some(time)) => Box::pin(read(store, drafted, time)).await,
+        (extent, _) => Box::pin(change(drafted, extent)).await,
     }
 }
 
-impl<S> Cache<S>
-where
-    S: Service<Drafted, Response = Received, Error = Rejection, Future: Send> + Clone + Send + 'static,
-{
-    /// A request that may change something: entries that it affects become invalid.
-    async fn change(mut self, drafted: Drafted, extent: Extent) -> Result<Received, Rejection> {
-        let draft = &drafted.draft;
-        let is_batch = draft.batch_changes.is_some();
-        let told_to = draft.route().settings.cache.map(|_| draft.exchange.clone());
-        let mut change = draft.connector().changes.begin(extent);
-        let received = self.inner.call(drafted).await;
-        let mut received = received.inspect_err(|rejection| {
-            if !may_have_been_carried_out(rejection.kind) {
-                change.known();
-            }
-        })?;
-        change.answered();
-        if !leaves_outcome_open(received.response.status()) {
-            if !is_batch {
-                change.known();
-            }
-            received.response.body_mut().hold(change);
+/// A request that may change something: entries that it affects become invalid.
+async fn change(drafted: Drafted, extent: Extent) -> Result<Received, Rejection> {
+    let draft = &drafted.draft;
+    let is_batch = draft.batch_changes.is_some();
+    let told_to = draft.route().settings.cache.map(|_| draft.exchange.clone());
+    let mut change = draft.connector().changes.begin(extent);
+    let received = attempt(drafted).await;
+    let mut received = received.inspect_err(|rejection| {
+        if !may_have_been_carried_out(rejection.kind) {
+            change.known();
         }
-        Ok(match told_to {
-            Some(exchange) => with_cache_status(&exchange, received, CacheUse::Bypass(Bypass::Method)),
-            None => received,
-        })
-    }
-
-    /// A request that only reads, on a route with a cache.
-    async fn read(self, drafted: Drafted, time: Duration) -> Result<Received, Rejection> {
-        let Drafted { mut draft, body } = drafted;
-        let is_media = draft.target.resource.is_media();
-        if let Some(why) = bypass_reason(&draft.method, &draft.headers, is_media, !body.is_end_stream()) {
-            return self.bypass(draft, body, why).await;
+    })?;
+    change.answered();
+    if !leaves_outcome_open(received.response.status()) {
+        if !is_batch {
+            change.known();
         }
-        let directives = ClientDirectives::take_from(&mut draft.headers);
-        let key = Arc::new(Key::new(draft.route().number, draft.senders, &draft.uri, &draft.headers));
-        let mut was_rejected = false;
-        loop {
-            let moment = draft.connector().changes.moment(draft.company);
-            let found = self.store.find(&key, moment, &directives, |ticket| {
-                Fetch::start(self.clone().fetch(draft.shared(), time, ticket))
-            });
-            let (fetch, is_own) = match found {
-                Lookup::Hit { cached, ttl } => {
-                    let cache_use = CacheUse::Hit { age: cached.age(Instant::now()), ttl };
-                    return Ok(response(&draft, &cached, &directives, cache_use));
-                }
-                Lookup::Bypass(why) => return self.bypass(draft, body, why).await,
-                Lookup::Fetch { fetch, is_own } => (fetch, is_own),
-            };
-            let outcome = tokio::select! {
-                outcome = fetch.outcome() => outcome,
-                () = draft.abandoned() => return Err(Fault::ClientGone.into()),
-            };
-            let asked = |cached| CacheUse::Miss { is_requested: directives.require_revalidation(), cached };
-            match outcome {
-                FetchOutcome::Shared { cached, is_stored } => {
-                    let cache_use = if is_own { asked(is_stored.then_some(time)) } else { CacheUse::Coalesced };
-                    return Ok(response(&draft, &cached, &directives, cache_use));
-                }
-                FetchOutcome::SingleUse(response) => {
-                    let response = response.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    let Some(response) = response else {
-                        return self.bypass(draft, body, Bypass::Response).await;
-                    };
-                    let received = Received { target: draft.target.clone(), response };
-                    return Ok(with_cache_status(&draft.exchange, received, asked(None)));
-                }
-                // It was another client that found the queue full; this one has its own place.
-                FetchOutcome::Rejected(rejection) if rejection.kind == Kind::Busy && !is_own && !was_rejected => {
-                    was_rejected = true
-                }
-                FetchOutcome::Rejected(rejection) => return Err(rejection),
+        received.response.body_mut().hold(change);
+    }
+    Ok(match told_to {
+        Some(exchange) => with_cache_status(&exchange, received, CacheUse::Bypass(Bypass::Method)),
+        None => received,
+    })
+}
+
+/// A request that only reads, on a route with a cache.
+async fn read(store: &ResponseStore, drafted: Drafted, time: Duration) -> Result<Received, Rejection> {
+    let Drafted { mut draft, body } = drafted;
+    let is_media = draft.target.resource.is_media();
+    if let Some(why) = bypass_reason(&draft.method, &draft.headers, is_media, !body.is_end_stream()) {
+        return bypass(draft, body, why).await;
+    }
+    let directives = ClientDirectives::take_from(&mut draft.headers);
+    let key = Arc::new(Key::new(draft.route().number, draft.senders, &draft.uri, &draft.headers));
+    let mut was_rejected = false;
+    loop {
+        let moment = draft.connector().changes.moment(draft.company);
+        let found =
+            store.find(&key, moment, &directives, |ticket| Fetch::start(fetch(Box::new(draft.shared()), time, ticket)));
+        let (fetch, is_own) = match found {
+            Lookup::Hit { cached, ttl } => {
+                let cache_use = CacheUse::Hit { age: cached.age(Instant::now()), ttl };
+                return Ok(response(&draft, &cached, &directives, cache_use));
             }
-        }
-    }
-
-    /// Sends the request for this client only.
-    async fn bypass(mut self, draft: Draft, body: RequestBody, why: Bypass) -> Result<Received, Rejection> {
-        let exchange = draft.exchange.clone();
-        let received = self.inner.call(Drafted { draft, body }).await?;
-        Ok(with_cache_status(&exchange, received, CacheUse::Bypass(why)))
-    }
-
-    /// Sends the request for all clients that wait for it.
-    async fn fetch(mut self, draft: Draft, time: Duration, ticket: FetchTicket) -> FetchOutcome {
-        let (route, company) = (draft.route().clone(), draft.company);
-        let body = RequestBody::default();
-        let response = match self.inner.call(Drafted { draft, body }).await {
-            Ok(received) => received.response,
-            Err(rejection) => return FetchOutcome::Rejected(rejection),
+            Lookup::Bypass(why) => return bypass(draft, body, why).await,
+            Lookup::Fetch { fetch, is_own } => (fetch, is_own),
         };
-        match buffer(response, &ticket, route.settings.timeouts.body_idle).await {
-            Ok(cached) => {
-                let cached = Arc::new(cached);
-                // Checked only when the body is complete: a later change is seen by later requests.
-                let is_true =
-                    ticket.moment.stage == Stage::Quiet && route.connector.changes.moment(company) == ticket.moment;
-                let is_stored = is_true && terms::may_be_stored(cached.status) && ticket.keep(&cached, time);
-                FetchOutcome::Shared { cached, is_stored }
+        let outcome = tokio::select! {
+            outcome = fetch.outcome() => outcome,
+            () = draft.abandoned() => return Err(Fault::ClientGone.into()),
+        };
+        let asked = |cached| CacheUse::Miss { is_requested: directives.require_revalidation(), cached };
+        match outcome {
+            FetchOutcome::Shared { cached, is_stored } => {
+                let cache_use = if is_own { asked(is_stored.then_some(time)) } else { CacheUse::Coalesced };
+                return Ok(response(&draft, &cached, &directives, cache_use));
             }
-            Err(outcome) => outcome,
+            FetchOutcome::SingleUse(response) => {
+                let response = response.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let Some(response) = response else {
+                    return bypass(draft, body, Bypass::Response).await;
+                };
+                let received = Received { target: draft.target.clone(), response };
+                return Ok(with_cache_status(&draft.exchange, received, asked(None)));
+            }
+            // It was another client that found the queue full; this one has its own place.
+            FetchOutcome::Rejected(rejection) if rejection.kind == Kind::Busy && !is_own && !was_rejected => {
+                was_rejected = true
+            }
+            FetchOutcome::Rejected(rejection) => return Err(rejection),
         }
+    }
+}
+
+/// Sends the request for this client only.
+async fn bypass(draft: Box<Draft>, body: RequestBody, why: Bypass) -> Result<Received, Rejection> {
+    let exchange = draft.exchange.clone();
+    let received = attempt(Drafted { draft, body }).await?;
+    Ok(with_cache_status(&exchange, received, CacheUse::Bypass(why)))
+}
+
+/// Sends the request for all clients that wait for it.
+async fn fetch(draft: Box<Draft>, time: Duration, ticket: FetchTicket) -> FetchOutcome {
+    let (route, company) = (draft.route().clone(), draft.company);
+    let body = RequestBody::default();
+    let response = match attempt(Drafted { draft, body }).await {
+        Ok(received) => received.response,
+        Err(rejection) => return FetchOutcome::Rejected(rejection),
+    };
+    match buffer(response, &ticket, route.settings.timeouts.body_idle).await {
+        Ok(cached) => {
+            let cached = Arc::new(cached);
+            // Checked only when the body is complete: a later change is seen by later requests.
+            let is_true =
+                ticket.moment.stage == Stage::Quiet && route.connector.changes.moment(company) == ticket.moment;
+            let is_stored = is_true && terms::may_be_stored(cached.status) && ticket.keep(&cached, time);
+            FetchOutcome::Shared { cached, is_stored }
+        }
+        Err(outcome) => outcome,
     }
 }
 

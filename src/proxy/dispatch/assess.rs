@@ -94,7 +94,7 @@ impl Dispatch {
     /// Reads the beginning of a body that is changed on its way: until it has arrived, nothing was forwarded and a
     /// retry is possible.
     async fn read_ahead(&self, response: &mut Response<UpstreamBody>) -> Result<(), hyper::Error> {
-        let Draft { exchange, target, .. } = &self.draft;
+        let Draft { exchange, target, .. } = &*self.draft;
         if BodyPlan::of(exchange, target, response.status(), response.headers()).changes_body() {
             response.body_mut().read_ahead(MEASURED_BYTES, target.route.settings.timeouts.body_idle).await?;
         }

@@ -1,17 +1,14 @@
 //! The attempts at one request: each has an application, a token and a permit, and ends with a response or a retry.
 
 use std::ops::ControlFlow;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Response;
-use tower::Service;
 use tower::retry::budget::Budget;
 
 use super::fault::{Fault, Unanswered};
-use super::forward::Outbound;
+use super::forward::forward;
 use crate::entra::Token;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::environment::application_pool::Member;
@@ -23,36 +20,16 @@ use crate::proxy::step::Received;
 use crate::proxy::upstream::UpstreamBody;
 
 /// The step that makes attempts until there is a response.
-#[derive(Debug, Clone)]
-pub struct Attempts<S> {
-    /// Makes one attempt.
-    pub inner: S,
-}
-
-impl<S> Service<Drafted> for Attempts<S>
-where
-    S: Service<Outbound, Response = Response<UpstreamBody>, Error = Unanswered, Future: Send> + Clone + Send + 'static,
-{
-    type Response = Received;
-    type Error = Rejection;
-    type Future = Pin<Box<dyn Future<Output = Result<Received, Rejection>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
-        self.inner.poll_ready(context).map_err(|unanswered| unanswered.fault.into())
-    }
-
-    fn call(&mut self, Drafted { draft, body }: Drafted) -> Self::Future {
-        let (target, inner) = (draft.target.clone(), self.inner.clone());
-        Box::pin(async move {
-            let response = Dispatch::new(draft).run(body, inner).await?;
-            Ok(Received { target, response })
-        })
-    }
+pub async fn attempt(Drafted { draft, body }: Drafted) -> Result<Received, Rejection> {
+    let target = draft.target.clone();
+    let mut dispatch = Dispatch::new(draft);
+    let response = dispatch.run(body).await?;
+    Ok(Received { target, response })
 }
 
 /// One request until its response.
 pub struct Dispatch {
-    pub(super) draft: Draft,
+    pub(super) draft: Box<Draft>,
     /// Attempts that failed.
     pub(super) faults: u32,
     /// Attempts that Business Central throttled.
@@ -77,22 +54,19 @@ pub struct Attempt {
 pub type AttemptOutcome = ControlFlow<Response<UpstreamBody>, RequestBody>;
 
 impl Dispatch {
-    fn new(draft: Draft) -> Self {
+    fn new(draft: Box<Draft>) -> Self {
         draft.connector().retry_budget.deposit();
         let tokens = TokenAttempts::default();
         Self { draft, faults: 0, throttled: 0, priority: Priority::New, waited: Duration::ZERO, tokens }
     }
 
     /// Business Central's response, or why there is none.
-    async fn run<S>(mut self, mut body: RequestBody, mut inner: S) -> Result<Response<UpstreamBody>, Rejection>
-    where
-        S: Service<Outbound, Response = Response<UpstreamBody>, Error = Unanswered>,
-    {
+    async fn run(&mut self, mut body: RequestBody) -> Result<Response<UpstreamBody>, Rejection> {
         loop {
             let attempt = self.acquire().await?;
             let replay = body.replay();
             self.draft.exchange.notes.count_attempt();
-            match inner.call(self.outbound(&attempt.token, body)).await {
+            match forward(&self.draft, &attempt.token, body).await {
                 Ok(response) => match self.after_response(response, attempt, replay).await? {
                     ControlFlow::Break(response) => return Ok(response),
                     ControlFlow::Continue(replay) => body = replay,
@@ -104,16 +78,6 @@ impl Dispatch {
                 }
             }
             self.priority = Priority::Retry;
-        }
-    }
-
-    fn outbound(&self, token: &Token, body: RequestBody) -> Outbound {
-        let Draft { exchange, target, .. } = &self.draft;
-        Outbound {
-            exchange: exchange.clone(),
-            route: target.route.clone(),
-            request: self.draft.with(token, body),
-            cancel_on_disconnect: self.draft.cancel_on_disconnect(),
         }
     }
 

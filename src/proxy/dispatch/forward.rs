@@ -1,44 +1,28 @@
 //! Forwarding: one attempt is sent to Business Central, and the head of its response comes back or the reason why there
 //! is none.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::{Request, Response};
+use hyper::Response;
 use tokio::time::Instant;
 
 use super::fault::{Fault, Unanswered};
-use crate::proxy::body::request_body::Progress;
-use crate::proxy::body::request_body::RequestBody;
-use crate::proxy::environment::route::Route;
-use crate::proxy::exchange::Exchange;
+use crate::entra::Token;
+use crate::proxy::body::request_body::{Progress, RequestBody};
+use crate::proxy::request::draft::Draft;
 use crate::proxy::upstream::{SendError, SendFailure, UpstreamBody};
 
-/// One attempt.
-#[derive(Debug)]
-pub struct Outbound {
-    /// The facts about the client's request.
-    pub exchange: Arc<Exchange>,
-    /// The route it takes.
-    pub route: Arc<Route>,
-    /// The request as it is sent.
-    pub request: Request<RequestBody>,
-    /// Whether it is canceled when its client disconnects.
-    pub cancel_on_disconnect: bool,
-}
-
-/// The last step on the way to Business Central.
-pub async fn forward(outbound: Outbound) -> Result<Response<UpstreamBody>, Unanswered> {
-    let Outbound { exchange, route, request, cancel_on_disconnect } = outbound;
-    let progress = request.body().progress();
-    let limit = route.settings.timeouts.head;
+/// The last step on the way to Business Central: one attempt, with this token and body.
+pub async fn forward(draft: &Draft, token: &Token, body: RequestBody) -> Result<Response<UpstreamBody>, Unanswered> {
+    let progress = body.progress();
+    let (client, limit) = (&draft.exchange.client, draft.route().settings.timeouts.head);
     let sent_at = Instant::now();
     let result = tokio::select! {
-        result = route.connector.upstream.send(request) => result,
+        result = draft.connector().upstream.send(draft.with(token, body)) => result,
         () = overdue(sent_at, limit, progress.as_deref()) => return Err(Fault::TimedOut(limit).into()),
-        () = exchange.client.closed_by_client(), if cancel_on_disconnect => return Err(Fault::ClientGone.into()),
+        () = client.closed_by_client(), if draft.cancel_on_disconnect() => return Err(Fault::ClientGone.into()),
     };
-    let _ = exchange.notes.upstream.set(sent_at.elapsed());
+    let _ = draft.exchange.notes.upstream.set(sent_at.elapsed());
     result.map_err(|SendError { reason, unsent }| Unanswered {
         fault: match reason {
             _ if progress.is_some_and(|progress| progress.failed()) => Fault::BodyLost,

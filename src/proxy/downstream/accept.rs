@@ -17,7 +17,6 @@ use super::connection_limit::{ConnectionLimit, ConnectionSlot, LimitExceeded, Li
 use super::proxy_protocol::read_client;
 use super::serve::{Service, serve_plain, serve_secured};
 use crate::business_central::Dialect;
-use crate::proxy::service::Steps;
 
 /// Accepts connections until `accepting` is canceled, then those that are still waiting, and closes the listener.
 pub async fn accept(
@@ -25,7 +24,7 @@ pub async fn accept(
     terms: Terms,
     accepting: CancellationToken,
     connection_limit: ConnectionLimit,
-    service: Service<impl Steps>,
+    service: Service,
 ) {
     let notices = Arc::new(Semaphore::new(MAX_NOTICES));
     let accept_connection = |(socket, peer): (TcpStream, SocketAddr)| {
@@ -125,7 +124,7 @@ async fn serve_balanced(
     balancer: SocketAddr,
     mut slot: ConnectionSlot,
     of_listener: Terms,
-    service: Service<impl Steps>,
+    service: Service,
     notices: Arc<Semaphore>,
 ) {
     let terms = of_listener.in_force();

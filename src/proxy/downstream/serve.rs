@@ -17,14 +17,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+use tower::Service as _;
 
 use super::bind::Terms;
 use super::client::unparsable::Unparsable;
 use super::client::{ClientConnection, Readable, RequestStream, Socket, TlsAcceptError, TlsSocket};
 use super::connection_limit::ConnectionSlot;
 use crate::proxy::budgets::fair_budget::FairBudget;
-use crate::proxy::service::Steps;
+use crate::proxy::service::DataPath;
 use crate::proxy::snapshot::Current;
 use crate::proxy::step::Arrived;
 
@@ -40,8 +40,8 @@ pub struct Stop {
 
 /// What connections are served with.
 #[derive(Debug, Clone)]
-pub struct Service<S> {
-    pub steps: S,
+pub struct Service {
+    pub path: DataPath,
     pub current: Current,
     /// The budget for what clients make the proxy hold in memory.
     pub memory: FairBudget,
@@ -49,13 +49,7 @@ pub struct Service<S> {
 }
 
 /// Serves a connection over plain HTTP.
-pub async fn serve_plain(
-    socket: TcpStream,
-    peer: SocketAddr,
-    terms: Terms,
-    _slot: ConnectionSlot,
-    service: Service<impl Steps>,
-) {
+pub async fn serve_plain(socket: TcpStream, peer: SocketAddr, terms: Terms, _slot: ConnectionSlot, service: Service) {
     let socket = Socket::new(socket, peer, Scheme::HTTP, &service.memory, terms);
     let client = socket.connection.clone();
     serve(socket, client, service).await;
@@ -68,7 +62,7 @@ pub async fn serve_secured(
     tls: TlsAcceptor,
     terms: Terms,
     _slot: ConnectionSlot,
-    service: Service<impl Steps>,
+    service: Service,
 ) {
     // Boxed: an idle connection need not hold the memory of a handshake.
     let mut securing = Box::pin(TlsSocket::accept(socket, peer, tls, &service.memory, terms));
@@ -100,10 +94,10 @@ pub async fn serve_secured(
 }
 
 /// Serves one client until either side closes the connection.
-async fn serve<S: Readable>(socket: S, client: Arc<ClientConnection>, service: Service<impl Steps>) {
-    let Service { steps, current, stop, .. } = service;
+async fn serve<S: Readable>(socket: S, client: Arc<ClientConnection>, service: Service) {
+    let Service { path, current, stop, .. } = service;
     let mut stream = RequestStream::new(socket, client.clone());
-    while let Some(idle) = serve_requests(stream, &client, &steps, &current, &stop).await {
+    while let Some(idle) = serve_requests(stream, &client, &path, &current, &stop).await {
         stream = idle;
         tokio::select! {
             biased;
@@ -121,13 +115,13 @@ async fn serve<S: Readable>(socket: S, client: Arc<ClientConnection>, service: S
 async fn serve_requests<S: Readable>(
     stream: RequestStream<S>,
     client: &Arc<ClientConnection>,
-    steps: &impl Steps,
+    path: &DataPath,
     current: &Current,
     stop: &Stop,
 ) -> Option<RequestStream<S>> {
     let service = service_fn(|request: Request<Incoming>| {
         let number = client.request_begins(&request.body().size_hint());
-        let responding = steps.clone().oneshot(Arrived { client: client.clone(), number, request });
+        let responding = path.clone().call(Arrived { client: client.clone(), number, request });
         responding.inspect(|_| client.head_follows())
     });
     // A client that has closed its sending half still wants its response.

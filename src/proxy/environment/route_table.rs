@@ -26,7 +26,7 @@ impl<T> RouteTable<T> {
     /// The value of the longest prefix on a segment boundary, and the rest of the path.
     pub fn find<'r>(&self, path: SafePath<'r>) -> Option<(&T, SafePath<'r>)> {
         let raw = path.as_str();
-        let ends = raw.match_indices('/').map(|(start, _)| start).chain(once(raw.len())).take(self.max_segments + 1);
+        let ends = memchr::memchr_iter(b'/', raw.as_bytes()).chain(once(raw.len())).take(self.max_segments + 1);
         let found = ends.filter_map(|end| {
             let prefix = raw.get(..end)?;
             Some((self.by_prefix.get(prefix)?, path.below(prefix)?))

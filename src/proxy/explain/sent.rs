@@ -54,7 +54,8 @@ impl Walk<'_> {
         }
         let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
         let company = origin(&CompanyChoice::of(settings, resource), settings, resource);
-        let (resource, _, address) = direct(settings, environment, assumed, resource.clone(), &methods).await?;
+        let mut resource = resource.clone();
+        let (_, address) = direct(settings, environment, assumed, &mut resource, &methods).await?;
         let headers =
             headers::towards_business_central(head.headers, &head.method, &resource, settings, self.exchange.id);
         let cache = settings.cache.map(|time| match methods.iter().all(only_reads) {
@@ -70,7 +71,7 @@ impl Walk<'_> {
         Ok(SentRequest {
             company,
             method: head.method.to_string(),
-            url: address.to_string(),
+            url: format!("https://{}{address}", settings.connector.base_url.authority()),
             through: match ProxySelector::new(&settings.connector.outbound_proxy) {
                 Ok(proxies) => proxies.describe(&settings.connector.base_url),
                 Err(error) => Some(error.to_string()),

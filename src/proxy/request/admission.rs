@@ -3,7 +3,6 @@
 //! The client gets its `100 Continue` at once. A client that aborts its upload has sent nothing to Business Central. A
 //! slow one keeps nobody waiting.
 
-use futures_util::future::Either;
 use http_body::Body;
 
 use crate::business_central::{MAX_BODY_BYTES, MAX_SOAP_BODY_BYTES};
@@ -17,26 +16,22 @@ use crate::proxy::request::inspect::step::inspect_head;
 use crate::proxy::step::Routed;
 
 /// The step that receives bodies. `disk`: the budget for those that wait on disk.
-pub fn admit(
-    routed: Routed<ClientBody>,
-    disk: &FairBudget,
-) -> Either<Routed<RequestBody>, impl Future<Output = Result<Routed<RequestBody>, Rejection>> + Send + use<>> {
+pub async fn admit(routed: Routed<ClientBody>, disk: &FairBudget) -> Result<Routed<RequestBody>, Rejection> {
     let Routed { exchange, route, known_as, resource, dialect, head, body, deadline } = routed;
     if body.is_end_stream() {
         let body = RequestBody::default();
-        return Either::Left(Routed { exchange, route, known_as, resource, dialect, head, body, deadline });
+        return Ok(Routed { exchange, route, known_as, resource, dialect, head, body, deadline });
     }
+    if body.awaits_continue() {
+        inspect_head(&route.settings, &resource, &head, &body)?;
+    }
+    let max_bytes = if resource.is_soap() { MAX_SOAP_BODY_BYTES } else { MAX_BODY_BYTES };
     let disk = disk.holder(exchange.ip);
-    Either::Right(async move {
-        if body.awaits_continue() {
-            inspect_head(&route.settings, &resource, &head, &body)?;
-        }
-        let max_bytes = if resource.is_soap() { MAX_SOAP_BODY_BYTES } else { MAX_BODY_BYTES };
-        let receiver = Receiver { memory: &exchange.memory, disk, spool: &exchange.snapshot.spool, max_bytes };
-        let body = receiver.receive(body, route.settings.timeouts.body_idle).await?;
-        let deadline = route.connector.deadline();
-        Ok(Routed { exchange, route, known_as, resource, dialect, head, body, deadline })
-    })
+    let receiver = Receiver { memory: &exchange.memory, disk, spool: &exchange.snapshot.spool, max_bytes };
+    // Boxed because reads have no body: otherwise every request's future would be larger by it.
+    let body = Box::pin(receiver.receive(body, route.settings.timeouts.body_idle)).await?;
+    let deadline = route.connector.deadline();
+    Ok(Routed { exchange, route, known_as, resource, dialect, head, body, deadline })
 }
 
 impl From<BodyError> for Rejection {

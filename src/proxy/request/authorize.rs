@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use hyper::{Method, Uri};
+use bytes::Bytes;
+use hyper::Method;
+use hyper::http::uri::PathAndQuery;
 
 use super::company_choice::{Companies, companies_of};
 use super::draft::{Draft, Drafted};
@@ -18,45 +20,42 @@ use crate::proxy::step::{Inspected, Routed};
 
 /// The step that turns a client's request into one of our application's.
 pub async fn authorize(inspected: Inspected) -> Result<Drafted, Rejection> {
-    let Inspected { routed: Routed { exchange, route, known_as, resource, head, body, deadline, .. }, batch_changes } =
-        inspected;
+    let Inspected { routed, batch_changes } = inspected;
+    let Routed { exchange, route, known_as, mut resource, head, body, deadline, .. } = routed;
     let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
     let look_up = route.look_ups(deadline);
-    let (resource, companies, address) =
-        direct(&route.settings, &route.connector.address, &look_up, resource, &methods).await?;
-    let target = Arc::new(Target { route, resource, companies });
-    let draft = Draft::new(exchange, target, head, &methods, address, batch_changes, deadline);
-    Ok(Drafted { draft: draft.of_client(known_as), body })
+    let (companies, address) =
+        direct(&route.settings, &route.connector.address, &look_up, &mut resource, &methods).await?;
+    let target = Arc::new(Target { route, resource: *resource, companies });
+    let draft = Draft::new(exchange, target, *head, &methods, address, batch_changes, deadline);
+    Ok(Drafted { draft: Box::new(draft.of_client(known_as)), body })
 }
 
-/// What is asked for, once its company is looked up; the companies it is about; and its URL at Business Central.
+/// The companies that a request is about, once they are looked up, and its path and query at Business Central.
 pub async fn direct(
     settings: &config::Route,
     environment: &EnvironmentAddress,
     look_up: &impl LookUp,
-    mut resource: Resource,
+    resource: &mut Resource,
     methods: &[Method],
-) -> Result<(Resource, Companies, Uri), Rejection> {
-    let companies = companies_of(settings, look_up, &mut resource).await?;
-    let resource = settle(resource, &companies, methods, look_up).await?;
-    let target = resource.path_and_query(&environment.path, companies.company.as_deref())?;
-    let address =
-        Uri::builder().scheme("https").authority(settings.connector.base_url.authority()).path_and_query(target);
-    let address = address
-        .build()
+) -> Result<(Companies, PathAndQuery), Rejection> {
+    let companies = companies_of(settings, look_up, resource).await?;
+    settle(resource, &companies, methods, look_up).await?;
+    let address = resource.path_and_query(&environment.path, companies.company.as_deref())?;
+    let address = PathAndQuery::from_maybe_shared(Bytes::from(address))
         .map_err(|_| Rejection::new(Kind::BadRequest, "The address can't be written as a URL of Business Central."))?;
-    Ok((resource, companies, address))
+    Ok((companies, address))
 }
 
-/// The resource these methods ask for in these companies. A page and an unbound action of OData look alike; only
-/// Business Central can tell
-/// them apart. Rejects changes to the set of companies, and access to subscriptions of other companies.
+/// Makes it the resource that these methods ask for in these companies. A page and an unbound action of OData look
+/// alike; only Business Central can tell them apart. Rejects changes to the set of companies, and access to
+/// subscriptions of other companies.
 pub async fn settle(
-    resource: Resource,
+    resource: &mut Resource,
     companies: &Companies,
     methods: &[Method],
     look_up: &impl LookUp,
-) -> Result<Resource, Rejection> {
+) -> Result<(), Rejection> {
     if let Some(within) = &companies.within
         && resource.lists_companies()
         && !methods.iter().all(|method| only_reads(method) || method == Method::OPTIONS)
@@ -67,11 +66,12 @@ pub async fn settle(
         );
         return Err(Rejection::new(Kind::NotAllowed, message));
     }
-    check_access(&resource, companies, methods, look_up).await?;
-    match (&companies.company, resource.unbound_action()) {
-        (Some(company), Some(name)) if creates(methods) && look_up.has_action(name).await? => {
-            Ok(resource.into_unbound_action(company))
-        }
-        _ => Ok(resource),
+    check_access(resource, companies, methods, look_up).await?;
+    if let (Some(company), Some(name)) = (&companies.company, resource.unbound_action())
+        && creates(methods)
+        && look_up.has_action(name).await?
+    {
+        resource.become_unbound_action(company);
     }
+    Ok(())
 }

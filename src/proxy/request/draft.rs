@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::body::Body;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
+use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Uri};
 use tokio::time::Instant;
 
@@ -27,7 +28,7 @@ use crate::proxy::methods::only_reads;
 #[derive(Debug)]
 pub struct Drafted {
     /// All but the body.
-    pub draft: Draft,
+    pub draft: Box<Draft>,
     /// The body.
     pub body: RequestBody,
 }
@@ -67,7 +68,7 @@ impl Draft {
         target: Arc<Target>,
         head: Parts,
         methods: &[Method],
-        address: Uri,
+        address: PathAndQuery,
         batch_changes: Option<Extent>,
         deadline: Instant,
     ) -> Self {
@@ -80,7 +81,7 @@ impl Draft {
             known_as: None,
             company: companies.company.as_ref().map(|company| company.id),
             method: head.method,
-            uri: address.into_parts().path_and_query.map_or_else(Uri::default, Uri::from),
+            uri: address.into(),
             headers,
             batch_changes,
             deadline,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use hyper::Method;
+use hyper::header::HeaderName;
 use hyper::http::request::Parts;
 
 use super::authenticate::handshake::LocalResponse;
@@ -29,7 +30,7 @@ pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalRespons
     let speaks_soap = admitted.as_ref().is_ok_and(Resource::is_soap) || exchange.looks_like_soap;
     let dialect = dialect(Some(&route.settings.surface), speaks_soap, exchange.reads_atom);
     exchange.notes.set_route(route.clone(), dialect);
-    let resource = admitted?;
+    let resource = Box::new(admitted?);
     let deadline = route.connector.deadline();
     Ok(Routed { exchange, route, known_as: None, resource, dialect, head, body, deadline })
 }
@@ -61,7 +62,7 @@ pub fn admit(
     // Old OData clients hide their method behind a POST.
     check_method(settings, methods(&head.method, &head.headers))?;
 
-    let company_headers = head.headers.get_all("company").iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let company_headers = head.headers.get_all(COMPANY).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
     let asked = LocalAddress { remainder, query: head.uri.query(), company_headers: &company_headers };
     let resource = Resource::from_local(&settings.surface, asked, environment)
@@ -111,3 +112,6 @@ pub fn check_method(settings: &config::Route, methods: impl IntoIterator<Item = 
 }
 
 const MAX_LISTED_ROUTES: usize = 20;
+
+/// Selects a company, in a batch.
+const COMPANY: HeaderName = HeaderName::from_static("company");

@@ -90,12 +90,14 @@ pub fn document_of(asked: &Resource, method: &Method, kind: &str) -> Option<Docu
     if asked.is_media() {
         return None;
     }
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match kind.as_str() {
-        "application/json" => Some(if asked.is_batch() { Document::JsonBatch } else { Document::Json }),
-        "application/atom+xml" | "application/atomsvc+xml" => Some(Document::Atom),
-        // The response to a SOAP call is data; the response to a GET describes the service.
-        "text/xml" | "application/xml" | "application/wsdl+xml" if only_reads(method) => Some(Document::Wsdl),
-        _ => None,
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let is_any = |kinds: &[&str]| kinds.iter().any(|known| kind.eq_ignore_ascii_case(known));
+    if is_any(&["application/json"]) {
+        return Some(if asked.is_batch() { Document::JsonBatch } else { Document::Json });
     }
+    if is_any(&["application/atom+xml", "application/atomsvc+xml"]) {
+        return Some(Document::Atom);
+    }
+    // The response to a SOAP call is data; the response to a GET describes the service.
+    (only_reads(method) && is_any(&["text/xml", "application/xml", "application/wsdl+xml"])).then_some(Document::Wsdl)
 }

@@ -44,7 +44,7 @@ impl Links {
         let (address, base) = (&self.target.route.connector.address, &self.exchange.base_url);
         let Some(resource) = address.recognize(path, query) else {
             let path_at_origin = address.path_at_origin(path)?;
-            return Some(format!("{base}{UNROUTED_PREFIX}{path_at_origin}"));
+            return Some([base, UNROUTED_PREFIX, path_at_origin].concat());
         };
         let own = || {
             let Target { route, resource: asked, companies } = &*self.target;
@@ -56,9 +56,8 @@ impl Links {
             let paths = self.routes().values().filter(|route| self.may_follow(route)).filter_map(below);
             paths.min_by(|one, other| (one.len(), one).cmp(&(other.len(), other)))
         };
-        let local =
-            own().or_else(others).unwrap_or_else(|| format!("{UNROUTED_PREFIX}{}", resource.environment_path()));
-        Some(format!("{base}{local}"))
+        let local = own().or_else(others).unwrap_or_else(|| [UNROUTED_PREFIX, &resource.environment_path()].concat());
+        Some([base.as_str(), &local].concat())
     }
 
     /// Whether whatever follows this local address stays on the same route.
@@ -104,7 +103,7 @@ impl Links {
         asked: Option<&Resource>,
     ) -> Option<String> {
         let local = resource.to_local(&route.settings.surface, company, asked)?;
-        let path = format!("{}{local}", route.settings.path.as_str());
+        let path = [route.settings.path.as_str(), &local].concat();
         let path = if path.is_empty() { "/".to_owned() } else { path };
         let (found, _) = self.routes().find(SafePath::check(&path).ok()?)?;
         Arc::ptr_eq(found, route).then_some(path)

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::HeaderMap;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::proxy::header_case::{self, CasedHead};
+use crate::proxy::headers::SOAP_ACTION;
 
 /// A stream that tells about the request that is written to it.
 #[derive(Debug)]
@@ -118,8 +119,6 @@ impl<S: Write + Unpin> Write for Wire<S> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
-
-const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,7 @@
 //! The step that authenticates the client.
 
-use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
-
-use futures_util::future::Either;
 
 use super::check::{CheckOutcome, Failure, allowed, check};
 use super::credentials::Credentials;
@@ -45,23 +42,16 @@ enum Undecided {
     Wrong(Failure),
 }
 
-type Authenticated = Result<Routed<ClientBody>, LocalResponse>;
-
 /// The step: proceeds with requests whose client is who `client_auth` asks for.
-pub fn authenticate(
-    mut routed: Routed<ClientBody>,
+pub async fn authenticate(
+    routed: &mut Routed<ClientBody>,
     authentication: &Authentication,
-) -> Either<Routed<ClientBody>, Either<Ready<Authenticated>, impl Future<Output = Authenticated> + Send + use<>>> {
-    let answered = |response| Either::Right(Either::Left(ready(Err(response))));
-    match decide(&routed) {
-        Decision::Proceeds(identity) => match identify(&mut routed, identity) {
-            Ok(()) => Either::Left(routed),
-            Err(rejection) => answered(rejection.into()),
-        },
-        Decision::Answered(response) => answered(response),
-        Decision::Undecided(undecided, rules) => {
-            Either::Right(Either::Right(settle(routed, undecided, rules, authentication.clone())))
-        }
+) -> Result<(), LocalResponse> {
+    match decide(routed) {
+        Decision::Proceeds(identity) => Ok(identify(routed, identity)?),
+        Decision::Answered(response) => Err(response),
+        // Boxed because it is rare: otherwise every request's future would be larger by it.
+        Decision::Undecided(undecided, rules) => Box::pin(settle(routed, undecided, &rules, authentication)).await,
     }
 }
 
@@ -99,19 +89,18 @@ fn decide(Routed { exchange, route, head, .. }: &Routed<ClientBody>) -> Decision
 
 /// Checks the password, if that is left to do, and delays the response to a wrong one.
 async fn settle(
-    mut routed: Routed<ClientBody>,
+    routed: &mut Routed<ClientBody>,
     undecided: Undecided,
-    rules: AuthRules,
-    authentication: Authentication,
-) -> Authenticated {
+    rules: &AuthRules,
+    authentication: &Authentication,
+) -> Result<(), LocalResponse> {
     let exchange = routed.exchange.clone();
     let failure = match undecided {
         Undecided::Wrong(failure) => failure,
         Undecided::Check(password, name) => match authentication.check(password, &exchange).await? {
             Some(user) => {
-                let identity = allowed(&rules, user)?;
-                identify(&mut routed, Some(identity))?;
-                return Ok(routed);
+                let identity = allowed(rules, user)?;
+                return Ok(identify(routed, Some(identity))?);
             }
             None => Failure::password(Scheme::Basic, name),
         },
@@ -120,7 +109,7 @@ async fn settle(
     let delay = authentication.failures.count(scheme, exchange.ip, user.as_deref());
     tokio::select! {
         biased;
-        () = tokio::time::sleep(delay) => Err(Rejection::new(kind(&rules, false), message).into()),
+        () = tokio::time::sleep(delay) => Err(Rejection::new(kind(rules, false), message).into()),
         () = exchange.abandoned() => Err(Rejection::client_left().into()),
     }
 }

@@ -86,16 +86,17 @@ async fn check_operation(
         }
         (about, at, companies)
     } else {
-        let Some(ResolvedAddress { resource, companies, .. }) = context.resolve(&operation.url, &named).await? else {
+        let Some(ResolvedAddress { resource: mut at, companies, .. }) = context.resolve(&operation.url, &named).await?
+        else {
             return Err(other_service(&operation.url));
         };
-        if resource.is_batch() {
+        if at.is_batch() {
             return Err(Rejection::new(Kind::BadRequest, "A batch can't contain a batch."));
         }
-        if !resource.same_service_as(context.request) {
+        if !at.same_service_as(context.request) {
             return Err(other_service(&operation.url));
         }
-        let at = settle(resource, &companies, &methods, context.look_up).await?;
+        settle(&mut at, &companies, &methods, context.look_up).await?;
         if companies.within.is_some()
             && matches!(at.subscription_scope(), Some((_, SubscriptionScope::All)))
             && !creates(&methods)

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use futures_util::future::Either;
 use http_body::Body;
 use hyper::Method;
 use hyper::header::{CONTENT_ENCODING, HeaderMap};
@@ -35,43 +34,41 @@ use crate::proxy::request::thread_pool::ThreadPool;
 use crate::proxy::step::{Inspected, Routed};
 
 /// The step that inspects bodies; the pool inspects large ones.
-pub fn inspect_request(
-    routed: Routed<RequestBody>,
-    pool: &ThreadPool,
-) -> Either<Inspected, impl Future<Output = Result<Inspected, Rejection>> + Send + use<>> {
+pub async fn inspect_request(routed: Routed<RequestBody>, pool: &ThreadPool) -> Result<Inspected, Rejection> {
     if needs_no_inspection(&routed) {
-        return Either::Left(Inspected { routed, batch_changes: None });
+        return Ok(Inspected { routed, batch_changes: None });
     }
-    let pool = pool.clone();
-    Either::Right(async move {
-        let Routed { exchange, route, known_as, resource, dialect, head, body, deadline } = routed;
-        let memory = &exchange.memory;
-        let read_only = ReadOnly::of(&route.settings, known_as.as_ref().and_then(|known| known.client.as_deref()));
-        let inspection = match begin(&route.settings, read_only, &resource, dialect, &head, body, memory).await? {
-            Begun::Passes(body) => {
-                let routed = Routed { exchange, route, known_as, resource, dialect, head, body, deadline };
-                return Ok(Inspected { routed, batch_changes: None });
-            }
-            Begun::Inspects(inspection) => inspection,
-        };
-        let routed =
-            Routed { exchange: exchange.clone(), route, known_as, resource, dialect, head, body: (), deadline };
-        if !inspection.is_large() {
-            return finish(routed, inspection.load(memory).await?).await;
+    // Boxed because reads need none: otherwise every request's future would be larger by it.
+    Box::pin(inspect_body(routed, pool)).await
+}
+
+async fn inspect_body(routed: Routed<RequestBody>, pool: &ThreadPool) -> Result<Inspected, Rejection> {
+    let Routed { exchange, route, known_as, resource, dialect, head, body, deadline } = routed;
+    let memory = &exchange.memory;
+    let read_only = ReadOnly::of(&route.settings, known_as.as_ref().and_then(|known| known.client.as_deref()));
+    let inspection = match begin(&route.settings, read_only, &resource, dialect, &head, body, memory).await? {
+        Begun::Passes(body) => {
+            let routed = Routed { exchange, route, known_as, resource, dialect, head, body, deadline };
+            return Ok(Inspected { routed, batch_changes: None });
         }
-        let inspected = async {
-            // Meanwhile its client may have to give up what it holds.
-            let thread = memory.or_evicted(pool.thread(exchange.ip)).await?;
-            let loaded = inspection.load(memory).await?;
-            let inspected = thread.run(finish(routed, loaded)).await;
-            inspected.unwrap_or_else(|_| Err(Rejection::new(Kind::Internal, FAILED)))
-        };
-        tokio::select! {
-            biased;
-            inspected = inspected => inspected,
-            () = exchange.abandoned() => Err(Rejection::client_left()),
-        }
-    })
+        Begun::Inspects(inspection) => inspection,
+    };
+    let routed = Routed { exchange: exchange.clone(), route, known_as, resource, dialect, head, body: (), deadline };
+    if !inspection.is_large() {
+        return finish(routed, inspection.load(memory).await?).await;
+    }
+    let inspected = async {
+        // Meanwhile its client may have to give up what it holds.
+        let thread = memory.or_evicted(pool.thread(exchange.ip)).await?;
+        let loaded = inspection.load(memory).await?;
+        let inspected = thread.run(finish(routed, loaded)).await;
+        inspected.unwrap_or_else(|_| Err(Rejection::new(Kind::Internal, FAILED)))
+    };
+    tokio::select! {
+        biased;
+        inspected = inspected => inspected,
+        () = exchange.abandoned() => Err(Rejection::client_left()),
+    }
 }
 
 /// Carries an inspection out.
