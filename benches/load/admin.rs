@@ -9,7 +9,7 @@ use rlimit::Resource;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::client::{Load, Question};
-use crate::peers::{Kind, Peer};
+use crate::peers::Peer;
 use crate::upstream::{ResponseKind, Upstream};
 use crate::{Result, SPARE_FILES};
 
@@ -27,9 +27,12 @@ pub async fn measure(
     println!("| proxy | files it has open | requests on new connections | answered within 5 s | slowest ms |");
     println!("|---|---|---|---|---|");
     let question = Arc::new(Question::new(ResponseKind::Small, upstream));
-    for (number, peer) in peers.filter(|peer| matches!(peer.kind, Kind::Bcproxy { .. })).enumerate() {
+    for (number, peer) in peers.enumerate() {
         let admin = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let peer = peer.with_admin(admin).with_files(files(count));
+        let peer = peer.with(|settings| {
+            settings.admin = Some(admin);
+            settings.files = Some(files(count));
+        });
         let proxy = peer.start(upstream, &folder.join(format!("admin-{number}")))?;
         let mut idle = Vec::with_capacity(count);
         for number in 0..count {

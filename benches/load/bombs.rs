@@ -22,8 +22,8 @@ pub const TITLE: &str = "16 gzip bind bombs";
 /// The longest waits of ordinary clients, and of who asks for `/livez`, without bombs and beside them.
 pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, rounds: usize) -> Result<()> {
     let admin = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let proxy =
-        peer.with_admin(admin).start(upstream, &folder.join(format!("{}-bombs", peer.name).replace(' ', "-")))?;
+    let folder = folder.join(format!("{}-bombs", peer.name).replace(' ', "-"));
+    let proxy = peer.with(|settings| settings.admin = Some(admin)).start(upstream, &folder)?;
     let question = Arc::new(Question::new(ResponseKind::Small, upstream));
     let bomb = bomb()?;
     println!(

@@ -14,6 +14,7 @@ use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 
 use crate::Result;
+use crate::pages::{batch, order, text};
 use crate::peers::{Running, path_of};
 use crate::upstream::{ResponseKind, Upstream};
 
@@ -24,6 +25,8 @@ pub struct Load(Vec<SendRequest<Full<Bytes>>>);
 pub struct Question {
     method: Method,
     path: String,
+    /// Besides those that every request has.
+    headers: &'static [(&'static str, &'static str)],
     body: Bytes,
     /// `None` for one that proxies answer at different lengths; how it is framed still shows whether it is whole.
     length: Option<u64>,
@@ -35,15 +38,30 @@ pub struct Outcome {
     /// Sorted.
     latencies: Vec<Duration>,
     pub failed: usize,
+    /// What the first of those failed with.
+    pub error: Option<String>,
 }
 
 impl Question {
     pub fn new(response: ResponseKind, upstream: &Upstream) -> Self {
-        let (method, body) = match response {
-            ResponseKind::Soap => (Method::POST, SOAP_READ),
-            _ => (Method::GET, ""),
+        let (method, headers, body): (_, &[_], _) = match response {
+            ResponseKind::Soap => (Method::POST, &SOAP_HEADERS, SOAP_READ.into()),
+            ResponseKind::Post => (Method::POST, &JSON_HEADERS, order(POST_BYTES).into()),
+            ResponseKind::PostText => (Method::POST, &JSON_HEADERS, text(POST_BYTES).into()),
+            _ => (Method::GET, &[], Bytes::new()),
         };
-        Self { method, path: path_of(response), body: body.into(), length: response.length(upstream) }
+        Self { method, path: path_of(response), headers, body, length: response.length(upstream) }
+    }
+
+    /// A batch of so many reads.
+    pub fn batch(parts: usize) -> Self {
+        Self {
+            method: Method::POST,
+            path: path_of(ResponseKind::Batch),
+            headers: &JSON_HEADERS,
+            body: batch(parts).into(),
+            length: None,
+        }
     }
 
     fn request(&self) -> Result<Request<Full<Bytes>>> {
@@ -53,12 +71,7 @@ impl Question {
             .header("host", "localhost:8080")
             .header("user-agent", "legacy/1.0")
             .header("accept", "*/*");
-        let request = match self.method {
-            Method::POST => request
-                .header("content-type", "text/xml; charset=utf-8")
-                .header("soapaction", "\"urn:microsoft-dynamics-schemas/page/customer:Read\""),
-            _ => request,
-        };
+        let request = self.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         Ok(request.body(Full::new(self.body.clone()))?)
     }
 
@@ -66,12 +79,17 @@ impl Question {
     async fn ask(&self, sender: &mut SendRequest<Full<Bytes>>) -> Result<()> {
         sender.ready().await?;
         let mut response = sender.send_request(self.request()?).await?;
+        let status = response.status();
+        if status != StatusCode::OK {
+            let reason = response.into_body().collect().await?.to_bytes();
+            return Err(format!("{status}: {}", String::from_utf8_lossy(&reason)).into());
+        }
         let mut length = 0;
         while let Some(frame) = response.body_mut().frame().await {
             length += frame?.data_ref().map_or(0, |data| data.len() as u64);
         }
-        if response.status() != StatusCode::OK || self.length.is_some_and(|expected| expected != length) {
-            return Err(format!("{} and {length} of {:?} bytes", response.status(), self.length).into());
+        if let Some(expected) = self.length.filter(|expected| *expected != length) {
+            return Err(format!("{length} of {expected} bytes").into());
         }
         Ok(())
     }
@@ -123,7 +141,7 @@ impl Load {
                         let asked = Instant::now();
                         match question.ask(&mut sender).await {
                             Ok(()) => outcome.latencies.push(asked.elapsed()),
-                            Err(_) => outcome.failed += 1,
+                            Err(error) => outcome.fail(&*error),
                         }
                     }
                     (sender, outcome)
@@ -166,6 +184,20 @@ impl Outcome {
     fn add(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         self.failed += other.failed;
+        self.error = self.error.take().or(other.error);
+    }
+
+    /// The same, unless a request failed.
+    pub fn complete(self) -> Result<Self> {
+        match self.error {
+            None => Ok(self),
+            Some(error) => Err(format!("{} requests failed, one with: {error}", self.failed).into()),
+        }
+    }
+
+    fn fail(&mut self, error: &dyn std::error::Error) {
+        self.failed += 1;
+        self.error.get_or_insert_with(|| error.to_string());
     }
 
     fn sorted(mut self) -> Self {
@@ -186,5 +218,14 @@ impl Outcome {
 
 /// A run that takes longer is broken.
 const LONGEST_RUN: Duration = Duration::from_secs(300);
+
+const POST_BYTES: usize = 64 * 1024;
+
+const JSON_HEADERS: [(&str, &str); 1] = [("content-type", "application/json")];
+
+const SOAP_HEADERS: [(&str, &str); 2] = [
+    ("content-type", "text/xml; charset=utf-8"),
+    ("soapaction", "\"urn:microsoft-dynamics-schemas/page/customer:Read\""),
+];
 
 const SOAP_READ: &str = r#"<?xml version="1.0" encoding="utf-8"?><Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><Read xmlns="urn:microsoft-dynamics-schemas/page/customer"><No>10000</No></Read></Body></Envelope>"#;

@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 
 use crate::Result;
 use crate::client::{Load, Question, connect_from};
-use crate::peers::{GUARDED, Peer};
+use crate::peers::Peer;
+use crate::peers::bcproxy::GUARDED;
 use crate::upstream::{ResponseKind, Upstream};
 
 pub const TITLE: &str = "wrong passwords";
@@ -30,7 +31,8 @@ struct Responses {
 
 /// The waits of an ordinary client without guesses and beside them, for so many seconds.
 pub async fn measure(peer: &Peer, upstream: &Upstream, folder: &Path, seconds: usize) -> Result<()> {
-    let proxy = peer.guarded().start(upstream, &folder.join(format!("{}-guesses", peer.name).replace(' ', "-")))?;
+    let folder = folder.join(format!("{}-guesses", peer.name).replace(' ', "-"));
+    let proxy = peer.with(|settings| settings.guarded = true).start(upstream, &folder)?;
     let question = Arc::new(Question::new(ResponseKind::Small, upstream));
     println!(
         "\n{}: {GUESSES} {TITLE} a second for {seconds} s from one address, beside another client's GETs",

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::client::{Load, Question};
-use crate::peers::{Kind, Peer, Running, path_of};
+use crate::peers::{Peer, Running, path_of};
 use crate::upstream::{ResponseKind, Upstream};
 use crate::{Result, can_open};
 
@@ -71,14 +71,12 @@ pub async fn measure(
     println!("|---|---|---|---|---|---|");
     let question = Arc::new(Question::new(ResponseKind::Small, upstream));
     for (number, peer) in peers.enumerate() {
-        let Kind::Bcproxy { binary, .. } = &peer.kind else { continue };
         for (at, attack) in attacks.iter().enumerate() {
             if !can_open(attack.connections / share)? {
                 println!("| {} | {}: skipped, too few open files allowed | | | | |", peer.name, attack.title);
                 continue;
             }
-            let kind = Kind::Bcproxy { binary: binary.clone(), limits: attack.limits };
-            let peer = Peer { kind, ..peer.clone() };
+            let peer = peer.with(|settings| settings.limits = attack.limits);
             let proxy = peer.start(upstream, &folder.join(format!("hostile-{number}-{at}")))?;
             let (before, _) = proxy.memory()?;
             let bytes = (attack.send)();

@@ -4,15 +4,14 @@
 use std::convert::Infallible;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -22,6 +21,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::Result;
+use crate::canned_body::CannedBody;
+use crate::pages::page;
 
 pub const TENANT: &str = "5d2c1f6e-0b7a-4c39-9e84-71a3c0de0001";
 pub const ENVIRONMENT: &str = "Production";
@@ -54,6 +55,8 @@ struct Canned {
     gzip_page: Bytes,
     plain: Bytes,
     gzip_plain: Bytes,
+    /// For series, whose responses differ.
+    prepared: ArcSwap<Bytes>,
     /// How long Entra takes.
     token_delay_ms: AtomicU64,
     token_requests: AtomicU64,
@@ -76,6 +79,14 @@ pub enum ResponseKind {
     Large,
     /// The same, as JSON.
     LargePage,
+    /// A small response to a large body with many members.
+    Post,
+    /// The same to one with a long text.
+    PostText,
+    /// What [`Upstream::prepare`] was given.
+    Prepared,
+    /// The same, as the response to a batch.
+    Batch,
 }
 
 impl ResponseKind {
@@ -92,13 +103,22 @@ impl ResponseKind {
             Self::GzipFile => "pictures",
             Self::Large => "attachments",
             Self::LargePage => "journalLines",
+            Self::Post | Self::PostText => "vendors",
+            Self::Prepared => "dimensions",
+            Self::Batch => "$batch",
         }
     }
 
-    /// `None` where it depends on whether a proxy turns addresses.
+    /// Whether the upstream compresses it.
+    pub fn is_compressed(self) -> bool {
+        matches!(self, Self::GzipPage | Self::GzipFile)
+    }
+
+    /// `None` where it depends on whether a proxy rewrites links.
     pub fn length(self, upstream: &Upstream) -> Option<u64> {
         match self {
             Self::Small | Self::Page | Self::ChunkedPage | Self::GzipPage | Self::LargePage => None,
+            Self::Post | Self::PostText | Self::Prepared | Self::Batch => None,
             Self::Soap => Some(upstream.canned.soap.len() as u64),
             Self::Plain | Self::File | Self::GzipFile => Some(upstream.canned.plain.len() as u64),
             Self::Large => Some(LARGE_BYTES),
@@ -142,6 +162,16 @@ impl Upstream {
         &self.canned.authorization
     }
 
+    /// A small response, whose links it rewrites.
+    pub fn small(&self) -> &Bytes {
+        &self.canned.small
+    }
+
+    /// What it responds with to [`ResponseKind::Prepared`] and [`ResponseKind::Batch`] from now on.
+    pub fn prepare(&self, response: Bytes) {
+        self.canned.prepared.store(Arc::new(response));
+    }
+
     pub fn token_requests(&self) -> u64 {
         self.canned.token_requests.load(Ordering::Relaxed)
     }
@@ -170,6 +200,7 @@ impl Canned {
             gzip_plain: gzip(&plain),
             page: page.into(),
             plain: plain.into(),
+            prepared: ArcSwap::default(),
             token_delay_ms: AtomicU64::new(0),
             token_requests: AtomicU64::new(0),
         }
@@ -191,41 +222,19 @@ impl Canned {
         match path.rsplit('/').next().unwrap_or_default() {
             "companies" => json(CannedBody::whole(&self.companies)),
             "Customer" => with_type(CannedBody::whole(&self.soap), "text/xml; charset=utf-8"),
-            "customers" => json(CannedBody::whole(&self.small)),
+            "customers" | "vendors" => json(CannedBody::whole(&self.small)),
+            "dimensions" | "$batch" => json(CannedBody::whole(&self.prepared.load())),
             "items" => json(CannedBody::whole(&self.page)),
-            "generalLedgerEntries" => json(CannedBody { sized: false, ..CannedBody::whole(&self.page) }),
+            "generalLedgerEntries" => json(CannedBody::whole(&self.page).chunked()),
             "salesInvoices" => coded(json(CannedBody::whole(&self.gzip_page))),
             "currencies" => json(CannedBody::whole(&self.plain)),
             "documents" => with_type(CannedBody::whole(&self.plain), FILE),
             "pictures" => coded(with_type(CannedBody::whole(&self.gzip_plain), FILE)),
-            "attachments" => with_type(CannedBody { left: LARGE_BYTES, ..CannedBody::whole(&self.page) }, FILE),
-            "journalLines" => json(CannedBody { left: LARGE_BYTES, ..CannedBody::whole(&self.page) }),
+            "attachments" => with_type(CannedBody::repeated(&self.page, LARGE_BYTES), FILE),
+            "journalLines" => json(CannedBody::repeated(&self.page, LARGE_BYTES)),
             _ => status(StatusCode::NOT_FOUND),
         }
     }
-}
-
-/// An OData page of one mebibyte; with links, it holds 2,000 addresses.
-fn page(has_links: bool) -> String {
-    let (name, base) = match has_links {
-        true => ("@odata.editLink", LINKS),
-        false => ("description", "a text as long as an address, so that both pages hold as many records"),
-    };
-    let mut page =
-        format!(r#"{{"@odata.{}":"{base}/$metadata#items","value":["#, if has_links { "context" } else { "count" });
-    let end = "]}";
-    let mut number = 0;
-    while page.len() < PAGE_BYTES - 512 {
-        let comma = if number > 0 { "," } else { "" };
-        page.push_str(&format!(
-            r#"{comma}{{"@odata.etag":"W/\"JzIwOzEyMzQ1Njc4OTAxMjM0NTY3ODkw{number:06};\"","{name}":"{base}/companies({COMPANY_ID})/items(0d6b6c5e-2f5d-ee11-8df1-000d3a{number:06})","id":"0d6b6c5e-2f5d-ee11-8df1-000d3a{number:06}","number":"{number}","displayName":"ATHENS Desk","type":"Inventory","itemCategoryCode":"TABLE","blocked":false,"unitPrice":1000.8,"priceIncludesTax":false,"unitCost":780.7,"lastModifiedDateTime":"2024-05-13T09:41:07.123Z","note":"x"}}"#
-        ));
-        number += 1;
-    }
-    // White space, so that the page is exactly as long as it is called.
-    page.extend(std::iter::repeat_n(' ', PAGE_BYTES - end.len() - page.len()));
-    page.push_str(end);
-    page
 }
 
 fn json(body: CannedBody) -> Response<CannedBody> {
@@ -277,52 +286,6 @@ async fn serve(socket: TcpStream, acceptor: TlsAcceptor, canned: Arc<Canned>) ->
     Ok(())
 }
 
-/// A text, over and over until enough is sent.
-struct CannedBody {
-    text: Bytes,
-    at: usize,
-    left: u64,
-    /// Whether it says its length; otherwise it is chunked.
-    sized: bool,
-}
-
-impl CannedBody {
-    fn whole(text: &Bytes) -> Self {
-        Self { text: text.clone(), at: 0, left: text.len() as u64, sized: true }
-    }
-}
-
-impl Body for CannedBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let piece = self.text.slice(self.at..self.text.len().min(self.at + PIECE_BYTES.min(left)));
-        self.left -= piece.len() as u64;
-        self.at = (self.at + piece.len()) % self.text.len();
-        Poll::Ready(Some(Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.sized { SizeHint::with_exact(self.left) } else { SizeHint::new() }
-    }
-}
-
 const FILE: &str = "application/octet-stream";
 
-const PAGE_BYTES: usize = 1024 * 1024;
 pub const LARGE_BYTES: u64 = 1024 * 1024 * 1024;
-
-/// What a web server hands out at a time.
-const PIECE_BYTES: usize = 8 * 1024;
