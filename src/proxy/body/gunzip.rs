@@ -1,10 +1,11 @@
 //! A gzip body, decoded while it streams (RFC 1952).
 
+use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 use http_body::{Body, Frame, SizeHint};
 
 use super::error::BodyError;
@@ -14,32 +15,142 @@ use super::error::BodyError;
 pub struct Gunzip<B> {
     body: B,
     input: Bytes,
-    /// Decodes the current member. `None` between two members, where the body may end. Mostly no other one follows, and
-    /// to make a decoder takes as long as to decode a small response.
-    inflate: Option<Decompress>,
+    part: Part,
+    /// The bytes of a header or trailer so far.
+    frame: Vec<u8>,
+}
+
+/// What comes next of a member. A body is a series of members, mostly a single one.
+#[derive(Debug)]
+enum Part {
+    Header,
+    Deflated(Box<Deflated>),
+    Trailer { crc: u32, length: u32 },
+}
+
+/// The compressed part of a member, as far as it was decoded.
+#[derive(Debug)]
+struct Deflated {
+    decoder: Decompress,
+    crc: Crc,
 }
 
 impl<B> Gunzip<B> {
     pub fn new(body: B) -> Self {
-        Self { body, input: Bytes::new(), inflate: None }
+        Self { body, input: Bytes::new(), part: Part::Header, frame: Vec::new() }
     }
 
     /// Decodes some of the input. An empty piece asks for more input.
     fn decode(&mut self) -> Result<Bytes, BodyError> {
-        // Text shrinks to about a fifth. What does not fit comes with the next piece.
-        let mut piece = Vec::with_capacity((self.input.len() * 5).clamp(1024, PIECE_BYTES));
-        let inflate = self.inflate.get_or_insert_with(|| Decompress::new_gzip(WINDOW_BITS));
-        let before = inflate.total_in();
-        let status = inflate.decompress_vec(&self.input, &mut piece, FlushDecompress::None);
-        let taken = usize::try_from(inflate.total_in() - before).unwrap_or(usize::MAX).min(self.input.len());
-        self.input.advance(taken);
-        match status {
-            Ok(Status::StreamEnd) => self.inflate = None,
-            Ok(Status::Ok | Status::BufError) if taken > 0 || !piece.is_empty() => {}
-            _ => return Err(BodyError::Undecodable),
+        match &mut self.part {
+            Part::Header => {
+                self.frame.extend_from_slice(&self.input);
+                match header_length(&self.frame)? {
+                    Some(length) => {
+                        self.input.advance(self.input.len().saturating_sub(self.frame.len() - length));
+                        self.frame.clear();
+                        self.part = Part::Deflated(Box::new(Deflated { decoder: spare_decoder(), crc: Crc::new() }));
+                    }
+                    None if self.frame.len() > MAX_HEADER_BYTES => return Err(BodyError::Undecodable),
+                    None => self.input.clear(),
+                }
+                Ok(Bytes::new())
+            }
+            Part::Deflated(deflated) => {
+                let (piece, is_at_end) = deflated.decode(&mut self.input)?;
+                if is_at_end {
+                    let (crc, length) = (deflated.crc.sum(), deflated.crc.amount());
+                    if let Part::Deflated(ended) = std::mem::replace(&mut self.part, Part::Trailer { crc, length }) {
+                        spare(ended.decoder);
+                    }
+                }
+                Ok(piece)
+            }
+            Part::Trailer { crc, length } => {
+                let expected = [crc.to_le_bytes(), length.to_le_bytes()].concat();
+                let missing = expected.len().saturating_sub(self.frame.len()).min(self.input.len());
+                self.frame.extend_from_slice(&self.input.split_to(missing));
+                if self.frame.len() == expected.len() {
+                    if self.frame != expected {
+                        return Err(BodyError::Undecodable);
+                    }
+                    self.frame.clear();
+                    self.part = Part::Header;
+                }
+                Ok(Bytes::new())
+            }
         }
-        Ok(piece.into())
     }
+
+    /// Whether no member is incomplete.
+    fn may_end(&self) -> bool {
+        matches!(self.part, Part::Header) && self.frame.is_empty()
+    }
+}
+
+impl Deflated {
+    /// Decodes some of the input. Whether that was its end.
+    fn decode(&mut self, input: &mut Bytes) -> Result<(Bytes, bool), BodyError> {
+        // Text shrinks to about a fifth. What does not fit comes with the next piece.
+        let mut piece = Vec::with_capacity((input.len() * 5).clamp(1024, PIECE_BYTES));
+        let before = self.decoder.total_in();
+        let status = self.decoder.decompress_vec(input, &mut piece, FlushDecompress::None);
+        let taken = usize::try_from(self.decoder.total_in() - before).unwrap_or(usize::MAX).min(input.len());
+        input.advance(taken);
+        self.crc.update(&piece);
+        match status {
+            Ok(Status::StreamEnd) => Ok((piece.into(), true)),
+            Ok(Status::Ok | Status::BufError) if taken > 0 || !piece.is_empty() => Ok((piece.into(), false)),
+            _ => Err(BodyError::Undecodable),
+        }
+    }
+}
+
+/// The length of the header that a member begins with; `None` while some of it is missing (RFC 1952, section 2.3).
+fn header_length(member: &[u8]) -> Result<Option<usize>, BodyError> {
+    let is_gzip = member.iter().zip(MAGIC_AND_METHOD).all(|(byte, expected)| *byte == expected);
+    let flags = member.get(3).copied().unwrap_or_default();
+    if !is_gzip || flags & RESERVED != 0 {
+        return Err(BodyError::Undecodable);
+    }
+    let mut length = 10;
+    let mut is_whole = true;
+    if flags & EXTRA != 0 {
+        let extra = member.get(length..).and_then(<[u8]>::first_chunk);
+        is_whole &= extra.is_some();
+        length += 2 + extra.map_or(0, |extra| usize::from(u16::from_le_bytes(*extra)));
+    }
+    for text in [NAME, COMMENT] {
+        if flags & text != 0 {
+            let end = member.get(length..).and_then(|text| memchr::memchr(0, text));
+            is_whole &= end.is_some();
+            length += end.unwrap_or_default() + 1;
+        }
+    }
+    if flags & HEADER_CRC != 0 {
+        length += 2;
+    }
+    Ok((is_whole && length <= member.len()).then_some(length))
+}
+
+/// A decoder for a new member. To make one takes as long as to decode a small response, since its window is zeroed.
+fn spare_decoder() -> Decompress {
+    SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| Decompress::new(false))
+}
+
+/// Keeps a decoder for later.
+fn spare(mut decoder: Decompress) {
+    SPARE.with_borrow_mut(|spare| {
+        if spare.len() < MAX_SPARE {
+            decoder.reset(false);
+            spare.push(decoder);
+        }
+    });
+}
+
+thread_local! {
+    /// Decoders that are not in use, with 100 KiB each.
+    static SPARE: RefCell<Vec<Decompress>> = const { RefCell::new(Vec::new()) };
 }
 
 impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Body for Gunzip<B> {
@@ -65,7 +176,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Body for Gunzip<B> {
                     }
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None if self.inflate.is_none() => return Poll::Ready(None),
+                None if self.may_end() => return Poll::Ready(None),
                 None => return Poll::Ready(Some(Err(BodyError::Undecodable))),
             }
         }
@@ -76,7 +187,21 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Body for Gunzip<B> {
     }
 }
 
-const WINDOW_BITS: u8 = 15;
+/// The mark of gzip, and of the method deflate.
+const MAGIC_AND_METHOD: [u8; 3] = [0x1f, 0x8b, 8];
+
+// The flags of a header: what follows its first ten bytes, in this order.
+const EXTRA: u8 = 4;
+const NAME: u8 = 8;
+const COMMENT: u8 = 16;
+const HEADER_CRC: u8 = 2;
+const RESERVED: u8 = 0xe0;
+
+/// Servers write ten bytes; a file's name may follow.
+const MAX_HEADER_BYTES: usize = 4 * 1024;
+
+/// Decoders that a thread keeps.
+const MAX_SPARE: usize = 8;
 
 /// Decoded bytes per piece.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -123,6 +248,36 @@ mod tests {
         let twice = [gzip(b"one "), gzip(b"two")].concat();
         assert_eq!(decoded(&twice, 7).await.unwrap(), b"one two");
         assert_eq!(decoded(b"", 1).await.unwrap(), b"");
+    }
+
+    #[tokio::test]
+    async fn all_that_a_header_may_hold_is_skipped() {
+        let text = b"some text".repeat(20);
+        let builder = flate2::GzBuilder::new().filename("a name").comment("a comment").extra([7; 300]);
+        let mut encoder = builder.write(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&text).unwrap();
+        let mut coded = encoder.finish().unwrap();
+        // A checksum of the header, which is not checked.
+        coded[3] |= HEADER_CRC;
+        let length = 10 + 2 + 300 + "a name\0a comment\0".len();
+        coded.splice(length..length, [1, 2]);
+        for cut in [1, 11, 400, coded.len()] {
+            assert_eq!(decoded(&coded, cut).await.unwrap(), text);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_checksum_length_or_header_is_an_error() {
+        let coded = gzip(b"some text");
+        for (at, change) in [(1, 1), (2, 1), (3, 0x80), (coded.len() - 8, 1), (coded.len() - 1, 1)] {
+            let mut wrong = coded.clone();
+            wrong[at] ^= change;
+            assert!(matches!(decoded(&wrong, 5).await, Err(BodyError::Undecodable)), "{at}");
+        }
+        let endless = [&[0x1f, 0x8b, 8, NAME, 0, 0, 0, 0, 0, 0][..], &[b'x'; 2 * MAX_HEADER_BYTES]].concat();
+        assert!(matches!(decoded(&endless, 100).await, Err(BodyError::Undecodable)));
+        let followed = [coded, b"something else".to_vec()].concat();
+        assert!(matches!(decoded(&followed, 100).await, Err(BodyError::Undecodable)));
     }
 
     #[tokio::test]
