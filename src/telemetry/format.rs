@@ -1,7 +1,6 @@
 //! The form of log lines. Every field is cut to a length: clients choose paths, headers and, in part, reasons.
 
 use std::fmt::{self, Debug, Write as _};
-use std::io;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer as _};
@@ -51,19 +50,22 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
-        json(Utf8(&mut writer), &time, event).map_err(|_| fmt::Error)?;
-        writer.write_char('\n')
+        // Written as a whole: the many small pieces of a line would each be checked for UTF-8 and copied on their own.
+        let mut line = Vec::with_capacity(LINE_BYTES);
+        json(&mut line, &time, event).map_err(|_| fmt::Error)?;
+        line.push(b'\n');
+        writer.write_str(str::from_utf8(&line).map_err(|_| fmt::Error)?)
     }
 }
 
-fn json(output: impl io::Write, time: &str, event: &Event<'_>) -> serde_json::Result<()> {
-    let mut serializer = Serializer::new(output);
+fn json(line: &mut Vec<u8>, time: &str, event: &Event<'_>) -> serde_json::Result<()> {
+    let mut serializer = Serializer::new(line);
     let mut map = serializer.serialize_map(None)?;
     map.serialize_entry("timestamp", time)?;
     map.serialize_entry("level", event.metadata().level().as_str())?;
-    let mut visitor = JsonVisitor { map, target: None, result: Ok(()) };
+    let mut visitor = JsonVisitor { map, target: None, text: String::new(), result: Ok(()) };
     event.record(&mut visitor);
-    let JsonVisitor { mut map, target, result } = visitor;
+    let JsonVisitor { mut map, target, result, .. } = visitor;
     result?;
     map.serialize_entry("target", target.as_deref().unwrap_or(event.metadata().target()))?;
     map.end()
@@ -73,6 +75,8 @@ struct JsonVisitor<M> {
     map: M,
     /// Of a line that a library wrote with the `log` crate.
     target: Option<String>,
+    /// A field's value in its text form, which is escaped as a whole.
+    text: String,
     result: serde_json::Result<()>,
 }
 
@@ -95,7 +99,12 @@ impl<M: SerializeMap<Error = serde_json::Error>> Visit for JsonVisitor<M> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.entry(field, &format_args!("{:?}", Cut { value, limit: limit_of(field) }));
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        // Writing to a String can't fail; a value that does is written as far as it came.
+        let _ = write!(text, "{:?}", Cut { value, limit: limit_of(field) });
+        self.entry(field, text.as_str());
+        self.text = text;
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
@@ -112,20 +121,6 @@ impl<M: SerializeMap<Error = serde_json::Error>> Visit for JsonVisitor<M> {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.entry(field, &value);
-    }
-}
-
-/// Passes text on to a log line.
-struct Utf8<'a, 'w>(&'a mut Writer<'w>);
-
-impl io::Write for Utf8<'_, '_> {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.write_str(str::from_utf8(text).map_err(io::Error::other)?).map_err(io::Error::other)?;
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -176,6 +171,9 @@ fn limit_of(field: &Field) -> usize {
     if field.name() == "message" { MAX_MESSAGE_BYTES } else { MAX_FIELD_BYTES }
 }
 
+/// The size of most lines.
+const LINE_BYTES: usize = 1024;
+
 /// Ends what was cut.
 const ELLIPSIS: char = '…';
 
@@ -187,6 +185,7 @@ const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::{Arc, Mutex};
 
     use tracing_subscriber::layer::SubscriberExt;
