@@ -69,7 +69,10 @@ const MAX_ENTITY_SETS: usize = 4;
 /// The length of the part after an entity set, if it is identical in both URLs and cannot change the route. This holds
 /// for properties and for keys of plain characters.
 fn plain_key(text: &[u8]) -> Option<usize> {
-    let length = text.iter().position(|byte| !IS_PLAIN[usize::from(*byte)]).unwrap_or(text.len());
+    let is_all_plain = |block: &&[u8]| block.iter().fold(true, |plain, &byte| plain & is_plain(byte));
+    let blocks = text.chunks_exact(BLOCK).take_while(is_all_plain).count() * BLOCK;
+    let rest = text.get(blocks..)?;
+    let length = blocks + rest.iter().position(|&byte| !is_plain(byte)).unwrap_or(rest.len());
     let key = text.get(..length)?;
     let starts_at_key = matches!(key.first(), None | Some(b'(' | b'/'));
     // No branch per byte: double slashes are rare.
@@ -78,19 +81,42 @@ fn plain_key(text: &[u8]) -> Option<usize> {
     (starts_at_key && !is_doubled && key.last() != Some(&b'/')).then_some(length)
 }
 
-/// The characters of plain keys, indexed by byte. A table is fast: a page contains a hundred thousand of them.
-const IS_PLAIN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < table.len() {
-        table[byte] = (byte as u8).is_ascii_alphanumeric()
-            || matches!(byte as u8, b'(' | b')' | b'-' | b'_' | b'=' | b',' | b'/');
-        byte += 1;
-    }
-    table
-};
+/// Bytes that are looked at at once: a page contains a hundred thousand bytes of keys.
+const BLOCK: usize = 16;
+
+/// Whether it is a character of plain keys. Without branches, so that a block needs few instructions.
+fn is_plain(byte: u8) -> bool {
+    let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let is_slash_or_digit = byte.wrapping_sub(b'/') < 11;
+    let is_parenthesis = byte & 0xfe == b'(';
+    let is_comma_or_hyphen = byte & 0xfe == b',';
+    is_letter | is_slash_or_digit | is_parenthesis | is_comma_or_hyphen | (byte == b'_') | (byte == b'=')
+}
 
 /// Whether no document format escapes any character of this text.
 fn needs_no_escaping(text: &str) -> bool {
     !text.contains(|character: char| character.is_ascii_control() || "\"'\\&<>".contains(character))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_plain_up_to_the_first_character_that_is_not() {
+        for byte in 0..=u8::MAX {
+            let expected = byte.is_ascii_alphanumeric() || b"()-_=,/".contains(&byte);
+            assert_eq!(is_plain(byte), expected, "{byte}");
+        }
+        let key = b"(0d6b6c5e-2f5d-ee11-8df1-000d3a2a1c33)/lines";
+        for length in 0..key.len() {
+            for end in [&b"\""[..], b"\\", b"\".............................", b"%20", b""] {
+                let text = [&key[..length], end].concat();
+                let expected = (key[..length].last() != Some(&b'/')).then_some(length);
+                assert_eq!(plain_key(&text), expected, "{length} {end:?}");
+            }
+        }
+        assert_eq!(plain_key(b"(1)//lines\""), None);
+        assert_eq!(plain_key(b"x(1)\""), None);
+    }
 }
