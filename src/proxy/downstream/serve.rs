@@ -50,9 +50,12 @@ pub struct Service {
 
 /// Serves a connection over plain HTTP.
 pub async fn serve_plain(socket: TcpStream, peer: SocketAddr, terms: Terms, _slot: ConnectionSlot, service: Service) {
-    let socket = Socket::new(socket, peer, Scheme::HTTP, &service.memory, terms);
-    let client = socket.connection.clone();
-    serve(socket, client, service).await;
+    let stream = {
+        let socket = Socket::new(socket, peer, Scheme::HTTP, &service.memory, terms);
+        let client = socket.connection.clone();
+        Box::new(RequestStream::new(socket, client))
+    };
+    serve(stream, service).await;
 }
 
 /// Serves a connection over HTTPS.
@@ -79,7 +82,7 @@ pub async fn serve_secured(
     match tls_socket {
         Ok(socket) => {
             let client = socket.connection();
-            serve(socket, client, service).await;
+            serve(Box::new(RequestStream::new(socket, client)), service).await;
         }
         Err(reason @ TlsAcceptError::NoData) => {
             tracing::debug!(%client, "an HTTPS connection was not established: {reason}");
@@ -94,9 +97,12 @@ pub async fn serve_secured(
 }
 
 /// Serves one client until either side closes the connection.
-async fn serve<S: Readable>(socket: S, client: Arc<ClientConnection>, service: Service) {
+///
+/// The stream is boxed because a future keeps a copy of what it passes on at each step: an idle connection would hold
+/// four of them.
+async fn serve<S: Readable>(mut stream: Box<RequestStream<S>>, service: Service) {
     let Service { path, current, stop, .. } = service;
-    let mut stream = RequestStream::new(socket, client.clone());
+    let client = stream.connection().clone();
     while let Some(idle) = serve_requests(stream, &client, &path, &current, &stop).await {
         stream = idle;
         tokio::select! {
@@ -113,12 +119,12 @@ async fn serve<S: Readable>(socket: S, client: Arc<ClientConnection>, service: S
 
 /// Lets hyper serve one request after another. Returns the stream when the client goes idle.
 async fn serve_requests<S: Readable>(
-    stream: RequestStream<S>,
+    stream: Box<RequestStream<S>>,
     client: &Arc<ClientConnection>,
     path: &DataPath,
     current: &Current,
     stop: &Stop,
-) -> Option<RequestStream<S>> {
+) -> Option<Box<RequestStream<S>>> {
     let service = service_fn(|request: Request<Incoming>| {
         let number = client.request_begins(&request.body().size_hint());
         let responding = path.clone().call(Arrived { client: client.clone(), number, request });

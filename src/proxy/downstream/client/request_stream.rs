@@ -80,6 +80,11 @@ impl<S> RequestStream<S> {
         }
     }
 
+    /// Its connection.
+    pub fn connection(&self) -> &Arc<ClientConnection> {
+        &self.connection
+    }
+
     fn begin_waiting(&mut self) {
         self.phase = Phase::Between { blank: 0 };
         self.head_memory = None;
