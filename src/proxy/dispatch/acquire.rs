@@ -20,7 +20,10 @@ impl Dispatch {
             let member = self.tokens.choose(self.draft.token_scope())?;
             self.draft.exchange.notes.set_application(member.client_id);
             // The token comes first: a permit must not be held while waiting for Entra.
-            if self.tokens.token(self.draft.token_scope(), &member).await?.is_none() {
+            let awaiting = member.awaiting_token.enter();
+            let token = self.tokens.token(self.draft.token_scope(), &member).await?;
+            drop(awaiting);
+            if token.is_none() {
                 continue;
             }
             match self.acquire_permit(&member).await? {

@@ -34,6 +34,30 @@ pub struct Member {
     /// Limits its SOAP calls, for which all applications share the concurrency and the queue of the environment. `None`
     /// when limits are off.
     pub soap_limiter: Option<Limiter>,
+    /// Requests that have chosen it and wait for its token.
+    pub awaiting_token: AwaitingToken,
+}
+
+/// A count of requests that wait for a token.
+#[derive(Debug, Default)]
+pub struct AwaitingToken(AtomicUsize);
+
+/// One of them, until it is dropped.
+#[derive(Debug)]
+pub struct Awaiting<'a>(&'a AtomicUsize);
+
+impl AwaitingToken {
+    /// Counts a request.
+    pub fn enter(&self) -> Awaiting<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Awaiting(&self.0)
+    }
+}
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Which applications may send a request.
@@ -147,9 +171,12 @@ impl Member {
         self.limiter(is_soap).is_some_and(Limiter::is_paused)
     }
 
-    /// Requests in flight or queued; where these are equal, whether the rate delays the next one.
+    /// Requests in flight, queued or without a token yet; where these are equal, whether the rate delays the next one.
     fn load(&self, is_soap: bool) -> (usize, bool) {
-        self.limiter(is_soap).map_or((0, false), |limiter| (limiter.load(), limiter.is_delayed_by_rate()))
+        // Without those that wait, all requests at a start would choose the application whose token comes last.
+        let awaiting = self.awaiting_token.0.load(Ordering::Relaxed);
+        self.limiter(is_soap)
+            .map_or((awaiting, false), |limiter| (limiter.load() + awaiting, limiter.is_delayed_by_rate()))
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::application_pool::{ApplicationPool, Member};
+use super::application_pool::{ApplicationPool, AwaitingToken, Member};
 use super::changes::Changes;
 use super::connector::Connector;
 use super::route::Route;
@@ -180,6 +180,7 @@ impl Assembly<'_> {
             tokens: self.tokens(connector, application, ca_file.clone(), http.clone()),
             limiter: self.limiter(connector, environment, application.client_id, false),
             soap_limiter: self.limiter(connector, environment, application.client_id, true),
+            awaiting_token: AwaitingToken::default(),
         };
         let first = member(&connector.application);
         let others: Vec<Member> = connector.other_applications.iter().map(member).collect();
