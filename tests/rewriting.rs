@@ -1,6 +1,7 @@
 //! Rewriting response bodies: the links in each kind of document, data that stays unchanged, and bodies cut anywhere.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bcproxy::proxy::rewrite::{Document, KnownPrefix, Link, LinkMap, Output, Rewriter};
 use bytes::Bytes;
@@ -13,8 +14,12 @@ mod oracle;
 mod samples;
 
 const HOST: &str = "api.businesscentral.dynamics.com";
-const AUTHORITIES: [&str; 2] = [HOST, "gateway.example:8443"];
 const KINDS: [Document; 4] = [Document::Json, Document::JsonBatch, Document::Wsdl, Document::Atom];
+
+/// What links begin with.
+fn origins() -> Arc<[String]> {
+    [HOST, "gateway.example:8443"].map(|authority| format!("https://{authority}")).into()
+}
 
 /// The map for the tests: links below the environment get a local prefix.
 fn local(link: Link<'_>) -> Option<String> {
@@ -24,7 +29,7 @@ fn local(link: Link<'_>) -> Option<String> {
 
 /// Rewrites a body that arrives in pieces, cut at these positions.
 fn rewritten_in_pieces(document: Document, body: &[u8], cuts: &[usize], map: impl LinkMap) -> Vec<u8> {
-    let mut rewriter = Rewriter::new(document, &AUTHORITIES, map);
+    let mut rewriter = Rewriter::new(document, origins(), map);
     let mut output = Output::default();
     let mut start = 0;
     for &cut in cuts.iter().chain([&body.len()]) {

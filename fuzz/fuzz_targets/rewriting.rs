@@ -20,7 +20,7 @@ fuzz_target!(|input: (u8, usize, &[u8])| {
 });
 
 fn rewritten(document: Document, body: &[u8], cut: usize, map: impl FnMut(Link<'_>) -> Option<String>) -> Vec<u8> {
-    let mut rewriter = Rewriter::new(document, &["bc"], map);
+    let mut rewriter = Rewriter::new(document, ["https://bc".to_owned()].into(), map);
     let mut output = Output::default();
     let (before, after) = body.split_at(cut);
     rewriter.push(&Bytes::copy_from_slice(before), &mut output);

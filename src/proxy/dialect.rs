@@ -31,23 +31,28 @@ pub fn reads_atom(headers: &HeaderMap) -> bool {
 
 /// Whether a header names the media type of Atom.
 pub fn has_atom(headers: &HeaderMap, name: &HeaderName) -> bool {
-    media_types(headers, name).any(|kind| kind.starts_with("application/atom"))
+    media_types(headers, name).any(is_atom)
 }
 
 /// Whether `Accept` names XML and leaves no room for JSON.
 pub fn accepts_only_xml(headers: &HeaderMap) -> bool {
-    let is_xml =
-        |kind: &String| kind.starts_with("application/atom") || kind == "application/xml" || kind == "text/xml";
-    media_types(headers, &ACCEPT).any(|kind| is_xml(&kind)) && media_types(headers, &ACCEPT).all(|kind| is_xml(&kind))
+    let is_any = |kind: &[u8], known: [&str; 2]| known.iter().any(|known| kind.eq_ignore_ascii_case(known.as_bytes()));
+    let is_xml = |kind| is_atom(kind) || is_any(kind, ["application/xml", "text/xml"]);
+    media_types(headers, &ACCEPT).any(is_xml) && media_types(headers, &ACCEPT).all(is_xml)
 }
 
-/// The media types of a header, in lower case and without parameters.
-fn media_types(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = String> {
-    headers::members(headers, name).map(|kind| {
-        let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default();
-        String::from_utf8_lossy(kind.trim_ascii()).to_ascii_lowercase()
-    })
+fn is_atom(kind: &[u8]) -> bool {
+    kind.get(..ATOM.len()).is_some_and(|start| start.eq_ignore_ascii_case(ATOM))
 }
+
+/// The media types of a header, without parameters.
+fn media_types<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
+    let without_parameters = |kind: &'h [u8]| kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    headers::members(headers, name).map(without_parameters)
+}
+
+/// What the media types of Atom begin with.
+const ATOM: &[u8] = b"application/atom";
 
 #[cfg(test)]
 mod tests {

@@ -27,6 +27,8 @@ use crate::business_central::Dialect;
 pub struct Exchange {
     /// In the log, in `X-Request-Id` and, unless the client sent its own, in `client-request-id` upstream.
     pub id: Uuid,
+    /// The id as a header's value.
+    pub id_value: HeaderValue,
     /// The connection the request came on.
     pub client: Arc<ClientConnection>,
     /// The terms of its listener that the request is served by.
@@ -72,8 +74,10 @@ impl Exchange {
     pub fn new(client: Arc<ClientConnection>, head: &Parts, snapshot: Arc<Snapshot>) -> Self {
         let listener = client.listener();
         let (ip, forwarded_error, memory) = origin(&client, &listener, &head.headers);
+        let id = Uuid::new_v4();
         Self {
-            id: Uuid::new_v4(),
+            id,
+            id_value: headers::header_of(id),
             listener,
             ip,
             forwarded_error,

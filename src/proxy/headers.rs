@@ -17,7 +17,7 @@ pub fn towards_business_central(
     method: &Method,
     resource: &Resource,
     route: &config::Route,
-    id: Uuid,
+    id: &HeaderValue,
 ) -> HeaderMap {
     let changes = methods(method, &headers).any(|method| METHODS_WITH_VERSION.contains(&method.as_str()));
     // Only a POST to an OData service can stand for another method (MS-ODATA, section 2.2.5.8).
@@ -33,7 +33,7 @@ pub fn towards_business_central(
 /// The client's headers as Business Central may see them.
 ///
 /// `Content-Length` is not: the body that is sent determines it.
-fn fit_for_business_central(mut headers: HeaderMap, may_override: bool, id: Uuid) -> HeaderMap {
+fn fit_for_business_central(mut headers: HeaderMap, may_override: bool, id: &HeaderValue) -> HeaderMap {
     remove_all(&mut headers, |name| stays_here(name) || !may_override && OVERRIDES.contains(&name));
     // A WAN lies before Business Central: compression is requested even for clients without it. Parts of a body can't
     // be decoded.
@@ -41,7 +41,7 @@ fn fit_for_business_central(mut headers: HeaderMap, may_override: bool, id: Uuid
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(coding));
     headers.append(VIA, HeaderValue::from_static("1.1 bcproxy"));
     if !headers.contains_key(CLIENT_REQUEST_ID) {
-        headers.insert(CLIENT_REQUEST_ID, header_of(id));
+        headers.insert(CLIENT_REQUEST_ID, id.clone());
     }
     headers
 }
@@ -224,7 +224,7 @@ mod tests {
                 ("if-match", "W/\"JzQ0\""),
             ]),
             false,
-            Uuid::nil(),
+            &header_of(Uuid::nil()),
         );
         let mut names: Vec<&str> = sent.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
@@ -247,15 +247,15 @@ mod tests {
         ] {
             assert_eq!(accepts_gzip(&headers(&[("accept-encoding", value)])), accepts, "{value}");
         }
-        let sent = fit_for_business_central(headers(&[("accept-encoding", "none")]), false, Uuid::nil());
+        let sent = fit_for_business_central(headers(&[("accept-encoding", "none")]), false, &header_of(Uuid::nil()));
         assert_eq!(sent["accept-encoding"], "gzip");
-        let sent = fit_for_business_central(headers(&[("range", "bytes=0-1")]), false, Uuid::nil());
+        let sent = fit_for_business_central(headers(&[("range", "bytes=0-1")]), false, &header_of(Uuid::nil()));
         assert_eq!(sent["accept-encoding"], "identity");
     }
 
     #[test]
     fn a_clients_own_request_id_is_kept() {
-        let sent = fit_for_business_central(headers(&[("client-request-id", "mine")]), false, Uuid::nil());
+        let sent = fit_for_business_central(headers(&[("client-request-id", "mine")]), false, &header_of(Uuid::nil()));
         assert_eq!(sent["client-request-id"], "mine");
     }
 

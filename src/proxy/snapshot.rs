@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -22,6 +23,8 @@ use crate::users::Directory;
 /// What the data path needs of one configuration.
 #[derive(Debug)]
 pub struct Snapshot {
+    /// Unique for the lifetime of the process.
+    pub number: u64,
     /// By the path that clients call.
     pub routes: RouteTable<Arc<Route>>,
     pub guard: Guard,
@@ -49,6 +52,7 @@ impl Snapshot {
     pub fn new(config: &Config, assembled: &Assembled, users: Option<Arc<Directory>>) -> Self {
         let routes = assembled.routes.iter().map(|route| (route.settings.path.as_str().to_owned(), route.clone()));
         Self {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             routes: RouteTable::new(routes),
             guard: Guard::new(config),
             users,
@@ -93,3 +97,5 @@ impl Current {
         self.0.store(Arc::new(snapshot));
     }
 }
+
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);

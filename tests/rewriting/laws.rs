@@ -109,7 +109,7 @@ fn only_an_incomplete_link_is_buffered() {
         (Document::Wsdl, "<d><import location='  "),
         (Document::Atom, "<feed><id> "),
     ] {
-        let mut rewriter = Rewriter::new(document, &AUTHORITIES, local);
+        let mut rewriter = Rewriter::new(document, origins(), local);
         let mut output = Output::default();
         for byte in beginning.bytes() {
             rewriter.push(&Bytes::from(vec![byte]), &mut output);
@@ -127,7 +127,7 @@ fn long_unchanged_ranges_are_not_copied() {
     let body = Bytes::from(format!(r#"{{"a":"{0}","@odata.id":"{ADDRESS}","b":"{0}"}}"#, "x".repeat(10_000)));
     let (begin, end) = (body.as_ptr().addr(), body.as_ptr().addr() + body.len());
     let mut output = Output::default();
-    Rewriter::new(Document::Json, &AUTHORITIES, local).push(&body, &mut output);
+    Rewriter::new(Document::Json, origins(), local).push(&body, &mut output);
     let out = drain(&mut output);
     let shared: usize =
         out.iter().filter(|piece| (begin..end).contains(&piece.as_ptr().addr())).map(|piece| piece.len()).sum();
@@ -137,7 +137,7 @@ fn long_unchanged_ranges_are_not_copied() {
 #[test]
 fn small_pieces_are_joined_up_to_a_limit() {
     let record = format!(r#"{{"@odata.id":"{ADDRESS}(1)","name":"{}"}},"#, "x".repeat(300));
-    let mut rewriter = Rewriter::new(Document::Json, &AUTHORITIES, local);
+    let mut rewriter = Rewriter::new(Document::Json, origins(), local);
     let (mut output, mut sizes) = (Output::default(), Vec::new());
     rewriter.push(&Bytes::from("["), &mut output);
     for _ in 0..1000 {

@@ -26,7 +26,7 @@ impl Resource {
 
     /// Whether it shows data of all companies at once.
     pub fn spans_companies(&self) -> bool {
-        self.lists_companies() || self.is_system_service() || self.subscription_kind().is_some()
+        self.lists_companies() || self.is_system_service() || self.subscription.is_some()
     }
 
     /// Whether the address itself names the company.

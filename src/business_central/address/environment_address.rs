@@ -1,5 +1,7 @@
 //! The address of an environment, and recognizing its addresses in what Business Central sends.
 
+use std::sync::Arc;
+
 use super::path_grammar::ParsedPath;
 use super::query::Query;
 use super::resource::Resource;
@@ -15,6 +17,8 @@ pub struct EnvironmentAddress {
     /// The base URL that requests go to and, if different, the public one of Business Central: links may contain
     /// either.
     origins: Vec<HttpsUrl>,
+    /// What a link can begin with: each origin as `https://host[:port]`.
+    pub link_origins: Arc<[String]>,
     /// The tenant's id or domain, as configured.
     pub(crate) tenant: TenantId,
     /// The name of the environment, as configured.
@@ -33,7 +37,8 @@ impl EnvironmentAddress {
             origins.push(public);
         }
         let path = format!("{}/v2.0/{tenant}/{environment}", base_url.path());
-        Self { origins, tenant: tenant.clone(), environment: environment.clone(), path }
+        let link_origins = origins.iter().map(|url| url.origin.as_str().to_owned()).collect();
+        Self { origins, link_origins, tenant: tenant.clone(), environment: environment.clone(), path }
     }
 
     /// Scheme, authority and path of the environment.
@@ -105,8 +110,9 @@ impl EnvironmentAddress {
 impl Resource {
     /// The resource of a path below the environment; an opaque one if the path is in none of the families.
     pub(super) fn below_environment(path: SafePath<'_>, query: Option<&str>) -> Self {
-        let ParsedPath { location, extra_companies, company_list } = ParsedPath::below_environment(path);
-        Self { location, query: Query::new(query), extra_companies, company_list, nav_spelling: None }
+        let ParsedPath { location, extra_companies, company_list, subscription } = ParsedPath::below_environment(path);
+        let query = Query::new(query);
+        Self { location, query, extra_companies, company_list, subscription, nav_spelling: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::nav::{ANY_INSTANCE, parse};
 use super::path_grammar::{ParsedPath, below_route, is_unambiguous};
 use super::query::Query;
-use super::resource::{CompanyList, Family, Location, NavSpelling, Resource};
+use super::resource::{Family, Location, NavSpelling, Resource};
 use super::upstream::{BATCH, in_company};
 use super::{AddressError, EnvironmentAddress};
 use crate::business_central::path::{SafePath, encode_illegal};
@@ -32,11 +32,11 @@ impl Resource {
     ) -> Result<Self, AddressError> {
         let mut query = Query::new(address.query);
         let mut nav_spelling = None;
-        let ParsedPath { location, extra_companies, company_list } = match surface {
+        let ParsedPath { location, extra_companies, company_list, subscription } = match surface {
             Surface::Environment => {
                 let location = Location::Opaque(encode_illegal(address.remainder.as_str()));
-                let (extra_companies, company_list) = (Vec::new(), CompanyList::None);
-                return Ok(Self { location, query, extra_companies, company_list, nav_spelling });
+                let ParsedPath { location, extra_companies, company_list, subscription } = location.into();
+                return Ok(Self { location, query, extra_companies, company_list, subscription, nav_spelling });
             }
             Surface::Api(api) => below_route(&Family::Api(api.clone()), address.remainder)?,
             Surface::OData => below_route(&Family::OData, address.remainder)?,
@@ -51,7 +51,7 @@ impl Resource {
                 parsed
             }
         };
-        Self { location, query, extra_companies, company_list, nav_spelling }
+        Self { location, query, extra_companies, company_list, subscription, nav_spelling }
             .by_client(address.company_headers, environment)
     }
 

@@ -3,6 +3,7 @@
 use super::AddressError;
 use super::literal::unquote;
 use super::resource::{CompanyList, Family, Location};
+use super::subscriptions::SubscriptionKind;
 use crate::business_central::ApiPath;
 use crate::business_central::odata_segment::ODataSegment;
 use crate::business_central::path::{SafePath, Segment, encode_illegal, join_segments};
@@ -14,6 +15,8 @@ pub struct ParsedPath {
     /// Every further company in the path.
     pub extra_companies: Vec<String>,
     pub company_list: CompanyList,
+    /// The kind of subscription at this path.
+    pub subscription: Option<SubscriptionKind>,
 }
 
 impl ParsedPath {
@@ -24,18 +27,22 @@ impl ParsedPath {
 
     /// `below`: the segments below the company, or below the family's root if the path names no company.
     fn new(location: Location, below: &[ODataSegment<'_>]) -> Self {
-        let company_list = match &location {
-            Location::Root { family, .. } | Location::InCompany { family, .. } => CompanyList::of(family, below),
-            Location::Batch(_) | Location::Opaque(_) => CompanyList::None,
+        let (company_list, subscription) = match &location {
+            Location::Root { family, .. } | Location::InCompany { family, .. } => {
+                let is_api = matches!(family, Family::Api(_));
+                let kind = below.first().filter(|_| is_api).and_then(SubscriptionKind::of_set);
+                (CompanyList::of(family, below), kind)
+            }
+            Location::Batch(_) | Location::Opaque(_) => (CompanyList::None, None),
         };
-        Self { location, extra_companies: companies_in(below), company_list }
+        Self { location, extra_companies: companies_in(below), company_list, subscription }
     }
 }
 
 impl From<Location> for ParsedPath {
     /// A location without further companies.
     fn from(location: Location) -> Self {
-        Self { location, extra_companies: Vec::new(), company_list: CompanyList::None }
+        Self { location, extra_companies: Vec::new(), company_list: CompanyList::None, subscription: None }
     }
 }
 

@@ -6,9 +6,17 @@ use super::AddressError;
 use super::literal::{double_apostrophes, unquote};
 use crate::business_central::path::{encode_illegal, encode_segment};
 
-/// The client's query, with characters encoded that an address can't contain; `None` if there is none.
+/// The client's query, with characters encoded that an address can't contain.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Query(Option<String>);
+pub struct Query {
+    /// `None` if there is none.
+    text: Option<String>,
+    /// Which of [`SPECIAL`] occur in it. Few queries have any, and each is asked for several times.
+    special: [bool; SPECIAL.len()],
+}
+
+/// The keys of parameters that select something besides the data, in lower case.
+const SPECIAL: [&str; 4] = ["company", "tenant", "$id", "id"];
 
 /// Splits an address into path and query, both raw.
 ///
@@ -19,11 +27,21 @@ pub fn split_query(address: &str) -> (&str, Option<&str>) {
 
 impl Query {
     pub fn new(raw: Option<&str>) -> Self {
-        Self(raw.map(encode_illegal))
+        Self::of(raw.map(encode_illegal))
+    }
+
+    fn of(text: Option<String>) -> Self {
+        let mut special = [false; SPECIAL.len()];
+        for parameter in text.iter().flat_map(|query| query.split('&')) {
+            for (occurs, key) in special.iter_mut().zip(SPECIAL) {
+                *occurs |= has_key(parameter, key);
+            }
+        }
+        Self { text, special }
     }
 
     pub fn as_str(&self) -> Option<&str> {
-        self.0.as_deref()
+        self.text.as_deref()
     }
 
     /// The values of `company=`, decoded and without quotes.
@@ -52,7 +70,7 @@ impl Query {
 
     /// Whether it contains a paging position, under exactly the keys that Business Central writes.
     fn has_paging_position(&self) -> bool {
-        let mut parameters = self.0.iter().flat_map(|query| query.split('&'));
+        let mut parameters = self.text.iter().flat_map(|query| query.split('&'));
         parameters.any(|parameter| {
             let key = percent_decode_str(parameter.split('=').next().unwrap_or_default()).decode_utf8_lossy();
             ["aid", "$skiptoken"].iter().any(|own| key.eq_ignore_ascii_case(own))
@@ -88,14 +106,14 @@ impl Query {
     pub fn with(&self, key: &str, value: &str) -> Self {
         let added = format!("{key}={}", encode_segment(value));
         match self.as_str().filter(|query| !query.is_empty()) {
-            Some(query) => Self(Some(format!("{query}&{added}"))),
-            None => Self(Some(added)),
+            Some(query) => Self::of(Some(format!("{query}&{added}"))),
+            None => Self::of(Some(added)),
         }
     }
 
     /// Normalized keys and decoded values.
     pub fn parameters(&self) -> impl Iterator<Item = (String, String)> + '_ {
-        let parameters = self.0.iter().flat_map(|query| query.split('&')).filter(|parameter| !parameter.is_empty());
+        let parameters = self.text.iter().flat_map(|query| query.split('&')).filter(|parameter| !parameter.is_empty());
         parameters.map(|parameter| (key_of(parameter), value_of(parameter)))
     }
 
@@ -108,13 +126,14 @@ impl Query {
     }
 
     fn edited(&self, edit: impl Fn(&str) -> Option<String>) -> Self {
-        let Some(query) = &self.0 else { return Self(None) };
+        let Some(query) = &self.text else { return Self::default() };
         let parameters: Vec<String> = query.split('&').filter_map(edit).collect();
-        Self((!parameters.is_empty()).then(|| parameters.join("&")))
+        Self::of((!parameters.is_empty()).then(|| parameters.join("&")))
     }
 
     fn values(&self, wanted: &'static str) -> impl Iterator<Item = String> + '_ {
-        let parameters = self.0.iter().flat_map(|query| query.split('&'));
+        let may_occur = SPECIAL.iter().zip(self.special).all(|(key, occurs)| occurs || *key != wanted);
+        let parameters = self.text.iter().filter(move |_| may_occur).flat_map(|query| query.split('&'));
         parameters.filter(move |parameter| has_key(parameter, wanted)).map(value_of)
     }
 }

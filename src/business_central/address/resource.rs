@@ -1,6 +1,7 @@
 //! A resource: what an address asks for, independent of how the address is written.
 
 use super::query::Query;
+use super::subscriptions::SubscriptionKind;
 use crate::business_central::{ApiPath, Company};
 
 /// What an address asks for: a resource of one environment.
@@ -13,6 +14,8 @@ pub struct Resource {
     /// A `Company` header selects only inside a batch. A second company further down a path could leave the first.
     pub(super) extra_companies: Vec<String>,
     pub(super) company_list: CompanyList,
+    /// The kind of subscription at this address, if any.
+    pub subscription: Option<SubscriptionKind>,
     /// How a client of the `nav` surface wrote the address.
     pub(super) nav_spelling: Option<NavSpelling>,
 }
@@ -81,6 +84,11 @@ impl Resource {
     /// Whether it is the SOAP service that lists all companies.
     pub fn is_system_service(&self) -> bool {
         matches!(&self.location, Location::Root { family: Family::Soap, .. })
+    }
+
+    /// Whether it is the description of an OData service, the same for all companies.
+    pub fn is_metadata(&self) -> bool {
+        matches!(&self.location, Location::Root { rest, .. } if rest.eq_ignore_ascii_case("/$metadata"))
     }
 
     /// The name of the unbound action this may be: in OData, the address of an action looks like that of a page.

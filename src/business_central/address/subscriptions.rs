@@ -35,6 +35,11 @@ impl SubscriptionKind {
         }
     }
 
+    /// The kind of the subscriptions in this entity set of an API, if they are any.
+    pub(super) fn of_set(set: &ODataSegment<'_>) -> Option<Self> {
+        [Self::Webhook, Self::Event].into_iter().find(|kind| set.is_named(kind.entity_set()))
+    }
+
     fn entity_set(self) -> &'static str {
         match self {
             Self::Webhook => "subscriptions",
@@ -44,13 +49,9 @@ impl SubscriptionKind {
 }
 
 impl Resource {
-    /// The kind of subscription at this address, if any.
-    pub fn subscription_kind(&self) -> Option<SubscriptionKind> {
-        self.subscription_scope().map(|(kind, _)| kind)
-    }
-
     /// The kind of subscription at this address, if any, and how many of them it asks for.
     pub fn subscription_scope(&self) -> Option<(SubscriptionKind, SubscriptionScope)> {
+        let kind = self.subscription?;
         let (Location::Root { family: Family::Api(_), rest }
         | Location::InCompany { family: Family::Api(_), rest, .. }) = &self.location
         else {
@@ -60,8 +61,6 @@ impl Resource {
         let (first, below) = first.split_once('/').map_or((first, None), |(first, below)| (first, Some(below)));
         // It was read before: the address has a location.
         let set = ODataSegment::read(first).ok()?;
-        let kinds = [SubscriptionKind::Webhook, SubscriptionKind::Event];
-        let kind = kinds.into_iter().find(|kind| set.is_named(kind.entity_set()))?;
         let scope = match (set.key().unwrap_or_default(), below) {
             ("", None) => SubscriptionScope::All,
             ("", Some(_)) => SubscriptionScope::Derived,

@@ -1,8 +1,9 @@
 //! Who holds how much of a budget, and who gives up something when it is spent.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::fair_budget::{Exhausted, Holder};
 

@@ -4,11 +4,12 @@
 //! counts three times. It does so before it is sent, before any of its response is forwarded, and when the response has
 //! ended. Until then a batch may still be executing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 use crate::business_central::CompanyId;

@@ -30,10 +30,23 @@ pub struct Route {
     pub rejected_tokens: RejectedTokens,
     /// Counts this route's requests.
     pub tally: Arc<Tally>,
+    /// The link to the metadata that most JSON responses begin with, as it was last mapped.
+    pub metadata_link: ArcSwapOption<MetadataLink>,
     company: ArcSwapOption<Company>,
     /// Milliseconds after `started` from which a 404 triggers the next check of the company.
     next_company_check: AtomicU64,
     started: Instant,
+}
+
+/// A link to the metadata of a service.
+#[derive(Debug)]
+pub struct MetadataLink {
+    /// The number of the snapshot whose routes it was mapped by.
+    pub snapshot: u64,
+    /// As Business Central wrote it, from scheme to path.
+    pub upstream: String,
+    /// Its path at bcproxy.
+    pub local: String,
 }
 
 impl Route {
@@ -45,6 +58,7 @@ impl Route {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             rejected_tokens: RejectedTokens::default(),
             tally,
+            metadata_link: ArcSwapOption::empty(),
             company: ArcSwapOption::empty(),
             next_company_check: AtomicU64::new(0),
             started: Instant::now(),

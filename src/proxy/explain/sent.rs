@@ -57,7 +57,7 @@ impl Walk<'_> {
         let mut resource = resource.clone();
         let (_, address) = direct(settings, environment, assumed, &mut resource, &methods).await?;
         let headers =
-            headers::towards_business_central(head.headers, &head.method, &resource, settings, self.exchange.id);
+            headers::towards_business_central(head.headers, &head.method, &resource, settings, &self.exchange.id_value);
         let cache = settings.cache.map(|time| match methods.iter().all(only_reads) {
             false => "always sent, because it may change data; removes the company's entries from the cache".to_owned(),
             true => match bypass_reason(&head.method, &headers, resource.is_media(), self.body.is_some()) {
@@ -106,7 +106,7 @@ impl Walk<'_> {
 
     fn response(&self, settings: &config::Route, resource: &Resource) -> ResponseChanges {
         let bodies = DOCUMENTS.iter().filter_map(|content_type| {
-            let document = document_of(resource, &self.head.method, content_type)?;
+            let document = document_of(resource, &self.head.method, content_type.as_bytes())?;
             Some(BodyChange { content_type, changed: rewritten(document) })
         });
         let list = list_to_filter(resource, &self.head.method).filter(|_| is_confined(settings));

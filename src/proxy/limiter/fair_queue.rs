@@ -1,11 +1,15 @@
 //! A queue that is fair between clients: one with many requests waiting gets no more permits than one with a single
 //! request.
 
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+
+use foldhash::HashMap;
+use foldhash::quality::RandomState;
 
 /// What the queue is fair between: one program on one machine, as far as that can be told.
 ///
@@ -59,9 +63,8 @@ struct Line<T> {
 impl ClientKey {
     /// `weight`: permits in each round of the rotation. `fingerprint`: whatever tells programs at one address apart.
     pub fn new(ip: IpAddr, weight: NonZeroUsize, fingerprint: impl Hash) -> Self {
-        let mut hasher = DefaultHasher::new();
-        fingerprint.hash(&mut hasher);
-        Self { ip, weight, fingerprint: hasher.finish() }
+        static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+        Self { ip, weight, fingerprint: STATE.hash_one(fingerprint) }
     }
 }
 
@@ -94,7 +97,7 @@ impl<T> Default for FairQueue<T> {
     fn default() -> Self {
         Self {
             retries: Line::default(),
-            clients: HashMap::new(),
+            clients: HashMap::default(),
             rotation: VecDeque::new(),
             positions: 0,
             served_in_round: 0,

@@ -145,16 +145,16 @@ impl<'c> CompanyChoice<'c> {
         if !resource.depends_on_company() {
             return Self::NotNeeded;
         }
-        let among = reachable(settings);
         let Some(old) = resource.nav_company().map(str::to_owned) else {
-            return match &settings.company {
-                _ if among.len() > settings.company.iter().count() && resource.spans_companies() => {
-                    Self::Several(among)
+            if resource.spans_companies() {
+                let among = reachable(settings);
+                if among.len() > settings.company.iter().count() {
+                    return Self::Several(among);
                 }
-                Some(company) => Self::Routes(company),
-                None => Self::Clients,
-            };
+            }
+            return settings.company.as_ref().map_or(Self::Clients, Self::Routes);
         };
+        let among = reachable(settings);
         match settings.connector.companies.get(&old) {
             Some(company) => Self::Translated { old, company },
             None if among.is_empty() => Self::Clients,

@@ -50,7 +50,7 @@ pub struct Draft {
     pub method: Method,
     /// Path and query at Business Central.
     pub uri: Uri,
-    /// The headers that are sent, without `Authorization`.
+    /// The headers that are sent; an empty `Authorization` keeps the place of the token's.
     pub headers: HeaderMap,
     /// What the request may change, if it is a batch.
     pub batch_changes: Option<Extent>,
@@ -73,9 +73,16 @@ impl Draft {
         deadline: Instant,
     ) -> Self {
         let Target { route, resource, companies } = &*target;
-        let mut headers =
-            headers::towards_business_central(head.headers, &head.method, resource, &route.settings, exchange.id);
+        let mut headers = headers::towards_business_central(
+            head.headers,
+            &head.method,
+            resource,
+            &route.settings,
+            &exchange.id_value,
+        );
         headers.insert(HOST, route.connector.upstream.host());
+        // To add a header to a map that is full costs as much as all others: each attempt would do so to its copy.
+        headers.insert(AUTHORIZATION, HeaderValue::from_static(""));
         Self {
             senders: Senders::Shared,
             known_as: None,

@@ -200,6 +200,9 @@ fn host_of(authority: &str) -> &str {
 
 /// Whether it is an IP address. An IPv6 address may name its interface (`fe80::1%eth0`).
 fn is_address(host: &str) -> bool {
+    if !host.starts_with(|first: char| first.is_ascii_digit()) && !host.contains(':') {
+        return false;
+    }
     let (address, _) = host.split_once('%').unwrap_or((host, ""));
     host.parse::<IpAddr>().is_ok() || address.parse::<Ipv6Addr>().is_ok()
 }

@@ -81,17 +81,16 @@ pub fn list_to_filter(asked: &Resource, method: &Method) -> Option<List> {
 /// Where links can stand in a response; `None` for one that holds none or must not be changed.
 fn document(asked: &Resource, method: &Method, status: StatusCode, headers: &HeaderMap) -> Option<Document> {
     let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT);
-    let kind = headers.get(CONTENT_TYPE).filter(|_| has_body)?.to_str().ok()?;
-    document_of(asked, method, kind)
+    document_of(asked, method, headers.get(CONTENT_TYPE).filter(|_| has_body)?.as_bytes())
 }
 
 /// Where links can stand in a response of this media type to a request for this resource.
-pub fn document_of(asked: &Resource, method: &Method, kind: &str) -> Option<Document> {
+pub fn document_of(asked: &Resource, method: &Method, kind: &[u8]) -> Option<Document> {
     if asked.is_media() {
         return None;
     }
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    let is_any = |kinds: &[&str]| kinds.iter().any(|known| kind.eq_ignore_ascii_case(known));
+    let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    let is_any = |kinds: &[&str]| kinds.iter().any(|known| kind.eq_ignore_ascii_case(known.as_bytes()));
     if is_any(&["application/json"]) {
         return Some(if asked.is_batch() { Document::JsonBatch } else { Document::Json });
     }

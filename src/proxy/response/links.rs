@@ -5,9 +5,9 @@ use std::sync::Arc;
 use hyper::header::{CONTENT_LOCATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
 
 use crate::business_central::address::Resource;
-use crate::business_central::{Company, SafePath};
+use crate::business_central::{Company, SafePath, Surface};
 use crate::config::UNROUTED_PREFIX;
-use crate::proxy::environment::route::Route;
+use crate::proxy::environment::route::{MetadataLink, Route};
 use crate::proxy::environment::route_table::RouteTable;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::request::target::Target;
@@ -29,9 +29,9 @@ impl Links {
         self.target.route.connector.address.recognize(path, None)
     }
 
-    /// The authorities (`host[:port]`) that a link to rewrite can begin with.
-    pub fn authorities(&self) -> Vec<&str> {
-        self.target.route.connector.address.authorities().collect()
+    /// The origins that a link to rewrite can begin with.
+    pub fn origins(&self) -> Arc<[String]> {
+        self.target.route.connector.address.link_origins.clone()
     }
 
     /// The local form of an address from scheme to path, without query and fragment. `None` when it is not Business
@@ -41,14 +41,27 @@ impl Links {
     /// address that no
     /// route covers becomes one that says so when it is followed.
     pub fn local(&self, path: &str, query: Option<&str>) -> Option<String> {
-        let (address, base) = (&self.target.route.connector.address, &self.exchange.base_url);
+        let (address, base) = (&self.target.route.connector.address, self.exchange.base_url.as_str());
+        if query.is_none()
+            && let Some(known) = self.target.route.metadata_link.load().as_deref()
+            && known.snapshot == self.exchange.snapshot.number
+            && known.upstream == path
+        {
+            return Some([base, &known.local].concat());
+        }
         let Some(resource) = address.recognize(path, query) else {
             let path_at_origin = address.path_at_origin(path)?;
             return Some([base, UNROUTED_PREFIX, path_at_origin].concat());
         };
         let own = || {
             let Target { route, resource: asked, companies } = &*self.target;
-            self.below(route, &resource, companies.company.as_deref(), Some(asked))
+            let local = self.below(route, &resource, companies.company.as_deref(), Some(asked))?;
+            if query.is_none() && resource.is_metadata() && route.settings.surface != Surface::Nav {
+                let (snapshot, upstream) = (self.exchange.snapshot.number, path.to_owned());
+                let known = MetadataLink { snapshot, upstream, local: local.clone() };
+                route.metadata_link.store(Some(Arc::new(known)));
+            }
+            Some(local)
         };
         let others = || {
             let below = |route| self.below(route, &resource, route.known_company()?.as_deref(), None);
@@ -57,7 +70,7 @@ impl Links {
             paths.min_by(|one, other| (one.len(), one).cmp(&(other.len(), other)))
         };
         let local = own().or_else(others).unwrap_or_else(|| [UNROUTED_PREFIX, &resource.environment_path()].concat());
-        Some([base.as_str(), &local].concat())
+        Some([base, &local].concat())
     }
 
     /// Whether whatever follows this local address stays on the same route.

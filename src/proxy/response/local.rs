@@ -9,7 +9,7 @@ use hyper::{Method, Response, StatusCode};
 use super::body::ResponseBody;
 use crate::proxy::body::client_body::{Drain, Unread};
 use crate::proxy::exchange::Exchange;
-use crate::proxy::headers::{self, PROXY_STATUS, REQUEST_ID};
+use crate::proxy::headers::{PROXY_STATUS, REQUEST_ID};
 use crate::proxy::observe::access_log::AccessRecord;
 use crate::proxy::observe::tally::Outcome;
 use crate::proxy::rejection::{Kind, Rejection};
@@ -38,7 +38,7 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
     let text = Bytes::from(dialect.body(intended, code, &rejection.message));
     let challenges = challenges(&exchange, rejection.kind);
     let allowed = (intended == StatusCode::METHOD_NOT_ALLOWED).then(|| allowed_methods(&exchange));
-    let id = exchange.id;
+    let id = exchange.id_value.clone();
     let recorded = Some(status).filter(|_| rejection.kind != Kind::ClientLeft);
     let begins = matches!(rejection.kind, Kind::Unauthenticated { is_first: true, .. });
     let mut record = AccessRecord::new(exchange, recorded, Some(rejection.message).filter(|_| !begins));
@@ -50,7 +50,7 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(dialect.content_type()));
-    headers.insert(REQUEST_ID, headers::header_of(id));
+    headers.insert(REQUEST_ID, id);
     for challenge in challenges.into_iter().flatten() {
         headers.append(WWW_AUTHENTICATE, challenge);
     }
@@ -75,13 +75,13 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
 pub async fn challenge(exchange: Arc<Exchange>, challenge: HeaderValue, unread: &Unread) -> Response<ResponseBody> {
     let is_drained = unread.drain(Drain::HANDSHAKE).await;
     let warning = (!exchange.keeps_connection).then(|| CLOSES_IN_HANDSHAKE.to_owned());
-    let id = exchange.id;
+    let id = exchange.id_value.clone();
     let mut record = AccessRecord::new(exchange, Some(StatusCode::UNAUTHORIZED), warning);
     record.outcome = Outcome::Handshake;
     let mut response = Response::new(ResponseBody::local(Bytes::new(), record));
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    response.headers_mut().insert(REQUEST_ID, headers::header_of(id));
+    response.headers_mut().insert(REQUEST_ID, id);
     if !is_drained {
         announce_close(&mut response);
     }

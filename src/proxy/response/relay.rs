@@ -30,7 +30,7 @@ pub async fn relay(
         diagnosis::diagnose(&mut response).await.map_err(|error| Rejection::broken_response(root_cause(&error)))?;
     let (mut head, body) = response.into_parts();
     headers::towards_client(&mut head.headers);
-    head.headers.insert(REQUEST_ID, headers::header_of(exchange.id));
+    head.headers.insert(REQUEST_ID, exchange.id_value.clone());
     // From here on hyper chooses the version.
     head.version = Version::HTTP_11;
     let idle = target.route.settings.timeouts.body_idle;

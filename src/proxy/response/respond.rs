@@ -31,8 +31,9 @@ where
     if exchange.only_reads() {
         return Ok(relayed(exchange, steps, inbound, unread).await);
     }
-    // A task of its own: a write in flight must not end because its client's connection did.
-    let relayed = tokio::spawn(relayed(exchange.clone(), steps, inbound, unread));
+    // A task of its own: a write in flight must not end because its client's connection did. Boxed, because a task is
+    // moved several times before it begins.
+    let relayed = tokio::spawn(Box::pin(relayed(exchange.clone(), steps, inbound, unread)));
     Ok(relayed.await.unwrap_or_else(|_| rejected(exchange, Rejection::new(Kind::Internal, FAILED))))
 }
 

@@ -63,7 +63,7 @@ impl TransformedBody {
 
     /// Rewrites the links in it.
     pub fn with_links(mut self, document: Document, links: &Links) -> Self {
-        let rewriter = Rewriter::new(document, &links.authorities(), LinkRewriter::new(links.clone()));
+        let rewriter = Rewriter::new(document, links.origins(), LinkRewriter::new(links.clone()));
         self.rewriter = Some(Box::new(rewriter));
         self
     }

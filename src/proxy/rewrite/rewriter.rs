@@ -1,5 +1,7 @@
 //! Rewrites a body piece by piece.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::enclosure::Enclosure;
@@ -16,8 +18,8 @@ use super::scan::{Document, DocumentScanner};
 #[derive(Debug)]
 pub struct Rewriter<M> {
     scanner: DocumentScanner,
-    /// The prefixes of links to rewrite: the scheme and an authority.
-    prefixes: Vec<String>,
+    /// What the links to rewrite begin with.
+    origins: Arc<[String]>,
     map: M,
     /// The link that started in an earlier piece.
     pending: Option<PendingLink>,
@@ -26,15 +28,9 @@ pub struct Rewriter<M> {
 }
 
 impl<M: LinkMap> Rewriter<M> {
-    /// Creates the rewriter of one body. It rewrites links to these `authorities`, each a `host` or `host:port`.
-    pub fn new(document: Document, authorities: &[&str], map: M) -> Self {
-        Self {
-            scanner: DocumentScanner::new(document),
-            prefixes: authorities.iter().map(|authority| format!("https://{authority}")).collect(),
-            map,
-            pending: None,
-            pending_bytes: Vec::new(),
-        }
+    /// Creates the rewriter of one body. It rewrites links to these `origins`, each `https://host[:port]`.
+    pub fn new(document: Document, origins: Arc<[String]>, map: M) -> Self {
+        Self { scanner: DocumentScanner::new(document), origins, map, pending: None, pending_bytes: Vec::new() }
     }
 
     /// Rewrites the next piece and appends the result to `output`. Long unchanged ranges are not copied. Short ones are
@@ -55,7 +51,7 @@ impl<M: LinkMap> Rewriter<M> {
                 continue;
             }
             let mut link = PendingLink::new(candidate.enclosure);
-            match link.check(value, &self.prefixes) {
+            match link.check(value, &self.origins) {
                 LinkCheck::Incomplete => {
                     output.append_range(piece, written..read);
                     self.pending_bytes.extend_from_slice(value);
@@ -97,7 +93,7 @@ impl<M: LinkMap> Rewriter<M> {
         // Copy in small chunks: most links end soon, and the piece may be large.
         for more in piece.chunks(1024) {
             self.pending_bytes.extend_from_slice(more);
-            match link.check(&self.pending_bytes, &self.prefixes) {
+            match link.check(&self.pending_bytes, &self.origins) {
                 LinkCheck::Incomplete => {}
                 LinkCheck::NotALink => {
                     // The bytes of earlier pieces are inside the value, and the scanner has not read them yet.

@@ -35,6 +35,8 @@ struct Shared {
     breaker: Breaker,
     /// Where to connect.
     origin: Origin,
+    /// The origin's authority, as `Host` names it.
+    host: HeaderValue,
     pool: Arc<Pool>,
 }
 
@@ -73,6 +75,7 @@ impl Upstream {
             connector: OutboundConnector::new(ca_file, proxy, connect)?,
             breaker: Breaker::default(),
             origin: base_url.origin.clone(),
+            host: host(base_url.authority()),
             pool: Arc::new(Pool::new(pool_idle)),
         })))
     }
@@ -103,7 +106,7 @@ impl Upstream {
 
     /// The host, as `Host` names it.
     pub fn host(&self) -> HeaderValue {
-        host(self.0.origin.authority())
+        self.0.host.clone()
     }
 
     /// Sends a request, whose URI is path and query only, and waits for the head of the response.

@@ -50,7 +50,7 @@ enum About {
 
 impl About {
     fn of(resource: &Resource) -> Self {
-        match resource.subscription_kind() {
+        match resource.subscription {
             Some(subscription) => Self::Subscriptions(subscription),
             None if resource.lists_companies() => Self::Companies,
             None => Self::Anything,

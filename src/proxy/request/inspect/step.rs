@@ -214,7 +214,7 @@ impl Subject {
             }
             ContentType::Other | ContentType::Ambiguous => false,
         };
-        Ok(match resource.subscription_kind() {
+        Ok(match resource.subscription {
             Some(kind) if is_confined || is_json && kind == SubscriptionKind::Webhook => {
                 let methods: Vec<Method> = methods(&head.method, &head.headers).collect();
                 Some(Self::Subscription { kind, creates: creates(&methods) })
