@@ -46,11 +46,11 @@ impl AsyncRead for SharedSocket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.poll_read_ready(context))?;
-            let (room, mut count) = (buffer.remaining(), 0);
+            let (free, mut count) = (buffer.remaining(), 0);
             let read = self.0.try_io(Interest::READABLE, || {
                 count = self.0.try_read_buf(buffer)?;
                 // Tells the runtime that there is no more, which it would have to ask for. Its own socket does so, too.
-                if REPORTS_ARRIVALS && 0 < count && count < room {
+                if REPORTS_ARRIVALS && 0 < count && count < free {
                     Err(io::ErrorKind::WouldBlock.into())
                 } else {
                     Ok(())

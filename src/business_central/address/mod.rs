@@ -22,6 +22,7 @@ mod nav;
 mod path_grammar;
 mod query;
 mod resource;
+mod subscription_kind;
 mod subscriptions;
 mod upstream;
 
@@ -31,7 +32,8 @@ pub use error::AddressError;
 pub use local::LocalAddress;
 pub use query::split_query;
 pub use resource::Resource;
-pub use subscriptions::{SubscriptionKind, SubscriptionScope};
+pub use subscription_kind::SubscriptionKind;
+pub use subscriptions::SubscriptionScope;
 
 #[cfg(test)]
 mod tests;

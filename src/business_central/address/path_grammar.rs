@@ -3,7 +3,7 @@
 use super::AddressError;
 use super::literal::unquote;
 use super::resource::{CompanyList, Family, Location};
-use super::subscriptions::SubscriptionKind;
+use super::subscription_kind::SubscriptionKind;
 use crate::business_central::ApiPath;
 use crate::business_central::odata_segment::ODataSegment;
 use crate::business_central::path::{SafePath, Segment, encode_illegal, join_segments};

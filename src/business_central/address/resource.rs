@@ -1,7 +1,7 @@
 //! A resource: what an address asks for, independent of how the address is written.
 
 use super::query::Query;
-use super::subscriptions::SubscriptionKind;
+use super::subscription_kind::SubscriptionKind;
 use crate::business_central::{ApiPath, Company};
 
 /// What an address asks for: a resource of one environment.

@@ -2,18 +2,10 @@
 
 use super::query::Query;
 use super::resource::{Family, Location, Resource};
+use super::subscription_kind::SubscriptionKind;
 use super::{AddressError, EnvironmentAddress, split_query};
 use crate::business_central::odata_segment::ODataSegment;
 use crate::business_central::path::SafePath;
-
-/// The kind of a subscription, which decides the members that name its company.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SubscriptionKind {
-    /// In `subscriptions`: notifies of changes to the address in `resource`.
-    Webhook,
-    /// In `externaleventsubscriptions`: notifies of an event in the company of `companyName`.
-    Event,
-}
 
 /// How many of the subscriptions an address asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,28 +16,6 @@ pub enum SubscriptionScope {
     One(Resource),
     /// A value derived from the whole set, such as its count.
     Derived,
-}
-
-impl SubscriptionKind {
-    /// The members of a subscription that name its company.
-    pub fn target_members(self) -> &'static [&'static str] {
-        match self {
-            Self::Webhook => &["resource"],
-            Self::Event => &["companyName", "companyId"],
-        }
-    }
-
-    /// The kind of the subscriptions in this entity set of an API, if they are any.
-    pub(super) fn of_set(set: &ODataSegment<'_>) -> Option<Self> {
-        [Self::Webhook, Self::Event].into_iter().find(|kind| set.is_named(kind.entity_set()))
-    }
-
-    fn entity_set(self) -> &'static str {
-        match self {
-            Self::Webhook => "subscriptions",
-            Self::Event => "externaleventsubscriptions",
-        }
-    }
 }
 
 impl Resource {

@@ -20,7 +20,7 @@ impl Dispatch {
             let member = self.tokens.choose(self.draft.token_scope())?;
             self.draft.exchange.notes.set_application(member.client_id);
             // The token comes first: a permit must not be held while waiting for Entra.
-            let awaiting = member.awaiting_token.enter();
+            let awaiting = member.awaiting_token.begin();
             let token = self.tokens.token(self.draft.token_scope(), &member).await?;
             drop(awaiting);
             if token.is_none() {

@@ -98,8 +98,7 @@ pub async fn serve_secured(
 
 /// Serves one client until either side closes the connection.
 ///
-/// The stream is boxed because a future keeps a copy of what it passes on at each step: an idle connection would hold
-/// four of them.
+/// The stream is boxed because each future keeps a copy of what it passes on. An idle connection would hold four.
 async fn serve<S: Readable>(mut stream: Box<RequestStream<S>>, service: Service) {
     let Service { path, current, stop, .. } = service;
     let client = stream.connection().clone();

@@ -48,7 +48,7 @@ pub struct Awaiting<'a>(&'a AtomicUsize);
 
 impl AwaitingToken {
     /// Counts a request.
-    pub fn enter(&self) -> Awaiting<'_> {
+    pub fn begin(&self) -> Awaiting<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Awaiting(&self.0)
     }
