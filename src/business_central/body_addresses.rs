@@ -170,8 +170,12 @@ impl Visitor<'_> for NamesAddress {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<bool, E> {
-        let annotation = name.rsplit_once('@').map(|(_, annotation)| annotation);
-        Ok(annotation.is_some_and(|found| ANNOTATIONS.iter().any(|known| found.eq_ignore_ascii_case(known))))
+        // From its end: a body has thousands of names, and most hold no annotation.
+        let ends_with = |known: &&str| {
+            let (before, annotation) = name.as_bytes().split_at_checked(name.len().checked_sub(known.len())?)?;
+            Some(before.last() == Some(&b'@') && annotation.eq_ignore_ascii_case(known.as_bytes()))
+        };
+        Ok(ANNOTATIONS.iter().any(|known| ends_with(known).unwrap_or(false)))
     }
 }
 
