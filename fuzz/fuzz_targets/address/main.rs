@@ -184,7 +184,7 @@ impl Route {
     fn check_local(&self, address: &str, headers: &[String]) {
         let (path, query) = split_query(address);
         let Ok(resource) = self.ask(path, query, headers) else { return };
-        let _ = (resource.local_service_root(&self.surface), resource.subscription_kind(), resource.is_media());
+        let _ = (resource.local_service_root(&self.surface), resource.subscription, resource.is_media());
         let Ok(sent) = self.send(&resource) else { return };
         let told = format!("{address} on {} is sent as {sent}", self.surface);
         assert!(sent.bytes().all(|byte| byte.is_ascii_graphic()), "{told}");
