@@ -15,6 +15,8 @@ use super::error::BodyError;
 pub struct Gunzip<B> {
     body: B,
     input: Bytes,
+    /// How much of the input is decoded at once. Each time, the decoder copies up to 32 KiB to its window.
+    piece_bytes: usize,
     part: Part,
     /// The bytes of a header or trailer so far.
     frame: Vec<u8>,
@@ -37,7 +39,7 @@ struct Deflated {
 
 impl<B> Gunzip<B> {
     pub fn new(body: B) -> Self {
-        Self { body, input: Bytes::new(), part: Part::Header, frame: Vec::new() }
+        Self { body, input: Bytes::new(), piece_bytes: 0, part: Part::Header, frame: Vec::new() }
     }
 
     /// Decodes some of the input. An empty piece asks for more input.
@@ -57,7 +59,7 @@ impl<B> Gunzip<B> {
                 Ok(Bytes::new())
             }
             Part::Deflated(deflated) => {
-                let (piece, is_at_end) = deflated.decode(&mut self.input)?;
+                let (piece, is_at_end) = deflated.decode(&mut self.input, self.piece_bytes)?;
                 if is_at_end {
                     let (crc, length) = (deflated.crc.sum(), deflated.crc.amount());
                     if let Part::Deflated(ended) = std::mem::replace(&mut self.part, Part::Trailer { crc, length }) {
@@ -89,10 +91,9 @@ impl<B> Gunzip<B> {
 }
 
 impl Deflated {
-    /// Decodes some of the input. Whether that was its end.
-    fn decode(&mut self, input: &mut Bytes) -> Result<(Bytes, bool), BodyError> {
-        // Text shrinks to about a fifth. What does not fit comes with the next piece.
-        let mut piece = Vec::with_capacity((input.len() * 5).clamp(1024, PIECE_BYTES));
+    /// Decodes some of the input, to at most so many bytes. Whether that was its end.
+    fn decode(&mut self, input: &mut Bytes, piece_bytes: usize) -> Result<(Bytes, bool), BodyError> {
+        let mut piece = Vec::with_capacity(piece_bytes);
         let before = self.decoder.total_in();
         let status = self.decoder.decompress_vec(input, &mut piece, FlushDecompress::None);
         let taken = usize::try_from(self.decoder.total_in() - before).unwrap_or(usize::MAX).min(input.len());
@@ -172,6 +173,8 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Body for Gunzip<B> {
             match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
+                        // Text shrinks to about a fifth. What does not fit comes with the next piece.
+                        self.piece_bytes = (data.len() * 5).clamp(1024, PIECE_BYTES);
                         self.input = data;
                     }
                 }
