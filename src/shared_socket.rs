@@ -32,14 +32,22 @@ impl SharedSocket {
 
 /// Whether an idle socket has anything to read: the peer has closed or reset it, or sent unexpected data.
 ///
-/// Asks the operating system only if the runtime has noticed something. Between the two lies less time than a close
-/// takes to arrive.
+/// Asks the operating system, because the runtime may not have noticed a recent close yet.
 pub fn is_stale(socket: &TcpStream) -> bool {
-    let peek = || SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]);
-    match socket.try_io(Interest::READABLE, peek) {
-        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        Ok(_) => true,
-    }
+    has_data_or_end(peek(socket))
+}
+
+/// The same, as far as the runtime has noticed. Mostly it has noticed nothing, and this costs no system call.
+pub fn is_known_stale(socket: &TcpStream) -> bool {
+    has_data_or_end(socket.try_io(Interest::READABLE, || peek(socket)))
+}
+
+fn peek(socket: &TcpStream) -> io::Result<usize> {
+    SockRef::from(socket).peek(&mut [MaybeUninit::uninit()])
+}
+
+fn has_data_or_end(peeked: io::Result<usize>) -> bool {
+    peeked.map_or_else(|error| error.kind() != io::ErrorKind::WouldBlock, |_| true)
 }
 
 impl AsyncRead for SharedSocket {

@@ -20,6 +20,7 @@ use crate::outbound::{
     self, ConnectError, HttpsUrl, Origin, OutboundConnector, OutboundError, OutboundProxy, Unreachable,
 };
 use crate::proxy::body::request_body::RequestBody;
+use crate::proxy::methods::only_reads;
 
 /// An authority as `Host` names it.
 pub fn host(authority: &str) -> HeaderValue {
@@ -112,7 +113,7 @@ impl Upstream {
     /// Sends a request, whose URI is path and query only, and waits for the head of the response.
     pub async fn send(&self, mut request: Request<RequestBody>) -> Result<Response<UpstreamBody>, SendError> {
         loop {
-            let (mut connection, is_new) = match self.0.pool.take() {
+            let (mut connection, is_new) = match self.0.pool.take(only_reads(request.method())) {
                 Some(connection) => (connection, false),
                 // Boxed because it is rare: otherwise every request's future would be larger by it.
                 None => match Box::pin(self.connect()).await {

@@ -37,8 +37,9 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn is_usable(&self) -> bool {
-        self.sender.is_ready() && !shared_socket::is_stale(&self.socket)
+    fn is_usable(&self, is_repeatable: bool) -> bool {
+        let is_stale = if is_repeatable { shared_socket::is_known_stale } else { shared_socket::is_stale };
+        self.sender.is_ready() && !is_stale(&self.socket)
     }
 }
 
@@ -49,11 +50,14 @@ impl Pool {
     }
 
     /// A connection that has not expired, and that the other side has not closed.
-    pub fn take(&self) -> Option<Connection> {
+    ///
+    /// `is_repeatable`: whether the request can be retried if the other side is just closing. For others, the operating
+    /// system is asked.
+    pub fn take(&self, is_repeatable: bool) -> Option<Connection> {
         let oldest = Instant::now().checked_sub(self.max_idle);
         let mut idle = self.lock();
         while let Some(Idle { connection, since }) = idle.pop() {
-            if oldest.is_none_or(|oldest| oldest < since) && connection.is_usable() {
+            if oldest.is_none_or(|oldest| oldest < since) && connection.is_usable(is_repeatable) {
                 return Some(connection);
             }
         }
