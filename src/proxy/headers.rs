@@ -170,6 +170,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Says what bcproxy did with a request (RFC 9209).
 pub const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
+/// Selects the company of a batched request (BC, "Use OData batch").
+pub const COMPANY: HeaderName = HeaderName::from_static("company");
+
 /// The action of a SOAP call (SOAP 1.1, section 6.1.1).
 pub const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 

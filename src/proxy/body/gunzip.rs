@@ -46,10 +46,16 @@ impl<B> Gunzip<B> {
     fn decode(&mut self) -> Result<Bytes, BodyError> {
         match &mut self.part {
             Part::Header => {
-                self.frame.extend_from_slice(&self.input);
-                match header_length(&self.frame)? {
+                let before = self.frame.len();
+                // Mostly all of it is in one piece, of which nothing is copied then.
+                let mut length = if before == 0 { header_length(&self.input)? } else { None };
+                if length.is_none() {
+                    self.frame.extend_from_slice(&self.input);
+                    length = header_length(&self.frame)?;
+                }
+                match length {
                     Some(length) => {
-                        self.input.advance(self.input.len().saturating_sub(self.frame.len() - length));
+                        self.input.advance(length.saturating_sub(before));
                         self.frame.clear();
                         self.part = Part::Deflated(Box::new(Deflated { decoder: spare_decoder(), crc: Crc::new() }));
                     }

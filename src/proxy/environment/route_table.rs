@@ -1,9 +1,8 @@
 //! Finding the prefix that a path is below.
 
-use std::collections::HashMap;
 use std::iter::once;
 
-use foldhash::fast::RandomState;
+use foldhash::HashMap;
 
 use crate::business_central::SafePath;
 
@@ -12,7 +11,7 @@ use crate::business_central::SafePath;
 /// A look-up costs the same with a thousand prefixes as with one, and no more for a path with a thousand segments.
 #[derive(Debug, Clone)]
 pub struct RouteTable<T> {
-    by_prefix: HashMap<String, T, RandomState>,
+    by_prefix: HashMap<String, T>,
     /// The most segments of any prefix.
     max_segments: usize,
 }
@@ -20,7 +19,7 @@ pub struct RouteTable<T> {
 impl<T> RouteTable<T> {
     /// The last of two equal prefixes counts.
     pub fn new(routes: impl IntoIterator<Item = (String, T)>) -> Self {
-        let by_prefix: HashMap<String, T, RandomState> = routes.into_iter().collect();
+        let by_prefix: HashMap<String, T> = routes.into_iter().collect();
         let max_segments = by_prefix.keys().map(|prefix| prefix.matches('/').count()).max().unwrap_or(0);
         Self { by_prefix, max_segments }
     }

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use hyper::Method;
-use hyper::header::HeaderName;
 use hyper::http::request::Parts;
 
 use super::authenticate::handshake::LocalResponse;
@@ -17,6 +16,7 @@ use crate::config::{self, UNROUTED_PREFIX};
 use crate::proxy::body::client_body::ClientBody;
 use crate::proxy::dialect::dialect;
 use crate::proxy::environment::route_table::RouteTable;
+use crate::proxy::headers;
 use crate::proxy::methods::methods;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::step::{Inbound, Routed};
@@ -62,7 +62,8 @@ pub fn admit(
     // Old OData clients hide their method behind a POST.
     check_method(settings, methods(&head.method, &head.headers))?;
 
-    let company_headers = head.headers.get_all(COMPANY).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let company_headers =
+        head.headers.get_all(headers::COMPANY).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
     let asked = LocalAddress { remainder, query: head.uri.query(), company_headers: &company_headers };
     let resource = Resource::from_local(&settings.surface, asked, environment)
@@ -112,6 +113,3 @@ pub fn check_method(settings: &config::Route, methods: impl IntoIterator<Item = 
 }
 
 const MAX_LISTED_ROUTES: usize = 20;
-
-/// Selects a company, in a batch.
-const COMPANY: HeaderName = HeaderName::from_static("company");

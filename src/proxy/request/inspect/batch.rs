@@ -70,7 +70,7 @@ async fn check_operation(
     let methods = methods(operation)?;
     check_method(context.settings, methods.iter().cloned())?;
     context.read_only.check_methods(methods.iter().cloned())?;
-    let named: Vec<String> = operation.header(COMPANY).into_iter().collect();
+    let named: Vec<String> = operation.header(headers::COMPANY.as_str()).into_iter().collect();
     let (about, at, companies) = if let Some((to, rest)) = operation.resolve_reference(earlier) {
         context.check_reference(rest, &named).await?;
         let about = earlier.iter().zip(abouts).find(|(earlier, _)| earlier.id == to.id);
@@ -112,7 +112,7 @@ async fn check_operation(
     };
     if companies.company.is_some() {
         // The address names the company now.
-        operation.retain_headers(|name| name != COMPANY);
+        operation.retain_headers(|name| name != headers::COMPANY.as_str());
     }
     let body = operation.body.take();
     let changed = match (&body, about) {
@@ -136,9 +136,6 @@ fn methods(operation: &Operation<'_>) -> Result<Vec<Method>, Rejection> {
 
 const UNKNOWN_METHOD: &str =
     "Business Central does not know its method. Use GET, POST, PUT, PATCH or DELETE, and no header that names another.";
-
-/// The header that selects the company of a batched request (BC, "Use OData batch").
-const COMPANY: &str = "company";
 
 /// A query of its own would replace the filter that confines the list to the route's company.
 const NO_REFERENCE: &str =
