@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{ACCEPT, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
@@ -15,12 +15,13 @@ use tokio::time::timeout;
 
 use crate::Result;
 use crate::idle::Idle;
+use crate::pieces::Pieces;
 use crate::proxy::Proxy;
 use crate::rows::{self, Row};
 
 /// An open connection.
 pub struct Client {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Pieces>,
     idle: Idle,
 }
 
@@ -39,7 +40,7 @@ impl Client {
     pub async fn send(&mut self, row: &Row, requests: usize) -> Result<()> {
         for _ in 0..requests {
             self.idle.wait().await?;
-            let exchange = timeout(LONGEST_EXCHANGE, exchange(row, &mut self.sender));
+            let exchange = timeout(LONGEST_EXCHANGE, exchange(row, &mut self.sender, &self.idle));
             exchange.await.map_err(|_| format!("{}: no response", row.name))??;
         }
         Ok(())
@@ -47,7 +48,7 @@ impl Client {
 }
 
 /// Sends one request and reads the whole response.
-async fn exchange(row: &Row, sender: &mut SendRequest<Full<Bytes>>) -> Result<()> {
+async fn exchange(row: &Row, sender: &mut SendRequest<Pieces>, idle: &Idle) -> Result<()> {
     let request = Request::builder()
         .method(row.method.clone())
         .uri(row.path)
@@ -56,7 +57,7 @@ async fn exchange(row: &Row, sender: &mut SendRequest<Full<Bytes>>) -> Result<()
         .header(ACCEPT, "*/*");
     let request = row.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     sender.ready().await?;
-    let response = sender.send_request(request.body(Full::new(row.body.clone()))?).await?;
+    let response = sender.send_request(request.body(Pieces::new(row.body.clone(), idle.clone()))?).await?;
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
     if status != row.status {
@@ -69,7 +70,10 @@ async fn exchange(row: &Row, sender: &mut SendRequest<Full<Bytes>>) -> Result<()
 pub async fn is_served(proxy: SocketAddr) -> bool {
     let ask = async {
         let mut sender = speak(open(proxy).await?).await?;
-        let request = Request::builder().uri(rows::SMALL).header(HOST, "localhost").body(Full::default())?;
+        let request = Request::builder()
+            .uri(rows::SMALL)
+            .header(HOST, "localhost")
+            .body(Pieces::new(Bytes::new(), Idle::default()))?;
         Result::Ok(sender.send_request(request).await?.status() == StatusCode::OK)
     };
     timeout(LONGEST_EXCHANGE, ask).await.is_ok_and(|outcome| outcome.unwrap_or(false))
@@ -81,7 +85,7 @@ async fn open(address: SocketAddr) -> Result<TcpStream> {
     Ok(socket)
 }
 
-async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<SendRequest<Full<Bytes>>> {
+async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<SendRequest<Pieces>> {
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;
     // A connection that breaks shows as a failed request.
     tokio::spawn(async move { drop(connection.await) });

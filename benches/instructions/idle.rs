@@ -25,12 +25,24 @@ impl Idle {
     }
 
     /// Waits until every thread of the process sleeps.
-    pub async fn wait(&self) -> Result<()> {
+    pub async fn wait(&self) -> Result<Naps> {
+        self.wait_for(|_| true).await
+    }
+
+    /// Waits until the process has woken up since then and sleeps again.
+    pub async fn wait_after(&self, before: Naps) -> Result<Naps> {
+        self.wait_for(|now| now > before).await
+    }
+
+    async fn wait_for(&self, is_enough: impl Fn(Naps) -> bool) -> Result<Naps> {
         let begun = Instant::now();
         loop {
             let process = self.0.load(Ordering::Acquire);
-            if process == NONE || sleeps(process)? {
-                return Ok(());
+            if process == NONE {
+                return Ok(Naps::default());
+            }
+            if let Some(naps) = asleep(process)?.filter(|naps| is_enough(*naps)) {
+                return Ok(naps);
             }
             if begun.elapsed() > LONGEST_WORK {
                 return Err("bcproxy does not come to rest".into());
@@ -40,16 +52,23 @@ impl Idle {
     }
 }
 
-fn sleeps(process: u32) -> Result<bool> {
+/// How often the threads of the process have gone to sleep.
+#[derive(Clone, Copy, Default, PartialEq, PartialOrd)]
+pub struct Naps(u64);
+
+/// `None` if a thread of the process does not sleep.
+fn asleep(process: u32) -> Result<Option<Naps>> {
+    let mut naps = Naps::default();
     for thread in fs::read_dir(format!("/proc/{process}/task")).map_err(|_| "bcproxy has ended")? {
         // A thread that has just ended does nothing either.
-        let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else { continue };
-        // The name before the last parenthesis may hold anything.
-        if !stat.rsplit(')').next().unwrap_or_default().starts_with(" S") {
-            return Ok(false);
+        let Ok(status) = fs::read_to_string(thread?.path().join("status")) else { continue };
+        let value = |key| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        if !value("State:").is_some_and(|state| state.starts_with('S')) {
+            return Ok(None);
         }
+        naps.0 += value("voluntary_ctxt_switches:").and_then(|count| count.parse::<u64>().ok()).unwrap_or_default();
     }
-    Ok(true)
+    Ok(Some(naps))
 }
 
 /// No process has this number.

@@ -17,6 +17,7 @@ mod client;
 mod counts;
 mod idle;
 mod machine;
+mod pieces;
 mod proxy;
 mod responses;
 mod rows;

@@ -1,17 +1,13 @@
 //! What Entra and Business Central respond, prepared once.
 
-use std::convert::Infallible;
 use std::io::Write;
 
 use bytes::Bytes;
-use futures_util::stream;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Frame;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
-pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
+use crate::idle::Idle;
+use crate::pieces::Pieces;
 
 /// Responses by the end of the path that they belong to.
 pub struct Responses(Vec<(&'static str, Prepared)>);
@@ -44,9 +40,9 @@ impl Responses {
     }
 
     /// The response to a request for this path; 404 if none is prepared.
-    pub fn of(&self, path: &str) -> Response<ResponseBody> {
+    pub fn of(&self, path: &str, idle: Idle) -> Response<Pieces> {
         match self.0.iter().find(|(end, _)| path.ends_with(end)) {
-            Some((_, prepared)) => prepared.response(),
+            Some((_, prepared)) => prepared.response(idle),
             None => empty(StatusCode::NOT_FOUND),
         }
     }
@@ -58,15 +54,9 @@ impl Prepared {
         Self { status: StatusCode::OK, media_type, is_gzip: false, body: body.into(), is_chunked: false }
     }
 
-    fn response(&self) -> Response<ResponseBody> {
-        let body = if self.is_chunked {
-            let starts = (0..self.body.len()).step_by(CHUNK_BYTES);
-            let chunk = |start| self.body.slice(start..self.body.len().min(start + CHUNK_BYTES));
-            let chunks: Vec<_> = starts.map(|start| Ok(Frame::data(chunk(start)))).collect();
-            StreamBody::new(stream::iter(chunks)).boxed_unsync()
-        } else {
-            Full::new(self.body.clone()).boxed_unsync()
-        };
+    fn response(&self, idle: Idle) -> Response<Pieces> {
+        let body = self.body.clone();
+        let body = if self.is_chunked { Pieces::chunked(body, idle) } else { Pieces::new(body, idle) };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
@@ -78,8 +68,8 @@ impl Prepared {
 }
 
 /// A response without a body.
-pub fn empty(status: StatusCode) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::default());
+pub fn empty(status: StatusCode) -> Response<Pieces> {
+    let mut response = Response::new(Pieces::new(Bytes::new(), Idle::default()));
     *response.status_mut() = status;
     response
 }
@@ -127,9 +117,6 @@ const COMPANY_ID: &str = "824820a2-508c-ed11-aada-0000000000a1";
 pub const BATCH_PARTS: usize = 20;
 
 const LINKS: usize = 2_000;
-
-/// What a web server hands out at a time.
-const CHUNK_BYTES: usize = 8 * 1024;
 
 const API: &str = "https://api.businesscentral.dynamics.com/v2.0/Production/api/v2.0";
 

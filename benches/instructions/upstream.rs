@@ -16,7 +16,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::Result;
 use crate::idle::Idle;
-use crate::responses::{self, ResponseBody, Responses};
+use crate::pieces::Pieces;
+use crate::responses::{self, Responses};
 
 /// A running upstream.
 pub struct Upstream {
@@ -64,10 +65,10 @@ struct Service {
 }
 
 impl Service {
-    async fn response(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+    async fn response(&self, request: Request<Incoming>) -> Response<Pieces> {
         let (head, body) = request.into_parts();
         match (body.collect().await, self.idle.wait().await) {
-            (Ok(_), Ok(())) => self.responses.of(head.uri.path()),
+            (Ok(_), Ok(_)) => self.responses.of(head.uri.path(), self.idle.clone()),
             // The row fails then: it expects another status.
             _ => responses::empty(StatusCode::INTERNAL_SERVER_ERROR),
         }
