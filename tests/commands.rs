@@ -148,7 +148,9 @@ async fn it_starts_while_entra_is_down_and_says_so_to_its_clients() {
 
 #[tokio::test]
 async fn health_tells_containers_what_the_service_says() {
-    let prepared = Plan::default().top("admin: { listen: 127.0.0.1:0 }").prepare().await;
+    let plan = Plan::default().another_connector("annex", &["client_id: 00000000-0000-0000-0000-0000000714e2"]);
+    let routes = "routes: [ { path: /api, to: api/v2.0, connector: cronus } ]";
+    let prepared = plan.top(routes).top("admin: { listen: 127.0.0.1:0 }").prepare().await;
     let mut process = Process::run(&prepared.file);
     let health = admin_address(&mut process).await;
     // The command reads the same file; where the port was left to the system it has to be told.
@@ -166,7 +168,13 @@ async fn health_tells_containers_what_the_service_says() {
     }
     let ended = ask(&["nonsuch"]).await;
     assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("The connectors are: cronus"), "{ended:?}");
+    assert!(ended.errors.contains("The connectors are: cronus, annex"), "{ended:?}");
+    // A route may have no working connector while others serve: a container is not restarted for that.
+    let lines = ask(&[]).await.output;
+    assert!(lines.starts_with("ready, but something needs attention\nannex: not ready."), "{lines}");
+    let ended = ask(&["--all"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors.contains("annex: not ready"), "{ended:?}");
 
     drop(process);
     std::fs::write(&asking, text.replace("admin: { listen: 127.0.0.1:0 }", &admin_at(unused().await))).unwrap();

@@ -1,6 +1,5 @@
 //! Health checks: whether the proxy can serve requests, and which connectors can.
 
-use std::iter::repeat;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,103 +9,118 @@ use hyper::StatusCode;
 use percent_encoding::percent_decode_str;
 
 use super::control::{Control, Status};
-use super::report::rfc3339;
+use super::report::{ConnectorReport, Readiness, Report};
 use crate::proxy::Connector;
 
-/// The response to a request below `/livez` and `/readyz`.
-pub async fn health(path: &str, status: &Status, control: &Control) -> (StatusCode, String) {
+/// The response to a request below `/livez` and `/readyz`. `query`: `all` is strict.
+pub async fn health(path: &str, query: Option<&str>, status: &Status, control: &Control) -> (StatusCode, String) {
     let connectors = &status.view.connectors[..];
     if let Some(stalled) = control.liveness().stalled() {
-        let text = format!("The data path has run no task for {} s. Restart bcproxy.", stalled.as_secs());
-        return (StatusCode::SERVICE_UNAVAILABLE, text);
+        return (StatusCode::SERVICE_UNAVAILABLE, lines(&Report::of(status, Some(stalled))));
     }
     match path {
-        "/livez" => return (StatusCode::OK, "live".to_owned()),
-        _ if status.is_stopping && path.starts_with("/readyz") => {
-            return (StatusCode::SERVICE_UNAVAILABLE, STOPPING.to_owned());
-        }
+        "/livez" => (StatusCode::OK, "live".to_owned()),
+        _ if !path.starts_with("/readyz") => (StatusCode::NOT_FOUND, PATHS.to_owned()),
+        _ if status.is_stopping => (StatusCode::SERVICE_UNAVAILABLE, STOPPING.to_owned()),
         "/readyz" => {
-            let (code, mut text) = any_ready(connectors, control).await;
-            text.extend(connectors.iter().map(|connector| rate_warnings(connector)));
-            if let Some(reason) = &status.history.rejection {
-                text += &format!("\n{FILE_REJECTED} {reason}");
-            }
-            return (code, text);
+            let is_ready = match query {
+                Some("all") => all_ready(connectors, control).await,
+                _ => any_ready(connectors, control).await,
+            };
+            let code = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            (code, lines(&Report::of(status, None)))
         }
-        _ => {}
+        _ => one(path, status, control).await,
     }
+}
+
+/// The response to `/readyz/{connector}`.
+async fn one(path: &str, status: &Status, control: &Control) -> (StatusCode, String) {
     let Some(name) = path.strip_prefix("/readyz/").map(|name| percent_decode_str(name).decode_utf8_lossy()) else {
         return (StatusCode::NOT_FOUND, PATHS.to_owned());
     };
-    match connectors.iter().find(|connector| connector.settings.name == name) {
-        Some(connector) => match ready(connector, control).await {
-            Ok(text) => (StatusCode::OK, text + &rate_warnings(connector)),
-            Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
-        },
-        None => {
-            let names: Vec<&str> = connectors.iter().map(|connector| connector.settings.name.as_str()).collect();
-            (StatusCode::NOT_FOUND, format!("No connector has this name. The connectors are: {}.", names.join(", ")))
-        }
-    }
+    let connectors = &status.view.connectors[..];
+    let Some(connector) = connectors.iter().find(|connector| connector.settings.name == name) else {
+        let names: Vec<&str> = connectors.iter().map(|connector| connector.settings.name.as_str()).collect();
+        return (
+            StatusCode::NOT_FOUND,
+            format!("No connector has this name. The connectors are: {}.", names.join(", ")),
+        );
+    };
+    let is_ready = ready(connector, control).await;
+    let report = Report::of(status, None);
+    let report = report.connectors.iter().find(|report| report.name == name);
+    let code = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, report.map(connector_lines).unwrap_or_default())
 }
 
-/// Ready as soon as one connector is; otherwise the reasons of all.
-async fn any_ready(connectors: &[Arc<Connector>], control: &Control) -> (StatusCode, String) {
+/// Ready as soon as one connector is.
+async fn any_ready(connectors: &[Arc<Connector>], control: &Control) -> bool {
     let mut checks: FuturesUnordered<_> = connectors.iter().map(|connector| ready(connector, control)).collect();
-    let mut reasons = Vec::new();
-    while let Some(result) = checks.next().await {
-        match result {
-            Ok(text) => return (StatusCode::OK, text),
-            Err(reason) => reasons.push(reason),
+    while let Some(is_ready) = checks.next().await {
+        if is_ready {
+            return true;
         }
     }
-    (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n"))
+    false
 }
 
-async fn ready(connector: &Arc<Connector>, control: &Control) -> Result<String, String> {
-    let name = &connector.settings.name;
+async fn all_ready(connectors: &[Arc<Connector>], control: &Control) -> bool {
+    let checks: FuturesUnordered<_> = connectors.iter().map(|connector| ready(connector, control)).collect();
+    checks.all(|is_ready| async move { is_ready }).await
+}
+
+/// Whether a connector has what requests need. Asks Entra and Business Central if that is not known.
+async fn ready(connector: &Arc<Connector>, control: &Control) -> bool {
     let asked = connector.clone();
-    let ready = control.on_data_path(async move { asked.ready().await });
-    match tokio::time::timeout(TIMEOUT, ready).await {
-        Ok(None) => Err(STOPPING.to_owned()),
-        Ok(Some(Ok(ready))) => {
-            let company = match ready.company {
+    let ready = control.on_data_path(async move { asked.ready().await.is_ok() });
+    matches!(tokio::time::timeout(TIMEOUT, ready).await, Ok(Some(true)))
+}
+
+/// The state, a line for each warning and each connector, the broken ones first.
+fn lines(report: &Report) -> String {
+    let mut lines = vec![report.state.to_string()];
+    lines.extend(report.warnings.iter().map(|warning| format!("Warning: {warning}")));
+    let mut connectors: Vec<&ConnectorReport> = report.connectors.iter().collect();
+    connectors.sort_by_key(|connector| {
+        let is_ready = matches!(connector.readiness, Readiness::Ready { .. });
+        (is_ready, connector.warnings.is_empty())
+    });
+    let left_off = connectors.len().saturating_sub(MAX_CONNECTORS);
+    lines.extend(connectors.into_iter().take(MAX_CONNECTORS).map(connector_lines));
+    if left_off > 0 {
+        lines.push(format!("… and {left_off} more connectors. `/status.json` has all of them."));
+    }
+    lines.join("\n")
+}
+
+/// A line for the connector's state, and one for each of its warnings.
+fn connector_lines(connector: &ConnectorReport) -> String {
+    let name = &connector.name;
+    let state = match &connector.readiness {
+        Readiness::Ready { company } => {
+            let age = connector.applications.iter().filter_map(|one| one.token.as_ref()).map(|token| token.age);
+            let age = age.reduce(f64::min).map_or_else(String::new, |age| format!(", token {age:.0} s old"));
+            let company = match company {
                 Some(company) => format!("company {} ({})", company.name, company.id),
                 None => "company named by the client".to_owned(),
             };
-            let expiry = ready.expiry.map_or_else(String::new, |expiry| format!(". Warning: {expiry}."));
-            Ok(format!("{name}: ready, token {} s old, {company}{expiry}", ready.token_age.as_secs()))
+            format!("{name}: ready{age}, {company}")
         }
-        Ok(Some(Err(rejection))) => Err(format!("{name}: not ready. {}", rejection.message)),
-        Err(_) => {
-            Err(format!("{name}: not ready. Entra or Business Central has not responded for {} s.", TIMEOUT.as_secs()))
-        }
-    }
-}
-
-/// A line for each limiter whose rate keeps requests waiting.
-fn rate_warnings(connector: &Connector) -> String {
-    let name = &connector.settings.name;
-    let limiters = connector.pool.members().flat_map(|member| {
-        let others = member.limiter.iter().map(|limiter| ("API and OData requests", limiter));
-        others.chain(member.soap_limiter.iter().map(|limiter| ("SOAP calls", limiter))).zip(repeat(member.client_id))
-    });
-    let warnings = limiters.filter_map(|((what, limiter), client_id)| {
-        let since = rfc3339(limiter.state().rate_limited?.since);
-        Some(format!(
-            "\n{name}: Warning: {what} of application {client_id} have been waiting because of the rate limit since {since}."
-        ))
-    });
-    warnings.collect()
+        Readiness::Waiting => format!("{name}: not ready. Entra or Business Central has not responded yet."),
+        Readiness::NotReady { reason } => format!("{name}: not ready. {reason}"),
+    };
+    let warnings = connector.warnings.iter().map(|warning| format!("{name}: Warning: {warning}"));
+    std::iter::once(state).chain(warnings).collect::<Vec<_>>().join("\n")
 }
 
 pub(super) const STOPPING: &str = "bcproxy is stopping. It finishes the requests in flight.";
 
-const FILE_REJECTED: &str =
-    "The changed configuration file can't be used. The previous configuration stays in service.";
-
-const PATHS: &str = "Use GET with /, /status.json, /metrics, /livez, /readyz or /readyz/{connector}, \
+const PATHS: &str = "Use GET with /, /status.json, /metrics, /livez, /readyz, /readyz?all or /readyz/{connector}, \
      or POST with /reload or /stop.";
+
+/// Monitoring systems show no more, and read no more.
+const MAX_CONNECTORS: usize = 100;
 
 /// Monitoring systems give up after a few seconds themselves.
 const TIMEOUT: Duration = Duration::from_secs(4);

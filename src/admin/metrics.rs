@@ -2,16 +2,17 @@
 
 use std::fmt;
 
+use super::report::{
+    ApplicationReport, ConnectorReport, LimiterReport, Readiness, Report, RequestsReport, State, WarningKind,
+    end_of_day,
+};
+use crate::proxy::{Counts, Times};
 use hyper::StatusCode;
 use prometheus_client::collector::Collector;
 pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
-use time::{Date, Time};
-
-use super::report::{ApplicationReport, ConnectorReport, LimiterReport, Readiness, Report, RequestsReport};
-use crate::proxy::{Counts, Times};
 
 /// All metrics. Label values come from the configuration, never from clients.
 pub fn metrics(report: Report) -> Result<String, fmt::Error> {
@@ -58,6 +59,23 @@ impl Metrics {
                 (vec![("outcome", "rejected")], configuration.reloads_rejected),
             ],
         )?;
+        writer.family(
+            "ready",
+            "1 if at least one connector is ready and the data path runs, as /readyz says",
+            single(flag(matches!(report.state, State::Ready | State::Degraded))),
+        )?;
+        writer.family(
+            "warnings",
+            "What needs attention although requests are answered, by kind; `connector` is empty for the service",
+            self.warnings(),
+        )?;
+        writer.family(
+            "listener_certificate_expiry_timestamp_seconds",
+            "Expiry of the certificate that a listener presents",
+            report.certificates.iter().map(|certificate| {
+                (vec![("listener", certificate.listener.as_str())], certificate.expires.unix_timestamp() as f64)
+            }),
+        )?;
         let connections = &report.connections;
         writer.family("connections", "Open client connections", single(connections.open as f64))?;
         writer.family(
@@ -93,6 +111,20 @@ impl Metrics {
             "Requests rejected because the disk size of spool was reached",
             [(Labels::new(), spool.exhausted)],
         )
+    }
+
+    /// How many warnings there are, by connector and kind. The service's own kinds are always there.
+    fn warnings(&self) -> impl Iterator<Item = (Labels<'_>, f64)> {
+        let Self(report) = self;
+        let of_connectors =
+            report.connectors.iter().map(|one| (one.name.as_str(), &WarningKind::OF_CONNECTOR[..], &one.warnings));
+        let of_service = std::iter::once(("", &WarningKind::OF_SERVICE[..], &report.warnings));
+        of_service.chain(of_connectors).flat_map(|(connector, kinds, warnings)| {
+            kinds.iter().map(move |kind| {
+                let count = warnings.iter().filter(|warning| warning.kind == *kind).count();
+                (vec![("connector", connector), ("kind", kind.as_str())], count as f64)
+            })
+        })
     }
 
     /// Counts per route; requests without a route have an empty `route`.
@@ -167,7 +199,7 @@ impl Metrics {
             application.token.as_ref().map(|token| token.age)
         })?;
         gauge("credential_expiry_timestamp_seconds", "Expiry of the credential in use, if known", |application| {
-            application.credential_expires.and_then(end_of_day)
+            application.credential_expires.and_then(end_of_day).map(|end| end.unix_timestamp() as f64)
         })
     }
 
@@ -216,10 +248,6 @@ fn flag(is: bool) -> f64 {
 }
 
 /// The end of a day in UTC as a Unix timestamp.
-fn end_of_day(day: Date) -> Option<f64> {
-    Some(day.next_day()?.with_time(Time::MIDNIGHT).assume_utc().unix_timestamp() as f64)
-}
-
 /// A value, whose type tells the type of its metric.
 trait Value {
     const TYPE: MetricType;

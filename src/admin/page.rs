@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::report::{
     ApplicationReport, ClientReport, ConnectorReport, LimiterReport, ProblemReport, Readiness, Report, RequestsReport,
-    in_words, rfc3339,
+    State, in_words, rfc3339,
 };
 
 /// The style sheet, served at `/style.css`.
@@ -68,13 +68,18 @@ pub fn page(report: &Report) -> String {
 fn summary(report: &Report) -> (&'static str, String) {
     let all = report.connectors.len();
     let ready = report.connectors.iter().filter(|one| matches!(one.readiness, Readiness::Ready { .. })).count();
-    match () {
-        () if report.is_stopping => ("bad", "stopping".to_owned()),
-        () if report.configuration.rejection.is_some() => ("poor", "the configuration file can't be used".to_owned()),
-        () if ready == all && all == 1 => ("good", "ready".to_owned()),
-        () if ready == all => ("good", format!("all {all} connectors are ready")),
-        () if ready == 0 => ("bad", "no connector is ready".to_owned()),
-        () => ("poor", format!("{ready} of {all} connectors are ready")),
+    let connectors = match () {
+        () if ready == all && all == 1 => "ready".to_owned(),
+        () if ready == all => format!("all {all} connectors are ready"),
+        () if ready == 0 => "no connector is ready".to_owned(),
+        () => format!("{ready} of {all} connectors are ready"),
+    };
+    match report.state {
+        State::Ready => ("good", connectors),
+        State::Degraded => ("poor", format!("{connectors}, but something needs attention")),
+        State::NotReady if ready > 0 => ("bad", "stalled".to_owned()),
+        State::NotReady => ("bad", connectors),
+        State::Stopping => ("bad", "stopping".to_owned()),
     }
 }
 
@@ -88,13 +93,12 @@ fn configuration(report: &Report) -> Markup {
                 code { (address) }
             }
             "."
-        }
-        @if let Some(reason) = &configuration.rejection {
-            div.note.poor {
-                p { strong { "The changed file can't be used. The previous configuration stays in service." } }
-                pre { (reason) }
+            @for certificate in &report.certificates {
+                " The certificate of " code { (certificate.listener) } " expires on " (certificate.expires.date())
+                ", in " (certificate.days_left) " days."
             }
         }
+        @for warning in &report.warnings { div.note.poor { pre { (warning) } } }
         @if let Some(warnings) = &configuration.warnings {
             div.note.poor {
                 p { strong { "The configuration in service works, but probably has mistakes." } }
@@ -106,7 +110,8 @@ fn configuration(report: &Report) -> Markup {
 
 fn connector(connector: &ConnectorReport) -> Markup {
     let (mood, state) = match &connector.readiness {
-        Readiness::Ready { .. } => ("good", "ready"),
+        Readiness::Ready { .. } if connector.warnings.is_empty() => ("good", "ready"),
+        Readiness::Ready { .. } => ("poor", "ready, but needs attention"),
         Readiness::Waiting => ("poor", "waiting for Entra or Business Central"),
         Readiness::NotReady { .. } => ("bad", "not ready"),
     };
@@ -114,9 +119,7 @@ fn connector(connector: &ConnectorReport) -> Markup {
         article {
             h3 { (connector.name) " " span class={ "pill " (mood) } { (state) } }
             @if let Readiness::NotReady { reason } = &connector.readiness { p.note.bad { (reason) } }
-            @if let Some(reason) = &connector.circuit_breaker_reason {
-                p.note.bad { "Business Central can't be reached: " (reason) ". bcproxy retries automatically." }
-            }
+            @for warning in &connector.warnings { p.note.poor { (warning) } }
             dl {
                 dt { "Environment" } dd { (connector.environment) " in " (connector.tenant) }
                 @match &connector.readiness {
@@ -144,11 +147,7 @@ fn application(application: &ApplicationReport) -> Markup {
             @if let Some(failure) = &application.failure {
                 p.note.bad { (failure.reason) " Next attempt in " (in_words(failure.retry_in)) "." }
             }
-            @match (&application.expiry_warning, &application.credential_expires) {
-                (Some(warning), _) => p.note.poor { (warning) "." },
-                (None, Some(day)) => p.aside { "The credential expires on " (day) "." },
-                (None, None) => {}
-            }
+            @if let Some(day) = &application.credential_expires { p.aside { "The credential expires on " (day) "." } }
         }
         @if let Some(report) = &application.limiter { dt { "API and OData" } dd { (limiter(report)) } }
         @if let Some(report) = &application.soap_limiter { dt { "SOAP" } dd { (limiter(report)) } }
@@ -159,12 +158,6 @@ fn limiter(limiter: &LimiterReport) -> Markup {
     html! {
         (limiter.in_flight) " of " (limiter.concurrency) " in flight, " (limiter.queued) " queued, "
         (limiter.window_requests) " of " (limiter.window_limit) " in the last " (in_words(limiter.window))
-        @if let Some(pause) = limiter.pause_remaining {
-            p.note.poor { "Business Central requested a pause. It ends in " (in_words(pause)) "." }
-        }
-        @if let Some(lasts) = limiter.rate_limited {
-            p.note.poor { "Requests have been waiting because of the rate limit for " (in_words(lasts)) "." }
-        }
     }
 }
 

@@ -146,9 +146,9 @@ async fn dispatch(head: &Parts, control: &Control) -> TextResponse {
         (_, "/reload" | "/stop") => (StatusCode::METHOD_NOT_ALLOWED, "Use POST for this path.".to_owned()),
         (&Method::GET | &Method::HEAD, path) => {
             let status = control.status();
-            match report(path, &status) {
+            match report(path, &status, control) {
                 Some(response) => return response,
-                None => health::health(path, &status, control).await,
+                None => health::health(path, head.uri.query(), &status, control).await,
             }
         }
         _ => (StatusCode::METHOD_NOT_ALLOWED, "Use GET or HEAD for this path.".to_owned()),
@@ -156,8 +156,8 @@ async fn dispatch(head: &Parts, control: &Control) -> TextResponse {
 }
 
 /// The status in the form that `path` names; `None` for other paths.
-fn report(path: &str, status: &Status) -> Option<TextResponse> {
-    let report = || Report::of(status);
+fn report(path: &str, status: &Status, control: &Control) -> Option<TextResponse> {
+    let report = || Report::of(status, control.liveness().stalled());
     let (content_type, text) = match path {
         "/" => ("text/html; charset=utf-8", page::page(&report())),
         "/style.css" => ("text/css; charset=utf-8", page::STYLE.to_owned()),

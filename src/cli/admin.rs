@@ -12,10 +12,11 @@ use crate::bounded_body::read_body;
 use crate::error_chain::root_cause;
 use crate::outbound::local_client;
 
-/// Asks whether bcproxy, or this connector, is ready.
-pub fn health(file: &Path, connector: Option<&str>) -> Result<(), Failure> {
+/// Asks whether bcproxy, this connector or every connector is ready.
+pub fn health(file: &Path, connector: Option<&str>, all: bool) -> Result<(), Failure> {
     let path = match connector {
         Some(name) => format!("/readyz/{}", utf8_percent_encode(name, NON_ALPHANUMERIC)),
+        None if all => "/readyz?all".to_owned(),
         None => "/readyz".to_owned(),
     };
     send(Method::GET, admin_address(file, None)?, &path, HEALTH_TIMEOUT)

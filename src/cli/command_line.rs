@@ -60,10 +60,13 @@ enum Command {
     Explain(explain::Arguments),
     /// Create a certificate for an HTTPS listener, signed by your own certificate authority.
     Certificate(certificate::Arguments),
-    /// Ask the running bcproxy whether it is ready. Exit code 0 means ready. For container health checks.
+    /// Ask the running bcproxy for the state of its connectors. Exit code 0: at least one is ready.
     Health {
         /// Ask only about this connector.
         connector: Option<String>,
+        /// Exit code 0 only if every connector is ready.
+        #[arg(long, conflicts_with = "connector")]
+        all: bool,
     },
     /// Set up a connection: ask for each value, test it immediately and write proxy.yaml.
     Setup(Box<setup::Arguments>),
@@ -140,7 +143,7 @@ pub fn main() -> ExitCode {
         Some(Command::Certificate(arguments)) => certificate::certificate(&arguments, config),
         Some(Command::Check { output }) => check::check(config, output),
         Some(Command::Explain(arguments)) => explain::explain(config, arguments),
-        Some(Command::Health { connector }) => admin::health(config, connector.as_deref()),
+        Some(Command::Health { connector, all }) => admin::health(config, connector.as_deref(), all),
         Some(Command::Setup(arguments)) => setup::setup(config, *arguments),
         Some(Command::Companies { connector, output }) => companies::companies(config, connector.as_deref(), output),
         Some(Command::Token { connector, client_id, reveal, output }) => {

@@ -3,9 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::admin_runtime::AdminRuntime;
@@ -78,8 +80,11 @@ impl Service {
         service_manager::ready(&self.summary());
         let liveness = self.control.liveness().clone();
         let watchdog = self.admin_runtime.run(|| tokio::spawn(service_manager::send_watchdog_messages(liveness)));
+        // The first day's warnings were those of the file.
+        let mut daily = tokio::time::interval_at(Instant::now() + DAY, DAY);
         loop {
             tokio::select! {
+                _ = daily.tick() => self.proxy.warn_of_certificates(),
                 signal = signals.next() => match signal {
                     Signal::Stop => break,
                     #[cfg(unix)]
@@ -208,6 +213,8 @@ impl Service {
         format!("serving {routes} routes with {connectors} connectors")
     }
 }
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn shown(warnings: &Diagnostics) -> Option<String> {
     (!warnings.is_empty()).then(|| warnings.to_string())

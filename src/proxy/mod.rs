@@ -29,7 +29,7 @@ mod upstream;
 
 pub use budgets::Budgets;
 pub use budgets::fair_budget::FairBudget;
-pub use downstream::bind::{BindError, ListenerError, LocalAddress, Terms, bind};
+pub use downstream::bind::{BindError, ListenerCertificate, ListenerError, LocalAddress, Terms, bind};
 pub use downstream::client::{ClientConnection, RequestStream};
 pub use downstream::connection_limit::ConnectionLimit;
 pub use downstream::listeners::InheritedSockets;

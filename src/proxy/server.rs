@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::budgets::Budgets;
 use super::downstream::accept::accept;
-use super::downstream::bind::{ListenerError, LocalAddress};
+use super::downstream::bind::{ListenerCertificate, ListenerError, LocalAddress};
 use super::downstream::connection_limit::ConnectionLimit;
 use super::downstream::listeners::{InheritedSockets, Listeners};
 use super::downstream::serve::{Service, Stop};
@@ -46,6 +46,8 @@ pub struct Proxy {
 pub struct View {
     /// Its addresses, in the order of `listen`.
     pub addresses: Vec<LocalAddress>,
+    /// The certificates that its listeners present.
+    pub certificates: Vec<ListenerCertificate>,
     /// Each connector in its own environment, in the order of the file.
     pub connectors: Vec<Arc<Connector>>,
     /// In the order of the file.
@@ -159,6 +161,7 @@ impl Proxy {
     pub fn view(&self) -> View {
         View {
             addresses: self.addresses(),
+            certificates: self.listeners.certificates(),
             connectors: self.assembled.connectors.clone(),
             routes: self.assembled.routes.clone(),
             unrouted: self.assembled.unrouted.clone(),
@@ -167,6 +170,13 @@ impl Proxy {
             connection_limit: self.connection_limit.clone(),
             budgets: self.budgets.clone(),
             failures: self.authentication.failures.clone(),
+        }
+    }
+
+    /// Logs the certificates of listeners that expire soon.
+    pub fn warn_of_certificates(&self) {
+        for warning in self.listeners.certificates().iter().filter_map(ListenerCertificate::expiry_warning) {
+            tracing::warn!("{warning}");
         }
     }
 

@@ -21,6 +21,7 @@ mod wire;
 
 mod addresses;
 mod admin_port;
+mod alerts;
 mod automation;
 mod batch;
 mod batch_bad;
@@ -75,6 +76,7 @@ mod token_refresh;
 mod token_rejected;
 mod token_single_flight;
 mod uploads;
+mod warnings;
 mod wire_bodies;
 mod wire_cut;
 mod wire_expect;

@@ -121,7 +121,7 @@ async fn a_file_that_can_not_be_used_changes_nothing_and_the_reason_is_shown_unt
     assert_eq!(health.status, 200, "it serves");
     assert!(health.text().contains("cronus: ready") && health.text().contains("did you mean `tenant_id`?"));
     let page = scene.ask(Method::GET, "/", &[]).await.text();
-    assert!(page.contains("The changed file can't be used") && page.contains("tenant_id"), "{page}");
+    assert!(page.contains("The changed configuration file can't be used") && page.contains("tenant_id"), "{page}");
     assert!(scene.ask(Method::GET, "/metrics", &[]).await.text().contains("bcproxy_config_last_reload_successful 0.0"));
     let asked = scene.ask(Method::POST, "/reload", &[]).await;
     assert_eq!(asked.status, 422);

@@ -52,7 +52,7 @@ impl AdminRig {
     }
 
     /// The value of the metric with this name and these labels.
-    async fn metric(&self, line: &str) -> Option<f64> {
+    pub async fn metric(&self, line: &str) -> Option<f64> {
         let metrics = self.ask("/metrics").await;
         assert_eq!(metrics.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
         let text = metrics.text();
@@ -61,7 +61,7 @@ impl AdminRig {
     }
 
     /// Polls until the metric has this value, for a minute.
-    async fn wait_for(&self, line: &str, value: f64) {
+    pub async fn wait_for(&self, line: &str, value: f64) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.metric(line).await != Some(value) {
             assert!(Instant::now() < deadline, "{line} {value} does not come:\n{}", self.ask("/metrics").await.text());
@@ -192,7 +192,6 @@ async fn a_pause_that_business_central_requests_is_shown() {
     let client_id = rig.simulator.settings().client_id;
     let line = format!("bcproxy_limiter_pause_remaining_seconds{{connector=\"cronus\",application=\"{client_id}\"}}");
     admin.wait_for(&line, 40.0).await;
-    assert!(admin.page().await.contains("Business Central requested a pause. It ends in 40 s."));
     clock.advance(Duration::from_secs(41)).await;
     assert_eq!(client.await.unwrap(), StatusCode::OK);
     assert_eq!(admin.metric(&line).await, Some(0.0));
@@ -219,12 +218,12 @@ async fn waits_because_of_the_rate_are_shown_everywhere() {
     admin.wait_for(&line, 6.001).await;
     let limiter = &admin.json().await["connectors"][0]["applications"][0]["limiter"];
     let since = limiter["rate_limited_since"].as_str().unwrap();
-    assert!(admin.page().await.contains("Requests have been waiting because of the rate limit for 6 s."));
+    let warning = format!(
+        "Because of the rate limit, API and OData requests of application {client_id} have been waiting since {since}."
+    );
+    assert!(admin.page().await.contains(&warning));
     for path in ["/readyz", "/readyz/cronus"] {
         let health = admin.ask(path).await;
-        let warning = format!(
-            "cronus: Warning: API and OData requests of application {client_id} have been waiting because of the rate limit since {since}."
-        );
         assert!(health.status == 200 && health.text().contains(&warning), "{}", health.text());
     }
 
@@ -287,8 +286,7 @@ async fn a_credential_that_expires_soon_is_shown_everywhere() {
     assert_eq!(admin.metric(&line).await, Some(end as f64));
     let application = &admin.json().await["connectors"][0]["applications"][0];
     assert_eq!(application["credential_expires"], last_day.to_string());
-    assert!(application["expiry_warning"].as_str().unwrap().contains("create a new one"));
-    assert!(admin.page().await.contains(&format!("the credential expires on {last_day}")));
+    assert!(admin.page().await.contains(&format!("The credential expires on {last_day}")));
 }
 
 #[tokio::test]

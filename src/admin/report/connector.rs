@@ -4,8 +4,9 @@ use serde::Serialize;
 use time::Date;
 
 use super::format::{rfc3339, serialize_date};
+use super::warnings::Warning;
 use crate::entra::TokenState;
-use crate::proxy::{Condition, Connector, Limiter, LimiterState, Member};
+use crate::proxy::{Condition, Connector, Limiter, LimiterState, Member, Route};
 
 #[derive(Debug, Serialize)]
 pub struct ConnectorReport {
@@ -14,6 +15,8 @@ pub struct ConnectorReport {
     pub environment: String,
     #[serde(flatten)]
     pub readiness: Readiness,
+    /// What needs attention although the connector may be ready.
+    pub warnings: Vec<Warning>,
     /// Why the circuit breaker is open: bcproxy does not connect to Business Central for now.
     pub circuit_breaker_reason: Option<String>,
     pub applications: Vec<ApplicationReport>,
@@ -48,8 +51,6 @@ pub struct ApplicationReport {
     /// The last day of the credential in use, where it is known.
     #[serde(serialize_with = "serialize_date")]
     pub credential_expires: Option<Date>,
-    /// Set when the credential expires soon: what to do.
-    pub expiry_warning: Option<String>,
     pub tokens_received: u64,
     pub tokens_failed: u64,
     /// The limiter of its API and OData requests; `None` with `limits: off`.
@@ -91,7 +92,8 @@ pub struct LimiterReport {
 }
 
 impl ConnectorReport {
-    pub fn of(connector: &Connector) -> Self {
+    /// `routes`: those of its routes on which Business Central rejects an application.
+    pub fn of(connector: &Connector, routes: &[&Route]) -> Self {
         Self {
             name: connector.settings.name.clone(),
             tenant: connector.address.tenant.to_string(),
@@ -104,6 +106,7 @@ impl ConnectorReport {
                 Condition::Waiting => Readiness::Waiting,
                 Condition::NotReady(rejection) => Readiness::NotReady { reason: rejection.message },
             },
+            warnings: Warning::of_connector(connector, routes),
             circuit_breaker_reason: connector.upstream.open_circuit().map(|because| because.to_string()),
             applications: connector.pool.members().map(|member| ApplicationReport::of(member)).collect(),
         }
@@ -124,7 +127,6 @@ impl ApplicationReport {
                 reason: failure.to_string(),
             }),
             credential_expires: last_day,
-            expiry_warning: member.tokens.expiry().map(|expiry| expiry.to_string()),
             tokens_received: received,
             tokens_failed: failed,
             limiter: member.limiter.as_ref().map(LimiterReport::of),
@@ -135,7 +137,7 @@ impl ApplicationReport {
 
 impl LimiterReport {
     fn of(limiter: &Limiter) -> Self {
-        let LimiterState { limits, in_flight, waiting, recent, paused_for, rate_limited } = limiter.state();
+        let LimiterState { limits, in_flight, waiting, recent, paused_for, rate_limited, .. } = limiter.state();
         Self {
             in_flight,
             concurrency: limits.concurrency,

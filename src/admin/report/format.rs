@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use time::format_description::well_known::Rfc3339;
-use time::{Date, OffsetDateTime};
+use time::{Date, OffsetDateTime, Time};
 
 /// A time in RFC 3339, to the second.
 pub fn rfc3339(time: OffsetDateTime) -> String {
@@ -24,6 +24,11 @@ pub fn serialize_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok
 /// A date as in `proxy.yaml`: `2027-05-01`.
 pub(super) fn serialize_date<S: Serializer>(date: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
     date.map(|date| date.to_string()).serialize(serializer)
+}
+
+/// The end of a day, in UTC.
+pub fn end_of_day(day: Date) -> Option<OffsetDateTime> {
+    Some(day.next_day()?.with_time(Time::MIDNIGHT).assume_utc())
 }
 
 /// A duration in its one or two largest units: `3 d 4 h`, `12 s`.

@@ -6,8 +6,10 @@ mod connector;
 mod format;
 mod requests;
 mod service;
+mod warnings;
 
 pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness};
-pub use format::{in_words, rfc3339, serialize_path, serialize_time};
+pub use format::{end_of_day, in_words, rfc3339, serialize_path, serialize_time};
 pub use requests::{ClientReport, ProblemReport, RequestsReport};
-pub use service::Report;
+pub use service::{Report, State};
+pub use warnings::WarningKind;

@@ -1,24 +1,31 @@
 //! The whole report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::connector::ConnectorReport;
-use super::format::rfc3339;
+use super::connector::{ConnectorReport, Readiness};
+use super::format::{rfc3339, serialize_time};
 use super::requests::{ClientReport, ProblemReport, RequestsReport, RouteReport};
+use super::warnings::{Warning, WarningKind};
 use crate::admin::control::{ConfigHistory, Status};
-use crate::proxy::FairBudget;
+use crate::proxy::{Connector, FairBudget, ListenerCertificate, Route, View};
 
 #[derive(Debug, Serialize)]
 pub struct Report {
+    pub state: State,
+    /// What needs attention, but for what concerns a single connector.
+    pub warnings: Vec<Warning>,
     pub version: &'static str,
     pub started_at: String,
     pub uptime: f64,
-    pub is_stopping: bool,
     pub configuration: ConfigHistory,
     pub listeners: Vec<String>,
+    pub certificates: Vec<CertificateReport>,
     pub connections: ConnectionsReport,
     /// Wrong credentials of clients, by scheme.
     pub client_auth_failures: BTreeMap<&'static str, u64>,
@@ -36,6 +43,53 @@ pub struct Report {
     pub unrouted: RequestsReport,
     /// The latest first.
     pub problems: Vec<ProblemReport>,
+}
+
+/// The state of the whole service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// All connectors are ready, and nothing needs attention.
+    Ready,
+    /// At least one connector is ready, but something needs attention.
+    Degraded,
+    /// No connector is ready, or the data path is stalled.
+    NotReady,
+    /// It finishes the requests in flight.
+    Stopping,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "ready",
+            Self::Degraded => "ready, but something needs attention",
+            Self::NotReady => "not ready",
+            Self::Stopping => "stopping",
+        })
+    }
+}
+
+/// A certificate that a listener presents.
+#[derive(Debug, Serialize)]
+pub struct CertificateReport {
+    pub listener: String,
+    #[serde(serialize_with = "serialize_time")]
+    pub expires: OffsetDateTime,
+    /// Whole days; negative once it has expired.
+    pub days_left: i64,
+}
+
+impl CertificateReport {
+    fn of(ListenerCertificate { listener, expires }: &ListenerCertificate) -> Self {
+        let days_left = (*expires - OffsetDateTime::now_utc()).whole_days();
+        Self { listener: listener.to_string(), expires: *expires, days_left }
+    }
+}
+
+fn certificate_warning(certificate: &ListenerCertificate) -> Option<Warning> {
+    let reason = certificate.expiry_warning()?;
+    Some(Warning::new(WarningKind::CertificateExpiry, reason).until(certificate.expires))
 }
 
 /// Clients' connections.
@@ -64,26 +118,67 @@ impl BudgetReport {
 }
 
 impl Report {
-    pub fn of(status: &Status) -> Self {
+    /// `stalled`: how long the data path has run no task, if that is too long.
+    pub fn of(status: &Status, stalled: Option<Duration>) -> Self {
         let Status { view, history, is_stopping } = status;
+        let certificates: Vec<_> = view.certificates.iter().map(CertificateReport::of).collect();
+        let connectors = connectors(view);
+        let mut warnings: Vec<Warning> = stalled.map(stall_warning).into_iter().collect();
+        warnings.extend(history.rejection.as_ref().map(|reason| rejection_warning(reason)));
+        warnings.extend(view.certificates.iter().filter_map(certificate_warning));
+        let is_ready = |connector: &ConnectorReport| matches!(connector.readiness, Readiness::Ready { .. });
+        let needs_attention = |connector: &ConnectorReport| !is_ready(connector) || !connector.warnings.is_empty();
+        let state = if *is_stopping {
+            State::Stopping
+        } else if stalled.is_some() || !connectors.iter().any(is_ready) {
+            State::NotReady
+        } else if !warnings.is_empty() || connectors.iter().any(needs_attention) {
+            State::Degraded
+        } else {
+            State::Ready
+        };
         let (open, limit) = view.connection_limit.connections();
         Self {
+            state,
+            warnings,
             version: env!("CARGO_PKG_VERSION"),
             started_at: rfc3339(history.started_at),
             uptime: (OffsetDateTime::now_utc() - history.started_at).as_seconds_f64().max(0.0),
-            is_stopping: *is_stopping,
             configuration: history.clone(),
             listeners: view.addresses.iter().map(ToString::to_string).collect(),
+            certificates,
             connections: ConnectionsReport { open, limit, rejected: view.connection_limit.rejected() },
             client_auth_failures: view.failures.counts().map(|(scheme, count)| (scheme.as_str(), count)).collect(),
             log_lines_dropped: view.problems.line_limit.dropped(),
             client_memory: BudgetReport::of(&view.budgets.memory),
             spool: BudgetReport::of(&view.budgets.disk),
-            connectors: view.connectors.iter().map(|connector| ConnectorReport::of(connector)).collect(),
+            connectors,
             routes: view.routes.iter().map(|route| RouteReport::of(route)).collect(),
             clients: view.clients.counts().into_iter().map(ClientReport::of).collect(),
             unrouted: RequestsReport::of(view.unrouted.counts()),
             problems: view.problems.latest().into_iter().map(ProblemReport::of).collect(),
         }
     }
+}
+
+/// All connectors, in the order of the file.
+fn connectors(view: &View) -> Vec<ConnectorReport> {
+    let mut rejecting: HashMap<*const Connector, Vec<&Route>> = HashMap::new();
+    for route in view.routes.iter().filter(|route| route.rejected_tokens.has_any()) {
+        rejecting.entry(Arc::as_ptr(&route.connector)).or_default().push(route);
+    }
+    let report = |connector: &Arc<Connector>| {
+        ConnectorReport::of(connector, rejecting.get(&Arc::as_ptr(connector)).map_or(&[], Vec::as_slice))
+    };
+    view.connectors.iter().map(report).collect()
+}
+
+fn stall_warning(stalled: Duration) -> Warning {
+    let reason = format!("The data path has run no task for {} s. Restart bcproxy.", stalled.as_secs());
+    Warning::new(WarningKind::Stalled, reason)
+}
+
+fn rejection_warning(reason: &str) -> Warning {
+    const REJECTED: &str = "The changed configuration file can't be used. The previous configuration stays in service.";
+    Warning::new(WarningKind::ConfigurationRejected, format!("{REJECTED}\n{reason}"))
 }

@@ -200,8 +200,7 @@ fn check_identity(tls: &ListenerTlsKeys, report: &mut Report) {
     } else {
         return;
     };
-    let help =
-        "renew it and restart bcproxy; `bcproxy certificate --renew` renews a certificate of `bcproxy certificate`";
+    let help = "renew it; a running bcproxy reloads it. `bcproxy certificate --renew` renews one that it created";
     report.warning(certificate.span, message, help);
 }
 

@@ -5,10 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::http::uri::Scheme;
 use socket2::{Domain, Socket, Type};
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -54,6 +56,8 @@ pub struct Terms(Arc<ArcSwap<TermsInForce>>);
 pub struct TermsInForce {
     /// `None`: plain HTTP.
     pub tls: Option<TlsAcceptor>,
+    /// When the certificate expires.
+    pub certificate_expires: Option<OffsetDateTime>,
     /// What the certificates of clients are checked against.
     pub client_verifier: Option<ClientVerifier>,
     /// How clients prove who they are, on routes that say nothing else.
@@ -130,8 +134,10 @@ pub enum ListenerError {
 /// The terms of a listener, its files read now.
 pub fn terms(listener: &config::Listener) -> Result<TermsInForce, ListenerError> {
     let client_verifier = client_verifier(listener)?;
+    let (tls, certificate_expires) = acceptor(listener, client_verifier.as_ref())?.unzip();
     Ok(TermsInForce {
-        tls: acceptor(listener, client_verifier.as_ref())?,
+        tls,
+        certificate_expires,
         client_verifier,
         client_auth: listener.client_auth.clone(),
         forwarders: listener.forwarded_for.clone(),
@@ -152,10 +158,11 @@ fn client_verifier(listener: &config::Listener) -> Result<Option<ClientVerifier>
     })
 }
 
+/// What speaks TLS, and when its certificate expires.
 fn acceptor(
     listener: &config::Listener,
     client_verifier: Option<&ClientVerifier>,
-) -> Result<Option<TlsAcceptor>, ListenerError> {
+) -> Result<Option<(TlsAcceptor, OffsetDateTime)>, ListenerError> {
     let Some(files) = &listener.tls else { return Ok(None) };
     let address = listener.address;
     let identity = ServerCertificate::read(&files.certificate, &files.private_key).map_err(|reason| {
@@ -166,7 +173,7 @@ fn acceptor(
         ListenerError::ServerCertificate { address, file, path: path.clone(), reason }
     })?;
     let config = identity.server_config(client_verifier).map_err(|reason| ListenerError::Tls { address, reason })?;
-    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+    Ok(Some((TlsAcceptor::from(Arc::new(config)), identity.expires)))
 }
 
 /// The address of a listener as a client would write it: `https://127.0.0.1:8443`.
@@ -178,11 +185,40 @@ pub struct LocalAddress {
     pub socket: SocketAddr,
 }
 
+/// A certificate that a listener presents.
+#[derive(Debug, Clone)]
+pub struct ListenerCertificate {
+    /// Where.
+    pub listener: LocalAddress,
+    /// When it expires.
+    pub expires: OffsetDateTime,
+}
+
+impl ListenerCertificate {
+    /// What to tell about its expiry: complete sentences; `None` while more than 30 days are left.
+    pub fn expiry_warning(&self) -> Option<String> {
+        let Self { listener, expires } = self;
+        let (left, day) = (*expires - OffsetDateTime::now_utc(), expires.date());
+        let what = if left.is_negative() {
+            format!("The certificate of {listener} has expired on {day}: clients reject it.")
+        } else if left <= EXPIRES_SOON {
+            format!("The certificate of {listener} expires on {day}, in {} days.", left.whole_days())
+        } else {
+            return None;
+        };
+        let fix = "Renew it; bcproxy reloads changed files. `bcproxy certificate --renew` renews one that it created.";
+        Some(format!("{what} {fix}"))
+    }
+}
+
 impl fmt::Display for LocalAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.socket)
     }
 }
+
+/// Leaves time to renew a certificate.
+const EXPIRES_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 fn open(address: SocketAddr, is_v6_only: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;

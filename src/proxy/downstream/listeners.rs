@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::bind::{self, BindError, ListenerError, LocalAddress, Terms, TermsInForce};
+use super::bind::{self, BindError, ListenerCertificate, ListenerError, LocalAddress, Terms, TermsInForce};
 use super::serve::Stop;
 use crate::config::Listener;
 
@@ -104,6 +104,15 @@ impl Listeners {
     /// Their addresses, in the order of `listen`.
     pub fn addresses(&self) -> impl Iterator<Item = LocalAddress> {
         self.open.iter().map(|open_listener| open_listener.address.clone())
+    }
+
+    /// The certificates in service, in the order of `listen`.
+    pub fn certificates(&self) -> Vec<ListenerCertificate> {
+        let certificate = |open_listener: &OpenListener| {
+            let expires = open_listener.terms.in_force().certificate_expires?;
+            Some(ListenerCertificate { listener: open_listener.address.clone(), expires })
+        };
+        self.open.iter().filter_map(certificate).collect()
     }
 
     /// Opens new listeners and reads all certificates. On error nothing changes.

@@ -11,7 +11,7 @@ use tower::retry::budget::TpsBudget;
 use super::application_pool::{ApplicationPool, Member, Senders};
 use super::changes::Changes;
 use super::company_list::CompanyList;
-use super::rejected_tokens::RejectedTokens;
+use super::rejected_tokens::{RejectedTokens, TokenUse};
 use super::token_attempts::TokenScope;
 use super::unbound_actions::UnboundActions;
 use crate::business_central::EnvironmentName;
@@ -126,6 +126,11 @@ impl Connector {
             rejected_tokens: &self.rejected_tokens,
             company: None,
         }
+    }
+
+    /// The applications whose look-ups Business Central rejects, and for how long bcproxy assumes so.
+    pub fn rejected_look_ups(&self) -> Vec<(TokenUse, Duration)> {
+        self.rejected_tokens.recent()
     }
 
     /// The rejection of a request whose fresh token Business Central rejected; names the set-up step that is wrong.

@@ -52,13 +52,24 @@ impl RejectedTokens {
     /// Whether this use is likely to be rejected again.
     pub fn rejects(&self, token_use: TokenUse) -> bool {
         let is_recent = |(at, _): &(Instant, u64)| at.elapsed() <= COOL_DOWN;
+        self.has_any() && self.recent.lock().is_ok_and(|recent| recent.get(&token_use).is_some_and(is_recent))
+    }
+
+    /// Whether there may be any.
+    pub fn has_any(&self) -> bool {
         self.any_rejected.load(Ordering::Relaxed)
-            && self.recent.lock().is_ok_and(|recent| recent.get(&token_use).is_some_and(is_recent))
+    }
+
+    /// The uses that are likely to be rejected again, and for how long bcproxy assumes so.
+    pub fn recent(&self) -> Vec<(TokenUse, Duration)> {
+        let Ok(recent) = self.recent.lock() else { return Vec::new() };
+        let left = recent.iter().map(|(token_use, (at, _))| (*token_use, COOL_DOWN.saturating_sub(at.elapsed())));
+        left.filter(|(_, left)| !left.is_zero()).collect()
     }
 
     /// Records that a token was accepted: the set-up works, and the next 401 may be the token's fault again.
     pub fn clear(&self, token_use: TokenUse) {
-        if self.any_rejected.load(Ordering::Relaxed)
+        if self.has_any()
             && let Ok(mut recent) = self.recent.lock()
         {
             recent.remove(&token_use);

@@ -38,6 +38,8 @@ pub struct LimiterState {
     pub paused_for: Option<Duration>,
     /// Set while requests wait because of the rate.
     pub rate_limited: Option<RateLimited>,
+    /// The least time that a request which is queued now waits because of the rate or a pause; `None`: it need not.
+    pub next_permit: Option<Duration>,
 }
 
 /// Priority with which a request enters the limiter.
@@ -236,7 +238,10 @@ impl Limiter {
         let recent = window.used(now, limits.requests);
         let paused_for = paused_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero());
         let rate_limited = rate_wait.and_then(|wait| wait.told(now));
-        LimiterState { limits, in_flight: window.held(), waiting: queue.waiting(), recent, paused_for, rate_limited }
+        let (in_flight, waiting) = (window.held(), queue.waiting());
+        let next_permit = state.not_before(self.lane, waiting, now).saturating_duration_since(now);
+        let next_permit = Some(next_permit).filter(|time| !time.is_zero());
+        LimiterState { limits, in_flight, waiting, recent, paused_for, rate_limited, next_permit }
     }
 
     /// The application's requests in flight or queued.

@@ -1,0 +1,64 @@
+//! The alert rules in `deploy/prometheus`: valid, tested, and about metrics that exist.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use hyper::StatusCode;
+
+use crate::rig::{Plan, SECURED, certify};
+use crate::status::AdminRig;
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus"))
+}
+
+/// The metrics of a proxy that has served and rejected requests.
+async fn metrics() -> String {
+    let last_day = time::OffsetDateTime::now_utc().date() + time::Duration::days(10);
+    let secret = format!("client_secret: {{ file: secret.txt, expires: {last_day} }}");
+    let listen = format!("listen: [ 127.0.0.1:0, {SECURED} ]");
+    let prepared = Plan::default().connector(&secret).top(&listen).prepare().await;
+    certify(prepared.folder.path());
+    let rig = prepared.start().await;
+    assert_eq!(rig.get("/api/customers?$top=1").await.status, StatusCode::OK);
+    assert_eq!(rig.get("/nowhere").await.status, StatusCode::NOT_FOUND);
+    let admin = AdminRig::of(&rig).await;
+    admin.wait_for("bcproxy_requests_total{route=\"/\",status=\"404\",outcome=\"complete\"}", 1.0).await;
+    admin.ask("/metrics").await.text()
+}
+
+#[tokio::test]
+async fn alerts_are_about_metrics_that_exist() {
+    let metrics = metrics().await;
+    let rules = std::fs::read_to_string(folder().join("alerts.yaml")).unwrap();
+    let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let named: BTreeSet<&str> = words.filter(|word| word.starts_with("bcproxy_")).collect();
+    assert!(named.len() > 10, "{named:?}");
+    for name in named {
+        let family = name.trim_end_matches("_total");
+        assert!(
+            metrics.contains(&format!("# TYPE {family} ")) || metrics.contains(&format!("# TYPE {name} ")),
+            "{name}"
+        );
+    }
+    for kind in rules.split("kind=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(metrics.contains(&format!("kind=\"{kind}\"")), "{kind}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs promtool"]
+async fn promtool_accepts_the_metrics_and_the_rules_and_the_rules_pass_their_tests() {
+    for arguments in [["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]] {
+        let output = Command::new("promtool").args(arguments).current_dir(folder()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("metrics");
+    std::fs::write(&file, metrics().await).unwrap();
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::from(std::fs::File::open(&file).unwrap()));
+    let output = promtool.output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty() && output.stdout.is_empty(), "{output:?}");
+}
