@@ -80,8 +80,8 @@ impl Metrics {
         writer.family("connections", "Open client connections", single(connections.open as f64))?;
         writer.family(
             "connections_rejected",
-            "Client connections rejected because max_connections was reached",
-            [(Labels::new(), connections.rejected)],
+            "Client connections rejected, by reason",
+            connections.rejections.iter().map(|(why, count)| (vec![("reason", why.as_str())], *count)),
         )?;
         let failures = report.client_auth_failures.iter();
         writer.family(

@@ -98,6 +98,16 @@ fn configuration(report: &Report) -> Markup {
                 ", in " (certificate.days_left) " days."
             }
         }
+        @if report.connections.rejected > 0 {
+            p.aside {
+                "Rejected connections since the start: "
+                @for (index, (why, count)) in report.connections.rejections.iter().filter(|(_, count)| *count > 0).enumerate() {
+                    @if index > 0 { ", " }
+                    (count) " (" (why.describe()) ")"
+                }
+                "."
+            }
+        }
         @for warning in &report.warnings { div.note.poor { pre { (warning) } } }
         @if let Some(warnings) = &configuration.warnings {
             div.note.poor {

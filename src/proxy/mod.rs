@@ -33,6 +33,7 @@ pub use downstream::bind::{BindError, ListenerCertificate, ListenerError, LocalA
 pub use downstream::client::{ClientConnection, RequestStream};
 pub use downstream::connection_limit::ConnectionLimit;
 pub use downstream::listeners::InheritedSockets;
+pub use downstream::rejected_connections::{ConnectionRejection, RejectedConnections};
 pub use environment::application_pool::Member;
 pub use environment::assembly::AssemblyError;
 pub use environment::connector::Connector;

@@ -13,6 +13,7 @@ use super::downstream::accept::accept;
 use super::downstream::bind::{ListenerCertificate, ListenerError, LocalAddress};
 use super::downstream::connection_limit::ConnectionLimit;
 use super::downstream::listeners::{InheritedSockets, Listeners};
+use super::downstream::rejected_connections::RejectedConnections;
 use super::downstream::serve::{Service, Stop};
 use super::environment::assembly::{Assembled, AssemblyError};
 use super::environment::connector::Connector;
@@ -34,6 +35,7 @@ pub struct Proxy {
     assembled: Assembled,
     current: Current,
     connection_limit: ConnectionLimit,
+    rejected_connections: RejectedConnections,
     budgets: Budgets,
     listeners: Listeners,
     stop: Stop,
@@ -60,6 +62,8 @@ pub struct View {
     pub clients: Arc<ClientCounts>,
     /// How many connections clients have and may have.
     pub connection_limit: ConnectionLimit,
+    /// Connections that were rejected.
+    pub rejected_connections: RejectedConnections,
     /// What clients make the proxy hold, and may make it hold.
     pub budgets: Budgets,
     /// Wrong credentials of clients.
@@ -111,6 +115,7 @@ impl Proxy {
         let users = users(config, None)?;
         let current = Current::new(Snapshot::new(config, &assembled, users));
         let connection_limit = ConnectionLimit::new(config.max_connections);
+        let rejected_connections = RejectedConnections::default();
         let budgets = Budgets::new(config);
         let stop = Stop::default();
         let inspection_pool = ThreadPool::for_this_machine();
@@ -121,14 +126,24 @@ impl Proxy {
             let path =
                 DataPath::new(current.clone(), authentication.clone(), budgets.disk.clone(), inspection_pool.clone());
             let (current, connection_limit) = (current.clone(), connection_limit.clone());
-            let memory = budgets.memory.clone();
+            let (memory, rejected) = (budgets.memory.clone(), rejected_connections.clone());
             Listeners::new(held, stop.clone(), move |listener, terms, accepting, stop| {
-                let service = Service { path: path.clone(), current: current.clone(), memory: memory.clone(), stop };
+                let (path, current, memory) = (path.clone(), current.clone(), memory.clone());
+                let service = Service { path, current, memory, rejected: rejected.clone(), stop };
                 tokio::spawn(accept(listener, terms, accepting, connection_limit.clone(), service))
             })
         };
-        let mut proxy =
-            Self { assembled, current, connection_limit, budgets, listeners, stop, inspection_pool, authentication };
+        let mut proxy = Self {
+            assembled,
+            current,
+            connection_limit,
+            rejected_connections,
+            budgets,
+            listeners,
+            stop,
+            inspection_pool,
+            authentication,
+        };
         let prepared = proxy.listeners.prepare(&config.listen).await?;
         proxy.listeners.take_effect(prepared);
         Ok(proxy)
@@ -168,6 +183,7 @@ impl Proxy {
             problems: self.assembled.problems.clone(),
             clients: self.assembled.clients.clone(),
             connection_limit: self.connection_limit.clone(),
+            rejected_connections: self.rejected_connections.clone(),
             budgets: self.budgets.clone(),
             failures: self.authentication.failures.clone(),
         }

@@ -63,6 +63,7 @@ mod pool;
 mod proxy_protocol;
 mod read_only;
 mod redirects;
+mod rejected_connections;
 mod reload;
 mod reload_process;
 mod rotation;

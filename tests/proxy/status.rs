@@ -43,11 +43,11 @@ impl AdminRig {
         send(self.admin.address, Method::GET, path, &[], "").await
     }
 
-    async fn json(&self) -> Value {
+    pub async fn json(&self) -> Value {
         self.ask("/status.json").await.json()
     }
 
-    async fn page(&self) -> String {
+    pub async fn page(&self) -> String {
         self.ask("/").await.text()
     }
 

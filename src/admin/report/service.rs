@@ -13,7 +13,7 @@ use super::format::{rfc3339, serialize_time};
 use super::requests::{ClientReport, ProblemReport, RequestsReport, RouteReport};
 use super::warnings::{Warning, WarningKind};
 use crate::admin::control::{ConfigHistory, Status};
-use crate::proxy::{Connector, FairBudget, ListenerCertificate, Route, View};
+use crate::proxy::{ConnectionRejection, Connector, FairBudget, ListenerCertificate, Route, View};
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -98,6 +98,25 @@ pub struct ConnectionsReport {
     pub open: usize,
     pub limit: usize,
     pub rejected: u64,
+    /// The same by reason, without reasons that never occurred.
+    pub rejected_by_reason: BTreeMap<&'static str, u64>,
+    #[serde(skip)]
+    pub rejections: Vec<(ConnectionRejection, u64)>,
+}
+
+impl ConnectionsReport {
+    fn of(view: &View) -> Self {
+        let (open, limit) = view.connection_limit.connections();
+        let rejections: Vec<(ConnectionRejection, u64)> = view.rejected_connections.counts().collect();
+        let occurred = rejections.iter().filter(|(_, count)| *count > 0);
+        Self {
+            open,
+            limit,
+            rejected: rejections.iter().map(|(_, count)| count).sum(),
+            rejected_by_reason: occurred.map(|(why, count)| (why.as_str(), *count)).collect(),
+            rejections,
+        }
+    }
 }
 
 /// A budget that clients share.
@@ -137,7 +156,6 @@ impl Report {
         } else {
             State::Ready
         };
-        let (open, limit) = view.connection_limit.connections();
         Self {
             state,
             warnings,
@@ -147,7 +165,7 @@ impl Report {
             configuration: history.clone(),
             listeners: view.addresses.iter().map(ToString::to_string).collect(),
             certificates,
-            connections: ConnectionsReport { open, limit, rejected: view.connection_limit.rejected() },
+            connections: ConnectionsReport::of(view),
             client_auth_failures: view.failures.counts().map(|(scheme, count)| (scheme.as_str(), count)).collect(),
             log_lines_dropped: view.problems.line_limit.dropped(),
             client_memory: BudgetReport::of(&view.budgets.memory),

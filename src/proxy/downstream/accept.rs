@@ -15,6 +15,7 @@ use super::bind::{MAX_BACKLOG, Terms, TermsInForce};
 use super::client::raw_response;
 use super::connection_limit::{ConnectionLimit, ConnectionSlot, LimitExceeded, LimitReached};
 use super::proxy_protocol::read_client;
+use super::rejected_connections::{ConnectionRejection, RejectedConnections};
 use super::serve::{Service, serve_plain, serve_secured};
 use crate::business_central::Dialect;
 
@@ -36,7 +37,7 @@ pub async fn accept(
                 Ok(slot) => {
                     connections.spawn(serve_balanced(socket, peer, slot, of_listener, service, notices.clone()));
                 }
-                Err(exceeded) => reject(socket, client, exceeded, &terms, &notices),
+                Err(exceeded) => reject(socket, client, exceeded, &terms, &notices, &service.rejected),
             }
             return;
         }
@@ -50,7 +51,7 @@ pub async fn accept(
             (Ok(slot), Some(tls)) => {
                 connections.spawn(serve_secured(socket, peer, tls.clone(), of_listener, slot, service));
             }
-            (Err(exceeded), _) => reject(socket, client, exceeded, &terms, &notices),
+            (Err(exceeded), _) => reject(socket, client, exceeded, &terms, &notices, &service.rejected),
         }
     };
     let mut last_logged: Option<Instant> = None;
@@ -92,7 +93,9 @@ fn reject(
     LimitExceeded { why, should_log }: LimitExceeded,
     terms: &TermsInForce,
     notices: &Arc<Semaphore>,
+    rejected: &RejectedConnections,
 ) {
+    rejected.count(why.rejection());
     if should_log {
         tracing::warn!(%client, "rejected a connection: {why}");
     }
@@ -136,6 +139,7 @@ async fn serve_balanced(
     let client = match read {
         Ok(client) => client.unwrap_or(balancer),
         Err(reason) => {
+            service.rejected.count(ConnectionRejection::ProxyProtocol);
             let address = balancer.ip().to_canonical();
             if service.current.snapshot().problems.line_limit.admits_rejection(address) {
                 tracing::warn!("rejected a connection of the load balancer {address}: {reason}");
@@ -144,7 +148,7 @@ async fn serve_balanced(
         }
     };
     if let Err(exceeded) = slot.assign(client.ip().to_canonical()) {
-        return reject(socket, client.ip().to_canonical(), exceeded, &terms, &notices);
+        return reject(socket, client.ip().to_canonical(), exceeded, &terms, &notices, &service.rejected);
     }
     match &terms.tls {
         None => serve_plain(socket, client, of_listener, slot, service).await,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::rejected_connections::ConnectionRejection;
 use crate::config::MaxConnections;
 use crate::file_limit::FileShares;
 
@@ -25,7 +26,6 @@ struct Connections {
     files: usize,
     total: usize,
     by_client: HashMap<IpAddr, usize>,
-    rejected: u64,
     /// When reaching the limit was last logged.
     last_logged: Option<Instant>,
 }
@@ -67,6 +67,17 @@ pub enum LimitReached {
     Files(usize),
 }
 
+impl LimitReached {
+    /// The reason under which the connection is counted.
+    pub fn rejection(self) -> ConnectionRejection {
+        match self {
+            Self::Client(_) => ConnectionRejection::ClientLimit,
+            Self::All(_) => ConnectionRejection::TotalLimit,
+            Self::Files(_) => ConnectionRejection::FileLimit,
+        }
+    }
+}
+
 impl ConnectionLimit {
     /// Nobody is connected yet.
     pub fn new(limits: MaxConnections) -> Self {
@@ -77,7 +88,6 @@ impl ConnectionLimit {
             files,
             total: 0,
             by_client: HashMap::new(),
-            rejected: 0,
             last_logged: None,
         })))
     }
@@ -93,11 +103,6 @@ impl ConnectionLimit {
     pub fn connections(&self) -> (usize, usize) {
         let connections = self.lock();
         (connections.total, connections.limits.total.min(connections.files))
-    }
-
-    /// Connections rejected so far.
-    pub fn rejected(&self) -> u64 {
-        self.lock().rejected
     }
 
     /// A slot for a connection of this client.
@@ -128,7 +133,6 @@ impl ConnectionLimit {
 
 impl Connections {
     fn reject(&mut self, why: LimitReached) -> LimitExceeded {
-        self.rejected += 1;
         let should_log = self.last_logged.is_none_or(|last_logged| last_logged.elapsed() > LOG_INTERVAL);
         if should_log {
             self.last_logged = Some(Instant::now());

@@ -9,4 +9,5 @@ pub mod listeners;
 pub mod ntlm_session;
 pub mod peer_certificate;
 mod proxy_protocol;
+pub mod rejected_connections;
 pub mod serve;

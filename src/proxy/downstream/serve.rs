@@ -20,9 +20,9 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use super::bind::Terms;
-use super::client::unparsable::Unparsable;
 use super::client::{ClientConnection, Readable, RequestStream, Socket, TlsAcceptError, TlsSocket};
 use super::connection_limit::ConnectionSlot;
+use super::rejected_connections::{ConnectionRejection, RejectedConnections};
 use crate::proxy::budgets::fair_budget::FairBudget;
 use crate::proxy::service::DataPath;
 use crate::proxy::snapshot::Current;
@@ -45,6 +45,8 @@ pub struct Service {
     pub current: Current,
     /// The budget for what clients make the proxy hold in memory.
     pub memory: FairBudget,
+    /// Counts connections that are rejected.
+    pub rejected: RejectedConnections,
     pub stop: Stop,
 }
 
@@ -88,6 +90,7 @@ pub async fn serve_secured(
             tracing::debug!(%client, "an HTTPS connection was not established: {reason}");
         }
         Err(reason) => {
+            service.rejected.count(reason.rejection());
             if service.current.snapshot().problems.line_limit.admits_rejection(client) {
                 tracing::warn!(%client, "rejected an HTTPS connection: {reason}");
             }
@@ -100,9 +103,9 @@ pub async fn serve_secured(
 ///
 /// The stream is boxed because each future keeps a copy of what it passes on. An idle connection would hold four.
 async fn serve<S: Readable>(mut stream: Box<RequestStream<S>>, service: Service) {
-    let Service { path, current, stop, .. } = service;
+    let Service { path, current, rejected, stop, .. } = service;
     let client = stream.connection().clone();
-    while let Some(idle) = serve_requests(stream, &client, &path, &current, &stop).await {
+    while let Some(idle) = serve_requests(stream, &client, &path, &current, &rejected, &stop).await {
         stream = idle;
         tokio::select! {
             biased;
@@ -122,6 +125,7 @@ async fn serve_requests<S: Readable>(
     client: &Arc<ClientConnection>,
     path: &DataPath,
     current: &Current,
+    rejected: &RejectedConnections,
     stop: &Stop,
 ) -> Option<Box<RequestStream<S>>> {
     let service = service_fn(|request: Request<Incoming>| {
@@ -155,16 +159,22 @@ async fn serve_requests<S: Readable>(
     let address = client.ip();
     let admits = || current.snapshot().problems.line_limit.admits_rejection(address);
     match (result, client.unparsable.get()) {
-        (_, Some(Unparsable { reason, .. })) if admits() => {
-            tracing::warn!(client = %address, "rejected a request: {reason}")
+        (_, Some(unparsable)) => {
+            if let Some(why) = unparsable.rejection() {
+                rejected.count(why);
+            }
+            if admits() {
+                tracing::warn!(client = %address, "rejected a request: {}", unparsable.reason);
+            }
         }
         (Err(error), None) if error.is_parse() => {
+            rejected.count(ConnectionRejection::MalformedRequest);
             if admits() {
                 tracing::warn!(client = %address, "rejected a request with 400: it is not HTTP/1 ({error})");
             }
         }
         (Err(error), None) => tracing::debug!(client = %address, "a client connection ended early: {error}"),
-        (_, Some(_)) | (Ok(()), None) => {}
+        (Ok(()), None) => {}
     }
     None
 }

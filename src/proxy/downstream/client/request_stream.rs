@@ -22,6 +22,7 @@ use super::chunked_end::ChunkedEnd;
 use super::connection::ClientConnection;
 use super::head::{Framing, HeadScan};
 use super::request_line;
+use super::unparsable::IS_TLS;
 use crate::proxy::budgets::fair_budget::Held;
 use crate::proxy::header_case::CasedHead;
 use crate::proxy::timer::Timer;
@@ -258,9 +259,6 @@ const SCARCE_PASS_BYTES: usize = 8 * 1024;
 
 /// The beginning of every TLS connection: a handshake record of version 3 (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: &[u8] = &[0x16, 3];
-
-const IS_TLS: &str = "the client speaks HTTPS on a port for plain HTTP. Change its base address to http://, or give the port a certificate \
-     (`tls` of `listen` in proxy.yaml)";
 
 const HEAD_TOO_LONG: &str = "its headers are larger than 128 KiB";
 

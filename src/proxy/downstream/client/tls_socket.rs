@@ -23,6 +23,7 @@ use super::socket::Socket;
 use super::unparsable::{self, Unparsable};
 use crate::proxy::budgets::fair_budget::FairBudget;
 use crate::proxy::downstream::bind::Terms;
+use crate::proxy::downstream::rejected_connections::ConnectionRejection;
 
 /// An accepted connection's bytes in both directions, decrypted.
 pub struct TlsSocket(Arc<Mutex<TlsStream<Socket>>>);
@@ -164,6 +165,18 @@ impl TlsAcceptError {
                 Self::Untrusted("it closed the connection".to_owned())
             }
             _ => Self::Failed(error),
+        }
+    }
+
+    /// The reason under which the connection is counted.
+    pub fn rejection(&self) -> ConnectionRejection {
+        match self {
+            Self::PlainHttp(_) => ConnectionRejection::HttpOnHttps,
+            Self::TooSlow => ConnectionRejection::TlsTimeout,
+            Self::Untrusted(_) => ConnectionRejection::UntrustedCertificate,
+            Self::OldTls => ConnectionRejection::OldTls,
+            Self::NoCommonCipher => ConnectionRejection::NoCommonCipher,
+            Self::NoData | Self::Failed(_) => ConnectionRejection::TlsHandshake,
         }
     }
 

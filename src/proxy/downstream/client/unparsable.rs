@@ -5,6 +5,7 @@ use hyper::StatusCode;
 use super::raw_response::raw_response;
 use super::request_line;
 use crate::business_central::Dialect;
+use crate::proxy::downstream::rejected_connections::ConnectionRejection;
 
 /// Why a head is rejected before it becomes a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,17 @@ pub struct Unparsable {
     pub status: StatusCode,
     /// What is wrong, to follow a colon.
     pub reason: &'static str,
+}
+
+impl Unparsable {
+    /// The reason under which its connection is counted; `None` when memory was full, which has a count of its own.
+    pub fn rejection(self) -> Option<ConnectionRejection> {
+        match self {
+            Self { status: StatusCode::SERVICE_UNAVAILABLE, .. } => None,
+            Self { reason: IS_TLS, .. } => Some(ConnectionRejection::HttpsOnHttp),
+            _ => Some(ConnectionRejection::MalformedRequest),
+        }
+    }
 }
 
 /// What is wrong with a head that hyper rejected.
@@ -74,6 +86,10 @@ fn looks_like_soap(head: &[u8]) -> bool {
         .iter()
         .any(|sign| memchr::memmem::find(&head, sign).is_some())
 }
+
+/// Why a TLS handshake is no request.
+pub const IS_TLS: &str = "the client speaks HTTPS on a port for plain HTTP. Change its base address to http://, or give the port a certificate \
+     (`tls` of `listen` in proxy.yaml)";
 
 pub const CODE: &str = "Proxy_Unreadable";
 
