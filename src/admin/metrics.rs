@@ -152,6 +152,11 @@ impl Metrics {
         };
         counted("response_bytes", "Bytes of response bodies", |requests| requests.response_bytes)?;
         counted("retries", "Retries of requests to Business Central", |requests| requests.retries)?;
+        let cached = self.0.routes.iter().filter_map(|route| Some((route.path.as_str(), route.cache.as_ref()?)));
+        let cached = cached.flat_map(|(route, cache)| {
+            cache.by_result().map(|(result, count)| (vec![("route", route), ("result", result)], count))
+        });
+        writer.family("cache_requests", "Requests that reached a route's cache, by result", cached)?;
         let mut timed = |name: &str, help: &str, times: fn(&Counts) -> &Times| {
             let times = routes().map(|(route, requests)| (vec![("route", route)], times(&requests.counts)));
             writer.family(name, help, times.filter(|(_, times)| times.count() > 0))

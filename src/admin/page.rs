@@ -3,8 +3,8 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::report::{
-    ApplicationReport, ClientReport, ConnectorReport, LimiterReport, ProblemReport, Readiness, Report, RequestsReport,
-    State, in_words, rfc3339,
+    ApplicationReport, CacheReport, ClientReport, ConnectorReport, LimiterReport, ProblemReport, Readiness, Report,
+    RequestsReport, State, in_words, rfc3339,
 };
 
 /// The style sheet, served at `/style.css`.
@@ -172,6 +172,7 @@ fn limiter(limiter: &LimiterReport) -> Markup {
 }
 
 fn routes(report: &Report) -> Markup {
+    let has_cache = report.routes.iter().any(|route| route.cache.is_some());
     html! {
         table {
             thead {
@@ -179,11 +180,22 @@ fn routes(report: &Report) -> Markup {
                     th { "Path" } th { "Target" }
                     th.number { "Requests" } th.number { "4xx" } th.number { "5xx" } th.number { "Retries" }
                     th.number { "Mean duration" } th.number { "Mean queue time" }
+                    @if has_cache { th.number { "Cache hits" } }
                 }
             }
             tbody {
-                @for route in &report.routes { (row(&route.path, &route.target, &route.requests)) }
-                @if report.unrouted.requests > 0 { (row("–", "no matching route", &report.unrouted)) }
+                @for route in &report.routes {
+                    tr {
+                        (row(&route.path, &route.target, &route.requests))
+                        @if has_cache { td.number { (cache(route.cache.as_ref())) } }
+                    }
+                }
+                @if report.unrouted.requests > 0 {
+                    tr {
+                        (row("–", "no matching route", &report.unrouted))
+                        @if has_cache { td.number { (cache(None)) } }
+                    }
+                }
             }
         }
         p.aside { "All figures count from the start of bcproxy." }
@@ -193,13 +205,22 @@ fn routes(report: &Report) -> Markup {
 fn row(path: &str, target: &str, requests: &RequestsReport) -> Markup {
     let mean = |time: Option<f64>| time.map_or_else(|| "–".to_owned(), |seconds| format!("{:.0} ms", seconds * 1000.0));
     html! {
-        tr {
-            td { code { (path) } } td { (target) }
-            td.number { (requests.requests) }
-            td.number { (requests.in_class(400)) } td.number { (requests.in_class(500)) }
-            td.number { (requests.retries) }
-            td.number { (mean(requests.mean_duration)) } td.number { (mean(requests.mean_queue)) }
-        }
+        td { code { (path) } } td { (target) }
+        td.number { (requests.requests) }
+        td.number { (requests.in_class(400)) } td.number { (requests.in_class(500)) }
+        td.number { (requests.retries) }
+        td.number { (mean(requests.mean_duration)) } td.number { (mean(requests.mean_queue)) }
+    }
+}
+
+/// Its hit rate, with the counts behind it.
+fn cache(cache: Option<&CacheReport>) -> Markup {
+    let Some(cache) = cache else { return html! { "–" } };
+    let answered = cache.hit + cache.coalesced;
+    html! {
+        @if let Some(rate) = cache.hit_rate { (format!("{:.0} %", rate * 100.0)) } @else { "–" }
+        br;
+        small { (answered) " of " (answered + cache.miss) " reads" }
     }
 }
 

@@ -41,6 +41,7 @@ pub use environment::readiness::{Condition, Ready};
 pub use environment::route::Route;
 pub use environment::route_table::RouteTable;
 pub use limiter::{Limiter, LimiterState, RateLimited};
+pub use observe::cache_counts::CacheCounts;
 pub use observe::client_counts::{ClientCount, ClientCounts};
 pub use observe::problems::{Problem, Problems};
 pub use observe::tally::Outcome;

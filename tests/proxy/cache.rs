@@ -5,9 +5,11 @@ use std::time::Duration;
 use bcproxy::simulator::{Framing, Script, Times};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
+use serde_json::Value;
 
 use crate::process::Process;
 use crate::rig::{ClientResponse, HeldClock, Plan, Rig, send, shared};
+use crate::status::AdminRig;
 use crate::wire::Wire;
 
 /// The surfaces of one connector, with a cache of five seconds.
@@ -327,4 +329,36 @@ async fn explain_tells_what_the_cache_does() {
         let line = ended.output.lines().find_map(|line| line.strip_prefix("  cache    "));
         assert_eq!(line, told, "{ended:?}");
     }
+}
+
+#[tokio::test]
+async fn the_hit_rate_of_each_route_is_shown() {
+    let rig = rig().await;
+    let admin = AdminRig::of(&rig).await;
+    let metric =
+        |route: &str, result: &str| format!("bcproxy_cache_requests_total{{route=\"{route}\",result=\"{result}\"}}");
+    assert_eq!(admin.metric(&metric("/api", "hit")).await, Some(0.0));
+    let page = admin.page().await;
+    assert!(page.contains("Cache hits") && page.contains("0 of 0 reads"), "{page}");
+    for _ in 0..4 {
+        assert_eq!(rig.get("/api/customers").await.status, 200);
+    }
+    get(&rig, "/api/customers", &[("range", "bytes=0-1")]).await;
+    rig.get("/plain/customers").await;
+    for (result, count) in [("hit", 3.0), ("miss", 1.0), ("bypass", 1.0), ("coalesced", 0.0)] {
+        admin.wait_for(&metric("/api", result), count).await;
+        assert_eq!(admin.metric(&metric("/plain", result)).await, None, "it has no cache");
+    }
+    let json = admin.json().await;
+    let cache = |path: &str| {
+        let routes = json["routes"].as_array().unwrap();
+        routes.iter().find(|route| route["path"] == path).unwrap()["cache"].clone()
+    };
+    let expected = serde_json::json!({ "hit": 3, "coalesced": 0, "miss": 1, "bypass": 1, "hit_rate": 0.75 });
+    assert_eq!(cache("/api"), expected);
+    assert_eq!((&cache("/plain"), &cache("/odata")["hit_rate"]), (&Value::Null, &Value::Null));
+    assert!(admin.page().await.contains("75 %<br><small>3 of 4 reads</small>"), "{}", admin.page().await);
+
+    let plain = Rig::new().await;
+    assert!(!AdminRig::of(&plain).await.page().await.contains("Cache hits"));
 }

@@ -10,6 +10,6 @@ mod warnings;
 
 pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness};
 pub use format::{end_of_day, in_words, rfc3339, serialize_path, serialize_time};
-pub use requests::{ClientReport, ProblemReport, RequestsReport};
+pub use requests::{CacheReport, ClientReport, ProblemReport, RequestsReport};
 pub use service::{Report, State};
 pub use warnings::WarningKind;

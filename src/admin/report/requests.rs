@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::format::rfc3339;
-use crate::proxy::{ClientCount, Counts, Outcome, Problem, Route};
+use crate::proxy::{CacheCounts, ClientCount, Counts, Outcome, Problem, Route};
 
 #[derive(Debug, Serialize)]
 pub struct RouteReport {
@@ -18,8 +18,33 @@ pub struct RouteReport {
     /// All of these in words.
     #[serde(skip)]
     pub target: String,
+    /// `None` without a cache.
+    pub cache: Option<CacheReport>,
     #[serde(flatten)]
     pub requests: RequestsReport,
+}
+
+/// What a route's cache did since the start of the process.
+#[derive(Debug, Serialize)]
+pub struct CacheReport {
+    pub hit: u64,
+    pub coalesced: u64,
+    pub miss: u64,
+    pub bypass: u64,
+    /// The share of reads that needed no request of their own, from 0 to 1.
+    pub hit_rate: Option<f64>,
+}
+
+impl CacheReport {
+    fn of(counts: CacheCounts) -> Self {
+        let CacheCounts { hits, coalesced, misses, bypassed } = counts;
+        Self { hit: hits, coalesced, miss: misses, bypass: bypassed, hit_rate: counts.hit_rate() }
+    }
+
+    /// The counts by the value of the log field.
+    pub fn by_result(&self) -> [(&'static str, u64); 4] {
+        [("hit", self.hit), ("coalesced", self.coalesced), ("miss", self.miss), ("bypass", self.bypass)]
+    }
 }
 
 /// Counts and means since the start of the process.
@@ -40,7 +65,7 @@ pub struct RequestsReport {
 
 impl RouteReport {
     pub fn of(route: &Route) -> Self {
-        let settings = &route.settings;
+        let (settings, counts) = (&route.settings, route.tally.counts());
         Self {
             path: settings.path.to_string(),
             to: settings.surface.to_string(),
@@ -48,7 +73,8 @@ impl RouteReport {
             environment: settings.environment.to_string(),
             company: settings.company.as_ref().map(ToString::to_string),
             target: settings.target(),
-            requests: RequestsReport::of(route.tally.counts()),
+            cache: settings.cache.map(|_| CacheReport::of(counts.cache)),
+            requests: RequestsReport::of(counts),
         }
     }
 }

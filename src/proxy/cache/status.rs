@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hyper::header::{AGE, HeaderMap, HeaderName, HeaderValue};
 
+use crate::proxy::observe::cache_counts::CacheCounts;
+
 /// What a route's cache did for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheUse {
@@ -46,6 +48,17 @@ impl CacheUse {
             Self::Miss { .. } => "miss",
             Self::Bypass(_) => "bypass",
         }
+    }
+
+    /// Counts it.
+    pub fn count_in(self, counts: &mut CacheCounts) {
+        let count = match self {
+            Self::Hit { .. } => &mut counts.hits,
+            Self::Coalesced => &mut counts.coalesced,
+            Self::Miss { .. } => &mut counts.misses,
+            Self::Bypass(_) => &mut counts.bypassed,
+        };
+        *count += 1;
     }
 
     /// Adds `Cache-Status` and `Age`.
@@ -106,6 +119,11 @@ mod tests {
         ] {
             let mut headers = HeaderMap::from_iter([(CACHE_STATUS, HeaderValue::from_static("gateway; hit"))]);
             cache_use.add_to(&mut headers);
+            let mut counts = CacheCounts::default();
+            cache_use.count_in(&mut counts);
+            let CacheCounts { hits, coalesced, misses, bypassed } = counts;
+            let by_result = [("hit", hits), ("coalesced", coalesced), ("miss", misses), ("bypass", bypassed)];
+            assert!(by_result.iter().all(|(result, count)| (*count == 1) == (*result == log)), "{log}: {counts:?}");
             let all: Vec<_> = headers.get_all(CACHE_STATUS).iter().collect();
             assert_eq!(all, ["gateway; hit", status]);
             assert_eq!((cache_use.as_str(), headers.contains_key(AGE)), (log, log == "hit"));

@@ -56,6 +56,9 @@ impl AccessRecord {
         *counts.responses.entry((*status, *outcome)).or_default() += 1;
         counts.bytes += bytes;
         counts.retries += u64::from(notes.attempts().saturating_sub(1));
+        if let Some(cache_use) = notes.cache.get() {
+            cache_use.count_in(&mut counts.cache);
+        }
         counts.total.add(exchange.started.elapsed());
         if let Some(took) = notes.upstream.get() {
             counts.upstream.add(*took);

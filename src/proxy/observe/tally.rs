@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
+use super::cache_counts::CacheCounts;
+
 /// The counts of one route's requests, or of those without a route.
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Counts>);
@@ -17,6 +19,8 @@ pub struct Counts {
     pub responses: BTreeMap<(Option<StatusCode>, Outcome), u64>,
     /// Bytes of response bodies handed to clients.
     pub bytes: u64,
+    /// What the route's cache did for them.
+    pub cache: CacheCounts,
     /// Attempts beyond each request's first.
     pub retries: u64,
     /// From a request's head to the end of its response.
