@@ -247,7 +247,10 @@ fn problems(problems: &[ProblemReport]) -> Markup {
                 tbody {
                     @for problem in problems {
                         tr {
-                            td.time { (problem.at) }
+                            td.time {
+                                (problem.at)
+                                @if problem.count > 1 { br; small { (problem.count) "× since " (problem.since()) } }
+                            }
                             td.time {
                                 (problem.client)
                                 @if let Some(identity) = &problem.identity { br; small { (identity) } }

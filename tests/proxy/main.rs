@@ -60,6 +60,7 @@ mod old_odata;
 mod outbound_proxy;
 mod own_responses;
 mod pool;
+mod problems;
 mod proxy_protocol;
 mod read_only;
 mod redirects;

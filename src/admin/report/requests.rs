@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hyper::StatusCode;
 use serde::Serialize;
 
 use super::format::rfc3339;
@@ -103,9 +104,13 @@ impl RequestsReport {
         }
     }
 
-    /// Responses with a status from `first` to `first` + 99.
+    /// Responses with a status from `first` to `first` + 99, without the challenges of handshakes.
     pub fn in_class(&self, first: u16) -> u64 {
-        self.by_status.range(first..first + 100).map(|(_, count)| count).sum()
+        let class = first..first + 100;
+        let is_counted = |(status, outcome): &(Option<StatusCode>, Outcome)| {
+            *outcome != Outcome::Handshake && status.is_some_and(|status| class.contains(&status.as_u16()))
+        };
+        self.counts.responses.iter().filter(|(key, _)| is_counted(key)).map(|(_, count)| count).sum()
     }
 }
 
@@ -124,10 +129,16 @@ impl ClientReport {
     }
 }
 
-/// A request that was rejected or failed.
+/// Equal requests that were rejected or failed.
 #[derive(Debug, Serialize)]
 pub struct ProblemReport {
+    /// When the latest ended.
     pub at: String,
+    /// How many they are.
+    pub count: u64,
+    /// When the first ended.
+    pub first_at: String,
+    /// The latest one's.
     pub id: String,
     pub client: String,
     pub route: Option<String>,
@@ -142,10 +153,20 @@ pub struct ProblemReport {
 }
 
 impl ProblemReport {
+    /// When the first ended, to be read beside the time of the latest: the time alone if the day is the same.
+    pub fn since(&self) -> &str {
+        let Some((day, time)) = self.first_at.split_once('T') else { return &self.first_at };
+        let is_same_day = self.at.starts_with(day);
+        if is_same_day { time.get(..MINUTES).unwrap_or(time) } else { &self.first_at }
+    }
+
     pub fn of(problem: Problem) -> Self {
-        let Problem { at, id, client, route, method, path, status, identity, application, reason } = problem;
+        let Problem { count, first_at, at, id, client, route, method, path, status, identity, application, reason } =
+            problem;
         Self {
             at: rfc3339(at),
+            count,
+            first_at: rfc3339(first_at),
             id: id.to_string(),
             client: client.to_string(),
             route,
@@ -158,3 +179,6 @@ impl ProblemReport {
         }
     }
 }
+
+/// The length of a time without its seconds.
+const MINUTES: usize = "18:15".len();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hyper::{StatusCode, Version};
 use time::OffsetDateTime;
 
-use super::problems::Problem;
+use super::problems::Failure;
 use super::tally::Outcome;
 use crate::proxy::downstream::client::min_rate::MIN_BYTES_PER_SECOND;
 use crate::proxy::downstream::client::{CONTENDED_IDLE, Stall};
@@ -28,7 +28,7 @@ pub struct AccessRecord {
 
 impl AccessRecord {
     /// `status`: `None` when the client left before it was answered. `reason`: why the response is our own, or what
-    /// Business Central's response says about the set-up.
+    /// Business Central's error response says.
     pub fn new(exchange: Arc<Exchange>, status: Option<StatusCode>, reason: Option<String>) -> Self {
         Self { exchange, outcome: Outcome::ClientLeft, bytes: 0, is_rejection: false, status, reason }
     }
@@ -72,17 +72,17 @@ impl AccessRecord {
             snapshot.client_counts.count(client, is_error);
         }
         if let (Some(status), Some(reason)) = (status, reason) {
-            snapshot.problems.push(Problem {
+            snapshot.problems.record(Failure {
                 at: OffsetDateTime::now_utc(),
                 id: exchange.id,
                 client: exchange.ip,
-                route: notes.route().map(|route| route.settings.path.to_string()),
-                method: exchange.method.clone(),
-                path: exchange.uri.path().to_owned(),
+                route: notes.route().map(|route| route.settings.path.as_str()),
+                method: &exchange.method,
+                path: exchange.uri.path(),
                 status: *status,
-                identity: notes.identity().or(notes.client_name()).map(str::to_owned),
+                identity: notes.identity().or(notes.client_name()),
                 application: notes.application(),
-                reason: reason.clone(),
+                reason,
             });
         }
     }

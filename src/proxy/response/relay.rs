@@ -7,7 +7,7 @@ use hyper::{Method, Response, Version};
 
 use super::body::ResponseBody;
 use super::body_plan::{BodyPlan, List};
-use super::diagnosis;
+use super::diagnosis::{Diagnosis, diagnose};
 use super::links::Links;
 use super::transformed_body::TransformedBody;
 use crate::business_central::soap;
@@ -26,8 +26,7 @@ pub async fn relay(
     exchange: &Arc<Exchange>,
     Received { target, mut response }: Received,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let diagnosis =
-        diagnosis::diagnose(&mut response).await.map_err(|error| Rejection::broken_response(root_cause(&error)))?;
+    let diagnosis = diagnose(&mut response).await.map_err(|error| Rejection::broken_response(root_cause(&error)))?;
     let (mut head, body) = response.into_parts();
     headers::towards_client(&mut head.headers);
     head.headers.insert(REQUEST_ID, exchange.id_value.clone());
@@ -62,10 +61,10 @@ pub async fn relay(
     if let Some(completion) = exchange.credentials.completion() {
         head.headers.insert(WWW_AUTHENTICATE, completion);
     }
-    if let Some(field) = diagnosis.and_then(|known_error| diagnosis::proxy_status(head.status, known_error)) {
+    if let Some(field) = diagnosis.as_ref().and_then(Diagnosis::proxy_status) {
         head.headers.append(PROXY_STATUS, field);
     }
-    let record = AccessRecord::new(exchange.clone(), Some(head.status), diagnosis.map(ToString::to_string));
+    let record = AccessRecord::new(exchange.clone(), Some(head.status), diagnosis.as_ref().map(ToString::to_string));
     Ok(Response::from_parts(head, ResponseBody::upstream(body, idle, record)))
 }
 
