@@ -24,7 +24,7 @@ pub fn demo(broken: Option<Breakage>) -> Result<(), Failure> {
 async fn serve(broken: Option<Breakage>) -> Result<(), Failure> {
     let signals = signals()?;
     let failed = |what: &str, error: &dyn std::fmt::Display| Failure::Failed(format!("{what} failed: {error}"));
-    let simulator = Simulator::start(Settings { broken, ..Settings::default() })
+    let simulator = Simulator::start(Settings { broken, addresses_in_data: false, ..Settings::default() })
         .await
         .map_err(|error| failed("Starting the demo's simulator", &error))?;
     let folder = TempDir::with_prefix("bcproxy-demo-").map_err(|error| failed("Creating the demo's folder", &error))?;

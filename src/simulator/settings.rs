@@ -31,6 +31,8 @@ pub struct Settings {
     pub page_size: usize,
     /// The number of customers in each company at the start.
     pub customers: usize,
+    /// Whether some records hold addresses of this Business Central as data, which a proxy must not rewrite.
+    pub addresses_in_data: bool,
     /// Whether links in responses name the tenant.
     pub tenant_in_links: TenantInLinks,
     /// Whether responses are compressed with gzip for clients that accept it, except for `Range` requests.
@@ -101,6 +103,7 @@ impl Default for Settings {
             token_refresh_in: None,
             page_size: 20,
             customers: 50,
+            addresses_in_data: true,
             tenant_in_links: TenantInLinks::AsRequested,
             compress_responses: true,
             escape_slashes: false,

@@ -147,7 +147,13 @@ async fn writes_require_a_current_etag() {
 
     let same = format!("{}/ODataV4/Company('CRONUS%20International%20Ltd.')/Customer('{number}')", world.root());
     assert_eq!(world.get_json(&same).await["City"], "Oslo");
-    assert_eq!(send(Method::DELETE, &same, Some("*"), json!({})).await.status(), StatusCode::NO_CONTENT);
+    for (tag, status) in [
+        (None, StatusCode::PRECONDITION_FAILED),
+        (Some(etag), StatusCode::CONFLICT),
+        (Some("*"), StatusCode::NO_CONTENT),
+    ] {
+        assert_eq!(send(Method::DELETE, &same, tag, json!({})).await.status(), status, "{tag:?}");
+    }
     assert_eq!(world.get(&location).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(world.simulator.business_central().writes(), 4);
 }
@@ -171,6 +177,14 @@ async fn data_may_contain_urls_and_awkward_names() {
         let written = world.send(Method::PATCH, &format!("{url}({id})"), &[("if-match", "*")], &same).await;
         assert_eq!(written.status(), StatusCode::OK);
     }
+}
+
+#[tokio::test]
+async fn data_may_be_without_urls_of_the_simulator() {
+    let world = World::with(Settings { addresses_in_data: false, ..Settings::default() }).await;
+    let customers = world.get_json(&format!("{}?$top=50", world.customers())).await;
+    let values = customers["value"].to_string();
+    assert!(values.contains("customer 10030") && !values.contains("localhost"), "{values}");
 }
 
 #[tokio::test]

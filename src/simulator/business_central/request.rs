@@ -84,16 +84,12 @@ impl ServiceRequest<'_> {
         values.flat_map(|value| value.split([',', ';'])).map(str::trim)
     }
 
-    /// Checks `If-Match` against the ETag of the current version. Without the header, the check fails if a tag is
-    /// `required`.
-    pub fn check_tag(&self, current: &str, required: bool) -> Result<(), BusinessCentralError> {
-        let Some(tag) = self.headers.get(IF_MATCH) else {
-            return if required { Err(BusinessCentralError::NoConcurrencyToken) } else { Ok(()) };
-        };
-        match tag.to_str() {
-            Ok("*") => Ok(()),
-            Ok(tag) if tag == current => Ok(()),
-            Ok(tag) if tag.starts_with("W/\"") => Err(BusinessCentralError::EntityChanged),
+    /// Checks `If-Match`, which changes and deletions require, against the ETag of the current version.
+    pub fn check_tag(&self, current: &str) -> Result<(), BusinessCentralError> {
+        match self.header(IF_MATCH) {
+            "*" => Ok(()),
+            tag if tag == current => Ok(()),
+            tag if tag.starts_with("W/\"") => Err(BusinessCentralError::EntityChanged),
             _ => Err(BusinessCentralError::NoConcurrencyToken),
         }
     }

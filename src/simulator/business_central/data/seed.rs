@@ -12,7 +12,7 @@ use crate::simulator::settings::Settings;
 const CITIES: [(&str, &str, &str); 4] =
     [("Birmingham", "B27 4KT", "GB"), ("Köln", "50667", "DE"), ("Orléans", "45000", "FR"), ("Århus", "8000", "DK")];
 
-/// A database with the initial data. Some customers have `base_url` in their data, which a proxy must not rewrite.
+/// A database with the initial data. With [`Settings::addresses_in_data`], some of it holds addresses below `base_url`.
 pub fn database(settings: &Settings, base_url: &str) -> Database {
     let mut database = Database::new(&settings.companies);
     for index in 0..settings.companies.len() {
@@ -43,17 +43,17 @@ fn fill(
         let (city, postal_code, country) = CITIES.get(index % CITIES.len()).copied().unwrap_or_default();
         let name = match index {
             2 => "Größe <M> & \"Söhne\" Åse's".to_owned(),
-            3 => format!("\"@odata.nextLink\":\"{short}\""),
+            3 if settings.addresses_in_data => format!("\"@odata.nextLink\":\"{short}\""),
             _ => format!("{company_name} customer {number}"),
         };
         let (website, note) = match index {
-            1 => (
+            1 if settings.addresses_in_data => (
                 collection.clone(),
                 format!(
                     "Synchronized from {collection} and https://api.businesscentral.dynamics.com/v2.0/Production/ODataV4/"
                 ),
             ),
-            3 => (
+            3 if settings.addresses_in_data => (
                 collection.clone(),
                 format!(
                     "{{\"@odata.nextLink\":\"{collection}\"}} <soap:address location=\"{collection}\"/> \
@@ -78,8 +78,8 @@ fn fill(
         ]);
         database.create(company, &CUSTOMER, changes)?;
     }
-    // A link in bytes that a proxy must not rewrite.
-    let text = format!("\"@odata.nextLink\":\"{collection}\"");
+    // With a link, these are bytes that a proxy must not rewrite.
+    let text = if settings.addresses_in_data { format!("\"@odata.nextLink\":\"{collection}\"") } else { company_name };
     let (picture, document) = (files::png(&text), files::pdf(&text));
     for index in 0..25 {
         let number = format!("{}-S", 1896 + index * 4);

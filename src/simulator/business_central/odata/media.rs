@@ -92,7 +92,7 @@ impl MediaResource<'_> {
         database: &mut Database,
         request: &ServiceRequest,
     ) -> Result<Response<Bytes>, BusinessCentralError> {
-        request.check_tag(&self.etag(self.file(database)), true)?;
+        request.check_tag(&self.etag(self.file(database)))?;
         if request.media_type() == "application/json" {
             return Err(BusinessCentralError::ContentType(self.media.content_type));
         }

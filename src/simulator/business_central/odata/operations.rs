@@ -54,11 +54,11 @@ impl EntitySet<'_> {
     ) -> Result<Response<Bytes>, BusinessCentralError> {
         match *request.method {
             Method::PATCH if self.view.table.is_writable() => {
-                request.check_tag(&record.etag(), true)?;
+                request.check_tag(&record.etag())?;
                 self.update(database, record, self.changes(request)?, request)
             }
             Method::DELETE if self.view.table.is_writable() => {
-                request.check_tag(&record.etag(), false)?;
+                request.check_tag(&record.etag())?;
                 database.delete(self.owner, self.view.table, record.id)?;
                 Ok(no_content())
             }

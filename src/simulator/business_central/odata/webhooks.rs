@@ -50,7 +50,7 @@ pub(super) fn respond(
         }
         (&Method::PATCH, Some(key), []) => {
             let record = subscriptions.find(database, key)?.clone();
-            request.check_tag(&record.etag(), true)?;
+            request.check_tag(&record.etag())?;
             let changes = subscriptions.changes(request)?;
             let changes = validated(changes, record.text("notificationUrl"), database, request)?;
             subscriptions.update(database, &record, changes, request)
