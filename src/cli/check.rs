@@ -10,7 +10,7 @@ use crate::outbound::ProxySelector;
 
 /// Prints the mistakes of the configuration file; or its routes and connectors if it is valid.
 pub fn check(file: &Path, output: Output) -> Result<(), Failure> {
-    let (findings, valid) = match Config::load(file) {
+    let (findings, valid) = match Config::check(file) {
         Ok(loaded) => (loaded.warnings, Some(loaded.config)),
         Err(mistakes) => (mistakes, None),
     };

@@ -1,9 +1,10 @@
 //! Loading a configuration file.
 
+use std::io;
 use std::path::Path;
 
 use super::model::Config;
-use super::resolve::{self, Protection};
+use super::resolve::{self, Protection, Variables};
 use super::shape::Shape;
 use super::vocabulary::{TopLevelKeys, all_keys};
 use super::yaml::{Diagnostics, Report, Source, mask, node};
@@ -23,28 +24,33 @@ impl Config {
     ///
     /// Relative paths in the file start in its folder. An error lists every mistake and every warning.
     pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
-        Self::read(path, true)
+        Self::read(path, Some(Variables::Service))
+    }
+
+    /// The same from a terminal, whose environment variables are not those of the service: a missing one is a warning.
+    pub fn check(path: &Path) -> Result<Loaded, Diagnostics> {
+        Self::read(path, Some(Variables::Terminal))
     }
 
     /// Reads a configuration file without checking what it refers to, which only the service account may be able to
     /// read.
     pub fn load_file_only(path: &Path) -> Result<Loaded, Diagnostics> {
-        Self::read(path, false)
+        Self::read(path, None)
     }
 
     /// Reads a configuration from text without reading anything else. Messages call it `file`.
     pub fn from_yaml(text: &str, file: &Path) -> Result<Loaded, Diagnostics> {
-        read(text, file, false)
+        read(text, file, None)
     }
 
-    fn read(path: &Path, check_references: bool) -> Result<Loaded, Diagnostics> {
+    fn read(path: &Path, references: Option<Variables>) -> Result<Loaded, Diagnostics> {
         let bytes = small_file::read(path).map_err(|error| {
             let message = format!("the configuration file can't be read: {}", small_file::reason(&error));
-            Diagnostics::about_file(
-                path,
-                message,
-                "name the right file with --config, or create it: start from the sample proxy.yaml",
-            )
+            let help = match error.kind() {
+                io::ErrorKind::NotFound => NO_FILE,
+                _ => "name the right file with --config, or let this account read it",
+            };
+            Diagnostics::about_file(path, message, help)
         })?;
         let text = small_file::text(&bytes).ok_or_else(|| {
             Diagnostics::about_file(
@@ -53,11 +59,12 @@ impl Config {
                 "save the file as UTF-8: choose the encoding in Notepad's Save As, or use `Set-Content -Encoding utf8` in PowerShell",
             )
         })?;
-        read(text, path, check_references)
+        read(text, path, references)
     }
 }
 
-fn read(text: &str, file: &Path, check_references: bool) -> Result<Loaded, Diagnostics> {
+/// `references`: whether to check what the file refers to, and whose variables those of this process are.
+fn read(text: &str, file: &Path, references: Option<Variables>) -> Result<Loaded, Diagnostics> {
     if text.len() > small_file::MAX_FILE_BYTES {
         return Err(Diagnostics::about_file(
             file,
@@ -74,18 +81,24 @@ fn read(text: &str, file: &Path, check_references: bool) -> Result<Loaded, Diagn
         return Err(Diagnostics::about_file(
             file,
             "the configuration file is empty",
-            "add at least one connector: start from the sample proxy.yaml",
+            "run `bcproxy setup`, which writes the file",
         ));
     };
     let mut report = Report::new(source, &tree);
     let keys = TopLevelKeys::read(root, &mut report);
     let config = keys.as_ref().and_then(|keys| resolve::config(keys, &mut report));
-    if let Some(keys) = keys.as_ref().filter(|_| check_references) {
+    if let (Some(keys), Some(variables)) = (&keys, references) {
         resolve::check_permissions(file, Protection::Unchanged, None, &mut report);
-        resolve::check_references(keys, &mut report);
+        resolve::check_references(keys, variables, &mut report);
     }
     match config.filter(|_| !report.has_errors()) {
         Some(config) => Ok(Loaded { config, warnings: report.finish() }),
         None => Err(report.finish()),
     }
 }
+
+const NO_FILE: &str = if cfg!(feature = "demo") {
+    "run `bcproxy setup`, which writes the file; or run `bcproxy demo`, which needs none; or name another file with --config"
+} else {
+    "run `bcproxy setup`, which writes the file; or name another file with --config"
+};

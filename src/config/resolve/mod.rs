@@ -12,4 +12,4 @@ mod warnings;
 
 pub use config::config;
 pub use permissions::{Protection, check_permissions};
-pub use references::check_references;
+pub use references::{Variables, check_references};

@@ -24,8 +24,17 @@ use crate::small_file;
 use crate::tls::{self, CertificatePart, ClientVerifier, ServerCertificate};
 use crate::users::{HashKind, UsersFile};
 
+/// Whose environment variables this process has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variables {
+    /// Those of the service: one that is missing is an error.
+    Service,
+    /// Those of an administrator's terminal: one that is missing may be set for the service.
+    Terminal,
+}
+
 /// Checks every variable and file that the configuration names. Does not run commands.
-pub fn check_references(file: &TopLevelKeys, report: &mut Report) {
+pub fn check_references(file: &TopLevelKeys, variables: Variables, report: &mut Report) {
     for listen in file.listen.iter().flat_map(|listen| &listen.value.0) {
         if let Some(tls) = &listen.value.tls {
             check_identity(&tls.value, report);
@@ -41,7 +50,7 @@ pub fn check_references(file: &TopLevelKeys, report: &mut Report) {
         }
         for keys in credential_keys(connector) {
             let secrets = keys.client_secret.iter().flat_map(|list| &list.value.0);
-            secrets.for_each(|secret| check_secret(&secret.value, report));
+            secrets.for_each(|secret| check_secret(&secret.value, variables, report));
             if let Some(files) = keys.client_certificate {
                 check_pair(&files.value, report);
             }
@@ -57,17 +66,17 @@ pub fn check_references(file: &TopLevelKeys, report: &mut Report) {
             }
         }
         if let Some(source) = password(connector) {
-            check_secret_source(source, "password", report);
+            check_secret_source(source, "password", variables, report);
         }
     }
 }
 
-fn check_secret(secret: &Secret, report: &mut Report) {
+fn check_secret(secret: &Secret, variables: Variables, report: &mut Report) {
     if let Some(day) = &secret.expires {
         warn_of_end(day.value, day.span, report);
     }
     // Entra always shows a secret's ID, but its value only once.
-    if let Some(value) = check_secret_source(&secret.source, "client secret's value", report)
+    if let Some(value) = check_secret_source(&secret.source, "client secret's value", variables, report)
         && Uuid::try_parse_ascii(value.trim_ascii()).is_ok()
     {
         report.warning(
@@ -96,13 +105,25 @@ fn check_environment(file: &TopLevelKeys, report: &mut Report) {
 }
 
 /// Reads a secret, and reports it if it is missing or empty. `None` also for a command, which is not run.
-fn check_secret_source(source: &At<SecretSource>, what: &str, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
+fn check_secret_source(
+    source: &At<SecretSource>,
+    what: &str,
+    variables: Variables,
+    report: &mut Report,
+) -> Option<Zeroizing<Vec<u8>>> {
     let span = source.span;
     let (value, what, help) = match &source.value {
         SecretSource::Env(name) => {
             let help = "set the variable for the account of the bcproxy service, and restart it; a terminal keeps its variables to itself";
             let Some(value) = env::var_os(name) else {
-                report.error(span, "the environment variable named here is not set", help);
+                match variables {
+                    Variables::Service => report.error(span, "the environment variable named here is not set", help),
+                    Variables::Terminal => report.warning(
+                        span,
+                        "the environment variable named here is not set in this terminal, but the service needs it",
+                        HOW_THE_SERVICE_GETS_IT,
+                    ),
+                }
                 return None;
             };
             (Zeroizing::new(value.into_encoded_bytes()), "environment variable", help.to_owned())
@@ -260,6 +281,13 @@ fn check_users(file: &TopLevelKeys, report: &mut Report) {
         }
     }
 }
+
+const HOW_THE_SERVICE_GETS_IT: &str = if cfg!(windows) {
+    "set it with `setx NAME VALUE /M` or in the file of the service wrapper, then restart the service"
+} else {
+    "set it in the file that `EnvironmentFile=` of the systemd unit names, or in `environment` of docker-compose.yml; \
+     then restart the service"
+};
 
 /// The remaining validity from which the check warns: enough time to get a new certificate.
 const EXPIRES_SOON: Duration = Duration::days(30);
