@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::common::{Failure, Output, load, runtime, select_connectors};
+use super::common::{Failure, Output, Progress, load, printable, runtime, select_connectors};
 use crate::business_central::Company;
 use crate::business_central::address::EnvironmentAddress;
 use crate::config::Connector;
@@ -17,7 +17,10 @@ pub fn companies(file: &Path, connector: Option<&str>, output: Output) -> Result
     let runtime = runtime()?;
     let mut all = Vec::new();
     for connector in select_connectors(&config, connector)? {
-        let list = runtime.block_on(list(connector)).map_err(|wrong| Failure::of_connector(&connector.name, &wrong))?;
+        let progress = Progress::new(format!("listing the companies of connector {}", connector.name));
+        let list = runtime
+            .block_on(progress.during(list(connector)))
+            .map_err(|wrong| Failure::of_connector(&connector.name, &wrong))?;
         all.push((connector, list));
     }
     match output {
@@ -54,9 +57,7 @@ fn print(connector: &Connector, list: &[Company]) {
     let width = list.iter().map(|company| company.name.as_str().chars().count()).max().unwrap_or(0).max(4);
     println!("  {:<width$}  {:<36}  display name", "name", "id");
     for Company { id, name, display_name } in list {
-        // Business Central's text may contain control characters, which a terminal would execute.
-        let display_name: String = display_name.chars().filter(|character| !character.is_control()).collect();
-        println!("  {:<width$}  {id}  {display_name}", name.as_str());
+        println!("  {:<width$}  {id}  {}", name.as_str(), printable(display_name));
     }
 }
 

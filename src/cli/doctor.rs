@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::common::{Failure, Output, load_without_secrets, runtime, select_connectors};
-use crate::doctor::{self, Finding, Findings, Wrong};
+use super::common::{Failure, Output, Progress, load_without_secrets, runtime, select_connectors};
+use crate::doctor::{self, Event, Finding, Findings, Wrong};
 use crate::guide::Step;
 
 /// Checks the set-up of one connector or of all.
 pub fn doctor(file: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
-    let mut report = Report { output, connectors: Vec::new() };
+    let progress = Progress::new("checking");
+    let mut report = Report { output, progress: &progress, connectors: Vec::new() };
     // A missing secret or certificate is reported at its own step, not as a mistake in the file.
     let config = match load_without_secrets(file) {
         Ok(config) => config,
@@ -26,28 +27,33 @@ pub fn doctor(file: &Path, connector: Option<&str>, output: Output) -> Result<()
     for connector in connectors {
         report.section(&connector.name, |findings| {
             findings.passed(Step::Configuration, format!("{} has no mistakes", file.display()), Duration::ZERO);
-            runtime.block_on(doctor::examine(connector, &config.routes, findings));
+            runtime.block_on(progress.during(doctor::examine(connector, &config.routes, findings)));
         });
     }
     report.finish()
 }
 
 /// The output: text while the check runs, or JSON at the end.
-struct Report {
+struct Report<'p> {
     output: Output,
+    progress: &'p Progress,
     connectors: Vec<(String, Vec<Finding>)>,
 }
 
-impl Report {
+impl Report<'_> {
     /// Runs the checks of a connector or of the configuration file.
     fn section(&mut self, name: &str, check: impl FnOnce(&mut Findings<'_>)) {
         let is_text = self.output == Output::Text;
         if is_text {
             println!("{name}");
         }
-        let mut findings = Findings::new(|finding| {
-            if is_text {
-                print!("{}", line(finding, console::colors_enabled()));
+        let mut findings = Findings::new(|event| match event {
+            Event::Checking(step) => self.progress.next(format!("checking {}. {}", step.number(), step.title())),
+            Event::Found(finding) => {
+                self.progress.clear();
+                if is_text {
+                    print!("{}", line(finding, console::colors_enabled()));
+                }
             }
         });
         check(&mut findings);

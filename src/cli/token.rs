@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
-use super::common::{Failure, Output, load, runtime, select_connectors};
+use super::common::{Failure, Output, Progress, load, printable, runtime, select_connectors};
 use crate::config::Connector;
 use crate::entra::{Application, Claims, ClientId, IssuedToken, TokenEndpoint};
 use crate::guide;
@@ -44,7 +44,8 @@ pub fn token(
     let runtime = runtime()?;
     let (mut all, mut failures) = (Vec::new(), Vec::new());
     for (connector, application) in chosen {
-        match runtime.block_on(request(connector, application)) {
+        let progress = Progress::new(format!("fetching a token for {}", name(connector, application)));
+        match runtime.block_on(progress.during(request(connector, application))) {
             Err(error) => failures.push(format!("{}: {error}", name(connector, application))),
             Ok(issued) => match output {
                 Output::Text if reveal => println!("{}", &*text(&issued)),
@@ -90,7 +91,7 @@ fn print(connector: &Connector, application: &Application, issued: &IssuedToken)
     let Some(claims) = claims(issued) else {
         return row("claims", "unreadable: the token is not a JSON Web Token");
     };
-    let claim = |names: &[&str]| names.iter().find_map(|name| claims.get(*name)).map(printable);
+    let claim = |names: &[&str]| names.iter().find_map(|name| claims.get(*name)).map(as_text);
     for (name, names) in [
         ("audience", &["aud"] as &[&str]),
         ("issued by", &["iss"]),
@@ -111,14 +112,12 @@ fn print(connector: &Connector, application: &Application, issued: &IssuedToken)
     }
 }
 
-/// Formats a claim without control characters, which a terminal would execute.
-fn printable(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(printable).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    };
-    text.chars().filter(|character| !character.is_control()).collect()
+fn as_text(claim: &Value) -> String {
+    match claim {
+        Value::String(text) => printable(text),
+        Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>().join(", "),
+        other => printable(&other.to_string()),
+    }
 }
 
 fn expiry(lifetime: Duration) -> String {

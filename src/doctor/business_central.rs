@@ -70,6 +70,7 @@ async fn examine_target(
 ) {
     let address = EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, target.environment);
     let base = address.url();
+    findings.checking(Step::Environment);
     let started = Instant::now();
     let list = match list_companies(&address, signed_in).await {
         Ok(list) => list,
@@ -81,6 +82,7 @@ async fn examine_target(
     let chosen: Vec<Result<&Company, Wrong>> =
         target.companies.iter().map(|wanted| find_company(&list, wanted)).collect();
     let sample = chosen.iter().find_map(|found| found.as_ref().ok().copied()).or_else(|| list.first());
+    findings.checking(Step::PermissionSet);
     let started = Instant::now();
     if let Some(company) = sample.filter(|_| target.reads_standard_data()) {
         match may_read(&address, company, signed_in).await {
@@ -108,6 +110,7 @@ async fn examine_target(
         return;
     }
     for route in &target.routes {
+        findings.checking(Step::Route);
         let company = route.company.as_ref().and_then(|wanted| find_company(&list, wanted).ok());
         let started = Instant::now();
         let probed = probe(&format!("{base}/{}", sample_path(route, company)), signed_in).await;

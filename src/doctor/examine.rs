@@ -29,6 +29,7 @@ pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Fin
         Ok(http) => http,
         Err(error) => return findings.failed(unusable(&error), Duration::ZERO),
     };
+    findings.checking(Step::Tenant);
     if !tenant(&http, authority, tenant_id, findings).await {
         return;
     }
@@ -36,6 +37,7 @@ pub async fn examine(connector: &Connector, routes: &[Route], findings: &mut Fin
         if !connector.other_applications.is_empty() {
             findings.common_subject = Some(format!("application {}", application.client_id));
         }
+        findings.checking(Step::Application);
         if let Some(signed_in) = token(&http, application, connector.timeouts.token, findings).await
             && signed_in.has_role
         {

@@ -34,7 +34,16 @@ pub struct Findings<'t> {
     all: Vec<Finding>,
     /// The subject that the findings have in common at present.
     pub(super) common_subject: Option<String>,
-    report: Box<dyn FnMut(&Finding) + 't>,
+    report: Box<dyn FnMut(Event<'_>) + 't>,
+}
+
+/// What happens while the set-up is checked.
+#[derive(Debug)]
+pub enum Event<'f> {
+    /// The check of a step begins, which may take seconds.
+    Checking(Step),
+    /// A check has ended.
+    Found(&'f Finding),
 }
 
 impl Wrong {
@@ -65,8 +74,8 @@ impl fmt::Display for Wrong {
 }
 
 impl<'t> Findings<'t> {
-    /// No findings yet; `report` is called with each one.
-    pub fn new(report: impl FnMut(&Finding) + 't) -> Self {
+    /// No findings yet; `report` is called with each one, and before checks that may take seconds.
+    pub fn new(report: impl FnMut(Event<'_>) + 't) -> Self {
         Self { all: Vec::new(), common_subject: None, report: Box::new(report) }
     }
 
@@ -80,6 +89,11 @@ impl<'t> Findings<'t> {
         self.all
     }
 
+    /// Reports that the check of a step begins.
+    pub(super) fn checking(&mut self, step: Step) {
+        (self.report)(Event::Checking(step));
+    }
+
     pub(super) fn add(&mut self, step: Step, subject: Option<&str>, result: Result<String, Wrong>, took: Duration) {
         // A mistake may show at a later step than the one that fixes it.
         let step = result.as_ref().map_or_else(|wrong| wrong.step, |_| step);
@@ -88,7 +102,7 @@ impl<'t> Findings<'t> {
             (common, subject) => common.clone().or_else(|| subject.map(ToOwned::to_owned)),
         };
         let finding = Finding { step, subject, result, took };
-        (self.report)(&finding);
+        (self.report)(Event::Found(&finding));
         self.all.push(finding);
     }
 

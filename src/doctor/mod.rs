@@ -21,5 +21,5 @@ mod network;
 pub use business_central::{find_company, list_companies, may_read};
 pub use entra::{SignedIn, application_known, sign_in, tenant};
 pub use examine::{examine, unusable};
-pub use findings::{Finding, Findings, Wrong, not_checked};
+pub use findings::{Event, Finding, Findings, Wrong, not_checked};
 pub use network::network;

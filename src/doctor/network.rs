@@ -40,6 +40,7 @@ pub async fn network(
         Endpoint { service: "Entra", url: authority, key: "authority" },
         Endpoint { service: "Business Central", url: base_url, key: "base_url" },
     ];
+    findings.checking(Step::Name);
     let started = Instant::now();
     let mut looked_up = Vec::with_capacity(endpoints.len());
     let mut shown: Vec<String> = Vec::new();
@@ -55,6 +56,7 @@ pub async fn network(
     }
     findings.passed(Step::Name, shown.join(", "), started.elapsed());
 
+    findings.checking(Step::Connection);
     let started = Instant::now();
     let mut streams = Vec::with_capacity(endpoints.len());
     let mut shown = Vec::with_capacity(endpoints.len());
@@ -71,6 +73,7 @@ pub async fn network(
     }
     findings.passed(Step::Connection, shown.join(", "), started.elapsed());
 
+    findings.checking(Step::Tls);
     let started = Instant::now();
     let mut shown = Vec::with_capacity(endpoints.len());
     for (endpoint, stream) in endpoints.iter().zip(streams) {

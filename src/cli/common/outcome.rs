@@ -42,3 +42,8 @@ impl Failure {
         ExitCode::from(code)
     }
 }
+
+/// Text from outside without control characters, which a terminal would execute.
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).collect()
+}
