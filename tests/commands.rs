@@ -4,11 +4,14 @@
 mod process;
 #[path = "common/rig.rs"]
 mod rig;
+#[cfg(unix)]
+#[path = "common/terminal.rs"]
+mod terminal;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use bcproxy::simulator::{Fault, Times};
+use bcproxy::simulator::{Fault, Latch, Times};
 use hyper::{Method, StatusCode};
 use process::{Ended, Process, message};
 use rig::{ClientResponse, Plan};
@@ -102,6 +105,43 @@ async fn check_says_what_a_fine_file_does() {
     assert_eq!(ended.code, Some(0));
     let said: Value = serde_json::from_str(&ended.output).unwrap();
     assert_eq!(said, serde_json::json!({"fine": true, "findings": []}));
+}
+
+/// A terminal has not the variables of the service.
+#[tokio::test]
+async fn check_warns_of_a_variable_that_only_the_service_may_have() {
+    let text = FINE.replace("{ file: secret.txt }", "{ env: BC_CLIENT_SECRET }");
+    let folder =
+        folder(&format!("{text}    outbound_proxy: {{ url: 'http://p:1', user: u, password: {{ env: P }} }}\n"));
+    let ended = command(folder.path(), &["check"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.output.contains("proxy.yaml has no mistakes."), "{ended:?}");
+    assert_eq!(ended.errors.matches("warning: the environment variable named here is not set").count(), 2, "{ended:?}");
+    let how = if cfg!(windows) { "setx" } else { "EnvironmentFile=" };
+    assert!(ended.errors.contains("--> proxy.yaml:7:27") && ended.errors.contains(how), "{ended:?}");
+
+    let ended = command(folder.path(), &["check", "--output", "json"]).await;
+    let said: Value = serde_json::from_str(&ended.output).unwrap();
+    assert_eq!((ended.code, &said["fine"]), (Some(0), &true.into()), "{said}");
+    assert_eq!((&said["findings"][0]["severity"], &said["findings"][0]["line"]), (&"warning".into(), &7.into()));
+
+    // The service itself needs it; an empty one is a mistake for both.
+    assert_eq!(command(folder.path(), &["run"]).await.code, Some(2));
+    let empty = Process::start_with(&["check"], folder.path(), &[("P", "")]).end().await;
+    assert!(empty.code == Some(2) && empty.errors.contains("variable named here is empty"), "{empty:?}");
+}
+
+#[tokio::test]
+async fn without_a_file_bcproxy_names_the_commands_to_begin_with() {
+    let folder = TempDir::new().unwrap();
+    for arguments in [&[] as &[&str], &["run"], &["check"], &["doctor"], &["status"]] {
+        let ended = command(folder.path(), arguments).await;
+        let said = format!("{}{}", ended.output, ended.errors);
+        assert_eq!(ended.code, Some(if arguments == ["doctor"] { 1 } else { 2 }), "{arguments:?}: {said}");
+        for next in ["proxy.yaml", "`bcproxy setup`", "`bcproxy demo`", "--config"] {
+            assert!(said.contains(next), "{arguments:?}: {next} is not in {said}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -200,6 +240,123 @@ async fn health_says_why_it_is_not_ready() {
 }
 
 #[tokio::test]
+async fn status_shows_the_running_bcproxy() {
+    let prepared = Plan::default().top("admin: { listen: 127.0.0.1:0 }").prepare().await;
+    let mut process = Process::run(&prepared.file);
+    let proxy = process.address().await;
+    let admin = admin_address(&mut process).await.to_string();
+    // The address needs no file.
+    let folder = TempDir::new().unwrap();
+    let ask = async |more: &[&str]| command(folder.path(), &[&["status", "--at", &admin], more].concat()).await;
+    process.log_line(|line| message(line).contains("ready")).await;
+    assert_eq!(get(proxy, "/api/customers").await.status, StatusCode::OK);
+    assert_eq!(get(proxy, "/api/nonsuch").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(get(proxy, "/api/../x").await.status, StatusCode::BAD_REQUEST);
+    process.log_line(|line| is_access(line) && line["status"] == 400).await;
+
+    let ended = ask(&[]).await;
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
+    let rows: Vec<Vec<&str>> = ended.output.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(rows[0].starts_with(&["bcproxy", concat!(env!("CARGO_PKG_VERSION"), ":"), "ready,"]), "{}", ended.output);
+    assert!(
+        rows.contains(&"cronus ready Production CRONUS International Ltd.".split(' ').collect()),
+        "{}",
+        ended.output
+    );
+    assert!(rows.contains(&"/api api/v2.0 cronus 2 1 0".split(' ').collect()), "{}", ended.output);
+    assert!(ended.output.contains(&format!("http://{proxy}")), "{}", ended.output);
+    assert!(rows.iter().any(|row| row.ends_with(&["400", "127.0.0.1", "GET", "/api/../x"])), "{}", ended.output);
+
+    let ended = ask(&["--output", "json"]).await;
+    let said: Value = serde_json::from_str(&ended.output).unwrap();
+    assert_eq!((ended.code, &said["connectors"][0]["name"]), (Some(0), &"cronus".into()));
+    assert!(said["client_memory"].is_object(), "{said}");
+
+    drop(process);
+    let ended = ask(&[]).await;
+    assert!(ended.code == Some(1) && ended.errors.contains("Check that it is running"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn status_fails_and_says_why_when_no_connector_is_ready() {
+    let prepared = Plan::default().top("admin: { listen: 127.0.0.1:0 }").prepare().await;
+    let settings = prepared.simulator.settings();
+    prepared.simulator.entra().expire_secret(settings.client_id, &settings.client_secret);
+    let mut process = Process::run(&prepared.file);
+    let admin = admin_address(&mut process).await.to_string();
+    process.log_line(|line| message(line).contains("7000222")).await;
+    let ended = command(prepared.folder.path(), &["status", "--at", &admin]).await;
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(1), ""), "{ended:?}");
+    assert!(ended.output.contains("cronus     not ready") && ended.output.contains("7000222"), "{}", ended.output);
+}
+
+#[tokio::test]
+async fn completions_and_man_pages_know_every_command() {
+    let folder = TempDir::new().unwrap();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ended = command(folder.path(), &["completions", shell]).await;
+        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+        assert!(ended.output.contains("certificate") && ended.output.contains("renew"), "{shell}: {}", ended.output);
+    }
+    let ended = command(folder.path(), &["man"]).await;
+    assert!(ended.code == Some(0) && ended.output.contains(".TH bcproxy 1"), "{}", ended.output);
+    assert!(
+        ended.output.contains(".SH EXAMPLES\n.nf\n") && ended.output.contains("bcproxy\\-doctor(1)"),
+        "{}",
+        ended.output
+    );
+
+    assert_eq!(command(folder.path(), &["man", "--dir", "share/man1"]).await.code, Some(0));
+    let pages = folder.path().join("share/man1");
+    assert!(std::fs::read_to_string(pages.join("bcproxy.1")).unwrap() == ended.output);
+    for (page, part) in [("bcproxy-user-add.1", "api\\-key"), ("bcproxy-explain.1", "\n  bcproxy explain GET")] {
+        let text = std::fs::read_to_string(pages.join(page)).unwrap();
+        assert!(text.contains(part), "{page}: {text}");
+    }
+    assert!(!pages.join("bcproxy-help.1").exists());
+}
+
+/// A command that waits says for what, on a terminal and nowhere else.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_says_on_a_terminal_what_it_waits_for() {
+    let prepared = Plan::default().prepare().await;
+    for (arguments, waits, done) in [
+        (&["token"] as &[&str], r"fetching a token for connector cronus \([1-9][0-9]* s\)", "audience"),
+        (&["companies"], r"listing the companies of connector cronus \([1-9][0-9]* s\)", "My Company"),
+        (&["doctor"], r"checking 6\. Tenant \([1-9][0-9]* s\)", "16. Routes"),
+    ] {
+        let latch = Latch::closed();
+        prepared.simulator.entra().fail(Fault::Held(latch.clone()), Times::Always);
+        let folder = prepared.folder.path().to_owned();
+        let arguments = arguments.to_vec();
+        let shown = tokio::task::spawn_blocking(move || {
+            let mut terminal = terminal::start(&arguments, &folder);
+            let (_, waiting) = terminal.exp_regex(waits).unwrap();
+            latch.open();
+            (waiting, terminal.exp_eof().unwrap())
+        });
+        let (waiting, rest) = shown.await.unwrap();
+        // The line is erased before anything else is written.
+        assert!(rest.starts_with("\r\u{1b}[2K"), "{waiting}: {rest:?}");
+        assert!(rest.contains(done), "{rest:?}");
+        prepared.simulator.entra().recover();
+    }
+    let ended = command(prepared.folder.path(), &["token"]).await;
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn the_demo_has_a_configuration_of_its_own() {
+    let folder = folder(FINE);
+    for arguments in [["demo", "--config", "proxy.yaml"], ["--config", "proxy.yaml", "demo"]] {
+        let ended = command(folder.path(), &arguments).await;
+        assert_eq!((ended.code, ended.output.as_str()), (Some(2), ""));
+        assert!(ended.errors.contains("takes no --config"), "{}", ended.errors);
+    }
+}
+
+#[tokio::test]
 async fn the_demo_works_as_it_says_whatever_ports_are_taken() {
     for take_ports in [false, true] {
         let taken: Vec<_> = [8080, 8081]
@@ -216,6 +373,9 @@ async fn the_demo_works_as_it_says_whatever_ports_are_taken() {
             let response = as_curl_would(line).await;
             assert_eq!(response.status, StatusCode::OK, "{line}: {}", response.text());
             assert!(response.text().contains("10000"), "{line}: {}", response.text());
+            // Its data holds no address of the simulator, which would look like a link that was forgotten.
+            let all = as_curl_would(&line.replace("$top=3", "$top=50")).await;
+            assert!(!all.text().contains("https://localhost"), "{line}: {}", all.text());
         }
         process.signal("INT").await;
         let ended = process.end().await;

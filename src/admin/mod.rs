@@ -24,4 +24,5 @@ mod server;
 
 pub use control::{Command, ConfigHistory, Control, Status};
 pub use liveness::Liveness;
+pub(crate) use report::in_words;
 pub use server::Admin;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::common::{Failure, load_without_secrets, runtime};
+use super::common::{Failure, Progress, load_without_secrets, runtime};
 use crate::bounded_body::read_body;
 use crate::error_chain::root_cause;
 use crate::outbound::local_client;
@@ -33,7 +33,7 @@ pub fn stop(file: &Path, admin: Option<SocketAddr>) -> Result<(), Failure> {
 }
 
 /// Returns the address of the admin listener: `address` if given, otherwise the one in the configuration file.
-fn admin_address(file: &Path, address: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
+pub(super) fn admin_address(file: &Path, address: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
     if let Some(address) = address {
         return Ok(address);
     }
@@ -46,15 +46,24 @@ fn admin_address(file: &Path, address: Option<SocketAddr>) -> Result<SocketAddr,
     load_without_secrets(file)?.admin.ok_or_else(off)
 }
 
+/// Returns the state of the running bcproxy: the document at `/status.json`.
+pub(super) fn status_document(address: SocketAddr) -> Result<String, Failure> {
+    ask(Method::GET, address, "/status.json", HEALTH_TIMEOUT)
+}
+
 /// Sends a request without a body to the admin listener and prints the response.
 fn send(method: Method, address: SocketAddr, path: &str, timeout: Duration) -> Result<(), Failure> {
+    print!("{}", ask(method, address, path, timeout)?);
+    Ok(())
+}
+
+/// Sends a request without a body to the admin listener and returns the response.
+fn ask(method: Method, address: SocketAddr, path: &str, timeout: Duration) -> Result<String, Failure> {
     let url = format!("http://{address}{path}");
     let response = async { tokio::time::timeout(timeout, exchange(method, &url)).await };
-    match runtime()?.block_on(response) {
-        Ok(Ok((status, text))) if status.is_success() => {
-            print!("{text}");
-            Ok(())
-        }
+    let progress = Progress::new(format!("waiting for bcproxy on {address}"));
+    match runtime()?.block_on(progress.during(response)) {
+        Ok(Ok((status, text))) if status.is_success() => Ok(text),
         Ok(Ok((StatusCode::UNPROCESSABLE_ENTITY, text))) => Err(Failure::Configuration(text)),
         Ok(Ok((_, text))) => Err(Failure::Failed(text)),
         Ok(Err(reason)) => Err(Failure::Failed(format!(
@@ -73,12 +82,13 @@ async fn exchange(method: Method, url: &str) -> Result<(StatusCode, String), Str
     let (status, mut body) = (response.status(), Vec::new());
     match read_body(reqwest::Body::from(response), MAX_RESPONSE_BYTES, &mut body).await {
         Ok(true) => Ok((status, String::from_utf8_lossy(&body).into_owned())),
-        Ok(false) => Err("the response exceeds 1 MiB".to_owned()),
+        Ok(false) => Err("the response exceeds 16 MiB".to_owned()),
         Err(error) => Err(root_cause(&error)),
     }
 }
 
-const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
+/// The status of some thousand connectors.
+const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(8);
 

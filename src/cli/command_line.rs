@@ -1,30 +1,31 @@
 //! The arguments of every command, and the call of the command they name.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
-#[cfg(not(feature = "demo"))]
-use super::common::Failure;
-use super::common::Output;
+use super::common::{Failure, Output};
 #[cfg(feature = "demo")]
 use super::demo;
-use super::{admin, certificate, check, companies, doctor, errors, explain, run, schema, setup, token, user};
+use super::{
+    admin, certificate, check, companies, doctor, errors, examples, explain, reference, run, setup, status, token, user,
+};
 use crate::entra::ClientId;
 #[cfg(feature = "demo")]
 use crate::simulator::Breakage;
 
 /// Lets legacy programs that don't support OAuth use Dynamics 365 Business Central online.
 #[derive(Debug, Parser)]
-#[command(name = "bcproxy", version, about)]
+#[command(name = "bcproxy", version, about, after_help = examples::BCPROXY)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// The configuration file.
-    #[arg(long, global = true, default_value = "proxy.yaml", value_name = "FILE")]
-    config: PathBuf,
+    /// The configuration file [default: proxy.yaml].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -33,6 +34,7 @@ enum Command {
     Run,
     /// Run a demo: bcproxy in front of a simulated Entra and Business Central, all on this machine.
     #[cfg(feature = "demo")]
+    #[command(after_help = examples::DEMO)]
     Demo {
         /// Break one set-up step, to see how bcproxy reports the error.
         #[arg(long = "break", value_name = "STEP", value_parser = clap::builder::PossibleValuesParser::new(Breakage::ALL.map(Breakage::name)))]
@@ -43,6 +45,7 @@ enum Command {
     #[command(hide = true)]
     Demo,
     /// Check every set-up step against the live services, and print what is wrong and how to fix it.
+    #[command(after_help = examples::DOCTOR)]
     Doctor {
         /// Check only this connector.
         connector: Option<String>,
@@ -51,16 +54,20 @@ enum Command {
         output: Output,
     },
     /// Check the configuration file for mistakes, without using the network.
+    #[command(after_help = examples::CHECK)]
     Check {
         /// The output format.
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
     /// Show how bcproxy would handle a request, and why. Nothing is sent.
+    #[command(after_help = examples::EXPLAIN)]
     Explain(explain::Arguments),
     /// Create a certificate for an HTTPS listener, signed by your own certificate authority.
+    #[command(after_help = examples::CERTIFICATE)]
     Certificate(certificate::Arguments),
     /// Ask the running bcproxy for the state of its connectors. Exit code 0: at least one is ready.
+    #[command(after_help = examples::HEALTH)]
     Health {
         /// Ask only about this connector.
         connector: Option<String>,
@@ -68,9 +75,21 @@ enum Command {
         #[arg(long, conflicts_with = "connector")]
         all: bool,
     },
+    /// Show the state of the running bcproxy. Exit code 0 means ready, as with `health`.
+    #[command(after_help = examples::STATUS)]
+    Status {
+        /// The address of its admin listener [default: `admin` in the configuration file].
+        #[arg(long, value_name = "ADDRESS")]
+        at: Option<SocketAddr>,
+        /// The output format. JSON is `/status.json` of the admin listener.
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
     /// Set up a connection: ask for each value, test it immediately and write proxy.yaml.
+    #[command(after_help = examples::SETUP)]
     Setup(Box<setup::Arguments>),
     /// List the companies that the application can access.
+    #[command(after_help = examples::COMPANIES)]
     Companies {
         /// List only the companies of this connector.
         connector: Option<String>,
@@ -79,6 +98,7 @@ enum Command {
         output: Output,
     },
     /// Fetch a token and show its contents: roles, expiry, tenant, application.
+    #[command(after_help = examples::TOKEN)]
     Token {
         /// Fetch a token only for this connector.
         connector: Option<String>,
@@ -93,8 +113,10 @@ enum Command {
         output: Output,
     },
     /// Add, remove, list or check the users that clients sign in as.
+    #[command(after_help = examples::USER)]
     User(user::Arguments),
     /// Explain an error of Entra or Business Central, and how to fix it.
+    #[command(after_help = examples::ERRORS)]
     Errors {
         /// The error code, such as AADSTS7000215 or NoEnvironment [default: list all known codes].
         code: Option<String>,
@@ -106,22 +128,38 @@ enum Command {
         output: Output,
     },
     /// Tell the running bcproxy to reload its configuration file. Exit code 2: invalid file, no change.
+    #[command(after_help = examples::RELOAD)]
     Reload {
         /// The address of its admin listener [default: `admin` in the configuration file].
         #[arg(long, value_name = "ADDRESS")]
         at: Option<SocketAddr>,
     },
     /// Tell the running bcproxy to finish open requests and stop. Run it again to stop immediately.
+    #[command(after_help = examples::STOP)]
     Stop {
         /// The address of its admin listener [default: `admin` in the configuration file].
         #[arg(long, value_name = "ADDRESS")]
         at: Option<SocketAddr>,
     },
     /// Print the JSON Schema of the configuration file.
+    #[command(after_help = examples::SCHEMA)]
     Schema {
         /// Print the reference of all keys as Markdown instead.
         #[arg(long)]
         markdown: bool,
+    },
+    /// Print the completions of the command line for a shell.
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the man page of bcproxy.
+    #[command(after_help = examples::MAN)]
+    Man {
+        /// Write the man pages of bcproxy and of all its commands to this folder instead.
+        #[arg(long, value_name = "FOLDER")]
+        dir: Option<PathBuf>,
     },
 }
 
@@ -130,9 +168,14 @@ enum Command {
 /// Wrong arguments end the process with exit code 2.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = &arguments.config;
+    let config = arguments.config.as_deref().unwrap_or(Path::new("proxy.yaml"));
     let result = match arguments.command {
         None | Some(Command::Run) => run::run(config),
+        #[cfg(feature = "demo")]
+        Some(Command::Demo { .. }) if arguments.config.is_some() => Err(Failure::Configuration(
+            "The demo has a configuration of its own and takes no --config. To run bcproxy with your file, leave out `demo`."
+                .to_owned(),
+        )),
         #[cfg(feature = "demo")]
         Some(Command::Demo { broken }) => demo::demo(broken.and_then(|name| name.parse().ok())),
         #[cfg(not(feature = "demo"))]
@@ -144,6 +187,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check { output }) => check::check(config, output),
         Some(Command::Explain(arguments)) => explain::explain(config, arguments),
         Some(Command::Health { connector, all }) => admin::health(config, connector.as_deref(), all),
+        Some(Command::Status { at, output }) => status::status(config, at, output),
         Some(Command::Setup(arguments)) => setup::setup(config, *arguments),
         Some(Command::Companies { connector, output }) => companies::companies(config, connector.as_deref(), output),
         Some(Command::Token { connector, client_id, reveal, output }) => {
@@ -154,12 +198,50 @@ pub fn main() -> ExitCode {
         Some(Command::Reload { at }) => admin::reload(config, at),
         Some(Command::Stop { at }) => admin::stop(config, at),
         Some(Command::Schema { markdown }) => {
-            schema::schema(markdown);
+            reference::schema(markdown);
             Ok(())
         }
+        Some(Command::Completions { shell }) => reference::completions(shell, Arguments::command()),
+        Some(Command::Man { dir }) => reference::man(Arguments::command(), dir.as_deref()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words of a command line in a shell, up to a redirection.
+    fn words(line: &str) -> Vec<String> {
+        let line = line.split(['>', '|']).next().unwrap();
+        let quoted = line.split('\'').enumerate();
+        quoted
+            .flat_map(|(index, part)| match index % 2 {
+                0 => part.split_whitespace().map(ToOwned::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_command_has_examples_that_are_valid() {
+        let mut all = Arguments::command();
+        all.build();
+        let commands = all.get_subcommands().filter(|command| !matches!(command.get_name(), "run" | "help"));
+        let commands = commands.filter(|command| !command.is_hide_set());
+        for command in std::iter::once(&all).chain(commands) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines: Vec<&str> = help.lines().filter(|line| line.starts_with("  bcproxy")).collect();
+            assert!(help.starts_with("Examples:\n") && !lines.is_empty(), "{}: {help}", command.get_name());
+            for line in lines {
+                // The description begins after two spaces.
+                let line = line.trim_start().split("  ").next().unwrap();
+                let parsed = Arguments::try_parse_from(words(line)).map(|_| ());
+                parsed.unwrap_or_else(|error| panic!("{line}: {error}"));
+            }
+        }
     }
 }

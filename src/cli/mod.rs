@@ -12,10 +12,12 @@ mod companies;
 mod demo;
 mod doctor;
 mod errors;
+mod examples;
 mod explain;
+mod reference;
 mod run;
-mod schema;
 mod setup;
+mod status;
 mod token;
 mod user;
 

@@ -1,4 +1,5 @@
 //! The bcproxy binary on a pseudo-terminal.
+#![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::path::Path;
 use std::process::Command;
