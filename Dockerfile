@@ -9,7 +9,8 @@ RUN cargo build --release --locked --bin bcproxy
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install --no-install-recommends --yes ca-certificates && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home bcproxy
+    && useradd --system --uid 10001 --no-create-home bcproxy \
+    && install --directory --mode 700 --owner bcproxy /etc/bcproxy
 COPY --from=build /build/target/release/bcproxy /usr/local/bin/bcproxy
 WORKDIR /etc/bcproxy
 USER bcproxy

@@ -239,6 +239,31 @@ async fn health_says_why_it_is_not_ready() {
     assert!(ended.errors.contains("cronus: not ready") && ended.errors.contains("7000222"), "{ended:?}");
 }
 
+/// Operators copy these lines: what they name is what the unit, the image and the compose file name.
+#[test]
+fn the_documented_commands_run_where_the_service_does() {
+    let read = |file: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let (operations, unit) = (read("docs/operations.md"), read("packaging/systemd/bcproxy.service"));
+    let (_, command) = operations.split_once("systemd-run ").unwrap();
+    let words: Vec<&str> = command.split("```").next().unwrap().split_whitespace().collect();
+    let properties = words.windows(2).filter(|pair| pair[0] == "-p").map(|pair| pair[1]);
+    // The unit's user has the name of the unit.
+    let known = |property: &&str| *property == "User=bcproxy" || unit.lines().any(|line| line == *property);
+    assert_eq!(properties.clone().filter(known).count(), 4, "{:?}", properties.collect::<Vec<_>>());
+    for (file, parts) in [
+        (
+            "docker-compose.yml",
+            ["source: ./config, target: /etc/bcproxy", "--owner 10001 config", "--config\", \"/etc/bcproxy"],
+        ),
+        ("Dockerfile", ["WORKDIR /etc/bcproxy", "--uid 10001", "--config\", \"/etc/bcproxy/proxy.yaml"]),
+        ("docs/operations.md", ["proxy setup", "--owner 10001 config", "/etc/bcproxy"]),
+        (".gitignore", ["/config", "", ""]),
+    ] {
+        let text = read(file);
+        assert!(parts.iter().all(|part| text.contains(part)), "{file}");
+    }
+}
+
 #[tokio::test]
 async fn status_shows_the_running_bcproxy() {
     let prepared = Plan::default().top("admin: { listen: 127.0.0.1:0 }").prepare().await;
