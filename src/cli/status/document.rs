@@ -9,10 +9,8 @@ use serde::Deserialize;
 pub struct Status {
     pub version: String,
     pub uptime: f64,
-    pub is_stopping: bool,
-    /// The overall state.
-    pub state: Option<String>,
-    #[serde(default)]
+    /// `ready`, `degraded`, `not_ready` or `stopping`.
+    pub state: String,
     pub warnings: Vec<Warning>,
     pub configuration: Configuration,
     pub listeners: Vec<String>,
@@ -34,8 +32,6 @@ pub struct Warning {
 pub struct Configuration {
     pub file: String,
     pub loaded_at: String,
-    /// Why the file on disk is not in service.
-    pub rejection: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,9 +47,7 @@ pub struct Connector {
     /// `ready`, `waiting` or `not_ready`.
     pub state: String,
     pub reason: Option<String>,
-    pub circuit_breaker_reason: Option<String>,
     pub company: Option<Company>,
-    #[serde(default)]
     pub warnings: Vec<Warning>,
 }
 
@@ -80,6 +74,8 @@ pub struct Requests {
 
 #[derive(Debug, Deserialize)]
 pub struct Problem {
+    /// How often it occurred; the latest time is `at`.
+    pub count: u64,
     pub at: String,
     pub client: String,
     pub method: String,
@@ -90,29 +86,14 @@ pub struct Problem {
 
 impl Status {
     pub fn is_ready(&self) -> bool {
-        !self.is_stopping && self.connectors.iter().any(Connector::is_ready)
-    }
-
-    pub fn overall(&self) -> &str {
-        match &self.state {
-            _ if self.is_stopping => "stopping",
-            Some(state) => state,
-            None if self.is_ready() => "ready",
-            None => "not_ready",
-        }
+        ["ready", "degraded"].contains(&self.state.as_str())
     }
 }
 
 impl Connector {
-    pub fn is_ready(&self) -> bool {
-        self.state == "ready"
-    }
-
     /// What an administrator should know beside the state.
     pub fn remarks(&self) -> impl Iterator<Item = String> {
-        let circuit_breaker = self.circuit_breaker_reason.as_ref();
-        let unreachable = circuit_breaker.map(|reason| format!("Business Central can't be reached: {reason}"));
-        self.reason.clone().into_iter().chain(unreachable).chain(self.warnings.iter().map(Warning::text))
+        self.reason.clone().into_iter().chain(self.warnings.iter().map(Warning::text))
     }
 }
 

@@ -38,15 +38,11 @@ pub fn status(file: &Path, admin: Option<SocketAddr>, output: Output) -> Result<
 
 fn as_text(status: &Status) -> String {
     let mut text = String::new();
-    let state = colored(status.overall());
+    let state = colored(&status.state);
     line(&mut text, 0, &format!("bcproxy {}: {state}, up for {}", printable(&status.version), in_words(status.uptime)));
     status.warnings.iter().for_each(|warning| line(&mut text, 1, &printable(&warning.text())));
-    let Configuration { file, loaded_at, rejection } = &status.configuration;
+    let Configuration { file, loaded_at } = &status.configuration;
     line(&mut text, 1, &printable(&format!("configuration {file}, loaded at {loaded_at}")));
-    if rejection.is_some() {
-        let rejected = "The file on disk can't be used, `bcproxy check` shows why. The previous one stays in service.";
-        line(&mut text, 2, rejected);
-    }
     let Connections { open, limit } = status.connections;
     let listeners = printable(&status.listeners.join(", "));
     line(&mut text, 1, &format!("listening on {listeners}, {open} of {limit} connections open"));
@@ -85,11 +81,13 @@ fn routes(status: &Status) -> Table<6> {
     table
 }
 
-fn problems(status: &Status) -> Table<4> {
-    let mut table = Table::new([("LATEST PROBLEMS", LEFT), ("STATUS", RIGHT), ("CLIENT", LEFT), ("REQUEST", LEFT)]);
-    for Problem { at, client, method, path, status, reason } in status.problems.iter().take(SHOWN_PROBLEMS) {
+fn problems(status: &Status) -> Table<5> {
+    let columns = [("LATEST PROBLEMS", LEFT), ("COUNT", RIGHT), ("STATUS", RIGHT), ("CLIENT", LEFT), ("REQUEST", LEFT)];
+    let mut table = Table::new(columns);
+    for Problem { count, at, client, method, path, status, reason } in status.problems.iter().take(SHOWN_PROBLEMS) {
         let request = printable(&format!("{method} {path}"));
-        table.add([printable(at), status.to_string(), printable(client), request], [reason.clone()]);
+        let cells = [printable(at), count.to_string(), status.to_string(), printable(client), request];
+        table.add(cells, [reason.clone()]);
     }
     table
 }
@@ -113,22 +111,23 @@ mod tests {
     use super::*;
 
     const DOCUMENT: &str = r#"{
-        "version": "1.2.3", "uptime": 90061.5, "is_stopping": false, "state": "degraded", "future": [1],
+        "version": "1.2.3", "uptime": 90061.5, "state": "degraded", "future": [1],
         "warnings": [{"reason": "the file can't be used", "until": null}],
-        "configuration": {"file": "/etc/proxy.yaml", "loaded_at": "2026-11-30T01:00:00Z", "rejection": "broken"},
+        "configuration": {"file": "/etc/proxy.yaml", "loaded_at": "2026-11-30T01:00:00Z"},
         "listeners": ["http://127.0.0.1:8080"], "connections": {"open": 3, "limit": 16000, "rejected": 0},
         "connectors": [
             {"name": "cronus", "tenant": "t", "environment": "Production", "state": "ready",
-             "company": {"name": "CRONUS", "id": "1"}, "circuit_breaker_reason": null,
+             "company": {"name": "CRONUS", "id": "1"},
              "warnings": [{"reason": "the rate is used up", "until": "2026-11-30T02:00:00Z"}]},
-            {"name": "test", "tenant": "t", "environment": "Sandbox", "state": "not_ready", "reason": "one\ntwo\u001b[2J"}
+            {"name": "test", "tenant": "t", "environment": "Sandbox", "state": "not_ready", "reason": "one\ntwo\u001b[2J",
+             "warnings": []}
         ],
         "routes": [
             {"path": "/api", "to": "api/v2.0", "connector": "cronus", "requests": 1234, "by_status": {"200": 1200, "404": 30, "429": 3, "502": 1}}
         ],
         "unrouted": {"requests": 1, "by_status": {"404": 1}},
         "problems": [
-            {"at": "2026-11-30T01:30:00Z", "client": "192.168.1.20", "method": "GET", "path": "/api/x", "status": 502, "reason": "broken"}
+            {"count": 25, "at": "2026-11-30T01:30:00Z", "client": "192.168.1.20", "method": "GET", "path": "/api/x", "status": 502, "reason": "broken"}
         ]
     }"#;
 
@@ -139,7 +138,6 @@ mod tests {
 bcproxy 1.2.3: degraded, up for 1 d 1 h
   warning: the file can't be used
   configuration /etc/proxy.yaml, loaded at 2026-11-30T01:00:00Z
-    The file on disk can't be used, `bcproxy check` shows why. The previous one stays in service.
   listening on http://127.0.0.1:8080, 3 of 16000 connections open
 
 CONNECTOR  STATE      ENVIRONMENT  COMPANY
@@ -153,8 +151,8 @@ ROUTE  TO                 CONNECTOR  REQUESTS  4XX  5XX
 /api   api/v2.0           cronus         1234   33    1
 –      no matching route  –                 1    1    0
 
-LATEST PROBLEMS       STATUS  CLIENT        REQUEST
-2026-11-30T01:30:00Z     502  192.168.1.20  GET /api/x
+LATEST PROBLEMS       COUNT  STATUS  CLIENT        REQUEST
+2026-11-30T01:30:00Z     25     502  192.168.1.20  GET /api/x
     broken
 ";
         assert_eq!(console::strip_ansi_codes(&text), expected);
