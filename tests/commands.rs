@@ -11,6 +11,7 @@ mod terminal;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use bcproxy::guide::RejectionCode;
 use bcproxy::simulator::{Fault, Latch, Times};
 use hyper::{Method, StatusCode};
 use process::{Ended, Process, message};
@@ -438,9 +439,39 @@ async fn an_errors_code_leads_to_its_step_and_fix() {
     let ended = command(folder.path(), &["errors", "NoEnvironment", "--output", "json"]).await;
     let said: Value = serde_json::from_str(&ended.output).unwrap();
     assert_eq!((&said[0]["step"], &said[0]["number"]), (&"environment".into(), &12.into()), "{said}");
+    let ended = command(folder.path(), &["errors", "418"]).await;
+    assert_eq!((ended.code, ended.output.as_str()), (Some(1), ""));
+    assert!(ended.errors.contains("418 I'm a teapot is not bcproxy's"), "{}", ended.errors);
     let ended = command(folder.path(), &["errors", "AADSTS1"]).await;
     assert_eq!((ended.code, ended.output.as_str()), (Some(1), ""));
     assert!(ended.errors.contains("https://login.microsoftonline.com/error?code=1"), "{}", ended.errors);
+}
+
+#[tokio::test]
+async fn errors_explains_statuses_and_all_codes_of_bcproxy_itself() {
+    let folder = TempDir::new().unwrap();
+    for (status, parts) in [
+        ("401", &["401 Unauthorized", "Only bcproxy sends it", "Proxy_Unauthenticated", "(from bcproxy)"] as &[&str]),
+        ("403", &["Proxy_NotAllowed", "403 (from Business Central)", "permission sets do not cover"]),
+        ("429", &["429 Too Many Requests", "Proxy_Busy", "429 (from Business Central)"]),
+        ("421", &["Proxy_UnknownHost"]),
+        ("409", &["409 Conflict", "changed the record"]),
+        ("proxy_busy", &["429 Proxy_Busy (from bcproxy)", "Nothing was carried out."]),
+    ] {
+        let ended = command(folder.path(), &["errors", status]).await;
+        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
+        for part in parts {
+            assert!(ended.output.contains(part), "{part} is not in {}", ended.output);
+        }
+    }
+    let page = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/errors.md")).unwrap();
+    for code in RejectionCode::ALL {
+        assert!(page.contains(&format!("{} {}", code.status().as_u16(), code.as_str())), "{code:?}");
+    }
+    let ended = command(folder.path(), &["errors", "403", "--output", "json"]).await;
+    let said: Value = serde_json::from_str(&ended.output).unwrap();
+    assert_eq!((&said[0]["status"], &said[0]["reason"]), (&403.into(), &"Forbidden".into()), "{said}");
+    assert!(said.as_array().unwrap()[1..].iter().all(|entry| entry["sender"].is_string()), "{said}");
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use hyper::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
+use crate::guide::RejectionCode;
+
 /// The format of an error response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -38,13 +40,13 @@ impl Dialect {
     }
 
     /// The body of the response; a fault has the intended status in its `detail`.
-    pub fn body(self, intended: StatusCode, code: &str, message: &str) -> String {
+    pub fn body(self, intended: StatusCode, code: RejectionCode, message: &str) -> String {
+        let code = code.as_str();
         match self {
             Self::OData => serde_json::json!({ "error": { "code": code, "message": message } }).to_string(),
             Self::Atom => format!(
                 r#"<?xml version="1.0" encoding="utf-8"?><m:error xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata"><m:code>{code}</m:code><m:message xml:lang="en-US">{message}</m:message></m:error>"#,
                 message = escape_xml(message),
-                code = escape_xml(code),
             ),
             Self::Html => page(intended, message).into_string(),
             Self::Soap => {
@@ -52,7 +54,6 @@ impl Dialect {
                 format!(
                     r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><faultcode>s:{side}</faultcode><faultstring xml:lang="en">{message}</faultstring><detail><error xmlns="urn:bcproxy:error"><code>{code}</code><status>{status}</status></error></detail></s:Fault></s:Body></s:Envelope>"#,
                     message = escape_xml(message),
-                    code = escape_xml(code),
                     status = intended.as_u16(),
                 )
             }
@@ -112,32 +113,32 @@ mod tests {
 
     #[test]
     fn an_odata_error_is_json_for_any_message() {
-        let body = Dialect::OData.body(StatusCode::NOT_FOUND, "Proxy_X", "no `a\"b\\c` \u{1}");
+        let body = Dialect::OData.body(StatusCode::NOT_FOUND, RejectionCode::NoRoute, "no `a\"b\\c` \u{1}");
         let value: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(value["error"]["code"], "Proxy_X");
+        assert_eq!(value["error"]["code"], "Proxy_NoRoute");
         assert_eq!(value["error"]["message"], "no `a\"b\\c` \u{1}");
     }
 
     #[test]
     fn an_atom_error_is_xml_for_any_message() {
-        let body = Dialect::Atom.body(StatusCode::NOT_IMPLEMENTED, "Proxy_X", "<a> & 'b'");
+        let body = Dialect::Atom.body(StatusCode::NOT_IMPLEMENTED, RejectionCode::NoRoute, "<a> & 'b'");
         let document = roxmltree::Document::parse(&body).unwrap();
         let texts: Vec<_> = document.root_element().children().filter_map(|part| part.text()).collect();
-        assert_eq!(texts, ["Proxy_X", "<a> & 'b'"]);
+        assert_eq!(texts, ["Proxy_NoRoute", "<a> & 'b'"]);
     }
 
     #[test]
     fn a_page_is_html_for_any_message() {
-        let page = Dialect::Html.body(StatusCode::NOT_FOUND, "Proxy_X", "<script> & 'b'");
+        let page = Dialect::Html.body(StatusCode::NOT_FOUND, RejectionCode::NoRoute, "<script> & 'b'");
         assert!(page.starts_with("<!DOCTYPE html>") && page.contains("404: &lt;script&gt; &amp; 'b'"), "{page}");
     }
 
     #[test]
     fn a_fault_is_a_500_with_the_intended_status_inside() {
         assert_eq!(Dialect::Soap.status(StatusCode::NOT_FOUND), 500);
-        let body = Dialect::Soap.body(StatusCode::NOT_FOUND, "Proxy_X", "<Müller & Söhne>\u{0}");
+        let body = Dialect::Soap.body(StatusCode::NOT_FOUND, RejectionCode::NoRoute, "<Müller & Söhne>\u{0}");
         assert!(body.contains("<faultcode>s:Client</faultcode>"));
         assert!(body.contains("&lt;Müller &amp; Söhne&gt;\u{fffd}</faultstring>"));
-        assert!(body.contains("<code>Proxy_X</code><status>404</status>"));
+        assert!(body.contains("<code>Proxy_NoRoute</code><status>404</status>"));
     }
 }

@@ -115,10 +115,10 @@ enum Command {
     /// Add, remove, list or check the users that clients sign in as.
     #[command(after_help = examples::USER)]
     User(user::Arguments),
-    /// Explain an error of Entra or Business Central, and how to fix it.
+    /// Explain an error code or HTTP status: which service sends it, what it means and how to fix it.
     #[command(after_help = examples::ERRORS)]
     Errors {
-        /// The error code, such as AADSTS7000215 or NoEnvironment [default: list all known codes].
+        /// The code or status, such as AADSTS7000215, NoEnvironment, Proxy_Busy or 403 [default: list all codes].
         code: Option<String>,
         /// Print the reference of all known codes as Markdown.
         #[arg(long, conflicts_with_all = ["code", "output"])]

@@ -1,38 +1,55 @@
-//! `bcproxy errors`: explains the errors of Entra and Business Central.
+//! `bcproxy errors`: explains the errors of Entra, Business Central and bcproxy itself, and HTTP statuses.
 
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::common::{Failure, Output};
-use crate::guide::{self, KnownError};
+use crate::guide::{self, KnownCodes};
 
-/// Explains one error, or lists all known ones.
+/// Explains one error or status, or lists all known errors.
 ///
-/// `wanted` is an AADSTS number, with or without `AADSTS`, or an `error.code` of Business Central.
+/// `wanted` is an AADSTS number, with or without `AADSTS`, an `error.code` of Business Central or bcproxy, or a status.
 pub fn errors(wanted: Option<&str>, markdown: bool, output: Output) -> Result<(), Failure> {
     if markdown {
         print!("{}", guide::reference());
         return Ok(());
     }
-    let known: Vec<_> = guide::known().filter(|(codes, _)| wanted.is_none_or(|wanted| names(codes, wanted))).collect();
+    let status = wanted.and_then(status);
+    let meaning = status.and_then(guide::http_status);
+    let known: Vec<KnownCodes> =
+        guide::known().filter(|known| wanted.is_none_or(|wanted| names(&known.codes, wanted))).collect();
     match output {
         Output::Json => {
-            println!("{:#}", Value::Array(known.iter().map(|(codes, error)| as_json(codes, error)).collect()));
+            let status = status.zip(meaning).map(|(status, meaning)| status_as_json(status, meaning));
+            let all: Vec<Value> = status.into_iter().chain(known.iter().map(as_json)).collect();
+            println!("{:#}", Value::Array(all));
         }
         Output::Text => {
-            for (codes, error) in &known {
-                println!("{}\n  {error}\n", codes.join(", "));
+            if let Some((status, meaning)) = status.zip(meaning) {
+                println!("{status}\n  {meaning}\n");
+            }
+            for KnownCodes { codes, sender, error } in &known {
+                println!("{} (from {sender})\n  {error}\n", codes.join(", "));
             }
         }
     }
-    match wanted {
-        Some(wanted) if known.is_empty() => Err(Failure::Failed(unknown(wanted))),
+    match (wanted, status) {
+        (Some(_), Some(status)) if known.is_empty() && meaning.is_none() => {
+            Err(Failure::Failed(format!("{status} is not bcproxy's. {FORWARDED}")))
+        }
+        (Some(wanted), None) if known.is_empty() => Err(Failure::Failed(unknown(wanted))),
         _ => Ok(()),
     }
 }
 
+/// The HTTP status, if it is one: AADSTS numbers have more digits.
+fn status(wanted: &str) -> Option<StatusCode> {
+    StatusCode::from_bytes(wanted.as_bytes()).ok()
+}
+
 fn names(codes: &[String], wanted: &str) -> bool {
-    let is_number = wanted.bytes().all(|byte| byte.is_ascii_digit());
-    let wanted = if is_number { format!("AADSTS{wanted}") } else { wanted.to_owned() };
+    let is_aadsts = wanted.bytes().all(|byte| byte.is_ascii_digit()) && status(wanted).is_none();
+    let wanted = if is_aadsts { format!("AADSTS{wanted}") } else { wanted.to_owned() };
     codes.iter().any(|code| code.split(' ').any(|word| word.eq_ignore_ascii_case(&wanted)))
 }
 
@@ -46,9 +63,14 @@ fn unknown(wanted: &str) -> String {
     )
 }
 
-fn as_json(codes: &[String], error: &KnownError) -> Value {
+fn status_as_json(status: StatusCode, meaning: &str) -> Value {
+    json!({ "status": status.as_u16(), "reason": status.canonical_reason(), "meaning": meaning })
+}
+
+fn as_json(KnownCodes { codes, sender, error }: &KnownCodes) -> Value {
     json!({
         "codes": codes,
+        "sender": sender.to_string(),
         "step": error.step.map(guide::Step::name),
         "number": error.step.map(guide::Step::number),
         "meaning": error.meaning,
@@ -56,3 +78,5 @@ fn as_json(codes: &[String], error: &KnownError) -> Value {
         "passes_by_itself": !error.needs_setup(),
     })
 }
+
+const FORWARDED: &str = "bcproxy forwards it from Business Central unchanged: read the message in the response.";

@@ -1,10 +1,10 @@
-//! One error of Entra or Business Central that says something about the set-up.
+//! One known error: what it means, and what to do.
 
 use std::fmt;
 
 use super::Step;
 
-/// What an error means to the person who sets up bcproxy.
+/// What an error means to the person who sets up bcproxy or a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownError {
     /// The step of the set-up that fixes it; `None` when the set-up is not the cause.
@@ -26,6 +26,8 @@ pub enum Retry {
     AfterPropagation,
     /// The error is temporary, and bcproxy retries.
     Automatic,
+    /// The error is temporary, and the client may send the request again.
+    ByClient,
 }
 
 impl KnownError {
@@ -41,7 +43,7 @@ impl KnownError {
 
     /// Whether somebody has to change something.
     pub fn needs_setup(&self) -> bool {
-        self.retry != Retry::Automatic
+        matches!(self.retry, Retry::AfterFix | Retry::AfterPropagation)
     }
 }
 

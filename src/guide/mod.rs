@@ -1,17 +1,21 @@
-//! What can be wrong with a set-up, as data: the steps of the guide, and the known errors of Entra and Business
-//! Central.
+//! What can be wrong, as data: the steps of the guide, the known errors of Entra and Business Central, and bcproxy's
+//! own error codes.
 //!
 //! Error responses, the log, `bcproxy doctor`, `bcproxy setup` and the page `docs/errors.md` take their texts from
 //! here.
 
 mod business_central;
 mod entra;
+mod http_status;
 mod known_error;
 mod reference;
+mod rejection_code;
 mod step;
 
 pub(crate) use business_central::{APPLICATION_REJECTED, MISSING_ROLE, business_central_error};
 pub use entra::aadsts;
+pub(crate) use http_status::http_status;
 pub use known_error::{KnownError, Retry};
-pub(crate) use reference::{known, reference};
+pub(crate) use reference::{KnownCodes, known, reference};
+pub use rejection_code::RejectionCode;
 pub use step::Step;

@@ -11,7 +11,7 @@ use crate::business_central::companies::MatchError;
 use crate::business_central::lookup::LookupError;
 use crate::business_central::{Dialect, PathError};
 use crate::entra::TokenUnavailable;
-use crate::guide::{KnownError, Step};
+use crate::guide::{KnownError, RejectionCode, Step};
 use crate::outbound;
 
 /// A rejected request: the kind of error, and a message that says what to do.
@@ -71,42 +71,40 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Status, `error.code`, and the error type of `Proxy-Status` (RFC 9209, section 2.3).
-    pub fn describe(self) -> (StatusCode, &'static str, &'static str) {
-        use StatusCode as S;
-        match self {
-            Self::BadRequest | Self::InvalidHost => (S::BAD_REQUEST, "Proxy_BadRequest", "http_request_error"),
-            Self::BrokenHandshake => (S::BAD_REQUEST, "Proxy_BrokenHandshake", "http_request_error"),
-            Self::NotAllowed => (S::FORBIDDEN, "Proxy_NotAllowed", "http_request_denied"),
-            Self::Unauthenticated { ntlm, basic, .. } => {
-                // Without a challenge it is no 401 (RFC 9110, section 15.5.2).
-                let status = if ntlm || basic { S::UNAUTHORIZED } else { S::FORBIDDEN };
-                (status, "Proxy_Unauthenticated", "http_request_denied")
-            }
-            Self::UnknownHost => (S::MISDIRECTED_REQUEST, "Proxy_UnknownHost", "http_request_denied"),
-            Self::NoRoute => (S::NOT_FOUND, "Proxy_NoRoute", "destination_not_found"),
-            Self::UnknownCompany => (S::NOT_FOUND, "Proxy_UnknownCompany", "destination_not_found"),
-            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "Proxy_MethodNotAllowed", "http_request_denied"),
-            Self::RequestTimeout => (S::REQUEST_TIMEOUT, "Proxy_RequestTimeout", "http_request_error"),
-            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "Proxy_TooLarge", "http_request_error"),
-            Self::UnsupportedMediaType => {
-                (S::UNSUPPORTED_MEDIA_TYPE, "Proxy_UnsupportedMediaType", "http_request_error")
-            }
-            Self::NotImplemented => (S::NOT_IMPLEMENTED, "Proxy_NotImplemented", "http_request_denied"),
-            Self::UnknownEnvironment => (S::BAD_GATEWAY, "Proxy_UnknownEnvironment", "proxy_configuration_error"),
-            Self::NoToken { setup } => {
-                let error = if setup { "proxy_configuration_error" } else { "destination_unavailable" };
-                (S::SERVICE_UNAVAILABLE, "Proxy_NoToken", error)
-            }
-            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "Proxy_Overloaded", "proxy_internal_error"),
-            Self::Busy => (S::TOO_MANY_REQUESTS, "Proxy_Busy", "connection_limit_reached"),
-            Self::CredentialsRejected => (S::BAD_GATEWAY, "Proxy_CredentialsRejected", "proxy_configuration_error"),
-            Self::Unreachable(step) => (S::BAD_GATEWAY, "Proxy_Unreachable", proxy_status(step)),
-            Self::ResponseBroken => (S::BAD_GATEWAY, "Proxy_ResponseBroken", "http_response_incomplete"),
-            Self::ResponseTimeout => (S::GATEWAY_TIMEOUT, "Proxy_ResponseTimeout", "http_response_timeout"),
-            Self::ClientGone | Self::ClientLeft => (S::BAD_REQUEST, "Proxy_ClientGone", "http_request_error"),
-            Self::Internal => (S::INTERNAL_SERVER_ERROR, "Proxy_Internal", "proxy_internal_error"),
-        }
+    /// Status, code, and the error type of `Proxy-Status` (RFC 9209, section 2.3).
+    pub fn describe(self) -> (StatusCode, RejectionCode, &'static str) {
+        use RejectionCode as Code;
+        let (code, error_type) = match self {
+            Self::BadRequest | Self::InvalidHost => (Code::BadRequest, "http_request_error"),
+            Self::BrokenHandshake => (Code::BrokenHandshake, "http_request_error"),
+            Self::NotAllowed => (Code::NotAllowed, "http_request_denied"),
+            Self::Unauthenticated { .. } => (Code::Unauthenticated, "http_request_denied"),
+            Self::UnknownHost => (Code::UnknownHost, "http_request_denied"),
+            Self::NoRoute => (Code::NoRoute, "destination_not_found"),
+            Self::UnknownCompany => (Code::UnknownCompany, "destination_not_found"),
+            Self::MethodNotAllowed => (Code::MethodNotAllowed, "http_request_denied"),
+            Self::RequestTimeout => (Code::RequestTimeout, "http_request_error"),
+            Self::TooLarge => (Code::TooLarge, "http_request_error"),
+            Self::UnsupportedMediaType => (Code::UnsupportedMediaType, "http_request_error"),
+            Self::NotImplemented => (Code::NotImplemented, "http_request_denied"),
+            Self::UnknownEnvironment => (Code::UnknownEnvironment, "proxy_configuration_error"),
+            Self::NoToken { setup: true } => (Code::NoToken, "proxy_configuration_error"),
+            Self::NoToken { setup: false } => (Code::NoToken, "destination_unavailable"),
+            Self::Overloaded => (Code::Overloaded, "proxy_internal_error"),
+            Self::Busy => (Code::Busy, "connection_limit_reached"),
+            Self::CredentialsRejected => (Code::CredentialsRejected, "proxy_configuration_error"),
+            Self::Unreachable(step) => (Code::Unreachable, proxy_status(step)),
+            Self::ResponseBroken => (Code::ResponseBroken, "http_response_incomplete"),
+            Self::ResponseTimeout => (Code::ResponseTimeout, "http_response_timeout"),
+            Self::ClientGone | Self::ClientLeft => (Code::ClientGone, "http_request_error"),
+            Self::Internal => (Code::Internal, "proxy_internal_error"),
+        };
+        let status = match self {
+            // Without a challenge it is no 401 (RFC 9110, section 15.5.2).
+            Self::Unauthenticated { ntlm: false, basic: false, .. } => StatusCode::FORBIDDEN,
+            _ => code.status(),
+        };
+        (status, code, error_type)
     }
 
     /// The status that a client of this dialect gets.

@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::StatusCode;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,6 +17,7 @@ use super::proxy_protocol::read_client;
 use super::rejected_connections::{ConnectionRejection, RejectedConnections};
 use super::serve::{Service, serve_plain, serve_secured};
 use crate::business_central::Dialect;
+use crate::guide::RejectionCode;
 
 /// Accepts connections until `accepting` is canceled, then those that are still waiting, and closes the listener.
 pub async fn accept(
@@ -110,7 +110,8 @@ fn reject(
 /// Tells the client why it is rejected, and gives it a moment to read that.
 async fn reject_connection(mut socket: TcpStream, why: LimitReached, _notice: OwnedSemaphorePermit) {
     let message = format!("bcproxy accepts no further connection: {why}.");
-    let response = raw_response(StatusCode::SERVICE_UNAVAILABLE, Dialect::OData, "Proxy_TooManyConnections", &message);
+    let code = RejectionCode::TooManyConnections;
+    let response = raw_response(code.status(), Dialect::OData, code, &message);
     let notice = async {
         socket.write_all(&response).await?;
         socket.shutdown().await?;

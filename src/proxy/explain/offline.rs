@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::report::Rejected;
 use crate::config::{Config, Listener};
+use crate::guide::RejectionCode;
 use crate::proxy::budgets::fair_budget::FairBudget;
 use crate::proxy::downstream::bind::{LocalAddress, Terms};
 use crate::proxy::downstream::client::{ClientConnection, RequestStream, unparsable};
@@ -109,7 +110,12 @@ pub async fn read(
             let message = unparsable::message(
                 unparsable.map_or_else(|| unparsable::diagnose(head), |unparsable| unparsable.reason),
             );
-            Err(Rejected { status: status.as_u16(), meant: status.as_u16(), code: unparsable::CODE, message })
+            Err(Rejected {
+                status: status.as_u16(),
+                meant: status.as_u16(),
+                code: RejectionCode::Unreadable.as_str(),
+                message,
+            })
         }
     }
 }

@@ -8,6 +8,7 @@ use super::report::{BodyChange, Header, HeaderChanges, ResponseChanges, SentRequ
 use super::walk::{Found, Walk};
 use crate::business_central::address::Resource;
 use crate::config;
+use crate::guide::RejectionCode;
 use crate::outbound::ProxySelector;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::cache::terms::bypass_reason;
@@ -130,8 +131,9 @@ impl Walk<'_> {
     pub(super) fn notes(&self, found: &Found<'_>, look_ups: &LookUps) -> Vec<String> {
         let companies = look_ups.companies.iter().map(|company| {
             format!(
-                "bcproxy looks up the {} in Business Central once. If there is no such company, the response is 404 Proxy_UnknownCompany.{}",
+                "bcproxy looks up the {} in Business Central once. If there is no such company, the response is 404 {}.{}",
                 company.unknown(),
+                RejectionCode::UnknownCompany.as_str(),
                 match &company.wanted {
                     crate::business_central::CompanyRef::Name(_) =>
                         " The name is shown as configured; requests use Business Central's spelling.",

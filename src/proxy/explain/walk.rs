@@ -179,5 +179,5 @@ impl Walk<'_> {
 fn rejected(rejection: &Rejection, dialect: Dialect) -> Rejected {
     let (meant, code, _) = rejection.kind.describe();
     let status = rejection.kind.status(dialect);
-    Rejected { status: status.as_u16(), meant: meant.as_u16(), code, message: rejection.message.clone() }
+    Rejected { status: status.as_u16(), meant: meant.as_u16(), code: code.as_str(), message: rejection.message.clone() }
 }

@@ -3,9 +3,10 @@
 use hyper::StatusCode;
 
 use crate::business_central::Dialect;
+use crate::guide::RejectionCode;
 
 /// The response as it is sent; the connection ends with it.
-pub fn raw_response(status: StatusCode, dialect: Dialect, code: &str, message: &str) -> Vec<u8> {
+pub fn raw_response(status: StatusCode, dialect: Dialect, code: RejectionCode, message: &str) -> Vec<u8> {
     let body = dialect.body(status, code, message);
     let (error, retry) = match status {
         StatusCode::SERVICE_UNAVAILABLE => ("connection_limit_reached", "Retry-After: 5\r\n"),

@@ -5,6 +5,7 @@ use hyper::StatusCode;
 use super::raw_response::raw_response;
 use super::request_line;
 use crate::business_central::Dialect;
+use crate::guide::RejectionCode;
 use crate::proxy::downstream::rejected_connections::ConnectionRejection;
 
 /// Why a head is rejected before it becomes a request.
@@ -72,7 +73,7 @@ pub fn diagnose(head: &[u8]) -> &'static str {
 /// The response as it is sent; the connection ends with it.
 pub fn response(Unparsable { status, reason }: Unparsable, head: &[u8]) -> Vec<u8> {
     let dialect = if looks_like_soap(head) { Dialect::Soap } else { Dialect::OData };
-    raw_response(status, dialect, CODE, &message(reason))
+    raw_response(status, dialect, RejectionCode::Unreadable, &message(reason))
 }
 
 /// The message of the response.
@@ -90,8 +91,6 @@ fn looks_like_soap(head: &[u8]) -> bool {
 /// Why a TLS handshake is no request.
 pub const IS_TLS: &str = "the client speaks HTTPS on a port for plain HTTP. Change its base address to http://, or give the port a certificate \
      (`tls` of `listen` in proxy.yaml)";
-
-pub const CODE: &str = "Proxy_Unreadable";
 
 /// The limit of hyper's URI type.
 const MAX_TARGET_BYTES: usize = 65_534;
