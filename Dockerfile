@@ -5,6 +5,7 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY benches benches
+COPY docs/setup.md docs/setup.md
 RUN cargo build --release --locked --bin bcproxy
 
 FROM debian:bookworm-slim

@@ -1,13 +1,18 @@
-//! Text as Markdown, for the pages that bcproxy prints.
+//! Text in lines, for the pages that bcproxy prints.
 
 /// The line length of published Markdown, in characters.
 pub const COLUMNS: usize = 120;
 
 /// A paragraph of at most [`COLUMNS`] characters a line. `first` and `next` begin its lines; a longer word stays whole.
 pub fn wrapped(text: &str, first: &str, next: &str) -> String {
+    wrapped_to(COLUMNS, text, first, next)
+}
+
+/// The same, in lines of at most this many characters.
+pub fn wrapped_to(columns: usize, text: &str, first: &str, next: &str) -> String {
     let (mut paragraph, mut line, mut gap) = (String::new(), first.to_owned(), "");
     for word in words(text) {
-        if !gap.is_empty() && line.chars().count() + 1 + word.chars().count() > COLUMNS {
+        if !gap.is_empty() && line.chars().count() + 1 + word.chars().count() > columns {
             paragraph += &format!("{line}\n");
             (line, gap) = (next.to_owned(), "");
         }

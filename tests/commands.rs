@@ -448,6 +448,23 @@ async fn an_errors_code_leads_to_its_step_and_fix() {
 }
 
 #[tokio::test]
+async fn guide_prints_a_step_by_number_or_name() {
+    let folder = TempDir::new().unwrap();
+    let by_number = command(folder.path(), &["guide", "11"]).await;
+    assert_eq!((by_number.code, by_number.errors.as_str()), (Some(0), ""));
+    for part in ["11. API permission and consent\n", "Click Grant admin consent for", "Next: bcproxy guide 12"] {
+        assert!(by_number.output.contains(part), "{part} is not in {}", by_number.output);
+    }
+    assert_eq!(command(folder.path(), &["guide", "Consent"]).await.output, by_number.output);
+    let list = command(folder.path(), &["guide"]).await;
+    assert_eq!(list.code, Some(0));
+    assert!(list.output.contains("  11  consent          API permission and consent\n"), "{}", list.output);
+    let ended = command(folder.path(), &["guide", "17"]).await;
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.errors.contains("Name one from 1 to 16"), "{}", ended.errors);
+}
+
+#[tokio::test]
 async fn errors_explains_statuses_and_all_codes_of_bcproxy_itself() {
     let folder = TempDir::new().unwrap();
     for (status, parts) in [

@@ -11,7 +11,8 @@ use super::common::{Failure, Output};
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    admin, certificate, check, companies, doctor, errors, examples, explain, reference, run, setup, status, token, user,
+    admin, certificate, check, companies, doctor, errors, examples, explain, guide, reference, run, setup, status,
+    token, user,
 };
 use crate::entra::ClientId;
 #[cfg(feature = "demo")]
@@ -115,6 +116,11 @@ enum Command {
     /// Add, remove, list or check the users that clients sign in as.
     #[command(after_help = examples::USER)]
     User(user::Arguments),
+    /// Print a step of the set-up guide: what to click in Entra and Business Central, and what can go wrong.
+    Guide {
+        /// The number or name of the step, such as 11 or consent [default: list the steps].
+        step: Option<String>,
+    },
     /// Explain an error code or HTTP status: which service sends it, what it means and how to fix it.
     #[command(after_help = examples::ERRORS)]
     Errors {
@@ -194,6 +200,7 @@ pub fn main() -> ExitCode {
             token::token(config, connector.as_deref(), client_id, reveal, output)
         }
         Some(Command::User(arguments)) => user::user(arguments, config),
+        Some(Command::Guide { step }) => guide::guide(step.as_deref()),
         Some(Command::Errors { code, markdown, output }) => errors::errors(code.as_deref(), markdown, output),
         Some(Command::Reload { at }) => admin::reload(config, at),
         Some(Command::Stop { at }) => admin::stop(config, at),

@@ -95,9 +95,9 @@ fn line(finding: &Finding, in_color: bool) -> String {
         Err(Wrong { what, fix, .. }) => {
             let what = what.replace('\n', &format!("\n{INDENT}"));
             format!(
-                "{} {of}{what}.{time}\n{INDENT}→ {fix}\n{INDENT}→ docs/setup.md#{}\n",
+                "{} {of}{what}.{time}\n{INDENT}→ {fix}\n{INDENT}→ bcproxy guide {}\n",
                 head(&format!("{red}✗{plain}")),
-                step.anchor()
+                step.number()
             )
         }
     }

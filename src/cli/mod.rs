@@ -14,6 +14,7 @@ mod doctor;
 mod errors;
 mod examples;
 mod explain;
+mod guide;
 mod reference;
 mod run;
 mod setup;

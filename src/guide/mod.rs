@@ -8,6 +8,7 @@ mod business_central;
 mod entra;
 mod http_status;
 mod known_error;
+mod manual;
 mod reference;
 mod rejection_code;
 mod step;

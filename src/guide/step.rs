@@ -150,8 +150,9 @@ impl Step {
 }
 
 impl fmt::Display for Step {
+    /// Where to read on, for the end of a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "step {} of the set-up guide ({})", self.number(), self.title())
+        write!(f, "step {0} of the set-up guide ({1}): `bcproxy guide {0}`", self.number(), self.title())
     }
 }
 
@@ -164,7 +165,7 @@ mod tests {
         for (number, step) in (1..).zip(Step::ALL) {
             assert_eq!(step.number(), number);
         }
-        assert_eq!(Step::Card.to_string(), "step 13 of the set-up guide (Application card)");
+        assert_eq!(Step::Card.to_string(), "step 13 of the set-up guide (Application card): `bcproxy guide 13`");
         assert_eq!(Step::Consent.anchor(), "11-api-permission-and-consent");
     }
 }

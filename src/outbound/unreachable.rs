@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(unreachable.failure, ConnectFailure::Name);
         assert!(
             unreachable.to_string().ends_with(
-                "check this machine's DNS and `base_url` (no such name); see step 2 of the set-up guide (Name look-up)"
+                "check this machine's DNS and `base_url` (no such name); see step 2 of the set-up guide (Name look-up): `bcproxy guide 2`"
             ),
             "{unreachable}"
         );
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(
             text,
             "Entra at login.example can't be reached: check the network between this machine and the host (odd); \
-             see step 3 of the set-up guide (Connection)"
+             see step 3 of the set-up guide (Connection): `bcproxy guide 3`"
         );
     }
 }

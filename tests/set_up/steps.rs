@@ -268,7 +268,7 @@ async fn the_first_wrong_step_is_shown_with_its_fix_and_what_could_not_be_looked
         "✗  8. Credential",
         "AADSTS7000215",
         "→ In Entra, open App registrations → the app → Certificates & secrets",
-        "docs/setup.md#8-credential",
+        "→ bcproxy guide 8\n",
         "not checked: Sign-in policies, Business Central in the tenant",
     ] {
         assert!(ended.output.contains(part), "{part}: {}", ended.output);

@@ -79,7 +79,7 @@ impl Prompt {
         if !self.is_interactive {
             return Err(Failure::Failed(wrong.to_string()));
         }
-        println!("  ✗ {}.\n  → {}", wrong.what, wrong.fix);
+        println!("  ✗ {}.\n  → {}\n  → bcproxy guide {}", wrong.what, wrong.fix, wrong.step.number());
         Ok(())
     }
 

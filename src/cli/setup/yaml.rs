@@ -22,7 +22,7 @@ pub struct Connection {
 /// Renders the file. Values that equal the default are left out.
 pub fn yaml(arguments: &Arguments, connection: &Connection) -> Result<String, Failure> {
     let mut lines = vec![
-        "# Written by `bcproxy setup`. All keys: docs/configuration.md".to_owned(),
+        "# Written by `bcproxy setup`. All keys: bcproxy schema --markdown".to_owned(),
         format!("listen: {}", quoted(&arguments.listen.to_string())),
         "connectors:".to_owned(),
         format!("  {}:", quoted(&arguments.connector)),

@@ -31,7 +31,7 @@ mod tests {
     fn a_wrong_secret_needs_a_fix_and_a_busy_service_does_not() {
         let wrong_secret = aadsts(7000215).unwrap();
         assert!(wrong_secret.needs_setup());
-        assert!(wrong_secret.to_string().ends_with("See step 8 of the set-up guide (Credential)."));
+        assert!(wrong_secret.to_string().ends_with("See step 8 of the set-up guide (Credential): `bcproxy guide 8`."));
         assert!(wrong_secret.fix.contains("not its Secret ID"));
         assert!(!aadsts(90033).unwrap().needs_setup());
         assert_eq!(aadsts(1), None);

@@ -125,6 +125,6 @@ mod tests {
             "{field}"
         );
         assert!(field.contains("page \\\"Microsoft Entra Applications\\\""), "{field}");
-        assert!(field.ends_with("See step 14 of the set-up guide (Permission sets).\""), "{field}");
+        assert!(field.ends_with("See step 14 of the set-up guide (Permission sets): `bcproxy guide 14`.\""), "{field}");
     }
 }
