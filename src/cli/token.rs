@@ -102,7 +102,10 @@ fn print(connector: &Connector, application: &Application, issued: &IssuedToken)
     ] {
         match claim(names) {
             Some(value) => row(name, &value),
-            None if name == "roles" => row(name, &format!("none. {}", guide::MISSING_ROLE)),
+            None if name == "roles" => {
+                let advice = application.consent_advice().unwrap_or_default();
+                row(name, &format!("none. {} {advice}", guide::MISSING_ROLE));
+            }
             None => {}
         }
     }

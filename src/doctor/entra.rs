@@ -11,13 +11,13 @@ use serde::Deserialize;
 use time::Date;
 use tokio::sync::Semaphore;
 
-use super::clock;
 use super::findings::{Findings, Wrong};
+use super::{clock, consent};
 use crate::bounded_body::read_body;
 use crate::business_central::lookup::LookupError;
 use crate::entra::{
-    Application, Claims, ClaimsChallenge, ClientId, Credential, TenantId, TokenCache, TokenEndpoint, TokenError,
-    TokenRetry, TokenUnavailable, response_date,
+    Application, ClaimsChallenge, ClientId, Credential, TenantId, TokenCache, TokenEndpoint, TokenError, TokenRetry,
+    TokenUnavailable, response_date,
 };
 use crate::error_chain::root_cause;
 use crate::guide::{self, KnownError, Step};
@@ -131,7 +131,7 @@ pub async fn token(
     findings.passed(Step::Credential, credential_accepted(application, token.last_day), Duration::ZERO);
     findings.passed(Step::Policy, "no policy blocks the application on this machine", Duration::ZERO);
     findings.passed(Step::Subscription, "the tenant has Business Central", Duration::ZERO);
-    let consent = consent(token.claims.as_ref());
+    let consent = consent::check(token.claims.as_ref(), application);
     let has_role = consent.is_ok();
     findings.add(Step::Consent, None, consent, Duration::ZERO);
     Some(SignedIn { http: http.clone(), tokens, has_role })
@@ -180,17 +180,6 @@ fn credential_advice(credential: &Credential) -> &'static str {
     }
 }
 
-fn consent(claims: Option<&Claims>) -> Result<String, Wrong> {
-    match claims {
-        Some(claims) if claims.has_data_role() => Ok(format!("the token has {}", claims.roles.join(", "))),
-        Some(_) => {
-            let error = guide::MISSING_ROLE;
-            Err(Wrong::new(Step::Consent, error.meaning, error.fix))
-        }
-        None => Ok("the token's roles can't be read; the next steps check them".to_owned()),
-    }
-}
-
 fn token_failure(error: &TokenError, application: &Application) -> Wrong {
     let advice = |step: Step| match step {
         Step::Credential => credential_advice(&application.credential),
@@ -198,7 +187,7 @@ fn token_failure(error: &TokenError, application: &Application) -> Wrong {
     };
     match error {
         TokenError::Rejected(rejected) => match rejected.known_error() {
-            Some(known) => Wrong::known(&rejected.summary(), known, Step::Application),
+            Some(known) => consent::with_link(Wrong::known(&rejected.summary(), known, Step::Application), application),
             None => {
                 let page = rejected.code.map_or_else(String::new, |code| {
                     format!(" Look up the code at https://login.microsoftonline.com/error?code={code}.")

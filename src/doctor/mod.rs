@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `network`, `certificate` | name look-up, connection, TLS |
 //! | `clock` | clock |
-//! | `entra` | tenant, application, credential, policies, subscription, consent |
+//! | `entra`, `consent` | tenant, application, credential, policies, subscription, consent |
 //! | `business_central` | environment, card, permission sets, company, routes |
 //!
 //! The checks change nothing: all requests to Business Central are GETs.
@@ -13,6 +13,7 @@
 mod business_central;
 mod certificate;
 mod clock;
+mod consent;
 mod entra;
 mod examine;
 mod findings;

@@ -65,7 +65,14 @@ async fn a_wrong_set_up_is_named_and_entra_is_asked_once() {
         simulator.entra().expire_secret(simulator.settings().client_id, &simulator.settings().client_secret)
     };
     let as_it_is: Prepare = |_| {};
-    let cases: [(&str, &str, Prepare, &[&str]); 5] = [
+    let consent: Prepare = |simulator| simulator.entra().fail(Fault::aadsts(650056), Times::Always);
+    let cases: [(&str, &str, Prepare, &[&str]); 6] = [
+        (
+            "no permission",
+            "",
+            consent,
+            &["AADSTS650056", "Grant admin consent", "/adminconsent?client_id=", "and accept."],
+        ),
         ("wrong secret", "", secret, &["AADSTS7000215", "Certificates & secrets", "Value", "client_secret"]),
         ("expired secret", "", expired, &["AADSTS7000222", "has expired", "create a new one"]),
         (

@@ -107,6 +107,10 @@ async fn whatever_step_is_broken_doctor_and_client_name_it_and_its_fix() {
         assert_eq!(failed["step"], step.name(), "{what}: {said:#}");
         assert!(contains(failed["fix"].as_str().unwrap(), fix), "{what}: {failed:#}");
         assert!(failed["ms"].is_number());
+        let simulated = prepared.simulator.settings();
+        let link =
+            format!("/{}/adminconsent?client_id={}&redirect_uri=https", simulated.tenant_id, simulated.client_id);
+        assert_eq!(contains(failed["fix"].as_str().unwrap(), &link), step == Step::Consent, "{what}: {failed:#}");
         let not_checked = said["not_checked"].as_array().unwrap();
         let is_after = |name: &Value| Step::ALL.iter().any(|known| known.name() == name && *known > Step::Connection);
         assert!(not_checked.iter().all(is_after), "{what}: {said:#}");
@@ -120,6 +124,8 @@ async fn whatever_step_is_broken_doctor_and_client_name_it_and_its_fix() {
                 let message = response.rejection().message;
                 assert!(message.contains(&format!("step {reference}")), "{what}: {message}");
                 assert!(contains(&message, client_fix(broken).unwrap_or(fix)), "{what}: {message}");
+                // The log and the status page have the same message.
+                assert_eq!(message.contains(&link), step == Step::Consent, "{what}: {message}");
             }
             Beside(status, reference) => {
                 assert_eq!(response.status.as_u16(), status, "{what}");

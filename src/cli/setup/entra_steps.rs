@@ -124,12 +124,7 @@ impl Session<'_> {
         let attempt = || self.try_sign_in(tenant, client_id, credential);
         let token = match attempt() {
             Err(wrong) if wrong.step == Step::Consent => {
-                // Source: Entra, "OAuth 2.0 client credentials flow", "Request the permissions from a directory admin".
-                println!(
-                    "  ✗ {}.\n  → {}\n  → Or add the permission, then have an administrator open this link and accept:\n\n    \
-                     {}/{tenant}/adminconsent?client_id={client_id}&redirect_uri={REDIRECT_URI}\n",
-                    wrong.what, wrong.fix, self.arguments.authority
-                );
+                println!("  ✗ {}.\n  → {}\n", wrong.what, wrong.fix);
                 self.wait_for("consent", Step::Consent, attempt)?
             }
             Err(wrong) => return Err(nothing_written(&wrong)),
@@ -139,6 +134,3 @@ impl Session<'_> {
         Ok(token)
     }
 }
-
-/// Business Central's landing page after a consent, percent-encoded.
-const REDIRECT_URI: &str = "https%3A%2F%2Fbusinesscentral.dynamics.com%2FOAuthLanding.htm";

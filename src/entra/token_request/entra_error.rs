@@ -23,6 +23,8 @@ pub struct EntraError {
     pub retry_after: Option<Duration>,
     /// The error of this machine's clock, measured on the response.
     pub clock_skew: Option<ClockSkew>,
+    /// How to grant admin consent, where that is missing: a complete sentence.
+    pub consent_advice: Option<Box<str>>,
 }
 
 impl EntraError {
@@ -75,6 +77,9 @@ impl fmt::Display for EntraError {
         // What the guide knows names its step.
         if let (None, Some(step)) = (self.known_error(), self.step()) {
             write!(f, " See {step}.")?;
+        }
+        if let Some(advice) = &self.consent_advice {
+            write!(f, " {advice}")?;
         }
         self.clock_skew.map_or(Ok(()), |skew| write!(f, " Also, {skew}."))
     }

@@ -16,6 +16,7 @@ use crate::entra::certificate::CertificateFiles;
 use crate::entra::clock::ClockSkew;
 use crate::entra::credential::{ClientSecret, Credential, Fingerprint, ManagedIdentity, federated_token};
 use crate::error_chain::root_cause;
+use crate::guide::Step;
 use crate::outbound::{HttpClient, RequestError, Unreachable, retry_after};
 use crate::secret::Secret;
 
@@ -140,7 +141,10 @@ impl TokenEndpoint {
         let response =
             response.unwrap_or_else(|_| Err(TokenError::TimedOut { host: self.host(), after: self.timeout }))?;
         if response.status != StatusCode::OK {
-            let error = response.entra_error().map_err(|problem| self.not_entra(&response, problem))?;
+            let mut error = response.entra_error().map_err(|problem| self.not_entra(&response, problem))?;
+            if error.step() == Some(Step::Consent) {
+                error.consent_advice = self.application.consent_advice().map(String::into_boxed_str);
+            }
             return Err(TokenError::Rejected(error));
         }
         let grant = response.grant().map_err(|problem| self.not_entra(&response, problem))?;

@@ -163,6 +163,7 @@ impl ErrorJson {
             correlation_id: self.correlation_id.map(|id| id.to_string()),
             retry_after,
             clock_skew,
+            consent_advice: None,
         }
     }
 }

@@ -55,6 +55,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[90099],
         Consent,
         "The app is not authorized in this customer's tenant",
-        "Have an administrator of the customer open the admin consent link that `bcproxy setup` prints.",
+        "Have an administrator of the customer open the admin consent link that `bcproxy doctor` prints.",
     ),
 ];

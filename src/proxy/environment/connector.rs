@@ -137,8 +137,10 @@ impl Connector {
     pub fn credentials_rejected(&self, member: &Member, token: &Token) -> Rejection {
         let lacks_role = token.claims.as_ref().is_some_and(|claims| !claims.has_data_role());
         let known_error = if lacks_role { guide::MISSING_ROLE } else { guide::APPLICATION_REJECTED };
+        let consent = member.tokens.application.consent_advice().filter(|_| lacks_role);
+        let consent = consent.map_or_else(String::new, |advice| format!(" {advice}"));
         let message = format!(
-            "Business Central rejects the token of connector `{}` (environment {}, client ID {}). {known_error}",
+            "Business Central rejects the token of connector `{}` (environment {}, client ID {}). {known_error}{consent}",
             self.settings.name, self.address.environment, member.client_id
         );
         Rejection::new(Kind::CredentialsRejected, message)
