@@ -448,6 +448,22 @@ async fn an_errors_code_leads_to_its_step_and_fix() {
 }
 
 #[tokio::test]
+async fn explain_says_how_a_path_begins() {
+    let folder = folder(FINE);
+    let ended = command(folder.path(), &["explain", "GET", "api/customers"]).await;
+    assert_eq!((ended.code, ended.output.as_str()), (Some(2), ""));
+    assert!(ended.errors.contains("The path must begin with a slash: /api/customers."), "{}", ended.errors);
+    for path in ["/customers", "http://127.0.0.1/customers"] {
+        let ended = command(folder.path(), &["explain", "GET", path]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(
+            ended.output.contains("404 Proxy_NoRoute") && ended.output.contains("Try /api/customers."),
+            "{ended:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn guide_prints_a_step_by_number_or_name() {
     let folder = TempDir::new().unwrap();
     let by_number = command(folder.path(), &["guide", "11"]).await;

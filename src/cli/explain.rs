@@ -35,6 +35,10 @@ pub struct Arguments {
 
 /// Prints how bcproxy would handle the request.
 pub fn explain(config: &Path, arguments: Arguments) -> Result<(), Failure> {
+    let path = arguments.path.to_string_lossy();
+    if !path.starts_with('/') && path != "*" && !path.contains("://") {
+        return Err(Failure::Configuration(format!("The path must begin with a slash: /{path}.")));
+    }
     let config = load_without_secrets(config)?;
     let output = arguments.output;
     let question = Question {

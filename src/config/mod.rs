@@ -27,4 +27,5 @@ pub use model::{
 };
 pub use publish::{reference, schema};
 pub use vocabulary::METHODS;
+pub(crate) use yaml::closest_match;
 pub use yaml::{Diagnostic, Diagnostics, Position, Severity};

@@ -168,6 +168,11 @@ impl Rejection {
         Self::new(Kind::ResponseBroken, message)
     }
 
+    /// The same, with a further sentence.
+    pub fn followed_by(self, sentence: &str) -> Self {
+        Self { message: self.message + sentence, ..self }
+    }
+
     /// The same, with `Retry-After`.
     pub fn retry_after(self, pause: Duration) -> Self {
         Self { retry_after: Some(pause), ..self }

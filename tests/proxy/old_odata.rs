@@ -39,6 +39,21 @@ async fn an_address_of_v3_is_rejected_with_that_of_v4() {
 }
 
 #[tokio::test]
+async fn the_address_of_v3_and_the_route_of_v4_are_told_apart() {
+    let rig = Rig::new().await;
+    let (code, message) = rig.get("/OData/Customer").await.error();
+    assert_eq!(code, "Proxy_NotImplemented");
+    for part in ["`/OData` is OData V3", "use /ODataV4/Customer", "the route /odata, which leads to OData V4"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    // Not of this name.
+    let (_, message) = rig.get("/nav/BC140/odata/Customer").await.error();
+    assert!(message.contains("`/nav/BC140/odata` is OData V3") && !message.contains("confuse"), "{message}");
+    assert!(rig.received().is_empty());
+    assert_eq!(rig.get("/odata/Customer").await.status, 200);
+}
+
+#[tokio::test]
 async fn what_only_v3_knows_is_rejected_at_an_address_of_v4() {
     let rig = Rig::new().await;
     let customer = "/odata/Customer('10000')";

@@ -29,6 +29,39 @@ async fn a_path_no_route_covers_is_answered_with_those_there_are() {
 }
 
 #[tokio::test]
+async fn a_path_no_route_covers_is_answered_with_the_one_that_is_meant() {
+    let default_routes = Rig::new().await;
+    for (path, meant) in [
+        ("/customers", Some("Try /api/customers. ")),
+        ("/customers('10000')/contacts", Some("Try /api/customers('10000')/contacts. ")),
+        ("/Customer", Some("Try /odata/Customer. ")),
+        ("/Page/Customer", Some("Try /soap/Page/Customer. ")),
+        ("/CRONUS/Codeunit/Tools", Some("Try /soap/CRONUS/Codeunit/Tools. ")),
+        ("/API/customers", Some("Try /api/customers. ")),
+        ("/sopa/Page/Customer", Some("Try /soap/Page/Customer. ")),
+        ("/", None),
+        ("/BC140/V5/Company/Customer", None),
+    ] {
+        let rejection = default_routes.get(path).await.rejection();
+        let routes = "The routes are: /, /api, /nav, /odata, /soap. ";
+        assert_says(&rejection, 404, "Proxy_NoRoute", &[meant.unwrap_or_default(), routes]);
+        assert_eq!(rejection.message.contains("Try "), meant.is_some(), "{}", rejection.message);
+    }
+    let long = "/customers".repeat(30);
+    let rejection = default_routes.get(&long).await.rejection();
+    assert!(rejection.status == 404 && !rejection.message.contains("/customers"), "{}", rejection.message);
+
+    // Which of two routes of one kind is meant can't be told, but a misspelled one can.
+    let many: String = (0..30).map(|number| format!("\n  - {{ path: /n{number:02}/api, to: api/v2.0 }}")).collect();
+    let rig = Plan::default().top(&format!("routes:{many}")).start().await;
+    let rejection = rig.get("/customers").await.rejection();
+    assert_says(&rejection, 404, "Proxy_NoRoute", &["/n00/api, ", "/n19/api, …. "]);
+    assert!(!rejection.message.contains("Try "), "{}", rejection.message);
+    let rejection = rig.get("/n07/Api/customers").await.rejection();
+    assert_says(&rejection, 404, "Proxy_NoRoute", &["Try /n07/api/customers. "]);
+}
+
+#[tokio::test]
 async fn a_client_from_elsewhere_is_told_which_key_would_let_it_in() {
     let plan = Plan::default().top(
         "routes:

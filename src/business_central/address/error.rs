@@ -64,9 +64,12 @@ pub enum AddressError {
     NotNav,
     /// The address is OData V3, which Business Central online removed.
     #[error(
-        "Business Central online no longer supports OData V3; use {v4} for the same data (OData V4: JSON, other literals)"
+        "`{v3}` is OData V3, which Business Central online no longer supports; use {v4} for the same data (OData V4: \
+         JSON, other literals)"
     )]
     ODataV3 {
+        /// The root of the service, as the client wrote it.
+        v3: String,
         /// The V4 address of the same data.
         v4: String,
     },

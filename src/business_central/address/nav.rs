@@ -28,6 +28,7 @@ pub fn parse(
         }
         _ => {
             return Err(AddressError::ODataV3 {
+                v3: format!("{prefix}/{}", root.raw()),
                 v4: format!("{prefix}/ODataV4{}", join_segments(rest.iter().map(Segment::raw))),
             });
         }

@@ -101,7 +101,7 @@ impl Walk<'_> {
         let connector = &settings.connector;
         let environment =
             EnvironmentAddress::new(&connector.base_url, &connector.application.tenant_id, &settings.environment);
-        let asked = route::admit(settings, &environment, self.head, remainder, self.exchange.ip);
+        let asked = route::admit(routes, &settings, &environment, self.head, remainder, self.exchange.ip);
         Ok(Found { settings, environment, asked, client: None })
     }
 

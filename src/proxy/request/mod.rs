@@ -8,6 +8,7 @@ pub mod company_choice;
 pub mod draft;
 pub mod guard;
 pub mod inspect;
+pub mod no_route;
 pub mod odata_v3;
 pub mod read_only;
 pub mod route;

@@ -12,6 +12,7 @@ use crate::business_central::Surface;
 use crate::business_central::address::AddressError;
 use crate::config;
 use crate::proxy::dialect::{accepts_only_xml, has_atom};
+use crate::proxy::environment::route_table::RouteTable;
 use crate::proxy::headers;
 use crate::proxy::methods::{methods, only_reads};
 use crate::proxy::rejection::{Kind, Rejection};
@@ -41,10 +42,14 @@ pub fn check(settings: &config::Route, head: &Parts) -> Result<(), Rejection> {
     Err(Rejection::new(Kind::NotImplemented, message))
 }
 
-/// Adds the route to the V4 address that the rejection names.
-pub fn below_route(error: AddressError, settings: &config::Route) -> AddressError {
-    match error {
-        AddressError::ODataV3 { v4 } => AddressError::ODataV3 { v4: format!("{}{v4}", settings.path.as_str()) },
-        error => error,
-    }
+/// Rejects an address of V3 below a route. `v3` is its root, and `v4` the V4 address of the same data: both without
+/// the route.
+pub fn old_address<T>(v3: &str, v4: &str, settings: &config::Route, routes: &RouteTable<T>) -> Rejection {
+    let route = settings.path.as_str();
+    let (v3, v4) = (format!("{route}{v3}"), format!("{route}{v4}"));
+    let namesake = routes.prefixes().find(|prefix| prefix.eq_ignore_ascii_case(&v3));
+    let namesake = namesake.map_or_else(String::new, |route| {
+        format!(" Do not confuse it with the route {route}, which leads to OData V4: paths are case-sensitive.")
+    });
+    Rejection::from(AddressError::ODataV3 { v3, v4 }).followed_by(&namesake)
 }

@@ -8,10 +8,11 @@ use hyper::http::request::Parts;
 
 use super::authenticate::handshake::LocalResponse;
 use super::company_choice::check_automation;
+use super::no_route::{RouteEntry, no_route, only_root};
 use super::odata_v3;
 use super::read_only::ReadOnly;
 use crate::business_central::SafePath;
-use crate::business_central::address::{EnvironmentAddress, LocalAddress, Resource};
+use crate::business_central::address::{AddressError, EnvironmentAddress, LocalAddress, Resource};
 use crate::config::{self, UNROUTED_PREFIX};
 use crate::proxy::body::client_body::ClientBody;
 use crate::proxy::dialect::dialect;
@@ -26,7 +27,8 @@ pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalRespons
     let Inbound { exchange, head, body } = inbound;
     let (route, remainder) = find(&exchange.snapshot.routes, head.uri.path())?;
     let route = route.clone();
-    let admitted = admit(&route.settings, &route.connector.address, &head, remainder, exchange.ip);
+    let routes = &exchange.snapshot.routes;
+    let admitted = admit(routes, &route, &route.connector.address, &head, remainder, exchange.ip);
     let speaks_soap = admitted.as_ref().is_ok_and(Resource::is_soap) || exchange.looks_like_soap;
     let dialect = dialect(Some(&route.settings.surface), speaks_soap, exchange.reads_atom);
     exchange.notes.set_route(route.clone(), dialect);
@@ -36,22 +38,27 @@ pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalRespons
 }
 
 /// The route of a raw path, and the rest of the path behind its prefix.
-pub fn find<'t, 'r, T>(routes: &'t RouteTable<T>, path: &'r str) -> Result<(&'t T, SafePath<'r>), Rejection> {
+pub fn find<'t, 'r, T: RouteEntry>(
+    routes: &'t RouteTable<T>,
+    path: &'r str,
+) -> Result<(&'t T, SafePath<'r>), Rejection> {
     let path = SafePath::check(path)?.without_leading_empty_segments();
     if let Some(unrouted) = path.below(UNROUTED_PREFIX) {
         return Err(unrouted_link(unrouted));
     }
-    routes.find(path).ok_or_else(|| no_route(routes))
+    routes.find(path).ok_or_else(|| no_route(routes, path))
 }
 
-/// The resource a request asks for, if this client and method may use the route.
-pub fn admit(
-    settings: &config::Route,
+/// The resource a request asks for, if this client and method may use the route. `routes`: for errors.
+pub fn admit<T: RouteEntry>(
+    routes: &RouteTable<T>,
+    route: &T,
     environment: &EnvironmentAddress,
     head: &Parts,
     remainder: SafePath<'_>,
     client: IpAddr,
 ) -> Result<Resource, Rejection> {
+    let settings = route.settings();
     if !settings.allow_from.contains(client) {
         let message = format!(
             "Route `{}` is not open to {client}. To allow this client, add its address to `allow_from` of the route in proxy.yaml.",
@@ -66,26 +73,17 @@ pub fn admit(
         head.headers.get_all(headers::COMPANY).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let company_headers: Vec<String> = company_headers.map(Cow::into_owned).collect();
     let asked = LocalAddress { remainder, query: head.uri.query(), company_headers: &company_headers };
-    let resource = Resource::from_local(&settings.surface, asked, environment)
-        .map_err(|error| odata_v3::below_route(error, settings))?;
+    let resource = Resource::from_local(&settings.surface, asked, environment).map_err(|error| match error {
+        AddressError::NotNav if settings.path.as_str().is_empty() => only_root(routes, remainder),
+        AddressError::ODataV3 { v3, v4 } => odata_v3::old_address(&v3, &v4, settings, routes),
+        error => error.into(),
+    })?;
     check_automation(settings, &resource)?;
     ReadOnly::of(settings, None).check_request(&resource, methods(&head.method, &head.headers))?;
     if !resource.is_soap() {
         odata_v3::check(settings, head)?;
     }
     Ok(resource)
-}
-
-fn no_route<T>(routes: &RouteTable<T>) -> Rejection {
-    let mut known: Vec<&str> = routes.prefixes().map(|prefix| if prefix.is_empty() { "/" } else { prefix }).collect();
-    known.sort_unstable();
-    let more = if known.len() > MAX_LISTED_ROUTES { ", …" } else { "" };
-    known.truncate(MAX_LISTED_ROUTES);
-    let message = format!(
-        "No route covers this path. The routes are: {}{more}. Correct the client's base address, or add a route to proxy.yaml.",
-        known.join(", ")
-    );
-    Rejection::new(Kind::NoRoute, message)
 }
 
 /// The rejection of a link that no route covers.
@@ -111,5 +109,3 @@ pub fn check_method(settings: &config::Route, methods: impl IntoIterator<Item = 
     );
     Err(Rejection::new(Kind::MethodNotAllowed, message))
 }
-
-const MAX_LISTED_ROUTES: usize = 20;

@@ -43,6 +43,10 @@ pub fn diagnose(head: &[u8]) -> &'static str {
     if !method.iter().all(u8::is_ascii_alphanumeric) {
         return "its method contains characters other than letters";
     }
+    let is_absolute = memchr::memmem::find(target, b"://").is_some();
+    if !target.starts_with(b"/") && target != b"*" && !is_absolute {
+        return "its path does not begin with a slash";
+    }
     if target.iter().any(u8::is_ascii_control) {
         return "its address contains a control character";
     }
@@ -111,6 +115,7 @@ mod tests {
             ("GET / HTTP/2.0\r\n\r\n", "version"),
             ("PRI * HTTP/2.0\r\n\r\n", "HTTP/2,"),
             ("G@T / HTTP/1.1\r\n\r\n", "method"),
+            ("GET api/customers HTTP/1.1\r\n\r\n", "slash"),
             ("GET /\u{1} HTTP/1.1\r\n\r\n", "address"),
             ("GET / HTTP/1.1\r\nHost\r\n\r\n", "no colon"),
             ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "name of a header"),
