@@ -117,6 +117,7 @@ enum Command {
     #[command(after_help = examples::USER)]
     User(user::Arguments),
     /// Print a step of the set-up guide: what to click in Entra and Business Central, and what can go wrong.
+    #[command(after_help = examples::GUIDE)]
     Guide {
         /// The number or name of the step, such as 11 or consent [default: list the steps].
         step: Option<String>,

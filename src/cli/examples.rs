@@ -95,10 +95,18 @@ pub const USER: Examples = Examples(&[
     ("bcproxy user list", "list the users"),
 ]);
 
+pub const GUIDE: Examples = Examples(&[
+    ("bcproxy guide", "list the steps of the set-up guide"),
+    ("bcproxy guide 11", "print a step by its number"),
+    ("bcproxy guide consent", "print it by its name"),
+]);
+
 pub const ERRORS: Examples = Examples(&[
     ("bcproxy errors", "list all known codes"),
     ("bcproxy errors AADSTS7000215", "explain an error of Entra"),
     ("bcproxy errors NoEnvironment", "explain an error of Business Central"),
+    ("bcproxy errors Proxy_Busy", "explain an error of bcproxy"),
+    ("bcproxy errors 403", "explain an HTTP status"),
 ]);
 
 pub const RELOAD: Examples = Examples(&[

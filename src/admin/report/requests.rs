@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use hyper::StatusCode;
 use serde::Serialize;
 
 use super::format::rfc3339;
@@ -52,7 +51,10 @@ impl CacheReport {
 #[derive(Debug, Serialize)]
 pub struct RequestsReport {
     pub requests: u64,
+    /// Without the challenges of handshakes.
     pub by_status: BTreeMap<u16, u64>,
+    /// Challenges that clients get before they sign in: responses with status 401 that are no errors.
+    pub handshakes: u64,
     /// Responses that did not end normally, by outcome.
     pub incomplete: BTreeMap<&'static str, u64>,
     pub response_bytes: u64,
@@ -82,18 +84,23 @@ impl RouteReport {
 
 impl RequestsReport {
     pub fn of(counts: Counts) -> Self {
-        let (mut by_status, mut incomplete) = (BTreeMap::new(), BTreeMap::new());
+        let (mut by_status, mut incomplete, mut handshakes) = (BTreeMap::new(), BTreeMap::new(), 0);
         for ((status, outcome), count) in &counts.responses {
+            if *outcome == Outcome::Handshake {
+                handshakes += count;
+                continue;
+            }
             if let Some(status) = status {
                 *by_status.entry(status.as_u16()).or_default() += count;
             }
-            if !matches!(outcome, Outcome::Complete | Outcome::Handshake) {
+            if *outcome != Outcome::Complete {
                 *incomplete.entry(outcome.as_str()).or_default() += count;
             }
         }
         Self {
             requests: counts.requests(),
             by_status,
+            handshakes,
             incomplete,
             response_bytes: counts.bytes,
             retries: counts.retries,
@@ -104,13 +111,9 @@ impl RequestsReport {
         }
     }
 
-    /// Responses with a status from `first` to `first` + 99, without the challenges of handshakes.
+    /// Responses with a status from `first` to `first` + 99.
     pub fn in_class(&self, first: u16) -> u64 {
-        let class = first..first + 100;
-        let is_counted = |(status, outcome): &(Option<StatusCode>, Outcome)| {
-            *outcome != Outcome::Handshake && status.is_some_and(|status| class.contains(&status.as_u16()))
-        };
-        self.counts.responses.iter().filter(|(key, _)| is_counted(key)).map(|(_, count)| count).sum()
+        self.by_status.range(first..first + 100).map(|(_, count)| count).sum()
     }
 }
 
