@@ -1,14 +1,11 @@
-//! The options of `bcproxy certificate`, the names of the certificate, and the order of the work.
+//! The options of `bcproxy certificate`, and the names of the certificate.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use time::{Duration, OffsetDateTime};
-
-use super::authority::load_or_create;
-use super::files::{Files, public_file, write};
-use super::report::Report;
-use crate::cli::common::{Failure, Output, private_file};
+use super::files::Files;
+use super::issue::{Issued, names_of_this_machine};
+use crate::cli::common::{Failure, Output};
 use crate::config::HostName;
 use crate::small_file;
 use crate::tls::host_names_of;
@@ -33,45 +30,17 @@ pub struct Arguments {
 pub fn certificate(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
     let folder = arguments.folder.as_deref().or(config.parent()).unwrap_or(Path::new(""));
     let files = Files::in_folder(folder);
-    let existing = [&files.server, &files.server_key].into_iter().find(|file| file.exists());
-    if let Some(existing) = existing.filter(|_| !arguments.renew) {
+    if let Some(existing) = files.existing().filter(|_| !arguments.renew) {
         return Err(Failure::Failed(format!(
             "{} already exists. Use --renew to replace the server's certificate and key, or --folder to write to another folder.",
             existing.display()
         )));
     }
     let names = certificate_names(&arguments.names, &files)?;
-    let (authority, authority_is_new) = load_or_create(&files, &names)?;
-    let lifetime = MAX_LIFETIME.min(authority.expires - OffsetDateTime::now_utc() + Duration::DAY);
-    let server = authority
-        .issue(names.clone(), lifetime)
-        .map_err(|error| Failure::Failed(format!("Creating the certificate failed: {error}.")))?;
-    if !server.is_trusted_by(&authority) {
-        return Err(Failure::Failed(format!(
-            "The authority in {} is not for all of these names: {}. It is for the names it was created with. Use those, or create \
-             a new authority elsewhere with --folder, and install it on the clients.",
-            files.authority.display(),
-            names.join(", ")
-        )));
-    }
-
-    // Each key before its certificate, which is useless without the key.
-    if authority_is_new {
-        write(&files.authority_key, &authority.private_key(), private_file::write, false)?;
-        write(&files.authority, authority.certificate(), public_file, false)?;
-    }
-    write(&files.server_key, &server.private_key, private_file::write, true)?;
-    write(&files.server, &server.certificate, public_file, true)?;
-    let report = Report {
-        files,
-        names,
-        authority_is_new,
-        authority_expires: authority.expires.date(),
-        server_expires: server.expires.date(),
-    };
+    let written = Issued::new(files, names)?.write()?;
     match arguments.output {
-        Output::Json => println!("{:#}", report.as_json()),
-        Output::Text => println!("{}", report.as_text(config)),
+        Output::Json => println!("{:#}", written.as_json()),
+        Output::Text => println!("{}", written.as_text(config)),
     }
     Ok(())
 }
@@ -92,11 +61,7 @@ fn certificate_names(given: &[String], files: &Files) -> Result<Vec<String>, Fai
             Failure::Failed(message)
         });
     }
-    let this_machine = HostName::of_this_machine().map(|name| name.to_string());
-    let local = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    let mut names: Vec<String> = this_machine.into_iter().chain(local).collect();
-    names.dedup();
-    Ok(names)
+    Ok(names_of_this_machine())
 }
 
 /// Parses a host name or an IP address into the form that a certificate contains.
@@ -114,6 +79,3 @@ fn host_name(text: &str) -> Result<String, Failure> {
          such as erp-gw, erp-gw.contoso.local or 192.168.1.20."
     )))
 }
-
-/// The longest lifetime that macOS and iOS accept from a locally trusted authority.
-const MAX_LIFETIME: Duration = Duration::days(825);

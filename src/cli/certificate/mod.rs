@@ -2,7 +2,8 @@
 //!
 //! | file | job |
 //! |---|---|
-//! | `command` | the options, the names the certificate is for, and the order of the work |
+//! | `command` | the options, and the names the certificate is for |
+//! | `issue` | a new certificate: first in memory, then in files |
 //! | `authority` | loads or creates the authority |
 //! | `files` | the four files, and how they are written |
 //! | `report` | the output |
@@ -10,6 +11,7 @@
 mod authority;
 mod command;
 mod files;
+mod issue;
 mod report;
 
 pub use command::{Arguments, certificate};

@@ -4,22 +4,12 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
 
-use serde_json::json;
-use time::Date;
-
 use super::files::Files;
+use super::issue::Written;
 use crate::cli::common::private_file;
+use serde_json::json;
 
-/// What the command created.
-pub struct Report {
-    pub files: Files,
-    pub names: Vec<String>,
-    pub authority_is_new: bool,
-    pub authority_expires: Date,
-    pub server_expires: Date,
-}
-
-impl Report {
+impl Written {
     /// For programs.
     pub fn as_json(&self) -> serde_json::Value {
         json!({
@@ -40,6 +30,35 @@ impl Report {
 
     /// For people: the files, and what to do with them. `config` is the path of the configuration file.
     pub fn as_text(&self, config: &Path) -> String {
+        format!(
+            "{created}
+
+1. Put this into {config}. A running bcproxy reloads the file automatically:
+
+listen:
+  - 127.0.0.1:8080
+  - {{ address: 127.0.0.1:8443, tls: {{ certificate: {certificate}, private_key: {key} }} }}
+
+   For clients on other machines, write 0.0.0.0 instead of 127.0.0.1 and see `access`.
+
+2. {trust}
+
+3. Try it: curl --cacert {ca} https://{host}:8443/api/customers
+
+{renewal}",
+            created = self.created(),
+            config = config.display(),
+            certificate = in_yaml(&self.files.server, config),
+            key = in_yaml(&self.files.server_key, config),
+            trust = trust(&self.files.authority),
+            ca = self.files.authority.display(),
+            host = self.names.first().map_or("localhost".to_owned(), |name| in_url(name)),
+            renewal = self.renewal(),
+        )
+    }
+
+    /// The files that were created, and who can read them.
+    pub fn created(&self) -> String {
         let Files { authority, authority_key, server, server_key } = &self.files;
         let mut text = String::new();
         // Writing to a String can't fail.
@@ -47,7 +66,7 @@ impl Report {
             write!(
                 text,
                 "Created a certificate authority, valid until {}:
-  {}    install it on the clients' machines, see step 2
+  {}    install it on the clients' machines, see below
   {}    its private key. Anybody who has it can impersonate these names to the clients' machines:
       move it to a safe place off this machine, and bring it back only to renew the certificate
   The authority is for these names and the names below them only: {}.
@@ -66,17 +85,29 @@ Created",
             text,
             " a certificate for {}, valid until {}:
   {}
-  {}    its private key ({readers})
+  {}    its private key ({readers})",
+            self.names.join(", "),
+            self.server_expires,
+            server.display(),
+            server_key.display(),
+            readers = private_file::readers(server_key),
+        );
+        text
+    }
 
-1. Put this into {config}. A running bcproxy reloads the file automatically:
+    /// When and how to renew the certificate.
+    pub fn renewal(&self) -> String {
+        format!(
+            "Before {}, run `bcproxy certificate --renew`. The authority stays the same, so the clients need no change.",
+            self.server_expires
+        )
+    }
+}
 
-listen:
-  - 127.0.0.1:8080
-  - {{ address: 127.0.0.1:8443, tls: {{ certificate: {certificate}, private_key: {key} }} }}
-
-   For clients on other machines, write 0.0.0.0 instead of 127.0.0.1 and see `access`.
-
-2. Make the clients' machines trust {ca}:
+/// How the machines of clients come to trust an authority: one line, then a table.
+pub fn trust(authority: &Path) -> String {
+    format!(
+        "Make the clients' machines trust {}:
 
    Windows, one machine    certutil -addstore -f Root bcproxy-ca.crt      in a terminal \"as administrator\"; or
                            certlm.msc → Trusted Root Certification Authorities → All Tasks → Import
@@ -86,29 +117,13 @@ listen:
    Red Hat, SUSE           cp bcproxy-ca.crt /etc/pki/ca-trust/source/anchors/ && update-ca-trust      (SUSE: /etc/pki/trust/anchors/,
                            update-ca-certificates)
    Java                    keytool -importcert -cacerts -alias bcproxy -file bcproxy-ca.crt      (before Java 9: -keystore
-                           JRE/lib/security/cacerts instead of -cacerts)
-
-3. Try it: curl --cacert {ca} https://{host}:8443/api/customers
-
-Before {expires}, run `bcproxy certificate --renew`. The authority stays the same, so the clients need no change.",
-            self.names.join(", "),
-            self.server_expires,
-            server.display(),
-            server_key.display(),
-            readers = private_file::readers(server_key),
-            config = config.display(),
-            certificate = in_yaml(server, config),
-            key = in_yaml(server_key, config),
-            ca = authority.display(),
-            host = in_url(self.names.first().map_or("localhost", String::as_str)),
-            expires = self.server_expires,
-        );
-        text
-    }
+                           JRE/lib/security/cacerts instead of -cacerts)",
+        authority.display()
+    )
 }
 
 /// Formats a name as the host of a URL. A wildcard becomes `www`.
-fn in_url(name: &str) -> String {
+pub fn in_url(name: &str) -> String {
     match name.parse() {
         Ok(IpAddr::V6(address)) => format!("[{address}]"),
         _ => name.replace('*', "www"),
