@@ -2,7 +2,7 @@
 FROM rust:1-slim-bookworm AS build
 RUN apt-get update && apt-get install --no-install-recommends --yes gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock proxy.yaml ./
 COPY src src
 COPY benches benches
 COPY docs/setup.md docs/setup.md

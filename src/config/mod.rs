@@ -26,6 +26,7 @@ pub use model::{
     RoutePathError, Spool, Timeouts, TlsFiles, UNROUTED_PREFIX,
 };
 pub use publish::{reference, schema};
+pub(crate) use resolve::addresses_conflict;
 pub use vocabulary::METHODS;
-pub(crate) use yaml::closest_match;
 pub use yaml::{Diagnostic, Diagnostics, Position, Severity};
+pub(crate) use yaml::{closest_match, looks_like_a_secret};

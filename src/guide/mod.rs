@@ -5,6 +5,7 @@
 //! here.
 
 mod business_central;
+pub(crate) mod clicks;
 mod entra;
 mod http_status;
 mod known_error;

@@ -12,11 +12,20 @@ mod rig;
 #[cfg(unix)]
 #[path = "../common/terminal.rs"]
 mod terminal;
+#[path = "../common/wire.rs"]
+mod wire;
 
 mod credentials;
 #[cfg(unix)]
+mod dialog;
+#[cfg(unix)]
+mod existing_file;
+#[cfg(unix)]
 mod on_a_terminal;
+#[cfg(target_os = "linux")]
+mod other_machine;
 mod questions;
+mod serving;
 mod setup;
 mod steps;
 

@@ -1,41 +1,85 @@
-//! `bcproxy setup` on a terminal: what it asks, and what comes of the answers.
+//! `bcproxy setup` on a terminal: what it asks about the connection, and what comes of the answers.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
-use rexpect::session::PtySession;
-
-use std::path::Path;
-
-use bcproxy::simulator::{Breakage, Settings, Simulator};
+use bcproxy::simulator::{Breakage, Settings};
+use hyper::Method;
+use tokio::task::spawn_blocking;
 
 use crate::certificates::Key;
 use crate::credentials::demand_claims;
+use crate::dialog::{DOWN, Dialog, UP};
 use crate::process::Process;
 use crate::rig;
-use crate::setup::{nothing, services};
-use crate::terminal::{self, type_unseen};
+use crate::setup::nothing;
 
-fn start(folder: &Path, simulator: &Simulator) -> PtySession {
-    let services = services(simulator.authority(), simulator.base_url());
-    let arguments: Vec<&str> =
-        ["setup"].into_iter().chain(services.iter().map(AsRef::as_ref)).chain(["--listen", "127.0.0.1:0"]).collect();
-    terminal::start(&arguments, folder)
-}
+const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
 
 /// From nothing to a proxy that answers, with every answer wrong once.
 #[tokio::test(flavor = "multi_thread")]
-async fn setup_leads_from_nothing_to_a_proxy_that_responses() {
+async fn setup_leads_from_nothing_to_a_proxy_that_responds() {
     let settings = Settings { broken: Some(Breakage::Consent), ..Settings::default() };
     let (simulator, folder) = nothing(settings).await;
-    let simulator = std::sync::Arc::new(simulator);
+    let simulator = Arc::new(simulator);
     let path = folder.path().to_owned();
-    let shown = tokio::task::spawn_blocking({
+    let shown = spawn_blocking({
         let simulator = simulator.clone();
-        move || response(&path, &simulator)
-    });
-    let shown = shown.await.unwrap();
+        move || {
+            let settings = simulator.settings();
+            let mut dialog = Dialog::start(&path, &simulator, &LISTEN);
+            dialog.see("New registration.");
+            dialog.say("Directory (tenant) ID or domain:", "contoso.onmicrosoft.com");
+            dialog.say("AADSTS90002", "");
+            // The question was asked again before it was answered.
+            dialog.say("Directory (tenant) ID or domain:", &settings.tenant_id.to_string());
+            dialog.see("Do not use the Object ID");
+            dialog.say("Application (client) ID:", "00000000-0000-0000-0000-000000000001");
+            dialog.say("Application (client) ID:", &settings.client_id.to_string());
+            // The first of the list.
+            dialog.say("a certificate (PEM files)", "");
+            dialog.see("New client secret. Click Add.");
+            for (wrong, mistake) in [
+                ("", "Nothing was pasted"),
+                ("00000000-0000-0000-0000-000000000002", "This is the Secret ID"),
+                ("\"simulator~secret-value\"", "quotation marks around the secret"),
+                (" simulator~secret-value", "a blank before, after or inside"),
+                ("sim******************", "the masked value"),
+                ("wrong~secret", "AADSTS7000215"),
+            ] {
+                dialog.say_secret(wrong);
+                dialog.see(mistake);
+            }
+            dialog.see("It has 12 characters, but Entra's secrets have about 40.");
+            dialog.say_secret(&settings.client_secret);
+            dialog.see("The column Expires beside the secret");
+            dialog.say("Day on which the secret expires", "next year");
+            dialog.see("write the day as year, month and day");
+            dialog.say("Day on which the secret expires", "2020-05-01");
+            dialog.see("2020-05-01 is not in the future");
+            dialog.say("Day on which the secret expires", "2099-05-01");
+            dialog.see("Click Grant admin consent for");
+            dialog.see("/adminconsent?client_id=");
+            dialog.see("Waiting for consent");
+            simulator.entra().set_roles(&["API.ReadWrite.All"]);
+            // A typed secret serves for a second token, too.
+            demand_claims(&simulator, "/companies");
+            dialog.see("https://businesscentral.dynamics.com/admin");
+            dialog.say("Environment [Production]:", "Sandbox");
+            dialog.say("Environment [Production]:", "");
+            dialog.see("The list shows the column Name of the page Companies");
+            // The first of the list.
+            dialog.say("clients name the company in each request", "");
+            dialog.see("It works");
+            dialog.say("HTTPS", "");
+            dialog.end()
+        }
+    })
+    .await
+    .unwrap();
     let secret = &simulator.settings().client_secret;
     assert!(!shown.contains(secret), "{shown}");
+    assert!(shown.contains("Wrote proxy.yaml") && shown.contains("bcproxy doctor"), "{shown}");
 
     let retained = folder.path().join("client-secret.txt");
     assert_eq!(&std::fs::read_to_string(&retained).unwrap(), secret);
@@ -43,53 +87,43 @@ async fn setup_leads_from_nothing_to_a_proxy_that_responses() {
     let file = folder.path().join("proxy.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains(secret), "{text}");
+    assert!(text.contains("client_secret: { file: \"client-secret.txt\", expires: 2099-05-01 }"), "{text}");
+    assert_eq!(Process::start(&["check"], folder.path()).end().await.code, Some(0));
     std::fs::write(&file, text + "admin: off\n").unwrap();
     let mut process = Process::run(&file);
     let address = process.address().await;
-    let response = rig::send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
+    let response = rig::send(address, Method::GET, "/api/customers?$top=1", &[], "").await;
     assert_eq!(response.status, 200, "{}", response.text());
     assert!(response.text().contains("CRONUS International Ltd."), "{}", response.text());
 }
 
-/// Answers the questions; what was shown comes back.
-fn response(folder: &Path, simulator: &Simulator) -> String {
-    let settings = simulator.settings();
-    let mut terminal = start(folder, simulator);
-    let mut shown = String::new();
-    let mut say = |expected: &str, line: &str| {
-        shown += &terminal.exp_string(expected).unwrap_or_else(|error| panic!("{expected}: {error}"));
-        match expected {
-            "Client secret" => type_unseen(&mut terminal, line),
-            _ => assert!(terminal.send_line(line).is_ok()),
-        }
-    };
-    say("Directory (tenant) ID", "contoso.onmicrosoft.com");
-    say("AADSTS90002", "");
-    // The question was asked again before it was answered.
-    say("Directory (tenant) ID", &settings.tenant_id.to_string());
-    say("Application (client) ID", "00000000-0000-0000-0000-000000000001");
-    say("Application (client) ID", &settings.client_id.to_string());
-    // The first of the list.
-    say("a certificate", "");
-    say("Client secret", "00000000-0000-0000-0000-000000000002");
-    say("looks like the Secret ID", "n");
-    say("Client secret", "wrong~secret");
-    say("Client secret", &settings.client_secret);
-    shown += &terminal.exp_string("/adminconsent?client_id=").unwrap();
-    shown += &terminal.exp_string("Waiting for consent").unwrap();
-    simulator.entra().set_roles(&["API.ReadWrite.All"]);
-    // A typed secret serves for a second token, too.
-    demand_claims(simulator, "/companies");
-    let mut say = |expected: &str, line: &str| {
-        shown += &terminal.exp_string(expected).unwrap_or_else(|error| panic!("{expected}: {error}"));
-        terminal.send_line(line).unwrap();
-    };
-    say("Environment", "Sandbox");
-    say("Environment", "");
-    // The first of the list.
-    say("clients name the company in each request", "");
-    shown += &terminal.exp_string("It works").unwrap();
-    shown + &terminal.exp_eof().unwrap()
+#[tokio::test(flavor = "multi_thread")]
+async fn setup_says_what_to_click_where_business_central_lacks_something() {
+    for (broken, clicks) in [
+        (Breakage::Card, ["search (Alt+Q) for Microsoft Entra Applications", "The card's client ID"]),
+        (Breakage::Permission, ["under User Permission Sets, add", "Wait for the permission set?"]),
+    ] {
+        let (simulator, folder) = nothing(Settings { broken: Some(broken), ..Settings::default() }).await;
+        let path = folder.path().to_owned();
+        let shown = spawn_blocking(move || {
+            let mut dialog = Dialog::start(&path, &simulator, &LISTEN);
+            let settings = simulator.settings();
+            dialog.say("Directory (tenant) ID or domain:", &settings.tenant_id.to_string());
+            dialog.say("Application (client) ID:", &settings.client_id.to_string());
+            dialog.say("a certificate (PEM files)", "");
+            dialog.say_secret(&settings.client_secret);
+            dialog.say("Day on which the secret expires", "");
+            dialog.say("Environment [Production]:", "");
+            if broken == Breakage::Permission {
+                dialog.say("(none: clients name the company in each request)", "");
+            }
+            clicks.into_iter().for_each(|part| dialog.see(part));
+            dialog.press_ctrl_c();
+            dialog.end()
+        });
+        let shown = shown.await.unwrap();
+        assert!(shown.trim_end().ends_with("Stopped. Nothing was written."), "{shown}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,27 +134,24 @@ async fn setup_asks_for_a_certificate_until_it_is_a_good_one() {
     std::fs::write(folder.path().join("both.pem"), certificate.clone() + &Key::First.pkcs8()).unwrap();
     std::fs::write(folder.path().join("alone.pem"), certificate).unwrap();
     let path = folder.path().to_owned();
-    let told = tokio::task::spawn_blocking(move || {
+    let told = spawn_blocking(move || {
         let settings = simulator.settings();
-        let mut terminal = start(&path, &simulator);
-        let mut say = |expected: &str, line: &str| {
-            terminal.exp_string(expected).unwrap_or_else(|error| panic!("{expected}: {error}"));
-            terminal.send_line(line).unwrap();
-        };
-        say("Directory (tenant) ID", &settings.tenant_id.to_string());
-        say("Application (client) ID", &settings.client_id.to_string());
-        // One down.
-        say("a certificate", "\u{1b}[B");
-        say("Certificate file", "alone.pem");
-        say("Private key file", "");
-        say("holds no private key", "");
+        let mut dialog = Dialog::start(&path, &simulator, &LISTEN);
+        dialog.say("Directory (tenant) ID or domain:", &settings.tenant_id.to_string());
+        dialog.say("Application (client) ID:", &settings.client_id.to_string());
+        dialog.say("a certificate (PEM files)", DOWN);
+        dialog.see("Upload certificate");
+        dialog.say("Certificate file", "alone.pem");
+        dialog.say("Private key file", "");
+        dialog.say("holds no private key", "");
         // The question was asked again before it was answered.
-        say("Certificate file", "both.pem");
-        say("Private key file", "");
-        say("Entra accepted the credential", "");
-        // The last of the list: one up from the first.
-        say("clients name the company in each request", "\u{1b}[A");
-        terminal.exp_eof().unwrap()
+        dialog.say("Certificate file", "both.pem");
+        dialog.say("Private key file", "");
+        dialog.see("Entra accepted the credential");
+        dialog.say("Environment [Production]:", "");
+        dialog.say("clients name the company in each request", UP);
+        dialog.say("HTTPS", "");
+        dialog.end()
     });
     assert!(told.await.unwrap().contains("Next:"));
     let written = std::fs::read_to_string(folder.path().join("proxy.yaml")).unwrap();
@@ -131,39 +162,14 @@ async fn setup_asks_for_a_certificate_until_it_is_a_good_one() {
 async fn ctrl_c_ends_it_at_any_question() {
     let (simulator, folder) = nothing(Settings::default()).await;
     let path = folder.path().to_owned();
-    let told = tokio::task::spawn_blocking(move || {
-        let settings = simulator.settings();
-        let mut terminal = start(&path, &simulator);
-        for (question, response) in [
-            ("Directory (tenant) ID", settings.tenant_id.to_string()),
-            ("Application (client) ID", settings.client_id.to_string()),
-            ("a certificate", String::new()),
-        ] {
-            terminal.exp_string(question).unwrap();
-            terminal.send_line(&response).unwrap();
-        }
-        terminal.exp_string("Client secret").unwrap();
-        type_unseen(&mut terminal, &settings.client_secret);
-        terminal.exp_string("Environment").unwrap();
-        terminal.send_control('c').unwrap();
-        terminal.exp_eof().unwrap()
+    let told = spawn_blocking(move || {
+        let mut dialog = Dialog::start(&path, &simulator, &[]);
+        dialog.connect(simulator.settings());
+        dialog.see("this machine and other networks");
+        dialog.press_ctrl_c();
+        dialog.end()
     });
-    assert!(told.await.unwrap().contains("Stopped. Nothing was written"));
+    let told = told.await.unwrap();
+    assert!(told.contains("It works") && told.trim_end().ends_with("Stopped. Nothing was written."), "{told}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "the CA alone");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn setup_replaces_nothing_without_asking() {
-    let (simulator, folder) = nothing(Settings::default()).await;
-    let file = folder.path().join("proxy.yaml");
-    std::fs::write(&file, "mine").unwrap();
-    let path = folder.path().to_owned();
-    let told = tokio::task::spawn_blocking(move || {
-        let mut terminal = start(&path, &simulator);
-        terminal.exp_string("already exists. Replace it?").unwrap();
-        terminal.send_line("n").unwrap();
-        terminal.exp_eof().unwrap()
-    });
-    assert!(told.await.unwrap().contains("Nothing was written"));
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
 }

@@ -22,6 +22,28 @@ pub fn services<'s>(authority: &'s str, base_url: &'s str) -> [&'s str; 6] {
     ["--authority", authority, "--base-url", base_url, "--ca-file", "ca.pem"]
 }
 
+/// All values that are needed without questions; the secret is in a file of the folder.
+pub fn complete_options(simulator: &Simulator, folder: &Path) -> Vec<&'static str> {
+    let settings = simulator.settings();
+    std::fs::write(folder.join("the-secret.txt"), &settings.client_secret).unwrap();
+    let ids = [settings.tenant_id, settings.client_id].map(|id| &*id.to_string().leak());
+    let [tenant, client] = ids;
+    vec![
+        "--tenant",
+        tenant,
+        "--client-id",
+        client,
+        "--client-secret-file",
+        "the-secret.txt",
+        "--environment",
+        "Production",
+        "--company",
+        "CRONUS International Ltd.",
+        "--listen",
+        "127.0.0.1:0",
+    ]
+}
+
 pub async fn setup(simulator: &Simulator, folder: &Path, options: &[&str]) -> Ended {
     setup_at(&services(simulator.authority(), simulator.base_url()), folder, options).await
 }
@@ -96,7 +118,6 @@ async fn setup_without_questions_ends_at_the_first_thing_that_is_wrong_and_write
         (with(&tenant, &client, "wrong.txt", "Production", "My Company"), "AADSTS7000215"),
         (with(&tenant, &client, "right.txt", "Sandbox", "My Company"), "NoEnvironment"),
         (with(&tenant, &client, "right.txt", "Production", "Nobody's"), "this environment has:"),
-        (vec!["--tenant", &tenant], "--non-interactive requires --client-id"),
     ] {
         let ended = setup(&simulator, folder.path(), &options).await;
         assert_ne!(ended.code, Some(0), "{options:?}");
@@ -116,6 +137,45 @@ async fn setup_without_questions_ends_at_the_first_thing_that_is_wrong_and_write
     let ended = Process::start(&["setup"], folder.path()).end().await;
     assert_eq!(ended.code, Some(2));
     assert!(ended.errors.contains("--non-interactive"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn all_missing_options_are_named_before_anything_is_sent() {
+    let (simulator, folder) = nothing(Settings::default()).await;
+    let ended = setup(&simulator, folder.path(), &["--environment", "Production", "--listen", "0.0.0.0:0"]).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let (first, options) = ended.errors.split_once('\n').unwrap();
+    assert_eq!(first, "Nothing was written. --non-interactive requires these options, too:");
+    let missing =
+        ["--tenant ID", "--client-id GUID", "--client-secret-file FILE", "--company COMPANY", "--allow-from NETWORK"];
+    assert_eq!(options.lines().count(), missing.len(), "{options}");
+    for (line, option) in options.lines().zip(missing) {
+        assert!(line.trim_start().starts_with(option), "{option}: {line}");
+    }
+    assert_eq!(simulator.token_requests(), 0);
+}
+
+#[tokio::test]
+async fn mistakes_of_pasting_a_secret_end_it_before_anything_is_sent() {
+    let (simulator, folder) = nothing(Settings::default()).await;
+    let options = complete_options(&simulator, folder.path());
+    for (wrong, mistake) in [
+        ("3f2504e0-4f89-41d3-9a0c-0305e82c3301\n", "This is the Secret ID"),
+        ("'simulator~secret-value'", "quotation marks around"),
+        ("simulator~\nsecret-value", "a line break in the secret"),
+        ("simulator~ secret-value", "a blank before, after or inside"),
+    ] {
+        std::fs::write(folder.path().join("the-secret.txt"), wrong).unwrap();
+        let ended = setup(&simulator, folder.path(), &options).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.errors.contains(mistake) && ended.errors.contains("the-secret.txt"), "{mistake}: {ended:?}");
+        assert!(!ended.errors.contains("secret-value"), "{ended:?}");
+    }
+    let ended =
+        setup(&simulator, folder.path(), &[&options[..], &["--client-secret-expires", "2020-01-01"]].concat()).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.errors.contains("2020-01-01 is not in the future"), "{ended:?}");
+    assert_eq!((simulator.token_requests(), folder.path().join("proxy.yaml").exists()), (0, false));
 }
 
 #[tokio::test]

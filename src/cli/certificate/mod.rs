@@ -15,3 +15,6 @@ mod issue;
 mod report;
 
 pub use command::{Arguments, certificate};
+pub use files::Files;
+pub use issue::{Issued, Written, names_of_this_machine};
+pub use report::{in_url, trust};

@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::azure_cli::Shell;
+use super::networks::Network;
+use super::secret_input::{self, ExpiryDay};
 use crate::business_central::{CompanyRef, EnvironmentName, PUBLIC_BASE_URL};
 use crate::cli::common::Failure;
+use crate::config::HostName;
 use crate::entra::{
     CertificateFiles, ClientId, ClientSecret, ClientSecrets, Credential, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId,
 };
 use crate::outbound::{HttpsUrl, OutboundProxy, ProxyAddressError, ProxyLogin, ProxyServer};
-use crate::secret::SecretSource;
+use crate::secret::{Secret, SecretSource};
 
 /// The options of `bcproxy setup`.
 #[derive(Debug, clap::Args)]
@@ -39,6 +42,9 @@ pub struct Arguments {
     /// The environment variable with the client secret.
     #[arg(long, value_name = "VARIABLE")]
     pub client_secret_env: Option<String>,
+    /// The day on which the client secret expires, such as 2027-05-01. bcproxy warns from 30 days before.
+    #[arg(long, value_name = "DATE", conflicts_with = "certificate")]
+    pub client_secret_expires: Option<ExpiryDay>,
     /// The PEM file with the certificate to sign in with, instead of a client secret.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["client_secret_file", "client_secret_env"])]
     pub certificate: Option<PathBuf>,
@@ -54,9 +60,18 @@ pub struct Arguments {
     /// Let clients name the company in each request.
     #[arg(long)]
     pub any_company: bool,
-    /// The address that clients connect to.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
+    /// The networks or addresses of clients on other machines, such as 192.168.1.0/24 [default: this machine only].
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
+    pub allow_from: Vec<Network>,
+    /// Serve HTTPS, with a certificate that `setup` creates or that is in the folder already (server.pem).
+    #[arg(long)]
+    pub https: bool,
+    /// The addresses that clients connect to [default: port 8080, or 8443 with --https].
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub listen: Vec<SocketAddr>,
+    /// Names by which clients call this machine, besides its own name and addresses.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub host: Vec<HostName>,
     /// How long to wait for a missing change in Entra or Business Central, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     pub wait: u64,
@@ -121,17 +136,19 @@ impl Arguments {
 
 /// The application's credential as the options or answers give it.
 pub enum CredentialInput {
-    /// A typed secret is written to [`super::yaml::SECRET_FILE`] in the end.
-    Secret(SecretSource),
+    /// A typed secret is written to a file in the end.
+    Secret(ClientSecret),
     Certificate(CertificateFiles),
 }
 
 impl CredentialInput {
     /// The credential that the options name.
     pub fn given(arguments: &Arguments) -> Result<Option<Self>, Failure> {
+        let expires = arguments.client_secret_expires.map(|day| day.0);
+        let secret = |source| Some(Self::Secret(ClientSecret { source, expires }));
         Ok(match (&arguments.client_secret_file, &arguments.client_secret_env, &arguments.certificate) {
-            (Some(path), _, _) => Some(Self::Secret(SecretSource::File(absolute(path)?))),
-            (None, Some(variable), _) => Some(Self::Secret(SecretSource::Env(variable.clone()))),
+            (Some(path), _, _) => secret(SecretSource::File(absolute(path)?)),
+            (None, Some(variable), _) => secret(SecretSource::Env(variable.clone())),
             (None, None, Some(certificate)) => Some(Self::Certificate(CertificateFiles {
                 certificate: absolute(certificate)?,
                 private_key: arguments.private_key.as_deref().map(absolute).transpose()?,
@@ -140,14 +157,30 @@ impl CredentialInput {
         })
     }
 
+    /// The secret that was typed, if one was.
+    pub fn typed_secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Secret(ClientSecret { source: SecretSource::Given(secret), .. }) => Some(secret),
+            Self::Secret(_) | Self::Certificate(_) => None,
+        }
+    }
+
+    /// Reads a stored secret, and reports the usual mistakes of copying it.
+    pub async fn check(&self) -> Result<(), Failure> {
+        let Self::Secret(ClientSecret { source, .. }) = self else { return Ok(()) };
+        let secret = source.read("client secret").await;
+        let secret = secret.map_err(|error| Failure::Configuration(format!("Nothing was written: {error}.")))?;
+        secret_input::check(&secret)
+            .map_err(|mistake| Failure::Configuration(format!("Nothing was written. The {source}: {mistake}")))
+    }
+
     /// A credential to sign in with.
     pub fn to_credential(&self) -> Credential {
         match self {
             Self::Certificate(files) => Credential::ClientCertificate(files.clone()),
-            Self::Secret(source) => Credential::ClientSecret(ClientSecrets {
-                first: ClientSecret { source: source.clone(), expires: None },
-                others: Vec::new(),
-            }),
+            Self::Secret(secret) => {
+                Credential::ClientSecret(ClientSecrets { first: secret.clone(), others: Vec::new() })
+            }
         }
     }
 }

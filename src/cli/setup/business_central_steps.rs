@@ -1,12 +1,13 @@
 //! The steps in Business Central: environment, company and permission sets.
 
+use super::prompt::indented;
 use super::session::{Session, nothing_written};
 use crate::business_central::address::EnvironmentAddress;
 use crate::business_central::{Company, EnvironmentName};
 use crate::cli::common::Failure;
 use crate::doctor::{self, SignedIn};
 use crate::entra::Application;
-use crate::guide::Step;
+use crate::guide::{Step, clicks};
 
 impl Session<'_> {
     /// Returns an environment that accepts the application, and its companies.
@@ -15,6 +16,9 @@ impl Session<'_> {
     pub fn environment(&self, signed_in: &SignedIn) -> Result<(EnvironmentName, Vec<Company>), Failure> {
         let Application { tenant_id, client_id, .. } = signed_in.application();
         let mut given = self.arguments.environment.clone();
+        if given.is_none() {
+            self.prompt.explain(&clicks::ENVIRONMENT);
+        }
         loop {
             let environment = self.prompt.value(given.take(), "Environment", "--environment", Some("Production"))?;
             let address = EnvironmentAddress::new(&self.arguments.base_url, tenant_id, &environment);
@@ -22,7 +26,11 @@ impl Session<'_> {
             let companies = match attempt() {
                 Ok(companies) => companies,
                 Err(wrong) if wrong.step == Step::Card => {
-                    println!("  ✗ {}.\n  → {}\n  → The card's client ID: {client_id}\n", wrong.what, wrong.fix);
+                    let clicks = indented(&clicks::CARD);
+                    println!(
+                        "  ✗ {}.\n  → {}\n{clicks}\n  → The card's client ID: {client_id}\n",
+                        wrong.what, wrong.fix
+                    );
                     self.wait_for("Business Central to accept the application", Step::Card, attempt)?
                 }
                 Err(wrong) => {
@@ -47,6 +55,7 @@ impl Session<'_> {
                 Err(wrong) => self.prompt.show_error(&wrong)?,
             }
         }
+        self.prompt.explain(&clicks::COMPANY);
         let mut items: Vec<String> = companies.iter().map(|company| company.name.to_string()).collect();
         items.push("(none: clients name the company in each request)".to_owned());
         let chosen = self.prompt.choose("Company", "--company or --any-company", &items)?;
@@ -66,12 +75,13 @@ impl Session<'_> {
         let attempt = || self.runtime.block_on(doctor::may_read(&address, company, signed_in));
         match attempt() {
             Ok(found) => {
-                println!("  ✓ It works: {found}.");
+                // A company's name often ends with a full stop.
+                println!("  ✓ It works: {}.", found.trim_end_matches('.'));
                 Ok(())
             }
             Err(wrong) if wrong.step == Step::PermissionSet => {
-                println!("  ✗ {}.\n  → {}\n", wrong.what, wrong.fix);
-                if !self.prompt.confirm("Wait for the permission set? If not, the file is written now.", true, true)? {
+                println!("  ✗ {}.\n  → {}\n{}\n", wrong.what, wrong.fix, indented(&clicks::PERMISSION_SET));
+                if !self.prompt.confirm("Wait for the permission set? If not, setup goes on without it.", true, true)? {
                     return Ok(());
                 }
                 self.wait_for("a permission set", Step::PermissionSet, attempt).map(|_| ())

@@ -3,17 +3,22 @@
 use std::path::PathBuf;
 
 use super::arguments::{Arguments, CredentialInput, absolute};
+use super::prompt::indented;
+use super::secret_input::{ExpiryDay, check, too_short};
 use super::session::{Session, TIMEOUT, nothing_written};
 use crate::cli::common::Failure;
 use crate::doctor::{self, Findings, SignedIn, Wrong};
-use crate::entra::{Application, CertificateFiles, ClientId, TenantId};
-use crate::guide::Step;
+use crate::entra::{Application, CertificateFiles, ClientId, ClientSecret, TenantId};
+use crate::guide::{Step, clicks};
 use crate::secret::SecretSource;
 
 impl Session<'_> {
     /// Returns a tenant that exists.
     pub fn tenant(&mut self) -> Result<TenantId, Failure> {
         let mut given = self.arguments.tenant.clone();
+        if given.is_none() {
+            self.prompt.explain(&clicks::TENANT);
+        }
         loop {
             let tenant = self.prompt.value(given.take(), "Directory (tenant) ID or domain", "--tenant", None)?;
             match self.check_tenant(&tenant) {
@@ -48,6 +53,9 @@ impl Session<'_> {
     /// Returns an application that exists in the tenant.
     pub fn application(&self, tenant: &TenantId) -> Result<ClientId, Failure> {
         let mut given = self.arguments.client_id;
+        if given.is_none() {
+            self.prompt.explain(&clicks::APPLICATION);
+        }
         loop {
             let client_id = self.prompt.value(given.take(), "Application (client) ID", "--client-id", None)?;
             let Arguments { authority, scope, .. } = &self.arguments;
@@ -63,15 +71,38 @@ impl Session<'_> {
         }
     }
 
-    /// Asks for a client secret or a certificate until Entra accepts it.
-    pub fn new_credential(&self, tenant: &TenantId, client_id: ClientId) -> Result<CredentialInput, Failure> {
+    /// Returns the credential of the options, or asks for one until Entra accepts it.
+    pub fn credential(&self, tenant: &TenantId, client_id: ClientId) -> Result<CredentialInput, Failure> {
+        let mut credential = match CredentialInput::given(&self.arguments)? {
+            Some(given) => given,
+            None => self.new_credential(tenant, client_id)?,
+        };
+        if let CredentialInput::Secret(secret) = &mut credential
+            && secret.expires.is_none()
+        {
+            self.prompt.explain(&clicks::SECRET_EXPIRY);
+            let day = self.prompt.optional::<ExpiryDay>("Day on which the secret expires (such as 2027-05-01)")?;
+            secret.expires = day.map(|day| day.0);
+        }
+        Ok(credential)
+    }
+
+    fn new_credential(&self, tenant: &TenantId, client_id: ClientId) -> Result<CredentialInput, Failure> {
+        self.prompt
+            .explain(&"A client secret is the quickest. A certificate is the best choice on a machine of your own.");
         let kinds = ["a client secret", "a certificate (PEM files)"].map(ToOwned::to_owned);
         let options = "--client-secret-file, --client-secret-env or --certificate";
         let kind = self.prompt.choose("How bcproxy signs in as this application", options, &kinds)?;
+        self.prompt.explain(if kind == 0 { &clicks::SECRET } else { &clicks::CERTIFICATE });
         loop {
             let credential = if kind == 0 { self.typed_secret()? } else { self.typed_certificate()? };
             match self.try_sign_in(tenant, client_id, &credential) {
-                Err(wrong) if wrong.step == Step::Credential => self.prompt.show_error(&wrong)?,
+                Err(wrong) if wrong.step == Step::Credential => {
+                    self.prompt.show_error(&wrong)?;
+                    if let Some(reason) = credential.typed_secret().and_then(too_short) {
+                        println!("  → {reason}");
+                    }
+                }
                 // Later steps handle all other errors.
                 _ => return Ok(credential),
             }
@@ -91,9 +122,13 @@ impl Session<'_> {
             let typed = self
                 .prompt
                 .hidden("Client secret (its Value; input is hidden)", "--client-secret-file or --client-secret-env")?;
-            let question = "This looks like the Secret ID, but bcproxy needs the secret's Value. Use it anyway?";
-            if !typed.expose().is_empty() && (!typed.is_guid() || self.prompt.confirm(question, false, false)?) {
-                return Ok(CredentialInput::Secret(SecretSource::Given(typed)));
+            match check(&typed) {
+                Err(mistake) => println!("  ✗ {mistake}"),
+                Ok(()) => {
+                    let source = SecretSource::Given(typed);
+                    let expires = self.arguments.client_secret_expires.map(|day| day.0);
+                    return Ok(CredentialInput::Secret(ClientSecret { source, expires }));
+                }
             }
         }
     }
@@ -124,7 +159,7 @@ impl Session<'_> {
         let attempt = || self.try_sign_in(tenant, client_id, credential);
         let token = match attempt() {
             Err(wrong) if wrong.step == Step::Consent => {
-                println!("  ✗ {}.\n  → {}\n", wrong.what, wrong.fix);
+                println!("  ✗ {}.\n  → {}\n{}\n", wrong.what, wrong.fix, indented(&clicks::CONSENT));
                 self.wait_for("consent", Step::Consent, attempt)?
             }
             Err(wrong) => return Err(nothing_written(&wrong)),

@@ -1,13 +1,18 @@
-//! `bcproxy setup`: asks for each value of a connection, tests it immediately and writes `proxy.yaml`.
+//! `bcproxy setup`: says what to click, asks for each value, tests it immediately and writes `proxy.yaml`.
 //!
 //! | file | job |
 //! |---|---|
 //! | `arguments` | the options, and the outbound proxy and credential they name |
-//! | `command` | the order of the steps, and writing the files |
+//! | `missing_options` | the options that `--non-interactive` requires |
+//! | `command` | the order of the steps |
 //! | `session` | what all steps share, Ctrl-C, and waiting |
-//! | `entra_steps`, `business_central_steps` | the steps |
+//! | `entra_steps`, `business_central_steps`, `serving_steps` | the steps |
+//! | `secret_input` | the usual mistakes of pasting a secret, and its expiry |
+//! | `networks` | the networks of this machine |
 //! | `prompt` | questions on the terminal |
+//! | `target` | the file to write: what is there, and what would change |
 //! | `yaml` | the text of `proxy.yaml` |
+//! | `output` | writes the files, and says what comes next |
 //! | `azure_cli` | the Entra part as commands of the Azure CLI |
 
 mod arguments;
@@ -15,8 +20,14 @@ mod azure_cli;
 mod business_central_steps;
 mod command;
 mod entra_steps;
+mod missing_options;
+mod networks;
+mod output;
 mod prompt;
+mod secret_input;
+mod serving_steps;
 mod session;
+mod target;
 mod yaml;
 
 pub use arguments::Arguments;

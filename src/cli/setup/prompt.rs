@@ -5,7 +5,6 @@ use std::io::{ErrorKind, IsTerminal};
 use std::str::FromStr;
 
 use dialoguer::{Confirm, Input, Password, Select};
-use zeroize::Zeroizing;
 
 use crate::cli::common::Failure;
 use crate::doctor::Wrong;
@@ -28,6 +27,13 @@ impl Prompt {
         Ok(Self { is_interactive: !non_interactive })
     }
 
+    /// Says what to click or to know, before a question.
+    pub fn explain(&self, text: &impl Display) {
+        if self.is_interactive {
+            println!("\n{}", indented(text));
+        }
+    }
+
     /// Returns the given value, or asks for one until it is valid. `option` is the option that gives it.
     pub fn value<T: FromStr<Err: Display>>(
         &self,
@@ -45,9 +51,25 @@ impl Prompt {
             if let Some(default) = default {
                 input = input.default(default.to_owned());
             }
-            let text = input.interact_text()?;
-            match text.trim().parse() {
+            match parsed(&input.interact_text()?) {
                 Ok(value) => return Ok(value),
+                Err(reason) => println!("  ✗ {reason}"),
+            }
+        }
+    }
+
+    /// Asks for a value that may be left out. Returns `None` for an empty line, or if it can't ask.
+    pub fn optional<T: FromStr<Err: Display>>(&self, question: &str) -> Result<Option<T>, Failure> {
+        if !self.is_interactive {
+            return Ok(None);
+        }
+        loop {
+            let text = Input::<String>::new().with_prompt(question).allow_empty(true).interact_text()?;
+            if text.trim().is_empty() {
+                return Ok(None);
+            }
+            match parsed(&text) {
+                Ok(value) => return Ok(Some(value)),
                 Err(reason) => println!("  ✗ {reason}"),
             }
         }
@@ -56,8 +78,9 @@ impl Prompt {
     /// Asks for a value without showing it as it is typed.
     pub fn hidden(&self, question: &str, option: &str) -> Result<Secret, Failure> {
         self.require_interactive(option)?;
-        let typed = Zeroizing::new(Password::new().with_prompt(question).interact()?);
-        Ok(Secret::new(typed.trim().to_owned()))
+        // An empty line is a mistake like others, which the caller reports.
+        let typed = Password::new().with_prompt(question).allow_empty_password(true).interact()?;
+        Ok(Secret::new(typed))
     }
 
     /// Asks a yes-or-no question. Returns `non_interactive` if it can't ask.
@@ -65,7 +88,8 @@ impl Prompt {
         if !self.is_interactive {
             return Ok(non_interactive);
         }
-        Ok(Confirm::new().with_prompt(question).default(default).interact()?)
+        // Without waiting for the Enter key, that key would answer the next question.
+        Ok(Confirm::new().with_prompt(question).default(default).wait_for_newline(true).interact()?)
     }
 
     /// Offers a list and returns the index of the chosen item.
@@ -77,9 +101,19 @@ impl Prompt {
     /// Shows what is wrong. If it can't ask for another value, this ends the command.
     pub fn show_error(&self, wrong: &Wrong) -> Result<(), Failure> {
         if !self.is_interactive {
-            return Err(Failure::Failed(wrong.to_string()));
+            return Err(Failure::Failed(format!("Nothing was written: {wrong}")));
         }
         println!("  ✗ {}.\n  → {}\n  → bcproxy guide {}", wrong.what, wrong.fix, wrong.step.number());
+        Ok(())
+    }
+
+    /// Shows what is wrong with the last answer. If it can't ask for another, this ends the command.
+    pub fn show_failure(&self, failure: Failure) -> Result<(), Failure> {
+        let (Failure::Configuration(text) | Failure::Failed(text)) = failure;
+        if !self.is_interactive {
+            return Err(Failure::Failed(format!("Nothing was written. {text}")));
+        }
+        println!("  ✗ {text}");
         Ok(())
     }
 
@@ -89,6 +123,31 @@ impl Prompt {
         }
         Err(Failure::Configuration(format!("--non-interactive requires {option}.")))
     }
+}
+
+/// Several values in one line, separated by commas or blanks. Never empty.
+pub struct Values<T>(pub Vec<T>);
+
+impl<T: FromStr<Err: Display>> FromStr for Values<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+        let values = words.map(|word| word.parse().map_err(|reason| format!("{word}: {reason}")));
+        values.collect::<Result<Vec<T>, String>>().and_then(|values| match values.is_empty() {
+            true => Err("write at least one value".to_owned()),
+            false => Ok(Self(values)),
+        })
+    }
+}
+
+fn parsed<T: FromStr>(text: &str) -> Result<T, T::Err> {
+    text.trim().parse()
+}
+
+/// The text with every line two columns to the right, as below a question.
+pub fn indented(text: &impl Display) -> String {
+    text.to_string().lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 impl From<dialoguer::Error> for Failure {

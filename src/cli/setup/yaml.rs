@@ -1,11 +1,13 @@
 //! The text of a new `proxy.yaml`.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::arguments::{Arguments, CredentialInput, absolute};
+use super::serving_steps::{Certificate, Serving};
 use crate::business_central::{Company, EnvironmentName, PUBLIC_BASE_URL};
 use crate::cli::common::Failure;
-use crate::entra::{CertificateFiles, ClientId, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId};
+use crate::entra::{CertificateFiles, ClientId, ClientSecret, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId};
 use crate::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
 use crate::secret::SecretSource;
 
@@ -19,18 +21,27 @@ pub struct Connection {
     pub company: Option<Company>,
 }
 
-/// Renders the file. Values that equal the default are left out.
-pub fn yaml(arguments: &Arguments, connection: &Connection) -> Result<String, Failure> {
-    let mut lines = vec![
-        "# Written by `bcproxy setup`. All keys: bcproxy schema --markdown".to_owned(),
-        format!("listen: {}", quoted(&arguments.listen.to_string())),
+/// Renders the file. Values that equal the default are left out. A typed secret is in `secret_file`.
+pub fn yaml(
+    arguments: &Arguments,
+    connection: &Connection,
+    serving: &Serving,
+    secret_file: &Path,
+) -> Result<String, Failure> {
+    let mut lines = vec!["# Written by `bcproxy setup`. All keys: bcproxy schema --markdown".to_owned()];
+    lines.extend(listen(serving)?);
+    lines.extend(access(serving));
+    lines.extend([
         "connectors:".to_owned(),
         format!("  {}:", quoted(&arguments.connector)),
         format!("    tenant_id: {}", connection.tenant),
         format!("    client_id: {}", connection.client_id),
-    ];
+    ]);
     lines.push(match &connection.credential {
-        CredentialInput::Secret(source) => format!("    client_secret: {}", secret_source(source)?),
+        CredentialInput::Secret(ClientSecret { source, expires }) => {
+            let expires = expires.map_or_else(String::new, |day| format!(", expires: {day}"));
+            format!("    client_secret: {{ {}{expires} }}", secret_source(source, secret_file)?)
+        }
         CredentialInput::Certificate(CertificateFiles { certificate, private_key }) => {
             let key = private_key.as_deref().map(text).transpose()?.map(quoted);
             let key = key.map_or_else(String::new, |key| format!(", private_key: {key}"));
@@ -62,20 +73,64 @@ pub fn yaml(arguments: &Arguments, connection: &Connection) -> Result<String, Fa
             lines.push(format!("    outbound_proxy: {}", quoted(address.origin().as_str())));
         }
         OutboundProxy::Server(ProxyServer { address, login: Some(ProxyLogin { user, password }), .. }) => {
-            let (url, user, password) = (quoted(address.origin().as_str()), quoted(user), secret_source(password)?);
-            lines.push(format!("    outbound_proxy: {{ url: {url}, user: {user}, password: {password} }}"));
+            let (url, user) = (quoted(address.origin().as_str()), quoted(user));
+            let password = secret_source(password, secret_file)?;
+            lines.push(format!("    outbound_proxy: {{ url: {url}, user: {user}, password: {{ {password} }} }}"));
         }
     }
     Ok(lines.join("\n") + "\n")
 }
 
-/// Renders the source of a secret.
-fn secret_source(source: &SecretSource) -> Result<String, Failure> {
+/// Renders the listeners: one address without a certificate, or a list.
+fn listen(serving: &Serving) -> Result<Vec<String>, Failure> {
+    let tls = match &serving.certificate {
+        None => None,
+        Some(Certificate::New(issued)) => Some(&issued.files),
+        Some(Certificate::Existing(files, _)) => Some(files),
+    };
+    let name = |path: &Path| text(Path::new(path.file_name().unwrap_or_default())).map(quoted);
+    let entry = |address: &SocketAddr| match tls {
+        None => Ok(quoted(&address.to_string())),
+        Some(files) => Ok(format!(
+            "{{ address: {}, tls: {{ certificate: {}, private_key: {} }} }}",
+            quoted(&address.to_string()),
+            name(&files.server)?,
+            name(&files.server_key)?
+        )),
+    };
+    let mut entries = serving.listen.iter().map(entry).collect::<Result<Vec<String>, Failure>>()?;
+    Ok(match entries.as_mut_slice() {
+        [single] => vec![format!("listen: {single}")],
+        _ => std::iter::once("listen:".to_owned()).chain(entries.iter().map(|entry| format!("  - {entry}"))).collect(),
+    })
+}
+
+/// Renders who may call. This machine always may.
+fn access(serving: &Serving) -> Vec<String> {
+    let is_local = serving.listen.iter().all(|address| address.ip().to_canonical().is_loopback());
+    let list = |values: Vec<String>| values.iter().map(|value| quoted(value)).collect::<Vec<_>>().join(", ");
+    let mut keys = Vec::new();
+    if !is_local || !serving.allow_from.is_empty() {
+        let this_machine = ["127.0.0.1", "::1"].map(ToOwned::to_owned);
+        let networks = serving.allow_from.iter().map(ToString::to_string);
+        keys.push(format!("  allow_from: [{}]", list(this_machine.into_iter().chain(networks).collect())));
+    }
+    if !serving.hosts.is_empty() {
+        keys.push(format!("  hosts: [{}]", list(serving.hosts.iter().map(ToString::to_string).collect())));
+    }
+    if !keys.is_empty() {
+        keys.insert(0, "access:".to_owned());
+    }
+    keys
+}
+
+/// Renders the source of a secret, as keys of a mapping.
+fn secret_source(source: &SecretSource, secret_file: &Path) -> Result<String, Failure> {
     Ok(match source {
-        SecretSource::File(path) => format!("{{ file: {} }}", quoted(text(path)?)),
-        SecretSource::Env(name) => format!("{{ env: {} }}", quoted(name)),
-        SecretSource::Command(command) => format!("{{ command: {} }}", serde_json::Value::from(command.argv.clone())),
-        SecretSource::Given(_) => format!("{{ file: {SECRET_FILE} }}"),
+        SecretSource::File(path) => format!("file: {}", quoted(text(path)?)),
+        SecretSource::Env(name) => format!("env: {}", quoted(name)),
+        SecretSource::Command(command) => format!("command: {}", serde_json::Value::from(command.argv.clone())),
+        SecretSource::Given(_) => format!("file: {}", quoted(text(secret_file)?)),
     })
 }
 
@@ -92,6 +147,3 @@ fn text(path: &Path) -> Result<&str, Failure> {
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
-
-/// The file for a typed secret, in the folder of `proxy.yaml`.
-pub const SECRET_FILE: &str = "client-secret.txt";

@@ -17,7 +17,7 @@ pub fn read(file: &TopLevelKeys, report: &mut Report) -> Vec<Listener> {
         if report.is_full() {
             break;
         }
-        if let Some(first) = seen.iter().find(|other| conflict(other.value, address.value)) {
+        if let Some(first) = seen.iter().find(|other| addresses_conflict(other.value, address.value)) {
             let line = report.line(first.span);
             let (message, help) = if first.value == address.value {
                 (format!("this address is already listed in line {line}"), "keep one of the two")
@@ -80,7 +80,9 @@ pub fn admin(file: &TopLevelKeys, report: &mut Report) -> Option<Option<SocketAd
             "write 127.0.0.1:8081, which the health check of a container can reach, or `admin: off`",
         );
     }
-    if let Some(same) = written(file).map(|(other, _)| other).find(|other| conflict(other.value, address.value)) {
+    if let Some(same) =
+        written(file).map(|(other, _)| other).find(|other| addresses_conflict(other.value, address.value))
+    {
         // One of the two may be a default without a position: the later one is written in the file.
         report.error(
             address.span.max(same.span),
@@ -169,7 +171,7 @@ fn written(file: &TopLevelKeys) -> impl Iterator<Item = (&At<SocketAddr>, &Liste
 
 /// Whether the operating system could not bind both: `0.0.0.0` is every IPv4 address, and `[::]` every IPv6 address.
 /// `[::]` also receives IPv4 connections, unless another listener of the file uses IPv4 on that port.
-fn conflict(one: SocketAddr, other: SocketAddr) -> bool {
+pub fn addresses_conflict(one: SocketAddr, other: SocketAddr) -> bool {
     let covers =
         |one: IpAddr, other: IpAddr| one == other || (one.is_unspecified() && one.is_ipv4() == other.is_ipv4());
     one.port() != 0 && one.port() == other.port() && (covers(one.ip(), other.ip()) || covers(other.ip(), one.ip()))
@@ -191,7 +193,7 @@ mod tests {
             ("[::]:80", "127.0.0.1:80", false),
             ("127.0.0.1:0", "127.0.0.1:0", false),
         ] {
-            assert_eq!(conflict(one.parse().unwrap(), other.parse().unwrap()), conflicts, "{one} {other}");
+            assert_eq!(addresses_conflict(one.parse().unwrap(), other.parse().unwrap()), conflicts, "{one} {other}");
         }
     }
 }

@@ -11,5 +11,6 @@ mod routes;
 mod warnings;
 
 pub use config::config;
+pub use listeners::addresses_conflict;
 pub use permissions::{Protection, check_permissions};
 pub use references::{Variables, check_references};

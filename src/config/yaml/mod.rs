@@ -9,6 +9,7 @@ mod spelling;
 mod syntax_error;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use mask::looks_like_a_secret;
 pub use node::{Node, Tree, Value};
 pub use report::Report;
 pub use source::{Position, Source, Span};
