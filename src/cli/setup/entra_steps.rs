@@ -159,7 +159,7 @@ impl Session<'_> {
         let attempt = || self.try_sign_in(tenant, client_id, credential);
         let token = match attempt() {
             Err(wrong) if wrong.step == Step::Consent => {
-                println!("  ✗ {}.\n  → {}\n{}\n", wrong.what, wrong.fix, indented(&clicks::CONSENT));
+                println!("  ✗ {}.\n{}\n  → {}\n", wrong.what, indented(&clicks::CONSENT), wrong.fix);
                 self.wait_for("consent", Step::Consent, attempt)?
             }
             Err(wrong) => return Err(nothing_written(&wrong)),
