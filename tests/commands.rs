@@ -60,6 +60,31 @@ async fn command(folder: &Path, arguments: &[&str]) -> Ended {
     Process::start(arguments, folder).end().await
 }
 
+#[test]
+fn a_reader_that_leaves_early_ends_a_command_quietly() {
+    let folder = folder(FINE);
+    for arguments in [
+        &["errors"] as &[&str],
+        &["errors", "--markdown"],
+        &["schema"],
+        &["guide"],
+        &["guide", "8"],
+        &["man"],
+        &["completions", "bash"],
+        &["check"],
+        &["explain", "GET", "/api/customers"],
+        &["--help"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        // As with `| head`, once it has its lines.
+        drop(reader);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bcproxy"));
+        let ended = command.args(arguments).current_dir(folder.path()).stdout(writer).output().unwrap();
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && errors.is_empty(), "{arguments:?}: {}, {errors}", ended.status);
+    }
+}
+
 #[tokio::test]
 async fn check_finds_every_mistake_and_its_place() {
     let folder = folder(FIVE_MISTAKES);

@@ -209,7 +209,10 @@ pub fn main() -> ExitCode {
             reference::schema(markdown);
             Ok(())
         }
-        Some(Command::Completions { shell }) => reference::completions(shell, Arguments::command()),
+        Some(Command::Completions { shell }) => {
+            reference::completions(shell, Arguments::command());
+            Ok(())
+        }
         Some(Command::Man { dir }) => reference::man(Arguments::command(), dir.as_deref()),
     };
     match result {

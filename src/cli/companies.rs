@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anstream::println;
 use serde_json::{Value, json};
 
 use super::common::{Failure, Output, Progress, load, printable, runtime, select_connectors};

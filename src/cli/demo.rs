@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anstream::println;
 use tempfile::TempDir;
 
 use super::common::{Failure, private_file, rendered, runtime, signals, start_log};

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anstream::{print, println};
 use serde_json::{Value, json};
 
 use super::common::{Failure, Output, Progress, load_without_secrets, runtime, select_connectors};

@@ -1,5 +1,6 @@
 //! `bcproxy errors`: explains the errors of Entra, Business Central and bcproxy itself, and HTTP statuses.
 
+use anstream::{print, println};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
+use anstream::{print, println};
 use bytes::Bytes;
 use clap::Args;
 

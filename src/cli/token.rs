@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anstream::println;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use anstream::println;
+
 use super::files::Files;
 use super::issue::{Issued, names_of_this_machine};
 use crate::cli::common::{Failure, Output};

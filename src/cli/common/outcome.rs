@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anstream::eprintln;
 use clap::ValueEnum;
 
 use crate::doctor::Wrong;

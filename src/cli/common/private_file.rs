@@ -54,7 +54,7 @@ mod system {
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
-        eprintln!(
+        anstream::eprintln!(
             "warning: icacls failed to restrict access to the secret file in {} ({reason}). Everybody who can read this folder can read it.",
             file.parent().unwrap_or(file).display()
         );

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anstream::eprintln;
+
 use super::Failure;
 use crate::config::{Config, Connector, Diagnostics, Loaded, Log};
 use crate::daemon::Signals;

@@ -1,5 +1,6 @@
 //! The command: the step that is wanted, or the list of all steps.
 
+use anstream::{print, println};
 use console::Term;
 
 use super::plain_text::plain_text;

@@ -1,5 +1,7 @@
 //! The steps in Business Central: environment, company and permission sets.
 
+use anstream::println;
+
 use super::prompt::indented;
 use super::session::{Session, nothing_written};
 use crate::business_central::address::EnvironmentAddress;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use anstream::print;
+
 use super::arguments::{Arguments, CredentialInput};
 use super::session::Session;
 use super::yaml::Connection;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use anstream::println;
+
 use super::arguments::{Arguments, CredentialInput, absolute};
 use super::prompt::indented;
 use super::secret_input::{ExpiryDay, check, too_short};

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
+use anstream::{eprintln, println};
+
 use super::prompt::Prompt;
 use super::serving_steps::{Certificate, Serving};
 use super::session::Session;

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal};
 use std::str::FromStr;
 
+use anstream::println;
 use dialoguer::{Confirm, Input, Password, Select};
 
 use crate::cli::common::Failure;

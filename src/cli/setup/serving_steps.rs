@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 
+use anstream::println;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 

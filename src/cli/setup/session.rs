@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use anstream::{eprintln, println};
 use tokio::runtime::Runtime;
 
 use super::arguments::Arguments;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use anstream::println;
 use similar::TextDiff;
 use tempfile::NamedTempFile;
 

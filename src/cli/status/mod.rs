@@ -11,6 +11,7 @@ mod table;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use anstream::{print, println};
 use console::style;
 
 use document::{Configuration, Connections, Problem, Requests, Route, Status};

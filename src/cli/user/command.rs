@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anstream::{eprintln, println};
 use clap::Subcommand;
 use ring::error::Unspecified;
 use serde_json::{Value, json};
