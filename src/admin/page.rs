@@ -260,6 +260,7 @@ fn problems(problems: &[ProblemReport]) -> Markup {
                             td {
                                 (problem.reason)
                                 @if let Some(client_id) = &problem.client_id { br; small { "application " (client_id) } }
+                                @for (name, id) in problem.ids_for_microsoft() { br; small { (name) " " (id) } }
                             }
                         }
                     }

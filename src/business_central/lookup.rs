@@ -13,6 +13,7 @@ use crate::outbound::{HttpClient, Origin, RequestError, Unreachable, retry_after
 
 use super::error_envelope::error_code;
 use super::metadata::ActionImports;
+use super::response_ids::ResponseIds;
 
 /// Why a look-up failed; `what` is its subject, such as "its companies".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +31,8 @@ pub enum LookupError {
         retry_after: Option<Duration>,
         /// The values of `WWW-Authenticate`.
         challenges: Vec<HeaderValue>,
+        /// The identifiers of the response.
+        ids: Option<Box<ResponseIds>>,
     },
     /// No connection could be opened.
     #[error(transparent)]
@@ -72,6 +75,14 @@ impl LookupError {
         match self {
             Self::Rejected { challenges, .. } => challenges,
             _ => &[],
+        }
+    }
+
+    /// The identifiers of the response, if there was one with another status.
+    pub fn response_ids(&self) -> Option<Box<ResponseIds>> {
+        match self {
+            Self::Rejected { ids, .. } => ids.clone(),
+            _ => None,
         }
     }
 
@@ -142,10 +153,10 @@ async fn request(
     }
     let status = response.status();
     let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter().cloned().collect();
-    let retry_after = retry_after(response.headers());
+    let (retry_after, ids) = (retry_after(response.headers()), ResponseIds::of(response.headers()));
     // The code is optional: without it, the status is enough.
     let body = read(what, response).await.unwrap_or_default();
-    Err(LookupError::Rejected { what, status, code: error_code(&body), retry_after, challenges })
+    Err(LookupError::Rejected { what, status, code: error_code(&body), retry_after, challenges, ids })
 }
 
 async fn read(what: &'static str, response: reqwest::Response) -> Result<Vec<u8>, LookupError> {

@@ -11,6 +11,7 @@ pub mod metadata;
 mod names;
 mod odata_segment;
 mod path;
+mod response_ids;
 pub mod soap;
 pub mod subscriptions;
 mod surface;
@@ -20,6 +21,7 @@ pub use error_envelope::{Dialect, error_code};
 pub use members::Members;
 pub use names::{CompanyId, CompanyName, CompanyRef, EnvironmentName, NameError};
 pub use path::{PathError, SafePath, encode_segment};
+pub use response_ids::{CLIENT_REQUEST_ID, ResponseIds, identifier};
 pub use surface::{ApiPath, Surface, SurfaceError};
 
 /// The origin of Business Central online in the global cloud (BC, "Endpoints for the APIs").

@@ -20,7 +20,7 @@ use super::methods::only_reads;
 use super::notes::Notes;
 use super::request::authenticate::credentials::Credentials;
 use super::snapshot::Snapshot;
-use crate::business_central::Dialect;
+use crate::business_central::{Dialect, ResponseIds};
 
 /// One request and its response.
 #[derive(Debug)]
@@ -122,6 +122,15 @@ impl Exchange {
         } else {
             std::future::pending().await
         }
+    }
+
+    /// The identifiers of a response to this request.
+    pub fn response_ids(&self, headers: &HeaderMap) -> Option<Box<ResponseIds>> {
+        let sent = || match self.notes.client_request_id.get() {
+            None => Some(self.id_value.clone()),
+            Some(other) => other.clone(),
+        };
+        ResponseIds::of(headers).map(|ids| ids.sent_with(sent()))
     }
 
     /// The form in which this client reads errors.

@@ -8,6 +8,7 @@ use hyper::header::{
 use uuid::Uuid;
 
 use super::methods::{OVERRIDES, methods};
+use crate::business_central::CLIENT_REQUEST_ID;
 use crate::business_central::address::Resource;
 use crate::config;
 
@@ -175,9 +176,6 @@ pub const COMPANY: HeaderName = HeaderName::from_static("company");
 
 /// The action of a SOAP call (SOAP 1.1, section 6.1.1).
 pub const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
-
-/// Recorded in Business Central's telemetry (BC, "Analyzing web service telemetry").
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
 #[cfg(test)]
 mod tests {

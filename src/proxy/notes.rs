@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use hyper::header::HeaderValue;
+
 use super::cache::status::CacheUse;
 use super::environment::route::Route;
 use super::request::authenticate::identity::{Identity, KnownAs};
-use crate::business_central::Dialect;
+use crate::business_central::{Dialect, identifier};
 use crate::entra::ClientId;
 
 /// How far a request came, and how long the stages took. A value that is missing belongs to a stage that was not
@@ -20,6 +22,8 @@ pub struct Notes {
     pub upstream: OnceLock<Duration>,
     /// What the route's cache did; nothing on a route without one.
     pub cache: OnceLock<CacheUse>,
+    /// What was sent as `client-request-id`, if that is not the request's id: the client's own, or nothing.
+    pub client_request_id: OnceLock<Option<HeaderValue>>,
     known_as: OnceLock<Arc<KnownAs>>,
     route: OnceLock<(Arc<Route>, Dialect)>,
     application: Mutex<Option<ClientId>>,
@@ -50,6 +54,11 @@ impl Notes {
     /// The form in which a client of the route reads errors.
     pub fn dialect(&self) -> Option<Dialect> {
         self.route.get().map(|(_, dialect)| *dialect)
+    }
+
+    /// The `client-request-id` that the client chose itself and that was sent, if it is fit to be shown.
+    pub fn client_request_id(&self) -> Option<&str> {
+        self.client_request_id.get()?.as_ref().and_then(identifier)
     }
 
     /// Notes who the client is.

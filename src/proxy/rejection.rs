@@ -9,7 +9,7 @@ use crate::business_central::address::AddressError;
 use crate::business_central::batch::BatchError;
 use crate::business_central::companies::MatchError;
 use crate::business_central::lookup::LookupError;
-use crate::business_central::{Dialect, PathError};
+use crate::business_central::{Dialect, PathError, ResponseIds};
 use crate::entra::TokenUnavailable;
 use crate::guide::{KnownError, RejectionCode, Step};
 use crate::outbound;
@@ -23,6 +23,8 @@ pub struct Rejection {
     pub message: String,
     /// When a retry makes sense.
     pub retry_after: Option<Duration>,
+    /// The identifiers of the response of Business Central that led to it, if one did.
+    pub response_ids: Option<Box<ResponseIds>>,
 }
 
 /// The kinds of rejections.
@@ -131,7 +133,7 @@ fn proxy_status(step: outbound::ConnectFailure) -> &'static str {
 impl Rejection {
     /// A rejection without `Retry-After`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None }
+        Self { kind, message: message.into(), retry_after: None, response_ids: None }
     }
 
     /// There is no memory or no disk for what a request makes the proxy hold; `why` completes "The request can't be
@@ -176,6 +178,11 @@ impl Rejection {
     /// The same, with `Retry-After`.
     pub fn retry_after(self, pause: Duration) -> Self {
         Self { retry_after: Some(pause), ..self }
+    }
+
+    /// The same, caused by a response with these identifiers.
+    pub fn caused_by(self, response_ids: Option<Box<ResponseIds>>) -> Self {
+        Self { response_ids, ..self }
     }
 }
 
@@ -232,7 +239,7 @@ impl From<LookupError> for Rejection {
             LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.failure),
             LookupError::TimedOut { .. } => Kind::ResponseTimeout,
         };
-        let rejection = Self::new(kind, capitalised(&error.to_string()));
+        let rejection = Self::new(kind, capitalised(&error.to_string())).caused_by(error.response_ids());
         match error {
             LookupError::Rejected { retry_after: Some(pause), .. } => rejection.retry_after(pause),
             _ => rejection,

@@ -56,6 +56,7 @@ mod limiter;
 mod load;
 mod log_lines;
 mod messages;
+mod microsoft_ids;
 mod old_odata;
 mod outbound_proxy;
 mod own_responses;

@@ -152,10 +152,26 @@ pub struct ProblemReport {
     pub identity: Option<String>,
     /// The application of the last attempt, if the request was sent.
     pub client_id: Option<String>,
+    /// The `request-id` of Business Central's response to the latest.
+    pub bc_request_id: Option<String>,
+    /// Its `ms-correlation-x`.
+    pub bc_correlation_id: Option<String>,
+    /// The `client-request-id` that the latest was sent with.
+    pub client_request_id: Option<String>,
     pub reason: String,
 }
 
 impl ProblemReport {
+    /// The identifiers that a ticket to Microsoft has to name, with the names of their headers.
+    pub fn ids_for_microsoft(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let ids = [
+            ("request-id", &self.bc_request_id),
+            ("ms-correlation-x", &self.bc_correlation_id),
+            ("client-request-id", &self.client_request_id),
+        ];
+        ids.into_iter().filter_map(|(name, id)| Some((name, id.as_deref()?)))
+    }
+
     /// When the first ended, to be read beside the time of the latest: the time alone if the day is the same.
     pub fn since(&self) -> &str {
         let Some((day, time)) = self.first_at.split_once('T') else { return &self.first_at };
@@ -164,8 +180,23 @@ impl ProblemReport {
     }
 
     pub fn of(problem: Problem) -> Self {
-        let Problem { count, first_at, at, id, client, route, method, path, status, identity, application, reason } =
-            problem;
+        let Problem {
+            count,
+            first_at,
+            at,
+            id,
+            client,
+            route,
+            method,
+            path,
+            status,
+            identity,
+            application,
+            bc_request_id,
+            bc_correlation_id,
+            client_request_id,
+            reason,
+        } = problem;
         Self {
             at: rfc3339(at),
             count,
@@ -178,6 +209,9 @@ impl ProblemReport {
             status: status.as_u16(),
             identity,
             client_id: application.map(|application| application.to_string()),
+            bc_request_id,
+            bc_correlation_id,
+            client_request_id,
             reason,
         }
     }

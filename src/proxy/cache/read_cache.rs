@@ -13,6 +13,7 @@ use super::key::Key;
 use super::status::{Bypass, CacheUse};
 use super::store::{FetchTicket, Lookup, ResponseStore};
 use super::terms::{self, ClientDirectives, MAX_BYTES, bypass_reason};
+use crate::business_central::ResponseIds;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::cache::memory_budget::MemoryBudget;
 use crate::proxy::dispatch::attempts::attempt;
@@ -152,7 +153,8 @@ async fn buffer(
         return Err(FetchOutcome::single_use(response));
     };
     let is_whole = response.body_mut().read_ahead(MAX_BYTES, time).await;
-    let is_whole = is_whole.map_err(|error| FetchOutcome::Rejected(Fault::CutShort(error).into()))?;
+    let cut_short = |error| Fault::CutShort(error, ResponseIds::of(response.headers()));
+    let is_whole = is_whole.map_err(|error| FetchOutcome::Rejected(cut_short(error).into()))?;
     let length = response.body().ahead().map(|piece| piece.len()).sum();
     if !is_whole || length > MAX_BYTES {
         ticket.remember_unshared();

@@ -31,9 +31,11 @@ impl Dispatch {
     ) -> Result<AttemptOutcome, Rejection> {
         if response.status() == StatusCode::UNAUTHORIZED {
             let challenge = ClaimsChallenge::from_headers(response.headers());
+            let ids = self.draft.exchange.response_ids(response.headers());
             // Connection and permit are free for others before Entra is asked.
             drop((response, permit));
-            self.tokens.unauthorized(self.draft.token_scope(), member, token, challenge)?;
+            let unauthorized = self.tokens.unauthorized(self.draft.token_scope(), member, token, challenge);
+            unauthorized.map_err(|rejection| rejection.caused_by(ids))?;
             return Ok(ControlFlow::Continue(replay));
         }
         self.draft.token_scope().accepted(&member);
@@ -49,8 +51,9 @@ impl Dispatch {
         if retry.is_none()
             && let Err(error) = self.read_ahead(&mut response).await
         {
+            let fault = self.cut_short(error, &response);
             drop((response, permit));
-            return Box::pin(self.after_fault(Fault::CutShort(error), replay)).await.map(ControlFlow::Continue);
+            return Box::pin(self.after_fault(fault, replay)).await.map(ControlFlow::Continue);
         }
         let client = self.draft.exchange.client.clone();
         let hold = |mut response: Response<UpstreamBody>| {
@@ -110,10 +113,15 @@ impl Dispatch {
         let retry_after = retry_after(response.headers());
         let status = response.status();
         let code = match !only_reads && status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some() {
-            true => diagnosis::code_of(response).await.map_err(Fault::CutShort)?,
+            true => diagnosis::code_of(response).await.map_err(|error| self.cut_short(error, response))?,
             false => None,
         };
         Ok(retry::after_response(only_reads, retry::Answered { status, retry_after, code: code.as_deref() }))
+    }
+
+    /// The fault of a response that broke off.
+    fn cut_short(&self, error: hyper::Error, response: &Response<UpstreamBody>) -> Fault {
+        Fault::CutShort(error, self.draft.exchange.response_ids(response.headers()))
     }
 
     /// The body for another attempt after a fault, where a retry is safe and the budget allows it.

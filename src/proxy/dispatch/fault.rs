@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::business_central::ResponseIds;
 use crate::error_chain::root_cause;
 use crate::outbound::Unreachable;
 use crate::proxy::body::request_body::RequestBody;
@@ -16,8 +17,8 @@ pub enum Fault {
     Unsent(hyper::Error),
     /// The connection broke later.
     Broken(hyper::Error),
-    /// The connection broke in the middle of the response, of which nothing was forwarded.
-    CutShort(hyper::Error),
+    /// The connection broke in the middle of the response, of which nothing was forwarded. It had these identifiers.
+    CutShort(hyper::Error, Option<Box<ResponseIds>>),
     /// There was a response, but none for a client; a phrase says what it does instead.
     Unusable(&'static str),
     /// The response did not come within this time.
@@ -33,7 +34,7 @@ impl Fault {
     pub fn allows_retry(&self, only_reads: impl FnOnce() -> bool) -> bool {
         match self {
             Self::Unreachable(_) | Self::Unsent(_) => true,
-            Self::Broken(_) | Self::CutShort(_) => only_reads(),
+            Self::Broken(_) | Self::CutShort(..) => only_reads(),
             Self::Unusable(_) | Self::TimedOut(_) | Self::ClientGone | Self::BodyLost => false,
         }
     }
@@ -75,7 +76,7 @@ impl From<Fault> for Rejection {
                 );
                 Self::new(Kind::ResponseBroken, message)
             }
-            Fault::CutShort(error) => Self::broken_response(root_cause(&error)),
+            Fault::CutShort(error, ids) => Self::broken_response(root_cause(&error)).caused_by(ids),
             Fault::Unusable(problem) => {
                 let message = format!(
                     "Business Central's response {problem}. The request may have been carried out: check before repeating it."

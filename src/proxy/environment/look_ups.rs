@@ -70,7 +70,8 @@ impl Connector {
                     self.address.tenant,
                     guide::Step::Environment
                 ),
-            ),
+            )
+            .caused_by(error.response_ids()),
             other => other.into(),
         }
     }
@@ -141,7 +142,8 @@ impl Connector {
             let error = match result {
                 Err(error) if error.is_unauthorized() => {
                     let challenge = ClaimsChallenge::from_values(error.challenges());
-                    tokens.unauthorized(scope, member, token, challenge)?;
+                    let unauthorized = tokens.unauthorized(scope, member, token, challenge);
+                    unauthorized.map_err(|rejection| rejection.caused_by(error.response_ids()))?;
                     continue;
                 }
                 result => {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::http::response::Parts;
 use hyper::{StatusCode, Version};
 use time::OffsetDateTime;
 
 use super::problems::Failure;
 use super::tally::Outcome;
+use crate::business_central::ResponseIds;
 use crate::proxy::downstream::client::min_rate::MIN_BYTES_PER_SECOND;
 use crate::proxy::downstream::client::{CONTENDED_IDLE, Stall};
 use crate::proxy::exchange::Exchange;
@@ -22,6 +24,8 @@ pub struct AccessRecord {
     pub bytes: u64,
     /// Whether the response is a rejection.
     pub is_rejection: bool,
+    /// The identifiers of Business Central's response, if it has some and they are shown.
+    pub response_ids: Option<Box<ResponseIds>>,
     status: Option<StatusCode>,
     reason: Option<String>,
 }
@@ -30,7 +34,21 @@ impl AccessRecord {
     /// `status`: `None` when the client left before it was answered. `reason`: why the response is our own, or what
     /// Business Central's error response says.
     pub fn new(exchange: Arc<Exchange>, status: Option<StatusCode>, reason: Option<String>) -> Self {
-        Self { exchange, outcome: Outcome::ClientLeft, bytes: 0, is_rejection: false, status, reason }
+        Self {
+            exchange,
+            outcome: Outcome::ClientLeft,
+            bytes: 0,
+            is_rejection: false,
+            response_ids: None,
+            status,
+            reason,
+        }
+    }
+
+    /// The identifiers of a response of Business Central, if they are shown: in a problem or in the log.
+    pub fn ids_of(exchange: &Exchange, head: &Parts) -> Option<Box<ResponseIds>> {
+        let is_shown = head.status >= StatusCode::BAD_REQUEST || is_logged();
+        is_shown.then(|| exchange.response_ids(&head.headers)).flatten()
     }
 
     /// The client was disconnected because it read too slowly.
@@ -48,7 +66,7 @@ impl AccessRecord {
     }
 
     fn count(&self) {
-        let Self { exchange, outcome, bytes, status, reason, .. } = self;
+        let Self { exchange, outcome, bytes, response_ids, status, reason, .. } = self;
         let snapshot = &exchange.snapshot;
         let tally = exchange.notes.route().map_or(&snapshot.unrouted, |route| &route.tally);
         let notes = &exchange.notes;
@@ -82,10 +100,16 @@ impl AccessRecord {
                 status: *status,
                 identity: notes.identity().or(notes.client_name()),
                 application: notes.application(),
+                response_ids: response_ids.as_deref(),
                 reason,
             });
         }
     }
+}
+
+/// Whether requests have a line in the log.
+fn is_logged() -> bool {
+    tracing::enabled!(target: telemetry::ACCESS, tracing::Level::INFO)
 }
 
 impl Drop for AccessRecord {
@@ -95,10 +119,10 @@ impl Drop for AccessRecord {
             (self.outcome, self.bytes) = (Outcome::ClientLeft, 0);
         }
         self.count();
-        if !tracing::enabled!(target: telemetry::ACCESS, tracing::Level::INFO) {
+        if !is_logged() {
             return;
         }
-        let Self { exchange, outcome, bytes, is_rejection, status, reason } = self;
+        let Self { exchange, outcome, bytes, is_rejection, response_ids, status, reason } = self;
         let line_limit = &exchange.snapshot.problems.line_limit;
         let admits = match is_rejection {
             true => line_limit.admits_rejection(exchange.ip),
@@ -126,6 +150,9 @@ impl Drop for AccessRecord {
             client_id = exchange.notes.application().map(tracing::field::display),
             upstream_ms = exchange.notes.upstream.get().copied().map(milliseconds),
             total_ms = milliseconds(exchange.started.elapsed()),
+            client_request_id = exchange.notes.client_request_id(),
+            bc_request_id = response_ids.as_ref().and_then(|ids| ids.request_id()),
+            bc_correlation_id = response_ids.as_ref().and_then(|ids| ids.correlation_id()),
             token_age_s = exchange.notes.token_age.get().map(|age| age.as_secs()),
             cache = exchange.notes.cache.get().map(|use_| use_.as_str()),
             outcome = outcome.as_str(),

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::line_limit::LineLimit;
+use crate::business_central::ResponseIds;
 use crate::entra::ClientId;
 
 /// The latest problems, of all routes.
@@ -50,11 +51,17 @@ pub struct Problem {
     pub identity: Option<String>,
     /// The application of the latest attempt of the latest request, if there was one.
     pub application: Option<ClientId>,
+    /// `request-id` of Business Central's response to the latest, if there was one.
+    pub bc_request_id: Option<String>,
+    /// Its `ms-correlation-x`.
+    pub bc_correlation_id: Option<String>,
+    /// The `client-request-id` that the latest was sent with: the client's own, or else `id`.
+    pub client_request_id: Option<String>,
     /// What the client was told, or what Business Central's response says.
     pub reason: String,
 }
 
-/// One request that was rejected or failed. The fields are those of a [`Problem`].
+/// One request that was rejected or failed. Most fields are those of a [`Problem`].
 #[derive(Debug, Clone, Copy)]
 pub struct Failure<'f> {
     pub at: OffsetDateTime,
@@ -66,6 +73,7 @@ pub struct Failure<'f> {
     pub status: StatusCode,
     pub identity: Option<&'f str>,
     pub application: Option<ClientId>,
+    pub response_ids: Option<&'f ResponseIds>,
     pub reason: &'f str,
 }
 
@@ -78,19 +86,11 @@ impl Problems {
         let failure = Failure { path: &path, reason: &reason, ..failure };
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let known = latest.iter().position(|problem| problem.covers(&failure)).and_then(|index| latest.remove(index));
-        let problem = match known {
-            Some(known) => Problem {
-                count: known.count + 1,
-                at: failure.at,
-                id: failure.id,
-                application: failure.application,
-                ..known
-            },
-            None => {
-                evict_if_full(&mut latest, failure.client);
-                Problem::of(failure)
-            }
-        };
+        let mut problem = known.unwrap_or_else(|| {
+            evict_if_full(&mut latest, failure.client);
+            Problem::of(&failure)
+        });
+        problem.add(&failure);
         latest.push_front(problem);
     }
 
@@ -101,10 +101,11 @@ impl Problems {
 }
 
 impl Problem {
-    fn of(failure: Failure<'_>) -> Self {
-        let Failure { at, id, client, route, method, path, status, identity, application, reason } = failure;
+    /// The problem that a failure belongs to, without the failure itself.
+    fn of(failure: &Failure<'_>) -> Self {
+        let Failure { at, id, client, route, method, path, status, identity, reason, .. } = *failure;
         Self {
-            count: 1,
+            count: 0,
             first_at: at,
             at,
             id,
@@ -114,9 +115,23 @@ impl Problem {
             path: path.to_owned(),
             status,
             identity: identity.map(str::to_owned),
-            application,
+            application: None,
+            bc_request_id: None,
+            bc_correlation_id: None,
+            client_request_id: None,
             reason: reason.to_owned(),
         }
+    }
+
+    /// Adds a failure: it is the latest.
+    fn add(&mut self, failure: &Failure<'_>) {
+        self.count += 1;
+        (self.at, self.id, self.application) = (failure.at, failure.id, failure.application);
+        // Copies: a header's value would keep the whole head of its response in memory.
+        let copied = |id: fn(&ResponseIds) -> Option<&str>| failure.response_ids.and_then(id).map(str::to_owned);
+        self.bc_request_id = copied(ResponseIds::request_id);
+        self.bc_correlation_id = copied(ResponseIds::correlation_id);
+        self.client_request_id = copied(ResponseIds::client_request_id);
     }
 
     /// Whether a failure is equal to those of this problem.
@@ -175,6 +190,7 @@ mod tests {
             status: StatusCode::NOT_FOUND,
             identity: None,
             application: None,
+            response_ids: None,
             reason: "None.",
         }
     }

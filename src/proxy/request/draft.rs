@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::authenticate::identity::{Identity, KnownAs};
 use super::target::Target;
-use crate::business_central::{CompanyId, soap};
+use crate::business_central::{CLIENT_REQUEST_ID, CompanyId, soap};
 use crate::entra::Token;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::environment::application_pool::{Member, Senders};
@@ -80,6 +80,10 @@ impl Draft {
             &route.settings,
             &exchange.id_value,
         );
+        let client_request_id = headers.get(CLIENT_REQUEST_ID);
+        if client_request_id != Some(&exchange.id_value) {
+            let _ = exchange.notes.client_request_id.set(client_request_id.cloned());
+        }
         headers.insert(HOST, route.connector.upstream.host());
         // To add a header to a map that is full costs as much as all others: each attempt would do so to its copy.
         headers.insert(AUTHORIZATION, HeaderValue::from_static(""));

@@ -1,5 +1,6 @@
 //! Responses of our own: rejections, and the challenge of a handshake.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -35,13 +36,14 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
     let (intended, code, error_type) = rejection.kind.describe();
     let dialect = exchange.dialect();
     let status = rejection.kind.status(dialect);
-    let text = Bytes::from(dialect.body(intended, code, &rejection.message));
+    let text = Bytes::from(dialect.body(intended, code, &message(&rejection)));
     let challenges = challenges(&exchange, rejection.kind);
     let allowed = (intended == StatusCode::METHOD_NOT_ALLOWED).then(|| allowed_methods(&exchange));
     let id = exchange.id_value.clone();
     let recorded = Some(status).filter(|_| rejection.kind != Kind::ClientLeft);
     let begins = matches!(rejection.kind, Kind::Unauthenticated { is_first: true, .. });
     let mut record = AccessRecord::new(exchange, recorded, Some(rejection.message).filter(|_| !begins));
+    record.response_ids = rejection.response_ids;
     record.is_rejection = recorded.is_some() && !begins;
     if begins {
         record.outcome = Outcome::Handshake;
@@ -69,6 +71,14 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
         announce_close(&mut response);
     }
     response
+}
+
+/// What the client is told: also what a ticket to Microsoft has to name.
+fn message(rejection: &Rejection) -> Cow<'_, str> {
+    match &rejection.response_ids {
+        None => Cow::Borrowed(&rejection.message),
+        Some(ids) => Cow::Owned(format!("{} {ids}", rejection.message).trim_end().to_owned()),
+    }
 }
 
 /// The challenge of a handshake, once the request's body is out of the way. The connection stays open.

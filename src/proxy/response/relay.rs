@@ -1,8 +1,9 @@
 //! Relaying: Business Central's response is made fit for this client.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
-use hyper::header::{CONTENT_LENGTH, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Response, Version};
 
 use super::body::ResponseBody;
@@ -26,8 +27,13 @@ pub async fn relay(
     exchange: &Arc<Exchange>,
     Received { target, mut response }: Received,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let diagnosis = diagnose(&mut response).await.map_err(|error| Rejection::broken_response(root_cause(&error)))?;
+    let diagnosed = diagnose(&mut response).await;
     let (mut head, body) = response.into_parts();
+    let broken = |error: &dyn Display, headers: &HeaderMap| {
+        Rejection::broken_response(error).caused_by(exchange.response_ids(headers))
+    };
+    let diagnosis = diagnosed.map_err(|error| broken(&root_cause(&error), &head.headers))?;
+    let response_ids = AccessRecord::ids_of(exchange, &head);
     headers::towards_client(&mut head.headers);
     head.headers.insert(REQUEST_ID, exchange.id_value.clone());
     // From here on hyper chooses the version.
@@ -45,14 +51,15 @@ pub async fn relay(
     }
     if let Some(list) = filtered {
         headers::of_changed_body(&mut head.headers);
-        let length = filter_list(list, &target, &mut body).await?;
+        let length = filter_list(list, &target, &mut body).await;
+        let length = length.map_err(|rejection| rejection.caused_by(exchange.response_ids(&head.headers)))?;
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     } else if plan.changes_body() {
         headers::of_changed_body(&mut head.headers);
         let limit = if exchange.version == Version::HTTP_10 { MEASURED_BYTES_HTTP_10 } else { MEASURED_BYTES };
         // HEAD would need the length of GET's response, which is not known here.
         if exchange.method != Method::HEAD
-            && let Some(length) = body.measure(limit).await.map_err(Rejection::broken_response)?
+            && let Some(length) = body.measure(limit).await.map_err(|error| broken(&error, &head.headers))?
         {
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
@@ -64,7 +71,9 @@ pub async fn relay(
     if let Some(field) = diagnosis.as_ref().and_then(Diagnosis::proxy_status) {
         head.headers.append(PROXY_STATUS, field);
     }
-    let record = AccessRecord::new(exchange.clone(), Some(head.status), diagnosis.as_ref().map(ToString::to_string));
+    let mut record =
+        AccessRecord::new(exchange.clone(), Some(head.status), diagnosis.as_ref().map(ToString::to_string));
+    record.response_ids = response_ids;
     Ok(Response::from_parts(head, ResponseBody::upstream(body, idle, record)))
 }
 

@@ -68,11 +68,6 @@ impl BusinessCentral {
         let headers = response.headers_mut();
         breakage::misdate(self.settings.broken, headers);
         headers.insert(SET_COOKIE, HeaderValue::from_static("ARRAffinity=simulator; Path=/; HttpOnly; Secure"));
-        for name in ["request-id", "ms-correlation-x"] {
-            if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
-                headers.insert(name, id);
-            }
-        }
         response
     }
 
@@ -135,13 +130,14 @@ impl Handler for BusinessCentral {
                 Err(_) => return never(connection.break_off(Break::Cut).await),
             }
         }
-        let scripted = match script.scripted {
+        let mut scripted = match script.scripted {
             Some(scripted) => scripted,
             None => {
                 let response = self.ordinary_response(&head, token.as_ref(), whole_body.as_ref()).await;
                 ScriptedResponse::ordinary(response, script.cut_after)
             }
         };
+        identify(&mut scripted.headers);
         if let Some(latch) = script.latch {
             latch.opened().await;
         }
@@ -152,6 +148,15 @@ impl Handler for BusinessCentral {
         tracing::debug!(target: "bcproxy::simulator", method = %head.method, path, status, "Business Central");
         let has_no_body = matches!(scripted.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         play(scripted, has_no_body || head.method == Method::HEAD, connection, entry)
+    }
+}
+
+/// Adds the identifiers that Business Central gives each response, where a script has none.
+fn identify(headers: &mut HeaderMap) {
+    for name in ["request-id", "ms-correlation-x"] {
+        if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
+            headers.entry(name).or_insert(id);
+        }
     }
 }
 
