@@ -45,7 +45,9 @@ async fn setup_leads_to_a_client_at_another_address_over_https() {
             dialog.end()
         }
     });
-    println!("{}", shown.await.unwrap());
+    let shown = shown.await.unwrap();
+    println!("{shown}");
+    assert!(shown.contains("curl --cacert bcproxy-ca.crt https://erp-gw:7047/api/companies"), "{shown}");
     let checked = Process::start(&["check"], folder.path()).end().await;
     assert_eq!(checked.code, Some(0), "{checked:?}");
     println!("$ cat proxy.yaml\n{}", std::fs::read_to_string(folder.path().join("proxy.yaml")).unwrap());
@@ -58,6 +60,7 @@ async fn setup_leads_to_a_client_at_another_address_over_https() {
         (customers, "10.20.30.41", "200"),
         (odata, "10.20.30.41", "200"),
         ("https://erp-gw:7047/BC/WS/Services", "10.20.30.41", "200"),
+        ("https://erp-gw:7047/api/companies", "10.20.30.41", "200"),
         (customers, "127.0.0.1", "200"),
         (customers, "10.99.0.1", "403"),
     ] {

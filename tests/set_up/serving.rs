@@ -49,7 +49,9 @@ async fn options_for_clients_make_a_file_that_serves_https_at_once() {
     .concat();
     let ended = setup(&simulator, folder.path(), &options).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    for part in ["bcproxy-ca.crt", "update-ca-certificates", "certutil -addstore", "https://127.0.0.1:0"] {
+    for part in
+        ["update-ca-certificates", "certutil -addstore", "curl --cacert bcproxy-ca.crt https://127.0.0.1:0/api/"]
+    {
         assert!(ended.output.contains(part), "{part}: {ended:?}");
     }
     let text = std::fs::read_to_string(folder.path().join("proxy.yaml")).unwrap();

@@ -70,7 +70,7 @@ listen:
   {}    its private key. Anybody who has it can impersonate these names to the clients' machines:
       move it to a safe place off this machine, and bring it back only to renew the certificate
   The authority is for these names and the names below them only: {}.
-  For another name, create another authority with --folder.
+  For another name, create another authority with `bcproxy certificate --folder`.
 
 Created",
                 self.authority_expires,

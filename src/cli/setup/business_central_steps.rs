@@ -18,10 +18,9 @@ impl Session<'_> {
     pub fn environment(&self, signed_in: &SignedIn) -> Result<(EnvironmentName, Vec<Company>), Failure> {
         let Application { tenant_id, client_id, .. } = signed_in.application();
         let mut given = self.arguments.environment.clone();
-        if given.is_none() {
-            self.prompt.explain(&clicks::ENVIRONMENT);
-        }
+        let mut clicks = Some(clicks::ENVIRONMENT);
         loop {
+            self.prompt.explain_once(given.is_none(), &mut clicks);
             let environment = self.prompt.value(given.take(), "Environment", "--environment", Some("Production"))?;
             let address = EnvironmentAddress::new(&self.arguments.base_url, tenant_id, &environment);
             let attempt = || self.runtime.block_on(doctor::list_companies(&address, signed_in));

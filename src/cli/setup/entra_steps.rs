@@ -18,10 +18,9 @@ impl Session<'_> {
     /// Returns a tenant that exists.
     pub fn tenant(&mut self) -> Result<TenantId, Failure> {
         let mut given = self.arguments.tenant.clone();
-        if given.is_none() {
-            self.prompt.explain(&clicks::TENANT);
-        }
+        let mut clicks = Some(clicks::TENANT);
         loop {
+            self.prompt.explain_once(given.is_none(), &mut clicks);
             let tenant = self.prompt.value(given.take(), "Directory (tenant) ID or domain", "--tenant", None)?;
             match self.check_tenant(&tenant) {
                 Ok(()) => {
@@ -55,10 +54,9 @@ impl Session<'_> {
     /// Returns an application that exists in the tenant.
     pub fn application(&self, tenant: &TenantId) -> Result<ClientId, Failure> {
         let mut given = self.arguments.client_id;
-        if given.is_none() {
-            self.prompt.explain(&clicks::APPLICATION);
-        }
+        let mut clicks = Some(clicks::APPLICATION);
         loop {
+            self.prompt.explain_once(given.is_none(), &mut clicks);
             let client_id = self.prompt.value(given.take(), "Application (client) ID", "--client-id", None)?;
             let Arguments { authority, scope, .. } = &self.arguments;
             let check = doctor::application_known(&self.http, authority, tenant, client_id, scope);

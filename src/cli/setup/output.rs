@@ -12,7 +12,7 @@ use super::target;
 use super::yaml::{Connection, yaml};
 use crate::cli::certificate::{Written, in_url, trust};
 use crate::cli::common::{Failure, private_file, rendered};
-use crate::config::Config;
+use crate::config::{Config, Listener};
 use crate::secret::Secret;
 use crate::small_file;
 
@@ -90,15 +90,19 @@ fn not_written(failure: Failure) -> Failure {
 /// Prints the commands and addresses to go on with.
 fn print_next(file: &Path, config: &Config, names: &[String], certificate: Option<&Written>) {
     let option = if file == Path::new("proxy.yaml") { String::new() } else { format!(" --config {}", file.display()) };
-    println!(
-        "Next:\n  bcproxy doctor{option}    checks every set-up step again\n  bcproxy{option}           serves on"
-    );
-    for listener in &config.listen {
+    let url = |listener: &Listener| {
         let (scheme, address) = (listener.scheme(), listener.address);
         match names.first().filter(|_| address.ip().is_unspecified()) {
-            Some(name) => println!("    {scheme}://{}:{}", in_url(name), address.port()),
-            None => println!("    {scheme}://{address}"),
+            Some(name) => format!("{scheme}://{}:{}", in_url(name), address.port()),
+            None => format!("{scheme}://{address}"),
         }
+    };
+    let urls: Vec<String> = config.listen.iter().map(url).collect();
+    println!("Next:\n  bcproxy doctor{option}    checks every set-up step again");
+    println!("  bcproxy{option}           serves on {}", urls.join(", "));
+    let trusted = certificate.map(|written| format!("--cacert {} ", written.files.authority.display()));
+    if let Some(url) = urls.first() {
+        println!("  curl {}{url}/api/companies    a first request, in another terminal", trusted.unwrap_or_default());
     }
     if let Some(certificate) = certificate {
         println!("\n{}", certificate.renewal());

@@ -9,6 +9,7 @@ use dialoguer::{Confirm, Input, Password, Select};
 
 use crate::cli::common::Failure;
 use crate::doctor::Wrong;
+use crate::guide::clicks::Clicks;
 use crate::secret::Secret;
 
 /// The terminal, or its absence with `--non-interactive`.
@@ -32,6 +33,13 @@ impl Prompt {
     pub fn explain(&self, text: &impl Display) {
         if self.is_interactive {
             println!("\n{}", indented(text));
+        }
+    }
+
+    /// The same, when a question `is_asked` for the first time.
+    pub fn explain_once(&self, is_asked: bool, clicks: &mut Option<Clicks>) {
+        if let Some(clicks) = clicks.take_if(|_| is_asked) {
+            self.explain(&clicks);
         }
     }
 

@@ -53,6 +53,9 @@ impl Session<'_> {
             names.clone_from(its_names);
         }
         let listen = self.listen(&allow_from, certificate.is_some())?;
+        if let Some(problem) = STATUS_PAGE.parse().ok().and_then(unusable) {
+            println!("  ! The status page: {problem} Its key in the file is `admin`.");
+        }
         Ok(Serving { listen, allow_from, hosts, names, certificate })
     }
 
@@ -201,7 +204,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Tries the addresses together, and closes them again.
+/// Compares the addresses with each other, and tries each one.
 fn problem(listen: &[SocketAddr]) -> Option<Problem> {
     let mut before: Vec<SocketAddr> = STATUS_PAGE.parse().into_iter().collect();
     for &address in listen {
@@ -210,11 +213,15 @@ fn problem(listen: &[SocketAddr]) -> Option<Problem> {
         }
         before.push(address);
     }
-    listen.iter().find_map(|&address| match TcpListener::bind(address).err()?.kind() {
+    listen.iter().copied().find_map(unusable)
+}
+
+fn unusable(address: SocketAddr) -> Option<Problem> {
+    match TcpListener::bind(address).err()?.kind() {
         ErrorKind::AddrInUse => Some(Problem::InUse(address)),
         ErrorKind::AddrNotAvailable => Some(Problem::NotOwn(address)),
         kind => Some(Problem::Unusable(address, kind)),
-    })
+    }
 }
 
 /// The names and addresses that clients can use, each once. Addresses count only for clients on other machines.
