@@ -1,5 +1,6 @@
 //! The file as YAML: its text, the tree of its nodes, and how findings about it are reported without showing a secret.
 
+mod curly_quotes;
 mod diagnostics;
 pub mod mask;
 pub mod node;

@@ -5,6 +5,7 @@
 
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as ParserSpan};
 
+use super::curly_quotes::between_curly_quotes;
 use super::syntax_error::syntax_error;
 use super::{Diagnostic, Span};
 
@@ -45,6 +46,8 @@ pub struct Tree {
     pub comments: Vec<Span>,
     /// Anchors, aliases and tags, which `proxy.yaml` does not support.
     pub unsupported: Vec<Span>,
+    /// Texts in curly quotation marks, whose values are those between the marks.
+    pub curly_quotes: Vec<Span>,
 }
 
 /// A list or mapping whose end the parser has not reached.
@@ -78,11 +81,12 @@ pub fn parse(text: &str) -> Result<Tree, Diagnostic> {
     // A sample file is mostly comments. The caller limits the size of the file.
     options.max_buffered_comment_events = usize::MAX;
 
-    let mut tree = Tree { root: None, comments: Vec::new(), unsupported: Vec::new() };
+    let mut tree = Tree { root: None, comments: Vec::new(), unsupported: Vec::new(), curly_quotes: Vec::new() };
     let mut open: Vec<Open> = Vec::new();
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, location) = event.map_err(|error| syntax_error(error.kind(), error.marker().byte_offset()))?;
+        let (event, location) =
+            event.map_err(|error| syntax_error(error.kind(), error.marker().byte_offset(), text))?;
         let span = span_of(&location);
         tree.unsupported.extend(location.tag_span().as_ref().map(span_of));
         let node = match &event {
@@ -107,7 +111,11 @@ pub fn parse(text: &str) -> Result<Tree, Diagnostic> {
                 tree.unsupported.push(span);
                 Node::new(span, Value::Alias)
             }
-            Event::Scalar(text, style, ..) => Node::new(span, scalar(text, *style, span)),
+            Event::Scalar(text, style, ..) => {
+                let quoted = between_curly_quotes(text).filter(|_| *style == ScalarStyle::Plain);
+                tree.curly_quotes.extend(quoted.map(|_| span));
+                Node::new(span, scalar(quoted.unwrap_or(text), *style, span))
+            }
             Event::SequenceStart(..) | Event::MappingStart(..) => {
                 let is_mapping = matches!(event, Event::MappingStart(..));
                 open.push(Open { span, is_mapping, children: Vec::new() });

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::diagnostics::LIMIT;
-use super::{Diagnostic, Diagnostics, Node, Severity, Source, Span, Tree, Value, mask};
+use super::{Diagnostic, Diagnostics, Node, Severity, Source, Span, Tree, Value, curly_quotes, mask};
 
 /// Collects findings, and the spans of the file that must not be shown.
 #[derive(Debug)]
@@ -16,7 +16,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report about valid YAML. It starts with an error for each anchor, alias and tag.
+    /// A report about valid YAML. It starts with an error for each anchor, alias and tag, and for each
+    /// text in curly quotation marks.
     pub fn new(source: Source, tree: &Tree) -> Self {
         let mut report = Self {
             source,
@@ -31,6 +32,9 @@ impl Report {
                 "anchors (`&name`), aliases (`*name`) and tags (`!name`) are not supported",
                 "write the value itself; put text that begins with `&`, `*` or `!` in quotes",
             );
+        }
+        for span in tree.curly_quotes.iter().take(LIMIT) {
+            report.error(*span, curly_quotes::MESSAGE, curly_quotes::HELP);
         }
         report
     }

@@ -2,12 +2,17 @@
 
 use serde_yaml::granit_parser::ErrorKind;
 
+use super::curly_quotes::{self, has_curly_quotes};
 use super::{Diagnostic, Span};
 
-/// Explains an error of the parser, whose own message may quote the file.
-pub fn syntax_error(kind: &ErrorKind, at: Option<usize>) -> Diagnostic {
+/// Explains an error of the parser, whose own message may quote the file. `at` is a byte of `text`.
+pub fn syntax_error(kind: &ErrorKind, at: Option<usize>, text: &str) -> Diagnostic {
     use ErrorKind as Kind;
+    let at = at.unwrap_or_default();
+    let (before, after) = text.split_at_checked(at).unwrap_or_default();
+    let line_parts = [before.rsplit('\n').next(), after.split('\n').next()];
     let (message, help) = match kind {
+        _ if line_parts.into_iter().flatten().any(has_curly_quotes) => (curly_quotes::MESSAGE, curly_quotes::HELP),
         Kind::TabNotAllowed | Kind::TabInBlockIndentation | Kind::TabInIndentation | Kind::TabAtBlockScalarStart => {
             ("this line is indented with a tab", "indent with spaces: YAML does not allow tabs here")
         }
@@ -71,6 +76,5 @@ pub fn syntax_error(kind: &ErrorKind, at: Option<usize>) -> Diagnostic {
             "check this line and the one before it: indentation, quotation marks, brackets, a space after each colon",
         ),
     };
-    let at = at.unwrap_or_default();
     Diagnostic::error(Some(Span { start: at, end: at }), message, help)
 }
