@@ -171,6 +171,15 @@ async fn without_a_file_bcproxy_names_the_commands_to_begin_with() {
 }
 
 #[tokio::test]
+async fn check_does_not_say_that_an_ended_credential_works() {
+    let folder = folder(&FINE.replace("{ file: secret.txt }", "{ file: secret.txt, expires: 2020-01-31 }"));
+    let ended = command(folder.path(), &["check"]).await;
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.errors.contains("expired on 2020-01-31") && ended.errors.contains("replace it now"), "{ended:?}");
+    assert!(!ended.errors.contains("until then"), "{ended:?}");
+}
+
+#[tokio::test]
 async fn what_can_not_be_served_ends_with_2_and_says_why() {
     let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -100,7 +100,7 @@ fn a_certificate_and_its_key_are_looked_at() {
             "put the server's certificate first",
         ),
         ("soon.pem", "soon-key.pem", CERTIFICATE, "this certificate expires on 20", "renew it"),
-        ("past.pem", "past-key.pem", CERTIFICATE, "this certificate has expired on 20", "renew it"),
+        ("past.pem", "past-key.pem", CERTIFICATE, "this certificate has expired on 20", "without a restart"),
     ] {
         let found = check(folder, certificate, key);
         assert!(found.contains(what) && found.contains(fix), "{certificate} {key}:\n{found}");

@@ -19,6 +19,15 @@ impl CredentialExpiry {
         let days_left = (last_day - today).whole_days();
         (days_left <= WARNING_DAYS).then_some(Self { last_day, days_left })
     }
+
+    /// How urgent a new one is: a clause without a full stop.
+    pub fn when_to_replace(self) -> &'static str {
+        match self.days_left {
+            ..0 => "replace it now: Entra issues no token for it any more",
+            0 => "replace it today: from tomorrow on, Entra issues no token for it",
+            _ => "replace it before that day; until then it works",
+        }
+    }
 }
 
 impl fmt::Display for CredentialExpiry {
@@ -59,5 +68,9 @@ mod tests {
         assert!(warning(date!(2027 - 04 - 02)).starts_with("the credential expires tomorrow"));
         assert!(warning(date!(2027 - 04 - 01)).starts_with("the credential expires today"));
         assert!(warning(date!(2027 - 03 - 31)).starts_with("the credential expired on 2027-03-31"));
+        let urgency = |last_day| CredentialExpiry::soon(last_day, today).unwrap().when_to_replace();
+        assert!(urgency(date!(2027 - 04 - 02)).ends_with("until then it works"));
+        assert!(urgency(date!(2027 - 04 - 01)).starts_with("replace it today"));
+        assert!(urgency(date!(2027 - 03 - 31)).starts_with("replace it now"));
     }
 }

@@ -162,7 +162,7 @@ fn contents(
 
 fn warn_of_end(last_day: time::Date, span: Span, report: &mut Report) {
     if let Some(expiry) = CredentialExpiry::soon(last_day, OffsetDateTime::now_utc().date()) {
-        report.warning(span, expiry.to_string(), "replace it before that day; until then it works");
+        report.warning(span, expiry.to_string(), expiry.when_to_replace());
     }
 }
 
