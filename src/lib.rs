@@ -39,6 +39,7 @@ pub mod ntlm;
 pub mod outbound;
 pub mod proxy;
 pub mod secret;
+mod sentence;
 mod shared_socket;
 #[cfg(feature = "demo")]
 pub mod simulator;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::common::{Failure, Output, Progress, load_without_secrets, runtime, select_connectors};
 use crate::doctor::{self, Event, Finding, Findings, Wrong};
 use crate::guide::Step;
+use crate::sentence::ended;
 
 /// Checks the set-up of one connector or of all.
 pub fn doctor(file: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
@@ -96,8 +97,9 @@ fn line(finding: &Finding, in_color: bool) -> String {
         Err(Wrong { what, fix, .. }) => {
             let what = what.replace('\n', &format!("\n{INDENT}"));
             format!(
-                "{} {of}{what}.{time}\n{INDENT}→ {fix}\n{INDENT}→ bcproxy guide {}\n",
+                "{} {of}{}{time}\n{INDENT}→ {fix}\n{INDENT}→ bcproxy guide {}\n",
                 head(&format!("{red}✗{plain}")),
+                ended(&what),
                 step.number()
             )
         }

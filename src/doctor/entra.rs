@@ -246,7 +246,7 @@ fn check_document(authority: &HttpsUrl, tenant: &TenantId, status: StatusCode, b
     let Ok(error) = serde_json::from_slice::<ErrorBody>(body) else {
         return Err(Wrong::new(
             Step::Connection,
-            format!("{host} answered {}, but the response is not Entra's", status),
+            format!("the server at {host} answered {}, but the response is not Entra's", status),
             "An intercepting web proxy may stand between this machine and Entra. Ask its administrator to let this machine \
              connect to the host directly.",
         ));

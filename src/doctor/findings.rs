@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::guide::{KnownError, Step};
+use crate::sentence::{ended, sentence};
 
 /// The result of one check.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ pub struct Finding {
 pub struct Wrong {
     /// The step of the set-up to go back to.
     pub step: Step,
-    /// What is wrong: a sentence without its full stop.
+    /// What is wrong: a sentence, mostly without its full stop.
     pub what: String,
     /// What to do: complete sentences.
     pub fix: String,
@@ -49,11 +50,7 @@ pub enum Event<'f> {
 impl Wrong {
     /// A mistake at a step. `fix` may lack its capital letter and full stop.
     pub fn new(step: Step, what: impl Into<String>, fix: impl Into<String>) -> Self {
-        let fix: String = fix.into();
-        let mut rest = fix.chars();
-        let first = rest.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-        let end = if fix.ends_with('.') { "" } else { "." };
-        Self { step, what: what.into(), fix: format!("{first}{}{end}", rest.as_str()) }
+        Self { step, what: what.into(), fix: sentence(&fix.into()) }
     }
 
     /// A mistake of which only the step is known.
@@ -63,13 +60,13 @@ impl Wrong {
 
     /// A known error of a service. `summary` is what it responded; `default_step` counts where the error names no step.
     pub(super) fn known(summary: &str, error: &KnownError, default_step: Step) -> Self {
-        Self::new(error.step.unwrap_or(default_step), format!("{summary}. {}", error.meaning), error.fix)
+        Self::new(error.step.unwrap_or(default_step), format!("{} {}", ended(summary), error.meaning), error.fix)
     }
 }
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. {} See {}.", self.what, self.fix, self.step)
+        write!(f, "{} {} See {}.", ended(&self.what), self.fix, self.step)
     }
 }
 

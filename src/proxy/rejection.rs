@@ -13,6 +13,7 @@ use crate::business_central::{Dialect, PathError, ResponseIds};
 use crate::entra::TokenUnavailable;
 use crate::guide::{KnownError, RejectionCode, Step};
 use crate::outbound;
+use crate::sentence::sentence;
 
 /// A rejected request: the kind of error, and a message that says what to do.
 #[derive(Debug, Clone)]
@@ -188,7 +189,7 @@ impl Rejection {
 
 impl From<PathError> for Rejection {
     fn from(error: PathError) -> Self {
-        Self::new(Kind::BadRequest, capitalised(&error.to_string()))
+        Self::new(Kind::BadRequest, sentence(&error.to_string()))
     }
 }
 
@@ -210,19 +211,19 @@ impl From<AddressError> for Rejection {
             AddressError::NotSoap | AddressError::NotNav => Kind::NoRoute,
             AddressError::ODataV3 { .. } => Kind::NotImplemented,
         };
-        Self::new(kind, capitalised(&error.to_string()))
+        Self::new(kind, sentence(&error.to_string()))
     }
 }
 
 impl From<BatchError> for Rejection {
     fn from(error: BatchError) -> Self {
-        Self::new(Kind::BadRequest, capitalised(&error.to_string()))
+        Self::new(Kind::BadRequest, sentence(&error.to_string()))
     }
 }
 
 impl From<MatchError> for Rejection {
     fn from(error: MatchError) -> Self {
-        Self::new(Kind::UnknownCompany, capitalised(&format!("{error}; see {}", Step::Company)))
+        Self::new(Kind::UnknownCompany, sentence(&format!("{error}; see {}", Step::Company)))
     }
 }
 
@@ -239,7 +240,7 @@ impl From<LookupError> for Rejection {
             LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.failure),
             LookupError::TimedOut { .. } => Kind::ResponseTimeout,
         };
-        let rejection = Self::new(kind, capitalised(&error.to_string())).caused_by(error.response_ids());
+        let rejection = Self::new(kind, sentence(&error.to_string())).caused_by(error.response_ids());
         match error {
             LookupError::Rejected { retry_after: Some(pause), .. } => rejection.retry_after(pause),
             _ => rejection,
@@ -250,29 +251,9 @@ impl From<LookupError> for Rejection {
 impl From<TokenUnavailable> for Rejection {
     fn from(unavailable: TokenUnavailable) -> Self {
         let setup = unavailable.error.needs_setup();
-        Self::new(Kind::NoToken { setup }, capitalised(&unavailable.to_string())).retry_after(unavailable.retry_after())
+        Self::new(Kind::NoToken { setup }, sentence(&unavailable.to_string())).retry_after(unavailable.retry_after())
     }
-}
-
-/// Error texts are written to follow a colon; a rejection's message stands alone.
-fn capitalised(sentence: &str) -> String {
-    let mut rest = sentence.chars();
-    let first = rest.next().map(|first| first.to_ascii_uppercase());
-    let end = if sentence.ends_with('.') { "" } else { "." };
-    first.into_iter().chain(rest).chain(end.chars()).collect()
 }
 
 /// When a client may try again that found memory or disk full.
 const OVERLOAD_PAUSE: Duration = Duration::from_secs(5);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_a_sentence() {
-        assert_eq!(capitalised("there is none"), "There is none.");
-        assert_eq!(capitalised("Done."), "Done.");
-        assert_eq!(capitalised(""), ".");
-    }
-}

@@ -129,7 +129,11 @@ async fn a_fault_of_entra_or_of_the_way_to_it_is_named() {
         ),
         ("unreachable", Fault::Unreachable, &["can't be reached", "localhost", "check the network"]),
         ("unavailable", unavailable, &["temporarily_unavailable", "AADSTS90033", "retries automatically"]),
-        ("a web page", html(200), &["200 OK", "not as Entra does (a web page)", "intercepting web proxy"]),
+        (
+            "a web page",
+            html(200),
+            &["The server at localhost:", "200 OK", "not as Entra does (a web page)", "intercepting web proxy"],
+        ),
         ("a web page with an error", html(502), &["502 Bad Gateway", "intercepting web proxy"]),
     ];
     let clock = HeldClock::new();

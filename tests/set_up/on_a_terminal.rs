@@ -80,6 +80,8 @@ async fn setup_leads_from_nothing_to_a_proxy_that_responds() {
     let secret = &simulator.settings().client_secret;
     assert!(!shown.contains(secret), "{shown}");
     assert!(shown.contains("Wrote proxy.yaml") && shown.contains("bcproxy doctor"), "{shown}");
+    // The period of the name is that of the sentence.
+    assert!(shown.contains("of CRONUS International Ltd.") && !shown.contains("Ltd.."), "{shown}");
 
     let retained = folder.path().join("client-secret.txt");
     assert_eq!(&std::fs::read_to_string(&retained).unwrap(), secret);

@@ -10,6 +10,7 @@ use crate::cli::common::Failure;
 use crate::doctor::{self, SignedIn};
 use crate::entra::Application;
 use crate::guide::{Step, clicks};
+use crate::sentence::ended;
 
 impl Session<'_> {
     /// Returns an environment that accepts the application, and its companies.
@@ -29,8 +30,9 @@ impl Session<'_> {
                 Err(wrong) if wrong.step == Step::Card => {
                     let clicks = indented(&clicks::CARD);
                     println!(
-                        "  ✗ {}.\n  → {}\n{clicks}\n  → The card's client ID: {client_id}\n",
-                        wrong.what, wrong.fix
+                        "  ✗ {}\n  → {}\n{clicks}\n  → The card's client ID: {client_id}\n",
+                        ended(&wrong.what),
+                        wrong.fix
                     );
                     self.wait_for("Business Central to accept the application", Step::Card, attempt)?
                 }
@@ -76,12 +78,11 @@ impl Session<'_> {
         let attempt = || self.runtime.block_on(doctor::may_read(&address, company, signed_in));
         match attempt() {
             Ok(found) => {
-                // A company's name often ends with a full stop.
-                println!("  ✓ It works: {}.", found.trim_end_matches('.'));
+                println!("  ✓ It works: {}", ended(&found));
                 Ok(())
             }
             Err(wrong) if wrong.step == Step::PermissionSet => {
-                println!("  ✗ {}.\n  → {}\n{}\n", wrong.what, wrong.fix, indented(&clicks::PERMISSION_SET));
+                println!("  ✗ {}\n  → {}\n{}\n", ended(&wrong.what), wrong.fix, indented(&clicks::PERMISSION_SET));
                 if !self.prompt.confirm("Wait for the permission set? If not, setup goes on without it.", true, true)? {
                     return Ok(());
                 }

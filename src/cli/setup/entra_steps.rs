@@ -13,6 +13,7 @@ use crate::doctor::{self, Findings, SignedIn, Wrong};
 use crate::entra::{Application, CertificateFiles, ClientId, ClientSecret, TenantId};
 use crate::guide::{Step, clicks};
 use crate::secret::SecretSource;
+use crate::sentence::ended;
 
 impl Session<'_> {
     /// Returns a tenant that exists.
@@ -159,7 +160,7 @@ impl Session<'_> {
         let attempt = || self.try_sign_in(tenant, client_id, credential);
         let token = match attempt() {
             Err(wrong) if wrong.step == Step::Consent => {
-                println!("  ✗ {}.\n{}\n  → {}\n", wrong.what, indented(&clicks::CONSENT), wrong.fix);
+                println!("  ✗ {}\n{}\n  → {}\n", ended(&wrong.what), indented(&clicks::CONSENT), wrong.fix);
                 self.wait_for("consent", Step::Consent, attempt)?
             }
             Err(wrong) => return Err(nothing_written(&wrong)),

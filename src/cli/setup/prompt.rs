@@ -11,6 +11,7 @@ use crate::cli::common::Failure;
 use crate::doctor::Wrong;
 use crate::guide::clicks::Clicks;
 use crate::secret::Secret;
+use crate::sentence::ended;
 
 /// The terminal, or its absence with `--non-interactive`.
 pub struct Prompt {
@@ -112,7 +113,7 @@ impl Prompt {
         if !self.is_interactive {
             return Err(Failure::Failed(format!("Nothing was written: {wrong}")));
         }
-        println!("  ✗ {}.\n  → {}\n  → bcproxy guide {}", wrong.what, wrong.fix, wrong.step.number());
+        println!("  ✗ {}\n  → {}\n  → bcproxy guide {}", ended(&wrong.what), wrong.fix, wrong.step.number());
         Ok(())
     }
 

@@ -79,7 +79,7 @@ pub enum ManagedIdentityError {
     },
     /// The response is not one that the service sends.
     #[error(
-        "{host} answered {status}, but not as Azure's service for managed identities does ({problem}); \
+        "the server at {host} answered {status}, but not as Azure's service for managed identities does ({problem}); \
          check what listens there"
     )]
     UnexpectedResponse {

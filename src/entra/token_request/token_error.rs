@@ -57,7 +57,7 @@ pub enum TokenError {
     },
     /// The response is not one that Entra sends.
     #[error(
-        "{host} answered {status}, but not as Entra does ({problem}); \
+        "the server at {host} answered {status}, but not as Entra does ({problem}); \
          an intercepting web proxy may stand between this machine and Entra; see {}",
         Step::Connection
     )]
