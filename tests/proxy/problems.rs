@@ -67,7 +67,7 @@ async fn each_counted_error_is_a_problem_and_a_handshake_is_none() {
         assert!(reasons.contains(&reason), "{reasons:?}");
     }
     let api = json["routes"].as_array().unwrap().iter().find(|route| route["path"] == "/api").unwrap();
-    assert_eq!(api["by_status"]["401"], 1);
+    assert_eq!((&api["handshakes"], &api["by_status"]["401"]), (&1.into(), &Value::Null));
     let page = admin.page().await;
     let row = page.split("<tr><td><code>/api</code>").nth(1).unwrap();
     let figures: Vec<&str> = row.split("<td class=\"number\">").skip(1).take(3).collect();
