@@ -247,6 +247,12 @@ async fn health_tells_containers_what_the_service_says() {
     // A route may have no working connector while others serve: a container is not restarted for that.
     let lines = ask(&[]).await.output;
     assert!(lines.starts_with("ready, but something needs attention\nannex: not ready."), "{lines}");
+    // So it is while the file has mistakes: the previous configuration is in service.
+    let good = std::fs::read_to_string(&asking).unwrap();
+    std::fs::write(&asking, format!("{good}\nlisen: 127.0.0.1:1\n")).unwrap();
+    let ended = ask(&[]).await;
+    assert!(ended.code == Some(0) && ended.output.contains("cronus: ready"), "{ended:?}");
+    std::fs::write(&asking, good).unwrap();
     let ended = ask(&["--all"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.errors.contains("annex: not ready"), "{ended:?}");

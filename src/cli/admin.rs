@@ -10,6 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::common::{Failure, Progress, load_without_secrets, runtime};
 use crate::bounded_body::read_body;
+use crate::config::Config;
 use crate::error_chain::root_cause;
 use crate::outbound::local_client;
 
@@ -33,7 +34,8 @@ pub fn stop(file: &Path, admin: Option<SocketAddr>) -> Result<(), Failure> {
     send(Method::POST, admin_address(file, admin)?, "/stop", COMMAND_TIMEOUT)
 }
 
-/// Returns the address of the admin listener: `address` if given, otherwise the one in the configuration file.
+/// Returns the address of the admin listener: `address` if given, otherwise the one in the configuration file, which
+/// may have mistakes.
 pub(super) fn admin_address(file: &Path, address: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
     if let Some(address) = address {
         return Ok(address);
@@ -44,7 +46,11 @@ pub(super) fn admin_address(file: &Path, address: Option<SocketAddr>) -> Result<
             file.display()
         ))
     };
-    load_without_secrets(file)?.admin.ok_or_else(off)
+    match load_without_secrets(file) {
+        Ok(config) => config.admin.ok_or_else(off),
+        // The running bcproxy has the previous configuration, and tells of the mistakes itself.
+        Err(mistakes) => Config::admin_address(file).ok_or(mistakes),
+    }
 }
 
 /// Returns the state of the running bcproxy: the document at `/status.json`.

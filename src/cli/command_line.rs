@@ -45,6 +45,9 @@ enum Command {
     #[cfg(not(feature = "demo"))]
     #[command(hide = true)]
     Demo,
+    /// Set up a connection: ask for each value, test it immediately and write proxy.yaml.
+    #[command(after_help = examples::SETUP)]
+    Setup(Box<setup::Arguments>),
     /// Check every set-up step against the live services, and print what is wrong and how to fix it.
     #[command(after_help = examples::DOCTOR)]
     Doctor {
@@ -53,6 +56,12 @@ enum Command {
         /// The output format.
         #[arg(long, value_enum, default_value_t)]
         output: Output,
+    },
+    /// Print a step of the set-up guide: what to click in Entra and Business Central, and what can go wrong.
+    #[command(after_help = examples::GUIDE)]
+    Guide {
+        /// The number or name of the step, such as 11 or consent [default: list the steps].
+        step: Option<String>,
     },
     /// Check the configuration file for mistakes, without using the network.
     #[command(after_help = examples::CHECK)]
@@ -86,9 +95,6 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
-    /// Set up a connection: ask for each value, test it immediately and write proxy.yaml.
-    #[command(after_help = examples::SETUP)]
-    Setup(Box<setup::Arguments>),
     /// List the companies that the application can access.
     #[command(after_help = examples::COMPANIES)]
     Companies {
@@ -116,12 +122,6 @@ enum Command {
     /// Add, remove, list or check the users that clients sign in as.
     #[command(after_help = examples::USER)]
     User(user::Arguments),
-    /// Print a step of the set-up guide: what to click in Entra and Business Central, and what can go wrong.
-    #[command(after_help = examples::GUIDE)]
-    Guide {
-        /// The number or name of the step, such as 11 or consent [default: list the steps].
-        step: Option<String>,
-    },
     /// Explain an error code or HTTP status: which service sends it, what it means and how to fix it.
     #[command(after_help = examples::ERRORS)]
     Errors {

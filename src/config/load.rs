@@ -1,6 +1,7 @@
 //! Loading a configuration file.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::model::Config;
@@ -36,6 +37,22 @@ impl Config {
     /// read.
     pub fn load_file_only(path: &Path) -> Result<Loaded, Diagnostics> {
         Self::read(path, None)
+    }
+
+    /// The address of the admin listener in a file that may have mistakes elsewhere; the default one if its syntax is
+    /// wrong. `None` if there is no file, or no admin listener.
+    ///
+    /// A running bcproxy keeps the previous configuration while the file is broken, and commands still have to find it.
+    pub fn admin_address(path: &Path) -> Option<SocketAddr> {
+        let bytes = small_file::read(path).ok()?;
+        let text = small_file::text(&bytes)?;
+        let (text, tree) = match node::parse(text) {
+            Ok(tree) => (text, tree),
+            Err(_) => (NO_KEYS, node::parse(NO_KEYS).ok()?),
+        };
+        let mut report = Report::new(Source::new(path, text), &tree);
+        let keys = TopLevelKeys::read(tree.root.as_ref()?, &mut report)?;
+        resolve::admin(&keys, &mut report)?
     }
 
     /// Reads a configuration from text without reading anything else. Messages call it `file`.
@@ -97,8 +114,32 @@ fn read(text: &str, file: &Path, references: Option<Variables>) -> Result<Loaded
     }
 }
 
+/// A mapping without keys: each has its default.
+const NO_KEYS: &str = "{}";
+
 const NO_FILE: &str = if cfg!(feature = "demo") {
     "run `bcproxy setup`, which writes the file; or run `bcproxy demo`, which needs none; or name another file with --config"
 } else {
     "run `bcproxy setup`, which writes the file; or name another file with --config"
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_admin_listener_of_a_broken_file_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("proxy.yaml");
+        let address = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            Config::admin_address(&file).map(|address| address.to_string())
+        };
+        assert_eq!(Config::admin_address(&file), None, "there is no file");
+        assert_eq!(address("admin: { listen: 127.0.0.1:9081 }\nlisen: x").as_deref(), Some("127.0.0.1:9081"));
+        assert_eq!(address("connectors: [").as_deref(), Some("127.0.0.1:8081"));
+        assert_eq!(address("lisen: x").as_deref(), Some("127.0.0.1:8081"));
+        assert_eq!(address("admin: off"), None);
+        assert_eq!(address("admin: { listen: nowhere }"), None);
+    }
+}

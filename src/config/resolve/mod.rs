@@ -12,5 +12,6 @@ mod warnings;
 
 pub use config::config;
 pub use listeners::addresses_conflict;
+pub use listeners::admin;
 pub use permissions::{Protection, check_permissions};
 pub use references::{Variables, check_references};

@@ -221,7 +221,8 @@ fn check_identity(tls: &ListenerTlsKeys, report: &mut Report) {
     } else {
         return;
     };
-    let help = "renew it; a running bcproxy reloads it. `bcproxy certificate --renew` renews one that it created";
+    let help =
+        "renew it: bcproxy reads the new file without a restart. `bcproxy certificate --renew` renews one of its own";
     report.warning(certificate.span, message, help);
 }
 

@@ -206,7 +206,7 @@ impl ListenerCertificate {
         } else {
             return None;
         };
-        let fix = "Renew it; bcproxy reloads changed files. `bcproxy certificate --renew` renews one that it created.";
+        let fix = "Renew it: bcproxy reads the new file without a restart. `bcproxy certificate --renew` renews one of its own.";
         Some(format!("{what} {fix}"))
     }
 }

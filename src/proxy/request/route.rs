@@ -61,7 +61,8 @@ pub fn admit<T: RouteEntry>(
     let settings = route.settings();
     if !settings.allow_from.contains(client) {
         let message = format!(
-            "Route `{}` is not open to {client}. To allow this client, add its address to `allow_from` of the route in proxy.yaml.",
+            "Route `{}` is not open to {client}. To allow this client, add its address to `allow_from` in proxy.yaml: that of \
+             the route, or else that of `access`.",
             settings.path
         );
         return Err(Rejection::new(Kind::NotAllowed, message));
