@@ -15,7 +15,7 @@ use anstream::{print, println};
 use console::style;
 
 use document::{Configuration, Connections, Problem, Requests, Route, Status};
-use table::{LEFT, RIGHT, Table, line};
+use table::{LEFT, RIGHT, Table, line, lines};
 
 use super::admin::{admin_address, status_document};
 use super::common::{Failure, Output, printable};
@@ -41,7 +41,7 @@ fn as_text(status: &Status) -> String {
     let mut text = String::new();
     let state = colored(&status.state);
     line(&mut text, 0, &format!("bcproxy {}: {state}, up for {}", printable(&status.version), in_words(status.uptime)));
-    status.warnings.iter().for_each(|warning| line(&mut text, 1, &printable(&warning.text())));
+    status.warnings.iter().for_each(|warning| lines(&mut text, 1, &warning.text()));
     let Configuration { file, loaded_at } = &status.configuration;
     line(&mut text, 1, &printable(&format!("configuration {file}, loaded at {loaded_at}")));
     let Connections { open, limit } = status.connections;
@@ -113,7 +113,7 @@ mod tests {
 
     const DOCUMENT: &str = r#"{
         "version": "1.2.3", "uptime": 90061.5, "state": "degraded", "future": [1],
-        "warnings": [{"reason": "the file can't be used", "until": null}],
+        "warnings": [{"reason": "the file can't be used\nline 3", "until": null}],
         "configuration": {"file": "/etc/proxy.yaml", "loaded_at": "2026-11-30T01:00:00Z"},
         "listeners": ["http://127.0.0.1:8080"], "connections": {"open": 3, "limit": 16000, "rejected": 0},
         "connectors": [
@@ -138,6 +138,7 @@ mod tests {
         let expected = "\
 bcproxy 1.2.3: degraded, up for 1 d 1 h
   warning: the file can't be used
+  line 3
   configuration /etc/proxy.yaml, loaded at 2026-11-30T01:00:00Z
   listening on http://127.0.0.1:8080, 3 of 16000 connections open
 

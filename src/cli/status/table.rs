@@ -43,9 +43,14 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         line(text, 0, &row(&headings));
         for (cells, remarks) in &self.rows {
             line(text, 0, &row(cells));
-            remarks.iter().flat_map(|remark| remark.lines()).for_each(|remark| line(text, 2, &printable(remark)));
+            remarks.iter().for_each(|remark| lines(text, 2, remark));
         }
     }
+}
+
+/// Writes any text, each of its lines indented by this many steps.
+pub fn lines(text: &mut String, indentation: usize, what: &str) {
+    what.lines().for_each(|part| line(text, indentation, &printable(part)));
 }
 
 /// Writes a line, indented by this many steps.
