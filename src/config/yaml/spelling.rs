@@ -8,11 +8,19 @@ pub fn closest_match<'a>(name: &str, candidates: impl IntoIterator<Item = &'a st
     if name.len() > 64 {
         return None;
     }
-    let similarity = |candidate: &str| strsim::normalized_damerau_levenshtein(&name, &plain(candidate));
-    let scored = candidates.into_iter().map(|candidate| (similarity(candidate), candidate));
+    let scored = candidates.into_iter().filter_map(|candidate| {
+        let plain = plain(candidate);
+        // The comparison costs more than all else, and characters that are missing count as different.
+        let (one, other) = (name.chars().count(), plain.chars().count());
+        let may_match = one.min(other) as f64 > MIN_SIMILARITY * one.max(other) as f64;
+        may_match.then(|| (strsim::normalized_damerau_levenshtein(&name, &plain), candidate))
+    });
     let (score, best) = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
-    (score > 0.6).then_some(best)
+    (score > MIN_SIMILARITY).then_some(best)
 }
+
+/// From 0 to 1.
+const MIN_SIMILARITY: f64 = 0.6;
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,8 @@ use crate::business_central::SafePath;
 #[derive(Debug, Clone)]
 pub struct RouteTable<T> {
     by_prefix: HashMap<String, T>,
+    /// The prefixes in alphabetical order, for messages.
+    in_order: Vec<String>,
     /// The most segments of any prefix.
     max_segments: usize,
 }
@@ -20,8 +22,10 @@ impl<T> RouteTable<T> {
     /// The last of two equal prefixes counts.
     pub fn new(routes: impl IntoIterator<Item = (String, T)>) -> Self {
         let by_prefix: HashMap<String, T> = routes.into_iter().collect();
+        let mut in_order: Vec<String> = by_prefix.keys().cloned().collect();
+        in_order.sort_unstable();
         let max_segments = by_prefix.keys().map(|prefix| prefix.matches('/').count()).max().unwrap_or(0);
-        Self { by_prefix, max_segments }
+        Self { by_prefix, in_order, max_segments }
     }
 
     /// The value of the longest prefix on a segment boundary, and the rest of the path.
@@ -35,14 +39,19 @@ impl<T> RouteTable<T> {
         found.last()
     }
 
-    /// All prefixes, in no order.
+    /// All prefixes, in alphabetical order.
     pub fn prefixes(&self) -> impl Iterator<Item = &str> {
-        self.by_prefix.keys().map(String::as_str)
+        self.in_order.iter().map(String::as_str)
     }
 
     /// All values, in no order.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.by_prefix.values()
+    }
+
+    /// All values, in the alphabetical order of their prefixes.
+    pub fn values_in_order(&self) -> impl Iterator<Item = &T> {
+        self.in_order.iter().filter_map(|prefix| self.by_prefix.get(prefix))
     }
 }
 

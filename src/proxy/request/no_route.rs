@@ -39,9 +39,10 @@ pub fn only_root<T: RouteEntry>(routes: &RouteTable<T>, path: SafePath<'_>) -> R
 }
 
 fn rejection<T: RouteEntry>(routes: &RouteTable<T>, path: SafePath<'_>, root: &str) -> Rejection {
-    let mut known: Vec<&config::Route> = routes.values().map(RouteEntry::settings).collect();
-    known.sort_unstable_by_key(|route| route.path.as_str());
-    let suggestion = suggested(&known, path).map_or_else(String::new, |path| format!(" Try {path}."));
+    let first = routes.values_in_order().map(RouteEntry::settings).take(MAX_COMPARED + 1);
+    let known: Vec<&config::Route> = first.collect();
+    let is_all = known.len() <= MAX_COMPARED;
+    let suggestion = suggested(&known, is_all, path).map_or_else(String::new, |path| format!(" Try {path}."));
     let more = if known.len() > MAX_LISTED { ", …" } else { "" };
     let listed: Vec<String> = known.iter().take(MAX_LISTED).map(|route| route.path.to_string()).collect();
     let message = format!(
@@ -52,13 +53,14 @@ fn rejection<T: RouteEntry>(routes: &RouteTable<T>, path: SafePath<'_>, root: &s
     Rejection::new(Kind::NoRoute, message)
 }
 
-/// The address that the client probably means.
-fn suggested(routes: &[&config::Route], path: SafePath<'_>) -> Option<String> {
+/// The address that the client probably means. `is_all`: there are no other routes.
+fn suggested(routes: &[&config::Route], is_all: bool, path: SafePath<'_>) -> Option<String> {
     let raw = path.as_str();
     if raw.len() > MAX_SUGGESTED {
         return None;
     }
-    misspelled(routes, raw).or_else(|| Some(format!("{}{raw}", without_prefix(routes, path)?)))
+    let added = || without_prefix(routes, path).filter(|_| is_all).map(|prefix| format!("{prefix}{raw}"));
+    misspelled(routes, raw).or_else(added)
 }
 
 /// With the prefix that resembles the path's beginning.
@@ -67,7 +69,7 @@ fn misspelled(routes: &[&config::Route], path: &str) -> Option<String> {
     let ends: Vec<usize> = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]).collect();
     ends.iter().enumerate().rev().find_map(|(index, &end)| {
         let (beginning, rest) = path.split_at_checked(end)?;
-        let alike = prefixes().take(MAX_COMPARED).filter(|prefix| prefix.matches('/').count() == index + 1);
+        let alike = prefixes().filter(|prefix| prefix.matches('/').count() == index + 1);
         Some(format!("{}{rest}", closest_match(beginning, alike)?))
     })
 }
@@ -96,8 +98,8 @@ fn without_prefix<'r>(routes: &[&'r config::Route], path: SafePath<'_>) -> Optio
 /// How many routes a message lists.
 const MAX_LISTED: usize = 20;
 
-/// How many prefixes are compared with a path: it takes time, and anybody can cause it.
-const MAX_COMPARED: usize = 100;
+/// How many routes are compared with a path: it takes time, and anybody can cause it.
+const MAX_COMPARED: usize = 40;
 
 /// The longest path that is repeated with another prefix, in bytes.
 const MAX_SUGGESTED: usize = 200;
