@@ -2,22 +2,29 @@
 
 /// The candidate that a misspelled name probably stands for.
 pub fn closest_match<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
-    let name = plain(name);
     // No candidate is this long, and the time for a comparison is quadratic.
-    if name.len() > 64 {
+    if name.len() > MAX_BYTES {
         return None;
     }
+    let name = plain(name);
     let scored = candidates.into_iter().filter_map(|candidate| {
         let plain = plain(candidate);
         // The comparison costs more than all else, and characters that are missing count as different.
         let (one, other) = (name.chars().count(), plain.chars().count());
-        let may_match = one.min(other) as f64 > MIN_SIMILARITY * one.max(other) as f64;
-        may_match.then(|| (strsim::normalized_damerau_levenshtein(&name, &plain), candidate))
+        let longer = one.max(other) as f64;
+        let may_match = one.min(other) as f64 > MIN_SIMILARITY * longer;
+        may_match.then(|| (1.0 - strsim::osa_distance(&name, &plain) as f64 / longer, candidate))
     });
     let (score, best) = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
     (score > MIN_SIMILARITY).then_some(best)
 }
+
+/// In lower case and without what separates words.
+fn plain(text: &str) -> String {
+    text.chars().filter(|character| !"_- ".contains(*character)).flat_map(char::to_lowercase).collect()
+}
+
+const MAX_BYTES: usize = 64;
 
 /// From 0 to 1.
 const MIN_SIMILARITY: f64 = 0.6;
