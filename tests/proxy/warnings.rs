@@ -173,6 +173,7 @@ async fn health_lists_all_connectors_the_broken_ones_first_and_can_be_strict() {
     assert_eq!((health.status.as_u16(), lines[0]), (200, "ready, but something needs attention"), "{text}");
     assert!(lines[1].starts_with("annex: not ready. ") && lines[1].contains("AADSTS700016"), "{text}");
     assert!(lines.last().unwrap().starts_with("cronus: ready"), "{text}");
+    assert!(!text.contains("Warning"), "the reason is told once: {text}");
     let strict = admin.ask("/readyz?all").await;
     assert_eq!((strict.status.as_u16(), strict.text().contains("annex: not ready")), (503, true), "{}", strict.text());
 }

@@ -82,7 +82,9 @@ impl Warning {
             let reason = format!("Business Central can't be reached: {because}. bcproxy retries automatically.");
             warnings.push(Self::new(WarningKind::Unreachable, reason));
         }
-        for member in connector.pool.members() {
+        // Without any token, the connector is not ready and says why itself.
+        let serves = connector.pool.members().any(|member| member.tokens.state().token.is_some());
+        for member in connector.pool.members().filter(|_| serves) {
             warnings.extend(Self::of_application(member));
         }
         let rejected = routes.iter().flat_map(|route| {

@@ -48,7 +48,7 @@ impl fmt::Display for Diagnosis {
 }
 
 /// The diagnosis of an error response; `None` for any other. The body remains to be read.
-pub async fn diagnose(response: &mut Response<UpstreamBody>) -> Result<Option<Diagnosis>, hyper::Error> {
+pub async fn diagnose(response: &mut Response<UpstreamBody>) -> Result<Option<Box<Diagnosis>>, hyper::Error> {
     let status = response.status();
     if status < StatusCode::BAD_REQUEST {
         return Ok(None);
@@ -65,11 +65,11 @@ pub async fn diagnose(response: &mut Response<UpstreamBody>) -> Result<Option<Di
         }
         // The body does not matter.
         StatusCode::TOO_MANY_REQUESTS => None,
-        _ => return Ok(Some(Diagnosis { status, code: None, known_error: None })),
+        _ => return Ok(Some(Box::new(Diagnosis { status, code: None, known_error: None }))),
     };
     let known_error = guide::business_central_error(status, code.as_deref());
     let is_word = |code: &String| code.len() <= MAX_CODE_BYTES && code.bytes().all(|byte| byte.is_ascii_graphic());
-    Ok(Some(Diagnosis { status, code: code.filter(is_word), known_error }))
+    Ok(Some(Box::new(Diagnosis { status, code: code.filter(is_word), known_error })))
 }
 
 fn proxy_status(received: StatusCode, known_error: &KnownError) -> Option<HeaderValue> {

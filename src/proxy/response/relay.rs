@@ -68,7 +68,7 @@ pub async fn relay(
     if let Some(completion) = exchange.credentials.completion() {
         head.headers.insert(WWW_AUTHENTICATE, completion);
     }
-    if let Some(field) = diagnosis.as_ref().and_then(Diagnosis::proxy_status) {
+    if let Some(field) = diagnosis.as_deref().and_then(Diagnosis::proxy_status) {
         head.headers.append(PROXY_STATUS, field);
     }
     let mut record =
