@@ -9,14 +9,16 @@ use hyper::StatusCode;
 use percent_encoding::percent_decode_str;
 
 use super::control::{Control, Status};
-use super::report::{ConnectorReport, Readiness, Report};
+use super::report::{ConnectorReport, Readiness, Report, State, Warning};
 use crate::proxy::Connector;
 
 /// The response to a request below `/livez` and `/readyz`. `query`: `all` is strict.
 pub async fn health(path: &str, query: Option<&str>, status: &Status, control: &Control) -> (StatusCode, String) {
     let connectors = &status.view.connectors[..];
     if let Some(stalled) = control.liveness().stalled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, lines(&Report::of(status, Some(stalled))));
+        // Without the report: what has stalled may hold a lock that the report waits for.
+        let text = format!("{}\nWarning: {}", State::NotReady, Warning::stalled(stalled));
+        return (StatusCode::SERVICE_UNAVAILABLE, text);
     }
     match path {
         "/livez" => (StatusCode::OK, "live".to_owned()),

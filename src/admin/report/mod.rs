@@ -12,4 +12,4 @@ pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness
 pub use format::{end_of_day, in_words, rfc3339, serialize_path, serialize_time};
 pub use requests::{CacheReport, ClientReport, ProblemReport, RequestsReport};
 pub use service::{Report, State};
-pub use warnings::WarningKind;
+pub use warnings::{Warning, WarningKind};

@@ -142,7 +142,7 @@ impl Report {
         let Status { view, history, is_stopping } = status;
         let certificates: Vec<_> = view.certificates.iter().map(CertificateReport::of).collect();
         let connectors = connectors(view);
-        let mut warnings: Vec<Warning> = stalled.map(stall_warning).into_iter().collect();
+        let mut warnings: Vec<Warning> = stalled.map(Warning::stalled).into_iter().collect();
         warnings.extend(history.rejection.as_ref().map(|reason| rejection_warning(reason)));
         warnings.extend(view.certificates.iter().filter_map(certificate_warning));
         let is_ready = |connector: &ConnectorReport| matches!(connector.readiness, Readiness::Ready { .. });
@@ -189,11 +189,6 @@ fn connectors(view: &View) -> Vec<ConnectorReport> {
         ConnectorReport::of(connector, rejecting.get(&Arc::as_ptr(connector)).map_or(&[], Vec::as_slice))
     };
     view.connectors.iter().map(report).collect()
-}
-
-fn stall_warning(stalled: Duration) -> Warning {
-    let reason = format!("The data path has run no task for {} s. Restart bcproxy.", stalled.as_secs());
-    Warning::new(WarningKind::Stalled, reason)
 }
 
 fn rejection_warning(reason: &str) -> Warning {

@@ -67,6 +67,12 @@ impl Warning {
         Self { kind, reason: reason.into(), until: None }
     }
 
+    /// The data path has run no task for this time.
+    pub fn stalled(time: Duration) -> Self {
+        let reason = format!("The data path has run no task for {} s. Restart bcproxy.", time.as_secs());
+        Self::new(WarningKind::Stalled, reason)
+    }
+
     pub fn until(self, until: OffsetDateTime) -> Self {
         Self { until: Some(rfc3339(until)), ..self }
     }
