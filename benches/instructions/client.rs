@@ -26,13 +26,18 @@ pub struct Client {
 }
 
 impl Client {
+    /// Connects, and waits until the proxy has accepted the connection.
+    ///
+    /// Otherwise it may find more than one piece at its first look, and then reads larger pieces for good.
     pub async fn connect(row: &Row, proxy: &Proxy) -> Result<Self> {
+        let before = proxy.idle.wait().await?;
         let sender = if row.tls {
             let socket = open(proxy.tls_address).await?;
             speak(proxy.tls.connect("localhost".try_into()?, socket).await?).await?
         } else {
             speak(open(proxy.address).await?).await?
         };
+        proxy.idle.wait_after(before).await?;
         Ok(Self { sender, idle: proxy.idle.clone() })
     }
 

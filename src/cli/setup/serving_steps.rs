@@ -54,7 +54,9 @@ impl Session<'_> {
         }
         let listen = self.listen(&allow_from, certificate.is_some())?;
         if let Some(problem) = STATUS_PAGE.parse().ok().and_then(unusable) {
-            println!("  ! The status page: {problem} This line in the file does so: `admin: {{ listen: 127.0.0.1:8082 }}`.");
+            println!(
+                "  ! The status page: {problem} This line in the file does so: `admin: {{ listen: 127.0.0.1:8082 }}`."
+            );
         }
         Ok(Serving { listen, allow_from, hosts, names, certificate })
     }
