@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use super::control::{Control, Status};
 use super::report::{ConnectorReport, Readiness, Report, State, Warning};
-use crate::proxy::Connector;
+use crate::proxy::{Connector, Route};
 
 /// The response to a request below `/livez` and `/readyz`. `query`: `all` is strict.
 pub async fn health(path: &str, query: Option<&str>, status: &Status, control: &Control) -> (StatusCode, String) {
@@ -29,8 +29,7 @@ pub async fn health(path: &str, query: Option<&str>, status: &Status, control: &
                 Some("all") => all_ready(connectors, control).await,
                 _ => any_ready(connectors, control).await,
             };
-            let code = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-            (code, lines(&Report::of(status, None)))
+            (code(is_ready), lines(&Report::of(status, None)))
         }
         _ => one(path, status, control).await,
     }
@@ -50,21 +49,19 @@ async fn one(path: &str, status: &Status, control: &Control) -> (StatusCode, Str
         );
     };
     let is_ready = ready(connector, control).await;
-    let report = Report::of(status, None);
-    let report = report.connectors.iter().find(|report| report.name == name);
-    let code = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, report.map(connector_lines).unwrap_or_default())
+    let of_connector = status.view.routes.iter().filter(|route| Arc::ptr_eq(&route.connector, connector));
+    let routes: Vec<&Route> = of_connector.map(|route| &**route).collect();
+    (code(is_ready), connector_lines(&ConnectorReport::of(connector, &routes)))
+}
+
+fn code(is_ready: bool) -> StatusCode {
+    if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 /// Ready as soon as one connector is.
 async fn any_ready(connectors: &[Arc<Connector>], control: &Control) -> bool {
-    let mut checks: FuturesUnordered<_> = connectors.iter().map(|connector| ready(connector, control)).collect();
-    while let Some(is_ready) = checks.next().await {
-        if is_ready {
-            return true;
-        }
-    }
-    false
+    let checks: FuturesUnordered<_> = connectors.iter().map(|connector| ready(connector, control)).collect();
+    checks.any(|is_ready| async move { is_ready }).await
 }
 
 async fn all_ready(connectors: &[Arc<Connector>], control: &Control) -> bool {
@@ -84,10 +81,7 @@ fn lines(report: &Report) -> String {
     let mut lines = vec![report.state.to_string()];
     lines.extend(report.warnings.iter().map(|warning| format!("Warning: {warning}")));
     let mut connectors: Vec<&ConnectorReport> = report.connectors.iter().collect();
-    connectors.sort_by_key(|connector| {
-        let is_ready = matches!(connector.readiness, Readiness::Ready { .. });
-        (is_ready, connector.warnings.is_empty())
-    });
+    connectors.sort_by_key(|connector| (connector.is_ready(), connector.warnings.is_empty()));
     let left_off = connectors.len().saturating_sub(MAX_CONNECTORS);
     lines.extend(connectors.into_iter().take(MAX_CONNECTORS).map(connector_lines));
     if left_off > 0 {

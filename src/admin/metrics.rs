@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-use super::report::{
-    ApplicationReport, ConnectorReport, LimiterReport, Readiness, Report, RequestsReport, State, WarningKind,
-    end_of_day,
-};
-use crate::proxy::{Counts, Times};
 use hyper::StatusCode;
 use prometheus_client::collector::Collector;
 pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
+
+use super::report::{
+    ApplicationReport, ConnectorReport, LimiterReport, Report, RequestsReport, State, WarningKind, end_of_day,
+};
+use crate::proxy::{Counts, Times};
 
 /// All metrics. Label values come from the configuration, never from clients.
 pub fn metrics(report: Report) -> Result<String, fmt::Error> {
@@ -177,9 +177,7 @@ impl Metrics {
             let flags = self.0.connectors.iter().map(|one| (vec![("connector", one.name.as_str())], flag(value(one))));
             writer.family(name, help, flags)
         };
-        of_each("connector_ready", "1 if the connector has a token and its company", |connector| {
-            matches!(connector.readiness, Readiness::Ready { .. })
-        })?;
+        of_each("connector_ready", "1 if the connector has a token and its company", ConnectorReport::is_ready)?;
         of_each(
             "connector_circuit_breaker_open",
             "1 if bcproxy does not connect to Business Central for now because the last attempts failed",

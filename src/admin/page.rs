@@ -67,7 +67,7 @@ pub fn page(report: &Report) -> String {
 /// The style class and a short text for the overall state.
 fn summary(report: &Report) -> (&'static str, String) {
     let all = report.connectors.len();
-    let ready = report.connectors.iter().filter(|one| matches!(one.readiness, Readiness::Ready { .. })).count();
+    let ready = report.connectors.iter().filter(|one| one.is_ready()).count();
     let connectors = match () {
         () if ready == all && all == 1 => "ready".to_owned(),
         () if ready == all => format!("all {all} connectors are ready"),

@@ -37,7 +37,7 @@ pub use downstream::rejected_connections::{ConnectionRejection, RejectedConnecti
 pub use environment::application_pool::Member;
 pub use environment::assembly::AssemblyError;
 pub use environment::connector::Connector;
-pub use environment::readiness::{Condition, Ready};
+pub use environment::readiness::Condition;
 pub use environment::route::Route;
 pub use environment::route_table::RouteTable;
 pub use limiter::{Limiter, LimiterState, RateLimited};

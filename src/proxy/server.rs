@@ -17,7 +17,6 @@ use super::downstream::rejected_connections::RejectedConnections;
 use super::downstream::serve::{Service, Stop};
 use super::environment::assembly::{Assembled, AssemblyError};
 use super::environment::connector::Connector;
-use super::environment::readiness::Ready;
 use super::environment::route::Route;
 use super::observe::client_counts::ClientCounts;
 use super::observe::problems::Problems;
@@ -222,10 +221,10 @@ impl Proxy {
                     let name = connector.settings.name.as_str();
                     // Boxed so that those who wait for a permit hold no memory for it.
                     match Box::pin(connector.ready()).await {
-                        Ok(Ready { company: Some(company), .. }) => {
+                        Ok(Some(company)) => {
                             tracing::info!(connector = name, company = company.name.as_str(), id = %company.id, "connector is ready");
                         }
-                        Ok(Ready { company: None, .. }) => tracing::info!(connector = name, "connector is ready"),
+                        Ok(None) => tracing::info!(connector = name, "connector is ready"),
                         Err(rejection) => {
                             tracing::warn!(connector = name, "connector is not ready: {}", rejection.message)
                         }

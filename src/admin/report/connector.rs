@@ -92,7 +92,11 @@ pub struct LimiterReport {
 }
 
 impl ConnectorReport {
-    /// `routes`: those of its routes on which Business Central rejects an application.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.readiness, Readiness::Ready { .. })
+    }
+
+    /// `routes`: its routes, at least those on which Business Central rejects an application.
     pub fn of(connector: &Connector, routes: &[&Route]) -> Self {
         Self {
             name: connector.settings.name.clone(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::connector::{ConnectorReport, Readiness};
+use super::connector::ConnectorReport;
 use super::format::{rfc3339, serialize_time};
 use super::requests::{ClientReport, ProblemReport, RequestsReport, RouteReport};
 use super::warnings::{Warning, WarningKind};
@@ -145,11 +145,10 @@ impl Report {
         let mut warnings: Vec<Warning> = stalled.map(Warning::stalled).into_iter().collect();
         warnings.extend(history.rejection.as_ref().map(|reason| rejection_warning(reason)));
         warnings.extend(view.certificates.iter().filter_map(certificate_warning));
-        let is_ready = |connector: &ConnectorReport| matches!(connector.readiness, Readiness::Ready { .. });
-        let needs_attention = |connector: &ConnectorReport| !is_ready(connector) || !connector.warnings.is_empty();
+        let needs_attention = |connector: &ConnectorReport| !connector.is_ready() || !connector.warnings.is_empty();
         let state = if *is_stopping {
             State::Stopping
-        } else if stalled.is_some() || !connectors.iter().any(is_ready) {
+        } else if stalled.is_some() || !connectors.iter().any(ConnectorReport::is_ready) {
             State::NotReady
         } else if !warnings.is_empty() || connectors.iter().any(needs_attention) {
             State::Degraded

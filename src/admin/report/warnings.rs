@@ -81,7 +81,7 @@ impl Warning {
         self.until(OffsetDateTime::now_utc() + left)
     }
 
-    /// All warnings of a connector. `routes`: those of its routes on which Business Central rejects an application.
+    /// All warnings of a connector. `routes`: at least those on which Business Central rejects an application.
     pub fn of_connector(connector: &Connector, routes: &[&Route]) -> Vec<Self> {
         let mut warnings = Vec::new();
         if let Some(because) = connector.upstream.open_circuit() {

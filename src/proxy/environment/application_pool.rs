@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::rejected_tokens::{RejectedTokens, TokenUse};
 use crate::business_central::CompanyId;
-use crate::entra::{ClientId, CredentialExpiry, TokenCache};
+use crate::entra::{ClientId, TokenCache};
 use crate::proxy::limiter::Limiter;
 
 /// The applications of a connector; mostly a single one.
@@ -119,11 +119,6 @@ impl ApplicationPool {
     /// How many applications these senders are.
     pub fn count(&self, senders: Senders) -> usize {
         self.members().filter(|member| senders.include(member)).count()
-    }
-
-    /// The earliest expiry of a credential, if it is soon.
-    pub fn expiry(&self) -> Option<CredentialExpiry> {
-        self.members().filter_map(|member| member.tokens.expiry()).min_by_key(|expiry| expiry.last_day)
     }
 
     /// Whether another member could serve what is queued for this one, except SOAP calls: these share a queue.

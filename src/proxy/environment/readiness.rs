@@ -1,24 +1,12 @@
 //! Whether a connector can serve requests now.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::connector::Connector;
 use super::token_attempts::TokenAttempts;
 use crate::business_central::Company;
-use crate::entra::{CredentialExpiry, TokenState};
+use crate::entra::TokenState;
 use crate::proxy::rejection::Rejection;
-
-/// What a connector that is ready has.
-#[derive(Debug, Clone)]
-pub struct Ready {
-    /// Age of the token at hand.
-    pub token_age: Duration,
-    /// Set when the credential expires soon.
-    pub expiry: Option<CredentialExpiry>,
-    /// `None` when clients name the company.
-    pub company: Option<Arc<Company>>,
-}
 
 /// What is known of a connector without asking Entra or Business Central.
 #[derive(Debug, Clone)]
@@ -32,14 +20,13 @@ pub enum Condition {
 }
 
 impl Connector {
-    /// Fetches what a request needs: a token and, where one is set, the connector's company.
-    pub async fn ready(&self) -> Result<Ready, Rejection> {
-        let (_, token) = TokenAttempts::default().next(self.look_up_scope()).await?;
-        let company = match &self.settings.company {
-            Some(wanted) => Some(self.company(wanted, self.deadline()).await?),
-            None => None,
-        };
-        Ok(Ready { token_age: token.age(), expiry: self.pool.expiry(), company })
+    /// Fetches what a request needs: a token and, where one is set, the connector's company, which is returned.
+    pub async fn ready(&self) -> Result<Option<Arc<Company>>, Rejection> {
+        TokenAttempts::default().next(self.look_up_scope()).await?;
+        match &self.settings.company {
+            Some(wanted) => self.company(wanted, self.deadline()).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Whether a request could be served now, as far as that is known.
