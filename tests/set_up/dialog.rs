@@ -1,9 +1,11 @@
 //! A person who answers the questions of `bcproxy setup` on a terminal.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bcproxy::simulator::{Settings, Simulator};
 use rexpect::session::PtySession;
+use tokio::task::spawn_blocking;
 
 use crate::setup::services;
 use crate::terminal::{self, type_unseen};
@@ -19,8 +21,24 @@ pub struct Dialog {
     shown: String,
 }
 
+/// Runs setup on a terminal, where `person` answers. Returns everything that the terminal has shown.
+pub async fn talk(
+    simulator: &Arc<Simulator>,
+    folder: &Path,
+    options: &'static [&'static str],
+    person: impl FnOnce(&mut Dialog, &Simulator) + Send + 'static,
+) -> String {
+    let (simulator, folder) = (simulator.clone(), folder.to_owned());
+    let talk = spawn_blocking(move || {
+        let mut dialog = Dialog::start(&folder, &simulator, options);
+        person(&mut dialog, &simulator);
+        dialog.end()
+    });
+    talk.await.unwrap()
+}
+
 impl Dialog {
-    pub fn start(folder: &Path, simulator: &Simulator, options: &[&str]) -> Self {
+    fn start(folder: &Path, simulator: &Simulator, options: &[&str]) -> Self {
         let services = services(simulator.authority(), simulator.base_url());
         let arguments: Vec<&str> = [&["setup"], &services[..], options].concat();
         Self { terminal: terminal::start(&arguments, folder), shown: String::new() }
@@ -49,19 +67,29 @@ impl Dialog {
         self.terminal.send_control('c').unwrap();
     }
 
-    /// Gives the right values up to the choice of a company, of which it takes the first.
-    pub fn connect(&mut self, settings: &Settings) {
+    /// Names tenant and application.
+    pub fn identify(&mut self, settings: &Settings) {
         self.say("Directory (tenant) ID or domain:", &settings.tenant_id.to_string());
         self.say("Application (client) ID:", &settings.client_id.to_string());
+    }
+
+    /// Gives the right values up to the environment.
+    pub fn sign_in(&mut self, settings: &Settings) {
+        self.identify(settings);
         self.say("a certificate (PEM files)", "");
         self.say_secret(&settings.client_secret);
         self.say("Day on which the secret expires", "");
         self.say("Environment [Production]:", "");
+    }
+
+    /// Gives the right values up to the choice of a company, of which it takes the first.
+    pub fn connect(&mut self, settings: &Settings) {
+        self.sign_in(settings);
         self.say("(none: clients name the company in each request)", "");
     }
 
     /// Waits until setup ends, and returns everything that the terminal has shown.
-    pub fn end(mut self) -> String {
+    fn end(mut self) -> String {
         self.shown += &self.terminal.exp_eof().unwrap();
         let bytes = self.shown.chars().map(|byte| u8::try_from(byte).unwrap());
         String::from_utf8(bytes.collect()).unwrap()

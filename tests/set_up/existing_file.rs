@@ -1,34 +1,31 @@
 //! `bcproxy setup` where a configuration file exists: nothing changes unseen.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bcproxy::simulator::{Settings, Simulator};
 use tempfile::TempDir;
-use tokio::task::spawn_blocking;
 
-use crate::dialog::Dialog;
+use crate::dialog::{Dialog, talk};
 use crate::setup::{complete_options, nothing, setup};
 
 const MINE: &str = "listen: 127.0.0.1:9999\nlog: { level: warn }\n";
 const SAMPLE: &str = include_str!("../../proxy.yaml");
 
-async fn folder_with(text: &str) -> (Simulator, TempDir) {
+async fn folder_with(text: &str) -> (Arc<Simulator>, TempDir) {
     let (simulator, folder) = nothing(Settings::default()).await;
     std::fs::write(folder.path().join("proxy.yaml"), text).unwrap();
     (simulator, folder)
 }
 
 /// Answers everything up to the last questions, which `last` answers.
-async fn dialog(simulator: Simulator, folder: &Path, last: impl FnOnce(&mut Dialog) + Send + 'static) -> String {
-    let folder = folder.to_owned();
-    let shown = spawn_blocking(move || {
-        let mut dialog = Dialog::start(&folder, &simulator, &["--listen", "127.0.0.1:0"]);
+async fn dialog(simulator: Arc<Simulator>, folder: &Path, last: impl FnOnce(&mut Dialog) + Send + 'static) -> String {
+    talk(&simulator, folder, &["--listen", "127.0.0.1:0"], |dialog, simulator| {
         dialog.connect(simulator.settings());
         dialog.say("HTTPS", "");
-        last(&mut dialog);
-        dialog.end()
-    });
-    shown.await.unwrap()
+        last(dialog);
+    })
+    .await
 }
 
 fn read(folder: &TempDir, name: &str) -> String {

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use bcproxy::simulator::Settings;
 use tokio::process::Command;
-use tokio::task::spawn_blocking;
 
-use crate::dialog::{DOWN, Dialog};
+use crate::dialog::{DOWN, talk};
 use crate::process::{Ended, Process};
 use crate::setup::nothing;
 
@@ -29,23 +28,16 @@ async fn setup_leads_to_a_client_at_another_address_over_https() {
         return run_inside().await;
     }
     let (simulator, folder) = nothing(Settings::default()).await;
-    let path = folder.path().to_owned();
-    let simulator = std::sync::Arc::new(simulator);
-    let shown = spawn_blocking({
-        let simulator = simulator.clone();
-        move || {
-            let mut dialog = Dialog::start(&path, &simulator, &[]);
-            dialog.connect(simulator.settings());
-            dialog.see("this machine and 10.20.30.0/24 (lo: 10.20.30.40)");
-            dialog.say("this machine and other networks", DOWN);
-            dialog.say("Other names (empty: none):", "erp-gw");
-            dialog.say("HTTPS", DOWN);
-            dialog.see("7047 and 7048, as on an on-premises server");
-            dialog.say("others", DOWN);
-            dialog.end()
-        }
-    });
-    let shown = shown.await.unwrap();
+    let shown = talk(&simulator, folder.path(), &[], |dialog, simulator| {
+        dialog.connect(simulator.settings());
+        dialog.see("this machine and 10.20.30.0/24 (lo: 10.20.30.40)");
+        dialog.say("this machine and other networks", DOWN);
+        dialog.say("Other names (empty: none):", "erp-gw");
+        dialog.say("HTTPS", DOWN);
+        dialog.see("7047 and 7048, as on an on-premises server");
+        dialog.say("others", DOWN);
+    })
+    .await;
     println!("{shown}");
     assert!(shown.contains("curl --cacert bcproxy-ca.crt https://erp-gw:7047/api/companies"), "{shown}");
     let checked = Process::start(&["check"], folder.path()).end().await;

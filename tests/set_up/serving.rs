@@ -101,49 +101,40 @@ async fn a_certificate_that_exists_is_used_if_it_is_whole() {
 mod on_a_terminal {
     use std::net::TcpListener;
 
-    use tokio::task::spawn_blocking;
-
     use super::*;
-    use crate::dialog::{DOWN, Dialog, UP};
+    use crate::dialog::{DOWN, UP, talk};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn setup_leads_to_https_for_other_machines() {
         let (simulator, folder) = nothing(Settings::default()).await;
-        let path = folder.path().to_owned();
         let used = TcpListener::bind("127.0.0.1:0").unwrap();
         let occupied = used.local_addr().unwrap().to_string();
-        let simulator = std::sync::Arc::new(simulator);
-        let shown = spawn_blocking({
-            let simulator = simulator.clone();
-            move || {
-                let mut dialog = Dialog::start(&path, &simulator, &[]);
-                dialog.connect(simulator.settings());
-                dialog.see("programs on this machine only");
-                dialog.say("this machine and other networks", UP);
-                dialog.say("Networks, such as 192.168.1.0/24:", "contoso");
-                dialog.see("contoso: write a network such as");
-                dialog.say("Networks, such as 192.168.1.0/24:", "10.20.30.40/24, 127.0.0.0/8");
-                dialog.see("Clients can call this machine by its IP addresses");
-                dialog.say("Other names (empty: none):", "http://oldserver");
-                dialog.see("write the name only");
-                dialog.say("Other names (empty: none):", "oldserver");
-                dialog.say("HTTPS", DOWN);
-                dialog.see("The certificate will be for oldserver, ");
-                dialog.see("port 7047 for SOAP and port 7048 for OData");
-                dialog.see("7047 and 7048, as on an on-premises server");
-                dialog.say("others", UP);
-                dialog.say("Ports, or addresses with ports", "8081");
-                dialog.see("the address of bcproxy's status page");
-                dialog.say("others", UP);
-                dialog.say("Ports, or addresses with ports", &occupied);
-                dialog.see("is in use");
-                dialog.say("Use it all the same?", "n");
-                dialog.say("others", UP);
-                dialog.say("Ports, or addresses with ports", "127.0.0.1:0 127.0.0.1:0");
-                dialog.end()
-            }
-        });
-        let shown = shown.await.unwrap();
+        let shown = talk(&simulator, folder.path(), &[], move |dialog, simulator| {
+            dialog.connect(simulator.settings());
+            dialog.see("programs on this machine only");
+            dialog.say("this machine and other networks", UP);
+            dialog.say("Networks, such as 192.168.1.0/24:", "contoso");
+            dialog.see("contoso: write a network such as");
+            dialog.say("Networks, such as 192.168.1.0/24:", "10.20.30.40/24, 127.0.0.0/8");
+            dialog.see("Clients can call this machine by its IP addresses");
+            dialog.say("Other names (empty: none):", "http://oldserver");
+            dialog.see("write the name only");
+            dialog.say("Other names (empty: none):", "oldserver");
+            dialog.say("HTTPS", DOWN);
+            dialog.see("The certificate will be for oldserver, ");
+            dialog.see("port 7047 for SOAP and port 7048 for OData");
+            dialog.see("7047 and 7048, as on an on-premises server");
+            dialog.say("others", UP);
+            dialog.say("Ports, or addresses with ports", "8081");
+            dialog.see("the address of bcproxy's status page");
+            dialog.say("others", UP);
+            dialog.say("Ports, or addresses with ports", &occupied);
+            dialog.see("is in use");
+            dialog.say("Use it all the same?", "n");
+            dialog.say("others", UP);
+            dialog.say("Ports, or addresses with ports", "127.0.0.1:0 127.0.0.1:0");
+        })
+        .await;
         for part in ["Wrote proxy.yaml", "Make the clients' machines trust bcproxy-ca.crt", "Next:"] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
@@ -158,14 +149,13 @@ mod on_a_terminal {
     async fn a_broken_certificate_leads_back_to_the_question() {
         let (simulator, folder) = nothing(Settings::default()).await;
         std::fs::write(folder.path().join("server.pem"), "no certificate").unwrap();
-        let path = folder.path().to_owned();
-        let shown = spawn_blocking(move || {
-            let mut dialog = Dialog::start(&path, &simulator, &["--listen", "127.0.0.1:0", "--https"]);
-            dialog.connect(simulator.settings());
-            dialog.see("Move both files away");
-            dialog.say("HTTPS", "");
-            dialog.end()
-        });
-        assert!(shown.await.unwrap().contains("Wrote proxy.yaml"));
+        let shown =
+            talk(&simulator, folder.path(), &["--listen", "127.0.0.1:0", "--https"], move |dialog, simulator| {
+                dialog.connect(simulator.settings());
+                dialog.see("Move both files away");
+                dialog.say("HTTPS", "");
+            })
+            .await;
+        assert!(shown.contains("Wrote proxy.yaml"));
     }
 }

@@ -1,6 +1,7 @@
 //! `bcproxy setup` without questions: what it tries, and what it writes.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bcproxy::simulator::{Breakage, Settings, Simulator};
 use tempfile::TempDir;
@@ -10,8 +11,8 @@ use crate::process::{Ended, Process};
 use crate::rig;
 
 /// A simulator, and a folder that holds nothing but its CA.
-pub async fn nothing(settings: Settings) -> (Simulator, TempDir) {
-    let simulator = Simulator::start(settings).await.unwrap();
+pub async fn nothing(settings: Settings) -> (Arc<Simulator>, TempDir) {
+    let simulator = Arc::new(Simulator::start(settings).await.unwrap());
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("ca.pem"), simulator.ca_pem()).unwrap();
     (simulator, folder)
@@ -24,6 +25,10 @@ pub fn services<'s>(authority: &'s str, base_url: &'s str) -> [&'s str; 6] {
 
 /// All values that are needed without questions; the secret is in a file of the folder.
 pub fn complete_options(simulator: &Simulator, folder: &Path) -> Vec<&'static str> {
+    options_for(simulator, folder, "CRONUS International Ltd.")
+}
+
+fn options_for(simulator: &Simulator, folder: &Path, company: &'static str) -> Vec<&'static str> {
     let settings = simulator.settings();
     std::fs::write(folder.join("the-secret.txt"), &settings.client_secret).unwrap();
     let ids = [settings.tenant_id, settings.client_id].map(|id| &*id.to_string().leak());
@@ -38,7 +43,7 @@ pub fn complete_options(simulator: &Simulator, folder: &Path) -> Vec<&'static st
         "--environment",
         "Production",
         "--company",
-        "CRONUS International Ltd.",
+        company,
         "--listen",
         "127.0.0.1:0",
     ]
@@ -55,23 +60,7 @@ async fn setup_at(services: &[&str], folder: &Path, options: &[&str]) -> Ended {
 #[tokio::test]
 async fn setup_without_questions_writes_a_file_that_serves() {
     let (simulator, folder) = nothing(Settings::default()).await;
-    let (tenant, client) = (simulator.settings().tenant_id.to_string(), simulator.settings().client_id.to_string());
-    let secret = folder.path().join("the-secret.txt");
-    std::fs::write(&secret, &simulator.settings().client_secret).unwrap();
-    let options = [
-        "--tenant",
-        &tenant,
-        "--client-id",
-        &client,
-        "--client-secret-file",
-        "the-secret.txt",
-        "--environment",
-        "Production",
-        "--company",
-        "Müller & Söhne's Großhandel",
-        "--listen",
-        "127.0.0.1:0",
-    ];
+    let options = options_for(&simulator, folder.path(), "Müller & Söhne's Großhandel");
     let ended = setup(&simulator, folder.path(), &options).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let file = folder.path().join("proxy.yaml");
