@@ -13,7 +13,6 @@
 //! | `POST /reload` | 200 when the configuration file is in service, otherwise 422 with the reason |
 //! | `POST /stop` | 202; bcproxy drains, and a second request stops it immediately |
 
-mod connections;
 mod control;
 mod health;
 mod liveness;

@@ -10,9 +10,9 @@ use super::report::{
 /// The style sheet, served at `/style.css`.
 pub const STYLE: &str = include_str!("style.css");
 
-/// Permits the page to load its style sheet and nothing else.
+/// Permits the page to load its style sheet and to send its own forms, and nothing else.
 pub const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 pub fn page(report: &Report) -> String {
     let (mood, summary) = summary(report);
