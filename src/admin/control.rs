@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::history::History;
 use super::liveness::Liveness;
 use super::report::{serialize_path, serialize_time};
 use crate::proxy::View;
@@ -91,20 +92,28 @@ pub struct Control {
     commands: mpsc::Sender<Command>,
     data_path: Handle,
     liveness: Liveness,
+    history: History,
 }
 
 impl Control {
-    /// A control with the first status to show, and the commands for the service to carry out. Watches the data path's
-    /// runtime from the current one.
+    /// A control with the first status to show, and the commands for the service to carry out. Watches the data path
+    /// from the current runtime.
     pub fn new(status: Status, data_path: Handle) -> (Self, mpsc::Receiver<Command>) {
         let (commands, received) = mpsc::channel(MAX_PENDING_COMMANDS);
         let liveness = Liveness::watch(data_path.clone());
-        (Self { status: Arc::new(ArcSwap::from_pointee(status)), commands, data_path, liveness }, received)
+        let status = Arc::new(ArcSwap::from_pointee(status));
+        let history = History::record(status.clone());
+        (Self { status, commands, data_path, liveness, history }, received)
     }
 
     /// Whether the data path is alive.
     pub fn liveness(&self) -> &Liveness {
         &self.liveness
+    }
+
+    /// The last hour.
+    pub(super) fn history(&self) -> &History {
+        &self.history
     }
 
     /// Runs this where connections to Entra and Business Central are used. `None` when the runtime has ended.

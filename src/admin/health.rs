@@ -29,7 +29,7 @@ pub async fn health(path: &str, query: Option<&str>, status: &Status, control: &
                 Some("all") => all_ready(connectors, control).await,
                 _ => any_ready(connectors, control).await,
             };
-            (code(is_ready), lines(&Report::of(status, None)))
+            (code(is_ready), lines(&Report::of(status, None, control.history())))
         }
         _ => one(path, status, control).await,
     }

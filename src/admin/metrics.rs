@@ -140,7 +140,7 @@ impl Metrics {
             })
         });
         writer.family("requests", "Finished requests, by response status and outcome", responses)?;
-        let clients = self.0.clients.iter().flat_map(|client| {
+        let clients = self.0.known_clients.iter().flat_map(|client| {
             let good = client.requests - client.errors;
             [("success", good), ("error", client.errors)]
                 .map(|(result, count)| (vec![("client", client.name.as_str()), ("result", result)], count))

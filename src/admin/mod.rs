@@ -15,6 +15,7 @@
 
 mod control;
 mod health;
+mod history;
 mod liveness;
 mod metrics;
 mod page;

@@ -3,8 +3,8 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::report::{
-    ApplicationReport, CacheReport, ClientReport, ConnectorReport, LimiterReport, ProblemReport, Readiness, Report,
-    RequestsReport, State, in_words, rfc3339,
+    ApplicationReport, CacheReport, ConnectorReport, KnownClientReport, LimiterReport, ProblemReport, Readiness,
+    Report, RequestsReport, State, in_words, rfc3339,
 };
 
 /// The style sheet, served at `/style.css`.
@@ -44,10 +44,10 @@ pub fn page(report: &Report) -> String {
                     h2 { "Routes" }
                     (routes(report))
                 }
-                @if !report.clients.is_empty() {
+                @if !report.known_clients.is_empty() {
                     section {
                         h2 { "Clients" }
-                        (clients(&report.clients))
+                        (clients(&report.known_clients))
                     }
                 }
                 section {
@@ -224,7 +224,7 @@ fn cache(cache: Option<&CacheReport>) -> Markup {
     }
 }
 
-fn clients(clients: &[ClientReport]) -> Markup {
+fn clients(clients: &[KnownClientReport]) -> Markup {
     html! {
         table {
             thead { tr { th { "Client" } th.number { "Requests" } th.number { "Errors" } } }

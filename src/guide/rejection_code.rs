@@ -45,7 +45,7 @@ macro_rules! rejection_codes {
             }
 
             /// What it means, and what to do.
-            pub(super) fn explanation(self) -> &'static KnownError {
+            pub(crate) fn explanation(self) -> &'static KnownError {
                 match self {
                     $(Self::$code => {
                         &KnownError { step: None, meaning: $meaning, fix: $fix, retry: $retry }

@@ -18,6 +18,7 @@ use super::downstream::forwarded::{ForwardedError, client_behind};
 use super::headers;
 use super::methods::only_reads;
 use super::notes::Notes;
+use super::observe::observed_clients::ClientMarks;
 use super::request::authenticate::credentials::Credentials;
 use super::snapshot::Snapshot;
 use crate::business_central::{Dialect, ResponseIds};
@@ -131,6 +132,11 @@ impl Exchange {
             Some(other) => other.clone(),
         };
         ResponseIds::of(headers).map(|ids| ids.sent_with(sent()))
+    }
+
+    /// What tells its client from others.
+    pub fn client_marks(&self) -> ClientMarks<'_> {
+        ClientMarks { address: self.ip, user_agent: self.user_agent.as_ref(), identity: self.notes.identity() }
     }
 
     /// The form in which this client reads errors.

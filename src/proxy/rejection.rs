@@ -26,6 +26,8 @@ pub struct Rejection {
     pub retry_after: Option<Duration>,
     /// The identifiers of the response of Business Central that led to it, if one did.
     pub response_ids: Option<Box<ResponseIds>>,
+    /// The step of the set-up that fixes it, where it is known.
+    pub step: Option<Step>,
 }
 
 /// The kinds of rejections.
@@ -134,7 +136,7 @@ fn proxy_status(step: outbound::ConnectFailure) -> &'static str {
 impl Rejection {
     /// A rejection without `Retry-After`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None, response_ids: None }
+        Self { kind, message: message.into(), retry_after: None, response_ids: None, step: None }
     }
 
     /// There is no memory or no disk for what a request makes the proxy hold; `why` completes "The request can't be
@@ -181,6 +183,11 @@ impl Rejection {
         Self { retry_after: Some(pause), ..self }
     }
 
+    /// The same, fixed by a step of the set-up.
+    pub fn at(self, step: impl Into<Option<Step>>) -> Self {
+        Self { step: step.into(), ..self }
+    }
+
     /// The same, caused by a response with these identifiers.
     pub fn caused_by(self, response_ids: Option<Box<ResponseIds>>) -> Self {
         Self { response_ids, ..self }
@@ -223,7 +230,7 @@ impl From<BatchError> for Rejection {
 
 impl From<MatchError> for Rejection {
     fn from(error: MatchError) -> Self {
-        Self::new(Kind::UnknownCompany, sentence(&format!("{error}; see {}", Step::Company)))
+        Self::new(Kind::UnknownCompany, sentence(&format!("{error}; see {}", Step::Company))).at(Step::Company)
     }
 }
 
@@ -240,7 +247,11 @@ impl From<LookupError> for Rejection {
             LookupError::Unreachable(unreachable) => Kind::Unreachable(unreachable.failure),
             LookupError::TimedOut { .. } => Kind::ResponseTimeout,
         };
-        let rejection = Self::new(kind, sentence(&error.to_string())).caused_by(error.response_ids());
+        let step = match &error {
+            LookupError::Unreachable(unreachable) => Some(unreachable.failure.guide_step()),
+            _ => error.known_error().and_then(|known| known.step),
+        };
+        let rejection = Self::new(kind, sentence(&error.to_string())).caused_by(error.response_ids()).at(step);
         match error {
             LookupError::Rejected { retry_after: Some(pause), .. } => rejection.retry_after(pause),
             _ => rejection,
@@ -251,7 +262,9 @@ impl From<LookupError> for Rejection {
 impl From<TokenUnavailable> for Rejection {
     fn from(unavailable: TokenUnavailable) -> Self {
         let setup = unavailable.error.needs_setup();
-        Self::new(Kind::NoToken { setup }, sentence(&unavailable.to_string())).retry_after(unavailable.retry_after())
+        Self::new(Kind::NoToken { setup }, sentence(&unavailable.to_string()))
+            .retry_after(unavailable.retry_after())
+            .at(unavailable.error.step())
     }
 }
 

@@ -19,8 +19,10 @@ use super::environment::assembly::{Assembled, AssemblyError};
 use super::environment::connector::Connector;
 use super::environment::route::Route;
 use super::observe::client_counts::ClientCounts;
+use super::observe::observed_clients::ObservedClients;
 use super::observe::problems::Problems;
 use super::observe::tally::Tally;
+use super::observe::traffic::Traffic;
 use super::request::authenticate::failures::Failures;
 use super::request::authenticate::step::Authentication;
 use super::request::thread_pool::ThreadPool;
@@ -58,7 +60,11 @@ pub struct View {
     /// The latest problems.
     pub problems: Arc<Problems>,
     /// The requests of known clients.
-    pub clients: Arc<ClientCounts>,
+    pub known_clients: Arc<ClientCounts>,
+    /// The clients that send requests.
+    pub clients: Arc<ObservedClients>,
+    /// The requests of all clients together.
+    pub traffic: Arc<Traffic>,
     /// How many connections clients have and may have.
     pub connection_limit: ConnectionLimit,
     /// Connections that were rejected.
@@ -180,7 +186,9 @@ impl Proxy {
             routes: self.assembled.routes.clone(),
             unrouted: self.assembled.unrouted.clone(),
             problems: self.assembled.problems.clone(),
-            clients: self.assembled.clients.clone(),
+            known_clients: self.assembled.clients.clone(),
+            clients: self.assembled.observed_clients.clone(),
+            traffic: self.assembled.traffic.clone(),
             connection_limit: self.connection_limit.clone(),
             rejected_connections: self.rejected_connections.clone(),
             budgets: self.budgets.clone(),

@@ -15,8 +15,10 @@ use crate::proxy::environment::assembly::Assembled;
 use crate::proxy::environment::route::Route;
 use crate::proxy::environment::route_table::RouteTable;
 use crate::proxy::observe::client_counts::ClientCounts;
+use crate::proxy::observe::observed_clients::ObservedClients;
 use crate::proxy::observe::problems::Problems;
 use crate::proxy::observe::tally::Tally;
+use crate::proxy::observe::traffic::Traffic;
 use crate::proxy::request::guard::Guard;
 use crate::users::Directory;
 
@@ -45,6 +47,9 @@ pub struct Snapshot {
     pub problems: Arc<Problems>,
     /// Counts the requests of known clients.
     pub client_counts: Arc<ClientCounts>,
+    pub observed_clients: Arc<ObservedClients>,
+    /// Counts all requests together.
+    pub traffic: Arc<Traffic>,
 }
 
 impl Snapshot {
@@ -64,6 +69,8 @@ impl Snapshot {
             unrouted: assembled.unrouted.clone(),
             problems: assembled.problems.clone(),
             client_counts: assembled.clients.clone(),
+            observed_clients: assembled.observed_clients.clone(),
+            traffic: assembled.traffic.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use time::Date;
 
+use super::checklist::Checklist;
 use super::format::{rfc3339, serialize_date};
 use super::warnings::Warning;
 use crate::entra::TokenState;
@@ -17,6 +18,9 @@ pub struct ConnectorReport {
     pub readiness: Readiness,
     /// What needs attention although the connector may be ready.
     pub warnings: Vec<Warning>,
+    /// The steps of the set-up, as far as is known.
+    #[serde(flatten)]
+    pub checklist: Checklist,
     /// Why the circuit breaker is open: bcproxy does not connect to Business Central for now.
     pub circuit_breaker_reason: Option<String>,
     pub applications: Vec<ApplicationReport>,
@@ -98,11 +102,13 @@ impl ConnectorReport {
 
     /// `routes`: its routes, at least those on which Business Central rejects an application.
     pub fn of(connector: &Connector, routes: &[&Route]) -> Self {
+        let condition = connector.condition();
         Self {
             name: connector.settings.name.clone(),
             tenant: connector.address.tenant.to_string(),
             environment: connector.address.environment.to_string(),
-            readiness: match connector.condition() {
+            checklist: Checklist::of(&condition),
+            readiness: match condition {
                 Condition::Ready(company) => Readiness::Ready {
                     company: company
                         .map(|company| CompanyReport { name: company.name.to_string(), id: company.id.to_string() }),

@@ -2,14 +2,18 @@
 //!
 //! Times are RFC 3339 in UTC, durations are seconds.
 
+mod checklist;
+mod clients;
 mod connector;
 mod format;
 mod requests;
 mod service;
 mod warnings;
 
+pub use checklist::{Checklist, StepReport, StepState};
+pub use clients::KnownClientReport;
 pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness};
 pub use format::{end_of_day, in_words, rfc3339, serialize_path, serialize_time};
-pub use requests::{CacheReport, ClientReport, ProblemReport, RequestsReport};
+pub use requests::{CacheReport, ProblemReport, RequestsReport};
 pub use service::{Report, State};
 pub use warnings::{Warning, WarningKind};

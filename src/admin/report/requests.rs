@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::format::rfc3339;
-use crate::proxy::{CacheCounts, ClientCount, Counts, Outcome, Problem, Route};
+use crate::guide::{self, RejectionCode};
+use crate::proxy::{CacheCounts, Counts, Outcome, Problem, Route};
 
 #[derive(Debug, Serialize)]
 pub struct RouteReport {
@@ -117,21 +118,6 @@ impl RequestsReport {
     }
 }
 
-/// The requests of a known client since the start of the process.
-#[derive(Debug, Serialize)]
-pub struct ClientReport {
-    pub name: String,
-    pub requests: u64,
-    /// Those with a status of 400 or more, or without a response.
-    pub errors: u64,
-}
-
-impl ClientReport {
-    pub fn of((name, ClientCount { requests, errors }): (String, ClientCount)) -> Self {
-        Self { name, requests, errors }
-    }
-}
-
 /// Equal requests that were rejected or failed.
 #[derive(Debug, Serialize)]
 pub struct ProblemReport {
@@ -148,6 +134,8 @@ pub struct ProblemReport {
     pub method: String,
     pub path: String,
     pub status: u16,
+    /// bcproxy's own code; `None` where Business Central rejected it.
+    pub code: Option<&'static str>,
     /// Who the client is: the identity it has proven, or else the entry of `clients`.
     pub identity: Option<String>,
     /// The application of the last attempt, if the request was sent.
@@ -159,6 +147,9 @@ pub struct ProblemReport {
     /// The `client-request-id` that the latest was sent with.
     pub client_request_id: Option<String>,
     pub reason: String,
+    /// What the guide says about its code or, without one, its status: what it means, and what to do.
+    #[serde(skip)]
+    pub explanation: Option<String>,
 }
 
 impl ProblemReport {
@@ -190,6 +181,7 @@ impl ProblemReport {
             method,
             path,
             status,
+            code,
             identity,
             application,
             bc_request_id,
@@ -207,12 +199,17 @@ impl ProblemReport {
             method: method.to_string(),
             path,
             status: status.as_u16(),
+            code: code.map(RejectionCode::as_str),
             identity,
             client_id: application.map(|application| application.to_string()),
             bc_request_id,
             bc_correlation_id,
             client_request_id,
             reason,
+            explanation: match code {
+                Some(code) => Some(code.explanation().to_string()),
+                None => guide::http_status(status).map(str::to_owned),
+            },
         }
     }
 }

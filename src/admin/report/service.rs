@@ -1,6 +1,6 @@
 //! The whole report.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,13 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::clients::{ClientReport, KnownClientReport};
 use super::connector::ConnectorReport;
 use super::format::{rfc3339, serialize_time};
-use super::requests::{ClientReport, ProblemReport, RequestsReport, RouteReport};
+use super::requests::{ProblemReport, RequestsReport, RouteReport};
 use super::warnings::{Warning, WarningKind};
 use crate::admin::control::{ConfigHistory, Status};
+use crate::admin::history::{History, HistoryPoint};
 use crate::proxy::{ConnectionRejection, Connector, FairBudget, ListenerCertificate, Route, View};
 
 #[derive(Debug, Serialize)]
@@ -37,8 +39,13 @@ pub struct Report {
     pub spool: BudgetReport,
     pub connectors: Vec<ConnectorReport>,
     pub routes: Vec<RouteReport>,
-    /// The clients of `clients` that have sent a request, by name.
+    /// The clients that send requests, the busiest first.
     pub clients: Vec<ClientReport>,
+    /// Those of the key `clients` that have sent a request, by name.
+    pub known_clients: Vec<KnownClientReport>,
+    /// The last hour, for the charts of the status page.
+    #[serde(skip)]
+    pub history: Vec<HistoryPoint>,
     /// Requests that no route matches.
     pub unrouted: RequestsReport,
     /// The latest first.
@@ -138,12 +145,14 @@ impl BudgetReport {
 
 impl Report {
     /// `stalled`: how long the data path has run no task, if that is too long.
-    pub fn of(status: &Status, stalled: Option<Duration>) -> Self {
-        let Status { view, history, is_stopping } = status;
+    pub fn of(status: &Status, stalled: Option<Duration>, history: &History) -> Self {
+        let Status { view, history: config, is_stopping } = status;
         let certificates: Vec<_> = view.certificates.iter().map(CertificateReport::of).collect();
-        let connectors = connectors(view);
+        let mut connectors = connectors(view);
+        let routes: Vec<RouteReport> = view.routes.iter().map(|route| RouteReport::of(route)).collect();
+        note_served(&mut connectors, &routes);
         let mut warnings: Vec<Warning> = stalled.map(Warning::stalled).into_iter().collect();
-        warnings.extend(history.rejection.as_ref().map(|reason| rejection_warning(reason)));
+        warnings.extend(config.rejection.as_ref().map(|reason| rejection_warning(reason)));
         warnings.extend(view.certificates.iter().filter_map(certificate_warning));
         let needs_attention = |connector: &ConnectorReport| !connector.is_ready() || !connector.warnings.is_empty();
         let state = if *is_stopping {
@@ -159,9 +168,9 @@ impl Report {
             state,
             warnings,
             version: env!("CARGO_PKG_VERSION"),
-            started_at: rfc3339(history.started_at),
-            uptime: (OffsetDateTime::now_utc() - history.started_at).as_seconds_f64().max(0.0),
-            configuration: history.clone(),
+            started_at: rfc3339(config.started_at),
+            uptime: (OffsetDateTime::now_utc() - config.started_at).as_seconds_f64().max(0.0),
+            configuration: config.clone(),
             listeners: view.addresses.iter().map(ToString::to_string).collect(),
             certificates,
             connections: ConnectionsReport::of(view),
@@ -170,8 +179,10 @@ impl Report {
             client_memory: BudgetReport::of(&view.budgets.memory),
             spool: BudgetReport::of(&view.budgets.disk),
             connectors,
-            routes: view.routes.iter().map(|route| RouteReport::of(route)).collect(),
-            clients: view.clients.counts().into_iter().map(ClientReport::of).collect(),
+            routes,
+            clients: ClientReport::all(&view.clients),
+            known_clients: view.known_clients.counts().into_iter().map(KnownClientReport::of).collect(),
+            history: history.points(),
             unrouted: RequestsReport::of(view.unrouted.counts()),
             problems: view.problems.latest().into_iter().map(ProblemReport::of).collect(),
         }
@@ -188,6 +199,18 @@ fn connectors(view: &View) -> Vec<ConnectorReport> {
         ConnectorReport::of(connector, rejecting.get(&Arc::as_ptr(connector)).map_or(&[], Vec::as_slice))
     };
     view.connectors.iter().map(report).collect()
+}
+
+/// Completes the checklists of connectors whose routes have served requests.
+fn note_served(connectors: &mut [ConnectorReport], routes: &[RouteReport]) {
+    let serving = routes.iter().filter(|route| route.requests.in_class(200) > 0);
+    let serving: HashSet<(&str, &str)> =
+        serving.map(|route| (route.connector.as_str(), route.environment.as_str())).collect();
+    for connector in connectors {
+        if serving.contains(&(connector.name.as_str(), connector.environment.as_str())) {
+            connector.checklist.note_served();
+        }
+    }
 }
 
 fn rejection_warning(reason: &str) -> Warning {

@@ -94,6 +94,79 @@ async fn serve(
     }
 }
 
+<<<<<<< HEAD:src/admin/server/listener.rs
+=======
+async fn respond(
+    request: Request<Incoming>,
+    control: Control,
+    guard: Arc<Guard>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, _) = request.into_parts();
+    // Without this check, a web page in a browser on this machine could stop bcproxy or read its status.
+    let (status, content_type, text) = match guard.check(&head) {
+        Ok(()) => dispatch(&head, &control).await,
+        Err(reason) => plain((reason.status(), NOT_ALLOWED.to_owned())),
+    };
+    let mut response = Response::new(Full::from(text + "\n"));
+    *response.status_mut() = status;
+    for (name, value) in [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+/// Status, content type and text of a response.
+type TextResponse = (StatusCode, &'static str, String);
+
+fn plain((status, text): (StatusCode, String)) -> TextResponse {
+    (status, "text/plain; charset=utf-8", text)
+}
+
+async fn dispatch(head: &Parts, control: &Control) -> TextResponse {
+    plain(match (&head.method, head.uri.path()) {
+        (&Method::POST, "/reload") => match control.reload().await {
+            Ok(outcome) => (StatusCode::OK, outcome),
+            Err(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason),
+        },
+        (&Method::POST, "/stop") => {
+            control.stop().await;
+            (StatusCode::ACCEPTED, health::STOPPING.to_owned())
+        }
+        (_, "/reload" | "/stop") => (StatusCode::METHOD_NOT_ALLOWED, "Use POST for this path.".to_owned()),
+        (&Method::GET | &Method::HEAD, path) => {
+            let status = control.status();
+            match report(path, &status, control) {
+                Some(response) => return response,
+                None => health::health(path, head.uri.query(), &status, control).await,
+            }
+        }
+        _ => (StatusCode::METHOD_NOT_ALLOWED, "Use GET or HEAD for this path.".to_owned()),
+    })
+}
+
+/// The status in the form that `path` names; `None` for other paths.
+fn report(path: &str, status: &Status, control: &Control) -> Option<TextResponse> {
+    let report = || Report::of(status, control.liveness().stalled(), control.history());
+    let (content_type, text) = match path {
+        "/" => ("text/html; charset=utf-8", page::page(&report())),
+        "/style.css" => ("text/css; charset=utf-8", page::STYLE.to_owned()),
+        // Neither can fail: they write numbers and strings to memory.
+        "/status.json" => ("application/json", serde_json::to_string_pretty(&report()).unwrap_or_default()),
+        "/metrics" => (metrics::CONTENT_TYPE, metrics::metrics(report()).unwrap_or_default()),
+        _ => return None,
+    };
+    Some((StatusCode::OK, content_type, text))
+}
+
+const NOT_ALLOWED: &str = "The admin listener accepts requests from software on this machine, not from web pages. \
+     Use its address, the machine's name or localhost.";
+
+>>>>>>> 6b32da3 (What the status page will show: the last hour, the clients, the steps of the set-up, what to do about problems):src/admin/server.rs
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);

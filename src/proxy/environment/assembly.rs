@@ -22,8 +22,10 @@ use crate::entra::{Application, ClientId, TenantId, TokenCache, TokenEndpoint};
 use crate::outbound::{HttpClient, HttpsUrl, OutboundError, OutboundProxy};
 use crate::proxy::limiter::{Limiter, Scope};
 use crate::proxy::observe::client_counts::ClientCounts;
+use crate::proxy::observe::observed_clients::ObservedClients;
 use crate::proxy::observe::problems::Problems;
 use crate::proxy::observe::tally::Tally;
+use crate::proxy::observe::traffic::Traffic;
 use crate::proxy::upstream::Upstream;
 
 /// Why a connector can't be assembled.
@@ -48,6 +50,8 @@ pub struct Assembled {
     pub problems: Arc<Problems>,
     /// Counts the requests of known clients.
     pub clients: Arc<ClientCounts>,
+    pub observed_clients: Arc<ObservedClients>,
+    pub traffic: Arc<Traffic>,
     shared: Shared,
 }
 
@@ -131,9 +135,16 @@ impl Assembled {
         for connector in &config.connectors {
             connectors.push(assembly.connector(connector, &connector.environment)?);
         }
-        let Self { unrouted, problems, clients, .. } = before;
-        let (unrouted, problems, clients) = (unrouted.clone(), problems.clone(), clients.clone());
-        Ok(Self { routes, connectors, unrouted, problems, clients, shared: assembly.now })
+        Ok(Self {
+            routes,
+            connectors,
+            unrouted: before.unrouted.clone(),
+            problems: before.problems.clone(),
+            clients: before.clients.clone(),
+            observed_clients: before.observed_clients.clone(),
+            traffic: before.traffic.clone(),
+            shared: assembly.now,
+        })
     }
 
     /// Applies changed limits to limiters in service, and starts or stops counting writes where a route has a cache.

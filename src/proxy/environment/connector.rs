@@ -143,7 +143,7 @@ impl Connector {
             "Business Central rejects the token of connector `{}` (environment {}, client ID {}). {known_error}{consent}",
             self.settings.name, self.address.environment, member.client_id
         );
-        Rejection::new(Kind::CredentialsRejected, message)
+        Rejection::new(Kind::CredentialsRejected, message).at(known_error.step)
     }
 }
 

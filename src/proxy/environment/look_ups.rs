@@ -71,7 +71,8 @@ impl Connector {
                     guide::Step::Environment
                 ),
             )
-            .caused_by(error.response_ids()),
+            .caused_by(error.response_ids())
+            .at(guide::Step::Environment),
             other => other.into(),
         }
     }

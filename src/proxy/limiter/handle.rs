@@ -19,7 +19,7 @@ use crate::entra::ClientId;
 /// rate is each one's own.
 #[derive(Debug, Clone)]
 pub struct Limiter {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     lane: usize,
 }
 

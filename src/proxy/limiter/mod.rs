@@ -14,6 +14,7 @@ mod permits;
 mod rate_wait;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod window;
 
 pub use fair_queue::{ClientKey, FairQueue, Queued};
@@ -21,3 +22,4 @@ pub use handle::{Limiter, LimiterState, Priority};
 pub use lane::Scope;
 pub use permits::{AcquireError, Permit};
 pub use rate_wait::RateLimited;
+pub use usage::{LimiterUse, distinct};

@@ -7,9 +7,12 @@ use hyper::http::response::Parts;
 use hyper::{StatusCode, Version};
 use time::OffsetDateTime;
 
+use super::observed_clients::Counted;
 use super::problems::Failure;
 use super::tally::Outcome;
+use super::traffic::Ended;
 use crate::business_central::ResponseIds;
+use crate::guide::RejectionCode;
 use crate::proxy::downstream::client::min_rate::MIN_BYTES_PER_SECOND;
 use crate::proxy::downstream::client::{CONTENDED_IDLE, Stall};
 use crate::proxy::exchange::Exchange;
@@ -22,8 +25,8 @@ pub struct AccessRecord {
     pub outcome: Outcome,
     /// Bytes of the response's body handed to the client.
     pub bytes: u64,
-    /// Whether the response is a rejection.
-    pub is_rejection: bool,
+    /// The code of a rejection; `None` for Business Central's responses.
+    pub rejection: Option<RejectionCode>,
     /// The identifiers of Business Central's response, if it has some and they are shown.
     pub response_ids: Option<Box<ResponseIds>>,
     status: Option<StatusCode>,
@@ -34,15 +37,7 @@ impl AccessRecord {
     /// `status`: `None` when the client left before it was answered. `reason`: why the response is our own, or what
     /// Business Central's error response says.
     pub fn new(exchange: Arc<Exchange>, status: Option<StatusCode>, reason: Option<String>) -> Self {
-        Self {
-            exchange,
-            outcome: Outcome::ClientLeft,
-            bytes: 0,
-            is_rejection: false,
-            response_ids: None,
-            status,
-            reason,
-        }
+        Self { exchange, outcome: Outcome::ClientLeft, bytes: 0, rejection: None, response_ids: None, status, reason }
     }
 
     /// The identifiers of a response of Business Central, if they are shown: in a problem or in the log.
@@ -66,10 +61,12 @@ impl AccessRecord {
     }
 
     fn count(&self) {
-        let Self { exchange, outcome, bytes, response_ids, status, reason, .. } = self;
+        let Self { exchange, outcome, bytes, rejection, response_ids, status, reason } = self;
         let snapshot = &exchange.snapshot;
         let tally = exchange.notes.route().map_or(&snapshot.unrouted, |route| &route.tally);
         let notes = &exchange.notes;
+        let (total, queued) = (exchange.started.elapsed(), notes.queued().map(|queued| queued.waited));
+        let upstream = notes.upstream.get().copied();
         let mut counts = tally.lock();
         *counts.responses.entry((*status, *outcome)).or_default() += 1;
         counts.bytes += bytes;
@@ -77,17 +74,29 @@ impl AccessRecord {
         if let Some(cache_use) = notes.cache.get() {
             cache_use.count_in(&mut counts.cache);
         }
-        counts.total.add(exchange.started.elapsed());
-        if let Some(took) = notes.upstream.get() {
-            counts.upstream.add(*took);
+        counts.total.add(total);
+        if let Some(upstream) = upstream {
+            counts.upstream.add(upstream);
         }
-        if let Some(queued) = notes.queued() {
-            counts.queue.add(queued.waited);
+        if let Some(queued) = queued {
+            counts.queue.add(queued);
         }
         drop(counts);
+        let is_error = status.is_none_or(|status| status.as_u16() >= 400);
         if let Some(client) = notes.client_name() {
-            let is_error = status.is_none_or(|status| status.as_u16() >= 400);
             snapshot.client_counts.count(client, is_error);
+        }
+        // A challenge is a part of the request that follows.
+        if *outcome != Outcome::Handshake {
+            snapshot.traffic.count(Ended { is_error, total, queue: queued, upstream });
+            let counted = Counted {
+                name: notes.client_name(),
+                credentials: exchange.credentials.as_str(),
+                http: http_version(exchange),
+                is_error,
+                queue: queued.unwrap_or_default(),
+            };
+            snapshot.observed_clients.count(exchange.client_marks(), counted);
         }
         if let (Some(status), Some(reason)) = (status, reason) {
             snapshot.problems.record(Failure {
@@ -98,6 +107,7 @@ impl AccessRecord {
                 method: &exchange.method,
                 path: exchange.uri.path(),
                 status: *status,
+                code: *rejection,
                 identity: notes.identity().or(notes.client_name()),
                 application: notes.application(),
                 response_ids: response_ids.as_deref(),
@@ -105,6 +115,10 @@ impl AccessRecord {
             });
         }
     }
+}
+
+fn http_version(exchange: &Exchange) -> &'static str {
+    if exchange.version == Version::HTTP_10 { "1.0" } else { "1.1" }
 }
 
 /// Whether requests have a line in the log.
@@ -122,11 +136,11 @@ impl Drop for AccessRecord {
         if !is_logged() {
             return;
         }
-        let Self { exchange, outcome, bytes, is_rejection, response_ids, status, reason } = self;
+        let Self { exchange, outcome, bytes, rejection, response_ids, status, reason } = self;
         let line_limit = &exchange.snapshot.problems.line_limit;
-        let admits = match is_rejection {
-            true => line_limit.admits_rejection(exchange.ip),
-            false => line_limit.admits_request(),
+        let admits = match rejection {
+            Some(_) => line_limit.admits_rejection(exchange.ip),
+            None => line_limit.admits_request(),
         };
         if !admits {
             return;
@@ -157,7 +171,7 @@ impl Drop for AccessRecord {
             cache = exchange.notes.cache.get().map(|use_| use_.as_str()),
             outcome = outcome.as_str(),
             credentials = exchange.credentials.as_str(),
-            http = if exchange.version == Version::HTTP_10 { "1.0" } else { "1.1" },
+            http = http_version(exchange),
             identity = exchange.notes.identity(),
             client_name = exchange.notes.client_name(),
             user_agent = exchange.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes())).as_deref(),

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::line_limit::LineLimit;
 use crate::business_central::ResponseIds;
 use crate::entra::ClientId;
+use crate::guide::RejectionCode;
 
 /// The latest problems, of all routes.
 #[derive(Debug, Default)]
@@ -47,6 +48,8 @@ pub struct Problem {
     pub path: String,
     /// The status the client got.
     pub status: StatusCode,
+    /// bcproxy's own code; `None` where Business Central rejected it.
+    pub code: Option<RejectionCode>,
     /// Who the client is: the identity it has proven, or else the entry of `clients`.
     pub identity: Option<String>,
     /// The application of the latest attempt of the latest request, if there was one.
@@ -71,6 +74,7 @@ pub struct Failure<'f> {
     pub method: &'f Method,
     pub path: &'f str,
     pub status: StatusCode,
+    pub code: Option<RejectionCode>,
     pub identity: Option<&'f str>,
     pub application: Option<ClientId>,
     pub response_ids: Option<&'f ResponseIds>,
@@ -103,7 +107,7 @@ impl Problems {
 impl Problem {
     /// The problem that a failure belongs to, without the failure itself.
     fn of(failure: &Failure<'_>) -> Self {
-        let Failure { at, id, client, route, method, path, status, identity, reason, .. } = *failure;
+        let Failure { at, id, client, route, method, path, status, code, identity, reason, .. } = *failure;
         Self {
             count: 0,
             first_at: at,
@@ -114,6 +118,7 @@ impl Problem {
             method: method.clone(),
             path: path.to_owned(),
             status,
+            code,
             identity: identity.map(str::to_owned),
             application: None,
             bc_request_id: None,
@@ -138,6 +143,7 @@ impl Problem {
     fn covers(&self, failure: &Failure<'_>) -> bool {
         self.client == failure.client
             && self.status == failure.status
+            && self.code == failure.code
             && self.path == failure.path
             && self.method == *failure.method
             && self.route.as_deref() == failure.route
@@ -188,6 +194,7 @@ mod tests {
             method: &Method::GET,
             path,
             status: StatusCode::NOT_FOUND,
+            code: None,
             identity: None,
             application: None,
             response_ids: None,

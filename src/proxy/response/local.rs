@@ -44,7 +44,7 @@ pub fn rejected(exchange: Arc<Exchange>, rejection: Rejection) -> Response<Respo
     let begins = matches!(rejection.kind, Kind::Unauthenticated { is_first: true, .. });
     let mut record = AccessRecord::new(exchange, recorded, Some(rejection.message).filter(|_| !begins));
     record.response_ids = rejection.response_ids;
-    record.is_rejection = recorded.is_some() && !begins;
+    record.rejection = Some(code).filter(|_| recorded.is_some() && !begins);
     if begins {
         record.outcome = Outcome::Handshake;
     }
