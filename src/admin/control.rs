@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::history::History;
 use super::liveness::Liveness;
 use super::report::{serialize_path, serialize_time};
+use crate::config::{Diagnostics, Loaded};
 use crate::proxy::View;
 
 /// The state of the service, as the admin listener shows it.
@@ -40,6 +41,9 @@ pub struct ConfigHistory {
     pub loaded_at: OffsetDateTime,
     /// Why the file on disk is not in service; `None` when it is.
     pub rejection: Option<String>,
+    /// The file as it was then, without comments and secrets.
+    #[serde(skip)]
+    pub text: Arc<str>,
     /// What is allowed in that configuration but probably a mistake; `None` when there is nothing.
     pub warnings: Option<String>,
     /// Changed files put into service.
@@ -49,23 +53,25 @@ pub struct ConfigHistory {
 }
 
 impl ConfigHistory {
-    /// The history at the start of the process.
-    pub fn new(file: PathBuf) -> Self {
+    /// The history at the start of the process, of what was loaded from `file`.
+    pub fn new(file: PathBuf, loaded: &Loaded) -> Self {
         let now = OffsetDateTime::now_utc();
         Self {
             file,
             started_at: now,
             loaded_at: now,
             rejection: None,
-            warnings: None,
+            text: loaded.masked_text.as_str().into(),
+            warnings: shown(&loaded.warnings),
             reloads_applied: 0,
             reloads_rejected: 0,
         }
     }
 
     /// Records that a changed file is in service.
-    pub fn record_applied(&mut self) {
+    pub fn record_applied(&mut self, loaded: &Loaded) {
         (self.loaded_at, self.rejection) = (OffsetDateTime::now_utc(), None);
+        (self.text, self.warnings) = (loaded.masked_text.as_str().into(), shown(&loaded.warnings));
         self.reloads_applied += 1;
     }
 
@@ -74,6 +80,10 @@ impl ConfigHistory {
         self.rejection = Some(reason);
         self.reloads_rejected += 1;
     }
+}
+
+fn shown(warnings: &Diagnostics) -> Option<String> {
+    (!warnings.is_empty()).then(|| warnings.to_string())
 }
 
 /// A command of an administrator to the service.
@@ -122,6 +132,15 @@ impl Control {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
         AbortOnDropHandle::new(self.data_path.spawn(work)).await.ok()
+    }
+
+    /// The same on a thread of its own, for work that has to stay on one. Dropping this does not end it.
+    pub(super) async fn on_data_path_thread<T: Send + 'static, W: Future<Output = T>>(
+        &self,
+        work: impl FnOnce() -> W + Send + 'static,
+    ) -> Option<T> {
+        let handle = self.data_path.clone();
+        self.data_path.spawn_blocking(move || handle.block_on(work())).await.ok()
     }
 
     /// Replaces the status to show.

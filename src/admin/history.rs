@@ -56,18 +56,15 @@ impl History {
             let mut interval = tokio::time::interval(SAMPLE_INTERVAL);
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut limiters = Limiters::default();
-            let mut before = status.load().view.traffic.counts();
-            let (mut load, mut samples) = (Load::default(), 0);
+            let mut recorder = Recorder::new(status.load().view.traffic.counts());
             interval.tick().await;
             loop {
                 interval.tick().await;
                 let Some(points) = points.upgrade().map(Self) else { return };
-                load = load.most(limiters.of(&status.load_full()).load());
-                samples += 1;
-                if samples == SAMPLES_OF_POINT {
-                    let now = status.load().view.traffic.counts();
-                    points.add(point(&before, &now, load));
-                    (before, load, samples) = (now, Load::default(), 0);
+                let status = status.load_full();
+                let point = recorder.sample(limiters.of(&status).load(), || status.view.traffic.counts());
+                if let Some(point) = point {
+                    points.add(point);
                 }
             }
         });
@@ -89,6 +86,31 @@ impl History {
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<HistoryPoint>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a point of every five samples.
+#[derive(Debug)]
+struct Recorder {
+    before: TrafficCounts,
+    load: Load,
+    samples: u32,
+}
+
+impl Recorder {
+    fn new(before: TrafficCounts) -> Self {
+        Self { before, load: Load::default(), samples: 0 }
+    }
+
+    /// Adds a sample, and returns the point that it completes. `counts`: those of now.
+    fn sample(&mut self, load: Load, counts: impl FnOnce() -> TrafficCounts) -> Option<HistoryPoint> {
+        self.load = self.load.most(load);
+        self.samples += 1;
+        if self.samples < SAMPLES_OF_POINT {
+            return None;
+        }
+        let Self { before, load, .. } = std::mem::replace(self, Self::new(counts()));
+        Some(point(&before, &self.before, load))
     }
 }
 
@@ -159,3 +181,53 @@ pub const POINT_INTERVAL: Duration = SAMPLE_INTERVAL.saturating_mul(SAMPLES_OF_P
 
 /// An hour.
 const MAX_POINTS: usize = 360;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::{Ended, Traffic};
+
+    #[test]
+    fn a_point_tells_of_its_ten_seconds() {
+        let traffic = Traffic::default();
+        let count = |is_error, millis| {
+            let took = Duration::from_millis(millis);
+            traffic.count(Ended { is_error, total: took, queue: None, upstream: Some(took / 2) });
+        };
+        (0..7).for_each(|_| count(true, 60_000));
+        let mut recorder = Recorder::new(traffic.counts());
+        let load = |queued, in_flight| Load { queued, in_flight, permits: 5 };
+        let mut sample = |load| recorder.sample(load, || traffic.counts());
+        (0..19).for_each(|_| count(false, 100));
+        assert!(sample(load(0, 5)).is_none());
+        count(true, 4_000);
+        for load in [load(9, 4), load(2, 1), load(0, 0)] {
+            assert!(sample(load).is_none());
+        }
+        let point = sample(load(0, 0)).unwrap();
+        assert_eq!((point.requests_per_second, point.errors_per_second), (2.0, 0.1));
+        assert_eq!((point.queued, point.in_flight, point.permits, point.queue_p95), (9, 5, 5, None));
+        let is_near =
+            |time: Option<Duration>, millis: f64| (time.unwrap().as_secs_f64() * 1e3 / millis - 1.0).abs() < 0.13;
+        assert!(
+            is_near(point.p50, 100.0) && is_near(point.p95, 100.0) && is_near(point.upstream_p95, 50.0),
+            "{point:?}"
+        );
+        for _ in 0..4 {
+            assert!(sample(Load::default()).is_none());
+        }
+        let silent = sample(Load::default()).unwrap();
+        assert_eq!((silent.requests_per_second, silent.p95, silent.queued), (0.0, None, 0));
+    }
+
+    #[test]
+    fn the_history_is_an_hour_long() {
+        let (history, traffic) = (History::default(), Traffic::default());
+        for queued in 0..400 {
+            let load = Load { queued, ..Load::default() };
+            history.add(point(&traffic.counts(), &traffic.counts(), load));
+        }
+        let points = history.points();
+        assert_eq!((points.len(), points.first().map(|point| point.queued)), (360, Some(40)));
+    }
+}

@@ -14,6 +14,7 @@
 //! | `POST /stop` | 202; bcproxy drains, and a second request stops it immediately |
 
 mod control;
+mod doctor;
 mod health;
 mod history;
 mod liveness;

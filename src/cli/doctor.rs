@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::common::{Failure, Output, Progress, load_without_secrets, runtime, select_connectors};
 use crate::doctor::{self, Event, Finding, Findings, Wrong};
 use crate::guide::Step;
-use crate::sentence::ended;
 
 /// Checks the set-up of one connector or of all.
 pub fn doctor(file: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
@@ -54,17 +53,14 @@ impl Report<'_> {
             Event::Found(finding) => {
                 self.progress.clear();
                 if is_text {
-                    print!("{}", line(finding, console::colors_enabled()));
+                    print!("{}", doctor::line(finding, console::colors_enabled()));
                 }
             }
         });
         check(&mut findings);
         let findings = findings.into_all();
         if is_text {
-            let unchecked: Vec<&str> = doctor::not_checked(&findings).into_iter().map(Step::title).collect();
-            if !unchecked.is_empty() && !are_fine(&findings) {
-                println!("  – not checked: {}", unchecked.join(", "));
-            }
+            print!("{}", doctor::unchecked_line(&findings));
             println!();
         }
         self.connectors.push((name.to_owned(), findings));
@@ -72,7 +68,7 @@ impl Report<'_> {
 
     /// Prints the JSON, if wanted. A failure has no message, because the output has already named it.
     fn finish(self) -> Result<(), Failure> {
-        let is_fine = self.connectors.iter().all(|(_, findings)| are_fine(findings));
+        let is_fine = self.connectors.iter().all(|(_, findings)| doctor::are_fine(findings));
         if self.output == Output::Json {
             let connectors: Vec<Value> =
                 self.connectors.iter().map(|(name, findings)| as_json(name, findings)).collect();
@@ -81,32 +77,6 @@ impl Report<'_> {
         if is_fine { Ok(()) } else { Err(Failure::Failed(String::new())) }
     }
 }
-
-fn are_fine(findings: &[Finding]) -> bool {
-    findings.iter().all(|finding| finding.result.is_ok())
-}
-
-fn line(finding: &Finding, in_color: bool) -> String {
-    let (green, red, plain) = if in_color { ("\u{1b}[32m", "\u{1b}[31m", "\u{1b}[0m") } else { ("", "", "") };
-    let Finding { step, subject, result, took } = finding;
-    let head = |sign: &str| format!("  {sign} {:>2}. {:<30}", step.number(), step.title());
-    let of = subject.as_ref().map_or_else(String::new, |subject| format!("{subject}: "));
-    let time = if took.is_zero() { String::new() } else { format!("  ({} ms)", took.as_millis()) };
-    match result {
-        Ok(found) => format!("{} {of}{found}{time}\n", head(&format!("{green}✓{plain}"))),
-        Err(Wrong { what, fix, .. }) => {
-            let what = what.replace('\n', &format!("\n{INDENT}"));
-            format!(
-                "{} {of}{}{time}\n{INDENT}→ {fix}\n{INDENT}→ bcproxy guide {}\n",
-                head(&format!("{red}✗{plain}")),
-                ended(&what),
-                step.number()
-            )
-        }
-    }
-}
-
-const INDENT: &str = "         ";
 
 fn as_json(name: &str, findings: &[Finding]) -> Value {
     let steps = findings.iter().map(|Finding { step, subject, result, took }| {
@@ -129,7 +99,7 @@ fn as_json(name: &str, findings: &[Finding]) -> Value {
     });
     json!({
         "connector": name,
-        "fine": are_fine(findings),
+        "fine": doctor::are_fine(findings),
         "steps": steps.collect::<Vec<_>>(),
         "not_checked": doctor::not_checked(findings).into_iter().map(Step::name).collect::<Vec<_>>(),
     })

@@ -8,7 +8,7 @@ use super::model::Config;
 use super::resolve::{self, Protection, Variables};
 use super::shape::Shape;
 use super::vocabulary::{TopLevelKeys, all_keys};
-use super::yaml::{Diagnostics, Report, Source, mask, node};
+use super::yaml::{Diagnostics, Report, Source, mask, masked_text, node};
 use crate::small_file;
 
 /// A valid configuration and the warnings about its file.
@@ -18,6 +18,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is allowed but probably a mistake. Often empty, never an error.
     pub warnings: Diagnostics,
+    /// The file as it may be shown: without comments, secrets and what may be one.
+    pub masked_text: String,
 }
 
 impl Config {
@@ -109,7 +111,7 @@ fn read(text: &str, file: &Path, references: Option<Variables>) -> Result<Loaded
         resolve::check_references(keys, variables, &mut report);
     }
     match config.filter(|_| !report.has_errors()) {
-        Some(config) => Ok(Loaded { config, warnings: report.finish() }),
+        Some(config) => Ok(Loaded { config, warnings: report.finish(), masked_text: masked_text(text, &tree) }),
         None => Err(report.finish()),
     }
 }

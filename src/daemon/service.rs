@@ -15,7 +15,7 @@ use super::file_watcher::FileWatcher;
 use super::service_manager;
 use super::signals::{Signal, Signals};
 use crate::admin::{Admin, Command, ConfigHistory, Control, Status};
-use crate::config::{Config, Diagnostics, Loaded};
+use crate::config::{Config, Loaded};
 use crate::proxy::{self, BindError, InheritedSockets, LocalAddress, Proxy};
 use crate::telemetry::LogFilter;
 
@@ -52,17 +52,18 @@ impl Service {
     /// Binds all listeners and starts to fetch tokens. The configuration was loaded from `file`.
     pub async fn start(
         file: &Path,
-        Loaded { config, warnings }: &Loaded,
+        loaded: &Loaded,
         inherited: InheritedSockets,
         log: LogFilter,
     ) -> Result<Self, StartError> {
+        let config = &loaded.config;
         for address in inherited.unwanted(&config.listen) {
             tracing::warn!(
                 "systemd holds a socket on {address}, but `listen` does not have this address: add it there, or remove it from bcproxy.socket"
             );
         }
         let proxy = Proxy::start_on(config, inherited).await?;
-        let history = ConfigHistory { warnings: shown(warnings), ..ConfigHistory::new(file.to_owned()) };
+        let history = ConfigHistory::new(file.to_owned(), loaded);
         let admin_runtime = AdminRuntime::start().map_err(StartError::AdminRuntime)?;
         let status = Status { view: proxy.view(), history: history.clone(), is_stopping: false };
         let data_path = Handle::current();
@@ -112,7 +113,6 @@ impl Service {
         match &outcome {
             Ok(result) => {
                 tracing::info!("{cause}: {result}");
-                self.history.record_applied();
             }
             Err(reason) => {
                 tracing::error!(
@@ -133,7 +133,8 @@ impl Service {
         let file = self.history.file.clone();
         let loading = tokio::task::spawn_blocking(move || Config::load(&file));
         let loaded = loading.await.map_err(|error| format!("reading the file failed ({error})"))?;
-        let Loaded { config, warnings } = loaded.map_err(|mistakes| mistakes.to_string())?;
+        let loaded = loaded.map_err(|mistakes| mistakes.to_string())?;
+        let config = &loaded.config;
         let admin = match config.admin {
             address if address == self.config.admin => None,
             None => Some(None),
@@ -144,7 +145,7 @@ impl Service {
         };
         let connectors = self.proxy.connectors().to_vec();
         let (addresses, admin_address) = (self.proxy.addresses(), self.admin.as_ref().map(|admin| admin.address));
-        self.proxy.reload(&config).await.map_err(|error| error.to_string())?;
+        self.proxy.reload(config).await.map_err(|error| error.to_string())?;
         // The steps below can't fail.
         if let Some(admin) = admin
             && let Some(previous) = std::mem::replace(&mut self.admin, admin)
@@ -157,14 +158,14 @@ impl Service {
         if config.log.format != self.config.log.format {
             result += "; `log.format` changes at the next restart";
         }
-        self.config = config;
-        if !warnings.is_empty() {
-            tracing::warn!("{warnings}");
+        if !loaded.warnings.is_empty() {
+            tracing::warn!("{}", loaded.warnings);
         }
+        self.history.record_applied(&loaded);
+        self.config = loaded.config;
         self.watcher.watch(&self.config.files(&self.history.file)).await;
         self.log_addresses(&addresses, admin_address);
         self.proxy.warm_up(&connectors);
-        self.history.warnings = shown(&warnings);
         Ok(result)
     }
 
@@ -215,7 +216,3 @@ impl Service {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-fn shown(warnings: &Diagnostics) -> Option<String> {
-    (!warnings.is_empty()).then(|| warnings.to_string())
-}

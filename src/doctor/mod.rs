@@ -18,9 +18,11 @@ mod entra;
 mod examine;
 mod findings;
 mod network;
+mod text;
 
 pub use business_central::{find_company, list_companies, may_read};
 pub use entra::{SignedIn, application_known, sign_in, tenant};
 pub use examine::{examine, unusable};
 pub use findings::{Event, Finding, Findings, Wrong, not_checked};
 pub use network::network;
+pub use text::{are_fine, line, unchecked_line};

@@ -48,7 +48,7 @@ pub use observe::observed_clients::{ObservedClient, ObservedClients};
 pub use observe::problems::{Problem, Problems};
 pub use observe::tally::Outcome;
 pub use observe::tally::{Counts, Tally, Times};
-pub use observe::traffic::{Traffic, TrafficCounts};
+pub use observe::traffic::{Ended, Traffic, TrafficCounts};
 pub use rejection::Rejection;
 pub use request::guard::Guard;
 pub use server::{Proxy, StartError, View};

@@ -57,6 +57,7 @@ mod load;
 mod log_lines;
 mod messages;
 mod microsoft_ids;
+mod observed_clients;
 mod old_odata;
 mod outbound_proxy;
 mod own_responses;

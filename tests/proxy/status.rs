@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bcproxy::admin::{Admin, Command, ConfigHistory, Control, Status};
+use bcproxy::config::Config;
 use bcproxy::simulator::{Latch, Outcome, Script, Times};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
@@ -13,6 +14,13 @@ use tokio::time::Instant;
 
 use crate::rig::{ClientResponse, HeldClock, Plan, Rig, at_once, send, shared, within};
 use crate::wire::Wire;
+
+/// The history of a rig's configuration file.
+pub fn history(rig: &Rig) -> ConfigHistory {
+    let file = rig.folder.path().join("proxy.yaml");
+    let loaded = Config::load_file_only(&file).unwrap();
+    ConfigHistory::new(file, &loaded)
+}
 
 /// An admin listener for a rig's proxy.
 pub struct AdminRig {
@@ -29,11 +37,7 @@ impl AdminRig {
 
     /// One that takes this for the data path's runtime.
     pub fn beside(rig: &Rig, data_path: Handle) -> Self {
-        let status = Status {
-            view: rig.proxy.view(),
-            history: ConfigHistory::new(rig.folder.path().join("proxy.yaml")),
-            is_stopping: false,
-        };
+        let status = Status { view: rig.proxy.view(), history: history(rig), is_stopping: false };
         let (control, commands) = Control::new(status, data_path);
         let admin = Admin::start(SocketAddr::from(([127, 0, 0, 1], 0)), control.clone()).unwrap();
         Self { admin, control, commands }
@@ -301,10 +305,10 @@ async fn counts_survive_a_reload_and_other_web_pages_get_no_status() {
 
     let file = rig.folder.path().join("proxy.yaml");
     std::fs::write(&file, text.replace("to: api/v2.0", "to: odata")).unwrap();
-    let config = bcproxy::config::Config::load(&file).unwrap().config;
-    rig.proxy.reload(&config).await.unwrap();
-    let mut history = ConfigHistory::new(file);
-    history.record_applied();
+    let loaded = Config::load(&file).unwrap();
+    rig.proxy.reload(&loaded.config).await.unwrap();
+    let mut history = history(&rig);
+    history.record_applied(&loaded);
     history.warnings = Some("secret.txt is <open>".to_owned());
     admin.control.publish(Status { view: rig.proxy.view(), history, is_stopping: false });
     assert_eq!(admin.metric(line).await, Some(1.0));

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use bcproxy::admin::{ConfigHistory, Status};
+use bcproxy::admin::Status;
 use bcproxy::simulator::{Script, Times};
 use hyper::StatusCode;
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::rig::{HeldClock, Plan, shared};
-use crate::status::AdminRig;
+use crate::status::{AdminRig, history};
 
 /// Checks that the service is degraded and that all forms tell of one warning of this kind, of this connector or of
 /// the service. Returns it.
@@ -139,7 +139,7 @@ async fn a_broken_file_and_a_certificate_that_expires_soon_are_warnings_of_the_s
     let rig = Plan::default().start().await;
     let admin = AdminRig::of(&rig).await;
     assert_eq!(rig.get("/api/items").await.status, 200);
-    let mut history = ConfigHistory::new(rig.folder.path().join("proxy.yaml"));
+    let mut history = history(&rig);
     history.record_rejected("line 3: `lisen` is unknown".to_owned());
     admin.control.publish(Status { view: rig.proxy.view(), history, is_stopping: false });
     let warning = only_warning(&admin, None, "configuration_rejected").await;

@@ -3,6 +3,7 @@
 mod curly_quotes;
 mod diagnostics;
 pub mod mask;
+mod masked_text;
 pub mod node;
 mod report;
 mod source;
@@ -11,6 +12,7 @@ mod syntax_error;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use mask::looks_like_a_secret;
+pub use masked_text::masked_text;
 pub use node::{Node, Tree, Value};
 pub use report::Report;
 pub use source::{Position, Source, Span};

@@ -44,7 +44,8 @@ pub struct TrafficCounts {
 }
 
 impl Traffic {
-    pub(super) fn count(&self, ended: Ended) {
+    /// Counts a request.
+    pub fn count(&self, ended: Ended) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         if ended.is_error {
             self.errors.fetch_add(1, Ordering::Relaxed);
