@@ -8,8 +8,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::doctor::{Doctor, DoctorError};
 use super::history::History;
 use super::liveness::Liveness;
 use super::report::{serialize_path, serialize_time};
@@ -103,6 +105,7 @@ pub struct Control {
     data_path: Handle,
     liveness: Liveness,
     history: History,
+    doctor: Doctor,
 }
 
 impl Control {
@@ -113,12 +116,17 @@ impl Control {
         let liveness = Liveness::watch(data_path.clone());
         let status = Arc::new(ArcSwap::from_pointee(status));
         let history = History::record(status.clone());
-        (Self { status, commands, data_path, liveness, history }, received)
+        (Self { status, commands, data_path, liveness, history, doctor: Doctor::default() }, received)
     }
 
     /// Whether the data path is alive.
     pub fn liveness(&self) -> &Liveness {
         &self.liveness
+    }
+
+    /// What the checks of `bcproxy doctor` find: about this connector, or about all.
+    pub(super) async fn examine(&self, connector: Option<&str>) -> Result<String, DoctorError> {
+        self.doctor.examine(connector, self).await
     }
 
     /// The last hour.
@@ -134,13 +142,13 @@ impl Control {
         AbortOnDropHandle::new(self.data_path.spawn(work)).await.ok()
     }
 
-    /// The same on a thread of its own, for work that has to stay on one. Dropping this does not end it.
-    pub(super) async fn on_data_path_thread<T: Send + 'static, W: Future<Output = T>>(
+    /// Runs this there on a thread of its own: for work that has to stay on one. Dropping the handle does not end it.
+    pub(super) fn on_data_path_thread<T: Send + 'static, W: Future<Output = T>>(
         &self,
         work: impl FnOnce() -> W + Send + 'static,
-    ) -> Option<T> {
+    ) -> JoinHandle<T> {
         let handle = self.data_path.clone();
-        self.data_path.spawn_blocking(move || handle.block_on(work())).await.ok()
+        self.data_path.spawn_blocking(move || handle.block_on(work()))
     }
 
     /// Replaces the status to show.

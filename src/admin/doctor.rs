@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -56,16 +55,21 @@ impl Doctor {
         let left_off = connectors.len().saturating_sub(MAX_CONNECTORS);
         let (deadline, canceled) = (Instant::now() + TIMEOUT, CancellationToken::new());
         let _cancel = canceled.clone().drop_guard();
-        let checks = connectors.into_iter().take(MAX_CONNECTORS).map(|connector| {
+        let slots = Arc::new(Semaphore::new(MAX_CONCURRENT));
+        let mut checks = Vec::new();
+        for connector in connectors.into_iter().take(MAX_CONNECTORS) {
             let (connector, routes) = (connector.clone(), routes_of(connector, &status));
-            let canceled = canceled.clone();
-            control.on_data_path_thread(move || async move {
+            let (canceled, slots) = (canceled.clone(), slots.clone());
+            checks.push(control.on_data_path_thread(move || async move {
+                let _slot = slots.acquire().await;
                 canceled.run_until_cancelled(check(&connector.settings, &routes, deadline)).await.unwrap_or_default()
-            })
-        });
-        let sections: Vec<Option<String>> = stream::iter(checks).buffered(MAX_CONCURRENT).collect().await;
-        let sections: Option<Vec<String>> = sections.into_iter().collect();
-        let mut text = sections.ok_or(DoctorError::Stopping)?.join("\n");
+            }));
+        }
+        let mut sections = Vec::new();
+        for check in checks {
+            sections.push(check.await.map_err(|_| DoctorError::Stopping)?);
+        }
+        let mut text = sections.join("\n");
         if left_off > 0 {
             let _ = writeln!(text, "\n{left_off} more connectors were not checked. Choose one of them.");
         }

@@ -112,8 +112,8 @@ fn connector_lines(connector: &ConnectorReport) -> String {
 
 pub(super) const STOPPING: &str = "bcproxy is stopping. It finishes the requests in flight.";
 
-const PATHS: &str = "Use GET with /, /status.json, /metrics, /livez, /readyz, /readyz?all or /readyz/{connector}, \
-     or POST with /reload or /stop.";
+const PATHS: &str = "Use GET with /, /status.json, /configuration, /metrics, /livez, /readyz, /readyz?all or \
+     /readyz/{connector}, or POST with /reload, /doctor or /stop.";
 
 /// Monitoring systems show no more, and read no more.
 const MAX_CONNECTORS: usize = 100;

@@ -21,6 +21,7 @@ mod wire;
 
 mod addresses;
 mod admin_port;
+mod admin_tools;
 mod alerts;
 mod automation;
 mod batch;
