@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE_INSECURE_REQUESTS, USER_AGENT};
 use hyper::http::request::Parts;
@@ -19,6 +20,7 @@ use super::headers;
 use super::methods::only_reads;
 use super::notes::Notes;
 use super::observe::observed_clients::ClientMarks;
+use super::observe::stages::{Passed, Stage};
 use super::request::authenticate::credentials::Credentials;
 use super::snapshot::Snapshot;
 use crate::business_central::{Dialect, ResponseIds};
@@ -123,6 +125,18 @@ impl Exchange {
         } else {
             std::future::pending().await
         }
+    }
+
+    /// Notes a stage that began at this time and ends now. Returns when that is.
+    pub fn note_stage(&self, stage: Stage, began: Instant) -> Instant {
+        let now = Instant::now();
+        self.note_stage_of(stage, began, now.saturating_duration_since(began));
+        now
+    }
+
+    /// Notes a stage that began at this time and took so long.
+    pub fn note_stage_of(&self, stage: Stage, began: Instant, took: Duration) {
+        self.notes.stages.note(Passed { stage, start: began.saturating_duration_since(self.started), took });
     }
 
     /// The identifiers of a response to this request.

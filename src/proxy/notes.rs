@@ -8,6 +8,7 @@ use hyper::header::HeaderValue;
 
 use super::cache::status::CacheUse;
 use super::environment::route::Route;
+use super::observe::stages::Stages;
 use super::request::authenticate::identity::{Identity, KnownAs};
 use crate::business_central::{Dialect, identifier};
 use crate::entra::ClientId;
@@ -18,8 +19,8 @@ use crate::entra::ClientId;
 pub struct Notes {
     /// The age of the first attempt's token.
     pub token_age: OnceLock<Duration>,
-    /// The time from sending the first attempt to the head of its response, or to its failure.
-    pub upstream: OnceLock<Duration>,
+    /// The stages that are over.
+    pub stages: Stages,
     /// What the route's cache did; nothing on a route without one.
     pub cache: OnceLock<CacheUse>,
     /// What was sent as `client-request-id`, if that is not the request's id: the client's own, or nothing.

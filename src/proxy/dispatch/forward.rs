@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::fault::{Fault, Unanswered};
 use crate::entra::Token;
 use crate::proxy::body::request_body::{Progress, RequestBody};
+use crate::proxy::observe::stages::{AttemptEnd, Stage};
 use crate::proxy::request::draft::Draft;
 use crate::proxy::upstream::{SendError, SendFailure, UpstreamBody};
 
@@ -18,12 +19,12 @@ pub async fn forward(draft: &Draft, token: &Token, body: RequestBody) -> Result<
     let (client, limit) = (&draft.exchange.client, draft.route().settings.timeouts.head);
     let sent_at = Instant::now();
     let result = tokio::select! {
-        result = draft.connector().upstream.send(draft.with(token, body)) => result,
-        () = overdue(sent_at, limit, progress.as_deref()) => return Err(Fault::TimedOut(limit).into()),
-        () = client.closed_by_client(), if draft.cancel_on_disconnect() => return Err(Fault::ClientGone.into()),
+        result = draft.connector().upstream.send(draft.with(token, body)) => Ok(result),
+        () = overdue(sent_at, limit, progress.as_deref()) => Err(Fault::TimedOut(limit)),
+        () = client.closed_by_client(), if draft.cancel_on_disconnect() => Err(Fault::ClientGone),
     };
-    let _ = draft.exchange.notes.upstream.set(sent_at.elapsed());
-    result.map_err(|SendError { reason, unsent }| Unanswered {
+    draft.exchange.note_stage(Stage::Attempt(end_of(&result)), sent_at);
+    result?.map_err(|SendError { reason, unsent }| Unanswered {
         fault: match reason {
             _ if progress.is_some_and(|progress| progress.failed()) => Fault::BodyLost,
             SendFailure::Unreachable(unreachable) => Fault::Unreachable(unreachable),
@@ -33,6 +34,17 @@ pub async fn forward(draft: &Draft, token: &Token, body: RequestBody) -> Result<
         },
         body: unsent.map(|request| request.into_body()),
     })
+}
+
+/// How an attempt ended. `Err`: it was given up.
+fn end_of(result: &Result<Result<Response<UpstreamBody>, SendError>, Fault>) -> AttemptEnd {
+    match result {
+        Ok(Ok(response)) => AttemptEnd::Answered(response.status()),
+        Ok(Err(SendError { reason: SendFailure::Unreachable(_), .. })) => AttemptEnd::Unreachable,
+        Ok(Err(_)) => AttemptEnd::Broken,
+        Err(Fault::TimedOut(_)) => AttemptEnd::TimedOut,
+        Err(_) => AttemptEnd::ClientLeft,
+    }
 }
 
 /// Completes when the head of the response is overdue: `limit` after the last piece of the request was sent.

@@ -60,13 +60,13 @@ impl AccessRecord {
         ));
     }
 
-    fn count(&self) {
+    /// `total`: from the request's head to the end of its response.
+    fn count(&self, total: Duration) {
         let Self { exchange, outcome, bytes, rejection, response_ids, status, reason } = self;
         let snapshot = &exchange.snapshot;
         let tally = exchange.notes.route().map_or(&snapshot.unrouted, |route| &route.tally);
         let notes = &exchange.notes;
-        let (total, queued) = (exchange.started.elapsed(), notes.queued().map(|queued| queued.waited));
-        let upstream = notes.upstream.get().copied();
+        let (queued, upstream) = (notes.queued().map(|queued| queued.waited), notes.stages.first_upstream());
         let mut counts = tally.lock();
         *counts.responses.entry((*status, *outcome)).or_default() += 1;
         counts.bytes += bytes;
@@ -132,7 +132,8 @@ impl Drop for AccessRecord {
             // What hyper takes of the response goes nowhere.
             (self.outcome, self.bytes) = (Outcome::ClientLeft, 0);
         }
-        self.count();
+        let total = self.exchange.started.elapsed();
+        self.count(total);
         if !is_logged() {
             return;
         }
@@ -162,8 +163,8 @@ impl Drop for AccessRecord {
             queue_before = exchange.notes.queued().and_then(|queued| queued.ahead),
             attempts = Some(exchange.notes.attempts()).filter(|attempts| *attempts > 0),
             client_id = exchange.notes.application().map(tracing::field::display),
-            upstream_ms = exchange.notes.upstream.get().copied().map(milliseconds),
-            total_ms = milliseconds(exchange.started.elapsed()),
+            upstream_ms = exchange.notes.stages.first_upstream().map(milliseconds),
+            total_ms = milliseconds(total),
             client_request_id = exchange.notes.client_request_id(),
             bc_request_id = response_ids.as_ref().and_then(|ids| ids.request_id()),
             bc_correlation_id = response_ids.as_ref().and_then(|ids| ids.correlation_id()),

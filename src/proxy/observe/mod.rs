@@ -7,5 +7,6 @@ pub mod distribution;
 pub mod line_limit;
 pub mod observed_clients;
 pub mod problems;
+pub mod stages;
 pub mod tally;
 pub mod traffic;

@@ -4,6 +4,7 @@
 //! slow one keeps nobody waiting.
 
 use http_body::Body;
+use tokio::time::Instant;
 
 use crate::business_central::{MAX_BODY_BYTES, MAX_SOAP_BODY_BYTES};
 use crate::proxy::body::client_body::ClientBody;
@@ -11,6 +12,7 @@ use crate::proxy::body::error::BodyError;
 use crate::proxy::body::receive::Receiver;
 use crate::proxy::body::request_body::RequestBody;
 use crate::proxy::budgets::fair_budget::{Exhausted, FairBudget};
+use crate::proxy::observe::stages::Stage;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::proxy::request::inspect::step::inspect_head;
 use crate::proxy::step::Routed;
@@ -29,7 +31,10 @@ pub async fn admit(routed: Routed<ClientBody>, disk: &FairBudget) -> Result<Rout
     let disk = disk.holder(exchange.ip);
     let receiver = Receiver { memory: &exchange.memory, disk, spool: &exchange.snapshot.spool, max_bytes };
     // Boxed because reads have no body: otherwise every request's future would be larger by it.
-    let body = Box::pin(receiver.receive(body, route.settings.timeouts.body_idle)).await?;
+    let began = Instant::now();
+    let received = Box::pin(receiver.receive(body, route.settings.timeouts.body_idle)).await;
+    exchange.note_stage(Stage::Receive, began);
+    let body = received?;
     let deadline = route.connector.deadline();
     Ok(Routed { exchange, route, known_as, resource, dialect, head, body, deadline })
 }
