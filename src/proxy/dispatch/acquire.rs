@@ -21,14 +21,24 @@ impl Dispatch {
             let member = self.tokens.choose(self.draft.token_scope())?;
             self.draft.exchange.notes.set_application(member.client_id);
             // The token comes first: a permit must not be held while waiting for Entra.
-            let (awaiting, began) = (member.awaiting_token.begin(), Instant::now());
-            let token = self.tokens.token(self.draft.token_scope(), &member).await;
-            let began = self.draft.exchange.note_stage(Stage::Token, began);
+            let awaiting = member.awaiting_token.begin();
+            let token = {
+                let mut token = pin!(self.tokens.token(self.draft.token_scope(), &member));
+                match futures_util::poll!(&mut token) {
+                    Poll::Ready(token) => token?,
+                    Poll::Pending => {
+                        let began = Instant::now();
+                        let token = token.await;
+                        self.draft.exchange.note_stage(Stage::Token, began);
+                        token?
+                    }
+                }
+            };
             drop(awaiting);
-            if token?.is_none() {
+            if token.is_none() {
                 continue;
             }
-            match self.acquire_permit(&member, began).await? {
+            match self.acquire_permit(&member).await? {
                 Ok(permit) => {
                     // It may have been refreshed while the request was queued.
                     let token = member.tokens.token().await?;
@@ -48,16 +58,13 @@ impl Dispatch {
     }
 
     /// A permit; none where limits are off. Nothing was sent yet, so a client that leaves takes its request along.
-    async fn acquire_permit(
-        &mut self,
-        member: &Member,
-        began: Instant,
-    ) -> Result<Result<Option<Permit>, AcquireError>, Rejection> {
+    async fn acquire_permit(&mut self, member: &Member) -> Result<Result<Option<Permit>, AcquireError>, Rejection> {
         let Some(limiter) = self.draft.limiter(member) else { return Ok(Ok(None)) };
         let exchange = &self.draft.exchange;
         let route = &self.draft.route().settings;
         let fingerprint = (route.path.as_str(), exchange.user_agent.as_ref(), self.draft.identity());
         let client = ClientKey::new(exchange.ip, route.weight.0, fingerprint);
+        let began = Instant::now();
         let mut acquire = pin!(limiter.acquire(client, self.draft.deadline, self.priority));
         let acquired = match futures_util::poll!(&mut acquire) {
             Poll::Ready(acquired) => Ok(acquired),
@@ -77,7 +84,9 @@ impl Dispatch {
             Ok(Ok(permit)) => (permit.waited, Some(permit.ahead)),
             _ => (began.elapsed(), None),
         };
-        exchange.note_stage_of(Stage::Queue, began, waited);
+        if !waited.is_zero() {
+            exchange.note_stage_of(Stage::Queue, began, waited);
+        }
         self.waited += waited;
         // Another application's queue is next.
         if !matches!(acquired, Ok(Err(AcquireError::Evicted))) {

@@ -95,6 +95,7 @@ impl AccessRecord {
                 http: http_version(exchange),
                 is_error,
                 queue: queued.unwrap_or_default(),
+                ended: exchange.started + total,
             };
             snapshot.observed_clients.count(exchange.client_marks(), counted);
         }

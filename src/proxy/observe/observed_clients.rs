@@ -4,17 +4,15 @@
 //! bounded: 1,000 clients, of which the one that was silent for the longest is forgotten first, and 50 for an address,
 //! whose further ones count as one.
 
-use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use foldhash::quality::RandomState;
+use foldhash::fast::RandomState;
+use foldhash::{HashMap, HashMapExt};
 use hyper::header::HeaderValue;
-use lru::LruCache;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -48,6 +46,8 @@ pub struct Counted<'r> {
     pub is_error: bool,
     /// Its time in the limiter's queue.
     pub queue: Duration,
+    /// When its response ended.
+    pub ended: Instant,
 }
 
 /// What is known of a client.
@@ -83,19 +83,19 @@ pub struct ObservedClient {
 #[derive(Debug)]
 pub struct QueuedGuard(Arc<AtomicUsize>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Table {
-    clients: LruCache<Key, Entry, RandomState>,
+    /// By a hash of what tells them apart. Clients whose hashes collide count as one.
+    clients: HashMap<u64, Entry>,
     /// How many clients of the table each address has.
-    of_address: HashMap<IpAddr, usize, RandomState>,
+    of_address: HashMap<IpAddr, usize>,
 }
-
-/// A client's address, and a hash of what else tells it apart. Clients whose hashes collide count as one.
-type Key = (IpAddr, Option<u64>);
 
 #[derive(Debug)]
 struct Entry {
     client: ObservedClient,
+    /// When its latest request ended or was queued, since the start.
+    last_seen: Duration,
     queued: Arc<AtomicUsize>,
     recent: Recent,
 }
@@ -111,54 +111,63 @@ struct Recent {
 
 impl Default for ObservedClients {
     fn default() -> Self {
-        let hasher = RandomState::default();
-        let clients = LruCache::with_hasher(NonZeroUsize::MIN.saturating_add(MAX_CLIENTS - 1), hasher.clone());
-        let table = Table { clients, of_address: HashMap::with_hasher(hasher.clone()) };
-        Self { table: Mutex::new(table), started: Instant::now(), hasher }
+        Self { table: Mutex::default(), started: Instant::now(), hasher: RandomState::default() }
     }
 }
 
 impl ObservedClients {
     /// Counts a request that has ended.
     pub(in crate::proxy) fn count(&self, marks: ClientMarks<'_>, counted: Counted<'_>) {
-        let minute = self.minute();
-        let mut table = self.lock();
-        let Entry { client, recent, .. } = table.entry(self.key(marks), marks);
-        client.requests += 1;
-        client.errors += u64::from(counted.is_error);
-        (client.credentials, client.http) = (counted.credentials, counted.http);
-        if client.name.as_deref() != counted.name {
-            client.name = counted.name.map(str::to_owned);
-        }
-        client.last_seen = OffsetDateTime::now_utc();
-        recent.add(minute, counted.queue);
+        let (key, now) = (self.key(marks), counted.ended.saturating_duration_since(self.started));
+        self.lock().update(
+            key,
+            marks,
+            now,
+            || self.key(marks.alone()),
+            |entry| {
+                let client = &mut entry.client;
+                client.requests += 1;
+                client.errors += u64::from(counted.is_error);
+                (client.credentials, client.http) = (counted.credentials, counted.http);
+                if client.name.as_deref() != counted.name {
+                    client.name = counted.name.map(str::to_owned);
+                }
+                entry.recent.add(minute(now), counted.queue);
+            },
+        );
     }
 
     /// Counts a request as queued until the guard is dropped.
     pub(in crate::proxy) fn queued(&self, marks: ClientMarks<'_>) -> QueuedGuard {
-        let queued = self.lock().entry(self.key(marks), marks).queued.clone();
+        let (key, now) = (self.key(marks), self.started.elapsed());
+        let queued = self.lock().update(key, marks, now, || self.key(marks.alone()), |entry| entry.queued.clone());
         queued.fetch_add(1, Ordering::Relaxed);
         QueuedGuard(queued)
     }
 
     /// All clients, in no order.
     pub fn clients(&self) -> Vec<ObservedClient> {
-        let minute = self.minute();
-        let table = self.lock();
-        let client = |(_, entry): (&Key, &Entry)| {
-            let (recent_requests, recent_queue) = entry.recent.sum(minute);
+        let (elapsed, now) = (self.started.elapsed(), OffsetDateTime::now_utc());
+        let client = |entry: &Entry| {
+            let (recent_requests, recent_queue) = entry.recent.sum(minute(elapsed));
             let queued = entry.queued.load(Ordering::Relaxed);
-            ObservedClient { recent_requests, recent_queue, queued, ..entry.client.clone() }
+            let last_seen = now - elapsed.saturating_sub(entry.last_seen);
+            ObservedClient { recent_requests, recent_queue, queued, last_seen, ..entry.client.clone() }
         };
-        table.clients.iter().map(client).collect()
+        self.lock().clients.values().map(client).collect()
     }
 
-    fn key(&self, ClientMarks { address, user_agent, identity }: ClientMarks<'_>) -> Key {
-        (address, Some(self.hasher.hash_one((user_agent.map(HeaderValue::as_bytes), identity))))
-    }
-
-    fn minute(&self) -> u64 {
-        self.started.elapsed().as_secs() / 60
+    fn key(&self, ClientMarks { address, user_agent, identity }: ClientMarks<'_>) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        match address {
+            IpAddr::V4(address) => hasher.write_u32(address.to_bits()),
+            IpAddr::V6(address) => hasher.write_u128(address.to_bits()),
+        }
+        hasher.write(user_agent.map_or(&[][..], HeaderValue::as_bytes));
+        if let Some(identity) = identity {
+            hasher.write(identity.as_bytes());
+        }
+        hasher.finish()
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -166,31 +175,54 @@ impl ObservedClients {
     }
 }
 
+impl ClientMarks<'_> {
+    /// All further clients of the address, when it has too many.
+    fn alone(self) -> Self {
+        Self { user_agent: None, identity: None, ..self }
+    }
+}
+
+fn minute(since_start: Duration) -> u64 {
+    since_start.as_secs() / 60
+}
+
 impl Table {
-    /// The entry of a client: its own, or the one for all further clients of its address.
-    fn entry(&mut self, key: Key, marks: ClientMarks<'_>) -> &mut Entry {
-        let is_full = |table: &Self| table.of_address.get(&key.0).is_some_and(|count| *count >= MAX_OF_ADDRESS);
-        let (key, marks) = match self.clients.contains(&key) || !is_full(self) {
-            true => (key, marks),
-            false => ((key.0, None), ClientMarks { user_agent: None, identity: None, ..marks }),
-        };
-        if !self.clients.contains(&key) {
-            if self.clients.len() >= MAX_CLIENTS
-                && let Some(((address, _), _)) = self.clients.pop_lru()
-            {
-                self.forget(address);
-            }
-            *self.of_address.entry(key.0).or_default() += 1;
+    /// Changes the entry of a client: its own, or the one for all further clients of its address, whose key is
+    /// `alone`.
+    fn update<T>(
+        &mut self,
+        key: u64,
+        marks: ClientMarks<'_>,
+        now: Duration,
+        alone: impl FnOnce() -> u64,
+        change: impl FnOnce(&mut Entry) -> T,
+    ) -> T {
+        if let Some(entry) = self.clients.get_mut(&key) {
+            entry.last_seen = now;
+            return change(entry);
         }
-        self.clients.get_or_insert_mut(key, || Entry::new(marks))
+        let is_full = self.of_address.get(&marks.address).is_some_and(|count| *count >= MAX_OF_ADDRESS);
+        let (key, marks) = if is_full { (alone(), marks.alone()) } else { (key, marks) };
+        if !self.clients.contains_key(&key) {
+            self.evict_if_full();
+            *self.of_address.entry(marks.address).or_default() += 1;
+        }
+        let entry = self.clients.entry(key).or_insert_with(|| Entry::new(marks));
+        entry.last_seen = now;
+        change(entry)
     }
 
-    /// One client less of this address.
-    fn forget(&mut self, address: IpAddr) {
-        if let Some(count) = self.of_address.get_mut(&address) {
+    /// Forgets the client that was silent for the longest, if there is no room for one more.
+    fn evict_if_full(&mut self) {
+        if self.clients.len() < MAX_CLIENTS {
+            return;
+        }
+        let silent = self.clients.iter().min_by_key(|(_, entry)| entry.last_seen).map(|(key, _)| *key);
+        let Some(Entry { client, .. }) = silent.and_then(|key| self.clients.remove(&key)) else { return };
+        if let Some(count) = self.of_address.get_mut(&client.address) {
             *count -= 1;
             if *count == 0 {
-                self.of_address.remove(&address);
+                self.of_address.remove(&client.address);
             }
         }
     }
@@ -211,9 +243,9 @@ impl Entry {
             recent_requests: 0,
             recent_queue: Duration::ZERO,
             queued: 0,
-            last_seen: OffsetDateTime::now_utc(),
+            last_seen: OffsetDateTime::UNIX_EPOCH,
         };
-        Self { client, queued: Arc::default(), recent: Recent::default() }
+        Self { client, last_seen: Duration::ZERO, queued: Arc::default(), recent: Recent::default() }
     }
 }
 
@@ -262,7 +294,8 @@ mod tests {
         let user_agent = HeaderValue::from_str(user_agent).unwrap();
         let marks = ClientMarks { address: address.into(), user_agent: Some(&user_agent), identity: None };
         let queue = Duration::from_secs(2);
-        clients.count(marks, Counted { name: None, credentials: "ntlm", http: "1.0", is_error: false, queue });
+        let ended = Instant::now();
+        clients.count(marks, Counted { name: None, credentials: "ntlm", http: "1.0", is_error: false, queue, ended });
     }
 
     #[tokio::test(start_paused = true)]
@@ -304,6 +337,7 @@ mod tests {
         count(&clients, [10, 9, 9, 8], "busy");
         for number in 0..3_000_u16 {
             let [high, low] = number.to_be_bytes();
+            tokio::time::advance(Duration::from_millis(1)).await;
             count(&clients, [10, 0, high, low], "x");
             count(&clients, [10, 9, 9, 8], "busy");
         }

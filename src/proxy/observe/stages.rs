@@ -6,7 +6,8 @@ use std::time::Duration;
 use hyper::StatusCode;
 use smallvec::SmallVec;
 
-/// The stages that a request went through so far, in order. A retry adds its own.
+/// The stages that a request went through so far, in order. A retry adds its own. A token or a permit that was there is
+/// no stage.
 #[derive(Debug, Default)]
 pub struct Stages(Mutex<SmallVec<[Passed; INLINE]>>);
 
@@ -77,12 +78,12 @@ impl Stages {
         self.total(|stage| stage == Stage::Receive)
     }
 
-    /// Waiting for a token, before all attempts together.
+    /// Waiting for a token, before all attempts together; `None` if it was there.
     pub fn token(&self) -> Option<Duration> {
         self.total(|stage| stage == Stage::Token)
     }
 
-    /// Queued by the limiter, before all attempts together; `None` where limits are off.
+    /// Queued by the limiter, before all attempts together; `None` if it was not.
     pub fn queue(&self) -> Option<Duration> {
         self.total(|stage| stage == Stage::Queue)
     }
@@ -120,8 +121,8 @@ impl Stages {
     }
 }
 
-/// The stages of a request with a body and one attempt: they are noted without an allocation.
-const INLINE: usize = 4;
+/// The stages of most requests: they are noted without an allocation.
+const INLINE: usize = 2;
 
 /// The most stages that are kept of a request.
 const MAX_NOTED: usize = 48;
