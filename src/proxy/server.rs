@@ -125,7 +125,7 @@ impl Proxy {
         let stop = Stop::default();
         let inspection_pool = ThreadPool::for_this_machine();
         let authentication = Authentication { pool: ThreadPool::for_this_machine(), failures: Failures::default() };
-        let (problems, ending) = (assembled.problems.clone(), stop.ending.clone());
+        let (problems, ending) = (assembled.records.problems.clone(), stop.ending.clone());
         tokio::spawn(async move { problems.line_limit.summarize_until(&ending).await });
         let listeners = {
             let path =
@@ -184,11 +184,11 @@ impl Proxy {
             certificates: self.listeners.certificates(),
             connectors: self.assembled.connectors.clone(),
             routes: self.assembled.routes.clone(),
-            unrouted: self.assembled.unrouted.clone(),
-            problems: self.assembled.problems.clone(),
-            known_clients: self.assembled.clients.clone(),
-            clients: self.assembled.observed_clients.clone(),
-            traffic: self.assembled.traffic.clone(),
+            unrouted: self.assembled.records.unrouted.clone(),
+            problems: self.assembled.records.problems.clone(),
+            known_clients: self.assembled.records.client_counts.clone(),
+            clients: self.assembled.records.observed_clients.clone(),
+            traffic: self.assembled.records.traffic.clone(),
             connection_limit: self.connection_limit.clone(),
             rejected_connections: self.rejected_connections.clone(),
             budgets: self.budgets.clone(),
@@ -255,7 +255,7 @@ impl Proxy {
             () = at_once.cancelled() => tracing::warn!("stopping at once: aborting the requests in flight"),
         }
         self.stop.ending.cancel();
-        self.assembled.problems.line_limit.summarize();
+        self.assembled.records.problems.line_limit.summarize();
     }
 }
 

@@ -66,11 +66,11 @@ impl Snapshot {
             public_url: config.public_url.clone(),
             keep_alive: config.keep_alive,
             spool: Spool::open(config.spool.as_ref()),
-            unrouted: assembled.unrouted.clone(),
-            problems: assembled.problems.clone(),
-            client_counts: assembled.clients.clone(),
-            observed_clients: assembled.observed_clients.clone(),
-            traffic: assembled.traffic.clone(),
+            unrouted: assembled.records.unrouted.clone(),
+            problems: assembled.records.problems.clone(),
+            client_counts: assembled.records.client_counts.clone(),
+            observed_clients: assembled.records.observed_clients.clone(),
+            traffic: assembled.records.traffic.clone(),
         }
     }
 }

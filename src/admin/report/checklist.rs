@@ -36,7 +36,7 @@ pub enum StepState {
 }
 
 impl Checklist {
-    /// What the condition of a connector tells. Steps are done in the order of the guide, so all before a wrong one are.
+    /// What the condition of a connector tells. The steps before a wrong one are done, since the guide has an order.
     pub fn of(condition: &Condition) -> Self {
         match condition {
             Condition::Waiting => Self { wrong: None, done: Step::Configuration },

@@ -21,11 +21,7 @@ use crate::config::{self, Config, Limits, Timeouts};
 use crate::entra::{Application, ClientId, TenantId, TokenCache, TokenEndpoint};
 use crate::outbound::{HttpClient, HttpsUrl, OutboundError, OutboundProxy};
 use crate::proxy::limiter::{Limiter, Scope};
-use crate::proxy::observe::client_counts::ClientCounts;
-use crate::proxy::observe::observed_clients::ObservedClients;
-use crate::proxy::observe::problems::Problems;
-use crate::proxy::observe::tally::Tally;
-use crate::proxy::observe::traffic::Traffic;
+use crate::proxy::observe::records::Records;
 use crate::proxy::upstream::Upstream;
 
 /// Why a connector can't be assembled.
@@ -45,13 +41,7 @@ pub struct Assembled {
     pub routes: Vec<Arc<Route>>,
     /// Each connector in its own environment, in the order of the file.
     pub connectors: Vec<Arc<Connector>>,
-    /// Counts requests without a route.
-    pub unrouted: Arc<Tally>,
-    pub problems: Arc<Problems>,
-    /// Counts the requests of known clients.
-    pub clients: Arc<ClientCounts>,
-    pub observed_clients: Arc<ObservedClients>,
-    pub traffic: Arc<Traffic>,
+    pub records: Records,
     shared: Shared,
 }
 
@@ -135,16 +125,7 @@ impl Assembled {
         for connector in &config.connectors {
             connectors.push(assembly.connector(connector, &connector.environment)?);
         }
-        Ok(Self {
-            routes,
-            connectors,
-            unrouted: before.unrouted.clone(),
-            problems: before.problems.clone(),
-            clients: before.clients.clone(),
-            observed_clients: before.observed_clients.clone(),
-            traffic: before.traffic.clone(),
-            shared: assembly.now,
-        })
+        Ok(Self { routes, connectors, records: before.records.clone(), shared: assembly.now })
     }
 
     /// Applies changed limits to limiters in service, and starts or stops counting writes where a route has a cache.

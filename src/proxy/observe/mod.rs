@@ -7,6 +7,7 @@ pub mod distribution;
 pub mod line_limit;
 pub mod observed_clients;
 pub mod problems;
+pub mod records;
 pub mod stages;
 pub mod tally;
 pub mod traffic;

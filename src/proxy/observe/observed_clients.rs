@@ -1,8 +1,8 @@
 //! The clients that send requests, known by name or not: who keeps bcproxy busy, and who still calls it at all.
 //!
 //! A client is told apart by address, `User-Agent` and identity, all of which clients choose in part. So the table is
-//! bounded: 1,000 clients, of which the one that was silent for the longest is forgotten first, and 50 for an address,
-//! whose further ones count as one.
+//! bounded: 1,000 clients, and 50 of one address, whose further ones count as one. The client that was silent for the
+//! longest is forgotten first.
 
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
