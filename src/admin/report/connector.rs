@@ -146,6 +146,14 @@ impl ApplicationReport {
 }
 
 impl LimiterReport {
+    /// Whether it holds nothing back and has little to do: less than one in a hundred of the requests that it allows.
+    ///
+    /// bcproxy's own look-ups are such requests. At the start, all connectors have a few.
+    pub fn is_idle(&self) -> bool {
+        let holds_back = self.queued > 0 || self.pause_remaining.is_some() || self.rate_limited.is_some();
+        self.in_flight == 0 && !holds_back && self.window_requests.saturating_mul(100) < self.window_limit
+    }
+
     fn of(limiter: &Limiter) -> Self {
         let LimiterState { limits, in_flight, waiting, recent, paused_for, rate_limited, .. } = limiter.state();
         Self {

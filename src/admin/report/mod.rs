@@ -13,7 +13,11 @@ mod warnings;
 pub use checklist::{Checklist, StepReport, StepState};
 pub use clients::KnownClientReport;
 pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness};
+#[cfg(test)]
+pub use connector::{CompanyReport, TokenReport};
 pub use format::{end_of_day, in_words, rfc3339, serialize_path, serialize_time};
+#[cfg(test)]
+pub use requests::RouteReport;
 pub use requests::{CacheReport, ProblemReport, RequestsReport};
 pub use service::{Report, State};
 pub use warnings::{Warning, WarningKind};

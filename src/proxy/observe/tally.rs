@@ -1,6 +1,7 @@
 //! Counts of requests: how they were answered, and how long each stage took.
 
 use std::collections::BTreeMap;
+use std::iter::Sum;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -98,7 +99,8 @@ impl Times {
     /// In seconds: from a local look-up to the ten minutes Business Central may work.
     pub const BOUNDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0];
 
-    pub(super) fn add(&mut self, took: Duration) {
+    /// Counts a duration.
+    pub fn add(&mut self, took: Duration) {
         let seconds = took.as_secs_f64();
         let slot = Self::BOUNDS.partition_point(|bound| *bound < seconds);
         if let Some(count) = self.counts.get_mut(slot) {
@@ -126,6 +128,16 @@ impl Times {
     pub fn mean(&self) -> Option<Duration> {
         let count = self.count();
         (count > 0).then(|| self.sum.div_f64(count as f64))
+    }
+}
+
+impl<'t> Sum<&'t Self> for Times {
+    fn sum<I: Iterator<Item = &'t Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut together, times| {
+            together.counts.iter_mut().zip(times.counts).for_each(|(count, more)| *count += more);
+            together.sum += times.sum;
+            together
+        })
     }
 }
 
