@@ -22,8 +22,8 @@ mod yaml;
 pub use load::Loaded;
 pub use model::{
     Access, AllowFrom, AuthRules, Browsers, Client, ClientAuth, ClientMark, Config, Connector, HeaderChanges,
-    HeaderRules, HostName, HostNameError, Limits, Listener, Log, LogFormat, MaxConnections, Rate, Route, RoutePath,
-    RoutePathError, Spool, Timeouts, TlsFiles, UNROUTED_PREFIX,
+    HeaderRules, HostName, HostNameError, Limits, Listener, Log, LogFile, LogFormat, MaxConnections, Rate, RequestLog,
+    Route, RoutePath, RoutePathError, Share, Spool, Timeouts, TlsFiles, UNROUTED_PREFIX,
 };
 pub use publish::{reference, schema};
 pub(crate) use resolve::addresses_conflict;

@@ -158,6 +158,9 @@ impl Service {
         if config.log.format != self.config.log.format {
             result += "; `log.format` changes at the next restart";
         }
+        if config.log.file != self.config.log.file {
+            result += "; `log.file` and `log.rotate` change at the next restart";
+        }
         if !loaded.warnings.is_empty() {
             tracing::warn!("{}", loaded.warnings);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
 
-use crate::config::{Client, ClientAuth, Config};
+use crate::config::{Client, ClientAuth, Config, RequestLog};
 use crate::outbound::Origin;
 use crate::proxy::body::spool::Spool;
 use crate::proxy::environment::assembly::Assembled;
@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub keep_alive: Duration,
     /// Where large request bodies wait until they are complete.
     pub spool: Spool,
+    /// Which requests have a line in the log.
+    pub request_log: RequestLog,
     /// Counts requests without a route.
     pub unrouted: Arc<Tally>,
     pub problems: Arc<Problems>,
@@ -66,6 +68,7 @@ impl Snapshot {
             public_url: config.public_url.clone(),
             keep_alive: config.keep_alive,
             spool: Spool::open(config.spool.as_ref()),
+            request_log: config.log.requests,
             unrouted: assembled.records.unrouted.clone(),
             problems: assembled.records.problems.clone(),
             client_counts: assembled.records.client_counts.clone(),

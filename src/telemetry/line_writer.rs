@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -31,6 +32,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Buffer {
     lines: Vec<u8>,
+    /// The number of these lines.
+    count: u64,
     /// The number of lines dropped because the buffer was full.
     dropped: u64,
     is_ending: bool,
@@ -55,18 +58,32 @@ impl Shared {
 
     fn write_to(&self, mut sink: impl Write) {
         let mut lines = Vec::new();
+        // What could not be written since the last line that could, and why.
+        let mut lost: Option<(u64, io::Error)> = None;
         loop {
             let idle = |buffer: &mut Buffer| buffer.lines.is_empty() && !buffer.is_ending;
             let mut buffer = self.wake.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
             mem::swap(&mut buffer.lines, &mut lines);
-            let (dropped, is_ending) = (mem::take(&mut buffer.dropped), buffer.is_ending);
+            let (count, dropped) = (mem::take(&mut buffer.count), mem::take(&mut buffer.dropped));
+            let is_ending = buffer.is_ending;
             drop(buffer);
-            // There is nowhere to report that the log can't be written.
-            let _ = sink.write_all(&lines).and_then(|()| sink.flush());
+            let mut recovered = None;
+            match sink.write_all(&lines).and_then(|()| sink.flush()) {
+                Err(error) => {
+                    UNWRITTEN.fetch_add(count, Ordering::Relaxed);
+                    lost = Some((lost.map_or(0, |(before, _)| before) + count, error));
+                }
+                Ok(()) if lines.is_empty() => {}
+                Ok(()) => recovered = lost.take(),
+            }
+            // These lines come back to this writer, in the log's format.
             if dropped > 0 {
-                // This line comes back to this writer, in the log's format.
-                tracing::warn!("{dropped} log lines were dropped: the terminal or pipe that reads the log is too slow");
-            } else if is_ending {
+                tracing::warn!("{dropped} log lines were dropped: the terminal, pipe or disk of the log is too slow");
+            }
+            if let Some((count, error)) = &recovered {
+                tracing::warn!("{count} log lines were lost, because the log could not be written: {error}");
+            }
+            if is_ending && dropped == 0 && recovered.is_none() {
                 self.lock().has_ended = true;
                 self.done.notify_all();
                 return;
@@ -85,10 +102,12 @@ impl Write for LineWriter {
         let mut buffer = self.0.lock();
         if buffer.lines.len() + line.len() > MAX_BUFFER_BYTES {
             buffer.dropped += 1;
+            UNWRITTEN.fetch_add(1, Ordering::Relaxed);
             return Ok(line.len());
         }
         let was_empty = buffer.lines.is_empty();
         buffer.lines.extend_from_slice(line);
+        buffer.count += 1;
         drop(buffer);
         if was_empty {
             self.0.wake.notify_one();
@@ -118,6 +137,13 @@ impl Drop for WriterGuard {
         drop(self.0.done.wait_timeout_while(buffer, FLUSH_TIMEOUT, |buffer| !buffer.has_ended));
     }
 }
+
+/// Lines that were lost since the start of the process: what they are written to was too slow or failed.
+pub fn unwritten_lines() -> u64 {
+    UNWRITTEN.load(Ordering::Relaxed)
+}
+
+static UNWRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// The shortest time between two writes: short for a reader, long for a processor.
 const WRITE_INTERVAL: Duration = Duration::from_millis(20);

@@ -9,7 +9,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
 use super::format::{JsonLine, TextFields};
-use super::line_writer::{self, WriterGuard};
+use super::line_writer::{self, LineWriter, WriterGuard};
+use super::log_file::{LogFile, OpenError};
 use crate::config::{Log, LogFormat};
 
 /// Writes the remaining lines when dropped. Keep it until the process ends.
@@ -32,10 +33,22 @@ impl LogFilter {
     }
 }
 
-/// Starts to log to standard error, from a separate thread: a blocked terminal or pipe must not block a request.
-pub fn start(log: &Log) -> io::Result<LogGuard> {
-    let is_terminal = io::stderr().is_terminal();
-    let (writer, guard) = line_writer::start(io::stderr())?;
+/// Why the log can't be started. The message is complete sentences.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The file of the log can't be opened.
+    #[error(transparent)]
+    File(#[from] OpenError),
+    /// The system can't start another thread.
+    #[error("the system starts no thread ({0}).")]
+    Thread(#[from] io::Error),
+}
+
+/// Starts to log to standard error or to a file, from a separate thread: a blocked terminal, pipe or disk must not
+/// block a request.
+pub fn start(log: &Log) -> Result<LogGuard, StartError> {
+    let is_terminal = log.file.is_none() && io::stderr().is_terminal();
+    let (writer, guard) = writer(log)?;
     let as_text = match log.format {
         LogFormat::Auto => is_terminal,
         LogFormat::Text => true,
@@ -44,7 +57,11 @@ pub fn start(log: &Log) -> io::Result<LogGuard> {
     let (filter, handle) = reload::Layer::new(filter(log));
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = if as_text {
-        layer.fmt_fields(TextFields).with_ansi(console::colors_enabled_stderr()).with_target(false).boxed()
+        layer
+            .fmt_fields(TextFields)
+            .with_ansi(log.file.is_none() && console::colors_enabled_stderr())
+            .with_target(false)
+            .boxed()
     } else {
         layer.with_ansi(false).event_format(JsonLine).boxed()
     };
@@ -53,13 +70,24 @@ pub fn start(log: &Log) -> io::Result<LogGuard> {
     Ok(LogGuard { _writer: guard, filter: LogFilter(handle) })
 }
 
-/// The log target of request lines. `log: { requests: false }` turns it off.
+fn writer(log: &Log) -> Result<(LineWriter, WriterGuard), StartError> {
+    let started = match &log.file {
+        None => line_writer::start(io::stderr()),
+        Some(file) => line_writer::start(LogFile::open(file)?),
+    };
+    Ok(started?)
+}
+
+/// The log target of request lines. `log: { requests: false }` leaves those of slow requests.
 pub const ACCESS: &str = "bcproxy::access";
 
 /// Logs our own lines at the configured level, and those of libraries only from level `warn`. rustls warns of what
 /// clients send, as often as they send it; a rejected handshake has a line of ours.
 fn filter(log: &Log) -> Targets {
-    let requests = if log.requests { log.level.into() } else { LevelFilter::OFF };
+    let requests = match log.requests.successes {
+        Some(_) => log.level.into(),
+        None => LevelFilter::WARN.min(log.level.into()),
+    };
     Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("rustls", LevelFilter::ERROR)

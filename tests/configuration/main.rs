@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bcproxy::business_central::Surface;
 use bcproxy::config::{
-    Browsers, Config, Diagnostics, HostName, Limits, Listener, Loaded, LogFormat, Rate, reference, schema,
+    Browsers, Config, Diagnostics, HostName, Limits, Listener, Loaded, LogFile, LogFormat, Rate, RequestLog, Share,
+    reference, schema,
 };
 use bcproxy::entra::Credential;
 use bcproxy::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
@@ -63,9 +64,10 @@ fn the_smallest_file_does_the_whole_job() {
     };
     assert_eq!(config.listen, [listener]);
     assert_eq!(config.admin, Some("127.0.0.1:8081".parse().unwrap()));
+    let requests = RequestLog { successes: Some(Share::ALL), slow: Some(Duration::from_secs(30)) };
     assert_eq!(
-        (config.log.format, config.log.level, config.log.requests),
-        (LogFormat::Auto, tracing::Level::INFO, true)
+        (config.log.format, config.log.level, config.log.requests, config.log.file),
+        (LogFormat::Auto, tracing::Level::INFO, requests, None)
     );
     assert_eq!(config.shutdown_grace, Duration::from_secs(600));
     let connector = &config.connectors[0];
@@ -163,7 +165,7 @@ routes:
     timeouts: { head: 7s }
   - { path: /, to: environment, connector: a b }
 access: { allow_from: [192.168.0.0/16, ::1], hosts: [OldServer, erp-gw.contoso.local.], browsers: allow }
-log: { format: json, level: trace, requests: false }
+log: { format: json, level: trace, requests: false, slow: off, file: log/bcproxy.log, rotate: { keep: 3 } }
 shutdown: { grace: 1m }
 ";
     let config = config(text);
@@ -214,6 +216,8 @@ shutdown: { grace: 1m }
         (&api.headers.request.remove[..], &api.headers.response.remove[..]),
         (&[hyper::header::USER_AGENT][..], &[hyper::header::SERVER, "x-b".parse().unwrap()][..])
     );
+    let file = LogFile { path: Path::new("conf").join("log/bcproxy.log"), size: 100 << 20, keep: 3 };
+    assert_eq!((config.log.requests, config.log.file), (RequestLog { successes: None, slow: None }, Some(file)));
     assert_eq!(all.headers, bcproxy::config::HeaderRules::default());
     assert_eq!((&all.surface, &all.company), (&Surface::Environment, &None));
     assert!(all.allow_from.contains("192.168.1.1".parse().unwrap()));

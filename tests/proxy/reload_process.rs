@@ -201,3 +201,12 @@ async fn another_log_level_takes_effect() {
     }
     assert_eq!(scene.process.log_line(is_request).await["path"], "/one/after");
 }
+
+#[tokio::test]
+async fn another_log_file_is_said_to_need_a_restart() {
+    let scene = Scene::new().await;
+    std::fs::write(&scene.prepared.file, format!("{}log: {{ file: other.log }}\n", scene.text)).unwrap();
+    let asked = scene.ask(Method::POST, "/reload", &[]).await;
+    assert!(asked.text().contains("`log.file` and `log.rotate` change at the next restart"), "{}", asked.text());
+    assert!(!scene.prepared.folder.path().join("other.log").exists());
+}

@@ -95,6 +95,11 @@ impl Metrics {
             "Log lines dropped because clients caused too many",
             [(Labels::new(), report.log_lines_dropped)],
         )?;
+        writer.family(
+            "log_lines_unwritten",
+            "Log lines lost because the log could not be written, or not fast enough",
+            [(Labels::new(), report.log_lines_unwritten)],
+        )?;
         let Report { client_memory, spool, .. } = report;
         writer.family(
             "client_memory_bytes",
@@ -120,11 +125,11 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
+    use crate::admin::history::History;
     use crate::admin::report::{
         CompanyReport, ConnectorReport, LimiterReport, Readiness, RequestsReport, RouteReport, TokenReport, Warning,
         WarningKind,
     };
-    use crate::admin::history::History;
     use crate::admin::{ConfigHistory, Status};
     use crate::config::Config;
     use crate::proxy::{Counts, Outcome, Proxy};

@@ -16,6 +16,7 @@ use super::warnings::{Warning, WarningKind};
 use crate::admin::control::{ConfigHistory, Status};
 use crate::admin::history::{History, HistoryPoint};
 use crate::proxy::{ConnectionRejection, Connector, FairBudget, ListenerCertificate, Route, View};
+use crate::telemetry;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -33,6 +34,8 @@ pub struct Report {
     pub client_auth_failures: BTreeMap<&'static str, u64>,
     /// Log lines dropped because clients caused too many.
     pub log_lines_dropped: u64,
+    /// Log lines lost because the log could not be written, or not fast enough.
+    pub log_lines_unwritten: u64,
     /// What clients make bcproxy hold in memory.
     pub client_memory: BudgetReport,
     /// What clients make bcproxy hold on disk.
@@ -176,6 +179,7 @@ impl Report {
             connections: ConnectionsReport::of(view),
             client_auth_failures: view.failures.counts().map(|(scheme, count)| (scheme.as_str(), count)).collect(),
             log_lines_dropped: view.problems.line_limit.dropped(),
+            log_lines_unwritten: telemetry::unwritten_lines(),
             client_memory: BudgetReport::of(&view.budgets.memory),
             spool: BudgetReport::of(&view.budgets.disk),
             connectors,

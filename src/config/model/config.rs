@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::http::uri::Scheme;
 
-use super::{AllowFrom, Client, ClientAuth, Connector, HostName, Route};
+use super::{AllowFrom, Client, ClientAuth, Connector, HostName, Log, Route};
 use crate::outbound::Origin;
 
 /// A valid `proxy.yaml`: every name resolves, and every value is within its bounds.
@@ -30,7 +30,7 @@ pub struct Config {
     pub users: Option<PathBuf>,
     /// The clients that are known by name, in the order of the file.
     pub clients: Vec<Arc<Client>>,
-    /// What is logged, and in which format.
+    /// What is logged, where, and in which format.
     pub log: Log,
     /// How many client connections may be open.
     pub max_connections: MaxConnections,
@@ -80,28 +80,6 @@ pub struct Spool {
     pub memory: u64,
     /// The size of all files together, in bytes.
     pub disk: u64,
-}
-
-/// What is logged, and in which format.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// The format of a line.
-    pub format: LogFormat,
-    /// The least severe level that is logged.
-    pub level: tracing::Level,
-    /// Whether each request is logged.
-    pub requests: bool,
-}
-
-/// The format of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON otherwise.
-    Auto,
-    /// Text for people.
-    Text,
-    /// One JSON object per line.
-    Json,
 }
 
 impl Config {

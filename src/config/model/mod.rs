@@ -7,14 +7,16 @@ mod connector;
 pub mod duration;
 mod host_name;
 mod limits;
+mod log;
 mod route;
 mod route_path;
 
 pub use byte_size::ByteSize;
 pub use client_auth::{AuthRules, AuthScheme, Client, ClientAuth, ClientMark};
-pub use config::{Access, Browsers, Config, Listener, Log, LogFormat, MaxConnections, Spool, TlsFiles};
+pub use config::{Access, Browsers, Config, Listener, MaxConnections, Spool, TlsFiles};
 pub use connector::{Connector, Timeouts};
 pub use host_name::{HostName, HostNameError};
 pub use limits::{Count, Limits, Rate, Weight};
+pub use log::{Log, LogFile, LogFormat, RequestLog, Share};
 pub use route::{AllowFrom, HeaderChanges, HeaderRules, Route};
 pub use route_path::{RoutePath, RoutePathError, UNROUTED_PREFIX};

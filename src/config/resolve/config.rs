@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::client_auth::clients;
-use super::{connectors, listeners, routes, warnings};
-use crate::config::model::{Access, Config, Log, MaxConnections, Spool};
+use super::{connectors, listeners, log, routes, warnings};
+use crate::config::model::{Access, Config, MaxConnections, Spool};
 use crate::config::shape::OrOff;
 use crate::config::vocabulary::{SpoolKeys, TopLevelKeys};
 use crate::config::yaml::Report;
@@ -23,7 +23,6 @@ pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
     warnings::unused(file, &connectors, report);
 
     let access = &file.access.as_ref()?.value;
-    let log = &file.log.as_ref()?.value;
     let connections = &file.max_connections.as_ref()?.value;
     let config = Config {
         listen,
@@ -37,11 +36,7 @@ pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
         },
         users: file.users.as_ref().map(|users| users.value.clone()),
         clients: clients.into_iter().map(Arc::new).collect(),
-        log: Log {
-            format: log.format.as_ref()?.value,
-            level: log.level.as_ref()?.value,
-            requests: log.requests.as_ref()?.value,
-        },
+        log: log::log(&file.log.as_ref()?.value)?,
         max_connections: MaxConnections {
             total: connections.total.as_ref()?.value.0,
             per_client: connections.per_client.as_ref()?.value.0,

@@ -5,6 +5,7 @@ mod client_auth;
 mod config;
 mod connectors;
 mod listeners;
+mod log;
 mod permissions;
 mod references;
 mod routes;

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::applications::{certificate_files, credential_keys};
 use super::client_auth::scheme_of;
 use super::connectors::password;
+use super::log;
 use super::permissions::{Protection, check_permissions};
 use crate::config::model::AuthScheme;
 use crate::config::shape::At;
@@ -42,6 +43,7 @@ pub fn check_references(file: &TopLevelKeys, variables: Variables, report: &mut 
         }
     }
     check_users(file, report);
+    log::check_file(file, report);
     check_environment(file, report);
     let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
     for connector in connectors.filter_map(|(_, connector)| connector.as_ref()) {

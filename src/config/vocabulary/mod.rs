@@ -4,6 +4,7 @@ mod choices;
 mod client_auth;
 mod connector;
 mod headers;
+mod log;
 mod route;
 mod scalars;
 mod secret;
@@ -15,6 +16,7 @@ pub use connector::{
     ClientCertificateKeys, ConnectorKeys, FederatedTokenKeys, LimitsKeys, ManagedIdentityKeys, OutboundServerKeys,
 };
 pub use headers::{HeaderChangesKeys, HeaderRulesKeys};
+pub use log::{LogKeys, RequestLinesKeys};
 pub use route::RouteKeys;
 pub use secret::Secret;
 pub use top_level::{ListenerKeys, ListenerTlsKeys, SpoolKeys, TopLevelKeys, all_keys};

@@ -13,7 +13,7 @@ use time::macros::format_description;
 
 use super::headers::ChangeableHeader;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
-use crate::config::model::{ByteSize, Count, HostName, Rate, RoutePath, Weight, duration};
+use crate::config::model::{ByteSize, Count, HostName, Rate, RoutePath, Share, Weight, duration};
 use crate::config::shape::{Form, Shape, text_at};
 use crate::config::yaml::{Node, Report};
 use crate::entra::{ClientId, TenantId};
@@ -123,6 +123,7 @@ scalars! {
     time::Date: "a day", day, { "format": "date", "examples": ["2027-05-01"] };
     Duration: "a duration", duration::parse, { "pattern": (duration::PATTERN), "examples": ["10s", "1h30m"] };
     ByteSize: "a size", str::parse::<ByteSize>, { "pattern": (ByteSize::PATTERN), "examples": ["256MiB", "4GiB"] };
+    Share: "a percentage", str::parse::<Share>, { "pattern": (Share::PATTERN), "examples": ["1%", "0.5%"] };
     Count: "a number", str::parse::<Count>, { "type": ["integer", "string"], "minimum": 1, "maximum": (Count::MAX) };
     Weight: "a weight", str::parse::<Weight>, { "type": ["integer", "string"], "minimum": 1, "maximum": (Weight::MAX) };
     Rate: "a number of requests in a time", str::parse::<Rate>,

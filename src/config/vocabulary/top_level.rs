@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{ClientAuthKeys, ClientKeys, ConnectorKeys, RouteKeys};
-use crate::config::model::{Browsers, ByteSize, Count, HostName, LogFormat};
+use super::{ClientAuthKeys, ClientKeys, ConnectorKeys, LogKeys, RouteKeys};
+use crate::config::model::{Browsers, ByteSize, Count, HostName};
 use crate::config::shape::{At, Form, Named, OneOrMore, OrOff, Shape, mapping};
 use crate::outbound::Origin;
 
@@ -39,7 +39,7 @@ mapping! {
         /// Clients that bcproxy knows by name. The first entry that fits counts.
         /// The name is in the log, in metrics and on the status page.
         clients: Named<ClientKeys> = Optional,
-        /// What bcproxy logs, and in which format.
+        /// What bcproxy logs, where, and in which format.
         log: LogKeys = Default("{}"),
         /// How many client connections may be open. Further connections are answered with 503.
         max_connections: MaxConnectionsKeys = Default("{}"),
@@ -119,18 +119,6 @@ mapping! {
         /// over https and on `localhost`: elsewhere, browsers do not tell it from a page's request.
         /// With `allow`, any web page can call Business Central from any browser that reaches bcproxy.
         browsers: Browsers = Default("deny"),
-    }
-}
-
-mapping! {
-    /// What bcproxy logs, and in which format.
-    LogKeys: "log section" {
-        /// The format of a log line. `auto` writes text to a terminal and JSON elsewhere. A change needs a restart.
-        format: LogFormat = Default("auto"),
-        /// The least severe messages to log.
-        level: tracing::Level = Default("info"),
-        /// Whether to log a line for each request.
-        requests: bool = Default("true"),
     }
 }
 

@@ -12,6 +12,7 @@ use super::problems::Failure;
 use super::tally::Outcome;
 use super::traffic::Ended;
 use crate::business_central::ResponseIds;
+use crate::config::Share;
 use crate::guide::RejectionCode;
 use crate::proxy::downstream::client::min_rate::MIN_BYTES_PER_SECOND;
 use crate::proxy::downstream::client::{CONTENDED_IDLE, Stall};
@@ -42,7 +43,8 @@ impl AccessRecord {
 
     /// The identifiers of a response of Business Central, if they are shown: in a problem or in the log.
     pub fn ids_of(exchange: &Exchange, head: &Parts) -> Option<Box<ResponseIds>> {
-        let is_shown = head.status >= StatusCode::BAD_REQUEST || is_logged();
+        let is_slow = || exchange.snapshot.request_log.is_slow(exchange.started.elapsed());
+        let is_shown = head.status >= StatusCode::BAD_REQUEST || is_logged() || is_slow();
         is_shown.then(|| exchange.response_ids(&head.headers)).flatten()
     }
 
@@ -58,6 +60,73 @@ impl AccessRecord {
              It was disconnected to release its permit. Have it read a response to its end before processing it, or request less at once.",
             longest_pause.as_secs_f32()
         ));
+    }
+
+    /// Whether the client got at once what it asked for, or the challenge of a handshake.
+    fn is_success(&self) -> bool {
+        let is_good = self.status.is_some_and(|status| status.as_u16() < 400) && self.reason.is_none();
+        match self.outcome {
+            Outcome::Handshake => true,
+            Outcome::Complete => is_good && self.exchange.notes.attempts() <= 1,
+            Outcome::ClientLeft | Outcome::ClientStalled | Outcome::BrokenUpstream => false,
+        }
+    }
+
+    /// Writes the line. That of a slow request has the time of each stage.
+    fn log(&self, total: Duration, is_slow: bool, share: Share) {
+        let Self { exchange, outcome, bytes, response_ids, status, reason, .. } = self;
+        let (notes, stages) = (&exchange.notes, &exchange.notes.stages);
+        let route = notes.route().map(|route| route.settings.path.to_string());
+        let milliseconds = |duration: Duration| duration.as_micros() as f64 / 1000.0;
+        // Client input is logged as a string, never through Display: the log escapes strings. Query values are not
+        // logged.
+        macro_rules! line {
+            ($log:ident, $upstream:expr $(, $stage:ident = $took:expr)* $(; $message:literal)?) => {
+                tracing::$log!(
+                    target: telemetry::ACCESS,
+                    id = %exchange.id,
+                    client = %exchange.ip,
+                    route = route.as_deref(),
+                    method = exchange.method.as_str(),
+                    path = exchange.uri.path(),
+                    status = status.map(|status| status.as_u16()),
+                    bytes,
+                    $($stage = $took.map(milliseconds),)*
+                    queue_ms = notes.queued().map(|queued| milliseconds(queued.waited)),
+                    queue_before = notes.queued().and_then(|queued| queued.ahead),
+                    attempts = Some(notes.attempts()).filter(|attempts| *attempts > 0),
+                    client_id = notes.application().map(tracing::field::display),
+                    upstream_ms = $upstream.map(milliseconds),
+                    total_ms = milliseconds(total),
+                    client_request_id = notes.client_request_id(),
+                    bc_request_id = response_ids.as_ref().and_then(|ids| ids.request_id()),
+                    bc_correlation_id = response_ids.as_ref().and_then(|ids| ids.correlation_id()),
+                    token_age_s = notes.token_age.get().map(|age| age.as_secs()),
+                    cache = notes.cache.get().map(|use_| use_.as_str()),
+                    outcome = outcome.as_str(),
+                    credentials = exchange.credentials.as_str(),
+                    http = http_version(exchange),
+                    identity = notes.identity(),
+                    client_name = notes.client_name(),
+                    user_agent = exchange.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes())).as_deref(),
+                    reason = reason.as_deref(),
+                    sampled = share.weight(),
+                    $($message)?
+                )
+            };
+        }
+        if is_slow {
+            line!(
+                warn,
+                stages.upstream(),
+                receive_ms = stages.receive(),
+                token_ms = stages.token(),
+                transfer_ms = stages.transfer(total);
+                "slow request"
+            );
+        } else {
+            line!(info, stages.first_upstream());
+        }
     }
 
     /// `total`: from the request's head to the end of its response.
@@ -122,7 +191,7 @@ fn http_version(exchange: &Exchange) -> &'static str {
     if exchange.version == Version::HTTP_10 { "1.0" } else { "1.1" }
 }
 
-/// Whether requests have a line in the log.
+/// Whether requests have a line in the log, also those that are not slow.
 fn is_logged() -> bool {
     tracing::enabled!(target: telemetry::ACCESS, tracing::Level::INFO)
 }
@@ -135,49 +204,23 @@ impl Drop for AccessRecord {
         }
         let total = self.exchange.started.elapsed();
         self.count(total);
-        if !is_logged() {
+        let log = &self.exchange.snapshot.request_log;
+        let is_slow = log.is_slow(total);
+        if !is_slow && !is_logged() {
             return;
         }
-        let Self { exchange, outcome, bytes, rejection, response_ids, status, reason } = self;
-        let line_limit = &exchange.snapshot.problems.line_limit;
-        let admits = match rejection {
-            Some(_) => line_limit.admits_rejection(exchange.ip),
+        let share = if is_slow || !self.is_success() { Share::ALL } else { log.successes.unwrap_or(Share::ALL) };
+        // The last bits of a request's id are random.
+        if !share.contains(self.exchange.id.as_u128() as u32) {
+            return;
+        }
+        let line_limit = &self.exchange.snapshot.problems.line_limit;
+        let admits = match self.rejection {
+            Some(_) => line_limit.admits_rejection(self.exchange.ip),
             None => line_limit.admits_request(),
         };
-        if !admits {
-            return;
+        if admits {
+            self.log(total, is_slow, share);
         }
-        let route = exchange.notes.route().map(|route| route.settings.path.to_string());
-        let milliseconds = |duration: Duration| duration.as_micros() as f64 / 1000.0;
-        // Client input is logged as a string, never through Display: the log escapes strings. Query values are not
-        // logged.
-        tracing::info!(
-            target: telemetry::ACCESS,
-            id = %exchange.id,
-            client = %exchange.ip,
-            route = route.as_deref(),
-            method = exchange.method.as_str(),
-            path = exchange.uri.path(),
-            status = status.map(|status| status.as_u16()),
-            bytes,
-            queue_ms = exchange.notes.queued().map(|queued| milliseconds(queued.waited)),
-            queue_before = exchange.notes.queued().and_then(|queued| queued.ahead),
-            attempts = Some(exchange.notes.attempts()).filter(|attempts| *attempts > 0),
-            client_id = exchange.notes.application().map(tracing::field::display),
-            upstream_ms = exchange.notes.stages.first_upstream().map(milliseconds),
-            total_ms = milliseconds(total),
-            client_request_id = exchange.notes.client_request_id(),
-            bc_request_id = response_ids.as_ref().and_then(|ids| ids.request_id()),
-            bc_correlation_id = response_ids.as_ref().and_then(|ids| ids.correlation_id()),
-            token_age_s = exchange.notes.token_age.get().map(|age| age.as_secs()),
-            cache = exchange.notes.cache.get().map(|use_| use_.as_str()),
-            outcome = outcome.as_str(),
-            credentials = exchange.credentials.as_str(),
-            http = http_version(exchange),
-            identity = exchange.notes.identity(),
-            client_name = exchange.notes.client_name(),
-            user_agent = exchange.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes())).as_deref(),
-            reason = reason.as_deref(),
-        );
     }
 }

@@ -1,0 +1,44 @@
+//! The log.
+
+use crate::config::model::{Log, LogFile, RequestLog, Share};
+use crate::config::shape::{At, OrOff};
+use crate::config::vocabulary::{LogKeys, RequestLinesKeys, TopLevelKeys};
+use crate::config::yaml::Report;
+use crate::small_file;
+
+/// `None` if a part could not be read.
+pub fn log(keys: &LogKeys) -> Option<Log> {
+    let successes = match &keys.requests.as_ref()?.value {
+        RequestLinesKeys::Each(false) => None,
+        RequestLinesKeys::Each(true) => Some(Share::ALL),
+        RequestLinesKeys::Sampled(keys) => Some(keys.successes.as_ref()?.value),
+    };
+    let slow = match keys.slow.as_ref()?.value {
+        OrOff::Off => None,
+        OrOff::On(slow) => Some(slow),
+    };
+    let rotate = &keys.rotate.as_ref()?.value;
+    let (size, keep) = (rotate.size.as_ref()?.value.0, rotate.keep.as_ref()?.value.0);
+    Some(Log {
+        format: keys.format.as_ref()?.value,
+        level: keys.level.as_ref()?.value,
+        requests: RequestLog { successes, slow },
+        file: keys.file.as_ref().map(|path| LogFile { path: path.value.clone(), size, keep }),
+    })
+}
+
+/// Checks that the file of the log can be created. Whether bcproxy's account may do so is known at the start.
+pub fn check_file(file: &TopLevelKeys, report: &mut Report) {
+    let Some(At { value: path, span, .. }) = file.log.as_ref().and_then(|log| log.value.file.as_ref()) else { return };
+    let folder = small_file::folder(path);
+    let (message, help) = if path.is_dir() {
+        ("this is a folder, not a file", "add the name of the file")
+    } else if folder.exists() && !folder.is_dir() {
+        ("the folder of this file is itself a file", "name a folder")
+    } else if !folder.exists() && !small_file::folder(folder).is_dir() {
+        ("neither the folder of this file nor the one above it exists", "create the folder, or name another one")
+    } else {
+        return;
+    };
+    report.error(*span, message, help);
+}
