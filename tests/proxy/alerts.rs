@@ -14,7 +14,7 @@ fn folder() -> &'static Path {
 }
 
 /// The metrics of a proxy that has served and rejected requests.
-async fn metrics() -> String {
+pub async fn metrics() -> String {
     let last_day = time::OffsetDateTime::now_utc().date() + time::Duration::days(10);
     let secret = format!("client_secret: {{ file: secret.txt, expires: {last_day} }}");
     let listen = format!("listen: [ 127.0.0.1:0, {SECURED} ]");
@@ -28,20 +28,23 @@ async fn metrics() -> String {
     admin.ask("/metrics").await.text()
 }
 
+/// Checks that each metric which is named in a text exists.
+pub fn assert_names_exist(text: &str, metrics: &str) {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let named: BTreeSet<&str> = words.filter(|word| word.starts_with("bcproxy_")).collect();
+    assert!(named.len() > 10, "{named:?}");
+    for name in named {
+        let families = ["", "_total", "_bucket", "_sum", "_count"].into_iter().filter_map(|end| name.strip_suffix(end));
+        let exists = families.into_iter().any(|family| metrics.contains(&format!("# TYPE {family} ")));
+        assert!(exists, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn alerts_are_about_metrics_that_exist() {
     let metrics = metrics().await;
     let rules = std::fs::read_to_string(folder().join("alerts.yaml")).unwrap();
-    let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let named: BTreeSet<&str> = words.filter(|word| word.starts_with("bcproxy_")).collect();
-    assert!(named.len() > 10, "{named:?}");
-    for name in named {
-        let family = name.trim_end_matches("_total");
-        assert!(
-            metrics.contains(&format!("# TYPE {family} ")) || metrics.contains(&format!("# TYPE {name} ")),
-            "{name}"
-        );
-    }
+    assert_names_exist(&rules, &metrics);
     for kind in rules.split("kind=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(metrics.contains(&format!("kind=\"{kind}\"")), "{kind}");
     }

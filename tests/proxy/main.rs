@@ -40,6 +40,7 @@ mod confinement;
 mod content_types;
 mod crawl;
 mod credentials;
+mod dashboard;
 mod deceptive;
 mod entra_errors;
 #[cfg(unix)]

@@ -92,6 +92,9 @@ fn limiters(report: &Report, series: Series, writer: &mut Writer) -> fmt::Result
         writer.family(name, help, limiters().map(|(labels, limiter)| (labels, value(limiter))))
     };
     gauge("limiter_in_flight", "Requests in flight to Business Central", |limiter| limiter.in_flight as f64)?;
+    gauge("limiter_in_flight_limit", "Requests that may be in flight to Business Central", |limiter| {
+        limiter.concurrency as f64
+    })?;
     gauge("limiter_queued", "Queued requests", |limiter| limiter.queued as f64)?;
     gauge("limiter_window_requests", "Requests started within the window of the rate limit", |limiter| {
         limiter.window_requests as f64
