@@ -27,5 +27,6 @@ mod server;
 
 pub use control::{Command, ConfigHistory, Control, Status};
 pub use liveness::Liveness;
+pub use metrics::otlp_metrics;
 pub(crate) use report::in_words;
 pub use server::Admin;

@@ -14,10 +14,12 @@ use super::admin_runtime::AdminRuntime;
 use super::file_watcher::FileWatcher;
 use super::service_manager;
 use super::signals::{Signal, Signals};
+use super::telemetry_export::TelemetryExport;
 use crate::admin::{Admin, Command, ConfigHistory, Control, Status};
 use crate::config::{Config, Loaded};
 use crate::proxy::{self, BindError, InheritedSockets, LocalAddress, Proxy};
 use crate::telemetry::LogFilter;
+use crate::telemetry::otlp::ExporterError;
 
 /// The running proxy and admin listener, with the configuration they use.
 pub struct Service {
@@ -30,6 +32,7 @@ pub struct Service {
     pub admin: Option<Admin>,
     admin_runtime: AdminRuntime,
     control: Control,
+    export: TelemetryExport,
     commands: mpsc::Receiver<Command>,
     watcher: FileWatcher,
 }
@@ -46,6 +49,9 @@ pub enum StartError {
     /// The system can't start another thread.
     #[error("the runtime of the admin listener can't be started ({0})")]
     AdminRuntime(io::Error),
+    /// Telemetry can't be exported.
+    #[error("telemetry.otlp: {0}")]
+    Export(#[from] ExporterError),
 }
 
 impl Service {
@@ -70,8 +76,22 @@ impl Service {
         let (control, commands) = admin_runtime.run(|| Control::new(status, data_path));
         let start = |address| admin_runtime.run(|| Admin::start(address, control.clone()));
         let admin = config.admin.map(start).transpose().map_err(StartError::Admin)?;
+        let mut export = TelemetryExport::default();
+        let change = export.prepare(config.otlp.as_ref())?;
+        export.apply(change, config.otlp.as_ref(), &proxy.view(), &control, &log).map_err(ExporterError::from)?;
         let watcher = FileWatcher::start(&config.files(file)).await;
-        Ok(Self { history, config: config.clone(), log, proxy, admin, admin_runtime, control, commands, watcher })
+        Ok(Self {
+            history,
+            config: config.clone(),
+            log,
+            proxy,
+            admin,
+            admin_runtime,
+            control,
+            export,
+            commands,
+            watcher,
+        })
     }
 
     /// Serves and reloads until it is told to stop, then drains. The second stop aborts open requests.
@@ -143,6 +163,7 @@ impl Service {
                 Some(Some(started.map_err(|error| error.to_string())?))
             }
         };
+        let export = self.export.prepare(config.otlp.as_ref()).map_err(|error| format!("telemetry.otlp: {error}"))?;
         let connectors = self.proxy.connectors().to_vec();
         let (addresses, admin_address) = (self.proxy.addresses(), self.admin.as_ref().map(|admin| admin.address));
         self.proxy.reload(config).await.map_err(|error| error.to_string())?;
@@ -154,6 +175,10 @@ impl Service {
             tokio::spawn(previous.close());
         }
         self.log.change(&config.log);
+        let exported = self.export.apply(export, config.otlp.as_ref(), &self.proxy.view(), &self.control, &self.log);
+        if let Err(error) = exported {
+            tracing::error!("telemetry is not exported: {}", ExporterError::from(error));
+        }
         let mut result = "the configuration was reloaded".to_owned();
         if config.log.format != self.config.log.format {
             result += "; `log.format` changes at the next restart";
@@ -194,6 +219,7 @@ impl Service {
             admin.close().await;
         }
         tracing::info!("stopped");
+        self.export.stop(&self.log).await;
     }
 
     fn status(&self, is_stopping: bool) -> Status {

@@ -1,4 +1,5 @@
-//! The HTTP client for everything except the data path: token requests, look-ups and the checks of `bcproxy doctor`.
+//! The HTTP client for everything except the data path: token requests, look-ups, the checks of `bcproxy doctor`, and
+//! exports of telemetry.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -67,6 +68,11 @@ impl HttpClient {
         self.client.get(url)
     }
 
+    /// A POST request.
+    pub fn post(&self, url: &str) -> RequestBuilder {
+        self.client.post(url)
+    }
+
     /// A POST request with a form (`application/x-www-form-urlencoded`), whose fields are zeroed after sending.
     pub fn post_form(&self, url: &str, fields: &[(&str, &str)]) -> RequestBuilder {
         let capacity = fields.iter().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
@@ -111,8 +117,8 @@ impl HttpClient {
     }
 }
 
-/// A client for services of this machine, over plain HTTP. It uses no outbound proxy, trusts no certificate and follows
-/// no redirects.
+/// A client over plain HTTP, for services of this machine and for a collector without TLS. It uses no outbound proxy,
+/// trusts no certificate and follows no redirects.
 pub fn local_client() -> Result<Client, OutboundError> {
     Ok(builder(tls::client_config_without_roots()?).build()?)
 }

@@ -24,6 +24,7 @@ use super::observe::stages::{Passed, Stage};
 use super::request::authenticate::credentials::Credentials;
 use super::snapshot::Snapshot;
 use crate::business_central::{Dialect, ResponseIds};
+use crate::telemetry::otlp::Trace;
 
 /// One request and its response.
 #[derive(Debug)]
@@ -68,6 +69,8 @@ pub struct Exchange {
     pub accepts_gzip: bool,
     /// Scheme and authority that lead this client to bcproxy.
     pub base_url: String,
+    /// Its trace, if it is traced.
+    pub trace: Option<Box<Trace>>,
     /// For the log and the counts.
     pub notes: Notes,
 }
@@ -97,6 +100,7 @@ impl Exchange {
             keeps_connection: head.version == Version::HTTP_11 && !asks_to_close(&head.headers),
             accepts_gzip: headers::accepts_gzip(&head.headers),
             base_url: base_url(&snapshot, head, &client),
+            trace: snapshot.tracer.as_ref().and_then(|tracer| tracer.start(&head.headers)),
             notes: Notes::default(),
             snapshot,
             client,

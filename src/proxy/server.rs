@@ -29,6 +29,7 @@ use super::request::thread_pool::ThreadPool;
 use super::service::DataPath;
 use super::snapshot::{Current, Snapshot};
 use crate::config::Config;
+use crate::telemetry::otlp::Tracing;
 use crate::users::{Directory, UsersFile, UsersFileError};
 
 /// A proxy in service. Dropping it ends it.
@@ -42,6 +43,7 @@ pub struct Proxy {
     stop: Stop,
     inspection_pool: ThreadPool,
     authentication: Authentication,
+    tracing: Tracing,
 }
 
 /// What can be observed of a proxy in service.
@@ -73,6 +75,8 @@ pub struct View {
     pub budgets: Budgets,
     /// Wrong credentials of clients.
     pub failures: Failures,
+    /// Which requests are traced, and what became of what is exported.
+    pub tracing: Tracing,
 }
 
 /// Why the proxy can't start or reload.
@@ -118,7 +122,8 @@ impl Proxy {
         let assembled = Assembled::new(config, &Assembled::default())?;
         assembled.take_effect();
         let users = users(config, None)?;
-        let current = Current::new(Snapshot::new(config, &assembled, users));
+        let tracing = Tracing::of(config.otlp.as_ref(), &Tracing::default());
+        let current = Current::new(Snapshot::new(config, &assembled, users, tracing.tracer.clone()));
         let connection_limit = ConnectionLimit::new(config.max_connections);
         let rejected_connections = RejectedConnections::default();
         let budgets = Budgets::new(config);
@@ -148,6 +153,7 @@ impl Proxy {
             stop,
             inspection_pool,
             authentication,
+            tracing,
         };
         let prepared = proxy.listeners.prepare(&config.listen).await?;
         proxy.listeners.take_effect(prepared);
@@ -164,7 +170,8 @@ impl Proxy {
         let users = users(config, self.current.snapshot().users.as_ref())?;
         let prepared = self.listeners.prepare(&config.listen).await?;
         assembled.take_effect();
-        self.current.replace(Snapshot::new(config, &assembled, users));
+        self.tracing = Tracing::of(config.otlp.as_ref(), &self.tracing);
+        self.current.replace(Snapshot::new(config, &assembled, users, self.tracing.tracer.clone()));
         self.connection_limit.limit(config.max_connections);
         self.budgets.set_limits(config);
         self.assembled = assembled;
@@ -193,6 +200,7 @@ impl Proxy {
             rejected_connections: self.rejected_connections.clone(),
             budgets: self.budgets.clone(),
             failures: self.authentication.failures.clone(),
+            tracing: self.tracing.clone(),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::proxy::observe::problems::Problems;
 use crate::proxy::observe::tally::Tally;
 use crate::proxy::observe::traffic::Traffic;
 use crate::proxy::request::guard::Guard;
+use crate::telemetry::otlp::Tracer;
 use crate::users::Directory;
 
 /// What the data path needs of one configuration.
@@ -52,11 +53,18 @@ pub struct Snapshot {
     pub observed_clients: Arc<ObservedClients>,
     /// Counts all requests together.
     pub traffic: Arc<Traffic>,
+    /// Chooses the requests that are traced; `None`: no request is.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 impl Snapshot {
     /// `users`: those of the file of users.
-    pub fn new(config: &Config, assembled: &Assembled, users: Option<Arc<Directory>>) -> Self {
+    pub fn new(
+        config: &Config,
+        assembled: &Assembled,
+        users: Option<Arc<Directory>>,
+        tracer: Option<Arc<Tracer>>,
+    ) -> Self {
         let routes = assembled.routes.iter().map(|route| (route.settings.path.as_str().to_owned(), route.clone()));
         Self {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
@@ -74,6 +82,7 @@ impl Snapshot {
             client_counts: assembled.records.client_counts.clone(),
             observed_clients: assembled.records.observed_clients.clone(),
             traffic: assembled.records.traffic.clone(),
+            tracer,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The form of log lines. Every field is cut to a length: clients choose paths, headers and, in part, reasons.
 
+use std::borrow::Cow;
 use std::fmt::{self, Debug, Write as _};
 
 use serde::Serialize;
@@ -156,6 +157,28 @@ impl fmt::Write for CutWriter<'_, '_> {
                 self.inner.write_char(ELLIPSIS)
             }
         }
+    }
+}
+
+/// A text of a client, cut to the length of a field.
+pub fn cut(text: &str) -> Cow<'_, str> {
+    cut_to(text, MAX_FIELD_BYTES)
+}
+
+/// A field's text, cut to its length.
+pub fn cut_field<'t>(field: &Field, text: &'t str) -> Cow<'t, str> {
+    cut_to(text, limit_of(field))
+}
+
+/// The same of a value that is written in its text form.
+pub fn cut_debug(field: &Field, value: &dyn Debug) -> String {
+    format!("{:?}", Cut { value, limit: limit_of(field) })
+}
+
+fn cut_to(text: &str, limit: usize) -> Cow<'_, str> {
+    match beginning(text, limit) {
+        None => Cow::Borrowed(text),
+        Some(beginning) => Cow::Owned(format!("{beginning}{ELLIPSIS}")),
     }
 }
 

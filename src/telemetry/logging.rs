@@ -11,6 +11,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 use super::format::{JsonLine, TextFields};
 use super::line_writer::{self, LineWriter, WriterGuard};
 use super::log_file::{LogFile, OpenError};
+use super::otlp::{LogLayer, LogRecords};
 use crate::config::{Log, LogFormat};
 
 /// Writes the remaining lines when dropped. Keep it until the process ends.
@@ -23,13 +24,17 @@ pub struct LogGuard {
 
 /// The filter that decides which lines are logged. Clones share one filter.
 #[derive(Clone)]
-pub struct LogFilter(reload::Handle<Targets, Registry>);
+pub struct LogFilter {
+    handle: reload::Handle<Targets, Registry>,
+    /// Where log records wait for their export.
+    pub records: LogRecords,
+}
 
 impl LogFilter {
     /// Applies `log.level` and `log.requests`. A change of `log.format` needs a restart.
     pub fn change(&self, log: &Log) {
         // This fails only after the log has ended.
-        let _ = self.0.modify(|targets| *targets = filter(log));
+        let _ = self.handle.modify(|targets| *targets = filter(log));
     }
 }
 
@@ -66,8 +71,10 @@ pub fn start(log: &Log) -> Result<LogGuard, StartError> {
         layer.with_ansi(false).event_format(JsonLine).boxed()
     };
     // A second start in the same process keeps the settings of the first.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
-    Ok(LogGuard { _writer: guard, filter: LogFilter(handle) })
+    let records = LogRecords::default();
+    let layers = lines.and_then(LogLayer(records.clone())).with_filter(filter);
+    let _ = tracing_subscriber::registry().with(layers).try_init();
+    Ok(LogGuard { _writer: guard, filter: LogFilter { handle, records } })
 }
 
 fn writer(log: &Log) -> Result<(LineWriter, WriterGuard), StartError> {

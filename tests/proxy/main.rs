@@ -61,6 +61,7 @@ mod messages;
 mod microsoft_ids;
 mod observed_clients;
 mod old_odata;
+mod otlp;
 mod outbound_proxy;
 mod own_responses;
 mod pool;

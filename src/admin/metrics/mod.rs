@@ -6,23 +6,37 @@ mod requests;
 mod series;
 
 use std::fmt;
+use std::time::Duration;
 
+use opentelemetry_proto::tonic::metrics::v1::Metric;
 use prometheus_client::collector::Collector;
 pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text};
 use prometheus_client::registry::Registry;
 
-use self::family::{Labels, Writer, flag};
+use self::family::{Labels, PREFIX, Writer, flag};
 use self::series::Series;
-use super::report::{Report, State};
+use super::control::Control;
+use super::report::{ExportReport, Report, State};
+use crate::telemetry::otlp::metrics::Period;
 
 /// All metrics. Label values come from the configuration, never from clients.
 pub fn metrics(report: Report) -> Result<String, fmt::Error> {
-    let mut registry = Registry::with_prefix("bcproxy");
+    let mut registry = Registry::with_prefix(PREFIX);
     registry.register_collector(Box::new(Metrics { series: Series::of(&report), report }));
     let mut text = String::new();
     prometheus_text::encode(&mut text, &registry)?;
     Ok(text)
+}
+
+/// The metrics of this moment for an OpenTelemetry collector: the same ones.
+pub fn otlp_metrics(control: &Control) -> Vec<Metric> {
+    let report = Report::of(&control.status(), control.liveness().stalled(), control.history());
+    let period = Period::since_start(Duration::try_from_secs_f64(report.uptime).unwrap_or_default());
+    let mut metrics = Vec::new();
+    // Only writing text can fail.
+    let _ = Metrics { series: Series::of(&report), report }.write(&mut Writer::Otlp(&mut metrics, period));
+    metrics
 }
 
 #[derive(Debug)]
@@ -33,14 +47,17 @@ struct Metrics {
 
 impl Collector for Metrics {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        let mut writer = Writer(encoder);
-        self.service(&mut writer)?;
-        requests::write(&self.report, self.series, &mut writer)?;
-        connectors::write(&self.report, self.series, &mut writer)
+        self.write(&mut Writer::Text(encoder))
     }
 }
 
 impl Metrics {
+    fn write(&self, writer: &mut Writer) -> fmt::Result {
+        self.service(writer)?;
+        requests::write(&self.report, self.series, writer)?;
+        connectors::write(&self.report, self.series, writer)
+    }
+
     fn service(&self, writer: &mut Writer) -> fmt::Result {
         let Self { report, series } = self;
         let single = |value: f64| [(Labels::new(), value)];
@@ -100,6 +117,15 @@ impl Metrics {
             "Log lines lost because the log could not be written, or not fast enough",
             [(Labels::new(), report.log_lines_unwritten)],
         )?;
+        if let Some(otlp) = &report.otlp {
+            let by_signal = |count: fn(&ExportReport) -> u64| {
+                otlp.signals().map(|(signal, records)| (vec![("signal", signal)], count(records)))
+            };
+            let exported = by_signal(|records| records.exported);
+            writer.family("otlp_exported", "Records that the OpenTelemetry collector took, by signal", exported)?;
+            let dropped = by_signal(|records| records.dropped);
+            writer.family("otlp_dropped", "Records dropped because the collector was away or too slow", dropped)?;
+        }
         let Report { client_memory, spool, .. } = report;
         writer.family(
             "client_memory_bytes",
@@ -160,7 +186,7 @@ routes: [ { path: /one, to: api/v2.0 } ]
             one.readiness =
                 Readiness::Ready { company: Some(CompanyReport { name: "CRONUS".to_owned(), id: String::new() }) };
             let application = &mut one.applications[0];
-            application.token = Some(TokenReport { age: 1234.5, usable_for: 2000.0 });
+            application.token = Some(TokenReport { age: 1_234.567_891, usable_for: 2000.0 });
             application.tokens_received = 24;
             application.credential_expires = Some(time::macros::date!(2027 - 05 - 01));
             // Everybody's company was looked up since the start.

@@ -6,6 +6,7 @@ mod checklist;
 mod clients;
 mod connector;
 mod format;
+mod otlp;
 mod requests;
 mod service;
 mod warnings;
@@ -16,6 +17,7 @@ pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness
 #[cfg(test)]
 pub use connector::{CompanyReport, TokenReport};
 pub use format::{end_of_day, in_words, rfc3339, serialize_path, serialize_time};
+pub use otlp::ExportReport;
 #[cfg(test)]
 pub use requests::RouteReport;
 pub use requests::{CacheReport, ProblemReport, RequestsReport};

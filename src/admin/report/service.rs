@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::clients::{ClientReport, KnownClientReport};
 use super::connector::ConnectorReport;
 use super::format::{rfc3339, serialize_time};
+use super::otlp::OtlpReport;
 use super::requests::{ProblemReport, RequestsReport, RouteReport};
 use super::warnings::{Warning, WarningKind};
 use crate::admin::control::{ConfigHistory, Status};
@@ -36,6 +37,9 @@ pub struct Report {
     pub log_lines_dropped: u64,
     /// Log lines lost because the log could not be written, or not fast enough.
     pub log_lines_unwritten: u64,
+    /// What became of telemetry for a collector; `None` without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<OtlpReport>,
     /// What clients make bcproxy hold in memory.
     pub client_memory: BudgetReport,
     /// What clients make bcproxy hold on disk.
@@ -180,6 +184,7 @@ impl Report {
             client_auth_failures: view.failures.counts().map(|(scheme, count)| (scheme.as_str(), count)).collect(),
             log_lines_dropped: view.problems.line_limit.dropped(),
             log_lines_unwritten: telemetry::unwritten_lines(),
+            otlp: OtlpReport::of(&view.tracing),
             client_memory: BudgetReport::of(&view.budgets.memory),
             spool: BudgetReport::of(&view.budgets.disk),
             connectors,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::http::uri::Scheme;
 
-use super::{AllowFrom, Client, ClientAuth, Connector, HostName, Log, Route};
+use super::{AllowFrom, Client, ClientAuth, Connector, HostName, Log, Otlp, Route};
 use crate::outbound::Origin;
 
 /// A valid `proxy.yaml`: every name resolves, and every value is within its bounds.
@@ -32,6 +32,8 @@ pub struct Config {
     pub clients: Vec<Arc<Client>>,
     /// What is logged, where, and in which format.
     pub log: Log,
+    /// The collector that gets traces, metrics and logs.
+    pub otlp: Option<Otlp>,
     /// How many client connections may be open.
     pub max_connections: MaxConnections,
     /// The memory that clients may make bcproxy hold, in bytes.
@@ -86,6 +88,7 @@ impl Config {
     /// The files that make up the configuration: `own`, which it was read from, the certificates and the users.
     pub fn files(&self, own: &Path) -> Vec<PathBuf> {
         let trusted = self.connectors.iter().filter_map(|connector| connector.ca_file.clone());
+        let trusted = trusted.chain(self.otlp.iter().filter_map(|otlp| otlp.ca_file.clone()));
         let shown = self.listen.iter().filter_map(|listener| listener.tls.clone());
         let shown = shown.flat_map(|tls| {
             [Some(tls.certificate), Some(tls.private_key), tls.client_ca, tls.client_crl].into_iter().flatten()

@@ -10,6 +10,7 @@ mod limits;
 mod log;
 mod route;
 mod route_path;
+mod telemetry;
 
 pub use byte_size::ByteSize;
 pub use client_auth::{AuthRules, AuthScheme, Client, ClientAuth, ClientMark};
@@ -20,3 +21,4 @@ pub use limits::{Count, Limits, Rate, Weight};
 pub use log::{Log, LogFile, LogFormat, RequestLog, Share};
 pub use route::{AllowFrom, HeaderChanges, HeaderRules, Route};
 pub use route_path::{RoutePath, RoutePathError, UNROUTED_PREFIX};
+pub use telemetry::{CollectorUrl, Otlp, SamplingRatio};

@@ -32,7 +32,7 @@ impl NamedConnector<'_> {
 /// Builds the connectors of a file.
 pub fn read<'f>(file: &'f TopLevelKeys, report: &mut Report) -> Vec<NamedConnector<'f>> {
     let entries = file.connectors.as_ref().map_or(&[][..], |connectors| &connectors.value.0);
-    let hidden = secret_variables(entries.iter().filter_map(|(_, connector)| connector.as_ref()));
+    let hidden = secret_variables(file);
     let dedicated = dedicated_applications(file);
     let mut connectors = Vec::with_capacity(entries.len());
     for (name, connector) in entries {
@@ -50,19 +50,24 @@ fn company_name((old, new): &(At<String>, Option<CompanyRef>)) -> Option<(String
     Some((old.value.clone(), new.clone()?))
 }
 
-/// The environment variables that hold secrets of any connector.
-fn secret_variables<'f>(connectors: impl Iterator<Item = &'f ConnectorKeys>) -> Vec<String> {
-    let variables = connectors.flat_map(|connector| {
+/// The environment variables that hold secrets of any connector or of the collector.
+pub fn secret_variables(file: &TopLevelKeys) -> Vec<String> {
+    let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
+    let of_connectors = connectors.filter_map(|(_, connector)| connector.as_ref()).flat_map(|connector| {
         let secrets = credential_keys(connector).filter_map(|keys| keys.client_secret).flat_map(|list| &list.value.0);
-        let password = password(connector).map(|source| &source.value);
-        secrets.map(|secret| &secret.value.source.value).chain(password).filter_map(SecretSource::variable)
+        let password = password(connector.outbound_proxy.as_ref()).map(|source| &source.value);
+        secrets.map(|secret| &secret.value.source.value).chain(password)
     });
-    variables.map(str::to_owned).collect()
+    let of_collector = file.otlp().into_iter().flat_map(|otlp| {
+        let headers = otlp.headers.iter().flat_map(|headers| &headers.value.0).map(|(_, source)| source);
+        headers.chain(password(otlp.outbound_proxy.as_ref())).map(|source| &source.value)
+    });
+    of_connectors.chain(of_collector).filter_map(SecretSource::variable).map(str::to_owned).collect()
 }
 
-/// Where the password of the connector's outbound proxy is stored.
-pub fn password(connector: &ConnectorKeys) -> Option<&At<SecretSource>> {
-    match &connector.outbound_proxy.as_ref()?.value {
+/// Where the password of an outbound proxy is stored.
+pub fn password(outbound_proxy: Option<&At<OrOff<OutboundServerKeys>>>) -> Option<&At<SecretSource>> {
+    match &outbound_proxy?.value {
         OrOff::On(server) => server.password.as_ref()?.value.0.as_ref(),
         OrOff::Off => None,
     }
@@ -113,7 +118,7 @@ fn limits(limits: &OrOff<LimitsKeys>) -> Option<Option<Limits>> {
 }
 
 /// Builds the settings of an outbound proxy. `None` if a key is missing or wrong.
-fn outbound_proxy(
+pub fn outbound_proxy(
     wanted: Option<&At<OrOff<OutboundServerKeys>>>,
     hidden: &[String],
     report: &mut Report,

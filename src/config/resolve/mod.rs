@@ -9,6 +9,7 @@ mod log;
 mod permissions;
 mod references;
 mod routes;
+mod telemetry;
 mod warnings;
 
 pub use config::config;

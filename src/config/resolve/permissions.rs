@@ -1,8 +1,11 @@
-//! Whether other accounts of this machine can read or change the files that the configuration names.
+//! Whether other accounts of this machine can read or change the files that the configuration names. Whether files of
+//! certificates to trust can be used.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::config::shape::At;
 use crate::config::yaml::{Report, Span};
+use crate::tls;
 
 /// What other accounts must not do with a file.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +14,16 @@ pub enum Protection {
     Secret,
     /// Not change it: it decides whom bcproxy trusts or what it does.
     Unchanged,
+}
+
+/// Checks a file of certificates to trust.
+pub fn check_ca_file(ca_file: Option<&At<PathBuf>>, report: &mut Report) {
+    if let Some(At { value: path, span, .. }) = ca_file {
+        check_permissions(path, Protection::Unchanged, Some(*span), report);
+        if let Err(error) = tls::read_certificates(path) {
+            report.error(*span, format!("the file named here {error}"), error.help());
+        }
+    }
 }
 
 /// Warns if the group of a file, or everybody, can do what they must not. `span`: where the configuration names it;

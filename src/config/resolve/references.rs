@@ -13,7 +13,8 @@ use super::applications::{certificate_files, credential_keys};
 use super::client_auth::scheme_of;
 use super::connectors::password;
 use super::log;
-use super::permissions::{Protection, check_permissions};
+use super::permissions::{Protection, check_ca_file, check_permissions};
+use super::telemetry::check_collector;
 use crate::config::model::AuthScheme;
 use crate::config::shape::At;
 use crate::config::vocabulary::{ClientCertificateKeys, ListenerTlsKeys, Secret, TopLevelKeys};
@@ -22,7 +23,7 @@ use crate::entra::CredentialExpiry;
 use crate::outbound::{self, EnvironmentError, ProxySelector};
 use crate::secret::SecretSource;
 use crate::small_file;
-use crate::tls::{self, CertificatePart, ClientVerifier, ServerCertificate};
+use crate::tls::{CertificatePart, ClientVerifier, ServerCertificate};
 use crate::users::{HashKind, UsersFile};
 
 /// Whose environment variables this process has.
@@ -61,16 +62,12 @@ pub fn check_references(file: &TopLevelKeys, variables: Variables, report: &mut 
                 contents(&path.value, Protection::Secret, path.span, help, report);
             }
         }
-        if let Some(At { value: path, span, .. }) = &connector.ca_file {
-            check_permissions(path, Protection::Unchanged, Some(*span), report);
-            if let Err(error) = tls::read_certificates(path) {
-                report.error(*span, format!("the file named here {error}"), error.help());
-            }
-        }
-        if let Some(source) = password(connector) {
+        check_ca_file(connector.ca_file.as_ref(), report);
+        if let Some(source) = password(connector.outbound_proxy.as_ref()) {
             check_secret_source(source, "password", variables, report);
         }
     }
+    check_collector(file, variables, report);
 }
 
 fn check_secret(secret: &Secret, variables: Variables, report: &mut Report) {
@@ -107,7 +104,7 @@ fn check_environment(file: &TopLevelKeys, report: &mut Report) {
 }
 
 /// Reads a secret, and reports it if it is missing or empty. `None` also for a command, which is not run.
-fn check_secret_source(
+pub fn check_secret_source(
     source: &At<SecretSource>,
     what: &str,
     variables: Variables,

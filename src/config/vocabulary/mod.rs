@@ -8,6 +8,7 @@ mod log;
 mod route;
 mod scalars;
 mod secret;
+mod telemetry;
 mod top_level;
 
 pub use choices::METHODS;
@@ -19,4 +20,5 @@ pub use headers::{HeaderChangesKeys, HeaderRulesKeys};
 pub use log::{LogKeys, RequestLinesKeys};
 pub use route::RouteKeys;
 pub use secret::Secret;
+pub use telemetry::{OtlpKeys, TelemetryKeys};
 pub use top_level::{ListenerKeys, ListenerTlsKeys, SpoolKeys, TopLevelKeys, all_keys};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{ClientAuthKeys, ClientKeys, ConnectorKeys, LogKeys, RouteKeys};
+use super::{ClientAuthKeys, ClientKeys, ConnectorKeys, LogKeys, OtlpKeys, RouteKeys, TelemetryKeys};
 use crate::config::model::{Browsers, ByteSize, Count, HostName};
 use crate::config::shape::{At, Form, Named, OneOrMore, OrOff, Shape, mapping};
 use crate::outbound::Origin;
@@ -41,6 +41,8 @@ mapping! {
         clients: Named<ClientKeys> = Optional,
         /// What bcproxy logs, where, and in which format.
         log: LogKeys = Default("{}"),
+        /// What bcproxy sends to monitoring systems by itself. Default: nothing.
+        telemetry: TelemetryKeys = Optional,
         /// How many client connections may be open. Further connections are answered with 503.
         max_connections: MaxConnectionsKeys = Default("{}"),
         /// The memory that clients may make bcproxy hold: heads and bodies of requests, queued requests, and responses
@@ -155,6 +157,13 @@ mapping! {
     ShutdownKeys: "shutdown section" {
         /// How long running requests may continue after the first stop signal. A second signal ends them immediately.
         grace: Duration = Default("10m"),
+    }
+}
+
+impl TopLevelKeys {
+    /// The keys of the collector, if there is one.
+    pub fn otlp(&self) -> Option<&OtlpKeys> {
+        Some(&self.telemetry.as_ref()?.value.otlp.as_ref()?.value)
     }
 }
 

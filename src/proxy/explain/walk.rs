@@ -46,7 +46,7 @@ async fn walk(config: &Config, question: &Question, explanation: &mut Explanatio
     let read = offline::read(&question.head(&local), question.client, &local).await;
     let (connection, head) = read.map_err(Outcome::Rejected)?;
     // No route is in service: nothing is sent, so no answer comes back whose addresses they would turn.
-    let exchange = Exchange::new(connection, &head, Arc::new(Snapshot::new(config, &Assembled::default(), None)));
+    let exchange = Exchange::new(connection, &head, Arc::new(Snapshot::new(config, &Assembled::default(), None, None)));
     explanation.request.target = head.uri.to_string();
     explanation.request.is_repaired = explanation.request.target.as_bytes() != question.target;
 

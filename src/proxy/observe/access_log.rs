@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::observed_clients::Counted;
 use super::problems::Failure;
+use super::spans::spans;
 use super::tally::Outcome;
 use super::traffic::Ended;
 use crate::business_central::ResponseIds;
@@ -44,8 +45,18 @@ impl AccessRecord {
     /// The identifiers of a response of Business Central, if they are shown: in a problem or in the log.
     pub fn ids_of(exchange: &Exchange, head: &Parts) -> Option<Box<ResponseIds>> {
         let is_slow = || exchange.snapshot.request_log.is_slow(exchange.started.elapsed());
-        let is_shown = head.status >= StatusCode::BAD_REQUEST || is_logged() || is_slow();
+        let is_shown = head.status >= StatusCode::BAD_REQUEST || exchange.trace.is_some() || is_logged() || is_slow();
         is_shown.then(|| exchange.response_ids(&head.headers)).flatten()
+    }
+
+    /// The status of the response; `None` when the client left before it was answered.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// Why the response is our own, or what Business Central's error response says.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     /// The client was disconnected because it read too slowly.
@@ -85,6 +96,8 @@ impl AccessRecord {
                 tracing::$log!(
                     target: telemetry::ACCESS,
                     id = %exchange.id,
+                    trace_id = exchange.trace.as_ref().map(|trace| tracing::field::display(trace.id)),
+                    span_id = exchange.trace.as_ref().map(|trace| tracing::field::display(trace.span)),
                     client = %exchange.ip,
                     route = route.as_deref(),
                     method = exchange.method.as_str(),
@@ -204,6 +217,9 @@ impl Drop for AccessRecord {
         }
         let total = self.exchange.started.elapsed();
         self.count(total);
+        if let (Some(trace), Some(tracer)) = (&self.exchange.trace, &self.exchange.snapshot.tracer) {
+            tracer.spans.push(spans(self, trace, total));
+        }
         let log = &self.exchange.snapshot.request_log;
         let is_slow = log.is_slow(total);
         if !is_slow && !is_logged() {

@@ -8,6 +8,7 @@ pub mod line_limit;
 pub mod observed_clients;
 pub mod problems;
 pub mod records;
+mod spans;
 pub mod stages;
 pub mod tally;
 pub mod traffic;

@@ -49,7 +49,6 @@ pub enum AttemptEnd {
     ClientLeft,
 }
 
-#[allow(dead_code, reason = "the slow-request log and OpenTelemetry will read it")]
 impl Passed {
     /// When it ended, counted from the arrival of the request's head.
     pub fn end(&self) -> Duration {

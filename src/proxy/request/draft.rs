@@ -184,6 +184,10 @@ impl Draft {
         if request.body().is_end_stream() && matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
+        if let Some(trace) = &self.exchange.trace {
+            let _ = trace.sent_to.set(self.uri.clone());
+            trace.propagate(self.exchange.notes.attempts(), request.headers_mut());
+        }
         let _ = self.exchange.notes.token_age.set(token.age());
         request
     }

@@ -1,0 +1,450 @@
+//! What an OpenTelemetry collector gets: traces, metrics and logs, and what it costs requests when it is away.
+#![cfg(unix)]
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, metric};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use prost::Message;
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::process::{Process, message};
+use crate::rig::{ClientResponse, Plan, Prepared, send, within};
+use bcproxy::simulator::{Matcher, Script, Times};
+
+/// An OTLP receiver. It decodes with the types that OpenTelemetry publishes.
+#[derive(Clone)]
+struct Receiver {
+    address: SocketAddr,
+    seen: Arc<Seen>,
+    _serving: Arc<AbortOnDropHandle<()>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    spans: Mutex<Vec<Span>>,
+    metrics: Mutex<Vec<Metric>>,
+    logs: Mutex<Vec<LogRecord>>,
+    resources: Mutex<Vec<Vec<KeyValue>>>,
+    headers: Mutex<Vec<HeaderMap>>,
+    /// The responses to the next requests, before all others succeed.
+    failures: Mutex<Vec<StatusCode>>,
+}
+
+impl Receiver {
+    async fn start() -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::default())
+    }
+
+    fn on(listener: TcpListener, seen: Arc<Seen>) -> Self {
+        let address = listener.local_addr().unwrap();
+        let serving = {
+            let seen = seen.clone();
+            tokio::spawn(async move {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    let seen = seen.clone();
+                    tokio::spawn(async move {
+                        let serve = service_fn(|request| receive(request, seen.clone()));
+                        let _ = hyper::server::conn::http1::Builder::new()
+                            .serve_connection(TokioIo::new(stream), serve)
+                            .await;
+                    });
+                }
+            })
+        };
+        Self { address, seen, _serving: Arc::new(AbortOnDropHandle::new(serving)) }
+    }
+
+    /// Waits until a condition of what was received holds.
+    async fn wait<T>(&self, mut found: impl FnMut(&Seen) -> Option<T>) -> T {
+        within(async {
+            loop {
+                if let Some(found) = found(&self.seen) {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await
+    }
+
+    /// The spans of the trace whose server span has this path.
+    async fn trace_of(&self, path: &str) -> Vec<Span> {
+        self.wait(|seen| {
+            let spans = seen.spans.lock().unwrap();
+            let server = spans.iter().find(|span| text(&span.attributes, "url.path").as_deref() == Some(path))?;
+            Some(spans.iter().filter(|span| span.trace_id == server.trace_id).cloned().collect())
+        })
+        .await
+    }
+}
+
+async fn receive(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    seen.headers.lock().unwrap().push(head.headers.clone());
+    assert_eq!(
+        (head.method, &head.headers["content-type"]),
+        (Method::POST, &"application/x-protobuf".parse().unwrap())
+    );
+    let failure = seen.failures.lock().unwrap().pop();
+    if let Some(status) = failure {
+        return Ok(Response::builder().status(status).body(Full::default()).unwrap());
+    }
+    let mut resources = seen.resources.lock().unwrap();
+    match head.uri.path() {
+        "/v1/traces" => {
+            for one in ExportTraceServiceRequest::decode(body).unwrap().resource_spans {
+                resources.push(one.resource.unwrap().attributes);
+                seen.spans.lock().unwrap().extend(one.scope_spans.into_iter().flat_map(|scope| scope.spans));
+            }
+        }
+        "/v1/metrics" => {
+            for one in ExportMetricsServiceRequest::decode(body).unwrap().resource_metrics {
+                resources.push(one.resource.unwrap().attributes);
+                *seen.metrics.lock().unwrap() = one.scope_metrics.into_iter().flat_map(|scope| scope.metrics).collect();
+            }
+        }
+        "/v1/logs" => {
+            for one in ExportLogsServiceRequest::decode(body).unwrap().resource_logs {
+                resources.push(one.resource.unwrap().attributes);
+                seen.logs.lock().unwrap().extend(one.scope_logs.into_iter().flat_map(|scope| scope.log_records));
+            }
+        }
+        other => panic!("{other}"),
+    }
+    Ok(Response::new(Full::default()))
+}
+
+/// A running service that exports.
+struct Scene {
+    prepared: Prepared,
+    process: Process,
+    address: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Scene {
+    /// `otlp`: keys besides the endpoint.
+    async fn new(collector: SocketAddr, otlp: &str) -> Self {
+        Self::with(collector, otlp, "", &[]).await
+    }
+
+    async fn with(collector: SocketAddr, otlp: &str, top: &str, variables: &[(&str, &str)]) -> Self {
+        let prepared = Plan::default().top(&keys(collector, otlp)).top(top).prepare().await;
+        let mut process = Process::run_with(&prepared.file, variables);
+        let address = process.address().await;
+        let line = process.log_line(|line| message(line).starts_with("status page on")).await;
+        let admin = message(&line).trim_start_matches("status page on http://").trim_end_matches('/').parse().unwrap();
+        process.log_line(|line| message(line) == "connector is ready").await;
+        Self { prepared, process, address, admin }
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> ClientResponse {
+        send(self.address, Method::GET, path, headers, "").await
+    }
+
+    async fn status(&self) -> serde_json::Value {
+        send(self.admin, Method::GET, "/status.json", &[], "").await.json()
+    }
+
+    /// Waits until the status says so.
+    async fn status_with(&self, mut condition: impl FnMut(&serde_json::Value) -> bool) -> serde_json::Value {
+        within(async {
+            loop {
+                let status = self.status().await;
+                if condition(&status["otlp"]) {
+                    return status["otlp"].clone();
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await
+    }
+}
+
+fn keys(collector: SocketAddr, otlp: &str) -> String {
+    format!("admin: {{ listen: 127.0.0.1:0 }}\ntelemetry: {{ otlp: {{ endpoint: \"http://{collector}\", {otlp} }} }}")
+}
+
+fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
+    let found = attributes.iter().find(|attribute| attribute.key == key)?;
+    match found.value.clone()?.value? {
+        Value::StringValue(text) => Some(text),
+        Value::IntValue(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn named<'s>(spans: &'s [Span], name: &str) -> &'s Span {
+    spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no span {name} in {spans:#?}"))
+}
+
+const ALL: &str = "traces: 100%, metrics: off";
+
+#[tokio::test]
+async fn a_requests_trace_has_a_span_for_each_stage() {
+    let receiver = Receiver::start().await;
+    let scene = Scene::new(receiver.address, ALL).await;
+    let headers = [("content-type", "application/json"), ("user-agent", "till/1")];
+    let body = r#"{"displayName":"Ada"}"#;
+    let response = send(scene.address, Method::POST, "/api/customers?secret=1", &headers, body).await;
+    assert_eq!(response.status, StatusCode::CREATED);
+
+    let spans = receiver.trace_of("/api/customers").await;
+    let server = named(&spans, "POST /api");
+    assert_eq!((server.kind, server.parent_span_id.len(), server.flags), (SpanKind::Server as i32, 0, 0x101));
+    for (key, value) in [
+        ("http.request.method", "POST"),
+        ("http.response.status_code", "201"),
+        ("http.route", "/api"),
+        ("client.address", "127.0.0.1"),
+        ("server.address", "127.0.0.1"),
+        ("user_agent.original", "till/1"),
+        ("network.protocol.version", "1.1"),
+        ("bcproxy.route", "/api"),
+        ("bcproxy.connector", "cronus"),
+        ("bcproxy.request_id", response.headers["x-request-id"].to_str().unwrap()),
+    ] {
+        assert_eq!(text(&server.attributes, key).as_deref(), Some(value), "{key}");
+    }
+    assert!(server.status.is_none() && text(&server.attributes, "error.type").is_none());
+    assert!(!format!("{spans:?}").contains("secret=1"), "no query is exported");
+    let attempt = named(&spans, "POST");
+    assert_eq!(attempt.kind, SpanKind::Client as i32);
+    assert_eq!(text(&attempt.attributes, "server.address").as_deref(), Some("localhost"));
+    assert_eq!(text(&attempt.attributes, "http.response.status_code").as_deref(), Some("201"));
+    assert!(text(&attempt.attributes, "url.full").unwrap().ends_with("/customers"));
+
+    let stages: Vec<&Span> = ["receive", "token", "queue", "POST", "transfer"].map(|name| named(&spans, name)).into();
+    assert_eq!(spans.len(), stages.len() + 1);
+    let mut before = server.start_time_unix_nano;
+    for stage in stages {
+        assert_eq!(stage.parent_span_id, server.span_id, "{}", stage.name);
+        assert!(before <= stage.start_time_unix_nano, "{} begins after the one before it", stage.name);
+        assert!(stage.start_time_unix_nano <= stage.end_time_unix_nano);
+        assert!(stage.end_time_unix_nano <= server.end_time_unix_nano, "{} ends within the request", stage.name);
+        before = stage.start_time_unix_nano;
+    }
+    let resources = receiver.seen.resources.lock().unwrap();
+    assert_eq!(text(&resources[0], "service.name").as_deref(), Some("bcproxy"));
+}
+
+#[tokio::test]
+async fn a_retry_has_a_span_of_its_own_and_an_error_says_so() {
+    let receiver = Receiver::start().await;
+    let scene = Scene::new(receiver.address, ALL).await;
+    let items = Matcher::any().path_ending("/items");
+    scene.prepared.simulator.business_central().script(
+        items,
+        Times::Next(1),
+        Script::response(StatusCode::SERVICE_UNAVAILABLE),
+    );
+    assert_eq!(scene.get("/api/items", &[]).await.status, StatusCode::OK);
+    let spans = receiver.trace_of("/api/items").await;
+    let attempts: Vec<&Span> = spans.iter().filter(|span| span.kind == SpanKind::Client as i32).collect();
+    let of = |key: &str| attempts.iter().map(|span| text(&span.attributes, key)).collect::<Vec<_>>();
+    assert_eq!(of("http.response.status_code"), [Some("503".to_owned()), Some("200".to_owned())]);
+    assert_eq!(of("error.type"), [Some("503".to_owned()), None]);
+    assert_eq!(of("http.request.resend_count"), [None, Some("1".to_owned())]);
+
+    assert_eq!(scene.get("/api/no-such-thing", &[]).await.status, StatusCode::NOT_FOUND);
+    let spans = receiver.trace_of("/api/no-such-thing").await;
+    assert!(named(&spans, "GET /api").status.is_none(), "an error of the client is none of the server");
+}
+
+#[tokio::test]
+async fn a_clients_trace_is_continued_up_to_business_central() {
+    let receiver = Receiver::start().await;
+    // Practically nothing is traced, unless a client asks for it.
+    let scene = Scene::new(receiver.address, "traces: 0.000000001, metrics: off").await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    scene.get("/api/customers", &[("traceparent", parent), ("tracestate", "till=1")]).await;
+    let spans = receiver.trace_of("/api/customers").await;
+    let server = named(&spans, "GET /api");
+    assert_eq!(
+        (server.parent_span_id.as_slice(), server.flags),
+        (&[0, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 2, 0xb7][..], 0x301)
+    );
+    assert_eq!(server.trace_state, "till=1");
+    let received = scene.prepared.received().pop().unwrap();
+    let attempt: String = named(&spans, "GET").span_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(received.headers["traceparent"], format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{attempt}-01"));
+    assert_eq!(received.headers["tracestate"], "till=1");
+
+    // What is not traced passes unchanged.
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    scene.get("/api/items", &[("traceparent", parent), ("tracestate", "till=1")]).await;
+    assert_eq!(scene.prepared.received().pop().unwrap().headers["traceparent"], parent);
+    assert_eq!(receiver.seen.spans.lock().unwrap().len(), spans.len());
+}
+
+#[tokio::test]
+async fn without_traces_the_headers_pass_unchanged_and_nothing_is_sent() {
+    let receiver = Receiver::start().await;
+    let scene = Scene::new(receiver.address, "traces: 0, metrics: off").await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    scene.get("/api/customers", &[("traceparent", parent)]).await;
+    assert_eq!(scene.prepared.received().pop().unwrap().headers["traceparent"], parent);
+    scene.process.signal("TERM").await;
+    assert_eq!(scene.process.end().await.code, Some(0));
+    assert!(receiver.seen.headers.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_collector_gets_the_metrics_of_the_admin_listener() {
+    let receiver = Receiver::start().await;
+    let scene = Scene::new(receiver.address, "traces: off, metrics: 100ms").await;
+    for _ in 0..3 {
+        scene.get("/api/customers", &[]).await;
+    }
+    let count = |metric: &Metric| match metric.data.as_ref().unwrap() {
+        metric::Data::Sum(sum) => {
+            assert!(sum.is_monotonic && sum.aggregation_temporality == 2);
+            let point =
+                sum.data_points.iter().find(|point| text(&point.attributes, "route").as_deref() == Some("/api"));
+            point.map(|point| point.value.unwrap())
+        }
+        other => panic!("{other:?}"),
+    };
+    use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value::AsInt;
+    let metrics = receiver
+        .wait(|seen| {
+            let metrics = seen.metrics.lock().unwrap();
+            let requests = metrics.iter().find(|metric| metric.name == "bcproxy_requests")?;
+            (count(requests) == Some(AsInt(3))).then(|| metrics.clone())
+        })
+        .await;
+    let find = |name: &str| metrics.iter().find(|metric| metric.name == name).unwrap_or_else(|| panic!("{name}"));
+    let duration = find("bcproxy_request_duration_seconds");
+    assert_eq!(duration.unit, "s");
+    let Some(metric::Data::Histogram(histogram)) = &duration.data else { panic!("{duration:?}") };
+    let point = &histogram.data_points[0];
+    assert_eq!((point.count, histogram.aggregation_temporality), (3, 2));
+    assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
+    assert_eq!(point.bucket_counts.iter().sum::<u64>(), 3);
+    assert!(point.start_time_unix_nano < point.time_unix_nano);
+
+    // The same names, but for the suffix that counters have in Prometheus.
+    let text = send(scene.admin, Method::GET, "/metrics", &[], "").await.text();
+    for metric in &metrics {
+        let is_there = ["", "_total"].iter().any(|end| text.contains(&format!("# TYPE {}{end} ", metric.name)));
+        assert!(is_there, "{}", metric.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_logged_arrives_with_the_trace_of_its_request() {
+    let receiver = Receiver::start().await;
+    let scene = Scene::new(receiver.address, "traces: 1, metrics: off, logs: true").await;
+    scene.get("/api/customers", &[]).await;
+    let spans = receiver.trace_of("/api/customers").await;
+    let record = receiver
+        .wait(|seen| {
+            let logs = seen.logs.lock().unwrap();
+            logs.iter().find(|record| text(&record.attributes, "path").as_deref() == Some("/api/customers")).cloned()
+        })
+        .await;
+    let server = named(&spans, "GET /api");
+    assert_eq!((&record.trace_id, &record.span_id), (&server.trace_id, &server.span_id));
+    assert_eq!((record.severity_text.as_str(), text(&record.attributes, "status")), ("INFO", Some("200".to_owned())));
+    assert_eq!(text(&record.attributes, "target").as_deref(), Some("bcproxy::access"));
+}
+
+#[tokio::test]
+async fn a_collector_that_is_away_costs_requests_nothing() {
+    // An address where nobody listens, until later.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut scene = Scene::new(address, "traces: 1, metrics: 100ms, logs: true").await;
+    let line = scene.process.log_line(|line| message(line).starts_with("telemetry is not exported")).await;
+    assert!(message(&line).contains("Requests are not affected"), "{line}");
+    for _ in 0..20 {
+        assert_eq!(scene.get("/api/customers", &[]).await.status, StatusCode::OK);
+    }
+    let otlp = scene.status_with(|otlp| otlp["metrics"]["dropped"].as_u64() > Some(0)).await;
+    assert!(otlp["failure"].is_string(), "{otlp}");
+    let text = send(scene.admin, Method::GET, "/metrics", &[], "").await.text();
+    assert!(text.contains("bcproxy_otlp_dropped_total{signal=\"metrics\"}"), "{text}");
+
+    let receiver = Receiver::on(TcpListener::bind(address).await.unwrap(), Arc::default());
+    // All of them waited for the collector.
+    let servers = |seen: &Seen| {
+        let spans = seen.spans.lock().unwrap();
+        spans.iter().filter(|span| span.kind == SpanKind::Server as i32).count()
+    };
+    receiver.wait(|seen| (servers(seen) == 20).then_some(())).await;
+    scene.process.log_line(|line| message(line).ends_with("takes telemetry again")).await;
+    scene.status_with(|otlp| otlp["failure"].is_null() && otlp["traces"]["exported"].as_u64() >= Some(20 * 4)).await;
+    // The exporter's own lines are none of the exported.
+    let logs = receiver.seen.logs.lock().unwrap();
+    assert!(!format!("{logs:?}").contains("telemetry is not exported"));
+}
+
+#[tokio::test]
+async fn a_collector_that_is_busy_is_asked_again_and_one_that_rejects_is_not() {
+    let receiver = Receiver::start().await;
+    *receiver.seen.failures.lock().unwrap() = vec![StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    let scene = Scene::new(receiver.address, ALL).await;
+    scene.get("/api/customers", &[]).await;
+    receiver.trace_of("/api/customers").await;
+    assert_eq!(receiver.seen.headers.lock().unwrap().len(), 3);
+
+    receiver.seen.failures.lock().unwrap().push(StatusCode::BAD_REQUEST);
+    scene.get("/api/items", &[]).await;
+    let otlp = scene.status_with(|otlp| otlp["traces"]["dropped"].as_u64() > Some(0)).await;
+    assert_eq!(otlp["failure"], "it answered 400");
+}
+
+#[tokio::test]
+async fn the_headers_value_is_sent_and_logged_nowhere() {
+    let receiver = Receiver::start().await;
+    let otlp = "traces: 1, logs: true, headers: { Authorization: { env: OTLP_AUTHORIZATION } }";
+    let variables = [("OTLP_AUTHORIZATION", "Bearer hunter2-hunter2")];
+    let scene = Scene::with(receiver.address, otlp, "log: { level: trace }", &variables).await;
+    scene.get("/api/customers", &[]).await;
+    receiver.trace_of("/api/customers").await;
+    assert_eq!(receiver.seen.headers.lock().unwrap()[0]["authorization"], "Bearer hunter2-hunter2");
+    let status = scene.status().await.to_string();
+    scene.process.signal("TERM").await;
+    let ended = scene.process.end().await;
+    assert!(!format!("{status}{}{}", ended.output, ended.errors).contains("hunter2"));
+    assert!(!format!("{:?}", receiver.seen.logs.lock().unwrap()).contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_reload_changes_the_collector_and_the_end_sends_what_is_left() {
+    let (first, second) = (Receiver::start().await, Receiver::start().await);
+    let mut scene = Scene::new(first.address, ALL).await;
+    scene.get("/api/customers", &[]).await;
+    first.trace_of("/api/customers").await;
+
+    let text = std::fs::read_to_string(&scene.prepared.file).unwrap();
+    let moved = text.replace(&first.address.to_string(), &second.address.to_string());
+    std::fs::write(&scene.prepared.file, moved).unwrap();
+    scene.process.log_line(|line| message(line).contains("the configuration was reloaded")).await;
+    scene.get("/api/items", &[]).await;
+    scene.process.signal("TERM").await;
+    assert_eq!(scene.process.end().await.code, Some(0));
+    let spans = second.trace_of("/api/items").await;
+    assert_eq!(spans.len(), 5);
+    assert!(!format!("{:?}", first.seen.spans.lock().unwrap()).contains("/api/items"));
+}
