@@ -119,6 +119,13 @@ impl fmt::Display for CompanyName {
     }
 }
 
+impl CompanyId {
+    /// The GUID.
+    pub fn guid(self) -> Uuid {
+        self.0
+    }
+}
+
 impl fmt::Display for CompanyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

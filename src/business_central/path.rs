@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode};
 
 use super::odata_segment::ODataSegment;
 
@@ -172,7 +172,7 @@ impl<'r> Segment<'r> {
 }
 
 /// Percent-encodes a text as one path segment: all characters except the unreserved ones (RFC 3986, section 2.3).
-pub fn encode_segment(text: &str) -> impl std::fmt::Display + '_ {
+pub fn encode_segment(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, RESERVED)
 }
 

@@ -1,7 +1,8 @@
 //! Writing upstream addresses: path and query of a resource at Business Central, and the URL of a batch part.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+
+use uuid::Uuid;
 
 use super::AddressError;
 use super::literal::double_apostrophes;
@@ -32,8 +33,7 @@ impl Resource {
                     // The query already names the company: a second selector could only contradict it.
                     _ if named.is_none() && self.query_selects(family) => {}
                     (Some(company), _) if matches!(family, Family::Api(_)) => {
-                        // Writing to a String can't fail.
-                        let _ = write!(path, "/companies({})", company.id);
+                        push_id(&mut path, family, company.id.guid());
                     }
                     (Some(company), _) => push_named(&mut path, family, company.name.as_str()),
                     (None, Some(name)) => push_named(&mut path, family, name),
@@ -95,15 +95,27 @@ pub fn in_company(mut path: String, family: &Family, named: &str, rest: &str) ->
 
 /// Appends a company by its name or id.
 pub fn push_named(path: &mut String, family: &Family, name: &str) {
-    let literal = || encode_segment(&double_apostrophes(name)).to_string();
-    // Writing to a String can't fail.
-    let _ = match (family, uuid::Uuid::try_parse(name)) {
-        (Family::Api(_), Ok(id)) => write!(path, "/companies({id})"),
-        (Family::Api(_), Err(_)) => write!(path, "/companies(name='{}')", literal()),
-        (Family::OData, Ok(id)) => write!(path, "/Company(Id={id})"),
-        (Family::OData, Err(_)) => write!(path, "/Company('{}')", literal()),
-        (Family::Soap, _) => write!(path, "/{}", encode_segment(name)),
-    };
+    match (family, Uuid::try_parse(name)) {
+        (Family::Api(_) | Family::OData, Ok(id)) => push_id(path, family, id),
+        (Family::Api(_), Err(_)) => push_literal(path, "/companies(name='", name),
+        (Family::OData, Err(_)) => push_literal(path, "/Company('", name),
+        (Family::Soap, _) => {
+            path.push('/');
+            path.extend(encode_segment(name));
+        }
+    }
+}
+
+fn push_id(path: &mut String, family: &Family, id: Uuid) {
+    path.push_str(if matches!(family, Family::OData) { "/Company(Id=" } else { "/companies(" });
+    path.push_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    path.push(')');
+}
+
+fn push_literal(path: &mut String, begin: &str, name: &str) {
+    path.push_str(begin);
+    path.extend(encode_segment(&double_apostrophes(name)));
+    path.push_str("')");
 }
 
 /// The path of a service's batch endpoint, below its root.
