@@ -72,6 +72,7 @@ async fn a_slow_request_is_logged_with_its_stages_even_where_no_request_is() {
     central.script(Matcher::any().path_ending("/items"), Times::Next(1), script);
     let log = log_of(&prepared, async |address| {
         let slow = tokio::spawn(async move { send(address, Method::POST, "/api/items", &[], "{}").await });
+        until(|| prepared.received().iter().any(|received| received.target.ends_with("/items"))).await;
         // The time that Business Central takes.
         tokio::time::sleep(Duration::from_millis(20)).await;
         latch.open();
