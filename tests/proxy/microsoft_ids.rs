@@ -52,7 +52,8 @@ async fn a_problem_has_those_of_the_latest_response() {
             assert_eq!(problem[key], value.to_str().unwrap(), "{problem}");
         }
         let page = admin.page().await;
-        let line = format!("<small>request-id {}</small>", response.headers["request-id"].to_str().unwrap());
+        let line =
+            format!("<dt>request-id</dt><dd><code>{}</code></dd>", response.headers["request-id"].to_str().unwrap());
         assert!(page.contains(&line), "{page}");
     }
     assert_eq!(admin.json().await["problems"].as_array().unwrap().len(), 1, "they make no problem of its own");

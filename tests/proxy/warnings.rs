@@ -32,10 +32,15 @@ async fn only_warning(admin: &AdminRig, connector: Option<&str>, kind: &str) -> 
     let prefix = connector.map_or_else(String::new, |name| format!("{name}: "));
     let health = health.text();
     assert!(health.contains(&format!("{prefix}Warning: {text}")), "{text}\n{health}");
-    let page = admin.ask("/").await.text();
+    let page = admin.ask("/").await.text().replace("<code>", "`").replace("</code>", "`");
     assert!(page.contains("something needs attention"), "{page}");
-    let shown = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    assert!(page.contains(&shown), "{shown}\n{page}");
+    for line in warning["reason"].as_str().unwrap().lines() {
+        let shown = line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+        assert!(page.contains(&shown), "{shown}\n{page}");
+    }
+    if let Some(until) = warning["until"].as_str() {
+        assert!(page.contains(&format!(" Until <time class=\"at\" datetime=\"{until}\"")), "{until}\n{page}");
+    }
     let metrics = admin.ask("/metrics").await.text();
     let line = format!("bcproxy_warnings{{connector=\"{}\",kind=\"{kind}\"}} 1.0", connector.unwrap_or_default());
     assert!(metrics.contains(&line) && metrics.contains("bcproxy_ready 1.0"), "{line}\n{metrics}");

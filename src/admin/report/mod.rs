@@ -11,15 +11,13 @@ mod requests;
 mod service;
 mod warnings;
 
-pub use checklist::{Checklist, StepReport, StepState};
-pub use clients::KnownClientReport;
-pub use connector::{ApplicationReport, ConnectorReport, LimiterReport, Readiness};
-#[cfg(test)]
-pub use connector::{CompanyReport, TokenReport};
+pub use checklist::{Checklist, StepState};
+pub use clients::{ClientReport, KnownClientReport};
+pub use connector::{
+    ApplicationReport, CompanyReport, ConnectorReport, LimiterReport, Readiness, TokenFailure, TokenReport,
+};
 pub use format::{end_of_day, in_words, rfc3339, serialize_path, serialize_time};
-pub use otlp::ExportReport;
-#[cfg(test)]
-pub use requests::RouteReport;
-pub use requests::{CacheReport, ProblemReport, RequestsReport};
-pub use service::{Report, State};
+pub use otlp::{ExportReport, OtlpReport};
+pub use requests::{CacheReport, ProblemReport, RequestsReport, RouteReport};
+pub use service::{BudgetReport, CertificateReport, ConnectionsReport, Report, State};
 pub use warnings::{Warning, WarningKind};

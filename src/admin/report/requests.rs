@@ -163,13 +163,6 @@ impl ProblemReport {
         ids.into_iter().filter_map(|(name, id)| Some((name, id.as_deref()?)))
     }
 
-    /// When the first ended, to be read beside the time of the latest: the time alone if the day is the same.
-    pub fn since(&self) -> &str {
-        let Some((day, time)) = self.first_at.split_once('T') else { return &self.first_at };
-        let is_same_day = self.at.starts_with(day);
-        if is_same_day { time.get(..MINUTES).unwrap_or(time) } else { &self.first_at }
-    }
-
     pub fn of(problem: Problem) -> Self {
         let Problem {
             count,
@@ -213,6 +206,3 @@ impl ProblemReport {
         }
     }
 }
-
-/// The length of a time without its seconds.
-const MINUTES: usize = "18:15".len();

@@ -1,6 +1,7 @@
 //! Which path leads where.
 
 use hyper::body::Incoming;
+use hyper::header::{ACCEPT, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
@@ -8,14 +9,15 @@ use super::form::Form;
 use super::text_response::TextResponse;
 use crate::admin::control::Control;
 use crate::admin::doctor::DoctorError;
+use crate::admin::page::{self, PageQuery};
 use crate::admin::report::Report;
-use crate::admin::{health, metrics, page};
+use crate::admin::{health, metrics};
 use crate::secret::Secret;
 
 /// The response to a request that may be answered.
 pub async fn route(head: &Parts, body: Incoming, control: &Control) -> TextResponse {
     match (&head.method, head.uri.path()) {
-        (&Method::POST, "/reload") => reload(control).await,
+        (&Method::POST, "/reload") => reload(head, control).await,
         (&Method::POST, "/stop") => stop(control).await,
         (&Method::POST, "/doctor") => doctor(head, body, control).await,
         (_, "/reload" | "/stop" | "/doctor") => TextResponse::method_not_allowed("POST", "Use POST for this path."),
@@ -24,10 +26,22 @@ pub async fn route(head: &Parts, body: Incoming, control: &Control) -> TextRespo
     }
 }
 
-async fn reload(control: &Control) -> TextResponse {
+async fn reload(head: &Parts, control: &Control) -> TextResponse {
     match control.reload().await {
-        Ok(outcome) => TextResponse::plain(StatusCode::OK, outcome),
-        Err(reason) => TextResponse::plain(StatusCode::UNPROCESSABLE_ENTITY, reason),
+        Ok(result) => outcome(head, StatusCode::OK, true, "The configuration is in service", result),
+        Err(reason) => {
+            outcome(head, StatusCode::UNPROCESSABLE_ENTITY, false, "The configuration stays unchanged", reason)
+        }
+    }
+}
+
+/// The outcome of an order: a page for a browser, plain text for others.
+fn outcome(head: &Parts, status: StatusCode, is_good: bool, title: &str, text: String) -> TextResponse {
+    let accepts = |types: &HeaderValue| types.to_str().is_ok_and(|types| types.contains("text/html"));
+    if head.headers.get_all(ACCEPT).iter().any(accepts) {
+        TextResponse::page(status, page::outcome(is_good, title, &text))
+    } else {
+        TextResponse::plain(status, text)
     }
 }
 
@@ -44,14 +58,18 @@ async fn doctor(head: &Parts, body: Incoming, control: &Control) -> TextResponse
     };
     let connector = form.field("connector").filter(|name| !name.expose().is_empty());
     match control.examine(connector.as_ref().map(Secret::expose)).await {
-        Ok(findings) => TextResponse::plain(StatusCode::OK, findings.trim_end()),
+        Ok(findings) => {
+            let is_good = !findings.contains('✗');
+            let title = if is_good { "The checks found no mistake" } else { "The checks found a mistake" };
+            outcome(head, StatusCode::OK, is_good, title, findings.trim_end().to_owned())
+        }
         Err(error) => {
             let status = match error {
                 DoctorError::Busy => StatusCode::CONFLICT,
                 DoctorError::UnknownConnector => StatusCode::NOT_FOUND,
                 DoctorError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             };
-            TextResponse::plain(status, error.to_string())
+            outcome(head, status, false, "The set-up was not checked", error.to_string())
         }
     }
 }
@@ -61,8 +79,7 @@ async fn read(path: &str, query: Option<&str>, control: &Control) -> TextRespons
     let status = control.status();
     let report = || Report::of(&status, control.liveness().stalled(), control.history());
     match path {
-        "/" => TextResponse::page(StatusCode::OK, page::page(&report())),
-        "/style.css" => TextResponse::new(StatusCode::OK, "text/css; charset=utf-8", page::STYLE),
+        "/" => TextResponse::page(StatusCode::OK, page::page(&report(), &PageQuery::parse(query), false)),
         // Neither can fail: they write numbers and strings to memory.
         "/status.json" => {
             let json = serde_json::to_string_pretty(&report()).unwrap_or_default();
@@ -73,9 +90,12 @@ async fn read(path: &str, query: Option<&str>, control: &Control) -> TextRespons
             let text = metrics::metrics(report()).unwrap_or_default();
             TextResponse::new(StatusCode::OK, metrics::CONTENT_TYPE, text + "\n")
         }
-        _ => {
-            let (code, text) = health::health(path, query, &status, control).await;
-            TextResponse::plain(code, text)
-        }
+        _ => match page::asset(path) {
+            Some((content_type, text)) => TextResponse::new(StatusCode::OK, content_type, text),
+            None => {
+                let (code, text) = health::health(path, query, &status, control).await;
+                TextResponse::plain(code, text)
+            }
+        },
     }
 }

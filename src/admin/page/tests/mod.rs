@@ -1,0 +1,5 @@
+//! Pages of made-up reports.
+
+mod made_up;
+mod pages;
+mod reasons;
