@@ -9,7 +9,7 @@
 //! | `php` | `php-cli`, `php-curl`, `php-soap` | |
 //! | `python3`, the first one on `PATH` | `python3-venv` | PyPI: `requirements.txt` |
 //! | `node`, with `NODE_PATH` | `nodejs`, `npm` | npm: `matrix/programs/package.json` |
-//! | `chromium` | `chromium` | |
+//! | `chromium` | `chromium` | for the status page also npm: `matrix/programs/package.json` |
 //! | the others of the matrix | see `.ci/run` | |
 //!
 //! Tests with a client are ignored unless asked for, since a new machine has none: `cargo test -- --ignored`. `.ci/run`
@@ -28,6 +28,7 @@ mod browser;
 mod matrix;
 mod odata;
 mod soap;
+mod status_page;
 
 use std::path::Path;
 
