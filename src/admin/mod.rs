@@ -15,6 +15,7 @@
 //! | `POST /doctor` | what the checks of `bcproxy doctor` find: about the `connector` in the form, or about all |
 //! | `POST /stop` | 202; bcproxy drains, and a second request stops it immediately |
 
+mod access;
 mod control;
 mod doctor;
 mod health;
@@ -25,8 +26,10 @@ mod page;
 mod report;
 mod server;
 
+pub use access::AdminTokenError;
 pub use control::{Command, ConfigHistory, Control, Status};
 pub use liveness::Liveness;
 pub use metrics::otlp_metrics;
 pub(crate) use report::in_words;
-pub use server::Admin;
+pub(crate) use server::PreparedAdmin;
+pub use server::{Admin, AdminError};

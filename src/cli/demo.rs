@@ -9,6 +9,7 @@ use anstream::println;
 use tempfile::TempDir;
 
 use super::common::{Failure, private_file, rendered, runtime, signals, start_log};
+use crate::admin::{Admin, AdminError};
 use crate::config::Config;
 use crate::daemon::{Service, StartError};
 use crate::proxy::{self, InheritedSockets, ListenerError};
@@ -40,8 +41,9 @@ async fn serve(broken: Option<Breakage>) -> Result<(), Failure> {
             }
         }
     };
-    if let (Some(address), Some(admin)) = (service.proxy.addresses().first(), &service.admin) {
-        println!("{}", invitation(address.socket, admin.address, &file, broken));
+    let admin = service.admin.iter().flat_map(Admin::addresses).next();
+    if let (Some(address), Some(admin)) = (service.proxy.addresses().first(), admin) {
+        println!("{}", invitation(address.socket, admin.socket, &file, broken));
     }
     service.run(signals).await;
     simulator.stop().await;
@@ -55,12 +57,13 @@ fn use_free_port(error: &StartError, config: &mut Config) -> Option<()> {
             println!("Port {} is in use by another program, so the proxy uses another port.", taken.address.port());
             config.listen.iter_mut().for_each(|listener| listener.address.set_port(0));
         }
-        StartError::Admin(taken) if taken.is_taken() => {
+        StartError::Admin(AdminError::Listener(ListenerError::Bind(taken))) if taken.is_taken() => {
             println!(
                 "Port {} is in use by another program, so the status page uses another port.",
                 taken.address.port()
             );
-            config.admin.iter_mut().for_each(|address| address.set_port(0));
+            let listeners = config.admin.iter_mut().flat_map(|admin| &mut admin.listen);
+            listeners.for_each(|listener| listener.address.set_port(0));
         }
         _ => return None,
     }

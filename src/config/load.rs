@@ -1,10 +1,9 @@
 //! Loading a configuration file.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 
-use super::model::Config;
+use super::model::{Admin, Config};
 use super::resolve::{self, Protection, Variables};
 use super::shape::Shape;
 use super::vocabulary::{TopLevelKeys, all_keys};
@@ -41,11 +40,11 @@ impl Config {
         Self::read(path, None)
     }
 
-    /// The address of the admin listener in a file that may have mistakes elsewhere; the default one if its syntax is
-    /// wrong. `None` if there is no file, or no admin listener.
+    /// The admin listener of a file that may have mistakes elsewhere; the default one if its syntax is wrong. `None` if
+    /// there is no file, or no admin listener.
     ///
     /// A running bcproxy keeps the previous configuration while the file is broken, and commands still have to find it.
-    pub fn admin_address(path: &Path) -> Option<SocketAddr> {
+    pub fn admin_of_broken_file(path: &Path) -> Option<Admin> {
         let bytes = small_file::read(path).ok()?;
         let text = small_file::text(&bytes)?;
         let (text, tree) = match node::parse(text) {
@@ -135,9 +134,9 @@ mod tests {
         let file = folder.path().join("proxy.yaml");
         let address = |text: &str| {
             std::fs::write(&file, text).unwrap();
-            Config::admin_address(&file).map(|address| address.to_string())
+            Config::admin_of_broken_file(&file).map(|admin| admin.listen[0].address.to_string())
         };
-        assert_eq!(Config::admin_address(&file), None, "there is no file");
+        assert_eq!(Config::admin_of_broken_file(&file), None, "there is no file");
         assert_eq!(address("admin: { listen: 127.0.0.1:9081 }\nlisen: x").as_deref(), Some("127.0.0.1:9081"));
         assert_eq!(address("connectors: [").as_deref(), Some("127.0.0.1:8081"));
         assert_eq!(address("lisen: x").as_deref(), Some("127.0.0.1:8081"));

@@ -21,10 +21,10 @@ mod yaml;
 
 pub use load::Loaded;
 pub use model::{
-    Access, AllowFrom, AuthRules, Browsers, Client, ClientAuth, ClientMark, CollectorUrl, Config, Connector,
-    HeaderChanges, HeaderRules, HostName, HostNameError, Limits, Listener, Log, LogFile, LogFormat, MaxConnections,
-    Otlp, Rate, RequestLog, Route, RoutePath, RoutePathError, SamplingRatio, Share, Spool, Timeouts, TlsFiles,
-    UNROUTED_PREFIX,
+    Access, Admin, AdminScope, AllowFrom, AuthRules, Browsers, Client, ClientAuth, ClientMark, CollectorUrl, Config,
+    Connector, HeaderChanges, HeaderRules, HostName, HostNameError, Limits, Listener, Log, LogFile, LogFormat,
+    MIN_ADMIN_TOKEN_BYTES, MaxConnections, Otlp, Rate, RequestLog, Route, RoutePath, RoutePathError, SamplingRatio,
+    Share, Spool, Timeouts, TlsFiles, UNROUTED_PREFIX,
 };
 pub use publish::{reference, schema};
 pub(crate) use resolve::addresses_conflict;

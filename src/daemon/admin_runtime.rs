@@ -14,6 +14,12 @@ impl AdminRuntime {
         Ok(Self(Some(runtime)))
     }
 
+    /// Polls `start`, whose tasks and sockets belong to this runtime, on the current one.
+    pub async fn run_async<T>(&self, start: impl Future<Output = T>) -> T {
+        let mut start = std::pin::pin!(start);
+        std::future::poll_fn(|context| self.run(|| start.as_mut().poll(context))).await
+    }
+
     /// Calls `start`, whose tasks and sockets belong to this runtime.
     pub fn run<T>(&self, start: impl FnOnce() -> T) -> T {
         let _context = self.0.as_ref().map(|runtime| runtime.enter());

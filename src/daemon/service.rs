@@ -1,10 +1,10 @@
 //! Runs the proxy and its admin listener, reloads them when the configuration file changes, and drains them at the end.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use hyper::http::uri::Scheme;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -15,9 +15,9 @@ use super::file_watcher::FileWatcher;
 use super::service_manager;
 use super::signals::{Signal, Signals};
 use super::telemetry_export::TelemetryExport;
-use crate::admin::{Admin, Command, ConfigHistory, Control, Status};
-use crate::config::{Config, Loaded};
-use crate::proxy::{self, BindError, InheritedSockets, LocalAddress, Proxy};
+use crate::admin::{Admin, AdminError, Command, ConfigHistory, Control, PreparedAdmin, Status};
+use crate::config::{self, AdminScope, Config, Loaded};
+use crate::proxy::{self, InheritedSockets, LocalAddress, Proxy};
 use crate::telemetry::LogFilter;
 use crate::telemetry::otlp::ExporterError;
 
@@ -37,15 +37,25 @@ pub struct Service {
     watcher: FileWatcher,
 }
 
+/// The admin listener of another configuration.
+enum NextAdmin {
+    /// There is none.
+    Off,
+    /// The one in service, with other settings.
+    Changed(PreparedAdmin),
+    /// There was none before.
+    New(Admin),
+}
+
 /// The reason the service can't start or reload.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The proxy can't use the configuration or bind its listeners.
     #[error(transparent)]
     Proxy(#[from] proxy::StartError),
-    /// The admin listener can't be bound.
+    /// The admin listener can't start.
     #[error(transparent)]
-    Admin(BindError),
+    Admin(#[from] AdminError),
     /// The system can't start another thread.
     #[error("the runtime of the admin listener can't be started ({0})")]
     AdminRuntime(io::Error),
@@ -74,29 +84,23 @@ impl Service {
         let status = Status { view: proxy.view(), history: history.clone(), is_stopping: false };
         let data_path = Handle::current();
         let (control, commands) = admin_runtime.run(|| Control::new(status, data_path));
-        let start = |address| admin_runtime.run(|| Admin::start(address, control.clone()));
-        let admin = config.admin.map(start).transpose().map_err(StartError::Admin)?;
+        let admin = match &config.admin {
+            Some(settings) => Some(admin_runtime.run_async(Admin::start(settings, control.clone())).await?),
+            None => None,
+        };
         let mut export = TelemetryExport::default();
         let change = export.prepare(config.otlp.as_ref())?;
         export.apply(change, config.otlp.as_ref(), &proxy.view(), &control, &log).map_err(ExporterError::from)?;
         let watcher = FileWatcher::start(&config.files(file)).await;
-        Ok(Self {
-            history,
-            config: config.clone(),
-            log,
-            proxy,
-            admin,
-            admin_runtime,
-            control,
-            export,
-            commands,
-            watcher,
-        })
+        let config = config.clone();
+        let service = Self { history, config, log, proxy, admin, admin_runtime, control, export, commands, watcher };
+        service.control.publish(service.status(false));
+        Ok(service)
     }
 
     /// Serves and reloads until it is told to stop, then drains. The second stop aborts open requests.
     pub async fn run(mut self, mut signals: Signals) {
-        self.log_addresses(&[], None);
+        self.log_addresses(&[], &[]);
         self.proxy.warm_up(&[]);
         service_manager::ready(&self.summary());
         let liveness = self.control.liveness().clone();
@@ -105,7 +109,7 @@ impl Service {
         let mut daily = tokio::time::interval_at(Instant::now() + DAY, DAY);
         loop {
             tokio::select! {
-                _ = daily.tick() => self.proxy.warn_of_certificates(),
+                _ = daily.tick() => self.warn_of_certificates(),
                 signal = signals.next() => match signal {
                     Signal::Stop => break,
                     #[cfg(unix)]
@@ -155,24 +159,21 @@ impl Service {
         let loaded = loading.await.map_err(|error| format!("reading the file failed ({error})"))?;
         let loaded = loaded.map_err(|mistakes| mistakes.to_string())?;
         let config = &loaded.config;
-        let admin = match config.admin {
-            address if address == self.config.admin => None,
-            None => Some(None),
-            Some(address) => {
-                let started = self.admin_runtime.run(|| Admin::start(address, self.control.clone()));
-                Some(Some(started.map_err(|error| error.to_string())?))
-            }
-        };
+        let admin = self.next_admin(config.admin.as_ref()).await.map_err(|error| error.to_string())?;
         let export = self.export.prepare(config.otlp.as_ref()).map_err(|error| format!("telemetry.otlp: {error}"))?;
         let connectors = self.proxy.connectors().to_vec();
-        let (addresses, admin_address) = (self.proxy.addresses(), self.admin.as_ref().map(|admin| admin.address));
+        let (addresses, admin_addresses) = (self.proxy.addresses(), self.admin_addresses());
         self.proxy.reload(config).await.map_err(|error| error.to_string())?;
         // The steps below can't fail.
-        if let Some(admin) = admin
-            && let Some(previous) = std::mem::replace(&mut self.admin, admin)
-        {
-            // Not awaited: this reload may be a request to the previous listener, which waits for its response.
-            tokio::spawn(previous.close());
+        match (admin, &mut self.admin) {
+            (NextAdmin::Changed(prepared), Some(admin)) => self.admin_runtime.run(|| admin.take_effect(prepared)),
+            (NextAdmin::New(admin), current) => *current = Some(admin),
+            (NextAdmin::Off | NextAdmin::Changed(_), current) => {
+                if let Some(previous) = current.take() {
+                    // Not awaited: this reload may be a request to the listener, which waits for its response.
+                    tokio::spawn(previous.close());
+                }
+            }
         }
         self.log.change(&config.log);
         let exported = self.export.apply(export, config.otlp.as_ref(), &self.proxy.view(), &self.control, &self.log);
@@ -192,7 +193,7 @@ impl Service {
         self.history.record_applied(&loaded);
         self.config = loaded.config;
         self.watcher.watch(&self.config.files(&self.history.file)).await;
-        self.log_addresses(&addresses, admin_address);
+        self.log_addresses(&addresses, &admin_addresses);
         self.proxy.warm_up(&connectors);
         Ok(result)
     }
@@ -222,19 +223,48 @@ impl Service {
         self.export.stop(&self.log).await;
     }
 
+    /// Prepares the admin listener of another configuration. On error nothing changes.
+    async fn next_admin(&mut self, settings: Option<&config::Admin>) -> Result<NextAdmin, AdminError> {
+        let Some(settings) = settings else { return Ok(NextAdmin::Off) };
+        let next = async {
+            match &mut self.admin {
+                Some(admin) => admin.prepare(settings).await.map(NextAdmin::Changed),
+                None => Admin::start(settings, self.control.clone()).await.map(NextAdmin::New),
+            }
+        };
+        self.admin_runtime.run_async(next).await
+    }
+
     fn status(&self, is_stopping: bool) -> Status {
-        Status { view: self.proxy.view(), history: self.history.clone(), is_stopping }
+        let mut view = self.proxy.view();
+        view.certificates.extend(self.admin.iter().flat_map(Admin::certificates));
+        Status { view, history: self.history.clone(), is_stopping }
+    }
+
+    /// Logs the certificates of listeners that expire soon.
+    fn warn_of_certificates(&self) {
+        self.proxy.warn_of_certificates();
+        let certificates = self.admin.iter().flat_map(Admin::certificates);
+        for warning in certificates.filter_map(|certificate| certificate.expiry_warning()) {
+            tracing::warn!("{warning}");
+        }
+    }
+
+    fn admin_addresses(&self) -> Vec<LocalAddress> {
+        self.admin.iter().flat_map(Admin::addresses).collect()
     }
 
     /// Logs the addresses of all listeners that were not logged before.
-    fn log_addresses(&self, logged: &[LocalAddress], logged_admin: Option<SocketAddr>) {
+    fn log_addresses(&self, logged: &[LocalAddress], logged_admin: &[LocalAddress]) {
         for address in self.proxy.addresses().iter().filter(|address| !logged.contains(address)) {
             tracing::info!("listening on {address}");
         }
-        if let Some(address) =
-            self.admin.as_ref().map(|admin| admin.address).filter(|&address| logged_admin != Some(address))
-        {
-            tracing::info!("status page on http://{address}/");
+        for address in self.admin_addresses().iter().filter(|address| !logged_admin.contains(address)) {
+            let is_loopback = address.socket.ip().to_canonical().is_loopback();
+            match AdminScope::new(is_loopback, address.scheme == Scheme::HTTPS) {
+                AdminScope::ThisMachine | AdminScope::TokenHolders => tracing::info!("status page on {address}/"),
+                AdminScope::Monitors => tracing::info!("metrics and health checks on {address}/metrics"),
+            }
         }
     }
 

@@ -123,6 +123,11 @@ pub fn local_client() -> Result<Client, OutboundError> {
     Ok(builder(tls::client_config_without_roots()?).build()?)
 }
 
+/// The same over TLS, for a service whose certificate is in this file. It trusts no other.
+pub fn pinned_client(certificate: &Path) -> Result<Client, OutboundError> {
+    Ok(builder(tls::client_config_pinned_to(certificate)?).https_only(true).build()?)
+}
+
 fn builder(tls: rustls::ClientConfig) -> ClientBuilder {
     Client::builder()
         .tls_backend_preconfigured(tls)

@@ -25,7 +25,7 @@ mod unreachable;
 
 pub use connect::{ConnectError, OutboundConnector, OutboundError, Stream, TcpConnector, tcp_socket};
 pub use environment::EnvironmentError;
-pub use http_client::{HttpClient, RequestError, local_client};
+pub use http_client::{HttpClient, RequestError, local_client, pinned_client};
 pub use https_url::{HttpsUrl, HttpsUrlError};
 pub use origin::{Origin, OriginError};
 pub use proxy_selector::{ProxySelector, split_exception};

@@ -137,7 +137,7 @@ impl Proxy {
                 DataPath::new(current.clone(), authentication.clone(), budgets.disk.clone(), inspection_pool.clone());
             let (current, connection_limit) = (current.clone(), connection_limit.clone());
             let (memory, rejected) = (budgets.memory.clone(), rejected_connections.clone());
-            Listeners::new(held, stop.clone(), move |listener, terms, accepting, stop| {
+            Listeners::new("listen", held, stop.clone(), move |listener, terms, accepting, stop| {
                 let (path, current, memory) = (path.clone(), current.clone(), memory.clone());
                 let service = Service { path, current, memory, rejected: rejected.clone(), stop };
                 tokio::spawn(accept(listener, terms, accepting, connection_limit.clone(), service))

@@ -21,6 +21,14 @@ pub enum TlsError {
         /// What is wrong with it.
         reason: PemError,
     },
+    /// The file of a certificate that alone is trusted can't be used.
+    #[error("the certificate {} {reason}; {}", .path.display(), .reason.help())]
+    Certificate {
+        /// The file's path.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: PemError,
+    },
     /// The platform's roots can't be loaded.
     #[error(
         "the operating system's certificate store can't be used ({0}); install it (Debian: the package ca-certificates) \
@@ -48,9 +56,10 @@ pub fn verifier(ca_file: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, T
     Ok(Arc::new(verifier))
 }
 
-/// A client configuration with this verifier, which must reject whatever [`verifier`] rejects.
+/// A client configuration with this verifier, which must reject whatever [`verifier`] rejects, or trust one certificate
+/// alone.
 pub fn client_config_with(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, TlsError> {
-    // rustls calls any verifier but its own dangerous; this one is the platform's.
+    // rustls calls any verifier but its own dangerous.
     Ok(builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 

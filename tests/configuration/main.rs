@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bcproxy::business_central::Surface;
 use bcproxy::config::{
-    Browsers, Config, Diagnostics, HostName, Limits, Listener, Loaded, LogFile, LogFormat, Rate, RequestLog, Share,
-    reference, schema,
+    Admin, AdminScope, Browsers, Config, Diagnostics, HostName, Limits, Listener, Loaded, LogFile, LogFormat, Rate,
+    RequestLog, Share, reference, schema,
 };
 use bcproxy::entra::Credential;
 use bcproxy::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
@@ -55,15 +55,9 @@ fn two_connectors() -> String {
 #[test]
 fn the_smallest_file_does_the_whole_job() {
     let config = config(CONNECTOR);
-    let listener = Listener {
-        address: "127.0.0.1:8080".parse().unwrap(),
-        tls: None,
-        client_auth: None,
-        forwarded_for: None,
-        proxy_protocol: None,
-    };
-    assert_eq!(config.listen, [listener]);
-    assert_eq!(config.admin, Some("127.0.0.1:8081".parse().unwrap()));
+    assert_eq!(config.listen, [Listener::plain("127.0.0.1:8080".parse().unwrap())]);
+    let listen = vec![Listener::plain("127.0.0.1:8081".parse().unwrap())];
+    assert_eq!(config.admin, Some(Admin { listen, token: None, allow_from: None, hosts: Vec::new() }));
     let requests = RequestLog { successes: Some(Share::ALL), slow: Some(Duration::from_secs(30)) };
     assert_eq!(
         (config.log.format, config.log.level, config.log.requests, config.log.file),
@@ -169,7 +163,7 @@ log: { format: json, level: trace, requests: false, slow: off, file: log/bcproxy
 shutdown: { grace: 1m }
 ";
     let config = config(text);
-    assert_eq!((config.listen.len(), config.admin, config.connectors.len()), (2, None, 2));
+    assert_eq!((config.listen.len(), &config.admin, config.connectors.len()), (2, &None, 2));
     let Credential::ClientSecret(sources) = &config.connectors[0].application.credential else { panic!() };
     let sources: Vec<_> = sources.iter().map(|retained| retained.source.clone()).collect();
     assert_eq!(
@@ -341,6 +335,33 @@ fn files_and_variables_are_checked_when_a_file_is_loaded() {
     ] {
         let mistakes = load(secret, more).unwrap_err();
         assert!(what.split('|').all(|part| mistakes.contains(part)), "{what:?} in\n{mistakes}");
+    }
+}
+
+#[test]
+fn the_admin_listener_has_several_addresses_a_token_and_networks() {
+    let text = "\
+admin:
+  listen: [127.0.0.1:8081, 10.0.0.1:9090, { address: '[::]:8443', tls: { certificate: s.pem, private_key: k.pem } }]
+  token: { command: [get, --it] }
+  allow_from: [10.0.0.0/8]
+  hosts: [Status, status.contoso.local]
+";
+    let admin = config(&format!("{CONNECTOR}{text}")).admin.unwrap();
+    let scopes: Vec<AdminScope> = admin.listen.iter().map(AdminScope::of).collect();
+    assert_eq!(scopes, [AdminScope::ThisMachine, AdminScope::Monitors, AdminScope::TokenHolders]);
+    let tls = admin.listen[2].tls.clone().unwrap();
+    assert_eq!((tls.certificate, tls.client_ca), (Path::new("conf").join("s.pem"), None));
+    let hidden_variables = vec!["BC_CLIENT_SECRET".to_owned()];
+    let command = SecretCommand { argv: vec!["get".into(), "--it".into()], hidden_variables };
+    assert_eq!(admin.token, Some(SecretSource::Command(command)));
+    assert!(admin.allow_from.unwrap().contains("10.1.1.1".parse().unwrap()));
+    assert_eq!(admin.hosts.iter().map(HostName::as_str).collect::<Vec<_>>(), ["status", "status.contoso.local"]);
+
+    let files = config(&format!("{CONNECTOR}{}", text.replace("command: [get, --it]", "file: t.txt")));
+    let files = files.files(Path::new("proxy.yaml"));
+    for watched in ["t.txt", "s.pem", "k.pem"] {
+        assert!(files.contains(&Path::new("conf").join(watched)), "{watched} in {files:?}");
     }
 }
 

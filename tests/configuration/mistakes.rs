@@ -37,8 +37,36 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
         ("listen: 0.0.0.0:8080\n", "6:9", "other computers", "access: { allow_from:"),
         ("listen: 0.0.0.0:8080\nroutes: [{ path: /, to: nav }]\n", "6:9", "other computers", "listen on 127.0.0.1"),
         ("admin: no\n", "6:8", "expected `off`", "write `off`"),
-        ("admin: 127.0.0.1:8082\n", "6:8", "expected `off` or a mapping", "{ listen: 127.0.0.1:8081 }"),
-        ("admin: { listen: 0.0.0.0:8081 }\n", "6:18", "must use a loopback address", "container"),
+        ("admin: 127.0.0.1:8082\n", "6:8", "expected `off` or a mapping", "{ listen: 127.0.0.1:8081, token: …"),
+        ("admin: { listen: 0.0.0.0:8081 }\n", "6:18", "`admin` has no `allow_from`", "container"),
+        (
+            "admin: { listen: { address: 0.0.0.0:1, tls: { certificate: a, private_key: b } }, allow_from: [::1] }\n",
+            "6:29",
+            "`admin` has no `token`",
+            "token: { env: BCPROXY_ADMIN_TOKEN }",
+        ),
+        (
+            "admin: { token: hunter2 }\n",
+            "6:17",
+            "a secret is never written in this file",
+            "{ env: BCPROXY_ADMIN_TOKEN }",
+        ),
+        ("admin: { token: { env: A, file: b } }\n", "6:10", "exactly one of", "{ env: BCPROXY_ADMIN_TOKEN }"),
+        (
+            "admin: { listen: { address: '[::1]:1', tls: { certificate: a, private_key: b, client_ca: c } } }\n",
+            "6:79",
+            "unknown key `client_ca`",
+            "certificate, private_key",
+        ),
+        ("admin: { listen: [127.0.0.1:1, 127.0.0.1:1] }\n", "6:32", "already listed in line 6", "keep one"),
+        (
+            "admin: { listen: [127.0.0.1:1, 0.0.0.0:1], allow_from: [::1] }\n",
+            "6:32",
+            "conflicts with the one",
+            "keep only",
+        ),
+        ("admin: { listen: '[::]:8080', allow_from: [::1] }\n", "6:18", "same address", "another port"),
+        ("admin: { hosts: [status:8081] }\n", "6:18", "not a host name", "no port"),
         ("admin: { listen: 127.0.0.1:8080 }\n", "6:18", "same address", "another port"),
         ("listen: 127.0.0.1:8081\n", "6:9", "same address", "another port"),
         ("log: [a]\n", "6:6", "expected a mapping (`key: value` lines), found a list", "indentation"),
@@ -316,6 +344,15 @@ fn what_is_probably_a_mistake_is_a_warning() {
     }
     let unused = format!("{}routes: [{{ path: /, to: environment }}]\n", with_keys("company: CRONUS"));
     assert!(read(&unused).unwrap().warnings.to_string().contains("this company is not used"));
+    let monitored = "listen: 0.0.0.0:9090, allow_from: [10.0.0.0/8]";
+    for (admin, said) in [
+        ("allow_from: [10.0.0.0/8]", "the admin listener uses loopback addresses only"),
+        (monitored, "`bcproxy status`, `reload` and `stop` can't use the admin listener"),
+        (&monitored.replace("0.0.0.0:9090", "[0.0.0.0:9090, 127.0.0.1:8081]"), ""),
+    ] {
+        let text = read(&format!("{CONNECTOR}admin: {{ {admin} }}\n")).unwrap().warnings.to_string();
+        assert!(text.contains(said) && text.is_empty() == said.is_empty(), "{admin}: {text}");
+    }
 }
 
 #[test]

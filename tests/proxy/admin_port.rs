@@ -57,8 +57,8 @@ async fn more_admin_connections_than_descriptors_take_none_from_the_main_port() 
 #[tokio::test]
 async fn a_new_admin_connection_closes_the_oldest_that_waits_for_no_response() {
     let rig = Rig::new().await;
-    let mut admin = AdminRig::beside(&rig, runtime::Handle::current());
-    let address = admin.admin.address;
+    let mut admin = AdminRig::beside(&rig, runtime::Handle::current()).await;
+    let address = admin.address;
     let mut reloading = connect(address).await;
     let reload = b"POST /reload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     reloading.write_all(reload).await.unwrap();
@@ -83,7 +83,7 @@ async fn livez_fails_when_the_data_path_has_run_no_task_for_10_s() {
     let clock = HeldClock::new();
     let rig = Rig::new().await;
     let data_path = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let admin = AdminRig::beside(&rig, data_path.handle().clone());
+    let admin = AdminRig::beside(&rig, data_path.handle().clone()).await;
     assert_eq!(admin.ask("/livez").await.status, 200);
 
     let (blocked, is_blocked) = mpsc::channel();

@@ -8,7 +8,7 @@ use crate::status::AdminRig;
 
 async fn doctor(admin: &AdminRig, form: &str) -> ClientResponse {
     let headers = [("content-type", "application/x-www-form-urlencoded")];
-    send(admin.admin.address, Method::POST, "/doctor", &headers, form.to_owned()).await
+    send(admin.address, Method::POST, "/doctor", &headers, form.to_owned()).await
 }
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn the_configuration_in_service_is_shown_without_comments_and_secrets() {
     let text = shown.text();
     assert!(text.contains("log: { requests: true }\n") && text.contains("  cronus:\n"), "{text}");
     assert!(!text.contains("hunter2") && !text.contains("Anna") && !text.contains("secret.txt"), "{text}");
-    assert_eq!(send(admin.admin.address, Method::POST, "/configuration", &[], "").await.status, 405);
+    assert_eq!(send(admin.address, Method::POST, "/configuration", &[], "").await.status, 405);
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_web_page_can_start_no_checks() {
     let asked = rig.received().len();
     for origin in [("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")] {
         let headers = [("content-type", "application/x-www-form-urlencoded"), origin];
-        let response = send(admin.admin.address, Method::POST, "/doctor", &headers, "connector=cronus").await;
+        let response = send(admin.address, Method::POST, "/doctor", &headers, "connector=cronus").await;
         assert_eq!(response.status, 403, "{origin:?}");
     }
     assert_eq!(rig.received().len(), asked);

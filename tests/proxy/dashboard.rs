@@ -172,7 +172,7 @@ async fn each_panel_of_the_dashboard_has_data() {
     let rig = Arc::new(rig().await);
     let admin = AdminRig::of(&rig).await;
     let _traffic = traffic(&rig);
-    let prometheus = Prometheus::of(admin.admin.address);
+    let prometheus = Prometheus::of(admin.address);
     let mut missing = queries(&dashboard());
     let count = missing.len();
     let deadline = Instant::now() + Duration::from_secs(120);

@@ -20,6 +20,8 @@ mod users;
 mod wire;
 
 mod addresses;
+mod admin_access;
+mod admin_commands;
 mod admin_port;
 mod admin_tools;
 mod alerts;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bcproxy::admin::{Admin, Command, ConfigHistory, Control, Status};
-use bcproxy::config::Config;
+use bcproxy::config::{self, Config, Listener};
 use bcproxy::simulator::{Latch, Outcome, Script, Times};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
@@ -24,7 +24,9 @@ pub fn history(rig: &Rig) -> ConfigHistory {
 
 /// An admin listener for a rig's proxy.
 pub struct AdminRig {
-    pub admin: Admin,
+    /// Dropped, it stops.
+    _admin: Admin,
+    pub address: SocketAddr,
     pub control: Control,
     /// Kept open: a closed channel means that the service has stopped.
     pub commands: Receiver<Command>,
@@ -32,19 +34,22 @@ pub struct AdminRig {
 
 impl AdminRig {
     pub async fn of(rig: &Rig) -> Self {
-        Self::beside(rig, Handle::current())
+        Self::beside(rig, Handle::current()).await
     }
 
     /// One that takes this for the data path's runtime.
-    pub fn beside(rig: &Rig, data_path: Handle) -> Self {
+    pub async fn beside(rig: &Rig, data_path: Handle) -> Self {
         let status = Status { view: rig.proxy.view(), history: history(rig), is_stopping: false };
         let (control, commands) = Control::new(status, data_path);
-        let admin = Admin::start(SocketAddr::from(([127, 0, 0, 1], 0)), control.clone()).unwrap();
-        Self { admin, control, commands }
+        let listen = vec![Listener::plain(SocketAddr::from(([127, 0, 0, 1], 0)))];
+        let settings = config::Admin { listen, token: None, allow_from: None, hosts: Vec::new() };
+        let admin = Admin::start(&settings, control.clone()).await.unwrap();
+        let address = admin.addresses()[0].socket;
+        Self { _admin: admin, address, control, commands }
     }
 
     pub async fn ask(&self, path: &str) -> ClientResponse {
-        send(self.admin.address, Method::GET, path, &[], "").await
+        send(self.address, Method::GET, path, &[], "").await
     }
 
     pub async fn json(&self) -> Value {
@@ -320,14 +325,14 @@ async fn counts_survive_a_reload_and_other_web_pages_get_no_status() {
 
     let from_a_page = [("sec-fetch-site", "cross-site")];
     for path in ["/", "/status.json", "/metrics"] {
-        let response = send(admin.admin.address, Method::GET, path, &from_a_page, "").await;
+        let response = send(admin.address, Method::GET, path, &from_a_page, "").await;
         assert_eq!(response.status, 403, "{path}");
-        let response = send(admin.admin.address, Method::GET, path, &[("host", "evil.example")], "").await;
+        let response = send(admin.address, Method::GET, path, &[("host", "evil.example")], "").await;
         assert_eq!(response.status, 421, "{path}");
     }
     // By the machine's name, a browser says nothing of where a request comes from.
     let typed = [("upgrade-insecure-requests", "1"), ("accept-language", "en-US")];
-    assert_eq!(send(admin.admin.address, Method::GET, "/", &typed, "").await.status, 200);
+    assert_eq!(send(admin.address, Method::GET, "/", &typed, "").await.status, 200);
     assert_eq!(admin.json().await["configuration"]["warnings"], "secret.txt is <open>");
     assert!(admin.page().await.contains("<pre>secret.txt is &lt;open&gt;</pre>"));
     let page = admin.ask("/").await;

@@ -64,19 +64,49 @@ pub fn document(mood: Mood, headline: &str, report: &Report, is_signed_in: bool,
 /// The page that tells the outcome of an order, with a link back.
 pub fn outcome(succeeded: bool, title: &str, text: &str) -> String {
     let mood = if succeeded { Mood::Good } else { Mood::Bad };
+    let main = html! {
+        section.state.(mood.class()) aria-labelledby="headline" {
+            h1 #headline { span.sign aria-hidden="true" { (mood.sign()) } (title) }
+            pre { (text) }
+            p { a href="/" { "Back to the status" } }
+        }
+    };
+    short_document(mood, title, &main)
+}
+
+/// The page where a browser sends the token to `action`. `mistake`: what was wrong with the one it sent.
+pub fn sign_in(action: &str, mistake: Option<&str>, session_hours: u64) -> String {
+    let mood = if mistake.is_none() { Mood::Good } else { Mood::Bad };
+    let main = html! {
+        section.state aria-labelledby="headline" {
+            h1 #headline { "Sign in to bcproxy" }
+            @if let Some(mistake) = mistake { p.note.bad role="alert" { (mistake) } }
+            form method="post" action=(action) {
+                p { label for="token" { "Token of the admin listener" } }
+                p {
+                    input #token name="token" type="password" autocomplete="current-password" required autofocus;
+                    " "
+                    button type="submit" { "Sign in" }
+                }
+            }
+            p.aside {
+                "The token is stored where " code { "token" } " of " code { "admin" } " in proxy.yaml says. You stay signed in for "
+                (session_hours) " hours, or until bcproxy restarts."
+            }
+        }
+    };
+    short_document(mood, "Sign in", &main)
+}
+
+/// A page without sections and scripts.
+fn short_document(mood: Mood, title: &str, main: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head { (head(mood, title)) }
             body {
                 header { p.brand { "bcproxy" } }
-                main #main {
-                    section.state.(mood.class()) aria-labelledby="headline" {
-                        h1 #headline { span.sign aria-hidden="true" { (mood.sign()) } (title) }
-                        pre { (text) }
-                        p { a href="/" { "Back to the status" } }
-                    }
-                }
+                main #main { (main) }
             }
         }
     };

@@ -31,7 +31,7 @@ use maud::html;
 
 use super::report::Report;
 
-pub use layout::{CONTENT_SECURITY_POLICY, asset, outcome};
+pub use layout::{CONTENT_SECURITY_POLICY, asset, outcome, sign_in};
 pub use query::PageQuery;
 
 /// The status page. `query`: which part of the long lists it shows; `is_signed_in`: whether to offer to sign out.

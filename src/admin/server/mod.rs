@@ -2,19 +2,22 @@
 //!
 //! | file | job |
 //! |---|---|
-//! | `listener` | accepts connections and lets hyper parse their requests |
-//! | `connections` | the limit on open connections |
-//! | `respond` | what each request passes: the guard, the router, the headers of every response |
+//! | `listener` | the addresses: opens, changes and closes them, and accepts connections |
+//! | `connections` | the limits on open connections |
+//! | `connection` | a connection: its TLS handshake, and hyper, which parses its requests |
+//! | `respond` | what each request passes: the rules of `access`, then the router |
+//! | `sign_in` | the sign-in page, and the end of a session |
 //! | `router` | which path leads where |
 //! | `form` | the body of a form, up to a limit |
 //! | `text_response` | a response made of text |
 
+mod connection;
 mod connections;
-#[allow(dead_code, reason = "the first forms come with the sign-in and with POST /doctor")]
 mod form;
 mod listener;
 mod respond;
 mod router;
+mod sign_in;
 mod text_response;
 
-pub use listener::Admin;
+pub use listener::{Admin, AdminError, PreparedAdmin};

@@ -7,6 +7,7 @@ use hyper::{Method, StatusCode};
 
 use super::form::Form;
 use super::text_response::TextResponse;
+use crate::admin::access::Caller;
 use crate::admin::control::Control;
 use crate::admin::doctor::DoctorError;
 use crate::admin::page::{self, PageQuery};
@@ -15,13 +16,13 @@ use crate::admin::{health, metrics};
 use crate::secret::Secret;
 
 /// The response to a request that may be answered.
-pub async fn route(head: &Parts, body: Incoming, control: &Control) -> TextResponse {
+pub async fn route(head: &Parts, body: Incoming, control: &Control, caller: Caller) -> TextResponse {
     match (&head.method, head.uri.path()) {
         (&Method::POST, "/reload") => reload(head, control).await,
         (&Method::POST, "/stop") => stop(control).await,
         (&Method::POST, "/doctor") => doctor(head, body, control).await,
         (_, "/reload" | "/stop" | "/doctor") => TextResponse::method_not_allowed("POST", "Use POST for this path."),
-        (&Method::GET | &Method::HEAD, path) => read(path, head.uri.query(), control).await,
+        (&Method::GET | &Method::HEAD, path) => read(path, head.uri.query(), control, caller).await,
         _ => TextResponse::method_not_allowed("GET, HEAD", "Use GET or HEAD for this path."),
     }
 }
@@ -75,11 +76,14 @@ async fn doctor(head: &Parts, body: Incoming, control: &Control) -> TextResponse
 }
 
 /// The response to a GET, which changes nothing.
-async fn read(path: &str, query: Option<&str>, control: &Control) -> TextResponse {
+async fn read(path: &str, query: Option<&str>, control: &Control, caller: Caller) -> TextResponse {
     let status = control.status();
     let report = || Report::of(&status, control.liveness().stalled(), control.history());
     match path {
-        "/" => TextResponse::page(StatusCode::OK, page::page(&report(), &PageQuery::parse(query), false)),
+        "/" => TextResponse::page(
+            StatusCode::OK,
+            page::page(&report(), &PageQuery::parse(query), caller == Caller::SignedIn),
+        ),
         // Neither can fail: they write numbers and strings to memory.
         "/status.json" => {
             let json = serde_json::to_string_pretty(&report()).unwrap_or_default();

@@ -17,13 +17,13 @@ use console::style;
 use document::{Configuration, Connections, Problem, Requests, Route, Status};
 use table::{LEFT, RIGHT, Table, line, lines};
 
-use super::admin::{admin_address, status_document};
+use super::admin::status_document;
 use super::common::{Failure, Output, printable};
 use crate::admin::in_words;
 
 /// Prints the state of the running bcproxy. Fails when no connector is ready or bcproxy is stopping.
 pub fn status(file: &Path, admin: Option<SocketAddr>, output: Output) -> Result<(), Failure> {
-    let document = status_document(admin_address(file, admin)?)?;
+    let document = status_document(file, admin)?;
     let status: Status = serde_json::from_str(&document).map_err(|error| {
         Failure::Failed(format!(
             "The response is not the status of a bcproxy of this version ({error}). Check the address."

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use hyper::http::uri::Scheme;
 
-use super::{AllowFrom, Client, ClientAuth, Connector, HostName, Log, Otlp, Route};
+use super::{Admin, AllowFrom, Client, ClientAuth, Connector, HostName, Log, Otlp, Route};
 use crate::outbound::Origin;
+use crate::secret::SecretSource;
 
 /// A valid `proxy.yaml`: every name resolves, and every value is within its bounds.
 #[derive(Debug, Clone)]
@@ -18,8 +19,8 @@ pub struct Config {
     pub listen: Vec<Listener>,
     /// The base of rewritten links. `None`: the scheme and host that the client used.
     pub public_url: Option<Origin>,
-    /// The address of the admin listener. `None` when it is off.
-    pub admin: Option<SocketAddr>,
+    /// The admin listener. `None` when it is off.
+    pub admin: Option<Admin>,
     /// The connectors in the order of the file. Never empty.
     pub connectors: Vec<Arc<Connector>>,
     /// The routes in the order of the file. Never empty. No two have the same path.
@@ -85,15 +86,22 @@ pub struct Spool {
 }
 
 impl Config {
-    /// The files that make up the configuration: `own`, which it was read from, the certificates and the users.
+    /// The files that make up the configuration: `own`, which it was read from, the certificates, the users, and the
+    /// token of the admin listener.
     pub fn files(&self, own: &Path) -> Vec<PathBuf> {
         let trusted = self.connectors.iter().filter_map(|connector| connector.ca_file.clone());
         let trusted = trusted.chain(self.otlp.iter().filter_map(|otlp| otlp.ca_file.clone()));
-        let shown = self.listen.iter().filter_map(|listener| listener.tls.clone());
+        let admin = self.admin.iter().flat_map(|admin| &admin.listen);
+        let shown = self.listen.iter().chain(admin).filter_map(|listener| listener.tls.clone());
         let shown = shown.flat_map(|tls| {
             [Some(tls.certificate), Some(tls.private_key), tls.client_ca, tls.client_crl].into_iter().flatten()
         });
-        let files: BTreeSet<PathBuf> = trusted.chain(shown).chain(self.users.clone()).chain([own.to_owned()]).collect();
+        let token = match self.admin.as_ref().and_then(|admin| admin.token.as_ref()) {
+            Some(SecretSource::File(path)) => Some(path.clone()),
+            _ => None,
+        };
+        let others = self.users.clone().into_iter().chain(token).chain([own.to_owned()]);
+        let files: BTreeSet<PathBuf> = trusted.chain(shown).chain(others).collect();
         files.into_iter().collect()
     }
 }
@@ -130,6 +138,16 @@ impl Listener {
     /// The scheme of its URLs: `http` or `https`.
     pub fn scheme(&self) -> Scheme {
         if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
+    }
+
+    /// A listener for plain HTTP without further settings.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, tls: None, client_auth: None, forwarded_for: None, proxy_protocol: None }
+    }
+
+    /// Whether only programs of this machine can reach it.
+    pub fn is_on_loopback(&self) -> bool {
+        self.address.ip().to_canonical().is_loopback()
     }
 
     /// Whether the socket must be IPv6-only because another listener uses the same port for IPv4.

@@ -1,5 +1,6 @@
 //! The configuration as the rest of bcproxy sees it, in types that hold only valid values.
 
+mod admin;
 mod byte_size;
 mod client_auth;
 mod config;
@@ -12,6 +13,7 @@ mod route;
 mod route_path;
 mod telemetry;
 
+pub use admin::{Admin, AdminScope, MIN_ADMIN_TOKEN_BYTES};
 pub use byte_size::ByteSize;
 pub use client_auth::{AuthRules, AuthScheme, Client, ClientAuth, ClientMark};
 pub use config::{Access, Browsers, Config, Listener, MaxConnections, Spool, TlsFiles};

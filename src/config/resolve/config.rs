@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::client_auth::clients;
-use super::{connectors, listeners, log, routes, telemetry, warnings};
+use super::{admin, connectors, listeners, log, routes, telemetry, warnings};
 use crate::config::model::{Access, Config, MaxConnections, Spool};
 use crate::config::shape::OrOff;
 use crate::config::vocabulary::{SpoolKeys, TopLevelKeys};
@@ -13,7 +13,7 @@ use crate::config::yaml::Report;
 pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
     let connectors = connectors::read(file, report);
     let listen = listeners::read(file, report);
-    let admin = listeners::admin(file, report);
+    let admin = admin::admin(file, report);
     let routes = routes::read(file, &connectors, report);
     let known = connectors.iter().filter_map(|connector| connector.value.as_deref());
     let clients = clients(file, known, report);
@@ -21,6 +21,9 @@ pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
     listeners::check_access(file, report);
     listeners::warn_of_open_access(file, report);
     listeners::warn_of_plain_credentials(file, report);
+    if let Some(Some(admin)) = &admin {
+        admin::warn_of_unreachable_commands(file, admin, report);
+    }
     warnings::unused(file, &connectors, report);
 
     let access = &file.access.as_ref()?.value;

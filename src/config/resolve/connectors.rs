@@ -50,7 +50,7 @@ fn company_name((old, new): &(At<String>, Option<CompanyRef>)) -> Option<(String
     Some((old.value.clone(), new.clone()?))
 }
 
-/// The environment variables that hold secrets of any connector or of the collector.
+/// The environment variables that hold secrets of any connector, of the collector, or of the admin listener.
 pub fn secret_variables(file: &TopLevelKeys) -> Vec<String> {
     let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
     let of_connectors = connectors.filter_map(|(_, connector)| connector.as_ref()).flat_map(|connector| {
@@ -62,7 +62,9 @@ pub fn secret_variables(file: &TopLevelKeys) -> Vec<String> {
         let headers = otlp.headers.iter().flat_map(|headers| &headers.value.0).map(|(_, source)| source);
         headers.chain(password(otlp.outbound_proxy.as_ref())).map(|source| &source.value)
     });
-    of_connectors.chain(of_collector).filter_map(SecretSource::variable).map(str::to_owned).collect()
+    let of_admin = file.admin_keys().and_then(|keys| Some(&keys.token_source()?.value));
+    let all = of_connectors.chain(of_collector).chain(of_admin);
+    all.filter_map(SecretSource::variable).map(str::to_owned).collect()
 }
 
 /// Where the password of an outbound proxy is stored.

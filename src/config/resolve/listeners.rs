@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::client_auth::{client_auth, is_required, rules_at, scheme_of};
 use super::routes::networks;
 use crate::config::model::{AuthScheme, Listener, TlsFiles};
-use crate::config::shape::{At, OrOff};
+use crate::config::shape::At;
 use crate::config::vocabulary::{ListenerKeys, ListenerTlsKeys, RouteKeys, TopLevelKeys};
 use crate::config::yaml::Report;
 
@@ -17,21 +17,7 @@ pub fn read(file: &TopLevelKeys, report: &mut Report) -> Vec<Listener> {
         if report.is_full() {
             break;
         }
-        if let Some(first) = seen.iter().find(|other| addresses_conflict(other.value, address.value)) {
-            let line = report.line(first.span);
-            let (message, help) = if first.value == address.value {
-                (format!("this address is already listed in line {line}"), "keep one of the two")
-            } else {
-                let message = format!(
-                    "this address conflicts with the one in line {line}: one of them receives all connections to this port"
-                );
-                (
-                    message,
-                    "keep only 0.0.0.0 or [::], which means every address of this machine, or list single addresses",
-                )
-            };
-            report.error(address.span, message, help);
-        }
+        check_listed(address, &seen, report);
         seen.push(address);
         let tls = match &keys.tls {
             None => None,
@@ -69,28 +55,20 @@ pub fn read(file: &TopLevelKeys, report: &mut Report) -> Vec<Listener> {
     listeners
 }
 
-/// The address of the admin listener. `None`: it is invalid. `Some(None)`: it is off.
-pub fn admin(file: &TopLevelKeys, report: &mut Report) -> Option<Option<SocketAddr>> {
-    let OrOff::On(admin) = &file.admin.as_ref()?.value else { return Some(None) };
-    let address = admin.listen.as_ref()?;
-    if !address.value.ip().to_canonical().is_loopback() {
-        report.error(
-            address.span,
-            "the admin listener must use a loopback address",
-            "write 127.0.0.1:8081, which the health check of a container can reach, or `admin: off`",
-        );
+/// Reports an address that conflicts with one before it in the same list.
+pub fn check_listed(address: &At<SocketAddr>, seen: &[&At<SocketAddr>], report: &mut Report) {
+    if let Some(first) = seen.iter().find(|other| addresses_conflict(other.value, address.value)) {
+        let line = report.line(first.span);
+        let (message, help) = if first.value == address.value {
+            (format!("this address is already listed in line {line}"), "keep one of the two")
+        } else {
+            let message = format!(
+                "this address conflicts with the one in line {line}: one of them receives all connections to this port"
+            );
+            (message, "keep only 0.0.0.0 or [::], which means every address of this machine, or list single addresses")
+        };
+        report.error(address.span, message, help);
     }
-    if let Some(same) =
-        written(file).map(|(other, _)| other).find(|other| addresses_conflict(other.value, address.value))
-    {
-        // One of the two may be a default without a position: the later one is written in the file.
-        report.error(
-            address.span.max(same.span),
-            "`listen` and `admin` have the same address",
-            "give one of them another port; the default of `admin` is 127.0.0.1:8081",
-        );
-    }
-    Some(Some(address.value))
 }
 
 /// Warns where every computer that reaches a listener without TLS may read and write.
@@ -164,7 +142,7 @@ fn is_plain((address, keys): &(&At<SocketAddr>, &ListenerKeys)) -> bool {
 }
 
 /// The addresses in the file, each with the keys of its listener.
-fn written(file: &TopLevelKeys) -> impl Iterator<Item = (&At<SocketAddr>, &ListenerKeys)> {
+pub fn written(file: &TopLevelKeys) -> impl Iterator<Item = (&At<SocketAddr>, &ListenerKeys)> {
     let all = file.listen.iter().flat_map(|listen| &listen.value.0);
     all.filter_map(|listen| Some((listen.value.address.as_ref()?, &listen.value)))
 }

@@ -1,9 +1,11 @@
 //! From the vocabulary to the model: names are resolved, defaults inherited, and parts compared with each other.
 
+mod admin;
 mod applications;
 mod client_auth;
 mod config;
 mod connectors;
+mod listener_files;
 mod listeners;
 mod log;
 mod permissions;
@@ -12,8 +14,8 @@ mod routes;
 mod telemetry;
 mod warnings;
 
+pub use admin::admin;
 pub use config::config;
 pub use listeners::addresses_conflict;
-pub use listeners::admin;
 pub use permissions::{Protection, check_permissions};
 pub use references::{Variables, check_references};

@@ -5,25 +5,26 @@
 use std::env;
 use std::path::Path;
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::applications::{certificate_files, credential_keys};
 use super::client_auth::scheme_of;
 use super::connectors::password;
+use super::listener_files::{check_authority, check_identity};
 use super::log;
 use super::permissions::{Protection, check_ca_file, check_permissions};
 use super::telemetry::check_collector;
-use crate::config::model::AuthScheme;
+use crate::config::model::{AuthScheme, MIN_ADMIN_TOKEN_BYTES};
 use crate::config::shape::At;
-use crate::config::vocabulary::{ClientCertificateKeys, ListenerTlsKeys, Secret, TopLevelKeys};
+use crate::config::vocabulary::{ClientCertificateKeys, Secret, TopLevelKeys};
 use crate::config::yaml::{Report, Span};
 use crate::entra::CredentialExpiry;
 use crate::outbound::{self, EnvironmentError, ProxySelector};
 use crate::secret::SecretSource;
 use crate::small_file;
-use crate::tls::{CertificatePart, ClientVerifier, ServerCertificate};
+use crate::tls;
 use crate::users::{HashKind, UsersFile};
 
 /// Whose environment variables this process has.
@@ -39,8 +40,16 @@ pub enum Variables {
 pub fn check_references(file: &TopLevelKeys, variables: Variables, report: &mut Report) {
     for listen in file.listen.iter().flat_map(|listen| &listen.value.0) {
         if let Some(tls) = &listen.value.tls {
-            check_identity(&tls.value, report);
+            check_identity(tls.value.certificate.as_ref(), tls.value.private_key.as_ref(), report);
             check_authority(&tls.value, report);
+        }
+    }
+    if let Some(admin) = file.admin_keys() {
+        for tls in admin.certificates() {
+            check_identity(tls.certificate.as_ref(), tls.private_key.as_ref(), report);
+        }
+        if let Some(source) = admin.token_source() {
+            check_admin_token(source, variables, report);
         }
     }
     check_users(file, report);
@@ -82,6 +91,18 @@ fn check_secret(secret: &Secret, variables: Variables, report: &mut Report) {
             secret.source.span,
             "this secret has the form of a Secret ID",
             "use the secret's Value, which Entra shows only once; if it is lost, create a new secret",
+        );
+    }
+}
+
+fn check_admin_token(source: &At<SecretSource>, variables: Variables, report: &mut Report) {
+    if let Some(value) = check_secret_source(source, "admin token", variables, report)
+        && value.trim_ascii().len() < MIN_ADMIN_TOKEN_BYTES
+    {
+        report.error(
+            source.span,
+            "the token named here can be guessed: it has fewer than 16 characters",
+            "store a longer one, such as the output of `openssl rand -hex 32`",
         );
     }
 }
@@ -197,50 +218,6 @@ fn check_pair(files: &ClientCertificateKeys, report: &mut Report) {
     }
 }
 
-fn check_identity(tls: &ListenerTlsKeys, report: &mut Report) {
-    let (Some(certificate), Some(private_key)) = (&tls.certificate, &tls.private_key) else { return };
-    check_permissions(&certificate.value, Protection::Unchanged, Some(certificate.span), report);
-    check_permissions(&private_key.value, Protection::Secret, Some(private_key.span), report);
-    let identity = match ServerCertificate::read(&certificate.value, &private_key.value) {
-        Ok(identity) => identity,
-        Err(error) => {
-            let span = match error.part() {
-                CertificatePart::Certificate => certificate.span,
-                CertificatePart::PrivateKey => private_key.span,
-            };
-            return report.error(span, format!("the file named here {error}"), error.help());
-        }
-    };
-    let left = identity.expires - OffsetDateTime::now_utc();
-    let day = identity.expires.date();
-    let message = if left.is_negative() {
-        format!("this certificate has expired on {day}: clients reject it")
-    } else if left < EXPIRES_SOON {
-        format!("this certificate expires on {day}: clients will reject it then")
-    } else {
-        return;
-    };
-    let help =
-        "renew it: bcproxy reads the new file without a restart. `bcproxy certificate --renew` renews one of its own";
-    report.warning(certificate.span, message, help);
-}
-
-/// Checks the files by which the certificates of clients are verified.
-fn check_authority(tls: &ListenerTlsKeys, report: &mut Report) {
-    let Some(authority) = &tls.client_ca else { return };
-    let lists = tls.client_crl.as_ref();
-    for path in [Some(authority), lists].into_iter().flatten() {
-        check_permissions(&path.value, Protection::Unchanged, Some(path.span), report);
-    }
-    if let Err(error) = ClientVerifier::read(&authority.value, lists.map(|path| path.value.as_path())) {
-        let span = match (error.is_about_revocation(), lists) {
-            (true, Some(lists)) => lists.span,
-            _ => authority.span,
-        };
-        report.error(span, format!("the file named here {error}"), error.help());
-    }
-}
-
 /// Checks the file of users, and that it has those who are named elsewhere.
 fn check_users(file: &TopLevelKeys, report: &mut Report) {
     let Some(At { value: path, span, .. }) = &file.users else { return };
@@ -288,6 +265,3 @@ const HOW_THE_SERVICE_GETS_IT: &str = if cfg!(windows) {
     "set it in the file that `EnvironmentFile=` of the systemd unit names, or in `environment` of docker-compose.yml; \
      then restart the service"
 };
-
-/// The remaining validity from which the check warns: enough time to get a new certificate.
-const EXPIRES_SOON: Duration = Duration::days(30);

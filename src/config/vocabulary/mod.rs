@@ -1,5 +1,6 @@
 //! The vocabulary of `proxy.yaml`: every key, its type, its default and its documentation.
 
+mod admin;
 mod choices;
 mod client_auth;
 mod connector;
@@ -11,6 +12,7 @@ mod secret;
 mod telemetry;
 mod top_level;
 
+pub use admin::{AdminKeys, AdminListenerKeys, AdminTokenKey};
 pub use choices::METHODS;
 pub use client_auth::{ClientAuthKeys, ClientKeys};
 pub use connector::{

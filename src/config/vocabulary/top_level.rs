@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{ClientAuthKeys, ClientKeys, ConnectorKeys, LogKeys, OtlpKeys, RouteKeys, TelemetryKeys};
+use super::{AdminKeys, ClientAuthKeys, ClientKeys, ConnectorKeys, LogKeys, OtlpKeys, RouteKeys, TelemetryKeys};
 use crate::config::model::{Browsers, ByteSize, Count, HostName};
 use crate::config::shape::{At, Form, Named, OneOrMore, OrOff, Shape, mapping};
 use crate::outbound::Origin;
@@ -99,14 +99,6 @@ mapping! {
 }
 
 mapping! {
-    /// The listener for the status page, metrics, health checks, `bcproxy reload` and `bcproxy stop`.
-    AdminKeys: "admin section" {
-        /// A loopback address and a port. Only this machine or container can reach it.
-        listen: SocketAddr = Default("127.0.0.1:8081"),
-    }
-}
-
-mapping! {
     /// Which requests bcproxy accepts.
     AccessKeys: "access section" {
         /// The networks that clients may connect from, for routes without an `allow_from` of their own.
@@ -161,6 +153,14 @@ mapping! {
 }
 
 impl TopLevelKeys {
+    /// The keys of the admin listener, unless it is off.
+    pub fn admin_keys(&self) -> Option<&AdminKeys> {
+        match &self.admin.as_ref()?.value {
+            OrOff::On(keys) => Some(keys),
+            OrOff::Off => None,
+        }
+    }
+
     /// The keys of the collector, if there is one.
     pub fn otlp(&self) -> Option<&OtlpKeys> {
         Some(&self.telemetry.as_ref()?.value.otlp.as_ref()?.value)

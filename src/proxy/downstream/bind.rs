@@ -98,8 +98,10 @@ pub enum ListenerError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// A file of its certificate can't be used.
-    #[error("listen: the {file} of {address}, {}, {reason}; {}", path.display(), reason.help())]
+    #[error("{key}: the {file} of {address}, {}, {reason}; {}", path.display(), reason.help())]
     ServerCertificate {
+        /// The key of proxy.yaml that names the address.
+        key: &'static str,
         /// The listener's address.
         address: SocketAddr,
         /// Which of its files.
@@ -110,8 +112,10 @@ pub enum ListenerError {
         reason: ServerCertificateError,
     },
     /// A file for the certificates of clients can't be used.
-    #[error("listen: the {file} of {address}, {}, {reason}; {}", path.display(), reason.help())]
+    #[error("{key}: the {file} of {address}, {}, {reason}; {}", path.display(), reason.help())]
     ClientVerifier {
+        /// The key of proxy.yaml that names the address.
+        key: &'static str,
         /// The listener's address.
         address: SocketAddr,
         /// The key of the file.
@@ -122,8 +126,10 @@ pub enum ListenerError {
         reason: ClientVerifierError,
     },
     /// Its certificate can't be served.
-    #[error("listen: {address} can't speak TLS ({reason})")]
+    #[error("{key}: {address} can't speak TLS ({reason})")]
     Tls {
+        /// The key of proxy.yaml that names the address.
+        key: &'static str,
         /// The listener's address.
         address: SocketAddr,
         /// Why rustls rejects the certificate.
@@ -131,10 +137,10 @@ pub enum ListenerError {
     },
 }
 
-/// The terms of a listener, its files read now.
-pub fn terms(listener: &config::Listener) -> Result<TermsInForce, ListenerError> {
-    let client_verifier = client_verifier(listener)?;
-    let (tls, certificate_expires) = acceptor(listener, client_verifier.as_ref())?.unzip();
+/// The terms of a listener, its files read now. `key`: the key of proxy.yaml that names it.
+pub fn terms(key: &'static str, listener: &config::Listener) -> Result<TermsInForce, ListenerError> {
+    let client_verifier = client_verifier(key, listener)?;
+    let (tls, certificate_expires) = acceptor(key, listener, client_verifier.as_ref())?.unzip();
     Ok(TermsInForce {
         tls,
         certificate_expires,
@@ -145,7 +151,7 @@ pub fn terms(listener: &config::Listener) -> Result<TermsInForce, ListenerError>
     })
 }
 
-fn client_verifier(listener: &config::Listener) -> Result<Option<ClientVerifier>, ListenerError> {
+fn client_verifier(key: &'static str, listener: &config::Listener) -> Result<Option<ClientVerifier>, ListenerError> {
     let Some(files) = &listener.tls else { return Ok(None) };
     let Some(authority) = &files.client_ca else { return Ok(None) };
     let verifier = ClientVerifier::read(authority, files.client_crl.as_deref());
@@ -154,12 +160,13 @@ fn client_verifier(listener: &config::Listener) -> Result<Option<ClientVerifier>
             (true, Some(lists)) => ("client_crl", lists),
             _ => ("client_ca", authority),
         };
-        ListenerError::ClientVerifier { address: listener.address, file, path: path.clone(), reason }
+        ListenerError::ClientVerifier { key, address: listener.address, file, path: path.clone(), reason }
     })
 }
 
 /// What speaks TLS, and when its certificate expires.
 fn acceptor(
+    key: &'static str,
     listener: &config::Listener,
     client_verifier: Option<&ClientVerifier>,
 ) -> Result<Option<(TlsAcceptor, OffsetDateTime)>, ListenerError> {
@@ -170,9 +177,10 @@ fn acceptor(
             CertificatePart::Certificate => ("certificate", &files.certificate),
             CertificatePart::PrivateKey => ("private key", &files.private_key),
         };
-        ListenerError::ServerCertificate { address, file, path: path.clone(), reason }
+        ListenerError::ServerCertificate { key, address, file, path: path.clone(), reason }
     })?;
-    let config = identity.server_config(client_verifier).map_err(|reason| ListenerError::Tls { address, reason })?;
+    let config =
+        identity.server_config(client_verifier).map_err(|reason| ListenerError::Tls { key, address, reason })?;
     Ok(Some((TlsAcceptor::from(Arc::new(config)), identity.expires)))
 }
 

@@ -15,8 +15,10 @@ use crate::config::Listener;
 #[derive(Debug, Default)]
 pub struct InheritedSockets(Vec<StdListener>);
 
-/// All listeners of a proxy.
+/// All listeners of a proxy, or of its admin listener.
 pub struct Listeners {
+    /// The key of proxy.yaml that names their addresses.
+    name: &'static str,
     open: Vec<OpenListener>,
     inherited: InheritedSockets,
     serve: Box<Serve>,
@@ -70,11 +72,11 @@ impl InheritedSockets {
     }
 
     /// Listens at an address, on an inherited socket if there is one.
-    fn listen(&self, key: ListenerKey) -> Result<TcpListener, BindError> {
+    fn listen(&self, name: &'static str, key: ListenerKey) -> Result<TcpListener, BindError> {
         let address = key.wanted;
         let is_at_address = |socket: &&StdListener| socket.local_addr().is_ok_and(|open| covers(open, address));
         let Some(socket) = self.0.iter().find(is_at_address) else {
-            return bind::bind("listen", address, key.is_v6_only);
+            return bind::bind(name, address, key.is_v6_only);
         };
         let take = || {
             // A copy: the socket itself stays available for a reload.
@@ -82,7 +84,7 @@ impl InheritedSockets {
             socket.set_nonblocking(true)?;
             TcpListener::from_std(socket)
         };
-        take().map_err(|reason| BindError { key: "listen", address, reason })
+        take().map_err(|reason| BindError { key: name, address, reason })
     }
 }
 
@@ -93,12 +95,14 @@ fn covers(open: SocketAddr, wanted: SocketAddr) -> bool {
 }
 
 impl Listeners {
+    /// None yet. `name`: the key of proxy.yaml that names their addresses.
     pub fn new(
+        name: &'static str,
         inherited: InheritedSockets,
         stop: Stop,
         serve: impl Fn(TcpListener, Terms, CancellationToken, Stop) -> JoinHandle<()> + Send + Sync + 'static,
     ) -> Self {
-        Self { open: Vec::new(), inherited, serve: Box::new(serve), stop }
+        Self { name, open: Vec::new(), inherited, serve: Box::new(serve), stop }
     }
 
     /// Their addresses, in the order of `listen`.
@@ -124,7 +128,7 @@ impl Listeners {
             let key = ListenerKey { wanted: listener.address, is_v6_only: listener.is_v6_only(listeners) };
             let found = removed.iter().position(|open_listener| open_listener.key == key).map(|at| removed.remove(at));
             is_new.push(found.is_none());
-            let terms = bind::terms(listener)?;
+            let terms = bind::terms(self.name, listener)?;
             prepared.push(PreparedListener { listener: listener.clone(), key, terms, socket: None });
         }
         let removed: Vec<SocketAddr> = removed.iter().map(|open_listener| open_listener.address.socket).collect();
@@ -137,7 +141,7 @@ impl Listeners {
     /// Opens a listener. If one that is about to close blocks the address, such as 127.0.0.1:8080 for 0.0.0.0:8080,
     /// that one closes first.
     async fn listen(&mut self, key: ListenerKey, removed: &[SocketAddr]) -> Result<TcpListener, BindError> {
-        let error = match self.inherited.listen(key) {
+        let error = match self.inherited.listen(self.name, key) {
             Err(error) if error.reason.kind() == io::ErrorKind::AddrInUse => error,
             result => return result,
         };
@@ -147,10 +151,10 @@ impl Listeners {
         let Some(at) = self.open.iter().position(blocking) else { return Err(error) };
         let OpenListener { key: old, address, terms, accepting, serving, stop } = self.open.remove(at);
         close(accepting, serving, stop).await;
-        let result = self.inherited.listen(key);
+        let result = self.inherited.listen(self.name, key);
         let old_socket = ListenerKey { wanted: address.socket, ..old };
         if result.is_err()
-            && let Ok(socket) = self.inherited.listen(old_socket)
+            && let Ok(socket) = self.inherited.listen(self.name, old_socket)
         {
             let open_listener = self.open_listener(old, address, terms, socket);
             self.open.insert(at, open_listener);

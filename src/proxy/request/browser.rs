@@ -4,7 +4,28 @@
 //! `Referer`. It can neither add nor remove the ones that are judged here.
 
 use hyper::HeaderMap;
-use hyper::header::{ACCEPT_LANGUAGE, HOST, HeaderName, ORIGIN, REFERER, UPGRADE_INSECURE_REQUESTS, USER_AGENT};
+use hyper::header::{
+    ACCEPT_LANGUAGE, HOST, HeaderName, HeaderValue, ORIGIN, REFERER, UPGRADE_INSECURE_REQUESTS, USER_AGENT,
+};
+
+/// How pages of ours are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnScheme {
+    /// Over HTTP.
+    Http,
+    /// Over HTTPS.
+    Https,
+}
+
+impl OwnScheme {
+    /// What an origin of this scheme begins with.
+    fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::Http => b"http://",
+            Self::Https => b"https://",
+        }
+    }
+}
 
 /// The header that shows a request to be a web page's, as browsers say it themselves (Fetch, section 3.2; Fetch
 /// Metadata, section 2.3). They also say when its user typed the address, or when it belongs to a page of ours.
@@ -12,6 +33,22 @@ pub fn sent_by_page(headers: &HeaderMap) -> Option<&'static str> {
     if headers.contains_key(ORIGIN) {
         return Some("Origin");
     }
+    sent_by_other_site(headers)
+}
+
+/// The same where pages of ours send requests: those of the same scheme, host and port are no other page's.
+pub fn sent_by_other_page(headers: &HeaderMap, scheme: OwnScheme) -> Option<&'static str> {
+    let host = headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_own = |origin: &HeaderValue| {
+        origin.as_bytes().strip_prefix(scheme.prefix()).is_some_and(|own| own.eq_ignore_ascii_case(host))
+    };
+    if !headers.get_all(ORIGIN).iter().all(is_own) {
+        return Some("Origin");
+    }
+    sent_by_other_site(headers)
+}
+
+fn sent_by_other_site(headers: &HeaderMap) -> Option<&'static str> {
     let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
     let is_known = sites.all(|site| matches!(site.as_bytes(), b"none" | b"same-origin"));
     (!is_known).then_some("Sec-Fetch-Site")

@@ -9,8 +9,8 @@ use hyper::header::{HOST, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
 
-use super::browser::{sent_by_browser, sent_by_page};
-use crate::config::{Browsers, Config, HostName};
+use super::browser::{OwnScheme, sent_by_browser, sent_by_other_page, sent_by_page};
+use crate::config::{Admin, Browsers, Config, HostName, Listener};
 use crate::proxy::methods;
 use crate::proxy::rejection::{Kind, Rejection};
 use crate::small_file;
@@ -29,8 +29,9 @@ pub struct Guard {
 enum Accepted {
     /// Programs', and a browser's if it says that no other page sent them.
     Clients,
-    /// Those, and a browser's that does not say where they come from: of the admin listener's own page, by any name.
-    OwnPages,
+    /// Those, a browser's that does not say where they come from, and those of the listener's own pages, which are
+    /// served with this scheme.
+    OwnPages(OwnScheme),
     /// Web pages', too.
     Anybody,
 }
@@ -81,10 +82,7 @@ impl Guard {
     pub fn new(config: &Config) -> Self {
         let public = config.public_url.iter().map(|url| host_of(url.authority()).to_owned());
         let given = config.access.hosts.iter().map(ToString::to_string);
-        let files = config.listen.iter().filter_map(|listener| listener.tls.as_ref());
-        // A certificate that can't be read is reported by its listener.
-        let shown = files.filter_map(|files| host_names_of(&small_file::read(&files.certificate).ok()?)).flatten();
-        let names = of_this_machine().chain(public).chain(given).chain(shown).collect();
+        let names = of_this_machine().chain(public).chain(given).chain(names_shown(&config.listen)).collect();
         let accepted = match config.access.browsers {
             Browsers::Deny => Accepted::Clients,
             Browsers::Allow => Accepted::Anybody,
@@ -92,9 +90,11 @@ impl Guard {
         Self { accepted, names }
     }
 
-    /// The guard of a listener for this machine only, with a page for its user.
-    pub fn of_this_machine() -> Self {
-        Self { accepted: Accepted::OwnPages, names: of_this_machine().collect() }
+    /// The guard of the admin listener, whose own pages send forms, where it speaks HTTP or HTTPS.
+    pub fn of_admin(config: &Admin, scheme: OwnScheme) -> Self {
+        let given = config.hosts.iter().map(ToString::to_string);
+        let names = of_this_machine().chain(given).chain(names_shown(&config.listen)).collect();
+        Self { accepted: Accepted::OwnPages(scheme), names }
     }
 
     /// Rejects requests that others on the way may read differently (RFC 9112, section 3.2), unknown methods, and
@@ -125,15 +125,14 @@ impl Guard {
             head.uri.scheme().ok_or(GuardError::NoPath)?;
             self.recognize(authority.as_str())?;
         }
-        if self.accepted == Accepted::Anybody {
-            return Ok(());
-        }
-        if let Some(header) = sent_by_page(&head.headers) {
-            return Err(GuardError::Page(header));
-        }
-        match sent_by_browser(&head.headers).filter(|_| self.accepted == Accepted::Clients) {
-            Some(header) => Err(GuardError::Browser(header)),
-            None => Ok(()),
+        match self.accepted {
+            Accepted::Anybody => Ok(()),
+            Accepted::OwnPages(scheme) => sent_by_other_page(&head.headers, scheme).map_or(Ok(()), page),
+            Accepted::Clients => match (sent_by_page(&head.headers), sent_by_browser(&head.headers)) {
+                (Some(header), _) => page(header),
+                (None, Some(header)) => Err(GuardError::Browser(header)),
+                (None, None) => Ok(()),
+            },
         }
     }
 
@@ -178,6 +177,16 @@ impl From<GuardError> for Rejection {
     fn from(error: GuardError) -> Self {
         Self::new(error.kind(), error.to_string())
     }
+}
+
+fn page(header: &'static str) -> Result<(), GuardError> {
+    Err(GuardError::Page(header))
+}
+
+/// The names in the certificates of listeners. A certificate that can't be read is reported by its listener.
+fn names_shown(listeners: &[Listener]) -> impl Iterator<Item = String> {
+    let files = listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    files.filter_map(|files| host_names_of(&small_file::read(&files.certificate).ok()?)).flatten()
 }
 
 /// The full name, and the name without domain.

@@ -26,6 +26,8 @@ pub enum Scheme {
     ApiKey,
     /// A certificate.
     Certificate,
+    /// The token of the admin listener.
+    AdminToken,
 }
 
 /// The failures of late. Clones share them.
@@ -58,15 +60,16 @@ struct Streak {
 
 impl Scheme {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Basic, Self::Ntlm, Self::ApiKey, Self::Certificate];
+    pub const ALL: [Self; 5] = [Self::Basic, Self::Ntlm, Self::ApiKey, Self::Certificate, Self::AdminToken];
 
-    /// The word in `client_auth` and in metrics.
+    /// The word in metrics, which is that of `client_auth`, where it can be set.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Basic => "basic",
             Self::Ntlm => "ntlm",
             Self::ApiKey => "api_key",
             Self::Certificate => "mtls",
+            Self::AdminToken => "admin_token",
         }
     }
 }
@@ -176,7 +179,7 @@ mod tests {
         assert_eq!((wrong(OTHER, "Anna"), wrong(ONE, "bert"), wrong(OTHER, "carl")), (8000, 8000, 0));
         tokio::time::advance(FORGOTTEN_AFTER + Duration::from_secs(1)).await;
         assert_eq!((wrong(ONE, "anna"), wrong(ONE, "anna")), (0, 0));
-        assert_eq!(failures.counts().map(|(_, count)| count).collect::<Vec<_>>(), [15, 0, 0, 0]);
+        assert_eq!(failures.counts().map(|(_, count)| count).collect::<Vec<_>>(), [15, 0, 0, 0, 0]);
     }
 
     #[test]
