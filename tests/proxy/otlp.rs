@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,7 +22,9 @@ use opentelemetry_proto::tonic::metrics::v1::{Metric, metric};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::process::{Process, message};
@@ -447,4 +450,50 @@ async fn a_reload_changes_the_collector_and_the_end_sends_what_is_left() {
     let spans = second.trace_of("/api/items").await;
     assert_eq!(spans.len(), 5);
     assert!(!format!("{:?}", first.seen.spans.lock().unwrap()).contains("/api/items"));
+}
+
+#[tokio::test]
+#[ignore = "needs rotel"]
+async fn a_collector_that_was_not_written_here_takes_all_signals() {
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (http, grpc) = (free(), free());
+    let path = "import os, rotel; print(os.path.join(os.path.dirname(rotel.__file__), 'rotel-agent'))";
+    let found = Command::new("python3").args(["-c", path]).output().await.unwrap();
+    let program = String::from_utf8(found.stdout).unwrap();
+    let mut collector = Command::new(program.trim())
+        .args(["start", "--exporter", "blackhole", "--debug-log-verbosity", "detailed"])
+        .args(["--debug-log", "traces", "--debug-log", "metrics", "--debug-log", "logs"])
+        .args(["--otlp-http-endpoint", &http.to_string(), "--otlp-grpc-endpoint", &grpc.to_string()])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let shown = Arc::new(Mutex::new(String::new()));
+    let mut output = BufReader::new(collector.stdout.take().unwrap()).lines();
+    // Read all the time: a full pipe would stop the collector.
+    let _reading = AbortOnDropHandle::new(tokio::spawn({
+        let shown = shown.clone();
+        async move {
+            while let Ok(Some(line)) = output.next_line().await {
+                *shown.lock().unwrap() += &format!("{line}\n");
+            }
+        }
+    }));
+    within(async { while TcpStream::connect(http).await.is_err() {} }).await;
+
+    let scene = Scene::new(http, "traces: 1, metrics: 200ms, logs: true").await;
+    scene.get("/api/customers", &[]).await;
+    let otlp = scene
+        .status_with(|otlp| ["traces", "metrics", "logs"].iter().all(|one| otlp[one]["exported"].as_u64() > Some(0)))
+        .await;
+    assert!(otlp["failure"].is_null(), "{otlp}");
+    for expected in ["GET /api", "bcproxy_request_duration_seconds", "bcproxy::access", "service.name"] {
+        within(async {
+            while !shown.lock().unwrap().contains(expected) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
+    assert_eq!(scene.status().await["otlp"]["traces"]["dropped"], 0);
 }
