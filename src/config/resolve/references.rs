@@ -24,7 +24,6 @@ use crate::entra::CredentialExpiry;
 use crate::outbound::{self, EnvironmentError, ProxySelector};
 use crate::secret::SecretSource;
 use crate::small_file;
-use crate::tls;
 use crate::users::{HashKind, UsersFile};
 
 /// Whose environment variables this process has.
