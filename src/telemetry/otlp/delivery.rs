@@ -31,6 +31,9 @@ pub struct Delivery {
 pub struct Reported {
     /// When it said that records are dropped or exports fail.
     at: Cell<Option<Instant>>,
+    /// Whether it said last that exports fail.
+    is_open: Cell<bool>,
+    /// All records dropped until then.
     dropped: Cell<u64>,
 }
 
@@ -118,19 +121,22 @@ impl Delivery {
     /// Logs that exports fail or that records were dropped, once a minute at most, and that it is over.
     fn report(&self) {
         let (failure, dropped) = (self.state.failure(), self.state.all_dropped());
-        let Reported { at, dropped: reported } = &self.reported;
+        let Reported { at, is_open, dropped: reported } = &self.reported;
         let endpoint = &self.collector.settings.endpoint;
         let news = dropped - reported.get().min(dropped);
-        if failure.is_none() && news == 0 {
-            if at.take().is_some() {
-                tracing::info!("the OpenTelemetry collector at {endpoint} takes telemetry again");
-            }
+        if failure.is_none() && is_open.take() {
+            reported.set(dropped);
+            tracing::info!(
+                "the OpenTelemetry collector at {endpoint} takes telemetry again. Records dropped since the last such line: {news}"
+            );
             return;
         }
-        if at.get().is_some_and(|at| at.elapsed() < REPORT_INTERVAL) {
+        let is_due = at.get().is_none_or(|at| at.elapsed() >= REPORT_INTERVAL);
+        if failure.is_none() && news == 0 || !is_due {
             return;
         }
         at.set(Some(Instant::now()));
+        is_open.set(failure.is_some());
         reported.set(dropped);
         let reason =
             failure.map_or_else(|| "it is too slow, or rejects records".to_owned(), |reason| reason.to_string());
