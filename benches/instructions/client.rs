@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::Result;
 use crate::idle::Idle;
 use crate::pieces::Pieces;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Setup};
 use crate::rows::{self, Row};
 
 /// An open connection.
@@ -34,6 +34,8 @@ impl Client {
         let sender = if row.tls {
             let socket = open(proxy.tls_address).await?;
             speak(proxy.tls.connect("localhost".try_into()?, socket).await?).await?
+        } else if row.setup == Setup::Watched {
+            speak(open(proxy.admin).await?).await?
         } else {
             speak(open(proxy.address).await?).await?
         };

@@ -165,7 +165,7 @@ async fn cost_of(row: &Row, binary: &Path, upstream: &Upstream, folder: &Path, q
     let (processes, rounds, requests) = if quick { (1, 1, 1) } else { (PROCESSES, ROUNDS, row.requests) };
     let mut costs = Vec::new();
     for _ in 0..processes {
-        let mut proxy = Proxy::start(binary, row.log, upstream, folder).await?;
+        let mut proxy = Proxy::start(binary, row.setup, upstream, folder).await?;
         let mut client = Client::connect(row, &proxy).await?;
         client.send(row, requests).await?;
         proxy.zero().await?;

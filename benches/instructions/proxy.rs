@@ -17,12 +17,16 @@ use crate::idle::Idle;
 use crate::responses::COMPANY;
 use crate::upstream::Upstream;
 
-/// What the proxy logs.
+/// What the proxy does besides serving requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Log {
+pub enum Setup {
     Quiet,
-    /// A line for each request, to nowhere.
-    Requests,
+    /// Writes a line for each request, to nowhere.
+    Logged,
+    /// Sends traces of one request in a hundred to a collector, which is the upstream.
+    Exported,
+    /// Has an admin listener, to which the requests of the row go.
+    Watched,
 }
 
 /// A proxy at work. Dropping it ends the process.
@@ -30,6 +34,8 @@ pub struct Proxy {
     pub address: SocketAddr,
     /// Where it speaks TLS.
     pub tls_address: SocketAddr,
+    /// Where the admin listener is, if there is one.
+    pub admin: SocketAddr,
     pub tls: TlsConnector,
     pub idle: Idle,
     process: Child,
@@ -39,11 +45,13 @@ pub struct Proxy {
 
 impl Proxy {
     /// Starts it and waits until it serves requests. `folder`: for a folder of its own.
-    pub async fn start(binary: &Path, log: Log, upstream: &Upstream, folder: &Path) -> Result<Self> {
+    pub async fn start(binary: &Path, setup: Setup, upstream: &Upstream, folder: &Path) -> Result<Self> {
         // Free now; whoever takes them before the proxy does fails this run with a clear message.
-        let (plain, secured) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
-        let (address, tls_address) = (plain.local_addr()?, secured.local_addr()?);
-        drop((plain, secured));
+        let free = || TcpListener::bind("127.0.0.1:0");
+        let sockets = [free()?, free()?, free()?];
+        let [plain, secured, admin] = &sockets;
+        let (address, tls_address, admin) = (plain.local_addr()?, secured.local_addr()?, admin.local_addr()?);
+        drop(sockets);
         let folder = folder.join(address.port().to_string());
         // The proxy watches the folder of its configuration: dumps written there would keep it busy.
         let settings = folder.join("configuration");
@@ -51,10 +59,13 @@ impl Proxy {
         fs::write(settings.join("localhost.pem"), &upstream.certificate)?;
         fs::write(settings.join("key.pem"), &upstream.private_key)?;
         fs::write(settings.join("secret.txt"), "simulated")?;
-        fs::write(settings.join("proxy.yaml"), configuration(address, tls_address, upstream.port, log))?;
-        let standard_error = match log {
-            Log::Quiet => Stdio::from(fs::File::create(folder.join("stderr.log"))?),
-            Log::Requests => Stdio::null(),
+        let configuration = configuration(address, tls_address, admin, upstream.port, setup);
+        fs::write(settings.join("proxy.yaml"), configuration)?;
+        let standard_error = match setup {
+            Setup::Quiet | Setup::Exported | Setup::Watched => {
+                Stdio::from(fs::File::create(folder.join("stderr.log"))?)
+            }
+            Setup::Logged => Stdio::null(),
         };
         let process = Command::new("valgrind")
             .args(["--quiet", "--tool=callgrind", "--instr-atstart=no"])
@@ -71,7 +82,7 @@ impl Proxy {
             .kill_on_drop(true)
             .spawn()?;
         let (tls, idle) = (upstream.client_tls.clone(), upstream.idle.clone());
-        let mut proxy = Self { address, tls_address, tls, idle, process, folder, dumps: 0 };
+        let mut proxy = Self { address, tls_address, admin, tls, idle, process, folder, dumps: 0 };
         proxy.idle.watch_none();
         proxy.ready().await?;
         proxy.control(&["instrumentation", "on"]).await?;
@@ -133,14 +144,27 @@ fn vgdb_prefix(folder: &Path) -> String {
 }
 
 /// A configuration with a route to each surface, and limits that delay no request.
-fn configuration(address: SocketAddr, tls_address: SocketAddr, upstream_port: u16, log: Log) -> String {
+fn configuration(
+    address: SocketAddr,
+    tls_address: SocketAddr,
+    admin: SocketAddr,
+    upstream_port: u16,
+    setup: Setup,
+) -> String {
     let origin = format!("https://localhost:{upstream_port}");
-    let logs_requests = log == Log::Requests;
+    let logs_requests = setup == Setup::Logged;
+    let admin = if setup == Setup::Watched { format!("{{ listen: {admin} }}") } else { "off".to_owned() };
+    let telemetry = match setup {
+        Setup::Exported => {
+            format!("telemetry: {{ otlp: {{ endpoint: {origin}, ca_file: localhost.pem, traces: 1%, metrics: off }} }}")
+        }
+        Setup::Quiet | Setup::Logged | Setup::Watched => String::new(),
+    };
     format!(
         "listen:
   - {address}
   - {{ address: '{tls_address}', tls: {{ certificate: localhost.pem, private_key: key.pem }} }}
-admin: off
+admin: {admin}
 connectors:
   bench:
     tenant_id: 5d2c1f6e-0b7a-4c39-9e84-71a3c0de0001
@@ -161,6 +185,7 @@ routes:
   - {{ path: /environment, to: environment }}
   - {{ path: /cached, to: api/v2.0, cache: 1h }}
 log: {{ format: json, requests: {logs_requests} }}
+{telemetry}
 "
     )
 }

@@ -1,4 +1,4 @@
-//! What Entra and Business Central respond, prepared once.
+//! What Entra, Business Central and the collector respond, prepared once.
 
 use std::io::Write;
 
@@ -26,6 +26,8 @@ impl Responses {
         let page = Prepared::json(page());
         Self(vec![
             ("/token", Prepared::json(token())),
+            // The collector has taken everything: an empty message.
+            ("/v1/traces", Prepared { media_type: "application/x-protobuf", ..Prepared::json("") }),
             ("/companies", Prepared::json(companies())),
             ("/customers", Prepared::json(CUSTOMER)),
             ("/shipments", Prepared::json(SHIPMENTS)),

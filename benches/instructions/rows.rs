@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 
-use crate::proxy::Log;
+use crate::proxy::Setup;
 use crate::responses::BATCH_PARTS;
 
 /// A request, how often it is sent, and how.
@@ -17,7 +17,7 @@ pub struct Row {
     /// What it has to be answered with.
     pub status: StatusCode,
     pub tls: bool,
-    pub log: Log,
+    pub setup: Setup,
     /// In each round.
     pub requests: usize,
 }
@@ -30,7 +30,9 @@ pub fn all() -> Vec<Row> {
     vec![
         get("small GET, api", SMALL),
         Row { tls: true, ..get("small GET, api, TLS", SMALL) },
-        Row { log: Log::Requests, ..get("small GET, api, logged", SMALL) },
+        Row { setup: Setup::Logged, ..get("small GET, api, logged", SMALL) },
+        // So many that one in a hundred is traced.
+        Row { setup: Setup::Exported, requests: 1000, ..get("small GET, api, exported", SMALL) },
         get("small GET, custom api", "/warehouse/shipments?$top=1"),
         get("small GET, odata", "/odata/Customers?$top=1"),
         get("small GET, nav", "/nav/BC140/ODataV4/Company('CRONUS%20International%20Ltd.')/Customers?$top=1"),
@@ -50,6 +52,7 @@ pub fn all() -> Vec<Row> {
         page("page of 2,000 links", "/api/items"),
         page("page of 2,000 links, chunked", "/api/generalLedgerEntries"),
         page("page of 2,000 links, gzip", "/api/salesInvoices"),
+        Row { setup: Setup::Watched, requests: 8, ..get("status page", "/") },
     ]
 }
 
@@ -62,7 +65,7 @@ fn get(name: &'static str, path: &'static str) -> Row {
         body: Bytes::new(),
         status: StatusCode::OK,
         tls: false,
-        log: Log::Quiet,
+        setup: Setup::Quiet,
         requests: 40,
     }
 }

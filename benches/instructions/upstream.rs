@@ -1,4 +1,4 @@
-//! Entra and Business Central: prepared responses over TLS.
+//! Entra, Business Central and a collector: prepared responses over TLS.
 
 use std::convert::Infallible;
 use std::sync::Arc;
