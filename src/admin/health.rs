@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use percent_encoding::percent_decode_str;
 
 use super::control::{Control, Status};
-use super::report::{ConnectorReport, Readiness, Report, State, Warning};
+use super::report::{Assessment, ConnectorReport, Readiness, State, Warning};
 use crate::proxy::{Connector, Route};
 
 /// The response to a request below `/livez` and `/readyz`. `query`: `all` is strict.
@@ -29,7 +29,7 @@ pub async fn health(path: &str, query: Option<&str>, status: &Status, control: &
                 Some("all") => all_ready(connectors, control).await,
                 _ => any_ready(connectors, control).await,
             };
-            (code(is_ready), lines(&Report::of(status, None, control.history())))
+            (code(is_ready), lines(&Assessment::of(status, None)))
         }
         _ => one(path, status, control).await,
     }
@@ -77,7 +77,7 @@ async fn ready(connector: &Arc<Connector>, control: &Control) -> bool {
 }
 
 /// The state, a line for each warning and each connector, the broken ones first.
-fn lines(report: &Report) -> String {
+fn lines(report: &Assessment) -> String {
     let mut lines = vec![report.state.to_string()];
     lines.extend(report.warnings.iter().map(|warning| format!("Warning: {warning}")));
     let mut connectors: Vec<&ConnectorReport> = report.connectors.iter().collect();

@@ -2,6 +2,7 @@
 //!
 //! Times are RFC 3339 in UTC, durations are seconds.
 
+mod assessment;
 mod checklist;
 mod clients;
 mod connector;
@@ -11,6 +12,7 @@ mod requests;
 mod service;
 mod warnings;
 
+pub use assessment::{Assessment, State};
 pub use checklist::{Checklist, StepState};
 pub use clients::{ClientReport, KnownClientReport};
 pub use connector::{
@@ -19,5 +21,5 @@ pub use connector::{
 pub use format::{end_of_day, in_words, rfc3339, serialize_path, serialize_time};
 pub use otlp::{ExportReport, OtlpReport};
 pub use requests::{CacheReport, ProblemReport, RequestsReport, RouteReport};
-pub use service::{BudgetReport, CertificateReport, ConnectionsReport, Report, State};
+pub use service::{BudgetReport, CertificateReport, ConnectionsReport, Report};
 pub use warnings::{Warning, WarningKind};

@@ -1,22 +1,21 @@
 //! The whole report.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::assessment::{Assessment, State};
 use super::clients::{ClientReport, KnownClientReport};
 use super::connector::ConnectorReport;
 use super::format::{rfc3339, serialize_time};
 use super::otlp::OtlpReport;
 use super::requests::{ProblemReport, RequestsReport, RouteReport};
-use super::warnings::{Warning, WarningKind};
+use super::warnings::Warning;
 use crate::admin::control::{ConfigHistory, Status};
 use crate::admin::history::{History, HistoryPoint};
-use crate::proxy::{ConnectionRejection, Connector, FairBudget, ListenerCertificate, Route, View};
+use crate::proxy::{ConnectionRejection, FairBudget, ListenerCertificate, View};
 use crate::telemetry;
 
 #[derive(Debug, Serialize)]
@@ -59,31 +58,6 @@ pub struct Report {
     pub problems: Vec<ProblemReport>,
 }
 
-/// The state of the whole service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// All connectors are ready, and nothing needs attention.
-    Ready,
-    /// At least one connector is ready, but something needs attention.
-    Degraded,
-    /// No connector is ready, or the data path is stalled.
-    NotReady,
-    /// It finishes the requests in flight.
-    Stopping,
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ready => "ready",
-            Self::Degraded => "ready, but something needs attention",
-            Self::NotReady => "not ready",
-            Self::Stopping => "stopping",
-        })
-    }
-}
-
 /// A certificate that a listener presents.
 #[derive(Debug, Serialize)]
 pub struct CertificateReport {
@@ -99,11 +73,6 @@ impl CertificateReport {
         let days_left = (*expires - OffsetDateTime::now_utc()).whole_days();
         Self { listener: listener.to_string(), expires: *expires, days_left }
     }
-}
-
-fn certificate_warning(certificate: &ListenerCertificate) -> Option<Warning> {
-    let reason = certificate.expiry_warning()?;
-    Some(Warning::new(WarningKind::CertificateExpiry, reason).until(certificate.expires))
 }
 
 /// Clients' connections.
@@ -153,24 +122,10 @@ impl BudgetReport {
 impl Report {
     /// `stalled`: how long the data path has run no task, if that is too long.
     pub fn of(status: &Status, stalled: Option<Duration>, history: &History) -> Self {
-        let Status { view, history: config, is_stopping } = status;
-        let certificates: Vec<_> = view.certificates.iter().map(CertificateReport::of).collect();
-        let mut connectors = connectors(view);
+        let Status { view, history: config, .. } = status;
+        let Assessment { state, warnings, mut connectors } = Assessment::of(status, stalled);
         let routes: Vec<RouteReport> = view.routes.iter().map(|route| RouteReport::of(route)).collect();
         note_served(&mut connectors, &routes);
-        let mut warnings: Vec<Warning> = stalled.map(Warning::stalled).into_iter().collect();
-        warnings.extend(config.rejection.as_ref().map(|reason| rejection_warning(reason)));
-        warnings.extend(view.certificates.iter().filter_map(certificate_warning));
-        let needs_attention = |connector: &ConnectorReport| !connector.is_ready() || !connector.warnings.is_empty();
-        let state = if *is_stopping {
-            State::Stopping
-        } else if stalled.is_some() || !connectors.iter().any(ConnectorReport::is_ready) {
-            State::NotReady
-        } else if !warnings.is_empty() || connectors.iter().any(needs_attention) {
-            State::Degraded
-        } else {
-            State::Ready
-        };
         Self {
             state,
             warnings,
@@ -179,7 +134,7 @@ impl Report {
             uptime: (OffsetDateTime::now_utc() - config.started_at).as_seconds_f64().max(0.0),
             configuration: config.clone(),
             listeners: view.addresses.iter().map(ToString::to_string).collect(),
-            certificates,
+            certificates: view.certificates.iter().map(CertificateReport::of).collect(),
             connections: ConnectionsReport::of(view),
             client_auth_failures: view.failures.counts().map(|(scheme, count)| (scheme.as_str(), count)).collect(),
             log_lines_dropped: view.problems.line_limit.dropped(),
@@ -198,18 +153,6 @@ impl Report {
     }
 }
 
-/// All connectors, in the order of the file.
-fn connectors(view: &View) -> Vec<ConnectorReport> {
-    let mut rejecting: HashMap<*const Connector, Vec<&Route>> = HashMap::new();
-    for route in view.routes.iter().filter(|route| route.rejected_tokens.has_any()) {
-        rejecting.entry(Arc::as_ptr(&route.connector)).or_default().push(route);
-    }
-    let report = |connector: &Arc<Connector>| {
-        ConnectorReport::of(connector, rejecting.get(&Arc::as_ptr(connector)).map_or(&[], Vec::as_slice))
-    };
-    view.connectors.iter().map(report).collect()
-}
-
 /// Completes the checklists of connectors whose routes have served requests.
 fn note_served(connectors: &mut [ConnectorReport], routes: &[RouteReport]) {
     let serving = routes.iter().filter(|route| route.requests.in_class(200) > 0);
@@ -220,9 +163,4 @@ fn note_served(connectors: &mut [ConnectorReport], routes: &[RouteReport]) {
             connector.checklist.note_served();
         }
     }
-}
-
-fn rejection_warning(reason: &str) -> Warning {
-    const REJECTED: &str = "The changed configuration file can't be used. The previous configuration stays in service.";
-    Warning::new(WarningKind::ConfigurationRejected, format!("{REJECTED}\n{reason}"))
 }
