@@ -79,7 +79,7 @@ fn known(clients: &[KnownClientReport]) -> Markup {
         table.narrow data-key="known" {
             thead { tr { th scope="col" { "Name" } th.number scope="col" { "Requests" } th.number scope="col" { "Errors" } } }
             tbody {
-                @for client in clients {
+                @for client in clients.iter().take(SHOWN) {
                     tr data-key=(client.name) {
                         th scope="row" { (client.name) }
                         td.number data-label="Requests" { (number(client.requests)) }
