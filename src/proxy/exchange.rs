@@ -131,11 +131,9 @@ impl Exchange {
         }
     }
 
-    /// Notes a stage that began at this time and ends now. Returns when that is.
-    pub fn note_stage(&self, stage: Stage, began: Instant) -> Instant {
-        let now = Instant::now();
-        self.note_stage_of(stage, began, now.saturating_duration_since(began));
-        now
+    /// Notes a stage that began at this time and ends now.
+    pub fn note_stage(&self, stage: Stage, began: Instant) {
+        self.note_stage_of(stage, began, began.elapsed());
     }
 
     /// Notes a stage that began at this time and took so long.
