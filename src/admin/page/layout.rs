@@ -85,7 +85,6 @@ pub fn sign_in(action: &str, mistake: Option<&str>, session_hours: u64) -> Strin
                 p { label for="token" { "Token of the admin listener" } }
                 p {
                     input #token name="token" type="password" autocomplete="current-password" required autofocus;
-                    " "
                     button type="submit" { "Sign in" }
                 }
             }

@@ -1,60 +1,16 @@
-// Drives the status page: node page.js ADDRESS FOLDER-FOR-SCREENSHOTS. A failed check ends it with an error.
+// The live page, its accessibility, and the page without a script.
 "use strict";
 
 const assert = require("node:assert");
-const { execFileSync } = require("node:child_process");
-const path = require("node:path");
-const axe = require("axe-core");
-const { chromium } = require("playwright-core");
+const { TIMEOUT, addresses, checkAccessibility, expecting, give, order, run, screenshot, text, until, untilLive, ...browser } = require("./browser.js");
 
-const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync",
-];
-const TIMEOUT = 60000;
-const [address, screenshots] = process.argv.slice(2);
-
-// What the test does meanwhile.
-const order = (name) => console.log(`do ${name}`);
-
-let browser;
-const complaints = [];
-let isOffline = false;
-
-async function open(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  context.setDefaultTimeout(TIMEOUT);
-  const page = await context.newPage();
-  page.on("console", (message) => {
-    if (!isOffline && ["error", "warning"].includes(message.type())) complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("request", (request) => {
-    if (!request.url().startsWith(address)) complaints.push(`request to ${request.url()}`);
-  });
-  const response = await page.goto(address);
-  assert.strictEqual(response.status(), 200);
-  return page;
-}
-
-const text = (page, selector) => page.locator(selector).first().innerText();
-
-// Waits until the text of a part of the page fulfills a condition.
-async function until(page, selector, condition, what) {
-  const deadline = Date.now() + TIMEOUT;
-  let last;
-  while (Date.now() < deadline) {
-    last = await page.locator(selector).first().innerText().catch(() => "");
-    if (condition(last)) return last;
-    await page.waitForTimeout(100);
-  }
-  throw new Error(`${what} does not come: ${last}`);
-}
+const [address] = addresses;
+const open = (options) => browser.open(address, options);
 
 // Live updates: none takes away the focus, the selection, unfolded details or typed text.
 async function live() {
   const page = await open();
-  await until(page, "#updated", (shown) => shown.startsWith("Live"), "the live page");
+  await untilLive(page);
   assert.match(await text(page, "h1"), /2 of 3 connectors are ready/);
   assert.match(await text(page, "#connectors details"), /harbor[^]*not ready/, "the broken one is first");
 
@@ -81,7 +37,7 @@ async function live() {
   }));
   assert.deepStrictEqual(kept, { focus: true, value: "NOWHERE", open: 1 });
   assert.ok(Math.abs(await position() - before) < 60, `moved from ${before} to ${await position()}`);
-  await page.screenshot({ path: path.join(screenshots, "limit-used-up.png") });
+  await screenshot(page, "limit-used-up");
   order("release the limit");
   await until(page, "#state", (shown) => !shown.includes("permits of application"), "the end of the queue");
 
@@ -105,7 +61,7 @@ async function live() {
   await until(page, connector, (shown) => /not ready/.test(shown) && /✗ 8 Credential/.test(shown), "the broken step");
   assert.match(await text(page, "h1"), /No connector is ready|1 of 3/);
   assert.strictEqual(await selected(), selection);
-  await page.screenshot({ path: path.join(screenshots, "step-broken.png") });
+  await screenshot(page, "step-broken");
   await page.context().close();
 }
 
@@ -124,21 +80,26 @@ async function pauseAndLoss() {
   await until(page, "#updated", (shown) => shown.startsWith("Live"), "the end of the pause");
   assert.notStrictEqual(await text(page, "#problems"), before);
 
-  isOffline = true;
+  expecting(() => true);
   await page.context().setOffline(true);
   await until(page, "#live", (shown) => shown.includes("Connection lost since"), "the lost connection");
   await page.context().setOffline(false);
   await until(page, "#live", (shown) => shown.includes("Live, updated"), "the connection");
-  isOffline = false;
+  expecting(() => false);
   await page.context().close();
 }
 
-// An order takes a second step, and tells its outcome.
+// On loopback without a token, everybody there gives orders. Each takes a second step, and tells its outcome.
 async function orders() {
   const page = await open();
-  await page.getByText("Reload the configuration").first().click();
-  await page.getByRole("button", { name: "Reload the configuration" }).click();
+  await give(page.locator("#configuration"), "Reload the configuration");
   await until(page, "h1", (shown) => shown.includes("The configuration is in service"), "the outcome of the reload");
+  await page.getByRole("link", { name: "Back to the status" }).click();
+  await page.waitForURL(address);
+  const connector = page.locator("details[data-key='connector harbor']");
+  await give(connector, "Check this connector");
+  await until(page, "h1", (shown) => shown.includes("The checks found a mistake"), "the outcome of the checks");
+  assert.match(await text(page, "main pre"), /✗/);
   await page.getByRole("link", { name: "Back to the status" }).click();
   await page.waitForURL(address);
   await page.context().close();
@@ -148,15 +109,11 @@ async function accessible() {
   for (const colorScheme of ["light", "dark"]) {
     for (const width of [1280, 800, 390]) {
       const page = await open({ viewport: { width, height: 900 }, colorScheme });
-      await until(page, "#updated", (shown) => shown.startsWith("Live"), "the live page");
+      await untilLive(page);
       await page.evaluate(() => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
-      await page.evaluate(axe.source);
-      const { violations } = await page.evaluate(() => window.axe.run());
-      const serious = violations.filter((found) => ["serious", "critical"].includes(found.impact));
-      assert.deepStrictEqual(serious.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]), [], `${colorScheme} ${width}`);
+      await checkAccessibility(page, `${colorScheme}, ${width}`);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth);
       assert.ok(overflow <= width, `${overflow} of ${width} pixels`);
-      console.log(`axe, ${colorScheme}, ${width}: ${violations.length} minor findings ${violations.map(({ id }) => id)}`);
       await page.context().close();
     }
   }
@@ -165,8 +122,8 @@ async function accessible() {
 async function pictures() {
   for (const [name, width, colorScheme] of [["1280-light", 1280, "light"], ["1280-dark", 1280, "dark"], ["390", 390, "light"]]) {
     const page = await open({ viewport: { width, height: 900 }, colorScheme });
-    await until(page, "#updated", (shown) => shown.startsWith("Live"), "the live page");
-    await page.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true });
+    await untilLive(page);
+    await screenshot(page, name, { fullPage: true });
     const heights = await page.evaluate(() => {
       const list = document.querySelector("ol.problems");
       return { page: document.documentElement.scrollHeight, problems: list.offsetHeight, count: list.children.length };
@@ -193,14 +150,14 @@ async function withoutScript() {
   const deadline = Date.now() + TIMEOUT;
   for (;;) {
     const [live, plain] = [await open(), await open({ javaScriptEnabled: false })];
-    await until(live, "#updated", (shown) => shown.startsWith("Live"), "the live page");
+    await untilLive(live);
     // A page without scripts runs none for us either: another one reads its source.
     const source = await plain.content();
     const same = await live.evaluate((html) => {
       document.querySelector("main").innerHTML = new DOMParser().parseFromString(html, "text/html").querySelector("main").innerHTML;
     }, source).then(() => facts(live));
     const fresh = await open();
-    await until(fresh, "#updated", (shown) => shown.startsWith("Live"), "the live page");
+    await untilLive(fresh);
     const shown = await facts(fresh);
     const visible = await plain.locator("header").innerText();
     for (const page of [live, plain, fresh]) await page.context().close();
@@ -211,19 +168,4 @@ async function withoutScript() {
   }
 }
 
-(async () => {
-  const executablePath = execFileSync("sh", ["-c", "command -v chromium"]).toString().trim();
-  browser = await chromium.launch({ executablePath, args: FLAGS });
-  try {
-    for (const part of [accessible, withoutScript, pauseAndLoss, pictures, live, orders]) {
-      await part();
-      console.log(`${part.name}: fine`);
-    }
-    assert.deepStrictEqual(complaints, [], "nothing on the console, no request elsewhere");
-  } finally {
-    await browser.close();
-  }
-})().catch((error) => {
-  console.error(error);
-  process.exitCode = 1;
-});
+run([accessible, withoutScript, pauseAndLoss, pictures, live, orders]);
