@@ -85,7 +85,7 @@ fn every_mistake_says_where_what_and_how_to_fix_it() {
         ("telemetry: { otlp: {} }\n", "6:14", "this otlp section has no `endpoint`", "https://collector.example:4318"),
         ("telemetry: { otlp: { endpoint: collector } }\n", "6:32", "not an http or https address", "https://"),
         ("telemetry: { otlp: { endpoint: https://c/v1/logs } }\n", "6:32", "not an http", "remove /v1/traces"),
-        ("telemetry: { otlp: { endpoint: https://c, traces: 5 } }\n", "6:51", "not a share", "such as 1%"),
+        ("telemetry: { otlp: { endpoint: https://c, traces: 0.01 } }\n", "6:51", "not a percentage", "such as 1%"),
         (
             "telemetry: { otlp: { endpoint: https://c, headers: { Authorization: Bearer x } } }\n",
             "6:69",

@@ -311,7 +311,7 @@ async fn a_retry_has_a_span_of_its_own_and_an_error_says_so() {
 async fn a_clients_trace_is_continued_up_to_business_central() {
     let receiver = Receiver::start().await;
     // Practically nothing is traced, unless a client asks for it.
-    let scene = Scene::new(receiver.address, "traces: 0.000000001, metrics: off").await;
+    let scene = Scene::new(receiver.address, "traces: 0.0001%, metrics: off").await;
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     scene.get("/api/customers", &[("traceparent", parent), ("tracestate", "till=1")]).await;
     let spans = receiver.trace_of("/api/customers").await;
@@ -336,7 +336,7 @@ async fn a_clients_trace_is_continued_up_to_business_central() {
 #[tokio::test]
 async fn without_traces_the_headers_pass_unchanged_and_nothing_is_sent() {
     let receiver = Receiver::start().await;
-    let scene = Scene::new(receiver.address, "traces: 0, metrics: off").await;
+    let scene = Scene::new(receiver.address, "traces: 0%, metrics: off").await;
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     scene.get("/api/customers", &[("traceparent", parent)]).await;
     assert_eq!(scene.prepared.received().pop().unwrap().headers["traceparent"], parent);
@@ -390,7 +390,7 @@ async fn the_collector_gets_the_metrics_of_the_admin_listener() {
 #[tokio::test]
 async fn what_is_logged_arrives_with_the_trace_of_its_request() {
     let receiver = Receiver::start().await;
-    let scene = Scene::new(receiver.address, "traces: 1, metrics: off, logs: true").await;
+    let scene = Scene::new(receiver.address, "traces: 100%, metrics: off, logs: true").await;
     scene.get("/api/customers", &[]).await;
     let spans = receiver.trace_of("/api/customers").await;
     let record = receiver
@@ -411,7 +411,7 @@ async fn a_collector_that_is_away_costs_requests_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let mut scene = Scene::new(address, "traces: 1, metrics: 100ms, logs: true").await;
+    let mut scene = Scene::new(address, "traces: 100%, metrics: 100ms, logs: true").await;
     let line = scene.process.log_line(|line| message(line).starts_with("telemetry is not exported")).await;
     assert!(message(&line).contains("Requests are not affected"), "{line}");
     for _ in 0..20 {
@@ -454,7 +454,7 @@ async fn a_collector_that_is_busy_is_asked_again_and_one_that_rejects_is_not() {
 #[tokio::test]
 async fn the_headers_value_is_sent_and_logged_nowhere() {
     let receiver = Receiver::start().await;
-    let otlp = "traces: 1, logs: true, headers: { Authorization: { env: OTLP_AUTHORIZATION } }";
+    let otlp = "traces: 100%, logs: true, headers: { Authorization: { env: OTLP_AUTHORIZATION } }";
     let variables = [("OTLP_AUTHORIZATION", "Bearer hunter2-hunter2")];
     let scene = Scene::with(receiver.address, otlp, "log: { level: trace }", &variables).await;
     scene.get("/api/customers", &[]).await;
@@ -515,7 +515,7 @@ async fn a_collector_that_was_not_written_here_takes_all_signals() {
     }));
     within(async { while TcpStream::connect(http).await.is_err() {} }).await;
 
-    let scene = Scene::new(http, "traces: 1, metrics: 200ms, logs: true").await;
+    let scene = Scene::new(http, "traces: 100%, metrics: 200ms, logs: true").await;
     scene.get("/api/customers", &[]).await;
     let otlp = scene
         .status_with(|otlp| ["traces", "metrics", "logs"].iter().all(|one| otlp[one]["exported"].as_u64() > Some(0)))

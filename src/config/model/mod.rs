@@ -11,6 +11,7 @@ mod limits;
 mod log;
 mod route;
 mod route_path;
+mod share;
 mod telemetry;
 
 pub use admin::{Admin, AdminScope, MIN_ADMIN_TOKEN_BYTES};
@@ -20,7 +21,8 @@ pub use config::{Access, Browsers, Config, Listener, MaxConnections, Spool, TlsF
 pub use connector::{Connector, Timeouts};
 pub use host_name::{HostName, HostNameError};
 pub use limits::{Count, Limits, Rate, Weight};
-pub use log::{Log, LogFile, LogFormat, RequestLog, Share};
+pub use log::{Log, LogFile, LogFormat, RequestLog};
 pub use route::{AllowFrom, HeaderChanges, HeaderRules, Route};
 pub use route_path::{RoutePath, RoutePathError, UNROUTED_PREFIX};
-pub use telemetry::{CollectorUrl, Otlp, SamplingRatio};
+pub use share::Share;
+pub use telemetry::{CollectorUrl, Otlp};

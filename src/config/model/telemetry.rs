@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper::header::HeaderName;
 
+use super::share::Share;
 use crate::outbound::{Origin, OriginError, OutboundProxy};
 use crate::secret::SecretSource;
 
@@ -19,8 +20,8 @@ pub struct Otlp {
     pub endpoint: CollectorUrl,
     /// Headers that it requires.
     pub headers: Vec<(HeaderName, SecretSource)>,
-    /// The share of requests that are traced. `None`: none is.
-    pub traces: Option<SamplingRatio>,
+    /// The share of the requests that are traced. `None`: none is, and `traceparent` is not read.
+    pub traces: Option<Share>,
     /// How often it gets metrics. `None`: never.
     pub metrics: Option<Duration>,
     /// Whether it gets what is logged.
@@ -56,15 +57,6 @@ pub enum CollectorUrlError {
     #[error("remove /v1/traces, /v1/metrics or /v1/logs: bcproxy appends them")]
     Signal,
 }
-
-/// The share of requests that are traced: more than 0, at most 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SamplingRatio(pub f64);
-
-/// Text is not a [`SamplingRatio`]. The message says how to write one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("write a share from 0 to 1, such as 0.01, or a percentage, such as 1%")]
-pub struct SamplingRatioError;
 
 impl CollectorUrl {
     /// The whole URL, without a trailing slash.
@@ -112,21 +104,6 @@ impl fmt::Display for CollectorUrl {
     }
 }
 
-impl FromStr for SamplingRatio {
-    type Err = SamplingRatioError;
-
-    fn from_str(text: &str) -> Result<Self, SamplingRatioError> {
-        let (number, unit) = match text.strip_suffix('%') {
-            Some(percentage) => (percentage.trim_end(), 100.0),
-            None => (text, 1.0),
-        };
-        let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        let number: f64 = number.parse().ok().filter(|_| is_plain).ok_or(SamplingRatioError)?;
-        let ratio = number / unit;
-        if (0.0..=1.0).contains(&ratio) { Ok(Self(ratio)) } else { Err(SamplingRatioError) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,15 +131,5 @@ mod tests {
         let is_local = |text: &str| text.parse::<CollectorUrl>().unwrap().is_local();
         assert!(is_local("http://127.0.0.1:4318") && is_local("http://[::1]:4318") && is_local("http://localhost"));
         assert!(!is_local("http://collector:4318") && !is_local("http://10.0.0.1"));
-    }
-
-    #[test]
-    fn a_ratio_is_a_share_or_a_percentage() {
-        for (text, ratio) in [("1%", 0.01), ("0.5 %", 0.005), ("0.01", 0.01), ("1", 1.0), ("100%", 1.0), ("0", 0.0)] {
-            assert_eq!(text.parse(), Ok(SamplingRatio(ratio)), "{text}");
-        }
-        for wrong in ["", "%", "1.5", "101%", "-1", "NaN", "inf", "1e-3", "a"] {
-            assert_eq!(wrong.parse::<SamplingRatio>(), Err(SamplingRatioError), "{wrong}");
-        }
     }
 }

@@ -3,7 +3,7 @@
 use super::connectors::{outbound_proxy, password, secret_variables};
 use super::permissions::check_ca_file;
 use super::references::{Variables, check_secret_source};
-use crate::config::model::{Otlp, SamplingRatio};
+use crate::config::model::{Otlp, Share};
 use crate::config::shape::{At, OrOff};
 use crate::config::vocabulary::TopLevelKeys;
 use crate::config::yaml::Report;
@@ -42,8 +42,8 @@ pub fn otlp(file: &TopLevelKeys, report: &mut Report) -> Option<Option<Otlp>> {
         endpoint: endpoint.value.clone(),
         headers: headers.map(|(name, source)| (name.clone(), source.value.clone().hiding(&hidden))).collect(),
         traces: match keys.traces.as_ref()?.value {
-            OrOff::On(SamplingRatio(0.0)) | OrOff::Off => None,
-            OrOff::On(ratio) => Some(ratio),
+            OrOff::On(Share::NONE) | OrOff::Off => None,
+            OrOff::On(share) => Some(share),
         },
         metrics: match keys.metrics.as_ref()?.value {
             OrOff::On(interval) => Some(interval),

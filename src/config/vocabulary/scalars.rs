@@ -13,9 +13,7 @@ use time::macros::format_description;
 
 use super::headers::ChangeableHeader;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
-use crate::config::model::{
-    ByteSize, CollectorUrl, Count, HostName, Rate, RoutePath, SamplingRatio, Share, Weight, duration,
-};
+use crate::config::model::{ByteSize, CollectorUrl, Count, HostName, Rate, RoutePath, Share, Weight, duration};
 use crate::config::shape::{Form, Shape, text_at};
 use crate::config::yaml::{Node, Report};
 use crate::entra::{ClientId, TenantId};
@@ -134,8 +132,6 @@ scalars! {
     ClientId: "an application (client) ID", str::parse::<ClientId>, { "format": "uuid" };
     CollectorUrl: "an http or https address", str::parse::<CollectorUrl>,
         { "pattern": "^https?://[^?#@]+$", "examples": ["https://collector.example:4318"] }, mask_if_invalid;
-    SamplingRatio: "a share of requests", str::parse::<SamplingRatio>,
-        { "type": ["number", "string"], "minimum": 0, "maximum": 1, "pattern": "^[0-9.]+ ?%?$", "examples": ["1%", 0.01] };
     HttpsUrl: "an https address", str::parse::<HttpsUrl>, { "pattern": "^https://[^?#@]+$" };
     Scope: "a scope", scope, { "pattern": "^[^ ]+/\\.default$" };
     VariableName: "the name of an environment variable", variable, { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" };

@@ -9,7 +9,7 @@ use hyper::header::HeaderName;
 use super::connector::OutboundServerKeys;
 use super::scalars::Text;
 use super::secret::{SecretKeys, read_secret};
-use crate::config::model::{CollectorUrl, SamplingRatio};
+use crate::config::model::{CollectorUrl, Share};
 use crate::config::shape::{At, Form, Named, OrOff, Shape, mapping, unique_entries};
 use crate::config::yaml::{Node, Report};
 use crate::secret::SecretSource;
@@ -32,10 +32,10 @@ mapping! {
         /// Headers that the collector requires, each with the place where its whole value is stored:
         /// `{ Authorization: { env: OTLP_AUTHORIZATION } }`. bcproxy reads the value again for every export.
         headers: SecretHeaders = Optional,
-        /// The share of requests that are traced, such as `1%` or `0.01`.
+        /// The share of the requests that are traced, such as `1%` or `0.01%`.
         /// A request with a `traceparent` header is traced if its client traces it, up to 10 such requests a second.
-        /// With `off` or `0`, no request is traced, and `traceparent` and `tracestate` are forwarded unchanged.
-        traces: OrOff<SamplingRatio> = Default("1%"),
+        /// With `off` or `0%`, no request is traced, and `traceparent` and `tracestate` are forwarded unchanged.
+        traces: OrOff<Share> = Default("1%"),
         /// How often the collector gets the metrics, which are those of `/metrics`.
         metrics: OrOff<Duration> = Default("60s"),
         /// Whether the collector gets what is logged. `log.level` and `log.requests` apply.

@@ -10,12 +10,12 @@ use tokio::time::Instant;
 use super::queue::Queue;
 use super::state::{ExportState, Signal};
 use super::trace_context::{Parent, Trace};
-use crate::config::{Otlp, SamplingRatio};
+use crate::config::{Otlp, Share};
 
 /// Chooses the requests that are traced.
 #[derive(Debug)]
 pub struct Tracer {
-    ratio: SamplingRatio,
+    share: Share,
     /// A second, and how many requests were to be traced in it because their clients trace them.
     asked: Mutex<(Instant, u32)>,
     /// The spans that wait for their export.
@@ -46,7 +46,7 @@ impl Tracing {
         let state = previous.state.clone();
         let tracer = settings.and_then(|settings| {
             let asked = Mutex::new((Instant::now(), 0));
-            Some(Arc::new(Tracer { ratio: settings.traces?, asked, spans: Queue::new(Signal::Traces, &state) }))
+            Some(Arc::new(Tracer { share: settings.traces?, asked, spans: Queue::new(Signal::Traces, &state) }))
         });
         Self { settings: settings.cloned(), tracer, state }
     }
@@ -61,7 +61,7 @@ impl Tracer {
         let is_traced = match parent {
             Some(Parent { is_sampled: false, .. }) => false,
             Some(_) if self.admits_asked() => true,
-            Some(_) | None => fastrand::f64() < self.ratio.0,
+            Some(_) | None => self.share.contains(fastrand::u32(..)),
         };
         is_traced.then(|| Box::new(Trace::new(parent, headers)))
     }
@@ -89,9 +89,9 @@ mod tests {
 
     use super::*;
 
-    fn tracer(ratio: f64) -> Tracer {
+    fn tracer(share: Share) -> Tracer {
         let spans = Queue::new(Signal::Traces, &Arc::default());
-        Tracer { ratio: SamplingRatio(ratio), asked: Mutex::new((Instant::now(), 0)), spans }
+        Tracer { share, asked: Mutex::new((Instant::now(), 0)), spans }
     }
 
     fn parent(flags: &str) -> HeaderMap {
@@ -101,13 +101,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_is_followed_up_to_a_rate() {
-        let (rare, always) = (tracer(1e-9), tracer(1.0));
+        let (never, always) = (tracer(Share::NONE), tracer(Share::ALL));
         for _ in 0..2 {
-            let traced = (0..1000).filter(|_| rare.start(&parent("01")).is_some()).count();
+            let traced = (0..1000).filter(|_| never.start(&parent("01")).is_some()).count();
             assert_eq!(traced, 10);
             tokio::time::advance(SECOND).await;
         }
-        assert!(rare.start(&HeaderMap::new()).is_none());
+        assert!(never.start(&HeaderMap::new()).is_none());
         assert!((0..100).all(|_| always.start(&HeaderMap::new()).is_some()));
         assert!((0..100).all(|_| always.start(&parent("00")).is_none()));
     }
