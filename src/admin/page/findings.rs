@@ -17,8 +17,17 @@ pub struct Finding {
     pub text: String,
     /// What to do: complete sentences.
     pub advice: String,
+    /// Where the page says more.
+    pub see: Option<See>,
     /// When it ends by itself, where that is known.
     pub until: Option<String>,
+}
+
+/// A question that a section of the page answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct See {
+    pub question: &'static str,
+    pub section: &'static str,
 }
 
 /// What makes requests slow or fail.
@@ -26,10 +35,10 @@ pub struct Finding {
 pub enum Cause {
     /// Business Central responds late.
     BusinessCentral,
-    /// A limit is used up.
-    Limit,
     /// One client sends most requests, while others wait.
     Client,
+    /// A limit is used up.
+    Limit,
     /// Many requests fail.
     Errors,
 }
@@ -38,11 +47,11 @@ pub enum Cause {
 pub fn findings(report: &Report) -> Vec<Finding> {
     let recent = Recent::of(&report.history);
     let mut findings: Vec<Finding> = slow_upstream(&report.history, &recent).into_iter().collect();
-    findings.extend(used_up_limits(&report.connectors, &recent, !findings.is_empty()));
-    let is_queued = recent.queue_p95.is_some_and(|wait| wait >= NOTICEABLE_WAIT);
-    if is_queued || findings.iter().any(|finding| finding.cause == Cause::Limit) {
+    let limits = used_up_limits(&report.connectors, &recent, !findings.is_empty());
+    if !limits.is_empty() || recent.queue_p95.is_some_and(|wait| wait >= NOTICEABLE_WAIT) {
         findings.extend(greedy_client(&report.clients));
     }
+    findings.extend(limits);
     findings.extend(errors(&recent));
     findings
 }
@@ -106,9 +115,11 @@ fn slow_upstream(history: &[HistoryPoint], recent: &Recent) -> Option<Finding> {
     Some(Finding {
         cause: Cause::BusinessCentral,
         text: format!("Business Central takes {} to respond (95th percentile{before}).", duration(now)),
-        advice: "The time passes in Business Central, not in bcproxy. See which routes take long below, \
-                 and look the requests up in the telemetry of Business Central."
-            .to_owned(),
+        advice:
+            "The time passes in Business Central, not in bcproxy. Look the requests up in the telemetry of Business \
+                 Central."
+                .to_owned(),
+        see: Some(See { question: "Which routes take long?", section: "routes" }),
         until: None,
     })
 }
@@ -154,13 +165,13 @@ fn used_up(
     } else if limiter.rate_limited.is_some() || limiter.window_requests >= limiter.window_limit {
         let limit = format!("{} per {}", number(limiter.window_limit as u64), in_words(limiter.window));
         let reason = format!("the rate limit of application `{client_id}` is used up ({limit})");
-        (reason, "See which client sends most below. If all of it is needed, add an application to `applications`.")
+        (reason, ADD_APPLICATION)
     } else if limiter.in_flight >= limiter.concurrency {
         let permits = counted(limiter.concurrency as u64, "permit");
         let reason = format!("all {permits} of application `{client_id}` are in use");
         let advice = match is_upstream_slow {
             true => "Each is in use for as long as Business Central takes to respond.",
-            false => "See which client sends most below. If all of it is needed, add an application to `applications`.",
+            false => ADD_APPLICATION,
         };
         (reason, advice)
     } else {
@@ -175,6 +186,7 @@ fn used_up(
         cause: Cause::Limit,
         text: format!("{what} of connector {} wait{wait} in the queue: {reason}.", connector.name),
         advice: format!("{queued} {} queued. {advice}", if limiter.queued == 1 { "is" } else { "are" }),
+        see: Some(BUSIEST_CLIENT),
         until: rate_warning.and_then(|warning| warning.until.clone()),
     })
 }
@@ -196,6 +208,7 @@ fn greedy_client(clients: &[ClientReport]) -> Option<Finding> {
         advice: "The queue is fair, so other clients wait less than this one. To keep it from using up the limits, \
                  let it send less often, or give it a connector with an application of its own."
             .to_owned(),
+        see: Some(See { question: "How long does each client wait?", section: "clients" }),
         until: None,
     })
 }
@@ -219,10 +232,27 @@ fn errors(recent: &Recent) -> Option<Finding> {
     Some(Finding {
         cause: Cause::Errors,
         text: format!("{:.0} % of the requests of the last minute failed.", (share * 100.0).min(100.0)),
-        advice: "See the problems below for the reasons.".to_owned(),
+        advice: "Each problem has a reason.".to_owned(),
+        see: Some(See { question: "Which requests fail, and why?", section: "problems" }),
         until: None,
     })
 }
+
+/// What users notice, in a few words: requests are slow, or fail. Unlike the findings about limits, it does not come
+/// and go with a queue that is there for a moment.
+pub fn effect(history: &[HistoryPoint]) -> Option<&'static str> {
+    let recent = Recent::of(history);
+    let is_slow = recent.queue_p95.is_some_and(|wait| wait >= NOTICEABLE_WAIT)
+        || recent.upstream_p95.is_some_and(|time| time >= SLOW);
+    match errors(&recent) {
+        Some(_) if !is_slow => Some("many requests fail"),
+        _ => is_slow.then_some("requests are slow"),
+    }
+}
+
+const ADD_APPLICATION: &str = "If all of these requests are needed, add an application to `applications`.";
+
+const BUSIEST_CLIENT: See = See { question: "Which client sends most?", section: "clients" };
 
 const MINUTE: f64 = 60.0;
 

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::findings::{Cause, Finding, findings, load};
+use super::findings::{Cause, Finding, effect, findings, load};
 use super::parts::{Mood, counted, moment, note_about, number, prose};
 use crate::admin::report::{ConnectorReport, Readiness, Report, State, Warning, WarningKind};
 
@@ -23,7 +23,10 @@ impl Headline {
             (all, ready) => format!("{} of {} connectors are ready", number(ready as u64), number(all.len() as u64)),
         };
         let (mood, text) = match report.state {
-            State::Ready => (Mood::Good, connectors),
+            State::Ready => match effect(&report.history) {
+                Some(effect) => (Mood::Poor, format!("{connectors}, but {effect}")),
+                None => (Mood::Good, connectors),
+            },
             State::Degraded if ready < report.connectors.len() => {
                 (Mood::Poor, connectors + ", something needs attention")
             }
@@ -61,7 +64,11 @@ fn finding(finding: &Finding) -> Markup {
     html! {
         li {
             strong { (prose(&finding.text)) } " "
-            span { (prose(&finding.advice)) @if let Some(until) = &finding.until { " Until " (moment(until)) "." } }
+            span {
+                (prose(&finding.advice))
+                @if let Some(until) = &finding.until { " Until " (moment(until)) "." }
+                @if let Some(see) = finding.see { " " a href={ "#" (see.section) } { (see.question) } }
+            }
         }
     }
 }

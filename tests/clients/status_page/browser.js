@@ -100,5 +100,5 @@ async function run(parts, flags = []) {
 }
 
 module.exports = {
-  TIMEOUT, addresses, checkAccessibility, expecting, give, newContext, open, openIn, order, run, screenshot, text, until, untilLive,
+  TIMEOUT, addresses, checkAccessibility, expecting, give, newContext, open, openIn, order, run, screenshot, screenshots, text, until, untilLive,
 };

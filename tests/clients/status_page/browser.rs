@@ -1,5 +1,6 @@
 //! Chromium, driven by a script.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -51,6 +52,13 @@ pub async fn status_page(process: &mut Process) -> String {
     const LINE: &str = "status page on ";
     let line = process.log_line(|line| message(line).starts_with(LINE)).await;
     message(&line).trim_start_matches(LINE).to_owned()
+}
+
+/// A client at 127.0.0.`last`.
+pub fn client_at(last: u8, user_agent: &str) -> reqwest::Client {
+    let tls = bcproxy::tls::client_config(None).unwrap();
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().user_agent(user_agent);
+    client.local_address(IpAddr::from([127, 0, 0, last])).build().unwrap()
 }
 
 /// Longer than any single wait of the browser.

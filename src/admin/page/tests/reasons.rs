@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::made_up::{calm, client, first_limiter, hour, report};
 use crate::admin::history::HistoryPoint;
 use crate::admin::page::findings::{Cause, findings, load};
+use crate::admin::page::headline::Headline;
 use crate::admin::report::Report;
 
 fn causes(report: &Report) -> Vec<Cause> {
@@ -106,6 +107,37 @@ fn a_client_that_sends_most_is_named_while_others_wait() {
     assert_eq!(causes(&report), [Cause::Client], "the other one now");
     report.clients = vec![client("192.0.2.7", "scanner/2.1", 3), client("192.0.2.8", "till/4", 1)];
     assert_eq!(causes(&report), [], "too few to say");
+}
+
+#[test]
+fn a_client_that_uses_up_a_limit_is_named_before_the_limit() {
+    let mut report = report(1);
+    report.clients = vec![client("192.0.2.7", "scanner/2.1", 910), client("192.0.2.8", "till/4", 90)];
+    let limiter = first_limiter(&mut report);
+    (limiter.queued, limiter.in_flight) = (7, 5);
+    assert_eq!(causes(&report), [Cause::Client, Cause::Limit]);
+}
+
+#[test]
+fn the_headline_does_not_say_that_all_is_well_while_requests_are_slow_or_fail() {
+    let mut report = report(1);
+    let headline = |report: &Report| Headline::of(report).text;
+    // A queue of a moment is how limits work.
+    let limiter = first_limiter(&mut report);
+    (limiter.queued, limiter.in_flight) = (7, 5);
+    report.history = hour(calm());
+    assert_eq!(headline(&report), "customer-00000 is ready");
+    for (point, text) in [
+        (HistoryPoint { queue_p95: Some(Duration::from_secs(2)), ..calm() }, "requests are slow"),
+        (
+            HistoryPoint { upstream_p95: Some(Duration::from_secs(3)), errors_per_second: 1.0, ..calm() },
+            "requests are slow",
+        ),
+        (HistoryPoint { errors_per_second: 1.0, ..calm() }, "many requests fail"),
+    ] {
+        report.history = hour(point);
+        assert_eq!(headline(&report), format!("customer-00000 is ready, but {text}"));
+    }
 }
 
 #[test]
