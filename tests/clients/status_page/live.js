@@ -15,10 +15,11 @@ async function live() {
   assert.match(await text(page, "#connectors details"), /harbor[^]*not ready/, "the broken one is first");
 
   // A filter applies while one types, and the field keeps text and focus.
+  assert.match(await text(page, "#problems"), /[67] requests, [67] paths of \/api/);
   const field = page.locator("#problems input[name=problem]");
   await field.click();
   await page.keyboard.type("NOWHERE");
-  await until(page, "#problems .aside", (shown) => /(19 of 21|20 of 22) problems/.test(shown), "the filtered list");
+  await until(page, "#problems .aside", (shown) => /(23 of 25|24 of 26) problems/.test(shown), "the filtered list");
   assert.match(page.url(), /\?problem=NOWHERE/);
   await page.evaluate(() => {
     window.mark = document.querySelector("#problems input[name=problem]");

@@ -7,7 +7,7 @@ use bcproxy::simulator::{Latch, Matcher, Script, Times};
 use hyper::{Method, StatusCode};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::browser::{Browser, status_page};
+use super::browser::{Browser, client_at, status_page};
 use crate::process::Process;
 use crate::rig::{Plan, Prepared, send, within};
 
@@ -57,7 +57,7 @@ impl Service {
         service
     }
 
-    /// Requests of several clients, and twenty problems.
+    /// Requests of several clients, and twenty groups of problems.
     async fn make_history(&self) {
         for _ in 0..30 {
             self.get("/api/customers?$top=1", "scanner/2.1").await;
@@ -65,8 +65,13 @@ impl Service {
         for _ in 0..4 {
             self.get("/export/Customer?$top=1", "Microsoft Excel/16.0").await;
         }
-        for index in 0..19 {
+        for index in 0..6 {
             self.get(&format!("/api/nowhere({index})/lines"), "till/4").await;
+        }
+        for last in 21..38 {
+            let address = format!("http://{}/api/nowhere({last})/lines", self.proxy);
+            let response = within(client_at(last, "till/4").get(address).send()).await.unwrap();
+            assert_eq!(response.status(), StatusCode::NOT_FOUND);
         }
         assert_eq!(self.get("/api/companies(2df6ab8a-0d6c-4cf1-a2a9-1c0a8d0d7c55)/items", "till/4").await, 403);
         assert_eq!(self.get("/harbor/Customer", "pick <by> \"voice\"/1").await, 503);

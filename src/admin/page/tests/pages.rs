@@ -90,6 +90,35 @@ fn problems_are_filtered_by_text_status_and_client() {
 }
 
 #[test]
+fn problems_that_differ_only_in_their_paths_are_one_row() {
+    let mut report = report(1);
+    report.problems = (0..18).map(|index| problem("192.0.2.9", &format!("/api/items({index})"), 404)).collect();
+    report.problems[17].first_at = "2026-11-30T05:59:00Z".to_owned();
+    report.problems[3].method = "DELETE".to_owned();
+    report.problems.extend([problem("192.0.2.10", "/api/items(0)", 404), problem("192.0.2.9", "/api/items(0)", 403)]);
+    report.problems[19].id = "another".to_owned();
+    let rows = |page: &str| page.matches("<summary><span class=\"status").count();
+    let page = shown(&report, "");
+    assert_eq!(rows(&page), 3);
+    assert!(page.contains("450 requests, 18 paths of <code>/api</code>"));
+    assert!(page.contains("since <time class=\"at\" datetime=\"2026-11-30T05:59:00Z\""));
+    // Each with its path and identifiers; those that are alone as ever.
+    assert!(page.contains("GET /api/items(17)<") && page.contains("DELETE /api/items(3)<"));
+    assert_eq!(
+        (page.matches("9bdec862-8462-447f-95e3-31f774ebcb89").count(), page.matches("another").count()),
+        (19, 1)
+    );
+    assert_eq!(page.matches("GET /api/items(0)<").count(), 3);
+
+    // A filter lets single problems through.
+    let page = shown(&report, "problem=items(1&client=192.0.2.9");
+    assert!(page.contains("9 of 20 problems") && page.contains("225 requests, 9 paths"), "{page}");
+    assert_eq!(rows(&page), 1);
+    let page = shown(&report, "problem=items(17)");
+    assert!(rows(&page) == 1 && !page.contains("requests, "));
+}
+
+#[test]
 fn what_clients_send_is_text() {
     let hostile = "\"><script>alert(1)</script><img src=x onerror=alert(1)>";
     let mut report = report(1);
