@@ -2,7 +2,7 @@
 
 use super::made_up::{calm, client, hour, problem, report};
 use crate::admin::page::{PageQuery, page};
-use crate::admin::report::{Readiness, Report, Warning, WarningKind};
+use crate::admin::report::{ExportReport, OtlpReport, Readiness, Report, Warning, WarningKind};
 
 fn shown(report: &Report, query: &str) -> String {
     page(report, &PageQuery::parse(Some(query)), false)
@@ -116,6 +116,26 @@ fn problems_that_differ_only_in_their_paths_are_one_row() {
     assert_eq!(rows(&page), 1);
     let page = shown(&report, "problem=items(17)");
     assert!(rows(&page) == 1 && !page.contains("requests, "));
+}
+
+#[test]
+fn lost_log_lines_and_telemetry_are_told_where_there_are_any() {
+    let mut report = report(1);
+    let page = shown(&report, "");
+    assert!(!page.contains("Telemetry for") && !page.contains("could not be written"));
+    report.log_lines_unwritten = 1;
+    let export = |exported, dropped| ExportReport { exported, dropped };
+    report.otlp = Some(OtlpReport {
+        endpoint: "https://collector.example:4318/".to_owned(),
+        failure: Some("The collector does not respond.".to_owned()),
+        traces: export(1200, 0),
+        metrics: export(6, 1),
+        logs: export(0, 0),
+    });
+    let page = shown(&report, "");
+    assert!(page.contains("1 log line lost, because the log could not be written."));
+    assert!(page.contains("1,200 traces exported, 6 metrics exported and 1 dropped, 0 logs exported."), "{page}");
+    assert!(page.contains("https://collector.example:4318/") && page.contains("The collector does not respond."));
 }
 
 #[test]
