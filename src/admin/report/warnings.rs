@@ -158,7 +158,11 @@ impl Warning {
         } else {
             return None;
         };
-        let queued = if waiting == 0 { String::new() } else { format!(" {waiting} are queued.") };
+        let queued = match waiting {
+            0 => String::new(),
+            1 => " 1 is queued.".to_owned(),
+            _ => format!(" {waiting} are queued."),
+        };
         let warning = Self::new(WarningKind::RateLimit, reason + &queued);
         // The time at which a new request would be served.
         Some(match next_permit {
@@ -174,6 +178,37 @@ impl std::fmt::Display for Warning {
         match &self.until {
             Some(until) => write!(f, " Until {until}."),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Limits, Rate};
+
+    #[test]
+    fn queued_requests_are_counted_in_words() {
+        let limits = Limits {
+            concurrency: 5,
+            requests: Rate { count: 6000, per: Duration::from_secs(300) },
+            queue: 100,
+            wait: Duration::from_secs(60),
+        };
+        for (waiting, text) in
+            [(0, "for SOAP calls."), (1, "for SOAP calls. 1 is queued."), (2, "for SOAP calls. 2 are queued.")]
+        {
+            let state = LimiterState {
+                limits,
+                in_flight: 0,
+                waiting,
+                recent: 6000,
+                paused_for: None,
+                rate_limited: None,
+                next_permit: None,
+            };
+            let warning = Warning::of_limiter("SOAP calls", &state).unwrap();
+            assert_eq!(warning.reason, format!("The rate limit is used up {text}"));
         }
     }
 }
