@@ -36,6 +36,7 @@ mod cache_sharing;
 mod client_auth;
 mod client_auth_mtls;
 mod client_auth_ntlm;
+mod collector;
 mod companies;
 mod companies_listed;
 mod confinement;

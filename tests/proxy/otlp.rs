@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -25,6 +25,7 @@ use prost::Message;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::process::{Process, message};
@@ -33,41 +34,50 @@ use bcproxy::simulator::{Latch, Matcher, Script, Times};
 
 /// An OTLP receiver. It decodes with the types that OpenTelemetry publishes.
 #[derive(Clone)]
-struct Receiver {
-    address: SocketAddr,
-    seen: Arc<Seen>,
+pub struct Receiver {
+    pub address: SocketAddr,
+    pub seen: Arc<Seen>,
     _serving: Arc<AbortOnDropHandle<()>>,
 }
 
 #[derive(Default)]
-struct Seen {
+pub struct Seen {
     spans: Mutex<Vec<Span>>,
     metrics: Mutex<Vec<Metric>>,
     logs: Mutex<Vec<LogRecord>>,
     resources: Mutex<Vec<Vec<KeyValue>>>,
-    headers: Mutex<Vec<HeaderMap>>,
-    /// The responses to the next requests, before all others succeed.
-    failures: Mutex<Vec<StatusCode>>,
+    /// The head of each request, and when its body had arrived.
+    pub requests: Mutex<Vec<(HeaderMap, Instant)>>,
+    /// The responses to the next requests, before all others succeed, with their `Retry-After`.
+    failures: Mutex<Vec<(StatusCode, Option<u64>)>>,
 }
 
 impl Receiver {
     async fn start() -> Self {
-        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::default())
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), None)
     }
 
-    fn on(listener: TcpListener, seen: Arc<Seen>) -> Self {
+    /// With `tls`, it speaks HTTPS only.
+    pub fn on(listener: TcpListener, tls: Option<TlsAcceptor>) -> Self {
+        let seen = Arc::<Seen>::default();
         let address = listener.local_addr().unwrap();
         let serving = {
             let seen = seen.clone();
             tokio::spawn(async move {
                 loop {
                     let (stream, _) = listener.accept().await.unwrap();
-                    let seen = seen.clone();
+                    let (seen, tls) = (seen.clone(), tls.clone());
                     tokio::spawn(async move {
                         let serve = service_fn(|request| receive(request, seen.clone()));
-                        let _ = hyper::server::conn::http1::Builder::new()
-                            .serve_connection(TokioIo::new(stream), serve)
-                            .await;
+                        let http = hyper::server::conn::http1::Builder::new();
+                        match tls {
+                            None => drop(http.serve_connection(TokioIo::new(stream), serve).await),
+                            Some(tls) => {
+                                // A client that trusts another authority ends the handshake.
+                                let Ok(stream) = tls.accept(stream).await else { return };
+                                let _ = http.serve_connection(TokioIo::new(stream), serve).await;
+                            }
+                        }
                     });
                 }
             })
@@ -76,7 +86,7 @@ impl Receiver {
     }
 
     /// Waits until a condition of what was received holds.
-    async fn wait<T>(&self, mut found: impl FnMut(&Seen) -> Option<T>) -> T {
+    pub async fn wait<T>(&self, mut found: impl FnMut(&Seen) -> Option<T>) -> T {
         within(async {
             loop {
                 if let Some(found) = found(&self.seen) {
@@ -89,7 +99,7 @@ impl Receiver {
     }
 
     /// The spans of the trace whose server span has this path.
-    async fn trace_of(&self, path: &str) -> Vec<Span> {
+    pub async fn trace_of(&self, path: &str) -> Vec<Span> {
         self.wait(|seen| {
             let spans = seen.spans.lock().unwrap();
             let server = spans.iter().find(|span| text(&span.attributes, "url.path").as_deref() == Some(path))?;
@@ -102,14 +112,18 @@ impl Receiver {
 async fn receive(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    seen.headers.lock().unwrap().push(head.headers.clone());
+    seen.requests.lock().unwrap().push((head.headers.clone(), Instant::now()));
     assert_eq!(
         (head.method, &head.headers["content-type"]),
         (Method::POST, &"application/x-protobuf".parse().unwrap())
     );
     let failure = seen.failures.lock().unwrap().pop();
-    if let Some(status) = failure {
-        return Ok(Response::builder().status(status).body(Full::default()).unwrap());
+    if let Some((status, retry_after)) = failure {
+        let mut response = Response::builder().status(status);
+        if let Some(seconds) = retry_after {
+            response = response.header("retry-after", seconds);
+        }
+        return Ok(response.body(Full::default()).unwrap());
     }
     let mut resources = seen.resources.lock().unwrap();
     match head.uri.path() {
@@ -137,10 +151,10 @@ async fn receive(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response
 }
 
 /// A running service that exports.
-struct Scene {
-    prepared: Prepared,
-    process: Process,
-    address: SocketAddr,
+pub struct Scene {
+    pub prepared: Prepared,
+    pub process: Process,
+    pub address: SocketAddr,
     admin: SocketAddr,
 }
 
@@ -151,10 +165,10 @@ impl Scene {
     }
 
     async fn with(collector: SocketAddr, otlp: &str, top: &str, variables: &[(&str, &str)]) -> Self {
-        Self::of(Plan::default().top(&keys(collector, otlp)).top(top), variables).await
+        Self::of(Plan::default().top(&keys(&format!("http://{collector}"), otlp)).top(top), variables).await
     }
 
-    async fn of(plan: Plan, variables: &[(&str, &str)]) -> Self {
+    pub async fn of(plan: Plan, variables: &[(&str, &str)]) -> Self {
         let prepared = plan.prepare().await;
         let mut process = Process::run_with(&prepared.file, variables);
         let address = process.address().await;
@@ -164,7 +178,7 @@ impl Scene {
         Self { prepared, process, address, admin }
     }
 
-    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> ClientResponse {
+    pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> ClientResponse {
         send(self.address, Method::GET, path, headers, "").await
     }
 
@@ -178,7 +192,7 @@ impl Scene {
     }
 
     /// Waits until the status says so.
-    async fn status_with(&self, mut condition: impl FnMut(&serde_json::Value) -> bool) -> serde_json::Value {
+    pub async fn status_with(&self, mut condition: impl FnMut(&serde_json::Value) -> bool) -> serde_json::Value {
         within(async {
             loop {
                 let status = self.status().await;
@@ -192,8 +206,9 @@ impl Scene {
     }
 }
 
-fn keys(collector: SocketAddr, otlp: &str) -> String {
-    format!("admin: {{ listen: 127.0.0.1:0 }}\ntelemetry: {{ otlp: {{ endpoint: \"http://{collector}\", {otlp} }} }}")
+/// The keys for a collector, and for an admin listener.
+pub fn keys(endpoint: &str, otlp: &str) -> String {
+    format!("admin: {{ listen: 127.0.0.1:0 }}\ntelemetry: {{ otlp: {{ endpoint: \"{endpoint}\", {otlp} }} }}")
 }
 
 fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
@@ -224,7 +239,8 @@ fn assert_stages(spans: &[Span], stages: &[&str]) {
     assert!(before <= server.end_time_unix_nano);
 }
 
-const ALL: &str = "traces: 100%, metrics: off";
+/// All requests are traced, and nothing else is exported.
+pub const ALL: &str = "traces: 100%, metrics: off";
 
 #[tokio::test]
 async fn a_requests_trace_has_a_span_for_each_stage() {
@@ -269,7 +285,7 @@ async fn a_requests_trace_has_a_span_for_each_stage() {
 async fn a_queued_request_has_a_span_of_its_time_in_the_queue() {
     let receiver = Receiver::start().await;
     let plan = Plan::default().connector("limits: { concurrency: 1 }");
-    let scene = Scene::of(plan.top(&keys(receiver.address, ALL)), &[]).await;
+    let scene = Scene::of(plan.top(&keys(&format!("http://{}", receiver.address), ALL)), &[]).await;
     let latch = Latch::closed();
     let held = Script::response(StatusCode::OK).hold_head(&latch);
     scene.prepared.simulator.business_central().script(Matcher::any().path_ending("/items"), Times::Next(1), held);
@@ -342,7 +358,7 @@ async fn without_traces_the_headers_pass_unchanged_and_nothing_is_sent() {
     assert_eq!(scene.prepared.received().pop().unwrap().headers["traceparent"], parent);
     scene.process.signal("TERM").await;
     assert_eq!(scene.process.end().await.code, Some(0));
-    assert!(receiver.seen.headers.lock().unwrap().is_empty());
+    assert!(receiver.seen.requests.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -422,7 +438,7 @@ async fn a_collector_that_is_away_costs_requests_nothing() {
     let text = send(scene.admin, Method::GET, "/metrics", &[], "").await.text();
     assert!(text.contains("bcproxy_otlp_dropped_total{signal=\"metrics\"}"), "{text}");
 
-    let receiver = Receiver::on(TcpListener::bind(address).await.unwrap(), Arc::default());
+    let receiver = Receiver::on(TcpListener::bind(address).await.unwrap(), None);
     // All of them waited for the collector.
     let servers = |seen: &Seen| {
         let spans = seen.spans.lock().unwrap();
@@ -439,16 +455,29 @@ async fn a_collector_that_is_away_costs_requests_nothing() {
 #[tokio::test]
 async fn a_collector_that_is_busy_is_asked_again_and_one_that_rejects_is_not() {
     let receiver = Receiver::start().await;
-    *receiver.seen.failures.lock().unwrap() = vec![StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    *receiver.seen.failures.lock().unwrap() =
+        vec![(StatusCode::TOO_MANY_REQUESTS, None), (StatusCode::SERVICE_UNAVAILABLE, None)];
     let scene = Scene::new(receiver.address, ALL).await;
     scene.get("/api/customers", &[]).await;
     receiver.trace_of("/api/customers").await;
-    assert_eq!(receiver.seen.headers.lock().unwrap().len(), 3);
+    assert_eq!(receiver.seen.requests.lock().unwrap().len(), 3);
 
-    receiver.seen.failures.lock().unwrap().push(StatusCode::BAD_REQUEST);
+    receiver.seen.failures.lock().unwrap().push((StatusCode::BAD_REQUEST, None));
     scene.get("/api/items", &[]).await;
     let otlp = scene.status_with(|otlp| otlp["traces"]["dropped"].as_u64() > Some(0)).await;
-    assert_eq!(otlp["failure"], "it answered 400");
+    assert_eq!(otlp["failure"], "it answered 400 to /v1/traces");
+}
+
+#[tokio::test]
+async fn a_collector_that_says_when_is_asked_again_only_then() {
+    let receiver = Receiver::start().await;
+    receiver.seen.failures.lock().unwrap().push((StatusCode::TOO_MANY_REQUESTS, Some(3)));
+    let scene = Scene::new(receiver.address, ALL).await;
+    scene.get("/api/customers", &[]).await;
+    receiver.trace_of("/api/customers").await;
+    let requests = receiver.seen.requests.lock().unwrap();
+    let [(_, first), (_, second)] = requests.as_slice() else { panic!("{requests:?}") };
+    assert!(*second - *first >= Duration::from_secs(3), "without Retry-After, the pause is a second at most");
 }
 
 #[tokio::test]
@@ -459,7 +488,7 @@ async fn the_headers_value_is_sent_and_logged_nowhere() {
     let scene = Scene::with(receiver.address, otlp, "log: { level: trace }", &variables).await;
     scene.get("/api/customers", &[]).await;
     receiver.trace_of("/api/customers").await;
-    assert_eq!(receiver.seen.headers.lock().unwrap()[0]["authorization"], "Bearer hunter2-hunter2");
+    assert_eq!(receiver.seen.requests.lock().unwrap()[0].0["authorization"], "Bearer hunter2-hunter2");
     let status = scene.status().await.to_string();
     scene.process.signal("TERM").await;
     let ended = scene.process.end().await;
