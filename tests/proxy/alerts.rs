@@ -13,12 +13,13 @@ fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus"))
 }
 
-/// The metrics of a proxy that has served and rejected requests.
+/// The metrics of a proxy that has served and rejected requests, with a collector that it does not call.
 pub async fn metrics() -> String {
     let last_day = time::OffsetDateTime::now_utc().date() + time::Duration::days(10);
     let secret = format!("client_secret: {{ file: secret.txt, expires: {last_day} }}");
     let listen = format!("listen: [ 127.0.0.1:0, {SECURED} ]");
-    let prepared = Plan::default().connector(&secret).top(&listen).prepare().await;
+    let collector = "telemetry: { otlp: { endpoint: \"http://127.0.0.1:4318\", traces: off } }";
+    let prepared = Plan::default().connector(&secret).top(&listen).top(collector).prepare().await;
     certify(prepared.folder.path());
     let rig = prepared.start().await;
     assert_eq!(rig.get("/api/customers?$top=1").await.status, StatusCode::OK);
