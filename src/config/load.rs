@@ -107,7 +107,7 @@ fn read(text: &str, file: &Path, references: Option<Variables>) -> Result<Loaded
     let config = keys.as_ref().and_then(|keys| resolve::config(keys, &mut report));
     if let (Some(keys), Some(variables)) = (&keys, references) {
         resolve::check_permissions(file, Protection::Unchanged, None, &mut report);
-        resolve::check_references(keys, variables, &mut report);
+        resolve::check_references(file, keys, variables, &mut report);
     }
     match config.filter(|_| !report.has_errors()) {
         Some(config) => Ok(Loaded { config, warnings: report.finish(), masked_text: masked_text(text, &tree) }),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use bcproxy::config::Config;
 use bcproxy::simulator::{Latch, Matcher, Script, Times};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
@@ -174,6 +175,28 @@ async fn a_log_file_that_cannot_be_opened_ends_the_start_and_is_found_by_check()
     std::fs::write(prepared.folder.path().join("a/b"), "").unwrap();
     let ended = Process::run(&prepared.file).end().await;
     assert!(ended.errors.contains("the folder of this file is itself a file"), "{}", ended.errors);
+}
+
+#[tokio::test]
+async fn the_log_goes_to_no_file_that_bcproxy_reads() {
+    for file in ["proxy.yaml", "secret.txt", "ca.pem", "server.pem", "./server-key.pem"] {
+        let prepared = Plan::default().secured().top(&format!("log: {{ file: {file} }}")).prepare().await;
+        let before = std::fs::read(prepared.folder.path().join(file)).unwrap();
+        let ended = Process::run(&prepared.file).end().await;
+        assert_eq!(ended.code, Some(2), "{file}");
+        assert!(ended.errors.contains("bcproxy reads this file, and the log would damage it"), "{}", ended.errors);
+        assert_eq!(std::fs::read(prepared.folder.path().join(file)).unwrap(), before);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_to_a_file_that_bcproxy_reads_is_no_file_for_the_log() {
+    let prepared = Plan::default().top("log: { file: bcproxy.log }").prepare().await;
+    let link = |target| std::os::unix::fs::symlink(target, prepared.folder.path().join("bcproxy.log"));
+    link("proxy.yaml").unwrap();
+    let mistakes = Config::load(&prepared.file).unwrap_err().to_string();
+    assert!(mistakes.contains("name a file of its own for the log"), "{mistakes}");
 }
 
 #[tokio::test]

@@ -52,6 +52,11 @@ fn company_name((old, new): &(At<String>, Option<CompanyRef>)) -> Option<(String
 
 /// The environment variables that hold secrets of any connector, of the collector, or of the admin listener.
 pub fn secret_variables(file: &TopLevelKeys) -> Vec<String> {
+    secret_sources(file).filter_map(SecretSource::variable).map(str::to_owned).collect()
+}
+
+/// Where the secrets of connectors, of the collector and of the admin listener are stored.
+pub fn secret_sources(file: &TopLevelKeys) -> impl Iterator<Item = &SecretSource> {
     let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
     let of_connectors = connectors.filter_map(|(_, connector)| connector.as_ref()).flat_map(|connector| {
         let secrets = credential_keys(connector).filter_map(|keys| keys.client_secret).flat_map(|list| &list.value.0);
@@ -63,8 +68,7 @@ pub fn secret_variables(file: &TopLevelKeys) -> Vec<String> {
         headers.chain(password(otlp.outbound_proxy.as_ref())).map(|source| &source.value)
     });
     let of_admin = file.admin_keys().and_then(|keys| Some(&keys.token_source()?.value));
-    let all = of_connectors.chain(of_collector).chain(of_admin);
-    all.filter_map(SecretSource::variable).map(str::to_owned).collect()
+    of_connectors.chain(of_collector).chain(of_admin)
 }
 
 /// Where the password of an outbound proxy is stored.

@@ -1,5 +1,8 @@
 //! The log.
 
+use std::path::Path;
+
+use super::named_files::named_files;
 use crate::config::model::{Log, LogFile, RequestLog, Share};
 use crate::config::shape::{At, OrOff};
 use crate::config::vocabulary::{LogKeys, RequestLinesKeys, TopLevelKeys};
@@ -28,11 +31,15 @@ pub fn log(keys: &LogKeys) -> Option<Log> {
 }
 
 /// Checks that the file of the log can be created. Whether bcproxy's account may do so is known at the start.
-pub fn check_file(file: &TopLevelKeys, report: &mut Report) {
+///
+/// `own`: the configuration file.
+pub fn check_file(own: &Path, file: &TopLevelKeys, report: &mut Report) {
     let Some(At { value: path, span, .. }) = file.log.as_ref().and_then(|log| log.value.file.as_ref()) else { return };
     let folder = small_file::folder(path);
     let (message, help) = if path.is_dir() {
         ("this is a folder, not a file", "add the name of the file")
+    } else if named_files(file).chain([own]).any(|other| is_same_file(path, other)) {
+        ("bcproxy reads this file, and the log would damage it", "name a file of its own for the log")
     } else if folder.exists() && !folder.is_dir() {
         ("the folder of this file is itself a file", "name a folder")
     } else if !folder.exists() && !small_file::folder(folder).is_dir() {
@@ -41,4 +48,9 @@ pub fn check_file(file: &TopLevelKeys, report: &mut Report) {
         return;
     };
     report.error(*span, message, help);
+}
+
+/// Whether both paths lead to the same file, or would if there was one.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }

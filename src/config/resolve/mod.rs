@@ -8,6 +8,7 @@ mod connectors;
 mod listener_files;
 mod listeners;
 mod log;
+mod named_files;
 mod permissions;
 mod references;
 mod routes;

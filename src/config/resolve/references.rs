@@ -35,8 +35,8 @@ pub enum Variables {
     Terminal,
 }
 
-/// Checks every variable and file that the configuration names. Does not run commands.
-pub fn check_references(file: &TopLevelKeys, variables: Variables, report: &mut Report) {
+/// Checks every variable and file that the configuration names. Does not run commands. `own`: the configuration file.
+pub fn check_references(own: &Path, file: &TopLevelKeys, variables: Variables, report: &mut Report) {
     for listen in file.listen.iter().flat_map(|listen| &listen.value.0) {
         if let Some(tls) = &listen.value.tls {
             check_identity(tls.value.certificate.as_ref(), tls.value.private_key.as_ref(), report);
@@ -52,7 +52,7 @@ pub fn check_references(file: &TopLevelKeys, variables: Variables, report: &mut 
         }
     }
     check_users(file, report);
-    log::check_file(file, report);
+    log::check_file(own, file, report);
     check_environment(file, report);
     let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
     for connector in connectors.filter_map(|(_, connector)| connector.as_ref()) {
