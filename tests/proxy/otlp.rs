@@ -50,6 +50,8 @@ pub struct Seen {
     pub requests: Mutex<Vec<(HeaderMap, Instant)>>,
     /// The responses to the next requests, before all others succeed, with their `Retry-After`.
     failures: Mutex<Vec<(StatusCode, Option<u64>)>>,
+    /// A path that it does not know.
+    rejected: Mutex<Option<&'static str>>,
 }
 
 impl Receiver {
@@ -124,6 +126,9 @@ async fn receive(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response
             response = response.header("retry-after", seconds);
         }
         return Ok(response.body(Full::default()).unwrap());
+    }
+    if *seen.rejected.lock().unwrap() == Some(head.uri.path()) {
+        return Ok(Response::builder().status(StatusCode::NOT_FOUND).body(Full::default()).unwrap());
     }
     let mut resources = seen.resources.lock().unwrap();
     match head.uri.path() {
@@ -481,6 +486,20 @@ async fn a_collector_that_says_when_is_asked_again_only_then() {
 }
 
 #[tokio::test]
+async fn a_signal_that_fails_is_told_while_another_is_exported() {
+    let receiver = Receiver::start().await;
+    let scene = Scene::new(receiver.address, "traces: 100%, metrics: 50ms").await;
+    receiver.wait(|seen| (!seen.metrics.lock().unwrap().is_empty()).then_some(())).await;
+    *receiver.seen.rejected.lock().unwrap() = Some("/v1/traces");
+    scene.get("/api/customers", &[]).await;
+    scene.status_with(|otlp| otlp["failure"] == "it answered 404 to /v1/traces").await;
+    let exported = |otlp: &serde_json::Value| otlp["metrics"]["exported"].as_u64().unwrap();
+    let before = exported(&scene.status().await["otlp"]);
+    let otlp = scene.status_with(|otlp| exported(otlp) > before).await;
+    assert_eq!(otlp["failure"], "it answered 404 to /v1/traces");
+}
+
+#[tokio::test]
 async fn the_headers_value_is_sent_and_logged_nowhere() {
     let receiver = Receiver::start().await;
     let otlp = "traces: 100%, logs: true, headers: { Authorization: { env: OTLP_AUTHORIZATION } }";
@@ -513,6 +532,31 @@ async fn a_reload_changes_the_collector_and_the_end_sends_what_is_left() {
     let spans = second.trace_of("/api/items").await;
     assert_stages(&spans, &["GET", "transfer"]);
     assert!(!format!("{:?}", first.seen.spans.lock().unwrap()).contains("/api/items"));
+}
+
+#[tokio::test]
+async fn what_was_lost_before_a_reload_is_no_fault_of_the_new_collector() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut scene = Scene::new(closed, "traces: 100%, metrics: 50ms").await;
+    scene.get("/api/customers", &[]).await;
+    scene.process.log_line(|line| message(line).starts_with("telemetry is not exported")).await;
+    scene.status_with(|otlp| otlp["metrics"]["dropped"].as_u64() > Some(0)).await;
+
+    let receiver = Receiver::start().await;
+    let text = std::fs::read_to_string(&scene.prepared.file).unwrap();
+    std::fs::write(&scene.prepared.file, text.replace(&closed.to_string(), &receiver.address.to_string())).unwrap();
+    scene.process.log_line(|line| message(line).contains("the configuration was reloaded")).await;
+    scene.get("/api/items", &[]).await;
+    receiver.trace_of("/api/items").await;
+    // The former exporter has dropped its spans.
+    let otlp = scene.status_with(|otlp| otlp["traces"]["dropped"].as_u64() > Some(0)).await;
+    assert!(otlp["failure"].is_null(), "{otlp}");
+    let before = receiver.seen.requests.lock().unwrap().len();
+    receiver.wait(|seen| (seen.requests.lock().unwrap().len() > before + 2).then_some(())).await;
+    scene.process.signal("TERM").await;
+    let log = scene.process.end().await.errors;
+    let warning = format!("not exported to the OpenTelemetry collector at http://{}", receiver.address);
+    assert!(!log.contains(&warning), "{log}");
 }
 
 #[tokio::test]

@@ -17,12 +17,15 @@ use super::metrics::data_points;
 use super::queue::{Queue, size_of_record};
 use super::state::{ExportState, Signal};
 
-/// What leads to the collector.
+/// The way of all signals to the collector.
 pub struct Delivery {
+    /// Where records go.
     pub collector: Collector,
+    /// Where exported and dropped records are counted.
     pub state: Arc<ExportState>,
     /// After this, everything is tried once, and then dropped.
     pub stop: CancellationToken,
+    /// What the log said.
     pub reported: Reported,
 }
 
@@ -33,8 +36,15 @@ pub struct Reported {
     at: Cell<Option<Instant>>,
     /// Whether it said last that exports fail.
     is_open: Cell<bool>,
-    /// All records dropped until then.
+    /// The records dropped until then.
     dropped: Cell<u64>,
+}
+
+impl Reported {
+    /// Nothing yet. Records dropped before are not the collector's.
+    pub fn nothing(state: &ExportState) -> Self {
+        Self { dropped: Cell::new(state.dropped_in_service()), ..Self::default() }
+    }
 }
 
 impl Delivery {
@@ -47,8 +57,12 @@ impl Delivery {
                 () = queue.filling() => false,
                 () = tokio::time::sleep(INTERVAL) => false,
             };
-            for batch in batches(queue.take(), size_of_record) {
+            // Later ones wait, so that others join them. Until their turn, all stay in the queue, which has a bound.
+            let mut left = queue.count();
+            while left > 0 {
+                let batch = queue.take(BATCH_BYTES);
                 let records = batch.len();
+                left = left.saturating_sub(records.max(1));
                 self.deliver(queue.signal, records, encode(batch).into()).await;
             }
             self.report();
@@ -76,7 +90,7 @@ impl Delivery {
                     continue;
                 };
                 // Nothing is retried: the next values say the same and more.
-                self.state.dropped(Signal::Metrics, points);
+                self.dropped(Signal::Metrics, points);
                 failures += 1;
                 pause = back_off(failures).max(error.retry().unwrap_or_default());
             }
@@ -106,21 +120,31 @@ impl Delivery {
                 () = self.stop.cancelled() => {}
             }
         }
-        self.state.dropped(signal, records);
+        self.dropped(signal, records);
+    }
+
+    fn dropped(&self, signal: Signal, records: usize) {
+        match self.stop.is_cancelled() {
+            true => self.state.dropped_late(signal, records),
+            false => self.state.dropped(signal, records),
+        }
     }
 
     async fn attempt(&self, signal: Signal, records: usize, body: Bytes) -> Result<(), ExportError> {
         let outcome = self.collector.export(signal, body).await;
-        self.state.set_failure(outcome.as_ref().err().map(ToString::to_string));
+        // Afterwards, it is up to the next exporter to say what fails.
+        if !self.stop.is_cancelled() {
+            self.state.set_failure(signal, outcome.as_ref().err().map(ToString::to_string));
+        }
         let rejected = outcome?.min(records);
         self.state.exported(signal, records - rejected);
-        self.state.dropped(signal, rejected);
+        self.dropped(signal, rejected);
         Ok(())
     }
 
     /// Logs that exports fail or that records were dropped, once a minute at most, and that it is over.
     fn report(&self) {
-        let (failure, dropped) = (self.state.failure(), self.state.all_dropped());
+        let (failure, dropped) = (self.state.failure(), self.state.dropped_in_service());
         let Reported { at, is_open, dropped: reported } = &self.reported;
         let endpoint = &self.collector.settings.endpoint;
         let news = dropped - reported.get().min(dropped);

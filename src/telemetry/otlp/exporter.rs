@@ -20,7 +20,7 @@ use super::collector::Collector;
 use super::delivery::{Delivery, Reported};
 use super::log_layer::mark_exporter_thread;
 use super::queue::Queue;
-use super::state::ExportState;
+use super::state::{ExportState, Signal};
 use crate::config::Otlp;
 use crate::outbound::OutboundError;
 
@@ -69,8 +69,11 @@ impl Exporter {
     /// Starts the thread.
     pub fn start(prepared: Prepared, sources: Sources, state: Arc<ExportState>) -> io::Result<Self> {
         let Prepared { collector, runtime } = prepared;
+        // What failed before may be about another collector, or a signal that is no longer exported.
+        Signal::ALL.into_iter().for_each(|signal| state.set_failure(signal, None));
         let stop = CancellationToken::new();
-        let delivery = Delivery { collector, state, stop: stop.clone(), reported: Reported::default() };
+        let reported = Reported::nothing(&state);
+        let delivery = Delivery { collector, state, stop: stop.clone(), reported };
         let (ending, ended) = oneshot::channel();
         thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
             mark_exporter_thread();
@@ -81,14 +84,17 @@ impl Exporter {
         Ok(Self { stop: stop.drop_guard(), ended })
     }
 
-    /// Exports what is left, within a few seconds.
-    pub async fn stop(self) {
-        drop(self.stop);
-        if tokio::time::timeout(FLUSH_TIMEOUT, self.ended).await.is_err() {
-            tracing::warn!(
-                "the OpenTelemetry collector did not take the last records within {} s",
-                FLUSH_TIMEOUT.as_secs()
-            );
+    /// Stops at once. The future completes when what is left is exported, or after a few seconds.
+    pub fn stop(self) -> impl Future<Output = ()> + use<> {
+        let Self { stop, ended } = self;
+        drop(stop);
+        async {
+            if tokio::time::timeout(FLUSH_TIMEOUT, ended).await.is_err() {
+                tracing::warn!(
+                    "the OpenTelemetry collector did not take the last records within {} s",
+                    FLUSH_TIMEOUT.as_secs()
+                );
+            }
         }
     }
 }

@@ -169,7 +169,7 @@ mod tests {
             .join()
             .unwrap();
         });
-        let [record] = <[LogRecord; 1]>::try_from(queue.take()).unwrap();
+        let [record] = <[LogRecord; 1]>::try_from(queue.take(usize::MAX)).unwrap();
         assert_eq!(record.body, Some(any(Value::StringValue("hello".to_owned()))));
         assert_eq!((record.severity_number, record.severity_text.as_str()), (13, "WARN"));
         assert_eq!((record.trace_id.len(), record.trace_id.first()), (16, Some(&0x4b)));

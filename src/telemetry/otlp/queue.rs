@@ -1,5 +1,6 @@
 //! Records that wait for their export. Whoever adds one never waits.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,7 +21,8 @@ pub struct Queue<T> {
 
 #[derive(Debug)]
 struct Waiting<T> {
-    records: Vec<T>,
+    records: VecDeque<T>,
+    /// Their size.
     bytes: usize,
     is_closed: bool,
 }
@@ -28,7 +30,7 @@ struct Waiting<T> {
 impl<T: Message> Queue<T> {
     /// An empty queue.
     pub fn new(signal: Signal, state: &Arc<ExportState>) -> Arc<Self> {
-        let waiting = Mutex::new(Waiting { records: Vec::new(), bytes: 0, is_closed: false });
+        let waiting = Mutex::new(Waiting { records: VecDeque::new(), bytes: 0, is_closed: false });
         Arc::new(Self { signal, state: state.clone(), waiting, filling: Notify::new() })
     }
 
@@ -36,10 +38,13 @@ impl<T: Message> Queue<T> {
     pub fn push(&self, records: Vec<T>) {
         let bytes: usize = records.iter().map(size_of_record).sum();
         let mut waiting = self.lock();
-        if waiting.is_closed || waiting.bytes + bytes > MAX_BYTES {
+        if waiting.is_closed {
             drop(waiting);
-            self.state.dropped(self.signal, records.len());
-            return;
+            return self.state.dropped_late(self.signal, records.len());
+        }
+        if waiting.bytes + bytes > MAX_BYTES {
+            drop(waiting);
+            return self.state.dropped(self.signal, records.len());
         }
         // The exporter wakes once in a while: to wake it for each record would cost more than the record.
         let fills_up = waiting.bytes < FILLING_BYTES && waiting.bytes + bytes >= FILLING_BYTES;
@@ -51,16 +56,31 @@ impl<T: Message> Queue<T> {
         }
     }
 
-    /// Takes all records.
-    pub fn take(&self) -> Vec<T> {
-        let mut waiting = self.lock();
-        waiting.bytes = 0;
-        mem::take(&mut waiting.records)
+    /// How many records wait.
+    pub fn count(&self) -> usize {
+        self.lock().records.len()
     }
 
-    /// Completes when the queue has begun to fill up.
+    /// Takes the oldest records: up to this size together, but at least one. Empty if no record waits.
+    pub fn take(&self, max_bytes: usize) -> Vec<T> {
+        let mut waiting = self.lock();
+        let mut bytes = 0;
+        let fitting = waiting.records.iter().take_while(|record| {
+            let size = size_of_record(*record);
+            let fits = bytes == 0 || bytes + size <= max_bytes;
+            bytes += if fits { size } else { 0 };
+            fits
+        });
+        let count = fitting.count();
+        waiting.bytes = waiting.bytes.saturating_sub(bytes);
+        waiting.records.drain(..count).collect()
+    }
+
+    /// Completes when the queue fills up.
     pub async fn filling(&self) {
-        self.filling.notified().await;
+        if self.lock().bytes < FILLING_BYTES {
+            self.filling.notified().await;
+        }
     }
 
     /// Drops what is left, and whatever comes: nobody takes it any more.
@@ -69,7 +89,7 @@ impl<T: Message> Queue<T> {
         waiting.is_closed = true;
         let left = mem::take(&mut waiting.records);
         drop(waiting);
-        self.state.dropped(self.signal, left.len());
+        self.state.dropped_late(self.signal, left.len());
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
@@ -82,10 +102,10 @@ pub fn size_of_record(record: &impl Message) -> usize {
     record.encoded_len() + RECORD_OVERHEAD
 }
 
-/// What a queue holds at most.
+/// The size of a queue.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// So much wakes the exporter before its time.
+/// The size of the waiting records that wakes the exporter before its time.
 const FILLING_BYTES: usize = 512 * 1024;
 
 /// Memory of a record besides its encoded form.
@@ -106,11 +126,15 @@ mod tests {
             queue.push(vec![record.clone()]);
         }
         queue.filling().await;
-        assert_eq!(queue.take().len(), 15);
+        assert_eq!((queue.count(), queue.take(1).len()), (15, 1));
+        assert_eq!(queue.take(3 * FILLING_BYTES).len(), 2, "each is a little larger");
+        assert_eq!(queue.take(usize::MAX).len(), 12);
+        assert!(queue.take(usize::MAX).is_empty());
         assert_eq!(state.counts(Signal::Logs), (0, 5));
         queue.push(vec![record.clone()]);
         queue.close();
         queue.push(vec![record]);
         assert_eq!(state.counts(Signal::Logs), (0, 7));
+        assert_eq!(state.dropped_in_service(), 5, "the others came when it was closed");
     }
 }

@@ -22,13 +22,15 @@ pub struct ExportState {
     traces: Counts,
     metrics: Counts,
     logs: Counts,
-    failure: ArcSwapOption<String>,
+    /// Those of the dropped records that an exporter dropped after its end.
+    late: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     exported: AtomicU64,
     dropped: AtomicU64,
+    failure: ArcSwapOption<String>,
 }
 
 impl Signal {
@@ -52,14 +54,15 @@ impl ExportState {
         (counts.exported.load(Ordering::Relaxed), counts.dropped.load(Ordering::Relaxed))
     }
 
-    /// Records dropped, of all signals together.
-    pub fn all_dropped(&self) -> u64 {
-        Signal::ALL.into_iter().map(|signal| self.counts(signal).1).sum()
+    /// Records dropped, of all signals together, without those that an exporter dropped after its end.
+    pub fn dropped_in_service(&self) -> u64 {
+        let all: u64 = Signal::ALL.into_iter().map(|signal| self.counts(signal).1).sum();
+        all.saturating_sub(self.late.load(Ordering::Relaxed))
     }
 
-    /// Why the latest export failed; `None` when it did not.
+    /// Why the latest export of a signal failed; `None` when none did.
     pub fn failure(&self) -> Option<Arc<String>> {
-        self.failure.load_full()
+        Signal::ALL.into_iter().find_map(|signal| self.of(signal).failure.load_full())
     }
 
     pub(super) fn exported(&self, signal: Signal, records: usize) {
@@ -70,8 +73,14 @@ impl ExportState {
         self.of(signal).dropped.fetch_add(records as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn set_failure(&self, failure: Option<String>) {
-        self.failure.store(failure.map(Arc::new));
+    /// The same after the end of the exporter.
+    pub(super) fn dropped_late(&self, signal: Signal, records: usize) {
+        self.late.fetch_add(records as u64, Ordering::Relaxed);
+        self.dropped(signal, records);
+    }
+
+    pub(super) fn set_failure(&self, signal: Signal, failure: Option<String>) {
+        self.of(signal).failure.store(failure.map(Arc::new));
     }
 
     fn of(&self, signal: Signal) -> &Counts {
@@ -80,5 +89,20 @@ impl ExportState {
             Signal::Metrics => &self.metrics,
             Signal::Logs => &self.logs,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_signal_that_is_exported_hides_no_failure_of_another() {
+        let state = ExportState::default();
+        state.set_failure(Signal::Logs, Some("it answered 404 to /v1/logs".to_owned()));
+        state.set_failure(Signal::Metrics, None);
+        assert_eq!(state.failure().as_deref().map(String::as_str), Some("it answered 404 to /v1/logs"));
+        state.set_failure(Signal::Logs, None);
+        assert_eq!(state.failure(), None);
     }
 }

@@ -18,7 +18,9 @@ pub struct SpanId(NonZeroU64);
 /// What `traceparent` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parent {
+    /// The trace that the request belongs to.
     pub trace: TraceId,
+    /// The span of the client.
     pub span: SpanId,
     /// Whether the client traces its request.
     pub is_sampled: bool,
