@@ -1,5 +1,7 @@
 //! The query of an address: left as written, except for parameters that select a company or a tenant.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use super::AddressError;
@@ -33,8 +35,9 @@ impl Query {
     fn of(text: Option<String>) -> Self {
         let mut special = [false; SPECIAL.len()];
         for parameter in text.iter().flat_map(|query| query.split('&')) {
-            for (occurs, key) in special.iter_mut().zip(SPECIAL) {
-                *occurs |= has_key(parameter, key);
+            let key = comparable_key(parameter);
+            for (occurs, known) in special.iter_mut().zip(SPECIAL) {
+                *occurs |= key.eq_ignore_ascii_case(known);
             }
         }
         Self { text, special }
@@ -167,14 +170,19 @@ fn key_of(parameter: &str) -> String {
     decoded(parameter.split('=').next().unwrap_or_default()).trim().to_ascii_lowercase()
 }
 
-/// Whether a parameter has this normalized key. Most keys are plain, and need no copy.
-fn has_key(parameter: &str, wanted: &str) -> bool {
+/// A parameter's key, to be compared without regard to case. Most keys are plain, and need no copy.
+fn comparable_key(parameter: &str) -> Cow<'_, str> {
     let end = memchr::memchr(b'=', parameter.as_bytes()).unwrap_or(parameter.len());
     let key = parameter.get(..end).unwrap_or_default();
     match key.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'+')) {
-        true => key.eq_ignore_ascii_case(wanted),
-        false => key_of(parameter) == wanted,
+        true => Cow::Borrowed(key),
+        false => Cow::Owned(key_of(parameter)),
     }
+}
+
+/// Whether a parameter has this normalized key.
+fn has_key(parameter: &str, wanted: &str) -> bool {
+    comparable_key(parameter).eq_ignore_ascii_case(wanted)
 }
 
 /// A parameter's value, decoded.
