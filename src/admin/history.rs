@@ -56,13 +56,13 @@ impl History {
             let mut interval = tokio::time::interval(SAMPLE_INTERVAL);
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut limiters = Limiters::default();
-            let mut recorder = Recorder::new(status.load().view.traffic.counts());
+            let mut recorder = Recorder::new(status.load().view.records.traffic.counts());
             interval.tick().await;
             loop {
                 interval.tick().await;
                 let Some(points) = points.upgrade().map(Self) else { return };
                 let status = status.load_full();
-                let point = recorder.sample(limiters.of(&status).load(), || status.view.traffic.counts());
+                let point = recorder.sample(limiters.of(&status).load(), || status.view.records.traffic.counts());
                 if let Some(point) = point {
                     points.add(point);
                 }

@@ -150,6 +150,11 @@ impl Exchange {
         ResponseIds::of(headers).map(|ids| ids.sent_with(sent()))
     }
 
+    /// The client's HTTP version, as the log writes it.
+    pub fn http_version(&self) -> &'static str {
+        if self.version == Version::HTTP_10 { "1.0" } else { "1.1" }
+    }
+
     /// What tells its client from others.
     pub fn client_marks(&self) -> ClientMarks<'_> {
         ClientMarks { address: self.ip, user_agent: self.user_agent.as_ref(), identity: self.notes.identity() }

@@ -18,11 +18,7 @@ use super::downstream::serve::{Service, Stop};
 use super::environment::assembly::{Assembled, AssemblyError};
 use super::environment::connector::Connector;
 use super::environment::route::Route;
-use super::observe::client_counts::ClientCounts;
-use super::observe::observed_clients::ObservedClients;
-use super::observe::problems::Problems;
-use super::observe::tally::Tally;
-use super::observe::traffic::Traffic;
+use super::observe::records::Records;
 use super::request::authenticate::failures::Failures;
 use super::request::authenticate::step::Authentication;
 use super::request::thread_pool::ThreadPool;
@@ -57,16 +53,8 @@ pub struct View {
     pub connectors: Vec<Arc<Connector>>,
     /// In the order of the file.
     pub routes: Vec<Arc<Route>>,
-    /// Counts requests without a route.
-    pub unrouted: Arc<Tally>,
-    /// The latest problems.
-    pub problems: Arc<Problems>,
-    /// The requests of known clients.
-    pub known_clients: Arc<ClientCounts>,
-    /// The clients that send requests.
-    pub clients: Arc<ObservedClients>,
-    /// The requests of all clients together.
-    pub traffic: Arc<Traffic>,
+    /// What is recorded of requests.
+    pub records: Records,
     /// How many connections clients have and may have.
     pub connection_limit: ConnectionLimit,
     /// Connections that were rejected.
@@ -191,11 +179,7 @@ impl Proxy {
             certificates: self.listeners.certificates(),
             connectors: self.assembled.connectors.clone(),
             routes: self.assembled.routes.clone(),
-            unrouted: self.assembled.records.unrouted.clone(),
-            problems: self.assembled.records.problems.clone(),
-            known_clients: self.assembled.records.client_counts.clone(),
-            clients: self.assembled.records.observed_clients.clone(),
-            traffic: self.assembled.records.traffic.clone(),
+            records: self.assembled.records.clone(),
             connection_limit: self.connection_limit.clone(),
             rejected_connections: self.rejected_connections.clone(),
             budgets: self.budgets.clone(),

@@ -14,11 +14,7 @@ use crate::proxy::body::spool::Spool;
 use crate::proxy::environment::assembly::Assembled;
 use crate::proxy::environment::route::Route;
 use crate::proxy::environment::route_table::RouteTable;
-use crate::proxy::observe::client_counts::ClientCounts;
-use crate::proxy::observe::observed_clients::ObservedClients;
-use crate::proxy::observe::problems::Problems;
-use crate::proxy::observe::tally::Tally;
-use crate::proxy::observe::traffic::Traffic;
+use crate::proxy::observe::records::Records;
 use crate::proxy::request::guard::Guard;
 use crate::telemetry::otlp::Tracer;
 use crate::users::Directory;
@@ -45,14 +41,8 @@ pub struct Snapshot {
     pub spool: Spool,
     /// Which requests have a line in the log.
     pub request_log: RequestLog,
-    /// Counts requests without a route.
-    pub unrouted: Arc<Tally>,
-    pub problems: Arc<Problems>,
-    /// Counts the requests of known clients.
-    pub client_counts: Arc<ClientCounts>,
-    pub observed_clients: Arc<ObservedClients>,
-    /// Counts all requests together.
-    pub traffic: Arc<Traffic>,
+    /// What is recorded of requests.
+    pub records: Records,
     /// Chooses the requests that are traced; `None`: no request is.
     pub tracer: Option<Arc<Tracer>>,
 }
@@ -77,11 +67,7 @@ impl Snapshot {
             keep_alive: config.keep_alive,
             spool: Spool::open(config.spool.as_ref()),
             request_log: config.log.requests,
-            unrouted: assembled.records.unrouted.clone(),
-            problems: assembled.records.problems.clone(),
-            client_counts: assembled.records.client_counts.clone(),
-            observed_clients: assembled.records.observed_clients.clone(),
-            traffic: assembled.records.traffic.clone(),
+            records: assembled.records.clone(),
             tracer,
         }
     }

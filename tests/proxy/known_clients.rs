@@ -65,7 +65,7 @@ async fn each_clients_requests_are_sent_by_its_own_application() {
         assert_eq!(applications(&rig).last(), Some(&application), "{user}");
     }
     let counted = || {
-        let counts = rig.proxy.view().known_clients.counts();
+        let counts = rig.proxy.view().records.client_counts.counts();
         counts.into_iter().map(|(name, count)| (name, count.requests, count.errors)).collect::<Vec<_>>()
     };
     until(|| counted() == [("scanner".to_owned(), 1, 0), ("till".to_owned(), 2, 0)]).await;

@@ -153,7 +153,7 @@ async fn drip(clock: &HeldClock, is_secured: bool, bytes_a_second: usize, anothe
     let waiting = another_waits.then(|| tokio::spawn(ask(rig.clone())));
     let view = rig.proxy.view();
     let mut passed = Duration::ZERO;
-    while view.problems.latest().is_empty() {
+    while view.records.problems.latest().is_empty() {
         assert!(waiting.as_ref().is_none_or(|waiting| !waiting.is_finished()), "after {passed:?}");
         assert!(passed < 2 * LONGEST_PAUSE);
         dripping.sip(bytes_a_second * STEP.as_secs() as usize).await.unwrap();
@@ -169,7 +169,7 @@ async fn drip(clock: &HeldClock, is_secured: bool, bytes_a_second: usize, anothe
     let cut = view.routes.iter().map(|route| route.tally.counts().responses);
     let cut = cut.flatten().filter(|((_, outcome), _)| *outcome == Outcome::ClientStalled);
     assert_eq!(cut.map(|(_, count)| count).sum::<u64>(), 1);
-    (passed, view.problems.latest()[0].reason.clone())
+    (passed, view.records.problems.latest()[0].reason.clone())
 }
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 3600);

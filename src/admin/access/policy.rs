@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use hyper::Method;
 use hyper::header::ORIGIN;
 use hyper::http::request::Parts;
 use ring::error::Unspecified;
@@ -15,7 +14,7 @@ use super::sessions::SessionId;
 use super::token_auth::{CurrentToken, TokenAuth};
 use crate::admin::page;
 use crate::config::{self, AdminScope, AllowFrom};
-use crate::proxy::{CredentialScheme, Guard, OwnScheme, View};
+use crate::proxy::{CredentialScheme, Guard, OwnScheme, View, only_reads};
 
 /// Who may use the admin listener. A reload replaces its rules and its token.
 #[derive(Debug)]
@@ -100,7 +99,7 @@ impl Access {
         };
         // Without this check, a web page in a browser that reaches the listener could stop bcproxy or read its status.
         guard.check(head).map_err(Rejection::Guard)?;
-        let is_for_monitors = is_read(&head.method) && is_path_of_monitors(head.uri.path());
+        let is_for_monitors = only_reads(&head.method) && is_path_of_monitors(head.uri.path());
         if peer.scope == AdminScope::Monitors && !is_for_monitors { Err(Rejection::ForMonitors) } else { Ok(()) }
     }
 
@@ -120,7 +119,7 @@ impl Access {
         }
         for id in cookies(&head.headers, &cookie_name(peer)) {
             if self.auth.is_session(id).await {
-                let is_told = is_read(&head.method) || head.headers.contains_key(ORIGIN);
+                let is_told = only_reads(&head.method) || head.headers.contains_key(ORIGIN);
                 return if is_told { Ok(Caller::SignedIn) } else { Err(Rejection::NoOrigin) };
             }
         }
@@ -130,11 +129,11 @@ impl Access {
     /// Whether everybody at this address may send this request.
     fn is_open(&self, head: &Parts, scope: AdminScope) -> bool {
         match scope {
-            AdminScope::ThisMachine => is_read(&head.method) || !self.auth.is_configured(),
+            AdminScope::ThisMachine => only_reads(&head.method) || !self.auth.is_configured(),
             // The sign-in page loads some files.
             AdminScope::TokenHolders => {
                 let path = head.uri.path();
-                is_read(&head.method) && (matches!(path, "/livez" | "/sign-in") || page::asset(path).is_some())
+                only_reads(&head.method) && (matches!(path, "/livez" | "/sign-in") || page::asset(path).is_some())
             }
             AdminScope::Monitors => true,
         }
@@ -148,7 +147,7 @@ impl Access {
             return Ok(());
         }
         let delay = view.failures.count(CredentialScheme::AdminToken, peer.client, None);
-        if view.problems.line_limit.admits_rejection(peer.client) {
+        if view.records.problems.line_limit.admits_rejection(peer.client) {
             tracing::warn!(client = %peer.client, "rejected a request to the admin listener: the token is wrong");
         }
         if !delay.is_zero() {
@@ -176,10 +175,6 @@ pub fn cookie_name(peer: Peer) -> String {
         OwnScheme::Https => "__Host-",
     };
     format!("{prefix}bcproxy-{}", peer.port)
-}
-
-fn is_read(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// What is served over plain HTTP off loopback.

@@ -137,18 +137,18 @@ impl Report {
             certificates: view.certificates.iter().map(CertificateReport::of).collect(),
             connections: ConnectionsReport::of(view),
             client_auth_failures: view.failures.counts().map(|(scheme, count)| (scheme.as_str(), count)).collect(),
-            log_lines_dropped: view.problems.line_limit.dropped(),
+            log_lines_dropped: view.records.problems.line_limit.dropped(),
             log_lines_unwritten: telemetry::unwritten_lines(),
             otlp: OtlpReport::of(&view.tracing),
             client_memory: BudgetReport::of(&view.budgets.memory),
             spool: BudgetReport::of(&view.budgets.disk),
             connectors,
             routes,
-            clients: ClientReport::all(&view.clients),
-            known_clients: view.known_clients.counts().into_iter().map(KnownClientReport::of).collect(),
+            clients: ClientReport::all(&view.records.observed_clients),
+            known_clients: view.records.client_counts.counts().into_iter().map(KnownClientReport::of).collect(),
             history: history.points(),
-            unrouted: RequestsReport::of(view.unrouted.counts()),
-            problems: view.problems.latest().into_iter().map(ProblemReport::of).collect(),
+            unrouted: RequestsReport::of(view.records.unrouted.counts()),
+            problems: view.records.problems.latest().into_iter().map(ProblemReport::of).collect(),
         }
     }
 }

@@ -69,7 +69,7 @@ impl Service {
 
     /// Logs that a client was rejected, unless clients cause too many lines.
     pub fn log_rejected(&self, client: IpAddr, reason: &str) {
-        if self.control.status().view.problems.line_limit.admits_rejection(client) {
+        if self.control.status().view.records.problems.line_limit.admits_rejection(client) {
             tracing::warn!(%client, "rejected a connection to the admin listener: {reason}");
         }
     }

@@ -1,11 +1,11 @@
 //! Which path leads where.
 
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 use super::form::Form;
+use super::respond::wants_page;
 use super::text_response::TextResponse;
 use crate::admin::access::Caller;
 use crate::admin::control::Control;
@@ -38,8 +38,7 @@ async fn reload(head: &Parts, control: &Control) -> TextResponse {
 
 /// The outcome of an order: a page for a browser, plain text for others.
 fn outcome(head: &Parts, status: StatusCode, is_good: bool, title: &str, text: String) -> TextResponse {
-    let accepts = |types: &HeaderValue| types.to_str().is_ok_and(|types| types.contains("text/html"));
-    if head.headers.get_all(ACCEPT).iter().any(accepts) {
+    if wants_page(head) {
         TextResponse::page(status, page::outcome(is_good, title, &text))
     } else {
         TextResponse::plain(status, text)

@@ -72,7 +72,7 @@ impl Dispatch {
                 let memory = &exchange.memory;
                 // Without the memory for a queued request, this one leaves the queue at once.
                 let _held = memory.hold(QUEUED_BYTES)?;
-                let _queued = exchange.snapshot.observed_clients.queued(exchange.client_marks());
+                let _queued = exchange.snapshot.records.observed_clients.queued(exchange.client_marks());
                 tokio::select! {
                     biased;
                     acquired = memory.or_evicted(acquire) => acquired.map_err(Rejection::from),

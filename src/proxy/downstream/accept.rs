@@ -142,7 +142,7 @@ async fn serve_balanced(
         Err(reason) => {
             service.rejected.count(ConnectionRejection::ProxyProtocol);
             let address = balancer.ip().to_canonical();
-            if service.current.snapshot().problems.line_limit.admits_rejection(address) {
+            if service.current.snapshot().records.problems.line_limit.admits_rejection(address) {
                 tracing::warn!("rejected a connection of the load balancer {address}: {reason}");
             }
             return;

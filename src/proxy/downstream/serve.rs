@@ -91,7 +91,7 @@ pub async fn serve_secured(
         }
         Err(reason) => {
             service.rejected.count(reason.rejection());
-            if service.current.snapshot().problems.line_limit.admits_rejection(client) {
+            if service.current.snapshot().records.problems.line_limit.admits_rejection(client) {
                 tracing::warn!(%client, "rejected an HTTPS connection: {reason}");
             }
             service.stop.ending.run_until_cancelled(reason.response()).await;
@@ -157,7 +157,7 @@ async fn serve_requests<S: Readable>(
         }
     };
     let address = client.ip();
-    let admits = || current.snapshot().problems.line_limit.admits_rejection(address);
+    let admits = || current.snapshot().records.problems.line_limit.admits_rejection(address);
     match (result, client.unparsable.get()) {
         (_, Some(unparsable)) => {
             if let Some(why) = unparsable.rejection() {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::StatusCode;
 use hyper::http::response::Parts;
-use hyper::{StatusCode, Version};
 use time::OffsetDateTime;
 
 use super::observed_clients::Counted;
@@ -118,7 +118,7 @@ impl AccessRecord {
                     cache = notes.cache.get().map(|use_| use_.as_str()),
                     outcome = outcome.as_str(),
                     credentials = exchange.credentials.as_str(),
-                    http = http_version(exchange),
+                    http = exchange.http_version(),
                     identity = notes.identity(),
                     client_name = notes.client_name(),
                     user_agent = exchange.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes())).as_deref(),
@@ -146,7 +146,7 @@ impl AccessRecord {
     fn count(&self, total: Duration) {
         let Self { exchange, outcome, bytes, rejection, response_ids, status, reason } = self;
         let snapshot = &exchange.snapshot;
-        let tally = exchange.notes.route().map_or(&snapshot.unrouted, |route| &route.tally);
+        let tally = exchange.notes.route().map_or(&snapshot.records.unrouted, |route| &route.tally);
         let notes = &exchange.notes;
         let (queued, upstream) = (notes.queued().map(|queued| queued.waited), notes.stages.first_upstream());
         let mut counts = tally.lock();
@@ -166,23 +166,23 @@ impl AccessRecord {
         drop(counts);
         let is_error = status.is_none_or(|status| status.as_u16() >= 400);
         if let Some(client) = notes.client_name() {
-            snapshot.client_counts.count(client, is_error);
+            snapshot.records.client_counts.count(client, is_error);
         }
         // A challenge is a part of the request that follows.
         if *outcome != Outcome::Handshake {
-            snapshot.traffic.count(Ended { is_error, total, queue: queued, upstream });
+            snapshot.records.traffic.count(Ended { is_error, total, queue: queued, upstream });
             let counted = Counted {
                 name: notes.client_name(),
                 credentials: exchange.credentials.as_str(),
-                http: http_version(exchange),
+                http: exchange.http_version(),
                 is_error,
                 queue: queued.unwrap_or_default(),
                 ended: exchange.started + total,
             };
-            snapshot.observed_clients.count(exchange.client_marks(), counted);
+            snapshot.records.observed_clients.count(exchange.client_marks(), counted);
         }
         if let (Some(status), Some(reason)) = (status, reason) {
-            snapshot.problems.record(Failure {
+            snapshot.records.problems.record(Failure {
                 at: OffsetDateTime::now_utc(),
                 id: exchange.id,
                 client: exchange.ip,
@@ -198,10 +198,6 @@ impl AccessRecord {
             });
         }
     }
-}
-
-fn http_version(exchange: &Exchange) -> &'static str {
-    if exchange.version == Version::HTTP_10 { "1.0" } else { "1.1" }
 }
 
 /// Whether requests have a line in the log, also those that are not slow.
@@ -230,7 +226,7 @@ impl Drop for AccessRecord {
         if !share.contains(self.exchange.id.as_u128() as u32) {
             return;
         }
-        let line_limit = &self.exchange.snapshot.problems.line_limit;
+        let line_limit = &self.exchange.snapshot.records.problems.line_limit;
         let admits = match self.rejection {
             Some(_) => line_limit.admits_rejection(self.exchange.ip),
             None => line_limit.admits_request(),

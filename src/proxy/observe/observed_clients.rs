@@ -1,4 +1,4 @@
-//! The clients that send requests, known by name or not: who keeps bcproxy busy, and who still calls it at all.
+//! The clients that send requests, with or without an entry in `clients`: their load, and when each was last seen.
 //!
 //! A client is told apart by address, `User-Agent` and identity, all of which clients choose in part. So the table is
 //! bounded: 1,000 clients, and 50 of one address, whose further ones count as one. The client that was silent for the

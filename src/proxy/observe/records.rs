@@ -13,9 +13,11 @@ use super::traffic::Traffic;
 pub struct Records {
     /// Counts requests without a route.
     pub unrouted: Arc<Tally>,
+    /// The latest problems.
     pub problems: Arc<Problems>,
     /// Counts the requests of known clients.
     pub client_counts: Arc<ClientCounts>,
+    /// The clients that send requests.
     pub observed_clients: Arc<ObservedClients>,
     /// Counts all requests together.
     pub traffic: Arc<Traffic>,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use hyper::{Method, StatusCode, Version};
+use hyper::{Method, StatusCode};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode as SpanStatus;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
@@ -64,7 +64,7 @@ impl Spans<'_> {
         attributes.number("http.response.status_code", status.map(|status| status.as_u16()));
         attributes.number("http.response.body.size", Some(record.bytes));
         attributes.text("network.protocol.name", Some("http"));
-        attributes.text("network.protocol.version", Some(protocol_version(exchange.version)));
+        attributes.text("network.protocol.version", Some(exchange.http_version()));
         attributes.text("server.address", base.as_ref().map(Origin::host));
         attributes.number("server.port", base.as_ref().map(|base| base.port));
         attributes.text("client.address", Some(&exchange.ip.to_string()));
@@ -163,10 +163,6 @@ fn method(method: &Method) -> (&'static str, Option<&str>) {
         Some(known) => (known, None),
         None => ("_OTHER", Some(method.as_str())),
     }
-}
-
-fn protocol_version(version: Version) -> &'static str {
-    if version == Version::HTTP_10 { "1.0" } else { "1.1" }
 }
 
 /// Why the span of the request is an error. Errors of clients (4xx) are none of a server's.

@@ -56,7 +56,6 @@ impl Passed {
     }
 }
 
-#[allow(dead_code, reason = "the slow-request log and OpenTelemetry will read them")]
 impl Stages {
     /// Notes a stage that has ended. Beyond [`MAX_NOTED`], it takes the place of the one before it.
     pub fn note(&self, passed: Passed) {
@@ -80,11 +79,6 @@ impl Stages {
     /// Waiting for a token, before all attempts together; `None` if it was there.
     pub fn token(&self) -> Option<Duration> {
         self.total(|stage| stage == Stage::Token)
-    }
-
-    /// Queued by the limiter, before all attempts together; `None` if it was not.
-    pub fn queue(&self) -> Option<Duration> {
-        self.total(|stage| stage == Stage::Queue)
     }
 
     /// At Business Central, from sending to the head of the response, all attempts together.
@@ -153,7 +147,10 @@ mod tests {
         ] {
             stages.note(stage);
         }
-        assert_eq!((stages.receive(), stages.token(), stages.queue()), (millis(2), millis(5), millis(15)));
+        assert_eq!(
+            (stages.receive(), stages.token(), stages.total(|stage| stage == Stage::Queue)),
+            (millis(2), millis(5), millis(15))
+        );
         assert_eq!((stages.upstream(), stages.first_upstream()), (millis(103), millis(3)));
         assert_eq!(stages.transfer(Duration::from_millis(130)), millis(4));
     }
