@@ -11,8 +11,8 @@ use super::common::{Failure, Output};
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    admin, certificate, check, companies, doctor, errors, examples, explain, guide, reference, run, setup, status,
-    token, user,
+    admin, certificate, check, companies, doctor, errors, examples, explain, guide, reference, run, service, setup,
+    status, token, user,
 };
 use crate::entra::ClientId;
 #[cfg(feature = "demo")]
@@ -148,6 +148,9 @@ enum Command {
         #[arg(long, value_name = "ADDRESS")]
         at: Option<SocketAddr>,
     },
+    /// Install, start, stop or remove bcproxy as a service of Windows, and keep its secrets.
+    #[command(hide = cfg!(not(windows)), after_help = examples::SERVICE)]
+    Service(service::Arguments),
     /// Print the JSON Schema of the configuration file.
     #[command(after_help = examples::SCHEMA)]
     Schema {
@@ -205,6 +208,7 @@ pub fn main() -> ExitCode {
         Some(Command::Errors { code, markdown, output }) => errors::errors(code.as_deref(), markdown, output),
         Some(Command::Reload { at }) => admin::reload(config, at),
         Some(Command::Stop { at }) => admin::stop(config, at),
+        Some(Command::Service(arguments)) => service::service(arguments, config),
         Some(Command::Schema { markdown }) => {
             reference::schema(markdown);
             Ok(())

@@ -116,6 +116,8 @@ pub const RELOAD: Examples = Examples(&[
 
 pub const STOP: Examples = Examples(&[("bcproxy stop", "finish the requests in progress, then stop")]);
 
+pub const SERVICE: Examples = Examples(&[("bcproxy service secret list", "list the secrets kept for the service")]);
+
 pub const SCHEMA: Examples = Examples(&[("bcproxy schema > proxy.schema.json", "write the schema for an editor")]);
 
 pub const COMPLETIONS: Examples = Examples(&[

@@ -17,6 +17,7 @@ mod explain;
 mod guide;
 mod reference;
 mod run;
+mod service;
 mod setup;
 mod status;
 mod token;

@@ -178,20 +178,26 @@ async fn addresses_come_and_go_and_those_that_stay_drop_nobody() {
     assert_eq!(client.response().await.0.status(), 200, "the connection to the address that stayed was not touched");
 }
 
+/// A port that no address of this machine has in use, from the range that systems do not hand out by themselves: other
+/// tests can not come to have it at another loopback address.
+fn port_of_all_addresses() -> u16 {
+    std::iter::repeat_with(|| fastrand::u16(20_000..32_000))
+        .take(1_000)
+        .find(|port| std::net::TcpListener::bind(("0.0.0.0", *port)).is_ok())
+        .expect("a free port")
+}
+
 #[tokio::test]
 async fn an_address_gives_way_to_the_one_that_includes_it() {
     let prepared = Plan::default().top("access: { allow_from: [ 127.0.0.0/8 ] }").prepare().await;
     let text = prepared.text();
     let mut rig = prepared.start().await;
-    let port = rig.address().port();
-    let at = |address: &str| text.replace("127.0.0.1:0", &format!("{address}:{port}"));
+    let (given, chosen) = (rig.address().port(), port_of_all_addresses());
     // The same port by its number is another wish than any port: the two change places.
-    for address in ["127.0.0.1", "0.0.0.0", "127.0.0.1"] {
-        reload(&mut rig, &at(address)).await;
-        assert_eq!(status(SocketAddr::from(([127, 0, 0, 1], port)), "/api/customers").await, 200, "{address}");
+    for (address, port) in [("127.0.0.1", given), ("127.0.0.1", chosen), ("0.0.0.0", chosen), ("127.0.0.1", chosen)] {
+        reload(&mut rig, &text.replace("127.0.0.1:0", &format!("{address}:{port}"))).await;
+        assert_eq!(status(SocketAddr::from(([127, 0, 0, 1], port)), "/api/customers").await, 200, "{address}:{port}");
     }
-    let outside = Wire::connect(rig.address()).await;
-    drop(outside);
 }
 
 #[tokio::test]
