@@ -1,5 +1,5 @@
-//! What can be wrong, as data: the steps of the guide, the known errors of Entra and Business Central, bcproxy's own
-//! error codes, and its events.
+//! What can be wrong, as data: the steps of the guide, and the known errors of Entra and Business Central. Beside them,
+//! bcproxy's own error codes, and its events.
 //!
 //! Error responses, the log, `bcproxy doctor`, `bcproxy setup` and the page `docs/errors.md` take their texts from
 //! here.
