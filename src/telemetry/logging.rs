@@ -37,6 +37,12 @@ impl LogFilter {
         // This fails only after the log has ended.
         let _ = self.handle.modify(|targets| *targets = filter(log));
     }
+
+    /// The filter of no log.
+    #[cfg(test)]
+    pub fn unused() -> Self {
+        Self { handle: reload::Layer::new(Targets::new()).1, records: LogRecords::default() }
+    }
 }
 
 /// Why the log can't be started. The message is complete sentences.

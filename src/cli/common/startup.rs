@@ -7,7 +7,7 @@ use anstream::eprintln;
 
 use super::Failure;
 use crate::config::{Config, Connector, Diagnostics, Loaded, Log};
-use crate::daemon::Signals;
+use crate::daemon::{Controls, Signals};
 use crate::telemetry::{self, LogGuard};
 
 /// Loads the configuration and prints its warnings. Mistakes end the command.
@@ -57,7 +57,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     built.map_err(|error| Failure::Failed(format!("The async runtime can't be started: {error}.")))
 }
 
-/// Installs the signal handlers.
-pub fn signals() -> Result<Signals, Failure> {
-    Signals::listen().map_err(|error| Failure::Failed(format!("Signal handlers can't be installed: {error}.")))
+/// Installs the signal handlers. `controls` are signals, too.
+pub fn signals(controls: Arc<Controls>) -> Result<Signals, Failure> {
+    Signals::listen(controls).map_err(|error| Failure::Failed(format!("Signal handlers can't be installed: {error}.")))
 }
