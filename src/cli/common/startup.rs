@@ -48,7 +48,7 @@ pub fn rendered(diagnostics: &Diagnostics) -> String {
 
 /// Starts the log. It ends when the guard is dropped.
 pub fn start_log(log: &Log) -> Result<LogGuard, Failure> {
-    telemetry::start(log).map_err(|error| Failure::Failed(format!("The log can't be started: {error}")))
+    telemetry::start(log, None).map_err(|error| Failure::Failed(format!("The log can't be started: {error}")))
 }
 
 /// Starts the async runtime.
