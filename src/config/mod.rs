@@ -10,7 +10,9 @@
 //! | `model` | the result: [`Config`] and its parts |
 //!
 //! `load` puts the four together; `publish` writes the JSON Schema and the reference from the vocabulary.
+//! `default_file` is the file of commands without `--config`.
 
+mod default_file;
 mod load;
 mod model;
 mod publish;
@@ -19,6 +21,7 @@ mod shape;
 mod vocabulary;
 mod yaml;
 
+pub use default_file::default_file;
 pub use load::Loaded;
 pub use model::{
     Access, Admin, AdminScope, AllowFrom, AuthRules, Browsers, Client, ClientAuth, ClientMark, CollectorUrl, Config,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+use super::account::ServiceAccount;
 use super::secret;
 use crate::cli::common::Failure;
 
@@ -25,7 +26,8 @@ enum Command {
 
 /// Runs one of the commands; `config` is the path of the configuration file.
 pub fn service(arguments: Arguments, config: &Path) -> Result<(), Failure> {
+    let account = arguments.name.as_deref().map_or_else(ServiceAccount::default, ServiceAccount::of_service);
     match arguments.command {
-        Command::Secret(secret) => secret::secret(secret, config),
+        Command::Secret(secret) => secret::secret(secret, config, &account),
     }
 }
