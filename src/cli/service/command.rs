@@ -16,8 +16,8 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// The name of the service [default: bcproxy].
-    #[arg(long, global = true, value_name = "NAME")]
-    name: Option<ServiceName>,
+    #[arg(long = "name", global = true, value_name = "NAME")]
+    service: Option<ServiceName>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,7 +42,7 @@ enum Command {
 
 /// Runs one of the commands; `config` is the path of the configuration file.
 pub fn service(arguments: Arguments, config: &Path) -> Result<(), Failure> {
-    let name = arguments.name.unwrap_or_default();
+    let name = arguments.service.unwrap_or_default();
     match arguments.command {
         Command::Install(options) => {
             let manager = manager()?;
