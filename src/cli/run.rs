@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::common::{Failure, load, runtime, signals, start_log};
+#[cfg(windows)]
+use crate::config::Config;
+use crate::config::{Loaded, Log};
 use crate::daemon::service_manager::{self, ServiceManager};
 use crate::daemon::{Controls, Service};
 use crate::file_limit::raise_file_limit;
@@ -12,7 +15,8 @@ use crate::telemetry::event_log::EventLog;
 
 /// Runs the proxy until it is told to stop.
 pub fn run(file: &Path) -> Result<(), Failure> {
-    serve(file, service_manager::from_environment(), Arc::default(), None)
+    let loaded = load(file)?;
+    serve(file, &loaded, &loaded.config.log, None, service_manager::from_environment(), Arc::default())
 }
 
 /// The same as a service of Windows, which starts this process and stops it.
@@ -23,7 +27,10 @@ pub fn run_as_service(file: &Path) -> Result<(), Failure> {
     let dispatched = service_manager::windows::dispatch(move |started| {
         // Without the Event Log, the log still has everything but a failed start.
         let events = EventLog::open(&started.name).ok();
-        let served = serve(&file, started.manager, started.controls, events.as_ref());
+        let loaded = Config::load(&file).map_err(|mistakes| Failure::Configuration(mistakes.render(false)));
+        let served = loaded.and_then(|loaded| {
+            serve(&file, &loaded, &loaded.config.log, events.as_ref(), started.manager, started.controls)
+        });
         match served.map_err(Failure::parts) {
             Ok(()) => 0,
             Err((text, code)) => {
@@ -43,21 +50,22 @@ pub fn run_as_service(_: &Path) -> Result<(), Failure> {
     Err(Failure::Configuration("`run --service` is for the services of Windows. Use `bcproxy run`.".to_owned()))
 }
 
-/// Runs the proxy for a service manager, whose requests are `controls`.
+/// Runs the proxy with this log until `manager` asks by `controls`, or the system, to stop.
 fn serve(
     file: &Path,
+    loaded: &Loaded,
+    log: &Log,
+    events: Option<&EventLog>,
     manager: Arc<dyn ServiceManager>,
     controls: Arc<Controls>,
-    events: Option<&EventLog>,
 ) -> Result<(), Failure> {
     let inherited = service_manager::inherited_sockets();
-    let loaded = load(file)?;
-    let log = start_log(&loaded.config.log, events)?;
+    let log = start_log(log, events)?;
     raise_file_limit();
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let signals = signals(controls)?;
-        let service = Service::start(file, &loaded, inherited, log.filter.clone(), manager).await;
+        let service = Service::start(file, loaded, inherited, log.filter.clone(), manager).await;
         service.map_err(|error| Failure::Configuration(format!("error: {error}")))?.run(signals).await;
         Ok(())
     });

@@ -21,7 +21,8 @@ impl DataFolder {
         Self::new(file, env::var_os("ProgramData").as_deref())
     }
 
-    fn new(file: &Path, program_data: Option<&OsStr>) -> Self {
+    /// The same, with the value of the variable `ProgramData`.
+    pub(super) fn new(file: &Path, program_data: Option<&OsStr>) -> Self {
         let path = small_file::folder(file).to_owned();
         let is_same = |one: &Path, other: &OsStr| one.as_os_str().eq_ignore_ascii_case(other);
         let is_in_program_data =

@@ -143,3 +143,87 @@ const MAX_PRESHUTDOWN_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A passing error is over at the next start; a wrong configuration must not fill the event log.
 const RESTART_AFTER: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(300)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition_of(file: &Path, loaded: Option<&Loaded>) -> Definition {
+        let (name, account) = (ServiceName::default(), ServiceAccount::of_service("bcproxy"));
+        definition(&name, PathBuf::from("bcproxy.exe"), file, account, loaded)
+    }
+
+    /// The accesses, each as its path, `(private)` if others lose theirs, and the right of the service's account.
+    fn granted(program_data: &Path, file: &Path, loaded: Option<&Loaded>) -> Vec<String> {
+        let folder = DataFolder::new(file, Some(program_data.as_os_str()));
+        let definition = definition_of(file, loaded);
+        let account = definition.account.trustee();
+        let shown = |access: &Access| {
+            let path = access.path().strip_prefix(program_data).unwrap_or(access.path()).display().to_string();
+            let is_private = access.commands().iter().flatten().any(|argument| argument == "/inheritance:r");
+            let private = if is_private { " (private)" } else { "" };
+            format!("{}{private}: {}", path.replace('\\', "/"), access.right_of(&account))
+        };
+        accesses(&folder, file, &definition, loaded).iter().map(shown).collect()
+    }
+
+    fn load(file: &Path) -> Loaded {
+        let folder = small_file::folder(file);
+        std::fs::create_dir_all(folder.join("spool")).unwrap();
+        std::fs::write(folder.join("secret.txt"), "s3cret").unwrap();
+        let text = "connectors: { one: { tenant_id: contoso.com, client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301, \
+                    client_secret: { file: secret.txt }, environment: production, company: CRONUS } }\n\
+                    shutdown: { grace: 30s }\nspool: { folder: spool }\n";
+        std::fs::write(file, text).unwrap();
+        Config::check(file).unwrap()
+    }
+
+    #[test]
+    fn the_folder_of_bcproxy_becomes_private_and_its_files_follow() {
+        let program_data = tempfile::tempdir().unwrap();
+        let file = program_data.path().join("bcproxy").join("proxy.yaml");
+        DataFolder::of(&file).create().unwrap();
+        let loaded = load(&file);
+        let granted = granted(program_data.path(), &file, Some(&loaded));
+        assert_eq!(
+            granted,
+            [
+                "bcproxy (private): read",
+                "bcproxy/logs: read and write",
+                "bcproxy.exe: read",
+                "bcproxy/spool: read and write"
+            ]
+        );
+    }
+
+    #[test]
+    fn in_another_folder_only_the_named_files_can_be_read() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let file = elsewhere.path().join("proxy.yaml");
+        let loaded = load(&file);
+        let granted = granted(Path::new("/no/program/data"), &file, Some(&loaded));
+        let at = |name: &str, right: &str| format!("{}: {right}", elsewhere.path().join(name).display());
+        assert_eq!(
+            granted,
+            [
+                at("logs", "read and write"),
+                "bcproxy.exe: read".to_owned(),
+                at("secret.txt", "read"),
+                at("proxy.yaml", "read"),
+                at("spool", "read and write")
+            ]
+        );
+    }
+
+    #[test]
+    fn windows_waits_longer_than_the_grace_period() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("proxy.yaml");
+        let loaded = load(&file);
+        let definition = definition_of(&file, Some(&loaded));
+        assert_eq!(definition.preshutdown_timeout, Duration::from_secs(35));
+        assert_eq!(definition.arguments[..3], ["run", "--service", "--config"]);
+        assert_eq!(definition.arguments[3], file.as_os_str());
+        assert_eq!(definition_of(&file, None).preshutdown_timeout, DEFAULT_GRACE + AFTER_GRACE);
+    }
+}
