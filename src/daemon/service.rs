@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::http::uri::Scheme;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::admin_runtime::AdminRuntime;
@@ -18,6 +18,7 @@ use super::signals::{Signal, Signals};
 use super::telemetry_export::TelemetryExport;
 use crate::admin::{Admin, AdminError, Command, ConfigHistory, Control, PreparedAdmin, Status};
 use crate::config::{self, AdminScope, Config, Loaded};
+use crate::guide::Event;
 use crate::proxy::{self, InheritedSockets, LocalAddress, Proxy};
 use crate::telemetry::LogFilter;
 use crate::telemetry::otlp::ExporterError;
@@ -105,15 +106,24 @@ impl Service {
     /// Serves and reloads until it is told to stop, then drains. The second stop aborts open requests.
     pub async fn run(mut self, mut signals: Signals) {
         self.log_addresses(&[], &[]);
+        tracing::info!(
+            event_id = Event::Started.id(),
+            version = env!("CARGO_PKG_VERSION"),
+            "started: {}",
+            self.summary()
+        );
         self.proxy.warm_up(&[]);
         self.manager.ready(&self.summary());
         let liveness = self.control.liveness().clone();
         let heartbeat = self.admin_runtime.run(|| tokio::spawn(self.manager.clone().heartbeat(liveness)));
         // The first day's warnings were those of the file.
         let mut daily = tokio::time::interval_at(Instant::now() + DAY, DAY);
+        let mut readiness = tokio::time::interval(READINESS_INTERVAL);
+        readiness.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = daily.tick() => self.warn_of_certificates(),
+                _ = readiness.tick() => self.proxy.log_readiness(),
                 signal = signals.next() => match signal {
                     Signal::Stop => break,
                     Signal::Reload(cause) => drop(self.reload(cause).await),
@@ -139,10 +149,11 @@ impl Service {
         let outcome = self.apply_file().await;
         match &outcome {
             Ok(result) => {
-                tracing::info!("{cause}: {result}");
+                tracing::info!(event_id = Event::Reloaded.id(), "{cause}: {result}");
             }
             Err(reason) => {
                 tracing::error!(
+                    event_id = Event::ReloadRejected.id(),
                     "{cause}: the new configuration is invalid, so the previous one stays in service: {reason}"
                 );
                 self.history.record_rejected(reason.clone());
@@ -187,11 +198,11 @@ impl Service {
         if config.log.format != self.config.log.format {
             result += "; `log.format` changes at the next restart";
         }
-        if config.log.file != self.config.log.file {
+        if self.log.changes_file(&self.config.log, &config.log) {
             result += "; `log.file` and `log.rotate` change at the next restart";
         }
         if !loaded.warnings.is_empty() {
-            tracing::warn!("{}", loaded.warnings);
+            tracing::warn!(event_id = Event::ConfigurationWarnings.id(), "{}", loaded.warnings);
         }
         self.history.record_applied(&loaded);
         self.config = loaded.config;
@@ -204,7 +215,11 @@ impl Service {
     /// Drains the proxy, or aborts open requests when told to stop again.
     async fn shut_down(mut self, mut signals: Signals) {
         let grace = self.config.shutdown_grace;
-        tracing::info!("stopping: no new connections; open requests have {} s to finish", grace.as_secs());
+        tracing::info!(
+            event_id = Event::Stopping.id(),
+            "stopping: no new connections; open requests have {} s to finish",
+            grace.as_secs()
+        );
         self.manager.stopping(grace);
         self.control.publish(self.status(true));
         let abort = CancellationToken::new();
@@ -222,7 +237,7 @@ impl Service {
         if let Some(admin) = self.admin {
             admin.close().await;
         }
-        tracing::info!("stopped");
+        tracing::info!(event_id = Event::Stopped.id(), "stopped");
         self.export.stop(&self.log).await;
     }
 
@@ -249,7 +264,7 @@ impl Service {
         self.proxy.warn_of_certificates();
         let certificates = self.admin.iter().flat_map(Admin::certificates);
         for warning in certificates.filter_map(|certificate| certificate.expiry_warning()) {
-            tracing::warn!("{warning}");
+            tracing::warn!(event_id = Event::CertificateExpires.id(), "{warning}");
         }
     }
 
@@ -278,3 +293,6 @@ impl Service {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often the log is told which connectors have become ready or are no longer.
+const READINESS_INTERVAL: Duration = Duration::from_secs(5);

@@ -86,28 +86,46 @@ events! {
         "bcproxy accepts no more connections and finishes open requests" "nothing"
     103 Stopped Information Each
         "bcproxy has stopped" "nothing"
+    104 RequestsAborted Warning Each
+        "open requests were aborted at the stop" "raise `shutdown.grace` if it was too short"
     110 LogLinesLost Warning Hourly
-        "lines could not be written to the log" "check the disk and the rights of the log's folder"
+        "the log can't be written, and its lines are lost" "check the disk and the rights of the log's folder"
+    111 LogWritable Warning Each
+        "the log can be written again; the event has the number of lost lines" "nothing"
     200 Reloaded Information Each
         "a changed configuration is in service" "nothing"
     201 ReloadRejected Error Each
         "a changed configuration is invalid; the previous one stays" "fix the file; `bcproxy check` lists the mistakes"
+    202 ConfigurationWarnings Warning Each
+        "the configuration is in service, but deserves a look" "do what each warning says"
     300 ConnectorReady Information Each
         "a connector can serve requests" "nothing"
     301 ConnectorNotReady Warning Each
         "a connector can't serve requests" "run `bcproxy doctor`"
-    310 CredentialExpires Warning Hourly
-        "the credential of an application expires soon, or has expired" "create a new one in Entra"
+    310 CredentialExpires Warning Each
+        "the credential of an application expires soon" "create a new one in Entra"
     311 CertificateExpires Warning Each
-        "the certificate of a listener expires soon, or has expired" "replace it"
+        "the certificate of a listener expires soon, or has expired" "renew it"
+    312 ClockWrong Warning Each
+        "this machine's clock differs from Entra's" "correct the clock: check the Windows Time service"
     320 ApplicationRejected Warning Each
-        "Business Central rejects an application" "run `bcproxy doctor`"
+        "Business Central rejects the token of an application" "run `bcproxy doctor`"
+    321 ApplicationAccepted Information Each
+        "Business Central accepts the application again" "nothing"
+    330 Unreachable Warning Each
+        "Business Central can't be reached" "check the network, firewall and web proxy"
+    331 Reachable Information Each
+        "Business Central can be reached again" "nothing"
     400 RateLimitUsedUp Warning Each
         "requests wait because of the rate limit" "add an application, or spread the load"
     401 RateLimitFree Information Each
         "requests no longer wait because of the rate limit" "nothing"
+    402 RequestsRejected Warning Each
+        "requests are rejected: the queue is full, or the wait too long" "add an application, or spread the load"
     410 LimiterPaused Warning Hourly
-        "Business Central requested a pause" "if it happens often, lower `limits`"
+        "Business Central rejected a request and demanded a pause" "if it happens often, lower `limits`"
+    420 ConnectionsRejected Warning Hourly
+        "connections beyond `max_connections` are rejected" "find the clients that hold them, or raise it"
 }
 
 impl Event {
@@ -125,5 +143,44 @@ impl Severity {
             Self::Warning => "Warning",
             Self::Error => "Error",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_in_the_message_table_and_in_order_and_each_is_found() {
+        let ids: Vec<u16> = Event::ALL.iter().map(|event| event.id()).collect();
+        assert!(ids.iter().all(|id| (1..=1000).contains(id)) && ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+        assert_eq!(Event::ALL.iter().copied().collect::<HashSet<_>>().len(), ids.len());
+        assert!(Event::ALL.iter().all(|event| Event::from_id(event.id().into()) == Some(*event)));
+        assert_eq!(Event::from_id(999), None);
+    }
+
+    #[test]
+    fn the_documentation_has_each_event() {
+        let page = include_str!("../../docs/telemetry.md");
+        let rows: Vec<String> = Event::ALL
+            .iter()
+            .map(|event| {
+                let (severity, meaning, to_do) = (event.severity().as_str(), event.meaning(), event.to_do());
+                format!("| {} | {severity} | {meaning} | {to_do} |", event.id())
+            })
+            .collect();
+        let is_row =
+            |line: &&str| line.starts_with("| ") && line[2..].starts_with(|first: char| first.is_ascii_digit());
+        assert_eq!(page.lines().filter(is_row).collect::<Vec<_>>(), rows, "the table of docs/telemetry.md");
+        let hourly: Vec<String> = Event::ALL
+            .iter()
+            .filter(|event| event.repeat() == Repeat::Hourly)
+            .map(|event| event.id().to_string())
+            .collect();
+        let (last, others) = hourly.split_last().unwrap();
+        let sentence = format!("Events {} and {last} come at most once an hour", others.join(", "));
+        assert!(page.contains(&sentence), "{sentence}");
     }
 }

@@ -134,3 +134,61 @@ const MAX_QUEUED: usize = 200;
 
 /// How long the end of the process waits for the last event.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Passes each event to the test, then blocks until the test lets it continue.
+    struct Slow {
+        written: mpsc::Sender<String>,
+        resume: mpsc::Receiver<()>,
+    }
+
+    impl Sink for Slow {
+        fn write(&mut self, _: Event, text: &str) -> io::Result<()> {
+            self.written.send(text.to_owned()).map_err(io::Error::other)?;
+            // An error means that the test has dropped the sender.
+            let _ = self.resume.recv();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_blocked_event_log_blocks_nobody_and_the_newest_events_are_dropped() {
+        let (written, texts) = mpsc::channel();
+        let (go, resume) = mpsc::channel();
+        let events = EventLog::start(Slow { written, resume }).unwrap();
+        events.report(Event::Started, "first");
+        assert_eq!(texts.recv().unwrap(), "first");
+        let bounded = Event::ALL.iter().filter(|event| event.to_do() == "nothing").cycle();
+        for (number, event) in bounded.take(MAX_QUEUED + 10).enumerate() {
+            events.report(*event, &number.to_string());
+        }
+        assert_eq!(events.0.0.lock().dropped, 10);
+        drop(go);
+        drop(events);
+        let expected: Vec<String> = (0..MAX_QUEUED).map(|number| number.to_string()).collect();
+        assert_eq!(texts.iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn an_event_log_that_fails_is_tried_again() {
+        struct Failing(mpsc::Sender<u16>);
+        impl Sink for Failing {
+            fn write(&mut self, event: Event, _: &str) -> io::Result<()> {
+                self.0.send(event.id()).map_err(io::Error::other)?;
+                Err(io::ErrorKind::Other.into())
+            }
+        }
+        let (sender, tried) = mpsc::channel();
+        let events = EventLog::start(Failing(sender)).unwrap();
+        for event in [Event::Started, Event::Stopping, Event::Stopped] {
+            events.report(event, "");
+        }
+        drop(events);
+        assert_eq!(tried.iter().collect::<Vec<_>>(), [100, 102, 103]);
+    }
+}

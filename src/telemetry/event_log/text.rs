@@ -51,3 +51,28 @@ fn printable(character: char) -> char {
 
 /// The Event Log takes 31,839 UTF-16 units (`ReportEventW`). The rest is for line ends and divided percent signs.
 const MAX_UNITS: usize = 30_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_and_what_to_do_stays() {
+        // Each of these takes two units.
+        let text = bounded(Event::StartFailed, &"𝄞".repeat(40_000), true);
+        let units = text.encode_utf16().count();
+        assert!((MAX_UNITS - 2..=MAX_UNITS).contains(&units), "{units}");
+        assert!(text.contains("𝄞…\n\nTo do: fix") && text.ends_with("see the log of bcproxy."), "{text}");
+    }
+
+    #[test]
+    fn control_characters_other_than_line_breaks_are_removed() {
+        assert_eq!(bounded(Event::Stopped, "a\tb\n\u{1b}[31mc\0d\r\n", false), "a\tb\n [31mc d");
+    }
+
+    #[test]
+    fn nothing_is_left_that_the_event_viewer_replaces() {
+        assert_eq!(without_insertions("50 % of %20 and %%1, %!"), "50 % of % 20 and % % 1, % !");
+        assert_eq!(without_insertions("nothing"), "nothing");
+    }
+}

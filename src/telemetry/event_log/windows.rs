@@ -95,3 +95,42 @@ const MESSAGE_FILE: &str = r"%SystemRoot%\System32\EventCreate.exe";
 const TYPES_SUPPORTED: u32 = 7;
 
 const NO_CATEGORY: u16 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(source: &str, name: &str) -> Result<RegistryValue, co::ERROR> {
+        let opened =
+            HKEY::LOCAL_MACHINE.RegOpenKeyEx(Some(&key(source)), co::REG_OPTION::NON_VOLATILE, co::KEY::READ)?;
+        opened.RegQueryValueEx(Some(name))
+    }
+
+    #[test]
+    #[ignore = "needs an administrator"]
+    fn a_source_is_registered_with_its_messages_and_deregistered() {
+        let source = "bcproxy-test-registration";
+        for _ in 0..2 {
+            register(source).unwrap();
+            let Ok(RegistryValue::ExpandSz(file)) = value(source, "EventMessageFile") else { panic!() };
+            assert_eq!(file, MESSAGE_FILE);
+            let Ok(RegistryValue::Dword(types)) = value(source, "TypesSupported") else { panic!() };
+            assert_eq!(types, TYPES_SUPPORTED);
+        }
+        for _ in 0..2 {
+            deregister(source).unwrap();
+            assert_eq!(value(source, "TypesSupported").unwrap_err(), co::ERROR::FILE_NOT_FOUND);
+        }
+    }
+
+    #[test]
+    fn events_of_each_severity_are_taken_up_to_the_longest_text() {
+        let handle = HEVENTLOG::RegisterEventSource(None, "bcproxy-test").unwrap();
+        let mut sink = Handle(handle);
+        for event in [Event::Started, Event::ConnectorNotReady, Event::StartFailed] {
+            sink.write(event, "a test of bcproxy: 50 %20").unwrap();
+        }
+        let long = crate::telemetry::event_log::text::bounded(Event::StartFailed, &"long\n".repeat(10_000), true);
+        sink.write(Event::StartFailed, &long).unwrap();
+    }
+}
