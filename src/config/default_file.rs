@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 /// On Windows, this is `%ProgramData%\bcproxy\proxy.yaml`, as for the service. Only if that is missing, a `proxy.yaml`
 /// in the current folder takes precedence. Elsewhere it is `proxy.yaml` in the current folder.
 pub fn default_file() -> PathBuf {
-    let program_data = cfg!(windows).then(|| std::env::var_os("ProgramData"));
-    choose(program_data, Path::exists)
+    let common = cfg!(windows).then(|| std::env::var_os("ProgramData"));
+    choose(common, Path::exists)
 }
 
-/// `program_data`: `None` on systems other than Windows, or else the variable `ProgramData`.
-fn choose(program_data: Option<Option<OsString>>, exists: impl Fn(&Path) -> bool) -> PathBuf {
+/// `variable`: `None` on systems other than Windows, or else the variable `ProgramData`.
+fn choose(variable: Option<Option<OsString>>, exists: impl Fn(&Path) -> bool) -> PathBuf {
     let own = PathBuf::from(FILE);
-    let Some(variable) = program_data else { return own };
-    let folder = variable.filter(|folder| !folder.is_empty()).map_or(PathBuf::from(PROGRAM_DATA), PathBuf::from);
+    let Some(variable) = variable else { return own };
+    let folder = variable.filter(|folder| !folder.is_empty()).map_or(PathBuf::from(COMMON_FOLDER), PathBuf::from);
     let common = folder.join("bcproxy").join(FILE);
     if !exists(&common) && exists(&own) { own } else { common }
 }
@@ -24,7 +24,7 @@ fn choose(program_data: Option<Option<OsString>>, exists: impl Fn(&Path) -> bool
 const FILE: &str = "proxy.yaml";
 
 /// The usual value of the variable `ProgramData`.
-const PROGRAM_DATA: &str = r"C:\ProgramData";
+const COMMON_FOLDER: &str = r"C:\ProgramData";
 
 #[cfg(test)]
 mod tests {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_missing_variable_has_its_usual_value() {
-        let usual = Path::new(PROGRAM_DATA).join("bcproxy").join(FILE);
+        let usual = Path::new(COMMON_FOLDER).join("bcproxy").join(FILE);
         assert_eq!(choose(Some(None), |_| false), usual);
         assert_eq!(choose(Some(Some(OsString::new())), |_| false), usual);
     }

@@ -34,8 +34,8 @@ pub enum CommandError {
 }
 
 impl SecretCommand {
-    /// The program without its arguments, which may be confidential.
-    pub fn program(&self) -> &str {
+    /// The executable without its arguments, which may be confidential.
+    pub fn executable(&self) -> &str {
         self.argv.first().map_or("", String::as_str)
     }
 
@@ -67,7 +67,7 @@ impl SecretCommand {
             command.args(self.argv.iter().skip(1)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
             command.kill_on_drop(true).spawn()
         };
-        let executable = self.program();
+        let executable = self.executable();
         match spawn(executable) {
             // Many Windows tools, such as `az`, are batch files, which a terminal finds without their extension.
             Err(error) if cfg!(windows) && error.kind() == io::ErrorKind::NotFound => {

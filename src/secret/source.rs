@@ -100,7 +100,7 @@ impl fmt::Display for SecretSource {
         match self {
             Self::Env(name) => write!(f, "environment variable {name}"),
             Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Command(command) => write!(f, "command {}", command.program()),
+            Self::Command(command) => write!(f, "command {}", command.executable()),
             Self::Windows(secret) => write!(f, "stored secret {}", secret.name),
             Self::Given(_) => f.write_str("input"),
         }

@@ -73,8 +73,8 @@ pub enum StoreError {
     },
     /// Another machine has encrypted it, or the file is damaged.
     #[error(
-        "it can't be decrypted ({error}): it was stored on another machine, or Windows was installed again, or the file \
-         is damaged; run `bcproxy service secret set {name}` on this machine"
+        "it can't be decrypted ({error}): it was stored on another machine or before Windows was reinstalled, or it is \
+         damaged; run `bcproxy service secret set {name}`"
     )]
     NotDecrypted {
         /// The name of the secret.
@@ -97,6 +97,26 @@ pub enum StoreError {
         error: io::Error,
     },
 }
+
+impl StoreError {
+    /// What is wrong with the secret, after its name, and what to do. Quotes neither names nor the system's error.
+    pub fn finding(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Missing { .. } => ("is not stored", SET),
+            Self::Unreadable { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => (
+                "can't be read by this account",
+                "run `bcproxy service install`, which gives the service's account access",
+            ),
+            Self::Unreadable { .. } => ("can't be read", SET),
+            Self::NotDecrypted { .. } | Self::NotEncrypted(_) | Self::NotWritten { .. } => (
+                "can't be decrypted: it was stored on another machine or before Windows was reinstalled, or it is damaged",
+                SET,
+            ),
+        }
+    }
+}
+
+const SET: &str = "run `bcproxy service secret set NAME` with the name written here";
 
 impl SecretStore {
     /// The store that belongs to a configuration file.
@@ -281,7 +301,7 @@ mod tests {
         store.write(&name("bc"), &secret("hunter2"), &Machine(7)).unwrap();
         let other_machine = message(8);
         assert!(other_machine.contains("it was stored on another machine"), "{other_machine}");
-        assert!(other_machine.ends_with("run `bcproxy service secret set bc` on this machine"), "{other_machine}");
+        assert!(other_machine.ends_with("; run `bcproxy service secret set bc`"), "{other_machine}");
         fs::write(store.path(&name("bc")), "hunter2").unwrap();
         assert!(!message(7).contains("hunter2"));
 

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::azure_cli::Shell;
+use super::client_secret::ExpiryDay;
 use super::networks::Network;
-use super::secret_input::ExpiryDay;
 use crate::business_central::{CompanyRef, EnvironmentName, PUBLIC_BASE_URL};
 use crate::cli::common::{Failure, paste_mistake};
 use crate::config::HostName;

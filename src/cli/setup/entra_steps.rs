@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anstream::println;
 
 use super::arguments::{Arguments, CredentialInput, absolute};
+use super::client_secret::{ExpiryDay, too_short};
 use super::prompt::indented;
-use super::secret_input::{ExpiryDay, too_short};
 use super::session::{Session, TIMEOUT, nothing_written};
 use crate::cli::common::{Failure, paste_mistake};
 use crate::doctor::{self, Findings, SignedIn, Wrong};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anstream::{eprintln, println};
 
-use super::secret_target::{Platform, SecretTarget};
+use super::client_secret::{Platform, SecretTarget};
 use super::serving_steps::{Certificate, Serving};
 use super::session::Session;
 use super::target;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::arguments::{Arguments, CredentialInput, absolute};
-use super::secret_target::SecretTarget;
+use super::client_secret::SecretTarget;
 use super::serving_steps::{Certificate, Serving};
 use crate::business_central::{Company, EnvironmentName, PUBLIC_BASE_URL};
 use crate::cli::common::Failure;

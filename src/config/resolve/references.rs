@@ -3,7 +3,7 @@
 //! These messages quote no value of the file, which may be a secret pasted in place of a path.
 
 use std::env;
-use std::io;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use time::OffsetDateTime;
@@ -156,7 +156,7 @@ pub fn check_secret_source(
         }
         SecretSource::Windows(secret) => {
             let help = "run `bcproxy service secret set NAME` with the name written here";
-            (stored_value(secret, variables, span, help, report)?, "stored secret", help.to_owned())
+            (stored_value(secret, variables, span, report)?, "stored secret", help.to_owned())
         }
         // A file never gives the value itself.
         SecretSource::Command(_) | SecretSource::Given(_) => return None,
@@ -176,33 +176,22 @@ fn stored_value(
     secret: &WindowsSecret,
     variables: Variables,
     span: Span,
-    help: &str,
     report: &mut Report,
 ) -> Option<Zeroizing<Vec<u8>>> {
-    let problem = match secret.read() {
+    let error = match secret.read() {
         Ok(value) => return Some(value),
-        Err(StoreError::Missing { .. }) => "the secret named here is not stored".to_owned(),
-        Err(StoreError::Unreadable { error, .. })
-            if variables == Variables::Terminal && error.kind() == io::ErrorKind::PermissionDenied =>
-        {
-            report.warning(
-                span,
-                "your account may not read the secret named here, so it was not checked",
-                "run this in a terminal that was opened with \"Run as administrator\"",
-            );
-            return None;
-        }
-        Err(StoreError::Unreadable { error, .. }) => {
-            let problem = format!("the secret named here can't be read: {}", small_file::reason(&error));
-            report.error(span, problem, "run `bcproxy service install`, which lets the service's account read it");
-            return None;
-        }
-        Err(StoreError::NotDecrypted { .. } | StoreError::NotEncrypted(_) | StoreError::NotWritten { .. }) => {
-            "the secret named here can't be decrypted: it was stored on another machine, or Windows was installed again"
-                .to_owned()
-        }
+        Err(error) => error,
     };
-    report.error(span, problem, help);
+    match (variables, &error) {
+        (Variables::Terminal, StoreError::Unreadable { error, .. }) if error.kind() == ErrorKind::PermissionDenied => {
+            let help = "run this in a terminal that was opened with \"Run as administrator\"";
+            report.warning(span, "your account may not read the secret named here, so it was not checked", help);
+        }
+        _ => {
+            let (problem, help) = error.finding();
+            report.error(span, format!("the secret named here {problem}"), help);
+        }
+    }
     None
 }
 

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anstream::println;
 
-use super::output::failed;
-use super::prompt::Prompt;
-use super::target;
 use crate::cli::common::{Failure, private_file};
 use crate::cli::service::{ServiceAccount, readers, store_secret};
+use crate::cli::setup::output::failed;
+use crate::cli::setup::prompt::Prompt;
+use crate::cli::setup::target;
 use crate::secret::{Secret, SecretNameError, SecretStore, ThisMachine, WindowsSecret};
 use crate::small_file;
 
