@@ -8,8 +8,7 @@ use anstream::eprintln;
 use super::Failure;
 use crate::config::{Config, Connector, Diagnostics, Loaded, Log};
 use crate::daemon::{Controls, Signals};
-use crate::telemetry::event_log::EventLog;
-use crate::telemetry::{self, LogGuard};
+use crate::telemetry::{self, LogGuard, ServiceLog};
 
 /// Loads the configuration and prints its warnings. Mistakes end the command.
 pub fn load(path: &Path) -> Result<Loaded, Failure> {
@@ -47,9 +46,9 @@ pub fn rendered(diagnostics: &Diagnostics) -> String {
     diagnostics.render(console::colors_enabled_stderr())
 }
 
-/// Starts the log. It ends when the guard is dropped. Lines that are events go to `events` as well.
-pub fn start_log(log: &Log, events: Option<&EventLog>) -> Result<LogGuard, Failure> {
-    telemetry::start(log, events).map_err(|error| Failure::Failed(format!("The log can't be started: {error}")))
+/// Starts the log. It ends when the guard is dropped. `service`: where a service of Windows logs.
+pub fn start_log(log: &Log, service: Option<ServiceLog<'_>>) -> Result<LogGuard, Failure> {
+    telemetry::start(log, service).map_err(|error| Failure::Failed(format!("The log can't be started: {error}")))
 }
 
 /// Starts the async runtime.

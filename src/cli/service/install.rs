@@ -125,7 +125,7 @@ fn accesses(folder: &DataFolder, file: &Path, definition: &Definition, loaded: O
     accesses.extend(read.map(|path| to_file(path, Right::Read)));
     if let Some(Loaded { config, .. }) = loaded {
         let spool = config.spool.as_ref().and_then(|spool| spool.folder.as_deref());
-        let log = config.log.file.as_ref().map(|file| small_file::folder(&file.path));
+        let log = config.log.file.as_deref().map(small_file::folder);
         let write = spool.into_iter().chain(log).filter(|path| path.is_dir());
         accesses.extend(write.map(|path| to_folder(path, Right::Modify)));
     }
