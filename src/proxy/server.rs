@@ -208,14 +208,14 @@ impl Proxy {
     }
 
     /// Fetches the token and the company of every connector, a few at a time, and logs which are ready; except
-    /// connectors that are
-    /// already `known`.
+    /// connectors that are already `known`.
     ///
     /// Requests do not wait for this: they fetch what they need, and share it.
     pub fn warm_up(&self, known: &[Arc<Connector>]) {
         let permits = Arc::new(Semaphore::new(MAX_WARM_UPS));
         let known: HashSet<*const Connector> = known.iter().map(Arc::as_ptr).collect();
-        for connector in self.connectors().iter().filter(|one| !known.contains(&Arc::as_ptr(one))).cloned() {
+        for connector in self.connectors().iter().filter(|one| !known.contains(&Arc::as_ptr(one))) {
+            let connector = connector.clone();
             let (permits, stop) = (permits.clone(), self.stop.draining.clone());
             tokio::spawn(async move {
                 let warm_up = async {
@@ -240,8 +240,7 @@ impl Proxy {
     }
 
     /// Accepts no more connections, closes idle ones, and waits for requests in flight until `grace` is over or
-    /// `at_once` is
-    /// canceled.
+    /// `at_once` is canceled.
     pub async fn drain(self, grace: Duration, at_once: CancellationToken) {
         self.stop.draining.cancel();
         self.stop.connections.close();

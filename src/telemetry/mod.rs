@@ -12,6 +12,4 @@ mod logging;
 pub mod otlp;
 
 pub use line_writer::unwritten_lines;
-#[cfg_attr(not(windows), allow(unused_imports, reason = "only a service of Windows has such a log"))]
-pub use logging::ServiceLog;
-pub use logging::{ACCESS, LogFilter, LogGuard, start};
+pub use logging::{ACCESS, LogFilter, LogGuard, ServiceLog, start};
