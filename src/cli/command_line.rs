@@ -32,7 +32,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the proxy. This is the default command.
-    Run,
+    Run {
+        /// Windows starts this process as a service.
+        #[arg(long, hide = true)]
+        service: bool,
+    },
     /// Run a demo: bcproxy in front of a simulated Entra and Business Central, all on this machine.
     #[cfg(feature = "demo")]
     #[command(after_help = examples::DEMO)]
@@ -180,7 +184,8 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let config = arguments.config.as_deref().unwrap_or(Path::new("proxy.yaml"));
     let result = match arguments.command {
-        None | Some(Command::Run) => run::run(config),
+        None | Some(Command::Run { service: false }) => run::run(config),
+        Some(Command::Run { service: true }) => run::run_as_service(config),
         #[cfg(feature = "demo")]
         Some(Command::Demo { .. }) if arguments.config.is_some() => Err(Failure::Configuration(
             "The demo has a configuration of its own and takes no --config. To run bcproxy with your file, leave out `demo`."

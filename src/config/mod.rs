@@ -9,12 +9,14 @@
 //! | `resolve` | builds the model from the keys, and checks the files and variables they refer to |
 //! | `model` | the result: [`Config`] and its parts |
 //!
-//! `load` puts the four together; `publish` writes the JSON Schema and the reference from the vocabulary.
+//! `load` puts the four together; `publish` writes the JSON Schema and the reference from the vocabulary. `sample` is
+//! the file that comes with bcproxy.
 
 mod load;
 mod model;
 mod publish;
 mod resolve;
+mod sample;
 mod shape;
 mod vocabulary;
 mod yaml;
@@ -28,6 +30,7 @@ pub use model::{
 };
 pub use publish::{reference, schema};
 pub(crate) use resolve::addresses_conflict;
+pub use sample::{SAMPLE, sample_listening_on};
 pub use vocabulary::METHODS;
 pub use yaml::{Diagnostic, Diagnostics, Position, Severity};
 pub(crate) use yaml::{closest_match, looks_like_a_secret};

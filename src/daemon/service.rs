@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::http::uri::Scheme;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin_runtime::AdminRuntime;
 use super::file_watcher::FileWatcher;
-use super::service_manager;
+use super::service_manager::ServiceManager;
 use super::signals::{Signal, Signals};
 use super::telemetry_export::TelemetryExport;
 use crate::admin::{Admin, AdminError, Command, ConfigHistory, Control, PreparedAdmin, Status};
@@ -35,6 +36,7 @@ pub struct Service {
     export: TelemetryExport,
     commands: mpsc::Receiver<Command>,
     watcher: FileWatcher,
+    manager: Arc<dyn ServiceManager>,
 }
 
 /// The admin listener of another configuration.
@@ -71,6 +73,7 @@ impl Service {
         loaded: &Loaded,
         inherited: InheritedSockets,
         log: LogFilter,
+        manager: Arc<dyn ServiceManager>,
     ) -> Result<Self, StartError> {
         let config = &loaded.config;
         for address in inherited.unwanted(&config.listen) {
@@ -93,7 +96,8 @@ impl Service {
         export.apply(change, config.otlp.as_ref(), &proxy.view(), &control, &log).map_err(ExporterError::from)?;
         let watcher = FileWatcher::start(&config.files(file)).await;
         let config = config.clone();
-        let service = Self { history, config, log, proxy, admin, admin_runtime, control, export, commands, watcher };
+        let service =
+            Self { history, config, log, proxy, admin, admin_runtime, control, export, commands, watcher, manager };
         service.control.publish(service.status(false));
         Ok(service)
     }
@@ -102,9 +106,9 @@ impl Service {
     pub async fn run(mut self, mut signals: Signals) {
         self.log_addresses(&[], &[]);
         self.proxy.warm_up(&[]);
-        service_manager::ready(&self.summary());
+        self.manager.ready(&self.summary());
         let liveness = self.control.liveness().clone();
-        let watchdog = self.admin_runtime.run(|| tokio::spawn(service_manager::send_watchdog_messages(liveness)));
+        let heartbeat = self.admin_runtime.run(|| tokio::spawn(self.manager.clone().heartbeat(liveness)));
         // The first day's warnings were those of the file.
         let mut daily = tokio::time::interval_at(Instant::now() + DAY, DAY);
         loop {
@@ -112,8 +116,7 @@ impl Service {
                 _ = daily.tick() => self.warn_of_certificates(),
                 signal = signals.next() => match signal {
                     Signal::Stop => break,
-                    #[cfg(unix)]
-                    Signal::Reload => drop(self.reload("SIGHUP").await),
+                    Signal::Reload(cause) => drop(self.reload(cause).await),
                 },
                 Some(command) = self.commands.recv() => match command {
                     Command::Stop => break,
@@ -127,12 +130,12 @@ impl Service {
             }
         }
         self.shut_down(signals).await;
-        watchdog.abort();
+        heartbeat.abort();
     }
 
     /// Loads the file and puts it into service. On `Err`, which gives the reason, nothing has changed.
     async fn reload(&mut self, cause: &str) -> Result<String, String> {
-        service_manager::reloading();
+        self.manager.reloading();
         let outcome = self.apply_file().await;
         match &outcome {
             Ok(result) => {
@@ -145,7 +148,7 @@ impl Service {
                 self.history.record_rejected(reason.clone());
             }
         }
-        service_manager::ready(&match &outcome {
+        self.manager.ready(&match &outcome {
             Ok(_) => self.summary(),
             Err(_) => format!("{}; the changed configuration file is invalid, see the log", self.summary()),
         });
@@ -202,7 +205,7 @@ impl Service {
     async fn shut_down(mut self, mut signals: Signals) {
         let grace = self.config.shutdown_grace;
         tracing::info!("stopping: no new connections; open requests have {} s to finish", grace.as_secs());
-        service_manager::stopping();
+        self.manager.stopping(grace);
         self.control.publish(self.status(true));
         let abort = CancellationToken::new();
         let mut drained = std::pin::pin!(self.proxy.drain(grace, abort.clone()));

@@ -8,6 +8,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use super::event_log::{self, EventLog};
 use super::format::{JsonLine, TextFields};
 use super::line_writer::{self, LineWriter, WriterGuard};
 use super::log_file::{LogFile, OpenError};
@@ -36,6 +37,12 @@ impl LogFilter {
         // This fails only after the log has ended.
         let _ = self.handle.modify(|targets| *targets = filter(log));
     }
+
+    /// The filter of no log.
+    #[cfg(test)]
+    pub fn unused() -> Self {
+        Self { handle: reload::Layer::new(Targets::new()).1, records: LogRecords::default() }
+    }
 }
 
 /// Why the log can't be started. The message is complete sentences.
@@ -50,8 +57,8 @@ pub enum StartError {
 }
 
 /// Starts to log to standard error or to a file, from a separate thread: a blocked terminal, pipe or disk must not
-/// block a request.
-pub fn start(log: &Log) -> Result<LogGuard, StartError> {
+/// block a request. Lines that are events go to `events` as well.
+pub fn start(log: &Log, events: Option<&EventLog>) -> Result<LogGuard, StartError> {
     let is_terminal = log.file.is_none() && io::stderr().is_terminal();
     let (writer, guard) = writer(log)?;
     let as_text = match log.format {
@@ -73,7 +80,11 @@ pub fn start(log: &Log) -> Result<LogGuard, StartError> {
     // A second start in the same process keeps the settings of the first.
     let records = LogRecords::default();
     let layers = lines.and_then(LogLayer(records.clone())).with_filter(filter);
-    let _ = tracing_subscriber::registry().with(layers).try_init();
+    let subscriber = tracing_subscriber::registry().with(layers);
+    let _ = match events {
+        Some(events) => subscriber.with(event_log::layer(events)).try_init(),
+        None => subscriber.try_init(),
+    };
     Ok(LogGuard { _writer: guard, filter: LogFilter { handle, records } })
 }
 

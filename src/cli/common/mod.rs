@@ -2,11 +2,13 @@
 //!
 //! | file | job |
 //! |---|---|
+//! | `access` | access to files and folders on Windows |
 //! | `outcome` | the choice between text and JSON, text for a terminal, the reasons for a non-zero exit code |
 //! | `private_file` | files that hold a secret |
 //! | `progress` | what a command is waiting for, on a terminal |
 //! | `startup` | the configuration and its connectors, the log, the async runtime and the signal handlers |
 
+pub(super) mod access;
 mod outcome;
 pub(super) mod private_file;
 mod progress;

@@ -32,32 +32,18 @@ mod system {
 
 #[cfg(windows)]
 mod system {
-    use std::env;
-    use std::path::{Path, PathBuf};
-    use std::process::{Command, Stdio};
+    use std::path::Path;
+
+    use crate::cli::common::access::{Access, OWNER, Right};
 
     /// Removes the permissions inherited from the folder, which most often let every user of the machine read the file.
     ///
     /// A failure is only a warning: a FAT drive, for instance, has no permissions.
     pub fn restrict_access(file: &Path) {
-        let system_root = env::var_os("SystemRoot").map_or(PathBuf::from(r"C:\Windows"), PathBuf::from);
-        let status = Command::new(system_root.join(r"System32\icacls.exe"))
-            .arg(file)
-            .args(["/inheritance:r", "/grant:r"])
-            .args([OWNER, SYSTEM, ADMINISTRATORS].map(|sid| format!("*{sid}:F")))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        let reason = match status {
-            Ok(status) if status.success() => return,
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
-        };
-        anstream::eprintln!(
-            "warning: icacls failed to restrict access to the secret file in {} ({reason}). Everybody who can read this folder can read it.",
-            file.parent().unwrap_or(file).display()
-        );
+        let access = Access::to_file(file).without_inherited().grant(OWNER, Right::Full).grant_administrators();
+        if let Err(error) = access.apply() {
+            anstream::eprintln!("warning: {error}. Everybody who can read this folder can read the secret file in it.");
+        }
     }
 
     /// Describes who can read a private file, and how to give the service's account access.
@@ -67,9 +53,4 @@ mod system {
             file.display()
         )
     }
-
-    // Windows translates the names of accounts, but not their SIDs. Source: Microsoft, "Well-known SIDs".
-    const OWNER: &str = "S-1-3-4";
-    const SYSTEM: &str = "S-1-5-18";
-    const ADMINISTRATORS: &str = "S-1-5-32-544";
 }
