@@ -8,7 +8,7 @@ Installs or upgrades bcproxy as a service of Windows.
 Copies the program to %ProgramFiles%\bcproxy, adds this folder to PATH and installs the service. An upgrade drains and
 stops the running service first. The configuration, secrets and logs stay as they are.
 
-The service starts if its configuration is valid.
+The service starts if there is a valid configuration already.
 
 .PARAMETER Config
 The configuration file. Default: the one of the installed service, otherwise %ProgramData%\bcproxy\proxy.yaml.
@@ -17,7 +17,8 @@ The configuration file. Default: the one of the installed service, otherwise %Pr
 The listener of a new configuration file, such as 0.0.0.0:8080. An existing file stays as it is.
 
 .PARAMETER Account
-The account of the service, such as CONTOSO\bcproxy$ (a group managed service account).
+The account of the service, such as CONTOSO\bcproxy$ (a group managed service account). Default: the one of the
+installed service if it has no password, otherwise NT SERVICE\bcproxy.
 
 .PARAMETER Name
 The name of the service. Default: bcproxy.
@@ -83,11 +84,13 @@ function Add-ToPath([string] $entry) {
 
 $service = Get-Service -Name $Name -ErrorAction SilentlyContinue
 if ($service) {
-    if (-not $Config) {
-        $command = (Get-ItemProperty -LiteralPath "HKLM:\SYSTEM\CurrentControlSet\Services\$Name").ImagePath
-        if ($command -match '--config\s+(?:"([^"]+)"|(\S+))') {
-            $Config = @($Matches[1], $Matches[2]) | Where-Object { $_ } | Select-Object -First 1
-        }
+    $settings = Get-ItemProperty -LiteralPath "HKLM:\SYSTEM\CurrentControlSet\Services\$Name"
+    if (-not $Config -and $settings.ImagePath -match '--config\s+("[^"]+"|\S+)') {
+        $Config = $Matches[1].Trim('"')
+    }
+    # The accounts without a password that bcproxy keeps: group managed ones end with $.
+    if (-not $Account -and $settings.ObjectName -match '\$$|\\(Local|Network)Service$') {
+        $Account = $settings.ObjectName
     }
     if ($service.Status -ne 'Stopped') {
         Write-Host "Stopping the service $Name. It finishes the requests in progress first."
@@ -98,6 +101,8 @@ if (-not $Config) {
     $Config = Join-Path $env:ProgramData 'bcproxy\proxy.yaml'
 }
 $Config = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Config)
+# The sample that -Listen writes needs the administrator's values first.
+$existed = Test-Path -LiteralPath $Config
 
 Write-Host "Copying the program to $folder."
 New-Item -ItemType Directory -Path $folder -Force | Out-Null
@@ -122,7 +127,7 @@ if ($Account) { $arguments += '--account', $Account }
 Invoke-Bcproxy "Installing the service $Name" $arguments
 
 $ready = $false
-if (Test-Path -LiteralPath $Config) {
+if ($existed) {
     Write-Host "Checking $Config."
     & $program check --config $Config
     $ready = $LASTEXITCODE -eq 0
