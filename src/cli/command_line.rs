@@ -1,7 +1,7 @@
 //! The arguments of every command, and the call of the command they name.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -14,6 +14,7 @@ use super::{
     admin, certificate, check, companies, doctor, errors, examples, explain, guide, reference, run, service, setup,
     status, token, user,
 };
+use crate::config;
 use crate::entra::ClientId;
 #[cfg(feature = "demo")]
 use crate::simulator::Breakage;
@@ -24,8 +25,7 @@ use crate::simulator::Breakage;
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// The configuration file [default: proxy.yaml].
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG)]
     config: Option<PathBuf>,
 }
 
@@ -182,12 +182,13 @@ enum Command {
 /// Wrong arguments end the process with exit code 2.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = arguments.config.as_deref().unwrap_or(Path::new("proxy.yaml"));
+    let is_given = arguments.config.is_some();
+    let config = &arguments.config.unwrap_or_else(config::default_file);
     let result = match arguments.command {
         None | Some(Command::Run { service: false }) => run::run(config),
         Some(Command::Run { service: true }) => run::run_as_service(config),
         #[cfg(feature = "demo")]
-        Some(Command::Demo { .. }) if arguments.config.is_some() => Err(Failure::Configuration(
+        Some(Command::Demo { .. }) if is_given => Err(Failure::Configuration(
             "The demo has a configuration of its own and takes no --config. To run bcproxy with your file, leave out `demo`."
                 .to_owned(),
         )),
@@ -229,6 +230,12 @@ pub fn main() -> ExitCode {
         Err(failure) => failure.report(),
     }
 }
+
+const CONFIG: &str = if cfg!(windows) {
+    "The configuration file [default: %ProgramData%\\bcproxy\\proxy.yaml, or else proxy.yaml in this folder]"
+} else {
+    "The configuration file [default: proxy.yaml]"
+};
 
 #[cfg(test)]
 mod tests {

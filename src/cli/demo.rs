@@ -33,7 +33,7 @@ async fn serve(broken: Option<Breakage>) -> Result<(), Failure> {
     let folder = TempDir::with_prefix("bcproxy-demo-").map_err(|error| failed("Creating the demo's folder", &error))?;
     let file = write_files(&simulator, folder.path()).map_err(|error| failed("Writing the demo's files", &error))?;
     let mut loaded = Config::load(&file).map_err(|mistakes| Failure::Failed(rendered(&mistakes)))?;
-    let log = start_log(&loaded.config.log)?;
+    let log = start_log(&loaded.config.log, None)?;
     let manager = service_manager::from_environment();
     let service = loop {
         let inherited = InheritedSockets::default();

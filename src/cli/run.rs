@@ -8,18 +8,31 @@ use super::common::{Failure, load, runtime, signals, start_log};
 use crate::daemon::service_manager::{self, ServiceManager};
 use crate::daemon::{Controls, Service};
 use crate::file_limit::raise_file_limit;
+use crate::telemetry::event_log::EventLog;
 
 /// Runs the proxy until it is told to stop.
 pub fn run(file: &Path) -> Result<(), Failure> {
-    serve(file, service_manager::from_environment(), Arc::default())
+    serve(file, service_manager::from_environment(), Arc::default(), None)
 }
 
 /// The same as a service of Windows, which starts this process and stops it.
 #[cfg(windows)]
 pub fn run_as_service(file: &Path) -> Result<(), Failure> {
+    use crate::guide::Event;
     let file = file.to_owned();
     let dispatched = service_manager::windows::dispatch(move |started| {
-        serve(&file, started.manager, started.controls).map_or_else(|failure| failure.parts().1, |()| 0)
+        // Without the Event Log, the log still has everything but a failed start.
+        let events = EventLog::open(&started.name).ok();
+        let served = serve(&file, started.manager, started.controls, events.as_ref());
+        match served.map_err(Failure::parts) {
+            Ok(()) => 0,
+            Err((text, code)) => {
+                if let Some(events) = &events {
+                    events.report(Event::StartFailed, &text);
+                }
+                code
+            }
+        }
     });
     dispatched.map_err(|error| Failure::Failed(format!("bcproxy can't run as a service: {error}")))
 }
@@ -30,11 +43,16 @@ pub fn run_as_service(_: &Path) -> Result<(), Failure> {
     Err(Failure::Configuration("`run --service` is for the services of Windows. Use `bcproxy run`.".to_owned()))
 }
 
-/// The same for a service manager, whose requests are `controls`.
-fn serve(file: &Path, manager: Arc<dyn ServiceManager>, controls: Arc<Controls>) -> Result<(), Failure> {
+/// Runs the proxy for a service manager, whose requests are `controls`.
+fn serve(
+    file: &Path,
+    manager: Arc<dyn ServiceManager>,
+    controls: Arc<Controls>,
+    events: Option<&EventLog>,
+) -> Result<(), Failure> {
     let inherited = service_manager::inherited_sockets();
     let loaded = load(file)?;
-    let log = start_log(&loaded.config.log)?;
+    let log = start_log(&loaded.config.log, events)?;
     raise_file_limit();
     let runtime = runtime()?;
     let result = runtime.block_on(async {

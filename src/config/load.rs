@@ -115,7 +115,7 @@ fn read(text: &str, file: &Path, references: Option<Variables>) -> Result<Loaded
         (Some(keys), Some(config)) => Ok(Loaded {
             config,
             masked_text: masked_text(text, &tree),
-            named_files: resolve::named_files(&keys).map(Path::to_owned).collect(),
+            named_files: resolve::named_files(&keys).collect(),
             warnings: report.finish(),
         }),
         _ => Err(report.finish()),

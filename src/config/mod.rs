@@ -10,8 +10,9 @@
 //! | `model` | the result: [`Config`] and its parts |
 //!
 //! `load` puts the four together; `publish` writes the JSON Schema and the reference from the vocabulary. `sample` is
-//! the file that comes with bcproxy.
+//! the file that comes with bcproxy, `default_file` the one of commands without `--config`.
 
+mod default_file;
 mod load;
 mod model;
 mod publish;
@@ -21,6 +22,7 @@ mod shape;
 mod vocabulary;
 mod yaml;
 
+pub use default_file::default_file;
 pub use load::Loaded;
 pub use model::{
     Access, Admin, AdminScope, AllowFrom, AuthRules, Browsers, Client, ClientAuth, ClientMark, CollectorUrl, Config,

@@ -15,11 +15,34 @@ pub fn write(folder: &Path, secret: &[u8]) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
+/// Creates a folder for private files unless it exists. Returns whether it was created.
+///
+/// Only its owner can use it; on Windows, the system and administrators can, too, and `readers` can read the files.
+/// `readers`: accounts as icacls takes them.
+pub fn create_folder(folder: &Path, readers: &[String]) -> io::Result<bool> {
+    if folder.is_dir() {
+        return Ok(false);
+    }
+    system::create_folder(folder)?;
+    system::restrict_folder(folder, readers);
+    Ok(true)
+}
+
 pub use system::readers;
 
-#[cfg(not(windows))]
+#[cfg(unix)]
 mod system {
+    use std::fs::DirBuilder;
+    use std::io;
+    use std::os::unix::fs::DirBuilderExt;
     use std::path::Path;
+
+    pub fn create_folder(folder: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(folder)
+    }
+
+    /// Does nothing: the folder has mode 0700 when it is created.
+    pub fn restrict_folder(_folder: &Path, _readers: &[String]) {}
 
     /// Does nothing: the file has mode 0600 when it is created.
     pub fn restrict_access(_file: &Path) {}
@@ -32,9 +55,24 @@ mod system {
 
 #[cfg(windows)]
 mod system {
+    use std::fs;
+    use std::io;
     use std::path::Path;
 
     use crate::cli::common::access::{Access, OWNER, Right};
+
+    pub fn create_folder(folder: &Path) -> io::Result<()> {
+        fs::create_dir(folder)
+    }
+
+    /// Removes the permissions inherited from the folder above, and lets the readers read.
+    pub fn restrict_folder(folder: &Path, readers: &[String]) {
+        let access = Access::to_folder(folder).without_inherited().grant(OWNER, Right::Full).grant_administrators();
+        let access = readers.iter().fold(access, |access, reader| access.grant(reader, Right::ReadAndExecute));
+        if let Err(error) = access.apply() {
+            anstream::eprintln!("warning: {error}. Everybody who can read the folder above can read the files in it.");
+        }
+    }
 
     /// Removes the permissions inherited from the folder, which most often let every user of the machine read the file.
     ///

@@ -8,6 +8,7 @@ use anstream::eprintln;
 use super::Failure;
 use crate::config::{Config, Connector, Diagnostics, Loaded, Log};
 use crate::daemon::{Controls, Signals};
+use crate::telemetry::event_log::EventLog;
 use crate::telemetry::{self, LogGuard};
 
 /// Loads the configuration and prints its warnings. Mistakes end the command.
@@ -46,9 +47,9 @@ pub fn rendered(diagnostics: &Diagnostics) -> String {
     diagnostics.render(console::colors_enabled_stderr())
 }
 
-/// Starts the log. It ends when the guard is dropped.
-pub fn start_log(log: &Log) -> Result<LogGuard, Failure> {
-    telemetry::start(log, None).map_err(|error| Failure::Failed(format!("The log can't be started: {error}")))
+/// Starts the log. It ends when the guard is dropped. Lines that are events go to `events` as well.
+pub fn start_log(log: &Log, events: Option<&EventLog>) -> Result<LogGuard, Failure> {
+    telemetry::start(log, events).map_err(|error| Failure::Failed(format!("The log can't be started: {error}")))
 }
 
 /// Starts the async runtime.

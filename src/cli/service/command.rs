@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+use super::account::ServiceAccount;
 use super::manager::ServiceControlManager;
 use super::name::ServiceName;
 use super::{control, install, secret};
@@ -52,7 +53,7 @@ pub fn service(arguments: Arguments, config: &Path) -> Result<(), Failure> {
         Command::Start => control::start(&*manager()?, &name),
         Command::Stop => control::stop(&*manager()?, &name),
         Command::Status => control::status(&*manager()?, &name),
-        Command::Secret(secret) => secret::secret(secret, config),
+        Command::Secret(secret) => secret::secret(secret, config, &ServiceAccount::of_service(name.as_str())),
     }
 }
 

@@ -5,7 +5,8 @@
 //! | `command` | the options, and the call of the command they name |
 //! | `install` | installs the service, and gives its account access to its files |
 //! | `control` | starts, stops, shows and removes the service |
-//! | `secret` | stores secrets encrypted for this machine |
+//! | `secret` | the commands for secrets encrypted for this machine |
+//! | `secret_store` | stores a secret for the service and administrators alone |
 //! | `name`, `account`, `data_folder` | what a service is called, runs under, and keeps its files in |
 //! | `manager` | what is asked of the service control manager |
 //! | `system` | the service control manager of this machine |
@@ -18,7 +19,10 @@ mod install;
 mod manager;
 mod name;
 mod secret;
+mod secret_store;
 #[cfg(windows)]
 mod system;
 
+pub use account::ServiceAccount;
 pub use command::{Arguments, service};
+pub use secret_store::{readers, store_secret};

@@ -12,6 +12,7 @@ use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 
 use super::manager::{Definition, ExitCode, Installed, ManagerError, ServiceControlManager, Settings, State};
 use super::name::ServiceName;
+use crate::telemetry::event_log;
 
 /// The service control manager of this machine.
 pub struct ThisMachine;
@@ -70,7 +71,10 @@ impl ServiceControlManager for ThisMachine {
 
     fn remove(&self, name: &ServiceName) -> Result<(), ManagerError> {
         let removed = Self::open(name, ServiceAccess::DELETE).and_then(|service| service.delete());
-        removed.map_err(|error| described(name, &error))
+        removed.map_err(|error| described(name, &error))?;
+        // Its events are still in the Event Log. Without the key, their texts are shown below a remark.
+        let _ = event_log::deregister(name.as_str());
+        Ok(())
     }
 }
 
@@ -118,7 +122,9 @@ fn install(definition: &Definition) -> windows_service::Result<Installed> {
         let error = result.err()?;
         Some((setting, system_error(&error).map_or_else(|| error.to_string(), ToString::to_string)))
     });
-    Ok(Installed { is_new, not_set: not_set.collect() })
+    let unregistered = event_log::register(definition.name.as_str()).err();
+    let unregistered = unregistered.map(|error| ("the source of its events", error.to_string()));
+    Ok(Installed { is_new, not_set: not_set.chain(unregistered).collect() })
 }
 
 fn system_error(error: &windows_service::Error) -> Option<&io::Error> {

@@ -7,7 +7,8 @@
 //! | `command` | the order of the steps |
 //! | `session` | what all steps share, Ctrl-C, and waiting |
 //! | `entra_steps`, `business_central_steps`, `serving_steps` | the steps |
-//! | `secret_input` | the usual mistakes of pasting a secret, and its expiry |
+//! | `secret_input` | the length of a client secret, and its expiry |
+//! | `secret_target` | where a typed secret is stored: a file, or the store of Windows |
 //! | `networks` | the networks of this machine |
 //! | `prompt` | questions on the terminal |
 //! | `target` | the file to write: what is there, and what would change |
@@ -25,6 +26,7 @@ mod networks;
 mod output;
 mod prompt;
 mod secret_input;
+mod secret_target;
 mod serving_steps;
 mod session;
 mod target;

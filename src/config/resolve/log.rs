@@ -38,7 +38,7 @@ pub fn check_file(own: &Path, file: &TopLevelKeys, report: &mut Report) {
     let folder = small_file::folder(path);
     let (message, help) = if path.is_dir() {
         ("this is a folder, not a file", "add the name of the file")
-    } else if named_files(file).chain([own]).any(|other| is_same_file(path, other)) {
+    } else if named_files(file).chain([own.to_owned()]).any(|other| is_same_file(path, &other)) {
         ("bcproxy reads this file, and the log would damage it", "name a file of its own for the log")
     } else if folder.exists() && !folder.is_dir() {
         ("the folder of this file is itself a file", "name a folder")

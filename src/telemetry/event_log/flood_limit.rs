@@ -61,7 +61,8 @@ mod tests {
     #[test]
     fn an_hourly_event_is_reported_once_for_each_subject() {
         let (mut limit, start) = (FloodLimit::default(), Instant::now());
-        let mut check = |subject, minutes| limit.check(Event::LimiterPaused, subject, start + 60 * minutes * SECOND);
+        let mut check =
+            |subject, minutes: u32| limit.check(Event::LimiterPaused, subject, start + 60 * minutes * SECOND);
         assert_eq!(check("a", 0), Permission::Granted);
         assert_eq!(check("b", 1), Permission::Granted);
         assert_eq!([check("a", 59), check("b", 60)], [Permission::Denied; 2]);
