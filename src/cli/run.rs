@@ -49,7 +49,7 @@ pub fn run_as_service(_: &Path) -> Result<(), Failure> {
     Err(Failure::Configuration("`run --service` is for the services of Windows. Use `bcproxy run`.".to_owned()))
 }
 
-/// Runs the proxy until the system asks to stop, or `manager` by `controls`. `service`: where a service of Windows logs.
+/// Runs the proxy until the system asks to stop, or `manager` by `controls`. `service`: where it logs.
 fn serve(
     file: &Path,
     loaded: &Loaded,
