@@ -32,7 +32,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the proxy. This is the default command.
-    Run,
+    Run {
+        /// Windows starts this process as a service.
+        #[arg(long, hide = true)]
+        service: bool,
+    },
     /// Run a demo: bcproxy in front of a simulated Entra and Business Central, all on this machine.
     #[cfg(feature = "demo")]
     #[command(after_help = examples::DEMO)]
@@ -181,7 +185,8 @@ pub fn main() -> ExitCode {
     let is_given = arguments.config.is_some();
     let config = &arguments.config.unwrap_or_else(config::default_file);
     let result = match arguments.command {
-        None | Some(Command::Run) => run::run(config),
+        None | Some(Command::Run { service: false }) => run::run(config),
+        Some(Command::Run { service: true }) => run::run_as_service(config),
         #[cfg(feature = "demo")]
         Some(Command::Demo { .. }) if is_given => Err(Failure::Configuration(
             "The demo has a configuration of its own and takes no --config. To run bcproxy with your file, leave out `demo`."
@@ -264,6 +269,54 @@ mod tests {
                 let line = line.trim_start().split("  ").next().unwrap();
                 let parsed = Arguments::try_parse_from(words(line)).map(|_| ());
                 parsed.unwrap_or_else(|error| panic!("{line}: {error}"));
+            }
+        }
+    }
+
+    #[track_caller]
+    fn assert_valid(line: &str) {
+        let parsed = Arguments::try_parse_from(words(&line.replace('"', "'"))).map(|_| ());
+        parsed.unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+
+    #[test]
+    fn every_command_on_the_page_for_windows_is_valid() {
+        let page = include_str!("../../docs/windows.md");
+        let (text, blocks): (Vec<_>, Vec<_>) =
+            page.split("```").enumerate().partition(|(index, _)| index.is_multiple_of(2));
+        let in_blocks = blocks.iter().filter_map(|(_, block)| block.strip_prefix("powershell\n"));
+        // Behind a pipe, it is the last command.
+        let commands = in_blocks.flat_map(str::lines).filter_map(|line| line.rsplit("| ").next());
+        let in_text = text.iter().flat_map(|(_, text)| text.split('`').skip(1).step_by(2));
+        let commands: Vec<&str> = commands.chain(in_text).filter(|command| command.starts_with("bcproxy ")).collect();
+        assert!(commands.len() > 30, "{commands:?}");
+        commands.into_iter().for_each(assert_valid);
+    }
+
+    #[test]
+    fn every_command_of_the_windows_installer_is_valid() {
+        let source = include_str!("../../packaging/windows/bcproxy.wxs");
+        let attribute = |element: &str, name: &str| {
+            let (_, rest) = element.split_once(&format!(" {name}=\""))?;
+            Some(rest.split('"').next()?.replace("&quot;", "\""))
+        };
+        let actions: Vec<&str> = source.split("<CustomAction").skip(1).collect();
+        // Windows Installer replaces properties in brackets; the options are in properties of their own.
+        let options =
+            actions.iter().filter_map(|action| Some((attribute(action, "Property")?, attribute(action, "Value")?)));
+        let options: Vec<_> = options.filter(|(property, _)| property.ends_with("_OPTION")).collect();
+        let commands: Vec<String> = actions.iter().filter_map(|action| attribute(action, "ExeCommand")).collect();
+        assert!(options.len() == 3 && commands.len() == 5, "{options:?} {commands:?}");
+        for command in commands.into_iter().chain(attribute(source, "Arguments")) {
+            let full =
+                options.iter().fold(command.clone(), |full, (name, value)| full.replace(&format!("[{name}]"), value));
+            let without = options.iter().fold(command, |full, (name, _)| full.replace(&format!("[{name}]"), ""));
+            for line in [full, without] {
+                let line =
+                    line.replace("[CommonAppDataFolder]", r"C:\ProgramData\").replace("[CONFIG]", r"D:\b c\proxy.yaml");
+                let line = line.replace("[ACCOUNT]", r"CONTOSO\bcproxy$").replace("[LISTEN]", "0.0.0.0:8080");
+                assert!(!line.contains('['), "{line}");
+                assert_valid(&format!("bcproxy {line}"));
             }
         }
     }

@@ -117,6 +117,9 @@ pub const RELOAD: Examples = Examples(&[
 pub const STOP: Examples = Examples(&[("bcproxy stop", "finish the requests in progress, then stop")]);
 
 pub const SERVICE: Examples = Examples(&[
+    ("bcproxy service install --start", "install the service with its own account, and start it"),
+    ("bcproxy service install --account 'CONTOSO\\bcproxy$'", "let it run under a group managed service account"),
+    ("bcproxy service status", "show whether it runs"),
     ("bcproxy service secret set client-secret", "store a secret, for `client_secret: { windows: client-secret }`"),
     ("bcproxy service secret list", "list the stored secrets, without their values"),
 ]);

@@ -12,6 +12,7 @@ pub struct Access {
     target: Target,
     others: Others,
     grants: Vec<(String, Right)>,
+    is_taken_over: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +62,36 @@ impl Access {
     }
 
     fn new(path: &Path, target: Target) -> Self {
-        Self { path: path.to_owned(), target, others: Others::Unchanged, grants: Vec::new() }
+        Self { path: path.to_owned(), target, others: Others::Unchanged, grants: Vec::new(), is_taken_over: false }
     }
 
     /// Removes what the folder above gives to others.
     pub fn without_inherited(self) -> Self {
         Self { others: Others::Removed, ..self }
+    }
+
+    /// The right of an account, for people.
+    pub fn right_of(&self, trustee: &str) -> &'static str {
+        let right = self.grants.iter().find(|(granted, _)| granted == trustee).map(|(_, right)| *right);
+        match right {
+            Some(Right::Full) => "everything",
+            Some(Right::Modify) => "read and write",
+            Some(Right::ReadAndExecute | Right::Read) => "read",
+            None => "nothing",
+        }
+    }
+
+    /// Makes the administrators the owner of a folder and its contents, and lets the contents have the rights of the
+    /// folder alone.
+    ///
+    /// The owner of a file can change its access. Every user may create a folder in `%ProgramData%`.
+    pub fn taken_over(self) -> Self {
+        Self { is_taken_over: true, ..self }
+    }
+
+    /// The file or folder.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Gives an account a right, in place of those that it was given before. `trustee`: a name, or a SID after `*`.
@@ -80,8 +105,22 @@ impl Access {
         self.grant(SYSTEM, Right::Full).grant(ADMINISTRATORS, Right::Full)
     }
 
-    /// The arguments of `icacls`. Source: Microsoft, "icacls".
-    pub fn arguments(&self) -> Vec<OsString> {
+    /// The arguments of each call of `icacls`. Source: Microsoft, "icacls".
+    pub fn commands(&self) -> Vec<Vec<OsString>> {
+        let path = || self.path.clone().into_os_string();
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        if self.is_taken_over {
+            first.push(vec![path(), "/setowner".into(), ADMINISTRATORS.into(), "/T".into()]);
+            if self.has_contents() {
+                last.push(vec![self.path.join("*").into_os_string(), "/reset".into(), "/T".into()]);
+            }
+        }
+        first.push(self.rights());
+        first.append(&mut last);
+        first
+    }
+
+    fn rights(&self) -> Vec<OsString> {
         let mut arguments = vec![self.path.clone().into_os_string()];
         if self.others == Others::Removed {
             arguments.push("/inheritance:r".into());
@@ -98,24 +137,29 @@ impl Access {
         arguments
     }
 
+    /// icacls fails for `*` in an empty folder.
+    fn has_contents(&self) -> bool {
+        self.path.read_dir().is_ok_and(|mut entries| entries.next().is_some())
+    }
+
     /// Sets the access. Does nothing on systems other than Windows.
     pub fn apply(&self) -> Result<(), AccessError> {
         if !cfg!(windows) {
             return Ok(());
         }
         let system_root = env::var_os("SystemRoot").map_or(PathBuf::from(r"C:\Windows"), PathBuf::from);
-        let status = Command::new(system_root.join(r"System32\icacls.exe"))
-            .args(self.arguments())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        let reason = match status {
-            Ok(status) if status.success() => return Ok(()),
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
-        };
-        Err(AccessError { path: self.path.clone(), reason })
+        let icacls = system_root.join(r"System32\icacls.exe");
+        for arguments in self.commands() {
+            let mut command = Command::new(&icacls);
+            command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            let reason = match command.status() {
+                Ok(status) if status.success() => continue,
+                Ok(status) => status.to_string(),
+                Err(error) => error.to_string(),
+            };
+            return Err(AccessError { path: self.path.clone(), reason });
+        }
+        Ok(())
     }
 }
 
@@ -133,6 +177,7 @@ impl Right {
 // Windows translates the names of accounts, but not their SIDs. Source: Microsoft, "Well-known SIDs".
 
 /// Whoever owns the file.
+#[cfg(windows)]
 pub const OWNER: &str = "*S-1-3-4";
 /// Windows itself.
 const SYSTEM: &str = "*S-1-5-18";
@@ -143,23 +188,33 @@ pub const ADMINISTRATORS: &str = "*S-1-5-32-544";
 mod tests {
     use super::*;
 
+    fn words(access: &Access) -> Vec<String> {
+        let words = |arguments: Vec<OsString>| arguments.join(" ".as_ref()).into_string().unwrap();
+        access.commands().into_iter().map(words).collect()
+    }
+
     #[test]
     fn the_arguments_of_icacls_name_the_path_and_every_right() {
         let folder = Access::to_folder(Path::new(r"C:\ProgramData\bcproxy")).without_inherited().grant_administrators();
-        let folder = folder.grant("*S-1-5-80-1", Right::ReadAndExecute).arguments();
         assert_eq!(
-            folder,
+            words(&folder.grant("*S-1-5-80-1", Right::ReadAndExecute)),
             [
-                r"C:\ProgramData\bcproxy",
-                "/inheritance:r",
-                "/grant:r",
-                "*S-1-5-18:(OI)(CI)F",
-                "*S-1-5-32-544:(OI)(CI)F",
-                "*S-1-5-80-1:(OI)(CI)RX"
+                r"C:\ProgramData\bcproxy /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F *S-1-5-80-1:(OI)(CI)RX"
             ]
         );
-        let file = Access::to_file(Path::new(r"D:\keys\a b.pem")).grant(r"CONTOSO\bcproxy$", Right::Read).arguments();
-        assert_eq!(file, [r"D:\keys\a b.pem", "/grant:r", r"CONTOSO\bcproxy$:R"]);
-        assert_eq!(Access::to_file(Path::new("x")).arguments(), ["x"]);
+        let file = Access::to_file(Path::new(r"D:\keys\a.pem")).grant(r"CONTOSO\bcproxy$", Right::Read);
+        assert_eq!(words(&file), [r"D:\keys\a.pem /grant:r CONTOSO\bcproxy$:R"]);
+    }
+
+    #[test]
+    fn a_folder_is_taken_over_before_its_contents_get_its_rights() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display();
+        let access = Access::to_folder(folder.path()).taken_over().grant("x", Right::Modify);
+        let (owner, rights) = (format!("{path} /setowner *S-1-5-32-544 /T"), format!("{path} /grant:r x:(OI)(CI)M"));
+        assert_eq!(words(&access), [owner.clone(), rights.clone()], "there is nothing in it");
+        std::fs::write(folder.path().join("proxy.yaml"), "").unwrap();
+        let contents = folder.path().join("*");
+        assert_eq!(words(&access), [owner, rights, format!("{} /reset /T", contents.display())]);
     }
 }

@@ -49,13 +49,6 @@ enum Command {
 
 /// Runs one of the commands. `config`: the configuration file; `account`: that of the service.
 pub fn secret(arguments: Arguments, config: &Path, account: &ServiceAccount) -> Result<(), Failure> {
-    if !cfg!(windows) {
-        return Err(Failure::Configuration(
-            "`bcproxy service` is for Windows only. On this system, store a secret in a file that only bcproxy's \
-             account can read."
-                .to_owned(),
-        ));
-    }
     let store = SecretStore::of_configuration(config);
     match arguments.command {
         Command::Set { secret, stdin } => set(&store, &secret, stdin, account),

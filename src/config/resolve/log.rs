@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::named_files::named_files;
-use crate::config::model::{Log, LogFile, RequestLog, Share};
+use crate::config::model::{Log, RequestLog, Rotation, Share};
 use crate::config::shape::{At, OrOff};
 use crate::config::vocabulary::{LogKeys, RequestLinesKeys, TopLevelKeys};
 use crate::config::yaml::Report;
@@ -26,7 +26,8 @@ pub fn log(keys: &LogKeys) -> Option<Log> {
         format: keys.format.as_ref()?.value,
         level: keys.level.as_ref()?.value,
         requests: RequestLog { successes, slow },
-        file: keys.file.as_ref().map(|path| LogFile { path: path.value.clone(), size, keep }),
+        file: keys.file.as_ref().map(|path| path.value.clone()),
+        rotation: Rotation { size, keep },
     })
 }
 
