@@ -66,13 +66,6 @@ impl ServiceAccount {
     }
 }
 
-impl Default for ServiceAccount {
-    /// The virtual account of the service `bcproxy`.
-    fn default() -> Self {
-        Self::of_service("bcproxy")
-    }
-}
-
 impl FromStr for ServiceAccount {
     type Err = ServiceAccountError;
 

@@ -19,7 +19,7 @@ use crate::config::{Config, Loaded, sample_listening_on};
 use crate::small_file;
 
 /// The options of `bcproxy service install`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Arguments {
     /// The account of the service, such as a group managed service account (CONTOSO\bcproxy$)
     /// [default: one of its own, NT SERVICE\NAME].
