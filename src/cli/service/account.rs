@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
+use super::manager::ServiceControlManager;
+use super::name::ServiceName;
+
 /// The account that the service runs under. Windows manages its password, so bcproxy never asks for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceAccount {
@@ -40,6 +43,12 @@ impl ServiceAccount {
     /// The virtual account of a service.
     pub fn of_service(name: &str) -> Self {
         Self::Virtual(name.to_owned())
+    }
+
+    /// The account of a service; before it is installed, the one that it has by default.
+    pub fn of_installed(manager: &dyn ServiceControlManager, name: &ServiceName) -> Self {
+        let installed = manager.settings(name).ok().and_then(|settings| settings.account.parse().ok());
+        installed.unwrap_or_else(|| Self::of_service(name.as_str()))
     }
 
     /// The name that the service manager takes as the account of a service, such as `NT SERVICE\bcproxy`.

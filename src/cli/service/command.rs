@@ -56,7 +56,7 @@ pub fn service(arguments: Arguments, config: &Path) -> Result<(), Failure> {
         Command::Start => control::start(&*manager()?, &name),
         Command::Stop => control::stop(&*manager()?, &name),
         Command::Status => control::status(&*manager()?, &name),
-        Command::Secret(secret) => secret::secret(secret, config, &account(&*manager()?, &name)),
+        Command::Secret(secret) => secret::secret(secret, config, &ServiceAccount::of_installed(&*manager()?, &name)),
     }
 }
 
@@ -73,15 +73,9 @@ pub fn install_and_start(config: &Path) -> Result<(), Failure> {
 
 /// Stores a secret for the service `bcproxy`, and returns who can read it.
 pub fn store_for_service(secret: &WindowsSecret, value: &Secret) -> Result<String, Failure> {
-    let account = account(&*manager()?, &ServiceName::default());
+    let account = ServiceAccount::of_installed(&*manager()?, &ServiceName::default());
     store_secret(&secret.store, &secret.name, value, &account, &ThisMachine)?;
     Ok(readers(&account))
-}
-
-/// The account of the service; before it is installed, the one that it has by default.
-fn account(manager: &dyn ServiceControlManager, name: &ServiceName) -> ServiceAccount {
-    let installed = manager.settings(name).ok().and_then(|settings| settings.account.parse().ok());
-    installed.unwrap_or_else(|| ServiceAccount::of_service(name.as_str()))
 }
 
 #[cfg(windows)]
