@@ -6,7 +6,7 @@ use anstream::{eprintln, println};
 use serde_json::{Value, json};
 
 use super::common::{Failure, Output, rendered};
-use crate::config::{Config, Connector, Diagnostic, Diagnostics, Position};
+use crate::config::{Config, Connector, Diagnostic, Diagnostics, LogFile, Position};
 use crate::outbound::ProxySelector;
 
 /// Prints the mistakes of the configuration file; or its routes and connectors if it is valid.
@@ -40,6 +40,9 @@ pub fn check(file: &Path, output: Output) -> Result<(), Failure> {
         if let Some(text) = outbound_proxies(connector) {
             println!("  connector {}: {text}", connector.name);
         }
+    }
+    if cfg!(windows) && config.log.file.is_none() {
+        println!("  as a service, it logs to {}", LogFile::of_service(file).display());
     }
     Ok(())
 }

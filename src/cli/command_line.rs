@@ -1,7 +1,7 @@
 //! The arguments of every command, and the call of the command they name.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -14,6 +14,7 @@ use super::{
     admin, certificate, check, companies, doctor, errors, examples, explain, guide, reference, run, service, setup,
     status, token, user,
 };
+use crate::config;
 use crate::entra::ClientId;
 #[cfg(feature = "demo")]
 use crate::simulator::Breakage;
@@ -24,15 +25,18 @@ use crate::simulator::Breakage;
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// The configuration file [default: proxy.yaml].
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG)]
     config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the proxy. This is the default command.
-    Run,
+    Run {
+        /// Windows starts this process as a service.
+        #[arg(long, hide = true)]
+        service: bool,
+    },
     /// Run a demo: bcproxy in front of a simulated Entra and Business Central, all on this machine.
     #[cfg(feature = "demo")]
     #[command(after_help = examples::DEMO)]
@@ -178,11 +182,13 @@ enum Command {
 /// Wrong arguments end the process with exit code 2.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = arguments.config.as_deref().unwrap_or(Path::new("proxy.yaml"));
+    let is_given = arguments.config.is_some();
+    let config = &arguments.config.unwrap_or_else(config::default_file);
     let result = match arguments.command {
-        None | Some(Command::Run) => run::run(config),
+        None | Some(Command::Run { service: false }) => run::run(config),
+        Some(Command::Run { service: true }) => run::run_as_service(config),
         #[cfg(feature = "demo")]
-        Some(Command::Demo { .. }) if arguments.config.is_some() => Err(Failure::Configuration(
+        Some(Command::Demo { .. }) if is_given => Err(Failure::Configuration(
             "The demo has a configuration of its own and takes no --config. To run bcproxy with your file, leave out `demo`."
                 .to_owned(),
         )),
@@ -225,8 +231,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+const CONFIG: &str = if cfg!(windows) {
+    "The configuration file [default: %ProgramData%\\bcproxy\\proxy.yaml, or else proxy.yaml in this folder]"
+} else {
+    "The configuration file [default: proxy.yaml]"
+};
+
 #[cfg(test)]
 mod tests {
+    use clap::error::ErrorKind;
+
     use super::*;
 
     /// The words of a command line in a shell, up to a redirection.
@@ -253,9 +267,57 @@ mod tests {
             assert!(help.starts_with("Examples:\n") && !lines.is_empty(), "{}: {help}", command.get_name());
             for line in lines {
                 // The description begins after two spaces.
-                let line = line.trim_start().split("  ").next().unwrap();
-                let parsed = Arguments::try_parse_from(words(line)).map(|_| ());
-                parsed.unwrap_or_else(|error| panic!("{line}: {error}"));
+                assert_valid(line.trim_start().split("  ").next().unwrap());
+            }
+        }
+    }
+
+    #[track_caller]
+    fn assert_valid(line: &str) {
+        match Arguments::try_parse_from(words(&line.replace('"', "'"))) {
+            Err(error) if error.kind() != ErrorKind::DisplayVersion => panic!("{line}: {error}"),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_command_on_the_page_for_windows_is_valid() {
+        let page = include_str!("../../docs/windows.md");
+        let (text, blocks): (Vec<_>, Vec<_>) =
+            page.split("```").enumerate().partition(|(index, _)| index.is_multiple_of(2));
+        let in_blocks = blocks.iter().filter_map(|(_, block)| block.strip_prefix("powershell\n"));
+        // Behind a pipe, it is the last command.
+        let commands = in_blocks.flat_map(str::lines).filter_map(|line| line.rsplit("| ").next());
+        let in_text = text.iter().flat_map(|(_, text)| text.split('`').skip(1).step_by(2));
+        let commands: Vec<&str> = commands.chain(in_text).filter(|command| command.starts_with("bcproxy ")).collect();
+        assert!(commands.len() > 30, "{commands:?}");
+        commands.into_iter().for_each(assert_valid);
+    }
+
+    #[test]
+    fn every_command_of_the_windows_installer_is_valid() {
+        let source = include_str!("../../packaging/windows/bcproxy.wxs");
+        let attribute = |element: &str, name: &str| {
+            let (_, rest) = element.split_once(&format!(" {name}=\""))?;
+            Some(rest.split('"').next()?.replace("&quot;", "\""))
+        };
+        let actions: Vec<&str> = source.split("<CustomAction").skip(1).collect();
+        // Windows Installer replaces properties in brackets; the options are in properties of their own.
+        let options =
+            actions.iter().filter_map(|action| Some((attribute(action, "Property")?, attribute(action, "Value")?)));
+        let options: Vec<_> = options.filter(|(property, _)| property.ends_with("_OPTION")).collect();
+        let commands: Vec<String> = actions.iter().filter_map(|action| attribute(action, "ExeCommand")).collect();
+        assert!(options.len() == 3 && commands.len() == 5, "{options:?} {commands:?}");
+        for command in commands.into_iter().chain(attribute(source, "Arguments")) {
+            let full =
+                options.iter().fold(command.clone(), |full, (name, value)| full.replace(&format!("[{name}]"), value));
+            let without = options.iter().fold(command, |full, (name, _)| full.replace(&format!("[{name}]"), ""));
+            for line in [full, without] {
+                let line =
+                    line.replace("[CommonAppDataFolder]", r"C:\ProgramData\").replace("[CONFIG]", r"D:\b c\proxy.yaml");
+                let line = line.replace("[ACCOUNT]", r"CONTOSO\bcproxy$").replace("[LISTEN]", "0.0.0.0:8080");
+                assert!(!line.contains('['), "{line}");
+                assert_valid(&format!("bcproxy {line}"));
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anstream::println;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use super::common::{Failure, private_file, rendered, runtime, signals, start_log};
 use crate::admin::{Admin, AdminError};
 use crate::config::Config;
-use crate::daemon::{Service, StartError};
+use crate::daemon::{Service, StartError, service_manager};
 use crate::proxy::{self, InheritedSockets, ListenerError};
 use crate::simulator::{Breakage, Settings, Simulator};
 
@@ -24,7 +25,7 @@ pub fn demo(broken: Option<Breakage>) -> Result<(), Failure> {
 }
 
 async fn serve(broken: Option<Breakage>) -> Result<(), Failure> {
-    let signals = signals()?;
+    let signals = signals(Arc::default())?;
     let failed = |what: &str, error: &dyn std::fmt::Display| Failure::Failed(format!("{what} failed: {error}"));
     let simulator = Simulator::start(Settings { broken, addresses_in_data: false, ..Settings::default() })
         .await
@@ -32,9 +33,11 @@ async fn serve(broken: Option<Breakage>) -> Result<(), Failure> {
     let folder = TempDir::with_prefix("bcproxy-demo-").map_err(|error| failed("Creating the demo's folder", &error))?;
     let file = write_files(&simulator, folder.path()).map_err(|error| failed("Writing the demo's files", &error))?;
     let mut loaded = Config::load(&file).map_err(|mistakes| Failure::Failed(rendered(&mistakes)))?;
-    let log = start_log(&loaded.config.log)?;
+    let log = start_log(&loaded.config.log, None)?;
+    let manager = service_manager::from_environment();
     let service = loop {
-        match Service::start(&file, &loaded, InheritedSockets::default(), log.filter.clone()).await {
+        let inherited = InheritedSockets::default();
+        match Service::start(&file, &loaded, inherited, log.filter.clone(), manager.clone()).await {
             Ok(service) => break service,
             Err(error) => {
                 use_free_port(&error, &mut loaded.config).ok_or_else(|| failed("Starting the demo's proxy", &error))?

@@ -116,7 +116,12 @@ pub const RELOAD: Examples = Examples(&[
 
 pub const STOP: Examples = Examples(&[("bcproxy stop", "finish the requests in progress, then stop")]);
 
-pub const SERVICE: Examples = Examples(&[("bcproxy service secret list", "list the secrets kept for the service")]);
+pub const SERVICE: Examples = Examples(&[
+    ("bcproxy service install --start", "install the service with its own account, and start it"),
+    ("bcproxy service install --account 'CONTOSO\\bcproxy$'", "let it run under a group managed service account"),
+    ("bcproxy service status", "show whether it runs"),
+    ("bcproxy service secret list", "list the secrets stored for it"),
+]);
 
 pub const SCHEMA: Examples = Examples(&[("bcproxy schema > proxy.schema.json", "write the schema for an editor")]);
 

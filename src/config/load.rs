@@ -1,7 +1,7 @@
 //! Loading a configuration file.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::model::{Admin, Config};
 use super::resolve::{self, Protection, Variables};
@@ -19,6 +19,8 @@ pub struct Loaded {
     pub warnings: Diagnostics,
     /// The file as it may be shown: without comments, secrets and what may be one.
     pub masked_text: String,
+    /// The other files that bcproxy reads because this one names them.
+    pub named_files: Vec<PathBuf>,
 }
 
 impl Config {
@@ -109,9 +111,14 @@ fn read(text: &str, file: &Path, references: Option<Variables>) -> Result<Loaded
         resolve::check_permissions(file, Protection::Unchanged, None, &mut report);
         resolve::check_references(file, keys, variables, &mut report);
     }
-    match config.filter(|_| !report.has_errors()) {
-        Some(config) => Ok(Loaded { config, warnings: report.finish(), masked_text: masked_text(text, &tree) }),
-        None => Err(report.finish()),
+    match (keys, config.filter(|_| !report.has_errors())) {
+        (Some(keys), Some(config)) => Ok(Loaded {
+            config,
+            masked_text: masked_text(text, &tree),
+            named_files: resolve::named_files(&keys).collect(),
+            warnings: report.finish(),
+        }),
+        _ => Err(report.finish()),
     }
 }
 

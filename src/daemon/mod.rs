@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `service` | runs the proxy and its admin listener, reloads and drains them |
 //! | `admin_runtime` | the runtime of the admin listener |
-//! | `signals` | signals of the operating system |
+//! | `signals` | signals of the operating system, and controls of a service |
 //! | `telemetry_export` | the exporter of telemetry for a collector |
 //! | `file_watcher` | notices changes on disk |
-//! | `service_manager` | messages to systemd, and the sockets it holds |
+//! | `service_manager` | systemd, or the service control manager of Windows |
 
 mod admin_runtime;
 mod file_watcher;
@@ -19,4 +19,4 @@ mod telemetry_export;
 pub use service::Service;
 #[cfg(feature = "demo")]
 pub use service::StartError;
-pub use signals::Signals;
+pub use signals::{Controls, Signals};

@@ -2,21 +2,23 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::http::uri::Scheme;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::admin_runtime::AdminRuntime;
 use super::file_watcher::FileWatcher;
-use super::service_manager;
+use super::service_manager::ServiceManager;
 use super::signals::{Signal, Signals};
 use super::telemetry_export::TelemetryExport;
 use crate::admin::{Admin, AdminError, Command, ConfigHistory, Control, PreparedAdmin, Status};
 use crate::config::{self, AdminScope, Config, Loaded};
+use crate::guide::Event;
 use crate::proxy::{self, InheritedSockets, LocalAddress, Proxy};
 use crate::telemetry::LogFilter;
 use crate::telemetry::otlp::ExporterError;
@@ -35,6 +37,7 @@ pub struct Service {
     export: TelemetryExport,
     commands: mpsc::Receiver<Command>,
     watcher: FileWatcher,
+    manager: Arc<dyn ServiceManager>,
 }
 
 /// The admin listener of another configuration.
@@ -71,6 +74,7 @@ impl Service {
         loaded: &Loaded,
         inherited: InheritedSockets,
         log: LogFilter,
+        manager: Arc<dyn ServiceManager>,
     ) -> Result<Self, StartError> {
         let config = &loaded.config;
         for address in inherited.unwanted(&config.listen) {
@@ -93,7 +97,8 @@ impl Service {
         export.apply(change, config.otlp.as_ref(), &proxy.view(), &control, &log).map_err(ExporterError::from)?;
         let watcher = FileWatcher::start(&config.files(file)).await;
         let config = config.clone();
-        let service = Self { history, config, log, proxy, admin, admin_runtime, control, export, commands, watcher };
+        let service =
+            Self { history, config, log, proxy, admin, admin_runtime, control, export, commands, watcher, manager };
         service.control.publish(service.status(false));
         Ok(service)
     }
@@ -101,19 +106,27 @@ impl Service {
     /// Serves and reloads until it is told to stop, then drains. The second stop aborts open requests.
     pub async fn run(mut self, mut signals: Signals) {
         self.log_addresses(&[], &[]);
+        tracing::info!(
+            event_id = Event::Started.id(),
+            version = env!("CARGO_PKG_VERSION"),
+            "started: {}",
+            self.summary()
+        );
         self.proxy.warm_up(&[]);
-        service_manager::ready(&self.summary());
+        self.manager.ready(&self.summary());
         let liveness = self.control.liveness().clone();
-        let watchdog = self.admin_runtime.run(|| tokio::spawn(service_manager::send_watchdog_messages(liveness)));
+        let heartbeat = self.admin_runtime.run(|| tokio::spawn(self.manager.clone().heartbeat(liveness)));
         // The first day's warnings were those of the file.
         let mut daily = tokio::time::interval_at(Instant::now() + DAY, DAY);
+        let mut readiness = tokio::time::interval(READINESS_INTERVAL);
+        readiness.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = daily.tick() => self.warn_of_certificates(),
+                _ = readiness.tick() => self.proxy.log_readiness(),
                 signal = signals.next() => match signal {
                     Signal::Stop => break,
-                    #[cfg(unix)]
-                    Signal::Reload => drop(self.reload("SIGHUP").await),
+                    Signal::Reload(cause) => drop(self.reload(cause).await),
                 },
                 Some(command) = self.commands.recv() => match command {
                     Command::Stop => break,
@@ -127,25 +140,26 @@ impl Service {
             }
         }
         self.shut_down(signals).await;
-        watchdog.abort();
+        heartbeat.abort();
     }
 
     /// Loads the file and puts it into service. On `Err`, which gives the reason, nothing has changed.
     async fn reload(&mut self, cause: &str) -> Result<String, String> {
-        service_manager::reloading();
+        self.manager.reloading();
         let outcome = self.apply_file().await;
         match &outcome {
             Ok(result) => {
-                tracing::info!("{cause}: {result}");
+                tracing::info!(event_id = Event::Reloaded.id(), "{cause}: {result}");
             }
             Err(reason) => {
                 tracing::error!(
+                    event_id = Event::ReloadRejected.id(),
                     "{cause}: the new configuration is invalid, so the previous one stays in service: {reason}"
                 );
                 self.history.record_rejected(reason.clone());
             }
         }
-        service_manager::ready(&match &outcome {
+        self.manager.ready(&match &outcome {
             Ok(_) => self.summary(),
             Err(_) => format!("{}; the changed configuration file is invalid, see the log", self.summary()),
         });
@@ -184,11 +198,11 @@ impl Service {
         if config.log.format != self.config.log.format {
             result += "; `log.format` changes at the next restart";
         }
-        if config.log.file != self.config.log.file {
+        if self.log.changes_file(&self.config.log, &config.log) {
             result += "; `log.file` and `log.rotate` change at the next restart";
         }
         if !loaded.warnings.is_empty() {
-            tracing::warn!("{}", loaded.warnings);
+            tracing::warn!(event_id = Event::ConfigurationWarnings.id(), "{}", loaded.warnings);
         }
         self.history.record_applied(&loaded);
         self.config = loaded.config;
@@ -201,8 +215,12 @@ impl Service {
     /// Drains the proxy, or aborts open requests when told to stop again.
     async fn shut_down(mut self, mut signals: Signals) {
         let grace = self.config.shutdown_grace;
-        tracing::info!("stopping: no new connections; open requests have {} s to finish", grace.as_secs());
-        service_manager::stopping();
+        tracing::info!(
+            event_id = Event::Stopping.id(),
+            "stopping: no new connections; open requests have {} s to finish",
+            grace.as_secs()
+        );
+        self.manager.stopping(grace);
         self.control.publish(self.status(true));
         let abort = CancellationToken::new();
         let mut drained = std::pin::pin!(self.proxy.drain(grace, abort.clone()));
@@ -219,7 +237,7 @@ impl Service {
         if let Some(admin) = self.admin {
             admin.close().await;
         }
-        tracing::info!("stopped");
+        tracing::info!(event_id = Event::Stopped.id(), "stopped");
         self.export.stop(&self.log).await;
     }
 
@@ -246,7 +264,7 @@ impl Service {
         self.proxy.warn_of_certificates();
         let certificates = self.admin.iter().flat_map(Admin::certificates);
         for warning in certificates.filter_map(|certificate| certificate.expiry_warning()) {
-            tracing::warn!("{warning}");
+            tracing::warn!(event_id = Event::CertificateExpires.id(), "{warning}");
         }
     }
 
@@ -275,3 +293,6 @@ impl Service {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often the log is told which connectors have become ready or are no longer.
+const READINESS_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,5 +1,5 @@
-//! What can be wrong, as data: the steps of the guide, the known errors of Entra and Business Central, and bcproxy's
-//! own error codes.
+//! What can be wrong, as data: the steps of the guide, and the known errors of Entra and Business Central. Beside them,
+//! bcproxy's own error codes, and its events.
 //!
 //! Error responses, the log, `bcproxy doctor`, `bcproxy setup` and the page `docs/errors.md` take their texts from
 //! here.
@@ -7,6 +7,7 @@
 mod business_central;
 pub(crate) mod clicks;
 mod entra;
+mod event;
 mod http_status;
 mod known_error;
 mod manual;
@@ -16,6 +17,7 @@ mod step;
 
 pub(crate) use business_central::{APPLICATION_REJECTED, MISSING_ROLE, business_central_error};
 pub use entra::aadsts;
+pub use event::{Event, Repeat, Severity};
 pub(crate) use http_status::http_status;
 pub use known_error::{KnownError, Retry};
 pub(crate) use reference::{KnownCodes, known, reference};

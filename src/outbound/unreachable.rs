@@ -50,6 +50,11 @@ impl Unreachable {
         Self::new("Business Central", host, "base_url", error)
     }
 
+    /// The host that can't be reached.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// What happened, without the fix.
     pub fn problem(&self) -> String {
         format!("{} at {} can't be reached ({})", self.service, self.host, self.cause)

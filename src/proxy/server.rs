@@ -17,6 +17,7 @@ use super::downstream::rejected_connections::RejectedConnections;
 use super::downstream::serve::{Service, Stop};
 use super::environment::assembly::{Assembled, AssemblyError};
 use super::environment::connector::Connector;
+use super::environment::readiness::Condition;
 use super::environment::route::Route;
 use super::observe::records::Records;
 use super::request::authenticate::failures::Failures;
@@ -25,6 +26,7 @@ use super::request::thread_pool::ThreadPool;
 use super::service::DataPath;
 use super::snapshot::{Current, Snapshot};
 use crate::config::Config;
+use crate::guide::Event;
 use crate::telemetry::otlp::Tracing;
 use crate::users::{Directory, UsersFile, UsersFileError};
 
@@ -191,7 +193,7 @@ impl Proxy {
     /// Logs the certificates of listeners that expire soon.
     pub fn warn_of_certificates(&self) {
         for warning in self.listeners.certificates().iter().filter_map(ListenerCertificate::expiry_warning) {
-            tracing::warn!("{warning}");
+            tracing::warn!(event_id = Event::CertificateExpires.id(), "{warning}");
         }
     }
 
@@ -206,45 +208,57 @@ impl Proxy {
     }
 
     /// Fetches the token and the company of every connector, a few at a time, and logs which are ready; except
-    /// connectors that are
-    /// already `known`.
+    /// connectors that are already `known`.
     ///
     /// Requests do not wait for this: they fetch what they need, and share it.
     pub fn warm_up(&self, known: &[Arc<Connector>]) {
         let permits = Arc::new(Semaphore::new(MAX_WARM_UPS));
         let known: HashSet<*const Connector> = known.iter().map(Arc::as_ptr).collect();
-        for connector in self.connectors().iter().filter(|one| !known.contains(&Arc::as_ptr(one))).cloned() {
+        for connector in self.connectors().iter().filter(|one| !known.contains(&Arc::as_ptr(one))) {
+            let connector = connector.clone();
             let (permits, stop) = (permits.clone(), self.stop.draining.clone());
             tokio::spawn(async move {
                 let warm_up = async {
                     let Ok(_permit) = permits.acquire().await else { return };
-                    let name = connector.settings.name.as_str();
                     // Boxed so that those who wait for a permit hold no memory for it.
-                    match Box::pin(connector.ready()).await {
-                        Ok(Some(company)) => {
-                            tracing::info!(connector = name, company = company.name.as_str(), id = %company.id, "connector is ready");
-                        }
-                        Ok(None) => tracing::info!(connector = name, "connector is ready"),
-                        Err(rejection) => {
-                            tracing::warn!(connector = name, "connector is not ready: {}", rejection.message)
-                        }
-                    }
+                    let condition = match Box::pin(connector.ready()).await {
+                        Ok(company) => Condition::Ready(company),
+                        Err(rejection) => Condition::NotReady(rejection),
+                    };
+                    connector.log_readiness(&condition);
                 };
                 stop.run_until_cancelled(warm_up).await;
             });
         }
     }
 
+    /// Logs which connectors have become ready since the last call, and which are no longer.
+    pub fn log_readiness(&self) {
+        for connector in self.connectors() {
+            connector.log_readiness(&connector.condition());
+        }
+    }
+
     /// Accepts no more connections, closes idle ones, and waits for requests in flight until `grace` is over or
-    /// `at_once` is
-    /// canceled.
+    /// `at_once` is canceled.
     pub async fn drain(self, grace: Duration, at_once: CancellationToken) {
         self.stop.draining.cancel();
         self.stop.connections.close();
         tokio::select! {
             () = self.stop.connections.wait() => {}
-            () = tokio::time::sleep(grace) => tracing::warn!("shutdown.grace of {} s is over: aborting the requests still in flight", grace.as_secs()),
-            () = at_once.cancelled() => tracing::warn!("stopping at once: aborting the requests in flight"),
+            () = tokio::time::sleep(grace) => {
+                tracing::warn!(
+                    event_id = Event::RequestsAborted.id(),
+                    "shutdown.grace of {} s is over: aborting the requests still in flight",
+                    grace.as_secs()
+                );
+            }
+            () = at_once.cancelled() => {
+                tracing::warn!(
+                    event_id = Event::RequestsAborted.id(),
+                    "stopping at once: aborting the requests in flight"
+                );
+            }
         }
         self.stop.ending.cancel();
         self.assembled.records.problems.line_limit.summarize();

@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::logging::EVENT_ONLY;
+use crate::guide::Event;
+
 /// Buffers lines. Clones share one buffer.
 #[derive(Debug, Clone)]
 pub struct LineWriter(Arc<Shared>);
@@ -70,6 +73,12 @@ impl Shared {
             let mut recovered = None;
             match sink.write_all(&lines).and_then(|()| sink.flush()) {
                 Err(error) => {
+                    if lost.is_none() {
+                        tracing::warn!(
+                            target: EVENT_ONLY, event_id = Event::LogLinesLost.id(),
+                            "the log cannot be written: {error}. Its lines are lost until it can"
+                        );
+                    }
                     UNWRITTEN.fetch_add(count, Ordering::Relaxed);
                     lost = Some((lost.map_or(0, |(before, _)| before) + count, error));
                 }
@@ -78,10 +87,16 @@ impl Shared {
             }
             // These lines come back to this writer, in the log's format.
             if dropped > 0 {
-                tracing::warn!("{dropped} log lines were dropped: the terminal, pipe or disk of the log is too slow");
+                tracing::warn!(
+                    event_id = Event::LogLinesLost.id(),
+                    "{dropped} log lines were dropped: the terminal, pipe or disk of the log is too slow"
+                );
             }
             if let Some((count, error)) = &recovered {
-                tracing::warn!("{count} log lines were lost, because the log could not be written: {error}");
+                tracing::warn!(
+                    event_id = Event::LogWritable.id(),
+                    "{count} log lines were lost, because the log could not be written: {error}"
+                );
             }
             if is_ending && dropped == 0 && recovered.is_none() {
                 self.lock().has_ended = true;

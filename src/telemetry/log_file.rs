@@ -54,10 +54,10 @@ impl LogFile {
             None => self.reopen()?,
         }
         let size = lines.len() as u64;
-        if self.length > 0 && self.length.saturating_add(size) > self.settings.size {
+        if self.length > 0 && self.length.saturating_add(size) > self.settings.rotation.size {
             let rotated = self.rotate();
             // If it can't be renamed, it may grow a little more.
-            if self.length > self.settings.size.saturating_mul(2) {
+            if self.length > self.settings.rotation.size.saturating_mul(2) {
                 rotated?;
             }
         }
@@ -99,7 +99,7 @@ impl LogFile {
         }
         fs::rename(&self.settings.path, &renamed)?;
         self.reopen()?;
-        for old in renamed_files(&self.settings.path)?.iter().rev().skip(self.settings.keep) {
+        for old in renamed_files(&self.settings.path)?.iter().rev().skip(self.settings.rotation.keep) {
             // Another program may be reading it. Then the next rotation removes it.
             let _ = fs::remove_file(old);
         }
@@ -175,9 +175,10 @@ const STAMP: &[BorrowedFormatItem<'_>] =
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Rotation;
 
     fn settings(folder: &Path, size: u64, keep: usize) -> config::LogFile {
-        config::LogFile { path: folder.join("logs").join("bcproxy.log"), size, keep }
+        config::LogFile { path: folder.join("logs").join("bcproxy.log"), rotation: Rotation { size, keep } }
     }
 
     fn text(path: &Path) -> String {
@@ -243,7 +244,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_an_error_and_the_next_line_is_whole() {
-        let settings = config::LogFile { path: "/dev/full".into(), size: 1000, keep: 2 };
+        let settings = config::LogFile { path: "/dev/full".into(), rotation: Rotation { size: 1000, keep: 2 } };
         let mut log = LogFile::open(&settings).unwrap();
         assert_eq!(log.write_all(b"one\n").unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert!(log.is_torn, "what is no file can't be cut");
@@ -257,7 +258,9 @@ mod tests {
     fn one_that_cannot_be_opened_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("missing").join("logs").join("bcproxy.log");
-        let error = LogFile::open(&config::LogFile { path, size: 1000, keep: 2 }).unwrap_err().to_string();
+        let error = LogFile::open(&config::LogFile { path, rotation: Rotation { size: 1000, keep: 2 } })
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("bcproxy.log cannot be opened: ") && error.contains("name another file"), "{error}");
         assert!(!folder.path().join("missing").exists(), "only the folder of the file is created");
     }

@@ -1,6 +1,7 @@
 //! The log's format and level.
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -8,11 +9,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use super::event_log::{self, EventLog};
 use super::format::{JsonLine, TextFields};
 use super::line_writer::{self, LineWriter, WriterGuard};
 use super::log_file::{LogFile, OpenError};
 use super::otlp::{LogLayer, LogRecords};
-use crate::config::{Log, LogFormat};
+use crate::config::{self, Log, LogFormat};
 
 /// Writes the remaining lines when dropped. Keep it until the process ends.
 #[must_use]
@@ -26,16 +28,40 @@ pub struct LogGuard {
 #[derive(Clone)]
 pub struct LogFilter {
     handle: reload::Handle<Targets, Registry>,
+    /// Where the log goes without `log.file`; `None`: to standard error.
+    default_file: Option<PathBuf>,
     /// Where log records wait for their export.
     pub records: LogRecords,
 }
 
 impl LogFilter {
+    /// Whether a change of `log.file` or `log.rotate` needs a restart.
+    pub fn changes_file(&self, before: &Log, now: &Log) -> bool {
+        let file = |log: &Log| log.file_or(self.default_file.as_deref());
+        file(before) != file(now)
+    }
+
     /// Applies `log.level` and `log.requests`. A change of `log.format` needs a restart.
     pub fn change(&self, log: &Log) {
         // This fails only after the log has ended.
         let _ = self.handle.modify(|targets| *targets = filter(log));
     }
+
+    /// The filter of no log.
+    #[cfg(test)]
+    pub fn unused() -> Self {
+        let handle = reload::Layer::new(Targets::new()).1;
+        Self { handle, default_file: None, records: LogRecords::default() }
+    }
+}
+
+/// Where a service of Windows logs: it has no standard error.
+#[derive(Debug)]
+pub struct ServiceLog<'e> {
+    /// The file where `log.file` names none ([`config::LogFile::of_service`]).
+    pub default_file: PathBuf,
+    /// Where events go as well. `None`: they are in the log only.
+    pub events: Option<&'e EventLog>,
 }
 
 /// Why the log can't be started. The message is complete sentences.
@@ -51,9 +77,11 @@ pub enum StartError {
 
 /// Starts to log to standard error or to a file, from a separate thread: a blocked terminal, pipe or disk must not
 /// block a request.
-pub fn start(log: &Log) -> Result<LogGuard, StartError> {
-    let is_terminal = log.file.is_none() && io::stderr().is_terminal();
-    let (writer, guard) = writer(log)?;
+pub fn start(log: &Log, service: Option<ServiceLog<'_>>) -> Result<LogGuard, StartError> {
+    let (default_file, events) = service.map_or((None, None), |service| (Some(service.default_file), service.events));
+    let file = log.file_or(default_file.as_deref());
+    let is_terminal = file.is_none() && io::stderr().is_terminal();
+    let (writer, guard) = writer(file.as_ref())?;
     let as_text = match log.format {
         LogFormat::Auto => is_terminal,
         LogFormat::Text => true,
@@ -64,7 +92,7 @@ pub fn start(log: &Log) -> Result<LogGuard, StartError> {
     let lines = if as_text {
         layer
             .fmt_fields(TextFields)
-            .with_ansi(log.file.is_none() && console::colors_enabled_stderr())
+            .with_ansi(file.is_none() && console::colors_enabled_stderr())
             .with_target(false)
             .boxed()
     } else {
@@ -73,12 +101,16 @@ pub fn start(log: &Log) -> Result<LogGuard, StartError> {
     // A second start in the same process keeps the settings of the first.
     let records = LogRecords::default();
     let layers = lines.and_then(LogLayer(records.clone())).with_filter(filter);
-    let _ = tracing_subscriber::registry().with(layers).try_init();
-    Ok(LogGuard { _writer: guard, filter: LogFilter { handle, records } })
+    let subscriber = tracing_subscriber::registry().with(layers);
+    let _ = match events {
+        Some(events) => subscriber.with(event_log::layer(events)).try_init(),
+        None => subscriber.try_init(),
+    };
+    Ok(LogGuard { _writer: guard, filter: LogFilter { handle, default_file, records } })
 }
 
-fn writer(log: &Log) -> Result<(LineWriter, WriterGuard), StartError> {
-    let started = match &log.file {
+fn writer(file: Option<&config::LogFile>) -> Result<(LineWriter, WriterGuard), StartError> {
+    let started = match file {
         None => line_writer::start(io::stderr()),
         Some(file) => line_writer::start(LogFile::open(file)?),
     };
@@ -87,6 +119,9 @@ fn writer(log: &Log) -> Result<(LineWriter, WriterGuard), StartError> {
 
 /// The log target of request lines. `log: { requests: false }` leaves those of slow requests.
 pub const ACCESS: &str = "bcproxy::access";
+
+/// The target of events that have no line in the log, because it can't be written.
+pub const EVENT_ONLY: &str = "bcproxy::event_only";
 
 /// Logs our own lines at the configured level, and those of libraries only from level `warn`. rustls warns of what
 /// clients send, as often as they send it; a rejected handshake has a line of ours.
@@ -100,4 +135,5 @@ fn filter(log: &Log) -> Targets {
         .with_target("rustls", LevelFilter::ERROR)
         .with_target("bcproxy", log.level)
         .with_target(ACCESS, requests)
+        .with_target(EVENT_ONLY, LevelFilter::OFF)
 }

@@ -60,9 +60,13 @@ fn the_smallest_file_does_the_whole_job() {
     assert_eq!(config.admin, Some(Admin { listen, token: None, allow_from: None, hosts: Vec::new() }));
     let requests = RequestLog { successes: Some(Share::ALL), slow: Some(Duration::from_secs(30)) };
     assert_eq!(
-        (config.log.format, config.log.level, config.log.requests, config.log.file),
-        (LogFormat::Auto, tracing::Level::INFO, requests, None)
+        (config.log.format, config.log.level, config.log.requests, &config.log.file),
+        (LogFormat::Auto, tracing::Level::INFO, requests, &None)
     );
+    let default = LogFile::of_service(Path::new("conf/proxy.yaml"));
+    let file = config.log.file_or(Some(&default)).unwrap();
+    assert_eq!(file.path, Path::new("conf").join("logs").join("bcproxy.log"));
+    assert_eq!((file.rotation.size, file.rotation.keep), (100 << 20, 10));
     assert_eq!(config.shutdown_grace, Duration::from_secs(600));
     let connector = &config.connectors[0];
     assert_eq!((connector.name.as_str(), connector.environment.as_str()), ("cronus", "Production"));
@@ -210,8 +214,10 @@ shutdown: { grace: 1m }
         (&api.headers.request.remove[..], &api.headers.response.remove[..]),
         (&[hyper::header::USER_AGENT][..], &[hyper::header::SERVER, "x-b".parse().unwrap()][..])
     );
-    let file = LogFile { path: Path::new("conf").join("log/bcproxy.log"), size: 100 << 20, keep: 3 };
-    assert_eq!((config.log.requests, config.log.file), (RequestLog { successes: None, slow: None }, Some(file)));
+    let rotation = Rotation { size: 100 << 20, keep: 3 };
+    let file = LogFile { path: Path::new("conf").join("log/bcproxy.log"), rotation };
+    assert_eq!(config.log.file_or(Some(Path::new("default.log"))), Some(file));
+    assert_eq!(config.log.requests, RequestLog { successes: None, slow: None });
     assert_eq!(all.headers, bcproxy::config::HeaderRules::default());
     assert_eq!((&all.surface, &all.company), (&Surface::Environment, &None));
     assert!(all.allow_from.contains("192.168.1.1".parse().unwrap()));

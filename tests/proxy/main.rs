@@ -46,6 +46,7 @@ mod credentials;
 mod dashboard;
 mod deceptive;
 mod entra_errors;
+mod events;
 #[cfg(unix)]
 mod explained;
 mod faults;

@@ -178,8 +178,8 @@ async fn addresses_come_and_go_and_those_that_stay_drop_nobody() {
     assert_eq!(client.response().await.0.status(), 200, "the connection to the address that stayed was not touched");
 }
 
-/// A port that no address of this machine has in use, from the range that systems do not hand out by themselves: other
-/// tests can not come to have it at another loopback address.
+/// A port that no address of this machine has in use. It is from the range that systems do not hand out by themselves:
+/// other tests can't get it at another loopback address.
 fn port_of_all_addresses() -> u16 {
     std::iter::repeat_with(|| fastrand::u16(20_000..32_000))
         .take(1_000)

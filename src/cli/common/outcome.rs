@@ -31,12 +31,17 @@ impl Failure {
         Self::Failed(format!("connector {connector}: {wrong}"))
     }
 
-    /// Prints the message and returns the exit code.
-    pub fn report(self) -> ExitCode {
-        let (text, code) = match self {
+    /// The message and the exit code.
+    pub fn parts(self) -> (String, u8) {
+        match self {
             Self::Configuration(text) => (text, 2),
             Self::Failed(text) => (text, 1),
-        };
+        }
+    }
+
+    /// Prints the message and returns the exit code.
+    pub fn report(self) -> ExitCode {
+        let (text, code) = self.parts();
         if !text.is_empty() {
             eprintln!("{}", text.trim_end());
         }

@@ -15,11 +15,34 @@ pub fn write(folder: &Path, secret: &[u8]) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
+/// Creates a folder for private files unless it exists. Returns whether it was created.
+///
+/// Only its owner can use it; on Windows, the system and administrators can, too, and `readers` can read the files.
+/// `readers`: accounts as icacls takes them.
+pub fn create_folder(folder: &Path, readers: &[String]) -> io::Result<bool> {
+    if folder.is_dir() {
+        return Ok(false);
+    }
+    system::create_folder(folder)?;
+    system::restrict_folder(folder, readers);
+    Ok(true)
+}
+
 pub use system::readers;
 
-#[cfg(not(windows))]
+#[cfg(unix)]
 mod system {
+    use std::fs::DirBuilder;
+    use std::io;
+    use std::os::unix::fs::DirBuilderExt;
     use std::path::Path;
+
+    pub fn create_folder(folder: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(folder)
+    }
+
+    /// Does nothing: the folder has mode 0700 when it is created.
+    pub fn restrict_folder(_folder: &Path, _readers: &[String]) {}
 
     /// Does nothing: the file has mode 0600 when it is created.
     pub fn restrict_access(_file: &Path) {}
@@ -32,32 +55,33 @@ mod system {
 
 #[cfg(windows)]
 mod system {
-    use std::env;
-    use std::path::{Path, PathBuf};
-    use std::process::{Command, Stdio};
+    use std::fs;
+    use std::io;
+    use std::path::Path;
+
+    use crate::cli::common::access::{Access, OWNER, Right};
+
+    pub fn create_folder(folder: &Path) -> io::Result<()> {
+        fs::create_dir(folder)
+    }
+
+    /// Removes the permissions inherited from the folder above, and lets the readers read.
+    pub fn restrict_folder(folder: &Path, readers: &[String]) {
+        let access = Access::to_folder(folder).without_inherited().grant(OWNER, Right::Full).grant_administrators();
+        let access = readers.iter().fold(access, |access, reader| access.grant(reader, Right::ReadAndExecute));
+        if let Err(error) = access.apply() {
+            anstream::eprintln!("warning: {error}. Everybody who can read the folder above can read the files in it.");
+        }
+    }
 
     /// Removes the permissions inherited from the folder, which most often let every user of the machine read the file.
     ///
     /// A failure is only a warning: a FAT drive, for instance, has no permissions.
     pub fn restrict_access(file: &Path) {
-        let system_root = env::var_os("SystemRoot").map_or(PathBuf::from(r"C:\Windows"), PathBuf::from);
-        let status = Command::new(system_root.join(r"System32\icacls.exe"))
-            .arg(file)
-            .args(["/inheritance:r", "/grant:r"])
-            .args([OWNER, SYSTEM, ADMINISTRATORS].map(|sid| format!("*{sid}:F")))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        let reason = match status {
-            Ok(status) if status.success() => return,
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
-        };
-        anstream::eprintln!(
-            "warning: icacls failed to restrict access to the secret file in {} ({reason}). Everybody who can read this folder can read it.",
-            file.parent().unwrap_or(file).display()
-        );
+        let access = Access::to_file(file).without_inherited().grant(OWNER, Right::Full).grant_administrators();
+        if let Err(error) = access.apply() {
+            anstream::eprintln!("warning: {error}. Everybody who can read this folder can read the secret file in it.");
+        }
     }
 
     /// Describes who can read a private file, and how to give the service's account access.
@@ -67,9 +91,4 @@ mod system {
             file.display()
         )
     }
-
-    // Windows translates the names of accounts, but not their SIDs. Source: Microsoft, "Well-known SIDs".
-    const OWNER: &str = "S-1-3-4";
-    const SYSTEM: &str = "S-1-5-18";
-    const ADMINISTRATORS: &str = "S-1-5-32-544";
 }

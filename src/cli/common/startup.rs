@@ -7,8 +7,8 @@ use anstream::eprintln;
 
 use super::Failure;
 use crate::config::{Config, Connector, Diagnostics, Loaded, Log};
-use crate::daemon::Signals;
-use crate::telemetry::{self, LogGuard};
+use crate::daemon::{Controls, Signals};
+use crate::telemetry::{self, LogGuard, ServiceLog};
 
 /// Loads the configuration and prints its warnings. Mistakes end the command.
 pub fn load(path: &Path) -> Result<Loaded, Failure> {
@@ -46,9 +46,9 @@ pub fn rendered(diagnostics: &Diagnostics) -> String {
     diagnostics.render(console::colors_enabled_stderr())
 }
 
-/// Starts the log. It ends when the guard is dropped.
-pub fn start_log(log: &Log) -> Result<LogGuard, Failure> {
-    telemetry::start(log).map_err(|error| Failure::Failed(format!("The log can't be started: {error}")))
+/// Starts the log. It ends when the guard is dropped. `service`: where a service of Windows logs.
+pub fn start_log(log: &Log, service: Option<ServiceLog<'_>>) -> Result<LogGuard, Failure> {
+    telemetry::start(log, service).map_err(|error| Failure::Failed(format!("The log can't be started: {error}")))
 }
 
 /// Starts the async runtime.
@@ -57,7 +57,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     built.map_err(|error| Failure::Failed(format!("The async runtime can't be started: {error}.")))
 }
 
-/// Installs the signal handlers.
-pub fn signals() -> Result<Signals, Failure> {
-    Signals::listen().map_err(|error| Failure::Failed(format!("Signal handlers can't be installed: {error}.")))
+/// Installs the signal handlers. `controls` are signals, too.
+pub fn signals(controls: Arc<Controls>) -> Result<Signals, Failure> {
+    Signals::listen(controls).map_err(|error| Failure::Failed(format!("Signal handlers can't be installed: {error}.")))
 }

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::azure_cli::Shell;
+use super::client_secret::ExpiryDay;
 use super::networks::Network;
-use super::secret_input::{self, ExpiryDay};
 use crate::business_central::{CompanyRef, EnvironmentName, PUBLIC_BASE_URL};
-use crate::cli::common::Failure;
+use crate::cli::common::{Failure, paste_mistake};
 use crate::config::HostName;
 use crate::entra::{
     CertificateFiles, ClientId, ClientSecret, ClientSecrets, Credential, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId,
@@ -170,7 +170,7 @@ impl CredentialInput {
         let Self::Secret(ClientSecret { source, .. }) = self else { return Ok(()) };
         let secret = source.read("client secret").await;
         let secret = secret.map_err(|error| Failure::Configuration(format!("Nothing was written: {error}.")))?;
-        secret_input::check(&secret)
+        paste_mistake::check(&secret)
             .map_err(|mistake| Failure::Configuration(format!("Nothing was written. The {source}: {mistake}")))
     }
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anstream::println;
 
 use super::arguments::{Arguments, CredentialInput, absolute};
+use super::client_secret::{ExpiryDay, too_short};
 use super::prompt::indented;
-use super::secret_input::{ExpiryDay, check, too_short};
 use super::session::{Session, TIMEOUT, nothing_written};
-use crate::cli::common::Failure;
+use crate::cli::common::{Failure, paste_mistake};
 use crate::doctor::{self, Findings, SignedIn, Wrong};
 use crate::entra::{Application, CertificateFiles, ClientId, ClientSecret, TenantId};
 use crate::guide::{Step, clicks};
@@ -123,7 +123,7 @@ impl Session<'_> {
             let typed = self
                 .prompt
                 .hidden("Client secret (its Value; input is hidden)", "--client-secret-file or --client-secret-env")?;
-            match check(&typed) {
+            match paste_mistake::check(&typed) {
                 Err(mistake) => println!("  ✗ {mistake}"),
                 Ok(()) => {
                     let source = SecretSource::Given(typed);

@@ -7,7 +7,7 @@
 //! | `command` | the order of the steps |
 //! | `session` | what all steps share, Ctrl-C, and waiting |
 //! | `entra_steps`, `business_central_steps`, `serving_steps` | the steps |
-//! | `secret_input` | the usual mistakes of pasting a secret, and its expiry |
+//! | `client_secret` | a typed client secret: its expiry, and where it is stored |
 //! | `networks` | the networks of this machine |
 //! | `prompt` | questions on the terminal |
 //! | `target` | the file to write: what is there, and what would change |
@@ -18,13 +18,13 @@
 mod arguments;
 mod azure_cli;
 mod business_central_steps;
+mod client_secret;
 mod command;
 mod entra_steps;
 mod missing_options;
 mod networks;
 mod output;
 mod prompt;
-mod secret_input;
 mod serving_steps;
 mod session;
 mod target;

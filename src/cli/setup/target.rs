@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::prompt::{Prompt, indented};
 use crate::cli::common::Failure;
-use crate::config::looks_like_a_secret;
+use crate::config::{SAMPLE, looks_like_a_secret};
 use crate::small_file;
 
 /// What is at a path before anything is written there.
@@ -142,9 +142,6 @@ impl FromStr for FileName {
         }
     }
 }
-
-/// The sample as it was when this program was built.
-const SAMPLE: &str = include_str!("../../../proxy.yaml");
 
 #[cfg(test)]
 mod tests {

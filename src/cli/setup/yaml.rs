@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::arguments::{Arguments, CredentialInput, absolute};
+use super::client_secret::SecretTarget;
 use super::serving_steps::{Certificate, Serving};
 use crate::business_central::{Company, EnvironmentName, PUBLIC_BASE_URL};
 use crate::cli::common::Failure;
 use crate::entra::{CertificateFiles, ClientId, ClientSecret, PUBLIC_AUTHORITY, PUBLIC_SCOPE, TenantId};
 use crate::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
-use crate::secret::SecretSource;
+use crate::secret::{SecretSource, WindowsSecret};
 
 /// The values that the set-up has asked for and tested.
 pub struct Connection {
@@ -21,12 +22,12 @@ pub struct Connection {
     pub company: Option<Company>,
 }
 
-/// Renders the file. Values that equal the default are left out. A typed secret is in `secret_file`.
+/// Renders the file. Values that equal the default are left out. A typed secret is stored in `typed`.
 pub fn yaml(
     arguments: &Arguments,
     connection: &Connection,
     serving: &Serving,
-    secret_file: &Path,
+    typed: Option<&SecretTarget>,
 ) -> Result<String, Failure> {
     let mut lines = vec!["# Written by `bcproxy setup`. All keys: bcproxy schema --markdown".to_owned()];
     lines.extend(listen(serving)?);
@@ -40,7 +41,7 @@ pub fn yaml(
     lines.push(match &connection.credential {
         CredentialInput::Secret(ClientSecret { source, expires }) => {
             let expires = expires.map_or_else(String::new, |day| format!(", expires: {day}"));
-            format!("    client_secret: {{ {}{expires} }}", secret_source(source, secret_file)?)
+            format!("    client_secret: {{ {}{expires} }}", secret_source(source, typed)?)
         }
         CredentialInput::Certificate(CertificateFiles { certificate, private_key }) => {
             let key = private_key.as_deref().map(text).transpose()?.map(quoted);
@@ -74,7 +75,7 @@ pub fn yaml(
         }
         OutboundProxy::Server(ProxyServer { address, login: Some(ProxyLogin { user, password }), .. }) => {
             let (url, user) = (quoted(address.origin().as_str()), quoted(user));
-            let password = secret_source(password, secret_file)?;
+            let password = secret_source(password, typed)?;
             lines.push(format!("    outbound_proxy: {{ url: {url}, user: {user}, password: {{ {password} }} }}"));
         }
     }
@@ -125,12 +126,20 @@ fn access(serving: &Serving) -> Vec<String> {
 }
 
 /// Renders the source of a secret, as keys of a mapping.
-fn secret_source(source: &SecretSource, secret_file: &Path) -> Result<String, Failure> {
+fn secret_source(source: &SecretSource, typed: Option<&SecretTarget>) -> Result<String, Failure> {
+    let stored = |secret: &WindowsSecret| format!("windows: {}", quoted(secret.name.as_str()));
     Ok(match source {
         SecretSource::File(path) => format!("file: {}", quoted(text(path)?)),
         SecretSource::Env(name) => format!("env: {}", quoted(name)),
         SecretSource::Command(command) => format!("command: {}", serde_json::Value::from(command.argv.clone())),
-        SecretSource::Given(_) => format!("file: {}", quoted(text(secret_file)?)),
+        SecretSource::Windows(secret) => stored(secret),
+        SecretSource::Given(_) => match typed {
+            Some(SecretTarget::Windows(secret)) => stored(secret),
+            Some(SecretTarget::File(path)) => {
+                format!("file: {}", quoted(text(Path::new(path.file_name().unwrap_or_default()))?))
+            }
+            None => String::new(),
+        },
     })
 }
 

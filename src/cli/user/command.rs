@@ -7,9 +7,9 @@ use clap::Subcommand;
 use ring::error::Unspecified;
 use serde_json::{Value, json};
 
-use super::input::{self, Purpose};
+use super::input;
 use super::store;
-use crate::cli::common::{Failure, Output};
+use crate::cli::common::{Failure, Output, Purpose};
 use crate::secret::Secret;
 use crate::users::{HashKind, StoredHash, UserEntry, UserName, UsersFile, new_api_key};
 

@@ -3,7 +3,7 @@
 //! | file | job |
 //! |---|---|
 //! | `command` | the options, and the order of the work |
-//! | `input` | asks for a password or API key, or reads it |
+//! | `input` | the password or API key of a user |
 //! | `store` | finds, reads and replaces the file of users |
 
 mod command;

@@ -96,10 +96,7 @@ impl Config {
         let shown = shown.flat_map(|tls| {
             [Some(tls.certificate), Some(tls.private_key), tls.client_ca, tls.client_crl].into_iter().flatten()
         });
-        let token = match self.admin.as_ref().and_then(|admin| admin.token.as_ref()) {
-            Some(SecretSource::File(path)) => Some(path.clone()),
-            _ => None,
-        };
+        let token = self.admin.as_ref().and_then(|admin| admin.token.as_ref()).and_then(SecretSource::path);
         let others = self.users.clone().into_iter().chain(token).chain([own.to_owned()]);
         let files: BTreeSet<PathBuf> = trusted.chain(shown).chain(others).collect();
         files.into_iter().collect()

@@ -1,9 +1,10 @@
 //! What is logged, where, and in which format.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::share::Share;
+use crate::small_file;
 
 /// What is logged, where, and in which format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +15,10 @@ pub struct Log {
     pub level: tracing::Level,
     /// Which requests have a line.
     pub requests: RequestLog,
-    /// The file of the log. `None`: standard error.
-    pub file: Option<LogFile>,
+    /// The file that `log.file` names.
+    pub file: Option<PathBuf>,
+    /// When a file is renamed.
+    pub rotation: Rotation,
 }
 
 /// The format of a log line.
@@ -38,15 +41,37 @@ pub struct RequestLog {
     pub slow: Option<Duration>,
 }
 
-/// A file for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogFile {
-    /// Where it is.
-    pub path: PathBuf,
+/// When the file of the log is renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
     /// The size in bytes from which it is renamed.
     pub size: u64,
     /// How many renamed files are kept. At least one.
     pub keep: usize,
+}
+
+/// The file of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// When it is renamed.
+    pub rotation: Rotation,
+}
+
+impl Log {
+    /// The file of this log. `None`: standard error. `default`: the file where none is named.
+    pub fn file_or(&self, default: Option<&Path>) -> Option<LogFile> {
+        let path = self.file.as_deref().or(default)?;
+        Some(LogFile { path: path.to_owned(), rotation: self.rotation })
+    }
+}
+
+impl LogFile {
+    /// Where a service of Windows logs without `log.file`, since it has no standard error.
+    pub fn of_service(configuration: &Path) -> PathBuf {
+        small_file::folder(configuration).join("logs").join("bcproxy.log")
+    }
 }
 
 impl RequestLog {

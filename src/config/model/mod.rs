@@ -21,7 +21,7 @@ pub use config::{Access, Browsers, Config, Listener, MaxConnections, Spool, TlsF
 pub use connector::{Connector, Timeouts};
 pub use host_name::{HostName, HostNameError};
 pub use limits::{Count, Limits, Rate, Weight};
-pub use log::{Log, LogFile, LogFormat, RequestLog};
+pub use log::{Log, LogFile, LogFormat, RequestLog, Rotation};
 pub use route::{AllowFrom, HeaderChanges, HeaderRules, Route};
 pub use route_path::{RoutePath, RoutePathError, UNROUTED_PREFIX};
 pub use share::Share;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::named_files::named_files;
-use crate::config::model::{Log, LogFile, RequestLog, Share};
+use crate::config::model::{Log, RequestLog, Rotation, Share};
 use crate::config::shape::{At, OrOff};
 use crate::config::vocabulary::{LogKeys, RequestLinesKeys, TopLevelKeys};
 use crate::config::yaml::Report;
@@ -26,7 +26,8 @@ pub fn log(keys: &LogKeys) -> Option<Log> {
         format: keys.format.as_ref()?.value,
         level: keys.level.as_ref()?.value,
         requests: RequestLog { successes, slow },
-        file: keys.file.as_ref().map(|path| LogFile { path: path.value.clone(), size, keep }),
+        file: keys.file.as_ref().map(|path| path.value.clone()),
+        rotation: Rotation { size, keep },
     })
 }
 
@@ -38,7 +39,7 @@ pub fn check_file(own: &Path, file: &TopLevelKeys, report: &mut Report) {
     let folder = small_file::folder(path);
     let (message, help) = if path.is_dir() {
         ("this is a folder, not a file", "add the name of the file")
-    } else if named_files(file).chain([own]).any(|other| is_same_file(path, other)) {
+    } else if named_files(file).chain([own.to_owned()]).any(|other| is_same_file(path, &other)) {
         ("bcproxy reads this file, and the log would damage it", "name a file of its own for the log")
     } else if folder.exists() && !folder.is_dir() {
         ("the folder of this file is itself a file", "name a folder")

@@ -18,5 +18,6 @@ mod warnings;
 pub use admin::admin;
 pub use config::config;
 pub use listeners::addresses_conflict;
+pub use named_files::named_files;
 pub use permissions::{Protection, check_permissions};
 pub use references::{Variables, check_references};

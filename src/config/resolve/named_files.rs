@@ -1,6 +1,6 @@
 //! The files that the configuration names for bcproxy to read.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::applications::credential_keys;
 use super::connectors::secret_sources;
@@ -8,7 +8,7 @@ use crate::config::vocabulary::TopLevelKeys;
 use crate::secret::SecretSource;
 
 /// All files that bcproxy reads, but for the configuration file itself.
-pub fn named_files(file: &TopLevelKeys) -> impl Iterator<Item = &Path> {
+pub fn named_files(file: &TopLevelKeys) -> impl Iterator<Item = PathBuf> {
     let listeners = file.listen.iter().flat_map(|listen| &listen.value.0);
     let of_listeners = listeners.filter_map(|listener| listener.value.tls.as_ref()).flat_map(|tls| {
         let tls = &tls.value;
@@ -28,9 +28,6 @@ pub fn named_files(file: &TopLevelKeys) -> impl Iterator<Item = &Path> {
     });
     let of_collector = file.otlp().map(|otlp| &otlp.ca_file);
     let named = of_listeners.chain(of_admin).chain(of_connectors).chain(of_collector).chain([&file.users]);
-    let secrets = secret_sources(file).filter_map(|source| match source {
-        SecretSource::File(path) => Some(path.as_path()),
-        SecretSource::Env(_) | SecretSource::Command(_) | SecretSource::Given(_) => None,
-    });
-    named.filter_map(|path| path.as_ref()).map(|path| path.value.as_path()).chain(secrets)
+    let secrets = secret_sources(file).filter_map(SecretSource::path);
+    named.filter_map(|path| path.as_ref()).map(|path| path.value.clone()).chain(secrets)
 }

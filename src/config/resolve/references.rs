@@ -3,6 +3,7 @@
 //! These messages quote no value of the file, which may be a secret pasted in place of a path.
 
 use std::env;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use time::OffsetDateTime;
@@ -22,7 +23,7 @@ use crate::config::vocabulary::{ClientCertificateKeys, Secret, TopLevelKeys};
 use crate::config::yaml::{Report, Span};
 use crate::entra::CredentialExpiry;
 use crate::outbound::{self, EnvironmentError, ProxySelector};
-use crate::secret::SecretSource;
+use crate::secret::{SecretSource, StoreError, WindowsSecret};
 use crate::small_file;
 use crate::users::{HashKind, UsersFile};
 
@@ -153,6 +154,10 @@ pub fn check_secret_source(
             );
             (contents(path, Protection::Secret, span, &help, report)?, "file", help)
         }
+        SecretSource::Windows(secret) => {
+            let help = "run `bcproxy service secret set NAME` with the name written here";
+            (stored_value(secret, variables, span, report)?, "stored secret", help.to_owned())
+        }
         // A file never gives the value itself.
         SecretSource::Command(_) | SecretSource::Given(_) => return None,
     };
@@ -162,6 +167,30 @@ pub fn check_secret_source(
         report.error(span, format!("the {what} named here is not UTF-8 text"), help);
     } else {
         return Some(value);
+    }
+    None
+}
+
+/// Decrypts a stored secret, and reports it if that fails.
+fn stored_value(
+    secret: &WindowsSecret,
+    variables: Variables,
+    span: Span,
+    report: &mut Report,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let error = match secret.read() {
+        Ok(value) => return Some(value),
+        Err(error) => error,
+    };
+    match (variables, &error) {
+        (Variables::Terminal, StoreError::Unreadable { error, .. }) if error.kind() == ErrorKind::PermissionDenied => {
+            let help = "run this in a terminal that was opened with \"Run as administrator\"";
+            report.warning(span, "your account may not read the secret named here, so it was not checked", help);
+        }
+        _ => {
+            let (problem, help) = error.finding();
+            report.error(span, format!("the secret named here {problem}"), help);
+        }
     }
     None
 }
@@ -259,7 +288,7 @@ fn check_users(file: &TopLevelKeys, report: &mut Report) {
 }
 
 const HOW_THE_SERVICE_GETS_IT: &str = if cfg!(windows) {
-    "set it with `setx NAME VALUE /M` or in the file of the service wrapper, then restart the service"
+    "set it with `setx NAME VALUE /M`, then restart the service; or store it with `bcproxy service secret set`"
 } else {
     "set it in the file that `EnvironmentFile=` of the systemd unit names, or in `environment` of docker-compose.yml; \
      then restart the service"

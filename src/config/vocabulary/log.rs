@@ -21,9 +21,11 @@ mapping! {
         /// written whatever `requests` says. With `off`, no request is slow.
         slow: OrOff<Duration> = Default("30s"),
         /// A file for the log, instead of standard error. bcproxy creates it, and its folder if only that is missing.
-        /// Relative to the folder of `proxy.yaml`. A change needs a restart.
+        /// Relative to the folder of `proxy.yaml`. A Windows service without this key logs to `logs\bcproxy.log` there.
+        /// A change needs a restart.
         file: PathBuf = Optional,
-        /// When the file of the log is renamed, and how many renamed ones are kept. A change needs a restart.
+        /// When the file of the log is renamed, and how many renamed ones are kept. Also applies to the file of a
+        /// Windows service without `file`. A change needs a restart.
         rotate: RotateKeys = Default("{}"),
     }
 }

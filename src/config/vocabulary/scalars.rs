@@ -18,6 +18,7 @@ use crate::config::shape::{Form, Shape, text_at};
 use crate::config::yaml::{Node, Report};
 use crate::entra::{ClientId, TenantId};
 use crate::outbound::{HttpsUrl, Origin, OriginError, ProxyAddress, split_exception};
+use crate::secret::SecretName;
 
 /// Text that is not empty, such as an argument of a command.
 #[derive(Debug, Clone)]
@@ -139,6 +140,9 @@ scalars! {
         { "pattern": "^(api/[^/]+(/[^/]+/[^/]+)?|odata|soap|nav|environment)$",
           "examples": ["api/v2.0", "odata", "soap", "nav", "environment"] };
     Origin: "an http or https address", public_url, { "pattern": "^https?://[^/?#@]+/?$" };
+    SecretName: "the name of a stored secret", str::parse::<SecretName>,
+        { "pattern": "^[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?$", "maxLength": 64, "examples": ["client-secret"] },
+        mask_if_invalid;
     HostName: "a host name", str::parse::<HostName>,
         { "pattern": "^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*[.]?$", "maxLength": 254, "examples": ["oldserver"] };
     ChangeableHeader: "the name of a header that can be changed", str::parse::<ChangeableHeader>,

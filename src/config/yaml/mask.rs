@@ -26,7 +26,7 @@ fn hide(node: &Node, is_secret: bool, spans: &mut Vec<Span>) {
         Value::Mapping(entries) => {
             for (key, value) in entries {
                 let name = key.text().unwrap_or_default();
-                let is_source = is_secret && matches!(name, "env" | "file" | "command" | "expires");
+                let is_source = is_secret && matches!(name, "env" | "file" | "command" | "windows" | "expires");
                 hide(key, is_secret && !is_source, spans);
                 let is_variable = is_source && name == "env" && value.text().is_some_and(is_upper_case_name);
                 hide(value, (is_secret && !is_variable) || names_a_secret(name), spans);

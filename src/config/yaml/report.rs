@@ -39,6 +39,11 @@ impl Report {
         report
     }
 
+    /// The file that is read.
+    pub fn file(&self) -> &Path {
+        &self.source.file
+    }
+
     /// A path in the file, resolved against the folder of the file.
     pub fn path(&self, written: &str) -> PathBuf {
         self.source.file.parent().unwrap_or(Path::new("")).join(written)

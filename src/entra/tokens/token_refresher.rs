@@ -14,6 +14,7 @@ use crate::entra::claims_challenge::ClaimsChallenge;
 use crate::entra::credential::Fingerprint;
 use crate::entra::credential_expiry::CredentialExpiry;
 use crate::entra::token_request::{IssuedToken, TokenEndpoint, TokenError};
+use crate::guide::Event;
 
 /// The refresher of one application's token.
 pub(super) struct TokenRefresher {
@@ -141,11 +142,14 @@ impl TokenRefresher {
         if let Some(expiry) = issued.last_day.and_then(|last_day| CredentialExpiry::soon(last_day, today))
             && self.warned_on != Some(today)
         {
-            tracing::warn!(client_id = %application.client_id, last_day = %expiry.last_day, "{expiry}");
+            tracing::warn!(
+                event_id = Event::CredentialExpires.id(),
+                client_id = %application.client_id, last_day = %expiry.last_day, "{expiry}"
+            );
             self.warned_on = Some(today);
         }
         if let Some(skew) = issued.clock_skew.filter(|_| !self.is_skew_logged) {
-            tracing::warn!("{skew}");
+            tracing::warn!(event_id = Event::ClockWrong.id(), "{skew}");
         }
         self.is_skew_logged = issued.clock_skew.is_some();
         self.failures = 0;

@@ -17,7 +17,7 @@ use super::proxy_protocol::read_client;
 use super::rejected_connections::{ConnectionRejection, RejectedConnections};
 use super::serve::{Service, serve_plain, serve_secured};
 use crate::business_central::Dialect;
-use crate::guide::RejectionCode;
+use crate::guide::{Event, RejectionCode};
 
 /// Accepts connections until `accepting` is canceled, then those that are still waiting, and closes the listener.
 pub async fn accept(
@@ -97,7 +97,8 @@ fn reject(
 ) {
     rejected.count(why.rejection());
     if should_log {
-        tracing::warn!(%client, "rejected a connection: {why}");
+        let event_id = (!matches!(why, LimitReached::Client(_))).then(|| Event::ConnectionsRejected.id());
+        tracing::warn!(event_id, %client, "rejected a connection: {why}");
     }
     // Behind TLS this would need a handshake, which costs more than the connection.
     if terms.tls.is_none()

@@ -1,7 +1,7 @@
 //! A connector in service: one environment of Business Central, with the applications, the limiters and the connections
 //! that lead there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -11,6 +11,7 @@ use tower::retry::budget::TpsBudget;
 use super::application_pool::{ApplicationPool, Member, Senders};
 use super::changes::Changes;
 use super::company_list::CompanyList;
+use super::readiness::LoggedReadiness;
 use super::rejected_tokens::{RejectedTokens, TokenUse};
 use super::token_attempts::TokenScope;
 use super::unbound_actions::UnboundActions;
@@ -41,6 +42,8 @@ pub struct Connector {
     pub(super) http: HttpClient,
     /// Whether Business Central keeps rejecting our own look-ups.
     pub(super) rejected_tokens: RejectedTokens,
+    pub(super) logged_readiness: LoggedReadiness,
+    last_busy_line: Mutex<Option<Instant>>,
 }
 
 impl Connector {
@@ -65,6 +68,8 @@ impl Connector {
             unbound_actions: UnboundActions::default(),
             http,
             rejected_tokens: RejectedTokens::default(),
+            logged_readiness: LoggedReadiness::default(),
+            last_busy_line: Mutex::default(),
         }
     }
 
@@ -87,8 +92,20 @@ impl Connector {
         Instant::now() + self.settings.limits.map_or(MAX_WAIT_WITHOUT_LIMITS, |limits| limits.wait)
     }
 
-    /// The rejection of a request for which no permit was free; `why` completes "and …".
+    /// The rejection of a request for which no permit was free; `why` completes "and …". The log says so once an hour.
     pub fn busy(&self, why: &str, retry_after: Duration) -> Rejection {
+        let now = Instant::now();
+        let is_due = |last: &mut Option<Instant>| {
+            let is_due = last.is_none_or(|last| now.duration_since(last) >= BUSY_LINE_INTERVAL);
+            is_due.then(|| *last = Some(now)).is_some()
+        };
+        if self.last_busy_line.lock().is_ok_and(|mut last| is_due(&mut last)) {
+            tracing::warn!(
+                event_id = guide::Event::RequestsRejected.id(),
+                connector = self.settings.name,
+                "requests are rejected with 429: {why}. This line comes once an hour at most"
+            );
+        }
         let message = format!(
             "Too many requests for connector `{}`: Business Central limits what one application may send, and {why}. \
              Nothing was carried out. Send the request again later.",
@@ -109,6 +126,7 @@ impl Connector {
                 (false, false) => "this application's requests wait",
             };
             tracing::warn!(
+                event_id = guide::Event::LimiterPaused.id(),
                 connector = self.settings.name, client_id = %member.client_id,
                 "Business Central answered {}; the limiter is paused for {} s: {effect}",
                 status.as_u16(), pause.as_secs_f32().ceil()
@@ -158,6 +176,9 @@ impl std::fmt::Debug for Connector {
 
 /// Why a request is rejected that waited for a permit.
 pub const NO_PERMIT: &str = "no permit was free within `wait` of the connector's `limits`";
+
+/// The shortest time between two lines about requests that were rejected for want of a permit.
+const BUSY_LINE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 const MAX_WAIT_WITHOUT_LIMITS: Duration = Duration::from_secs(90);
 

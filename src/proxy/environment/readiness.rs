@@ -1,11 +1,12 @@
 //! Whether a connector can serve requests now.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::connector::Connector;
 use super::token_attempts::TokenAttempts;
 use crate::business_central::Company;
 use crate::entra::TokenState;
+use crate::guide::Event;
 use crate::proxy::rejection::Rejection;
 
 /// What is known of a connector without asking Entra or Business Central.
@@ -19,6 +20,17 @@ pub enum Condition {
     NotReady(Rejection),
 }
 
+/// Whether the log last said that a connector is ready; `None`: nothing yet.
+#[derive(Debug, Default)]
+pub struct LoggedReadiness(Mutex<Option<bool>>);
+
+impl LoggedReadiness {
+    /// Whether this differs from what was logged last.
+    fn is_news(&self, is_ready: bool) -> bool {
+        self.0.lock().is_ok_and(|mut last| last.replace(is_ready) != Some(is_ready))
+    }
+}
+
 impl Connector {
     /// Fetches what a request needs: a token and, where one is set, the connector's company, which is returned.
     pub async fn ready(&self) -> Result<Option<Arc<Company>>, Rejection> {
@@ -26,6 +38,34 @@ impl Connector {
         match &self.settings.company {
             Some(wanted) => self.company(wanted, self.deadline()).await.map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// Logs that it is ready, or why it is not, when that has changed since the log last said so.
+    pub fn log_readiness(&self, condition: &Condition) {
+        let name = self.settings.name.as_str();
+        match condition {
+            Condition::Waiting => {}
+            Condition::Ready(company) if self.logged_readiness.is_news(true) => {
+                let (company, id) =
+                    company.as_ref().map(|company| (company.name.as_str(), company.id.to_string())).unzip();
+                tracing::info!(
+                    event_id = Event::ConnectorReady.id(),
+                    connector = name,
+                    company,
+                    id,
+                    "connector is ready"
+                );
+            }
+            Condition::NotReady(rejection) if self.logged_readiness.is_news(false) => {
+                tracing::warn!(
+                    event_id = Event::ConnectorNotReady.id(),
+                    connector = name,
+                    "connector is not ready: {}",
+                    rejection.message
+                );
+            }
+            Condition::Ready(_) | Condition::NotReady(_) => {}
         }
     }
 

@@ -41,12 +41,12 @@ impl RejectedTokens {
         recent.get(&token_use).is_none_or(is_old)
     }
 
-    /// Records that a fresh token was rejected.
-    pub fn record(&self, token: &Token, token_use: TokenUse) {
-        if let Ok(mut recent) = self.recent.lock() {
-            recent.insert(token_use, (Instant::now(), token.credential_generation));
-            self.any_rejected.store(true, Ordering::Relaxed);
-        }
+    /// Records that a fresh token was rejected. Whether the last one for this use was not.
+    pub fn record(&self, token: &Token, token_use: TokenUse) -> bool {
+        let Ok(mut recent) = self.recent.lock() else { return false };
+        let before = recent.insert(token_use, (Instant::now(), token.credential_generation));
+        self.any_rejected.store(true, Ordering::Relaxed);
+        before.is_none()
     }
 
     /// Whether this use is likely to be rejected again.
@@ -67,14 +67,16 @@ impl RejectedTokens {
         left.filter(|(_, left)| !left.is_zero()).collect()
     }
 
-    /// Records that a token was accepted: the set-up works, and the next 401 may be the token's fault again.
-    pub fn clear(&self, token_use: TokenUse) {
-        if self.has_any()
-            && let Ok(mut recent) = self.recent.lock()
-        {
-            recent.remove(&token_use);
-            self.any_rejected.store(!recent.is_empty(), Ordering::Relaxed);
+    /// Records that a token was accepted: the set-up works, and the next 401 may be the token's fault again. Whether a
+    /// token was rejected for this use before.
+    pub fn clear(&self, token_use: TokenUse) -> bool {
+        if !self.has_any() {
+            return false;
         }
+        let Ok(mut recent) = self.recent.lock() else { return false };
+        let before = recent.remove(&token_use);
+        self.any_rejected.store(!recent.is_empty(), Ordering::Relaxed);
+        before.is_some()
     }
 }
 

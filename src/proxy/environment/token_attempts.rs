@@ -10,6 +10,7 @@ use super::connector::Connector;
 use super::rejected_tokens::{RejectedTokens, TokenUse};
 use crate::business_central::CompanyId;
 use crate::entra::{ClaimsChallenge, ClientId, Token, TokenRetry};
+use crate::guide::Event;
 use crate::proxy::rejection::Rejection;
 
 /// What a request's tokens are used for.
@@ -40,7 +41,13 @@ pub struct TokenAttempts {
 impl TokenScope<'_> {
     /// Business Central accepted this application's token: the next 401 may be the token's fault again.
     pub fn accepted(self, member: &Member) {
-        self.rejected_tokens.clear(self.token_use(member));
+        if self.rejected_tokens.clear(self.token_use(member)) {
+            tracing::info!(
+                event_id = Event::ApplicationAccepted.id(),
+                connector = self.connector.settings.name, client_id = %member.client_id,
+                "Business Central accepts the application again"
+            );
+        }
     }
 
     fn token_use(self, member: &Member) -> TokenUse {
@@ -93,10 +100,15 @@ impl TokenAttempts {
             self.retrying = Some(member);
             return Ok(());
         }
-        if self.retry.is_retry() {
-            scope.rejected_tokens.record(&token, token_use);
-        }
+        let is_news = self.retry.is_retry() && scope.rejected_tokens.record(&token, token_use);
         let rejection = scope.connector.credentials_rejected(&member, &token);
+        if is_news {
+            tracing::warn!(
+                event_id = Event::ApplicationRejected.id(),
+                connector = scope.connector.settings.name, client_id = %member.client_id,
+                "{}", rejection.message
+            );
+        }
         if !self.exclude(scope, &member) {
             return Err(rejection);
         }

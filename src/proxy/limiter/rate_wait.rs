@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::permits::Shared;
+use crate::guide::Event;
 
 /// A time in which requests wait because of the rate, again and again.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +64,7 @@ pub async fn watch(limiter: Weak<Shared>, lane: usize) {
         if ends_at <= now {
             if wait.told_since.is_some() {
                 tracing::info!(
+                    event_id = Event::RateLimitFree.id(),
                     environment, %client_id, protocol,
                     "requests no longer wait because of the rate limit; they did for {} s",
                     (wait.last - wait.since).as_secs()
@@ -74,6 +76,7 @@ pub async fn watch(limiter: Weak<Shared>, lane: usize) {
         if wait.told_since.is_none() && wait.since + TOLD_AFTER <= wait.last {
             wait.told_since = Some(OffsetDateTime::now_utc() - (now - wait.since));
             tracing::warn!(
+                event_id = Event::RateLimitUsedUp.id(),
                 environment, %client_id, protocol,
                 "requests wait because of the rate limit (`limits: {{ requests: {} per {} s }}`): they come faster than \
                  Business Central accepts them from one application",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::guide::Event;
 use crate::outbound::Unreachable;
 
 /// The circuit breaker of one host.
@@ -49,7 +50,14 @@ impl Breaker {
 
     /// Closes the circuit: a connection was made.
     pub fn record_success(&self) {
-        *self.lock() = State::default();
+        let before = std::mem::take(&mut *self.lock());
+        if let State::Open { because, .. } = before {
+            tracing::info!(
+                event_id = Event::Reachable.id(),
+                host = because.host(),
+                "Business Central can be reached again"
+            );
+        }
     }
 
     /// Counts a failure to connect.
@@ -58,7 +66,11 @@ impl Breaker {
         let mut state = self.lock();
         match &mut *state {
             State::Closed { failures } if *failures + 1 < FAILURE_THRESHOLD => *failures += 1,
-            State::Closed { .. } => *state = open(MIN_PAUSE),
+            State::Closed { .. } => {
+                *state = open(MIN_PAUSE);
+                drop(state);
+                tracing::warn!(event_id = Event::Unreachable.id(), host = because.host(), "{because}");
+            }
             // The attempt began before the circuit opened: this is the same outage.
             State::Open { is_probing: false, .. } => {}
             State::Open { pause, .. } => {
