@@ -32,7 +32,7 @@ pub use model::{
 };
 pub use publish::{reference, schema};
 pub(crate) use resolve::addresses_conflict;
-pub use sample::{SAMPLE, sample_listening_on};
+pub use sample::{SAMPLE, listener_of_sample, sample_listening_on};
 pub use vocabulary::METHODS;
 pub use yaml::{Diagnostic, Diagnostics, Position, Severity};
 pub(crate) use yaml::{closest_match, looks_like_a_secret};

@@ -10,6 +10,12 @@ pub fn sample_listening_on(address: SocketAddr) -> String {
     SAMPLE.replacen(&format!("# {DEFAULT_LISTENER}"), &format!("listen: {address}"), 1)
 }
 
+/// The listener of text that [`sample_listening_on`] wrote; `None` for any other text. Line ends make no difference.
+pub fn listener_of_sample(text: &str) -> Option<SocketAddr> {
+    let address = text.lines().find_map(|line| line.strip_prefix("listen: "))?.parse().ok()?;
+    sample_listening_on(address).lines().eq(text.lines()).then_some(address)
+}
+
 const DEFAULT_LISTENER: &str = "listen: 127.0.0.1:8080";
 
 #[cfg(test)]
@@ -22,7 +28,11 @@ mod tests {
     #[test]
     fn the_sample_takes_another_listener() {
         let address: SocketAddr = "127.0.0.9:7048".parse().unwrap();
-        let loaded = Config::from_yaml(&sample_listening_on(address), Path::new("proxy.yaml")).unwrap();
+        let text = sample_listening_on(address);
+        let loaded = Config::from_yaml(&text, Path::new("proxy.yaml")).unwrap();
         assert_eq!(loaded.config.listen.iter().map(|listener| listener.address).collect::<Vec<_>>(), [address]);
+        assert_eq!(listener_of_sample(&text.replace('\n', "\r\n")), Some(address));
+        assert_eq!(listener_of_sample(&text.replacen("cronus:", "mine:", 1)), None);
+        assert_eq!(listener_of_sample(SAMPLE), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anstream::print;
+use anstream::{print, println};
 
 use super::arguments::{Arguments, CredentialInput};
 use super::session::Session;
@@ -13,10 +13,14 @@ use crate::config;
 use crate::small_file;
 
 /// Sets up a connection and writes it to `file`, or prints the Azure CLI commands if only these are wanted.
-pub fn setup(file: &Path, arguments: Arguments) -> Result<(), Failure> {
+pub fn setup(file: &Path, mut arguments: Arguments) -> Result<(), Failure> {
     if let Some(shell) = arguments.azure_cli {
         print!("{}", shell.script());
         return Ok(());
+    }
+    if let Some(listener) = target::listener(file).filter(|_| arguments.listen.is_empty()) {
+        println!("The installation chose the listener {listener}. Choose another one with --listen.");
+        arguments.listen = vec![listener];
     }
     missing_options::check(&arguments)?;
     let runtime = runtime()?;

@@ -1,6 +1,7 @@
 //! The file to write: the one that `--config` names, or another if that one must stay as it is.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -10,13 +11,13 @@ use tempfile::NamedTempFile;
 
 use super::prompt::{Prompt, indented};
 use crate::cli::common::Failure;
-use crate::config::{SAMPLE, looks_like_a_secret};
+use crate::config::{SAMPLE, listener_of_sample, looks_like_a_secret};
 use crate::small_file;
 
 /// What is at a path before anything is written there.
 enum Present {
     Nothing,
-    /// The sample that comes with bcproxy, unchanged.
+    /// The sample that comes with bcproxy, unchanged but for its listener.
     Sample,
     Text(String),
     /// Something that can't be compared, and why.
@@ -98,6 +99,11 @@ fn already_exists(file: &Path) -> Failure {
     ))
 }
 
+/// The listener that an installation wrote into the sample.
+pub fn listener(file: &Path) -> Option<SocketAddr> {
+    listener_of_sample(small_file::text(&small_file::read(file).ok()?)?)
+}
+
 fn present(path: &Path) -> Present {
     let bytes = match small_file::read(path) {
         Ok(bytes) => bytes,
@@ -105,7 +111,7 @@ fn present(path: &Path) -> Present {
         Err(error) => return Present::Other(small_file::reason(&error)),
     };
     match small_file::text(&bytes) {
-        Some(text) if is_same(text, SAMPLE) => Present::Sample,
+        Some(text) if is_same(text, SAMPLE) || listener_of_sample(text).is_some() => Present::Sample,
         Some(text) => Present::Text(text.replace("\r\n", "\n")),
         None => Present::Other("it is not UTF-8 text".to_owned()),
     }
@@ -146,6 +152,7 @@ impl FromStr for FileName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::sample_listening_on;
 
     #[test]
     fn the_sample_is_recognized_with_the_line_ends_of_windows() {
@@ -160,6 +167,10 @@ mod tests {
         std::fs::write(&file, unix.replacen("cronus:", "mine:", 1)).unwrap();
         assert!(matches!(present(&file), Present::Text(_)));
         assert!(matches!(present(folder.path()), Present::Other(_)));
+
+        let address = "127.0.0.9:7048".parse().unwrap();
+        std::fs::write(&file, sample_listening_on(address)).unwrap();
+        assert!(matches!(present(&file), Present::Sample) && listener(&file) == Some(address));
     }
 
     #[test]
