@@ -447,3 +447,15 @@ fn many_warnings_hide_neither_connectors_nor_errors() {
     assert_eq!((loaded.config.connectors.len(), loaded.warnings.iter().count()), (150, 100));
     assert!(mistakes(&text.replace("to: nav", "to: nowhere")).contains("error: this is not a surface"));
 }
+
+/// On Windows, the same file is valid.
+#[cfg(not(windows))]
+#[test]
+fn a_secret_in_the_store_of_windows_is_for_windows_only() {
+    let found = mistakes(&format!("{CONNECTOR}admin: {{ token: {{ windows: admin-token }} }}\n"));
+    for part in ["--> conf/proxy.yaml:6:28", "only on Windows", "token: { env: BCPROXY_ADMIN_TOKEN }, or { file: … }"]
+    {
+        assert!(found.contains(part), "{part:?} in\n{found}");
+    }
+    assert!(!found.contains("admin-token"), "the name may be a pasted secret:\n{found}");
+}

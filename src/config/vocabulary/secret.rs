@@ -66,16 +66,16 @@ pub fn read_secret(node: &Node, form: &str, report: &mut Report) -> Option<Secre
             let env = env.map(|name| name.map(|name| SecretSource::Env(name.0)));
             let file = file.map(|path| path.map(SecretSource::File));
             let command = command.map(|command| command.map(command_of));
-            let windows = windows.and_then(|name| stored(name, cfg!(windows), report));
+            let windows = windows.and_then(|name| stored(name, cfg!(windows), form, report));
             Some(Secret { source: env.or(file).or(command).or(windows)?, expires })
         }
     }
 }
 
 /// The source for a secret in the store of Windows, which other systems don't have.
-fn stored(name: At<SecretName>, is_windows: bool, report: &mut Report) -> Option<At<SecretSource>> {
+fn stored(name: At<SecretName>, is_windows: bool, form: &str, report: &mut Report) -> Option<At<SecretSource>> {
     if !is_windows {
-        let help = format!("on this system, write {SECRET_FORM}, or {{ file: … }}, or {{ command: [ … ] }}");
+        let help = format!("on this system, write {form}, or {{ file: … }}, or {{ command: [ … ] }}");
         report.error(name.span, "secrets can be stored this way only on Windows", help);
         return None;
     }
@@ -97,10 +97,10 @@ mod tests {
         let tree = node::parse(text).unwrap();
         let mut report = Report::new(Source::new(&Path::new("conf").join("proxy.yaml"), text), &tree);
         let name = || read_at::<SecretName>(tree.root.as_ref().unwrap(), &mut aside(text)).unwrap();
-        let source = stored(name(), true, &mut report).unwrap();
+        let source = stored(name(), true, SECRET_FORM, &mut report).unwrap();
         assert_eq!(source.value.path(), Some(Path::new("conf").join("secrets").join("client-secret.dpapi")));
         assert!(!report.has_errors());
-        assert!(stored(name(), false, &mut report).is_none() && report.has_errors());
+        assert!(stored(name(), false, SECRET_FORM, &mut report).is_none() && report.has_errors());
     }
 
     fn aside(text: &str) -> Report {
