@@ -9,6 +9,7 @@ use crate::config::Loaded;
 use crate::daemon::service_manager::{self, ServiceManager};
 use crate::daemon::{Controls, Service};
 use crate::file_limit::raise_file_limit;
+use crate::guide::Event;
 use crate::telemetry::ServiceLog;
 
 /// Runs the proxy until it is told to stop.
@@ -21,7 +22,6 @@ pub fn run(file: &Path) -> Result<(), Failure> {
 #[cfg(windows)]
 pub fn run_as_service(file: &Path) -> Result<(), Failure> {
     use crate::config::{Config, LogFile};
-    use crate::guide::Event;
     use crate::telemetry::event_log::EventLog;
     let file = file.to_owned();
     let dispatched = service_manager::windows::dispatch(move |started| {
@@ -62,7 +62,7 @@ fn serve(
     let log = start_log(&loaded.config.log, service)?;
     // A service has no standard error, where a terminal shows them.
     if is_service && !loaded.warnings.is_empty() {
-        tracing::warn!("{}", loaded.warnings);
+        tracing::warn!(event_id = Event::ConfigurationWarnings.id(), "{}", loaded.warnings);
     }
     raise_file_limit();
     let runtime = runtime()?;
