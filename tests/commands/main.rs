@@ -9,7 +9,11 @@ mod rig;
 mod terminal;
 
 mod check;
+// On Windows, the demo prints commands of PowerShell; `.ci/demo` tries those.
+#[cfg(unix)]
 mod demo;
+#[cfg(unix)]
+mod on_a_terminal;
 mod service;
 mod texts;
 

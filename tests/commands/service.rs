@@ -156,7 +156,7 @@ async fn every_request_is_one_line_of_json_without_what_was_asked_for() {
         assert_eq!(line[missing], Value::Null, "{line}");
     }
 
-    process.signal("TERM").await;
+    process.stop().await;
     let ended = process.end().await;
     let lines: Vec<Value> = ended.errors.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.iter().filter(|line| is_access(line)).count(), 2);
@@ -172,9 +172,9 @@ async fn request_lines_can_be_turned_off() {
     let mut process = Process::run(&prepared.file);
     let address = process.address().await;
     assert_eq!(get(address, "/api/customers").await.status, StatusCode::OK);
-    process.signal("TERM").await;
+    process.stop().await;
     let ended = process.end().await;
-    assert_eq!(ended.code, Some(0));
+    assert!(ended.code == Some(0) || cfg!(windows), "{ended:?}");
     assert!(!ended.errors.contains("/api/customers") && !ended.errors.contains('{'), "{}", ended.errors);
 }
 

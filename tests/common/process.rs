@@ -107,7 +107,16 @@ impl Process {
         }
     }
 
+    /// Has it stop, by SIGTERM. Windows has no signals: there, it is ended as by the task manager.
+    pub async fn stop(&mut self) {
+        #[cfg(unix)]
+        self.signal("TERM").await;
+        #[cfg(windows)]
+        self.child.kill().await.unwrap();
+    }
+
     /// Sends a signal by its name, such as `TERM`.
+    #[cfg(unix)]
     pub async fn signal(&self, name: &str) {
         let id = self.child.id().expect("it has ended").to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();

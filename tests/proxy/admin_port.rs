@@ -5,12 +5,11 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use bcproxy::admin::Command;
-use hyper::Method;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::runtime;
 
-use crate::rig::{HeldClock, Rig, read_to_end, send, until, within};
+use crate::rig::{HeldClock, Rig, read_to_end, until, within};
 use crate::status::AdminRig;
 
 const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -24,8 +23,10 @@ async fn connect(address: SocketAddr) -> TcpStream {
 async fn more_admin_connections_than_descriptors_take_none_from_the_main_port() {
     use std::process::Stdio;
 
+    use hyper::Method;
+
     use crate::process::{Process, message};
-    use crate::rig::Plan;
+    use crate::rig::{Plan, send};
 
     let prepared = Plan::default().top("admin: { listen: 127.0.0.1:0 }").prepare().await;
     let mut command = tokio::process::Command::new("sh");

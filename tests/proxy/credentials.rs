@@ -426,4 +426,5 @@ async fn a_command_that_hangs_fails_or_prints_nothing_is_named() {
 }
 
 /// With two connectors, a route has to say which.
+#[cfg(unix)]
 const TWO_ROUTES: &str = "routes: [ { path: /api, to: api/v2.0, connector: cronus } ]";

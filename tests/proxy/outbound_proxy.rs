@@ -249,7 +249,7 @@ async fn the_environments_proxy_is_taken_unless_the_file_says_otherwise() {
     let rejected = send(address, hyper::Method::GET, "/api/customers?$top=1", &[], "").await;
     let message = rejected.rejection().message;
     assert!(message.contains("the user name and password in the environment variable HTTPS_PROXY"), "{message}");
-    bcproxy.signal("TERM").await;
+    bcproxy.stop().await;
     let ended = bcproxy.end().await;
     for text in [&message, &ended.errors, &ended.output] {
         assert!(!text.contains("hunter2"), "{text}");

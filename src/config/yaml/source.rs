@@ -1,6 +1,6 @@
 //! The text of a configuration file, and positions in it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A range of bytes of the file: `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,7 +21,7 @@ pub struct Position {
 /// The name, text and line starts of a file.
 #[derive(Debug, Clone)]
 pub struct Source {
-    pub file: PathBuf,
+    pub file: Box<Path>,
     text: String,
     lines: Vec<usize>,
 }
@@ -42,7 +42,7 @@ impl Source {
             _ => None,
         };
         let lines = std::iter::once(0).chain(text.bytes().enumerate().filter_map(after_break)).collect();
-        Self { file: file.to_owned(), text: text.to_owned(), lines }
+        Self { file: file.into(), text: text.to_owned(), lines }
     }
 
     /// The text of a span. Empty if the span is outside the text.

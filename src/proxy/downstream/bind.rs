@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ pub enum ListenerError {
         /// Which of its files.
         file: &'static str,
         /// Where it is.
-        path: PathBuf,
+        path: Box<Path>,
         /// What is wrong with it.
         reason: ServerCertificateError,
     },
@@ -121,7 +121,7 @@ pub enum ListenerError {
         /// The key of the file.
         file: &'static str,
         /// Where it is.
-        path: PathBuf,
+        path: Box<Path>,
         /// What is wrong with it.
         reason: ClientVerifierError,
     },
@@ -160,7 +160,7 @@ fn client_verifier(key: &'static str, listener: &config::Listener) -> Result<Opt
             (true, Some(lists)) => ("client_crl", lists),
             _ => ("client_ca", authority),
         };
-        ListenerError::ClientVerifier { key, address: listener.address, file, path: path.clone(), reason }
+        ListenerError::ClientVerifier { key, address: listener.address, file, path: path.as_path().into(), reason }
     })
 }
 
@@ -177,7 +177,7 @@ fn acceptor(
             CertificatePart::Certificate => ("certificate", &files.certificate),
             CertificatePart::PrivateKey => ("private key", &files.private_key),
         };
-        ListenerError::ServerCertificate { key, address, file, path: path.clone(), reason }
+        ListenerError::ServerCertificate { key, address, file, path: path.as_path().into(), reason }
     })?;
     let config =
         identity.server_config(client_verifier).map_err(|reason| ListenerError::Tls { key, address, reason })?;
