@@ -17,8 +17,8 @@ The configuration file. Default: the one of the installed service, otherwise %Pr
 The listener of a new configuration file, such as 0.0.0.0:8080. An existing file stays as it is.
 
 .PARAMETER Account
-The account of the service, such as CONTOSO\bcproxy$ (a group managed service account). Default: the one of the
-installed service if it has no password, otherwise NT SERVICE\bcproxy.
+The account of the service, such as CONTOSO\bcproxy$ (a group managed service account). An installed service keeps its
+account by default.
 
 .PARAMETER Name
 The name of the service. Default: bcproxy.
@@ -87,10 +87,6 @@ if ($service) {
     $settings = Get-ItemProperty -LiteralPath "HKLM:\SYSTEM\CurrentControlSet\Services\$Name"
     if (-not $Config -and $settings.ImagePath -match '--config\s+("[^"]+"|\S+)') {
         $Config = $Matches[1].Trim('"')
-    }
-    # The accounts without a password that bcproxy keeps: group managed ones end with $.
-    if (-not $Account -and $settings.ObjectName -match '\$$|\\(Local|Network)Service$') {
-        $Account = $settings.ObjectName
     }
     if ($service.Status -ne 'Stopped') {
         Write-Host "Stopping the service $Name. It finishes the requests in progress first."
