@@ -260,7 +260,8 @@ mod tests {
         let mut all = Arguments::command();
         all.build();
         let commands = all.get_subcommands().filter(|command| !matches!(command.get_name(), "run" | "help"));
-        let commands = commands.filter(|command| !command.is_hide_set());
+        // It is hidden on systems other than Windows.
+        let commands = commands.filter(|command| !command.is_hide_set() || command.get_name() == "service");
         for command in std::iter::once(&all).chain(commands) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let lines: Vec<&str> = help.lines().filter(|line| line.starts_with("  bcproxy")).collect();

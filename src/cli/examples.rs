@@ -25,8 +25,8 @@ pub const BCPROXY: Examples = Examples(&[
     ("bcproxy demo", "try bcproxy without a Business Central of your own"),
     ("bcproxy setup", "set up a connection and write proxy.yaml"),
     ("bcproxy doctor", "check every set-up step"),
-    ("bcproxy", "run the proxy with proxy.yaml of this folder"),
-    ("bcproxy --config /etc/bcproxy/proxy.yaml", "run it with another file"),
+    ("bcproxy", RUN),
+    (OTHER_FILE, "run it with another file"),
 ]);
 
 #[cfg(feature = "demo")]
@@ -42,7 +42,7 @@ pub const DOCTOR: Examples = Examples(&[
 ]);
 
 pub const CHECK: Examples = Examples(&[
-    ("bcproxy check", "check proxy.yaml in this folder"),
+    ("bcproxy check", "check proxy.yaml"),
     ("bcproxy check --config new.yaml", "check another file before it replaces proxy.yaml"),
 ]);
 
@@ -74,7 +74,7 @@ pub const STATUS: Examples = Examples(&[
 
 pub const SETUP: Examples = Examples(&[
     ("bcproxy setup", "ask for every value, and write proxy.yaml"),
-    ("bcproxy setup --config /etc/bcproxy/proxy.yaml", "write another file"),
+    (SET_UP_OTHER_FILE, "write another file"),
     ("bcproxy setup --azure-cli", "print commands that do the Entra part"),
 ]);
 
@@ -110,7 +110,7 @@ pub const ERRORS: Examples = Examples(&[
 ]);
 
 pub const RELOAD: Examples = Examples(&[
-    ("bcproxy reload", "load the changed proxy.yaml of this folder"),
+    ("bcproxy reload", "load the changed proxy.yaml"),
     ("bcproxy reload --at 127.0.0.1:8081", "ask this admin listener, whatever the file says"),
 ]);
 
@@ -120,7 +120,8 @@ pub const SERVICE: Examples = Examples(&[
     ("bcproxy service install --start", "install the service with its own account, and start it"),
     ("bcproxy service install --account 'CONTOSO\\bcproxy$'", "let it run under a group managed service account"),
     ("bcproxy service status", "show whether it runs"),
-    ("bcproxy service secret list", "list the secrets stored for it"),
+    ("bcproxy service secret set client-secret", "store a secret, for `client_secret: { windows: client-secret }`"),
+    ("bcproxy service secret list", "list the stored secrets, without their values"),
 ]);
 
 pub const SCHEMA: Examples = Examples(&[("bcproxy schema > proxy.schema.json", "write the schema for an editor")]);
@@ -136,6 +137,16 @@ pub const MAN: Examples = Examples(&[
     ("bcproxy man | man -l -", "read the page of bcproxy"),
     ("bcproxy man --dir /usr/local/share/man/man1", "install the pages of all commands"),
 ]);
+
+const RUN: &str =
+    if cfg!(windows) { "run the proxy in this window" } else { "run the proxy with proxy.yaml of this folder" };
+const OTHER_FILE: &str =
+    if cfg!(windows) { r"bcproxy --config C:\bcproxy\proxy.yaml" } else { "bcproxy --config /etc/bcproxy/proxy.yaml" };
+const SET_UP_OTHER_FILE: &str = if cfg!(windows) {
+    r"bcproxy setup --config C:\bcproxy\proxy.yaml"
+} else {
+    "bcproxy setup --config /etc/bcproxy/proxy.yaml"
+};
 
 /// The style of clap's own headings.
 const HEADING: Style = Style::new().bold().underline();

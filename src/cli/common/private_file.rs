@@ -15,17 +15,17 @@ pub fn write(folder: &Path, secret: &[u8]) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Creates a folder for private files unless it exists. Returns whether it was created.
+/// Creates a folder for private files unless it exists. On Windows, lets `readers` read the files in it.
 ///
-/// Only its owner can use it; on Windows, the system and administrators can, too, and `readers` can read the files.
-/// `readers`: accounts as icacls takes them.
-pub fn create_folder(folder: &Path, readers: &[String]) -> io::Result<bool> {
-    if folder.is_dir() {
-        return Ok(false);
+/// Only the owner can use a new folder; on Windows, the system and administrators can, too. `readers`: accounts as
+/// icacls takes them.
+pub fn create_folder(folder: &Path, readers: &[String]) -> io::Result<()> {
+    let is_new = !folder.is_dir();
+    if is_new {
+        system::create_folder(folder)?;
     }
-    system::create_folder(folder)?;
-    system::restrict_folder(folder, readers);
-    Ok(true)
+    system::set_access(folder, is_new, readers);
+    Ok(())
 }
 
 pub use system::readers;
@@ -42,7 +42,7 @@ mod system {
     }
 
     /// Does nothing: the folder has mode 0700 when it is created.
-    pub fn restrict_folder(_folder: &Path, _readers: &[String]) {}
+    pub fn set_access(_folder: &Path, _is_new: bool, _readers: &[String]) {}
 
     /// Does nothing: the file has mode 0600 when it is created.
     pub fn restrict_access(_file: &Path) {}
@@ -65,9 +65,14 @@ mod system {
         fs::create_dir(folder)
     }
 
-    /// Removes the permissions inherited from the folder above, and lets the readers read.
-    pub fn restrict_folder(folder: &Path, readers: &[String]) {
-        let access = Access::to_folder(folder).without_inherited().grant(OWNER, Right::Full).grant_administrators();
+    /// Lets the readers read. A new folder loses the permissions inherited from the one above.
+    pub fn set_access(folder: &Path, is_new: bool, readers: &[String]) {
+        let access = Access::to_folder(folder);
+        let access = match is_new {
+            true => access.without_inherited().grant(OWNER, Right::Full).grant_administrators(),
+            false if readers.is_empty() => return,
+            false => access,
+        };
         let access = readers.iter().fold(access, |access, reader| access.grant(reader, Right::ReadAndExecute));
         if let Err(error) = access.apply() {
             anstream::eprintln!("warning: {error}. Everybody who can read the folder above can read the files in it.");

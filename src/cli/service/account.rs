@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
+use super::manager::ServiceControlManager;
+use super::name::ServiceName;
+
 /// The account that the service runs under. Windows manages its password, so bcproxy never asks for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceAccount {
@@ -42,6 +45,12 @@ impl ServiceAccount {
         Self::Virtual(name.to_owned())
     }
 
+    /// The account of a service; before it is installed, the one that it has by default.
+    pub fn of_installed(manager: &dyn ServiceControlManager, name: &ServiceName) -> Self {
+        let installed = manager.settings(name).ok().and_then(|settings| settings.account.parse().ok());
+        installed.unwrap_or_else(|| Self::of_service(name.as_str()))
+    }
+
     /// The name that the service manager takes as the account of a service, such as `NT SERVICE\bcproxy`.
     pub fn name(&self) -> String {
         match self {
@@ -63,13 +72,6 @@ impl ServiceAccount {
             Self::LocalService => "*S-1-5-19".to_owned(),
             Self::NetworkService => "*S-1-5-20".to_owned(),
         }
-    }
-}
-
-impl Default for ServiceAccount {
-    /// The virtual account of the service `bcproxy`.
-    fn default() -> Self {
-        Self::of_service("bcproxy")
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
+use anstream::println;
 use clap::Subcommand;
 
 use super::account::ServiceAccount;
-use super::manager::ServiceControlManager;
+use super::manager::{ServiceControlManager, State};
 use super::name::ServiceName;
+use super::secret_store::{readers, store_secret};
 use super::{control, install, secret};
 use crate::cli::common::Failure;
+use crate::secret::{Secret, ThisMachine, WindowsSecret};
 
 /// The options of `bcproxy service`.
 #[derive(Debug, clap::Args)]
@@ -53,8 +56,26 @@ pub fn service(arguments: Arguments, config: &Path) -> Result<(), Failure> {
         Command::Start => control::start(&*manager()?, &name),
         Command::Stop => control::stop(&*manager()?, &name),
         Command::Status => control::status(&*manager()?, &name),
-        Command::Secret(secret) => secret::secret(secret, config, &ServiceAccount::of_service(name.as_str())),
+        Command::Secret(secret) => secret::secret(secret, config, &ServiceAccount::of_installed(&*manager()?, &name)),
     }
+}
+
+/// Installs the service `bcproxy` for a configuration file, and starts it unless it runs.
+pub fn install_and_start(config: &Path) -> Result<(), Failure> {
+    let (manager, name) = (manager()?, ServiceName::default());
+    install::install(&*manager, &name, config, &install::Arguments::default())?;
+    if let State::Running { .. } = manager.state(&name)? {
+        println!("The service {name} runs already, and loads the changed file.");
+        return Ok(());
+    }
+    control::start(&*manager, &name)
+}
+
+/// Stores a secret for the service `bcproxy`, and returns who can read it.
+pub fn store_for_service(secret: &WindowsSecret, value: &Secret) -> Result<String, Failure> {
+    let account = ServiceAccount::of_installed(&*manager()?, &ServiceName::default());
+    store_secret(&secret.store, &secret.name, value, &account, &ThisMachine)?;
+    Ok(readers(&account))
 }
 
 #[cfg(windows)]

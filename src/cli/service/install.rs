@@ -19,10 +19,10 @@ use crate::config::{Config, Loaded, sample_listening_on};
 use crate::small_file;
 
 /// The options of `bcproxy service install`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Arguments {
     /// The account of the service, such as a group managed service account (CONTOSO\bcproxy$)
-    /// [default: one of its own, NT SERVICE\NAME].
+    /// [default: the one it has, or one of its own: NT SERVICE\NAME].
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<ServiceAccount>,
     /// Start the service, too.
@@ -61,7 +61,7 @@ pub fn install(
         }
     };
 
-    let account = arguments.account.clone().unwrap_or_else(|| ServiceAccount::of_service(name.as_str()));
+    let account = arguments.account.clone().unwrap_or_else(|| ServiceAccount::of_installed(manager, name));
     let definition = definition(name, executable, &file, account, loaded.as_ref());
     let installed = manager.install(&definition).map_err(|error| Failure::Failed(error.to_string()))?;
     println!(

@@ -23,6 +23,4 @@ mod secret_store;
 #[cfg(windows)]
 mod system;
 
-pub use account::ServiceAccount;
-pub use command::{Arguments, service};
-pub use secret_store::{readers, store_secret};
+pub use command::{Arguments, install_and_start, service, store_for_service};

@@ -27,7 +27,8 @@ enum Command {
     /// Store a secret, or replace it. Asks for its value.
     Set {
         /// The name of the secret, as in `client_secret: { windows: NAME }`.
-        name: SecretName,
+        #[arg(value_name = "NAME")]
+        secret: SecretName,
         /// Read the value from the first line of standard input.
         #[arg(long)]
         stdin: bool,
@@ -41,29 +42,23 @@ enum Command {
     /// Remove a secret. Exit code 1: no such secret.
     Remove {
         /// The name of the secret.
-        name: SecretName,
+        #[arg(value_name = "NAME")]
+        secret: SecretName,
     },
 }
 
 /// Runs one of the commands. `config`: the configuration file; `account`: that of the service.
 pub fn secret(arguments: Arguments, config: &Path, account: &ServiceAccount) -> Result<(), Failure> {
-    if !cfg!(windows) {
-        return Err(Failure::Configuration(
-            "`bcproxy service` is for Windows only. On this system, store a secret in a file that only bcproxy's \
-             account can read."
-                .to_owned(),
-        ));
-    }
     let store = SecretStore::of_configuration(config);
     match arguments.command {
-        Command::Set { name, stdin } => set(&store, &name, stdin, account),
+        Command::Set { secret, stdin } => set(&store, &secret, stdin, account),
         Command::List { output } => {
             let stored =
                 store.list().map_err(|error| Failure::Failed(format!("The list is not available: {error}.")))?;
             list(&store, &stored, output);
             Ok(())
         }
-        Command::Remove { name } => remove(&store, &name),
+        Command::Remove { secret } => remove(&store, &secret),
     }
 }
 

@@ -7,7 +7,8 @@ use crate::small_file;
 
 /// Encrypts and stores a secret. Returns whether it replaced another one.
 ///
-/// A new folder can be used by its owner, administrators and the system, and read by the service's account.
+/// A new folder can be used by its owner, administrators and the system, and read by the service's account. An existing
+/// one can be read by that account from then on.
 pub fn store_secret(
     store: &SecretStore,
     name: &SecretName,
@@ -16,8 +17,8 @@ pub fn store_secret(
     machine: &impl MachineEncryption,
 ) -> Result<bool, Failure> {
     let readers = [account.trustee()];
-    for folder in [small_file::folder(store.folder()), store.folder()] {
-        private_file::create_folder(folder, &readers).map_err(|error| {
+    for (folder, readers) in [(small_file::folder(store.folder()), &[][..]), (store.folder(), &readers)] {
+        private_file::create_folder(folder, readers).map_err(|error| {
             Failure::Failed(format!(
                 "Creating {} failed: {error}. Open the terminal with \"Run as administrator\".",
                 folder.display()

@@ -12,6 +12,7 @@ use super::target;
 use super::yaml::{Connection, yaml};
 use crate::cli::certificate::{Written, in_url, trust};
 use crate::cli::common::{Failure, rendered};
+use crate::cli::service;
 use crate::config::{self, Config, Listener};
 
 /// Asks what has to be asked about existing files, then writes all files and prints the next commands.
@@ -28,6 +29,9 @@ pub fn write(session: &Session<'_>, file: &Path, connection: &Connection, servin
     Config::from_yaml(&text, file)
         .map_err(|mistakes| Failure::Configuration(format!("{}\nNothing was written.", rendered(&mistakes))))?;
     let file = target::choose(file, &text, prompt, arguments.overwrite)?;
+    // Asked before anything is written: Ctrl-C still means that nothing was.
+    let question = "Install bcproxy as a service of Windows and start it in the end?";
+    let installs = Platform::THIS == Platform::Windows && prompt.confirm(question, true, false)?;
 
     println!();
     let certificate = match serving.certificate {
@@ -49,7 +53,11 @@ pub fn write(session: &Session<'_>, file: &Path, connection: &Connection, servin
     if let Some(Written { files, .. }) = &certificate {
         println!("{}\n", trust(&files.authority));
     }
-    print_next(&file, &loaded.config, &serving.names, certificate.as_ref());
+    println!("{}", next_steps(Platform::THIS, &file, &loaded.config, &serving.names, certificate.as_ref()));
+    if installs {
+        println!();
+        service::install_and_start(&file).map_err(not_installed)?;
+    }
     Ok(())
 }
 
@@ -64,8 +72,22 @@ fn not_written(failure: Failure) -> Failure {
     Failure::Failed(format!("The configuration was not written. {text}"))
 }
 
-/// Prints the commands and addresses to go on with.
-fn print_next(file: &Path, config: &Config, names: &[String], certificate: Option<&Written>) {
+/// The failure to install the service, after the configuration was written.
+fn not_installed(failure: Failure) -> Failure {
+    let (Failure::Configuration(text) | Failure::Failed(text)) = failure;
+    Failure::Failed(format!(
+        "The configuration was written, but the service does not run. {text}\nTo try again: bcproxy service install --start"
+    ))
+}
+
+/// The commands and addresses to go on with.
+fn next_steps(
+    platform: Platform,
+    file: &Path,
+    config: &Config,
+    names: &[String],
+    certificate: Option<&Written>,
+) -> String {
     let option = if file == config::default_file() { String::new() } else { format!(" --config {}", file.display()) };
     let url = |listener: &Listener| {
         let (scheme, address) = (listener.scheme(), listener.address);
@@ -75,16 +97,36 @@ fn print_next(file: &Path, config: &Config, names: &[String], certificate: Optio
         }
     };
     let urls: Vec<String> = config.listen.iter().map(url).collect();
-    println!("Next:\n  bcproxy doctor{option}    checks every set-up step again");
-    if Platform::THIS == Platform::Windows {
-        println!("  bcproxy service install --start{option}    runs it as a service, as an administrator");
+    let mut lines = vec!["Next:".to_owned(), format!("  bcproxy doctor{option}    checks every set-up step again")];
+    if platform == Platform::Windows {
+        lines.push(format!("  bcproxy service install --start{option}    runs it as a service, as an administrator"));
     }
-    println!("  bcproxy{option}           serves on {}", urls.join(", "));
+    lines.push(format!("  bcproxy{option}           serves on {}", urls.join(", ")));
     let trusted = certificate.map(|written| format!("--cacert {} ", written.files.authority.display()));
     if let Some(url) = urls.first() {
-        println!("  curl {}{url}/api/companies    a first request, in another terminal", trusted.unwrap_or_default());
+        let trusted = trusted.unwrap_or_default();
+        lines.push(format!("  curl {trusted}{url}/api/companies    a first request, in another terminal"));
     }
     if let Some(certificate) = certificate {
-        println!("\n{}", certificate.renewal());
+        lines.extend([String::new(), certificate.renewal()]);
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_windows_the_next_steps_have_the_service() {
+        let text = "connectors: { one: { tenant_id: contoso.com, client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301, \
+                    client_secret: { file: secret.txt } } }\nlisten: 127.0.0.1:7048\n";
+        let file = Path::new("other.yaml");
+        let config = Config::from_yaml(text, file).unwrap().config;
+        let on = |platform| next_steps(platform, file, &config, &[], None);
+        let service = "  bcproxy service install --start --config other.yaml    ";
+        assert!(on(Platform::Windows).contains(service), "{}", on(Platform::Windows));
+        assert!(!on(Platform::Other).contains("service"));
+        assert!(on(Platform::Other).contains("http://127.0.0.1:7048/api/companies"));
     }
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use anstream::println;
 
 use crate::cli::common::{Failure, private_file};
-use crate::cli::service::{ServiceAccount, readers, store_secret};
+use crate::cli::service::store_for_service;
 use crate::cli::setup::output::failed;
 use crate::cli::setup::prompt::Prompt;
 use crate::cli::setup::target;
-use crate::secret::{Secret, SecretNameError, SecretStore, ThisMachine, WindowsSecret};
+use crate::secret::{Secret, SecretNameError, SecretStore, WindowsSecret};
 use crate::small_file;
 
 /// The system that the configuration is for.
@@ -89,10 +89,9 @@ impl SecretTarget {
                 written.persist(path).map_err(|error| failed(path, &error))?;
                 println!("Wrote {} (the client secret; {})", path.display(), private_file::readers(path));
             }
-            Self::Windows(WindowsSecret { store, name }) => {
-                let account = ServiceAccount::default();
-                store_secret(store, name, secret, &account, &ThisMachine)?;
-                println!("Wrote {} (the client secret, {})", store.path(name).display(), readers(&account));
+            Self::Windows(stored) => {
+                let readers = store_for_service(stored, secret)?;
+                println!("Wrote {} (the client secret, {readers})", stored.path().display());
             }
         }
         Ok(())
