@@ -17,8 +17,8 @@ mod text;
 #[cfg(windows)]
 mod windows;
 
-pub use queue::{EventLog, Sink};
+pub use queue::EventLog;
 #[cfg(windows)]
-pub use windows::{OpenError, RegistryError, deregister, register};
+pub use windows::{deregister, register};
 
 pub(super) use layer::layer;
