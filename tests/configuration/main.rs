@@ -6,7 +6,7 @@ use std::time::Duration;
 use bcproxy::business_central::Surface;
 use bcproxy::config::{
     Admin, AdminScope, Browsers, Config, Diagnostics, HostName, Limits, Listener, Loaded, LogFile, LogFormat, Rate,
-    RequestLog, Share, reference, schema,
+    RequestLog, Rotation, Share, reference, schema,
 };
 use bcproxy::entra::Credential;
 use bcproxy::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
