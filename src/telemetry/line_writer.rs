@@ -176,7 +176,13 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 mod tests {
     use std::sync::mpsc;
 
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::SubscriberExt;
+
     use super::*;
+    use crate::config::{Log, LogFormat, RequestLog, Rotation};
+    use crate::telemetry::event_log;
+    use crate::telemetry::logging::filter;
 
     /// Passes each write to the test, then blocks until the test lets it continue.
     struct Sink {
@@ -228,6 +234,46 @@ mod tests {
         }
         drop(guard);
         assert_eq!(read.iter().collect::<String>(), "line\nline\nline\n");
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_is_an_event_and_no_line() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        struct Events(mpsc::Sender<(Event, String)>);
+        impl event_log::Sink for Events {
+            fn write(&mut self, event: Event, text: &str) -> io::Result<()> {
+                self.0.send((event, text.to_owned())).map_err(io::Error::other)
+            }
+        }
+        let (sender, written) = mpsc::channel();
+        let events = event_log::EventLog::start(Events(sender)).unwrap();
+        let shared = Arc::new(Shared::default());
+        let mut log = LineWriter(shared.clone());
+        log.write_all(b"lost\n").unwrap();
+        shared.lock().is_ending = true;
+        let settings = Log {
+            format: LogFormat::Text,
+            level: tracing::Level::TRACE,
+            requests: RequestLog { successes: None, slow: None },
+            file: None,
+            rotation: Rotation { size: 1000, keep: 1 },
+        };
+        let lines = tracing_subscriber::fmt::layer().with_writer(log).with_filter(filter(&settings));
+        let subscriber = tracing_subscriber::registry().with(lines).with(event_log::layer(&events));
+        tracing::subscriber::with_default(subscriber, || shared.write_to(Full));
+        drop(events);
+        let [(Event::LogLinesLost, text)] = &written.iter().collect::<Vec<_>>()[..] else { panic!() };
+        assert!(text.starts_with("the log cannot be written: "), "{text}");
+        assert!(shared.lock().lines.is_empty(), "no line is added to those that are lost");
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub const EVENT_ONLY: &str = "bcproxy::event_only";
 
 /// Logs our own lines at the configured level, and those of libraries only from level `warn`. rustls warns of what
 /// clients send, as often as they send it; a rejected handshake has a line of ours.
-fn filter(log: &Log) -> Targets {
+pub(super) fn filter(log: &Log) -> Targets {
     let requests = match log.requests.successes {
         Some(_) => log.level.into(),
         None => LevelFilter::WARN.min(log.level.into()),

@@ -16,20 +16,30 @@ pub fn bounded(event: Event, text: &str, is_last: bool) -> String {
     let mut bounded = String::with_capacity(text.len() + end.len());
     let mut left = MAX_UNITS.saturating_sub(end.encode_utf16().count() + 1);
     for character in text.trim_end().chars().map(printable) {
-        if character.len_utf16() > left {
+        let Some(rest) = left.checked_sub(units(character)) else {
             bounded.push('…');
             break;
-        }
-        left -= character.len_utf16();
+        };
+        left = rest;
         bounded.push(character);
     }
     bounded + &end
 }
 
+/// The UTF-16 units of a character in the Event Log, where a line ends with two, and a space may follow a percent sign.
+fn units(character: char) -> usize {
+    character.len_utf16() + usize::from(matches!(character, '\n' | '%'))
+}
+
+/// The text as the Event Log takes it.
+pub fn for_event_log(text: &str) -> String {
+    without_insertions(text).replace('\n', "\r\n")
+}
+
 /// The text without what the Event Viewer replaces: a percent sign before a digit, an exclamation mark or another one.
 ///
 /// Its own notation for such signs is not read in the strings of an event, so a space divides them.
-pub fn without_insertions(text: &str) -> Cow<'_, str> {
+fn without_insertions(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }
@@ -49,7 +59,7 @@ fn printable(character: char) -> char {
     if character.is_control() && !matches!(character, '\n' | '\t') { ' ' } else { character }
 }
 
-/// The Event Log takes 31,839 UTF-16 units (`ReportEventW`). The rest is for line ends and divided percent signs.
+/// The Event Log takes 31,839 UTF-16 units (`ReportEventW`).
 const MAX_UNITS: usize = 30_000;
 
 #[cfg(test)]
@@ -63,6 +73,20 @@ mod tests {
         let units = text.encode_utf16().count();
         assert!((MAX_UNITS - 2..=MAX_UNITS).contains(&units), "{units}");
         assert!(text.contains("𝄞…\n\nTo do: fix") && text.ends_with("see the log of bcproxy."), "{text}");
+    }
+
+    #[test]
+    fn line_ends_and_percent_signs_count_as_the_event_log_has_them() {
+        for character in ['\n', '%', 'ü', '𝄞'] {
+            let text = for_event_log(&bounded(
+                Event::StartFailed,
+                &format!("{}.", String::from(character).repeat(40_000)),
+                true,
+            ));
+            let units = text.encode_utf16().count();
+            assert!((29_000..31_839).contains(&units), "{character:?}: {units}");
+        }
+        assert_eq!(for_event_log("one\ntwo"), "one\r\ntwo");
     }
 
     #[test]

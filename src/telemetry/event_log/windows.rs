@@ -6,7 +6,7 @@ use winsafe::guard::DeregisterEventSourceGuard;
 use winsafe::{HEVENTLOG, HKEY, RegistryValue, co};
 
 use super::queue::{EventLog, Sink};
-use super::text::without_insertions;
+use super::text::for_event_log;
 use crate::guide::{Event, Severity};
 
 /// Why the Event Log can't be opened.
@@ -53,8 +53,8 @@ impl Sink for Handle {
             Severity::Warning => co::EVENTLOG::WARNING_TYPE,
             Severity::Error => co::EVENTLOG::ERROR_TYPE,
         };
-        let text = without_insertions(text).replace('\n', "\r\n");
-        self.0.ReportEvent(kind, NO_CATEGORY, event.id().into(), None, &[text], &[]).map_err(io_error)
+        let strings = [for_event_log(text)];
+        self.0.ReportEvent(kind, NO_CATEGORY, event.id().into(), None, &strings, &[]).map_err(io_error)
     }
 }
 
