@@ -202,7 +202,8 @@ mod tests {
         let file = elsewhere.path().join("proxy.yaml");
         let loaded = load(&file);
         let granted = granted(Path::new("/no/program/data"), &file, Some(&loaded));
-        let at = |name: &str, right: &str| format!("{}: {right}", elsewhere.path().join(name).display());
+        let at =
+            |name: &str, right: &str| format!("{}: {right}", elsewhere.path().join(name).display()).replace('\\', "/");
         assert_eq!(
             granted,
             [
