@@ -7,7 +7,7 @@ use anstream::println;
 
 use super::files::Files;
 use super::issue::{Issued, names_of_this_machine};
-use crate::cli::common::{Failure, Output};
+use crate::cli::common::{Failure, Output, private_file};
 use crate::config::HostName;
 use crate::small_file;
 use crate::tls::host_names_of;
@@ -30,6 +30,9 @@ pub struct Arguments {
 
 /// Creates the certificate and, if there is none, the authority; `config` is the path of the configuration file.
 pub fn certificate(arguments: &Arguments, config: &Path) -> Result<(), Failure> {
+    if arguments.folder.is_none() {
+        private_file::create_default_folder(config)?;
+    }
     let folder = arguments.folder.as_deref().or(config.parent()).unwrap_or(Path::new(""));
     let files = Files::in_folder(folder);
     if let Some(existing) = files.existing().filter(|_| !arguments.renew) {

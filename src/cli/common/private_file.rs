@@ -5,6 +5,9 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
+use super::Failure;
+use crate::{config, small_file};
+
 /// Writes a secret to a temporary file in `folder`. Dropping the file deletes it unless it was persisted.
 pub fn write(folder: &Path, secret: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = NamedTempFile::with_prefix_in(".bcproxy-", folder)?;
@@ -26,6 +29,18 @@ pub fn create_folder(folder: &Path, readers: &[String]) -> io::Result<()> {
     }
     system::set_access(folder, is_new, readers);
     Ok(())
+}
+
+/// Creates the folder of the configuration file if `file` is the default one, which nobody has chosen.
+///
+/// On Windows, every user could read a folder with the permissions of the one above.
+pub fn create_default_folder(file: &Path) -> Result<(), Failure> {
+    if file != config::default_file() {
+        return Ok(());
+    }
+    create_folder(small_file::folder(file), &[]).map_err(|error| {
+        Failure::Failed(format!("Nothing was written: creating the folder of {} failed: {error}.", file.display()))
+    })
 }
 
 pub use system::readers;

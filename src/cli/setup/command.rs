@@ -9,8 +9,6 @@ use super::session::Session;
 use super::yaml::Connection;
 use super::{missing_options, output, target};
 use crate::cli::common::{Failure, private_file, runtime};
-use crate::config;
-use crate::small_file;
 
 /// Sets up a connection and writes it to `file`, or prints the Azure CLI commands if only these are wanted.
 pub fn setup(file: &Path, mut arguments: Arguments) -> Result<(), Failure> {
@@ -25,12 +23,7 @@ pub fn setup(file: &Path, mut arguments: Arguments) -> Result<(), Failure> {
     missing_options::check(&arguments)?;
     let runtime = runtime()?;
     let mut session = Session::new(&runtime, arguments)?;
-    if file == config::default_file() {
-        // On Windows, every user could read a folder with the permissions of the one above.
-        private_file::create_folder(small_file::folder(file), &[]).map_err(|error| {
-            Failure::Failed(format!("Nothing was written: creating the folder of {} failed: {error}.", file.display()))
-        })?;
-    }
+    private_file::create_default_folder(file)?;
     target::check(file, &session.prompt, session.arguments.overwrite)?;
     if let Some(given) = CredentialInput::given(&session.arguments)? {
         runtime.block_on(given.check())?;
