@@ -18,6 +18,8 @@ mod text;
 mod windows;
 
 pub use queue::EventLog;
+#[cfg(test)]
+pub use queue::Sink;
 #[cfg(windows)]
 pub use windows::{deregister, register};
 
