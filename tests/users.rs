@@ -35,6 +35,10 @@ struct Ended {
 /// Runs `bcproxy user` with these arguments and this standard input.
 fn run(folder: &Path, arguments: &[&str], input: impl AsRef<[u8]>) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bcproxy"));
+    if cfg!(windows) {
+        // Otherwise it uses the file of the whole machine.
+        command.args(["--config", "proxy.yaml"]);
+    }
     command.arg("user").args(arguments).current_dir(folder);
     run_command(command, folder, input.as_ref())
 }

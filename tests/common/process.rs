@@ -42,6 +42,12 @@ impl Process {
     /// The same with additional environment variables.
     pub fn start_with(arguments: &[impl AsRef<OsStr>], folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bcproxy"));
+        let names_file =
+            arguments.iter().any(|argument| ["--config", "demo"].map(OsStr::new).contains(&argument.as_ref()));
+        if cfg!(windows) && !names_file {
+            // Otherwise it uses the file of the whole machine.
+            command.args(["--config", "proxy.yaml"]);
+        }
         command.args(arguments).current_dir(folder).envs(variables.iter().copied()).stdin(Stdio::null());
         Self::spawn(command)
     }
