@@ -27,7 +27,8 @@ fn a_reader_that_leaves_early_ends_a_command_quietly() {
         // As with `| head`, once it has its lines.
         drop(reader);
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bcproxy"));
-        let ended = command.args(arguments).current_dir(folder.path()).stdout(writer).output().unwrap();
+        command.args(["--config", "proxy.yaml"]).args(arguments);
+        let ended = command.current_dir(folder.path()).stdout(writer).output().unwrap();
         let errors = String::from_utf8_lossy(&ended.stderr);
         assert!(ended.status.success() && errors.is_empty(), "{arguments:?}: {}, {errors}", ended.status);
     }
