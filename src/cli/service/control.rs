@@ -154,66 +154,16 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
-    use std::cell::{Cell, RefCell};
-    use std::collections::VecDeque;
+    use std::cell::Cell;
 
-    use super::super::manager::{Definition, Installed, Settings};
+    use super::super::scripted::Scripted;
     use super::*;
 
-    /// A service whose states follow each other; the last one stays.
-    #[derive(Default)]
-    struct Scripted {
-        states: RefCell<VecDeque<State>>,
-        calls: RefCell<Vec<&'static str>>,
-    }
-
-    impl Scripted {
-        fn new(states: &[State]) -> Self {
-            Self { states: RefCell::new(states.iter().copied().collect()), ..Self::default() }
-        }
-
-        fn settled(&self, is_start: bool) -> (State, Duration) {
-            let slept = Cell::new(Duration::ZERO);
-            let sleep = |time| slept.set(slept.get() + time);
-            let state = settled(self, &ServiceName::default(), is_start, sleep).unwrap();
-            (state, slept.get())
-        }
-
-        fn called(&self, what: &'static str) -> Result<(), ManagerError> {
-            self.calls.borrow_mut().push(what);
-            Ok(())
-        }
-    }
-
-    impl ServiceControlManager for Scripted {
-        fn install(&self, _: &Definition) -> Result<Installed, ManagerError> {
-            self.called("install").map(|()| Installed { is_new: true, not_set: Vec::new() })
-        }
-
-        fn start(&self, _: &ServiceName) -> Result<(), ManagerError> {
-            self.called("start")
-        }
-
-        fn stop(&self, _: &ServiceName) -> Result<(), ManagerError> {
-            self.called("stop")
-        }
-
-        fn state(&self, name: &ServiceName) -> Result<State, ManagerError> {
-            let mut states = self.states.borrow_mut();
-            let state = states.front().copied().ok_or_else(|| ManagerError::NotInstalled(name.clone()))?;
-            if states.len() > 1 {
-                states.pop_front();
-            }
-            Ok(state)
-        }
-
-        fn settings(&self, _: &ServiceName) -> Result<Settings, ManagerError> {
-            Ok(Settings { command: "bcproxy.exe".to_owned(), account: "x".to_owned(), is_automatic: true })
-        }
-
-        fn remove(&self, _: &ServiceName) -> Result<(), ManagerError> {
-            self.called("remove")
-        }
+    fn after(states: &[State], is_start: bool) -> (State, Duration) {
+        let slept = Cell::new(Duration::ZERO);
+        let sleep = |time| slept.set(slept.get() + time);
+        let state = settled(&Scripted::new(states), &ServiceName::default(), is_start, sleep).unwrap();
+        (state, slept.get())
     }
 
     const RUNNING: State = State::Running { process: Some(7) };
@@ -230,7 +180,7 @@ mod tests {
     #[test]
     fn a_start_waits_while_there_is_progress() {
         let states = [pending(true, 1), pending(true, 1), pending(true, 2), RUNNING];
-        assert_eq!(Scripted::new(&states).settled(true), (RUNNING, 3 * POLL_INTERVAL));
+        assert_eq!(after(&states, true), (RUNNING, 3 * POLL_INTERVAL));
         let name = ServiceName::default();
         assert!(start(&Scripted::new(&[RUNNING]), &name).is_ok());
     }
@@ -251,10 +201,10 @@ mod tests {
     #[test]
     fn a_stop_waits_for_an_hour_of_progress_but_not_for_a_service_that_hangs() {
         let progress: Vec<State> = (1..14_400).map(|checkpoint| pending(false, checkpoint)).chain([STOPPED]).collect();
-        assert_eq!(Scripted::new(&progress).settled(false).0, STOPPED);
-        assert_eq!(Scripted::new(&[pending(false, 4)]).settled(false), (pending(false, 4), MIN_WAIT));
-        assert_eq!(Scripted::new(&[RUNNING, RUNNING, STOPPED]).settled(false).0, STOPPED);
-        assert_eq!(Scripted::new(&[RUNNING]).settled(false), (RUNNING, MIN_WAIT));
+        assert_eq!(after(&progress, false).0, STOPPED);
+        assert_eq!(after(&[pending(false, 4)], false), (pending(false, 4), MIN_WAIT));
+        assert_eq!(after(&[RUNNING, RUNNING, STOPPED], false).0, STOPPED);
+        assert_eq!(after(&[RUNNING], false), (RUNNING, MIN_WAIT));
     }
 
     #[test]
@@ -263,10 +213,10 @@ mod tests {
         let file = Path::new("proxy.yaml");
         let service = Scripted::new(&[RUNNING, STOPPED]);
         assert!(uninstall(&service, &name, file, false).is_ok());
-        assert_eq!(*service.calls.borrow(), ["stop", "remove"]);
+        assert_eq!(service.calls(), ["stop", "remove"]);
         let service = Scripted::new(&[STOPPED]);
         assert!(uninstall(&service, &name, file, false).is_ok());
-        assert_eq!(*service.calls.borrow(), ["remove"]);
+        assert_eq!(service.calls(), ["remove"]);
         let failure = uninstall(&service, &name, file, true).unwrap_err();
         assert!(text(failure).contains("by hand"), "a folder of somebody's choice is not removed");
     }

@@ -43,12 +43,14 @@ pub fn install(
     config: &Path,
     arguments: &Arguments,
 ) -> Result<(), Failure> {
+    manager.check_permission()?;
     let failed = |what: &str, error: &io::Error| Failure::Failed(format!("{what} failed: {error}."));
     let file = absolute(config).map_err(|error| failed("Reading the current folder", &error))?;
     let executable = env::current_exe().map_err(|error| failed("Finding the path of this program", &error))?;
     let folder = DataFolder::of(&file);
-    folder.create().map_err(|error| failed(&format!("Creating {}", folder.path().display()), &error))?;
+    let create = || folder.create().map_err(|error| failed(&format!("Creating {}", folder.path().display()), &error));
     if let Some(listener) = arguments.listen.filter(|_| !file.exists()) {
+        create()?;
         let written = fs::write(&file, sample_listening_on(listener));
         written.map_err(|error| failed(&format!("Writing {}", file.display()), &error))?;
         println!("Wrote {}, the sample with the listener {listener}.", file.display());
@@ -61,9 +63,10 @@ pub fn install(
         }
     };
 
+    create()?;
     let account = arguments.account.clone().unwrap_or_else(|| ServiceAccount::of_installed(manager, name));
     let definition = definition(name, executable, &file, account, loaded.as_ref());
-    let installed = manager.install(&definition).map_err(|error| Failure::Failed(error.to_string()))?;
+    let installed = manager.install(&definition)?;
     println!(
         "{} the service {name}. It starts with Windows and restarts after a failure.",
         if installed.is_new { "Installed" } else { "Changed" }
@@ -146,6 +149,7 @@ const RESTART_AFTER: [Duration; 3] = [Duration::from_secs(5), Duration::from_sec
 
 #[cfg(test)]
 mod tests {
+    use super::super::scripted::Scripted;
     use super::*;
 
     fn definition_of(file: &Path, loaded: Option<&Loaded>) -> Definition {
@@ -214,6 +218,36 @@ mod tests {
                 at("spool", "read and write")
             ]
         );
+    }
+
+    #[test]
+    fn an_account_that_may_not_install_services_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("proxy.yaml");
+        let arguments =
+            Arguments { no_check: true, listen: Some("127.0.0.1:8080".parse().unwrap()), ..Arguments::default() };
+        let mut manager = Scripted::default();
+        manager.is_denied = true;
+        let denied = install(&manager, &ServiceName::default(), &file, &arguments).unwrap_err();
+        assert!(denied.parts().0.contains("as administrator"));
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+
+        manager.is_denied = false;
+        assert!(install(&manager, &ServiceName::default(), &file, &arguments).is_ok());
+        assert_eq!(manager.calls(), ["install"]);
+        assert!(file.exists() && folder.path().join("logs").is_dir());
+    }
+
+    #[test]
+    fn a_wrong_file_is_not_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("proxy.yaml");
+        std::fs::write(&file, "lisen: 127.0.0.1:1").unwrap();
+        let manager = Scripted::default();
+        let rejected = install(&manager, &ServiceName::default(), &file, &Arguments::default()).unwrap_err();
+        let (text, code) = rejected.parts();
+        assert!(text.contains("listen") && text.ends_with("Nothing was installed.") && code == 2, "{text}");
+        assert!(manager.calls().is_empty() && !folder.path().join("logs").exists());
     }
 
     #[test]

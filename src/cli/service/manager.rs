@@ -10,6 +10,8 @@ use super::name::ServiceName;
 
 /// The service control manager.
 pub trait ServiceControlManager {
+    /// Whether this account may install services. Asked before anything is written.
+    fn check_permission(&self) -> Result<(), ManagerError>;
     /// Creates the service, or changes it if it exists.
     fn install(&self, definition: &Definition) -> Result<Installed, ManagerError>;
     /// Begins to start the service.

@@ -9,7 +9,7 @@
 //! | `secret_store` | stores a secret for the service and administrators alone |
 //! | `name`, `account`, `data_folder` | what a service is called, runs under, and keeps its files in |
 //! | `manager` | what is asked of the service control manager |
-//! | `system` | the service control manager of this machine |
+//! | `system` | the service control manager of this machine; `scripted` is one for tests |
 
 mod account;
 mod command;
@@ -18,6 +18,8 @@ mod data_folder;
 mod install;
 mod manager;
 mod name;
+#[cfg(test)]
+mod scripted;
 mod secret;
 mod secret_store;
 #[cfg(windows)]

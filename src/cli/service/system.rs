@@ -25,6 +25,11 @@ impl ThisMachine {
 }
 
 impl ServiceControlManager for ThisMachine {
+    fn check_permission(&self) -> Result<(), ManagerError> {
+        let manager = ServiceManager::local_computer(None::<&str>, MAY_INSTALL);
+        manager.map(drop).map_err(|error| described(&ServiceName::default(), &error))
+    }
+
     fn install(&self, definition: &Definition) -> Result<Installed, ManagerError> {
         install(definition).map_err(|error| match system_error(&error).and_then(io::Error::raw_os_error) {
             Some(1057 | 1332) => ManagerError::UnknownAccount(definition.account.name()),
@@ -93,8 +98,7 @@ fn install(definition: &Definition) -> windows_service::Result<Installed> {
     };
     // START is needed to let Windows start it again after a failure.
     let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
-    let access_to_manager = ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE;
-    let manager = ServiceManager::local_computer(None::<&str>, access_to_manager)?;
+    let manager = ServiceManager::local_computer(None::<&str>, MAY_INSTALL)?;
     let (service, is_new) = match manager.create_service(&info, access) {
         Ok(service) => (service, true),
         Err(error) if system_error(&error).and_then(io::Error::raw_os_error) == Some(SERVICE_EXISTS) => {
@@ -149,6 +153,8 @@ fn described(name: &ServiceName, error: &windows_service::Error) -> ManagerError
         _ => ManagerError::Other(error.to_string().trim_end_matches('.').to_owned()),
     }
 }
+
+const MAY_INSTALL: ServiceManagerAccess = ServiceManagerAccess::CONNECT.union(ServiceManagerAccess::CREATE_SERVICE);
 
 /// As the Services console shows it.
 const DESCRIPTION: &str = "Lets programs that cannot use OAuth call Dynamics 365 Business Central online.";
