@@ -182,6 +182,7 @@ enum Command {
 /// Wrong arguments end the process with exit code 2.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    #[cfg(feature = "demo")]
     let is_given = arguments.config.is_some();
     let config = &arguments.config.unwrap_or_else(config::default_file);
     let result = match arguments.command {
