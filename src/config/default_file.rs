@@ -8,16 +8,22 @@ use std::path::{Path, PathBuf};
 /// On Windows, this is `%ProgramData%\bcproxy\proxy.yaml`, as for the service. Only if that is missing, a `proxy.yaml`
 /// in the current folder takes precedence. Elsewhere it is `proxy.yaml` in the current folder.
 pub fn default_file() -> PathBuf {
-    let common = cfg!(windows).then(|| std::env::var_os("ProgramData"));
-    choose(common, Path::exists)
+    choose(common_folder(), Path::exists)
 }
 
-/// `variable`: `None` on systems other than Windows, or else the variable `ProgramData`.
-fn choose(variable: Option<Option<OsString>>, exists: impl Fn(&Path) -> bool) -> PathBuf {
+/// The folder in which Windows keeps data for all users, `%ProgramData%`; `None` on other systems.
+pub fn common_folder() -> Option<PathBuf> {
+    cfg!(windows).then(|| folder_or_usual(std::env::var_os("ProgramData")))
+}
+
+fn folder_or_usual(variable: Option<OsString>) -> PathBuf {
+    variable.filter(|folder| !folder.is_empty()).map_or(PathBuf::from(COMMON_FOLDER), PathBuf::from)
+}
+
+fn choose(common: Option<PathBuf>, exists: impl Fn(&Path) -> bool) -> PathBuf {
     let own = PathBuf::from(FILE);
-    let Some(variable) = variable else { return own };
-    let folder = variable.filter(|folder| !folder.is_empty()).map_or(PathBuf::from(COMMON_FOLDER), PathBuf::from);
-    let common = folder.join("bcproxy").join(FILE);
+    let Some(common) = common else { return own };
+    let common = common.join("bcproxy").join(FILE);
     if !exists(&common) && exists(&own) { own } else { common }
 }
 
@@ -33,7 +39,7 @@ mod tests {
     #[test]
     fn the_file_of_the_service_comes_first_on_windows() {
         let (own, common) = (Path::new(FILE), Path::new("data").join("bcproxy").join(FILE));
-        let on_windows = |existing: &[&Path]| choose(Some(Some("data".into())), |path| existing.contains(&path));
+        let on_windows = |existing: &[&Path]| choose(Some("data".into()), |path| existing.contains(&path));
         assert_eq!(on_windows(&[own, &common]), common);
         assert_eq!(on_windows(&[&common]), common);
         assert_eq!(on_windows(&[own]), own);
@@ -43,8 +49,8 @@ mod tests {
     #[test]
     fn a_missing_variable_has_its_usual_value() {
         let usual = Path::new(COMMON_FOLDER).join("bcproxy").join(FILE);
-        assert_eq!(choose(Some(None), |_| false), usual);
-        assert_eq!(choose(Some(Some(OsString::new())), |_| false), usual);
+        assert_eq!(choose(Some(folder_or_usual(None)), |_| false), usual);
+        assert_eq!(choose(Some(folder_or_usual(Some(OsString::new()))), |_| false), usual);
     }
 
     #[test]

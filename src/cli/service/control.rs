@@ -12,12 +12,6 @@ use super::manager::{ExitCode, ManagerError, ServiceControlManager, State};
 use super::name::ServiceName;
 use crate::cli::common::Failure;
 
-impl From<ManagerError> for Failure {
-    fn from(error: ManagerError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
 /// Starts the service, and waits until it serves.
 pub fn start(manager: &dyn ServiceControlManager, name: &ServiceName) -> Result<(), Failure> {
     manager.start(name)?;
@@ -67,7 +61,7 @@ pub fn status(manager: &dyn ServiceControlManager, name: &ServiceName) -> Result
     }
 }
 
-/// Stops the service if it runs, and removes it. `data`: the configuration file whose folder is removed, too.
+/// Stops the service if it runs, and removes it; with `removes_data`, also the folder of the configuration file.
 pub fn uninstall(
     manager: &dyn ServiceControlManager,
     name: &ServiceName,

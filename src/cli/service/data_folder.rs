@@ -1,35 +1,34 @@
 //! The folder of the configuration file, in which a service also keeps its secrets and its log.
 
-use std::env;
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config::{self, LogFile};
 use crate::small_file;
 
 /// The folder of a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataFolder {
     path: PathBuf,
+    logs: PathBuf,
     is_own: bool,
 }
 
 impl DataFolder {
     /// The folder of this file, which need not exist.
     pub fn of(file: &Path) -> Self {
-        Self::new(file, env::var_os("ProgramData").as_deref())
+        Self::new(file, config::common_folder().as_deref())
     }
 
-    /// The same, with the value of the variable `ProgramData`.
-    pub(super) fn new(file: &Path, program_data: Option<&OsStr>) -> Self {
+    /// The same, with the folder for data of all users.
+    pub(super) fn new(file: &Path, common: Option<&Path>) -> Self {
         let path = small_file::folder(file).to_owned();
-        let is_same = |one: &Path, other: &OsStr| one.as_os_str().eq_ignore_ascii_case(other);
-        let is_in_program_data =
-            path.parent().zip(program_data).is_some_and(|(parent, program_data)| is_same(parent, program_data));
+        let is_same = |one: &Path, other: &Path| one.as_os_str().eq_ignore_ascii_case(other);
+        let is_common = path.parent().zip(common).is_some_and(|(parent, common)| is_same(parent, common));
         let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
-        let is_own = is_in_program_data && name.is_some_and(|name| name.starts_with("bcproxy"));
-        Self { path, is_own }
+        let is_own = is_common && name.is_some_and(|name| name.starts_with("bcproxy"));
+        Self { path, logs: small_file::folder(&LogFile::of_service(file)).to_owned(), is_own }
     }
 
     /// Its path.
@@ -43,13 +42,13 @@ impl DataFolder {
     }
 
     /// The folder of the log.
-    pub fn logs(&self) -> PathBuf {
-        self.path.join("logs")
+    pub fn logs(&self) -> &Path {
+        &self.logs
     }
 
     /// Creates the folder and that of the log.
     pub fn create(&self) -> io::Result<()> {
-        fs::create_dir_all(self.logs())
+        fs::create_dir_all(&self.logs)
     }
 }
 
@@ -62,7 +61,7 @@ mod tests {
         let program_data = tempfile::tempdir().unwrap();
         let is_own = |folder: &str| {
             let file = program_data.path().join(folder).join("proxy.yaml");
-            DataFolder::new(&file, Some(program_data.path().as_os_str())).is_own()
+            DataFolder::new(&file, Some(program_data.path())).is_own()
         };
         assert!(is_own("bcproxy") && is_own("Bcproxy-test"));
         assert!(!is_own("other") && !is_own("bcproxy/more") && !is_own(""));

@@ -121,7 +121,7 @@ fn accesses(folder: &DataFolder, file: &Path, definition: &Definition, loaded: O
         let access = to_folder(folder.path(), Right::ReadAndExecute).without_inherited();
         accesses.push(access.grant_administrators().taken_over());
     }
-    accesses.push(to_folder(&folder.logs(), Right::Modify));
+    accesses.push(to_folder(folder.logs(), Right::Modify));
     accesses.push(to_file(&definition.executable, Right::ReadAndExecute));
     let named = loaded.iter().flat_map(|loaded| loaded.named_files.iter().map(PathBuf::as_path));
     let read = named.chain([file]).filter(|path| !is_covered(path) && path.exists());
@@ -159,7 +159,7 @@ mod tests {
 
     /// The accesses, each as its path, `(private)` if others lose theirs, and the right of the service's account.
     fn granted(program_data: &Path, file: &Path, loaded: Option<&Loaded>) -> Vec<String> {
-        let folder = DataFolder::new(file, Some(program_data.as_os_str()));
+        let folder = DataFolder::new(file, Some(program_data));
         let definition = definition_of(file, loaded);
         let account = definition.account.trustee();
         let shown = |access: &Access| {

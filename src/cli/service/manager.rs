@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::account::ServiceAccount;
 use super::name::ServiceName;
+use crate::cli::common::Failure;
 
 /// The service control manager.
 pub trait ServiceControlManager {
@@ -133,4 +134,10 @@ pub enum ManagerError {
     /// Any other error.
     #[error("Windows reports an error: {0}.")]
     Other(String),
+}
+
+impl From<ManagerError> for Failure {
+    fn from(error: ManagerError) -> Self {
+        Self::Failed(error.to_string())
+    }
 }
