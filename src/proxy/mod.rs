@@ -32,7 +32,7 @@ pub use budgets::fair_budget::FairBudget;
 pub use downstream::bind::{BindError, ListenerCertificate, ListenerError, LocalAddress, Terms};
 pub use downstream::client::{ClientConnection, RequestStream};
 pub use downstream::connection_limit::ConnectionLimit;
-pub use downstream::listeners::InheritedSockets;
+pub use downstream::inherited_sockets::{InheritedSockets, STORED_PREFIX, SocketStore};
 pub(crate) use downstream::listeners::{Listeners, PreparedListeners};
 pub use downstream::rejected_connections::{ConnectionRejection, RejectedConnections};
 pub(crate) use downstream::serve::Stop;

@@ -12,7 +12,8 @@ use super::budgets::Budgets;
 use super::downstream::accept::accept;
 use super::downstream::bind::{ListenerCertificate, ListenerError, LocalAddress};
 use super::downstream::connection_limit::ConnectionLimit;
-use super::downstream::listeners::{InheritedSockets, Listeners};
+use super::downstream::inherited_sockets::InheritedSockets;
+use super::downstream::listeners::Listeners;
 use super::downstream::rejected_connections::RejectedConnections;
 use super::downstream::serve::{Service, Stop};
 use super::environment::assembly::{Assembled, AssemblyError};
@@ -241,7 +242,8 @@ impl Proxy {
 
     /// Accepts no more connections, closes idle ones, and waits for requests in flight until `grace` is over or
     /// `at_once` is canceled.
-    pub async fn drain(self, grace: Duration, at_once: CancellationToken) {
+    pub async fn drain(mut self, grace: Duration, at_once: CancellationToken) {
+        self.listeners.release_stored();
         self.stop.draining.cancel();
         self.stop.connections.close();
         tokio::select! {

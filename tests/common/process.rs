@@ -53,15 +53,20 @@ impl Process {
     }
 
     /// Any command that runs bcproxy.
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: Command) -> Self {
+        Self::spawn_with_output(command, Stdio::piped())
+    }
+
+    /// The same with another standard output: its lines are read only from a pipe.
+    pub fn spawn_with_output(mut command: Command, output: Stdio) -> Self {
         let mut child = command
             .env_remove("BC_CLIENT_SECRET")
-            .stdout(Stdio::piped())
+            .stdout(output)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let output = Lines::of(child.stdout.take().unwrap());
+        let output = child.stdout.take().map_or_else(Lines::none, Lines::of);
         let errors = Lines::of(child.stderr.take().unwrap());
         Self { child, output, errors }
     }
@@ -147,6 +152,10 @@ impl Process {
 }
 
 impl Lines {
+    fn none() -> Self {
+        Self { coming: mpsc::unbounded_channel().1, seen: Vec::new() }
+    }
+
     fn of(stream: impl AsyncRead + Send + Unpin + 'static) -> Self {
         let (sender, coming) = mpsc::unbounded_channel();
         tokio::spawn(async move {

@@ -1,27 +1,56 @@
-//! Messages to systemd (sd_notify(3)) and the sockets it holds (sd_listen_fds(3)).
+//! Messages to systemd (sd_notify(3)), the sockets it holds (sd_listen_fds(3)), and its file descriptor store.
 //!
 //! Without systemd, all functions do nothing.
 
-use std::net::TcpListener;
+use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use listenfd::ListenFd;
-use sd_notify::{NotifyState, notify};
+use sd_notify::{NotifyState, notify, notify_with_fds};
+use socket2::Socket;
 
 use super::ServiceManager;
 use crate::admin::Liveness;
-use crate::proxy::InheritedSockets;
+use crate::proxy::{InheritedSockets, STORED_PREFIX, SocketStore};
 
-/// Returns the TCP sockets that systemd has opened for us.
+/// Returns the TCP sockets that systemd holds for us, and its store for further ones if it started this process.
 ///
 /// Call it once and before other threads start, because it changes the process's environment.
 pub fn inherited_sockets() -> InheritedSockets {
-    let mut sockets = ListenFd::from_env();
-    let tcp: Vec<TcpListener> =
-        (0..sockets.len()).filter_map(|index| sockets.take_tcp_listener(index).ok().flatten()).collect();
-    InheritedSockets::new(tcp)
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':').map(str::to_owned);
+    let mut files = ListenFd::from_env();
+    let (mut activated, mut stored) = (Vec::new(), Vec::new());
+    for index in 0..files.len() {
+        let name = names.next().filter(|name| name.starts_with(STORED_PREFIX));
+        match (files.take_tcp_listener(index), name) {
+            (Ok(Some(socket)), Some(name)) => stored.push((name, socket)),
+            (Ok(Some(socket)), None) => activated.push(socket),
+            (Ok(None) | Err(_), _) => {}
+        }
+    }
+    let inherited = InheritedSockets::new(activated);
+    match std::env::var_os("NOTIFY_SOCKET") {
+        Some(_) => inherited.with_store(Arc::new(FileDescriptorStore), stored),
+        None => inherited,
+    }
+}
+
+/// The file descriptor store of systemd. It closes what exceeds `FileDescriptorStoreMax=`.
+struct FileDescriptorStore;
+
+impl SocketStore for FileDescriptorStore {
+    fn add(&self, name: &str, socket: &Socket) {
+        let sent = notify_with_fds(&[NotifyState::FdStore, NotifyState::FdName(name)], &[socket.as_fd()]);
+        log_failure(sent);
+    }
+
+    fn remove(&self, name: &str) {
+        send(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
+    }
 }
 
 /// systemd, if it started this process: otherwise nothing is sent.
@@ -64,7 +93,11 @@ async fn every(interval: Duration, liveness: &Liveness, mut work: impl FnMut()) 
 }
 
 fn send(state: &[NotifyState<'_>]) {
-    if let Err(error) = notify(state) {
+    log_failure(notify(state));
+}
+
+fn log_failure(sent: io::Result<()>) {
+    if let Err(error) = sent {
         tracing::debug!("sending a message to systemd failed: {error}");
     }
 }

@@ -42,9 +42,18 @@ impl BindError {
     }
 }
 
-/// Opens a port. `key`: the key of proxy.yaml that names it; `is_v6_only`: IPv4 is left to another listener.
-pub fn bind(key: &'static str, address: SocketAddr, is_v6_only: bool) -> Result<TcpListener, BindError> {
-    open(address, is_v6_only).map_err(|reason| BindError { key, address, reason })
+/// What makes a listener the same as before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ListenerKey {
+    /// As configured: the port may be chosen by the system.
+    pub wanted: SocketAddr,
+    /// IPv4 is left to another listener.
+    pub is_v6_only: bool,
+}
+
+/// Opens a port. `name`: the key of proxy.yaml that has it.
+pub fn bind(name: &'static str, key: ListenerKey) -> Result<TcpListener, BindError> {
+    open(key).map_err(|reason| BindError { key: name, address: key.wanted, reason })
 }
 
 /// The terms on which a listener accepts connections. A reload may replace them. Clones share them.
@@ -228,7 +237,7 @@ impl fmt::Display for LocalAddress {
 /// Leaves time to renew a certificate.
 const EXPIRES_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-fn open(address: SocketAddr, is_v6_only: bool) -> io::Result<TcpListener> {
+fn open(ListenerKey { wanted: address, is_v6_only }: ListenerKey) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         // By default, Linux accepts IPv4 at `[::]`, too, and Windows does not.
@@ -267,7 +276,7 @@ const PERMISSION_DENIED: &str = if cfg!(windows) {
     "Windows denies this port: another program uses it exclusively (such as IIS), or it is excluded (see `netsh int ipv4 \
      show excludedportrange tcp`). Choose another port"
 } else {
-    "this user may not use this port. Choose one above 1023, or give the service the capability"
+    "this user may not use this port. Choose one above 1023, or list this one in bcproxy.socket of systemd"
 };
 
 #[cfg(test)]
@@ -279,7 +288,8 @@ mod tests {
 
     #[tokio::test]
     async fn hundreds_who_come_at_once_wait_until_they_are_accepted() {
-        let listener = bind("listen", "127.0.0.1:0".parse().unwrap(), false).unwrap();
+        let key = ListenerKey { wanted: "127.0.0.1:0".parse().unwrap(), is_v6_only: false };
+        let listener = bind("listen", key).unwrap();
         let address = listener.local_addr().unwrap();
         // No connection is accepted. One that finds the backlog full waits as long as it is tried.
         let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(60));
@@ -290,7 +300,8 @@ mod tests {
     #[tokio::test]
     async fn every_address_of_version_6_takes_version_4_too_unless_told_otherwise() {
         for is_v6_only in [false, true] {
-            let listener = bind("listen", "[::]:0".parse().unwrap(), is_v6_only).unwrap();
+            let key = ListenerKey { wanted: "[::]:0".parse().unwrap(), is_v6_only };
+            let listener = bind("listen", key).unwrap();
             let port = listener.local_addr().unwrap().port();
             let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
             assert_eq!(connected.is_ok(), !is_v6_only);

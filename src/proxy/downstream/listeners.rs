@@ -1,19 +1,18 @@
 //! The listeners in service: which ones a configuration opens, keeps and closes.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::bind::{self, BindError, ListenerCertificate, ListenerError, LocalAddress, Terms, TermsInForce};
+use super::bind::{
+    self, BindError, ListenerCertificate, ListenerError, ListenerKey, LocalAddress, Terms, TermsInForce,
+};
+use super::inherited_sockets::{InheritedSockets, OpenSocket, StoredSocket};
 use super::serve::Stop;
 use crate::config::Listener;
-
-/// Sockets inherited from the service manager, which holds them during a restart so that no connection is refused.
-#[derive(Debug, Default)]
-pub struct InheritedSockets(Vec<StdListener>);
 
 /// All listeners of a proxy, or of its admin listener.
 pub struct Listeners {
@@ -38,14 +37,8 @@ struct OpenListener {
     serving: JoinHandle<()>,
     /// For the connections accepted here.
     stop: Stop,
-}
-
-/// What makes a listener the same as before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct ListenerKey {
-    /// As configured: the port may be chosen by the system.
-    wanted: SocketAddr,
-    is_v6_only: bool,
+    /// The copy of its socket that the next process gets.
+    stored: Option<StoredSocket>,
 }
 
 /// The listeners of a configuration, ready to take effect.
@@ -56,42 +49,7 @@ struct PreparedListener {
     key: ListenerKey,
     terms: TermsInForce,
     /// `None`: it is open already.
-    socket: Option<TcpListener>,
-}
-
-impl InheritedSockets {
-    /// The sockets that the service manager passed.
-    pub fn new(sockets: Vec<StdListener>) -> Self {
-        Self(sockets)
-    }
-
-    /// Sockets that none of these listeners uses: clients that connect there would wait forever.
-    pub fn unwanted(&self, listeners: &[Listener]) -> Vec<SocketAddr> {
-        let open = self.0.iter().filter_map(|socket| socket.local_addr().ok());
-        open.filter(|&open| !listeners.iter().any(|listener| covers(open, listener.address))).collect()
-    }
-
-    /// Listens at an address, on an inherited socket if there is one.
-    fn listen(&self, name: &'static str, key: ListenerKey) -> Result<TcpListener, BindError> {
-        let address = key.wanted;
-        let is_at_address = |socket: &&StdListener| socket.local_addr().is_ok_and(|open| covers(open, address));
-        let Some(socket) = self.0.iter().find(is_at_address) else {
-            return bind::bind(name, address, key.is_v6_only);
-        };
-        let take = || {
-            // A copy: the socket itself stays available for a reload.
-            let socket = socket.try_clone()?;
-            socket.set_nonblocking(true)?;
-            TcpListener::from_std(socket)
-        };
-        take().map_err(|reason| BindError { key: name, address, reason })
-    }
-}
-
-/// Whether a socket at `open` accepts exactly what comes to `wanted`.
-fn covers(open: SocketAddr, wanted: SocketAddr) -> bool {
-    // systemd's `ListenStream=8080` opens `[::]` for IPv4 and IPv6.
-    open == wanted || (open.port() == wanted.port() && open.ip().is_unspecified() && wanted.ip().is_unspecified())
+    socket: Option<OpenSocket>,
 }
 
 impl Listeners {
@@ -131,6 +89,8 @@ impl Listeners {
             let terms = bind::terms(self.name, listener)?;
             prepared.push(PreparedListener { listener: listener.clone(), key, terms, socket: None });
         }
+        let keys: Vec<ListenerKey> = prepared.iter().map(|listener: &PreparedListener| listener.key).collect();
+        self.inherited.close_unused(&keys);
         let removed: Vec<SocketAddr> = removed.iter().map(|open_listener| open_listener.address.socket).collect();
         for (open_listener, _) in prepared.iter_mut().zip(is_new).filter(|(_, is_new)| *is_new) {
             open_listener.socket = Some(self.listen(open_listener.key, &removed).await?);
@@ -140,7 +100,7 @@ impl Listeners {
 
     /// Opens a listener. If one that is about to close blocks the address, such as 127.0.0.1:8080 for 0.0.0.0:8080,
     /// that one closes first.
-    async fn listen(&mut self, key: ListenerKey, removed: &[SocketAddr]) -> Result<TcpListener, BindError> {
+    async fn listen(&mut self, key: ListenerKey, removed: &[SocketAddr]) -> Result<OpenSocket, BindError> {
         let error = match self.inherited.listen(self.name, key) {
             Err(error) if error.reason.kind() == io::ErrorKind::AddrInUse => error,
             result => return result,
@@ -149,8 +109,8 @@ impl Listeners {
             open_listener.address.socket.port() == key.wanted.port() && removed.contains(&open_listener.address.socket)
         };
         let Some(at) = self.open.iter().position(blocking) else { return Err(error) };
-        let OpenListener { key: old, address, terms, accepting, serving, stop } = self.open.remove(at);
-        close(accepting, serving, stop).await;
+        let OpenListener { key: old, address, terms, accepting, serving, stop, stored } = self.open.remove(at);
+        close(accepting, serving, stop, stored).await;
         let result = self.inherited.listen(self.name, key);
         let old_socket = ListenerKey { wanted: address.socket, ..old };
         if result.is_err()
@@ -181,29 +141,34 @@ impl Listeners {
             };
             self.open.extend(open_listener);
         }
-        for OpenListener { accepting, serving, stop, .. } in before {
-            tokio::spawn(close(accepting, serving, stop));
+        for OpenListener { accepting, serving, stop, stored, .. } in before {
+            tokio::spawn(close(accepting, serving, stop, stored));
         }
     }
 
-    fn open_listener(
-        &self,
-        key: ListenerKey,
-        address: LocalAddress,
-        terms: Terms,
-        socket: TcpListener,
-    ) -> OpenListener {
+    /// Closes this process's copies of stored sockets. The listeners themselves still accept.
+    pub fn release_stored(&mut self) {
+        for open_listener in &mut self.open {
+            open_listener.stored = None;
+        }
+    }
+
+    fn open_listener(&self, key: ListenerKey, address: LocalAddress, terms: Terms, socket: OpenSocket) -> OpenListener {
+        let (socket, stored) = self.inherited.take_into_service(key.wanted, socket);
         let stop = Stop { draining: self.stop.draining.child_token(), ..self.stop.clone() };
         let accepting = stop.draining.child_token();
         let serving = (self.serve)(socket, terms.clone(), accepting.clone(), stop.clone());
-        OpenListener { key, address, terms, accepting, serving, stop }
+        OpenListener { key, address, terms, accepting, serving, stop, stored }
     }
 }
 
 /// Closes a listener and lets its connections finish.
-async fn close(accepting: CancellationToken, serving: JoinHandle<()>, stop: Stop) {
+async fn close(accepting: CancellationToken, serving: JoinHandle<()>, stop: Stop, stored: Option<StoredSocket>) {
     accepting.cancel();
     // It ends in any case.
     let _ = serving.await;
+    if let Some(stored) = stored {
+        stored.close();
+    }
     stop.draining.cancel();
 }

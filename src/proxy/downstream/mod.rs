@@ -5,6 +5,7 @@ pub mod bind;
 pub mod client;
 pub mod connection_limit;
 pub mod forwarded;
+pub mod inherited_sockets;
 pub mod listeners;
 pub mod ntlm_session;
 pub mod peer_certificate;
