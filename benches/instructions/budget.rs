@@ -30,14 +30,13 @@ impl Budget {
 
     /// Writes the file, with the rows in this order.
     pub fn write(machine: &Machine, rows: &[(String, Cost)]) -> Result<()> {
-        let Machine { rustc, valgrind, libc, architecture, cpu } = machine;
+        let Machine { rustc, valgrind, architecture, cpu } = machine;
         let mut text = format!(
-            "# What a request may cost: user instructions and allocations of the release binary.
+            "# What a request may cost: user instructions and allocations of the packages' program.
 # Written by `cargo bench --bench instructions -- --record`; see docs/profiling.md.
 machine:
   rustc: '{rustc}'
   valgrind: '{valgrind}'
-  libc: '{libc}'
   architecture: '{architecture}'
   cpu: '{cpu}'
 rows:

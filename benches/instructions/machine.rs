@@ -15,8 +15,6 @@ pub struct Machine {
     /// The version of the compiler, as the binary names it.
     pub rustc: String,
     pub valgrind: String,
-    /// It brings its own memcpy for each processor.
-    pub libc: String,
     pub architecture: String,
     /// The features by which Callgrind chooses the processor that it simulates.
     pub cpu: String,
@@ -27,7 +25,6 @@ impl Machine {
         Ok(Self {
             rustc: compiler_of(binary)?,
             valgrind,
-            libc: output("getconf", &["GNU_LIBC_VERSION"])?,
             architecture: std::env::consts::ARCH.to_owned(),
             cpu: cpu_features()?,
         })
@@ -38,7 +35,6 @@ impl Machine {
         let parts = [
             ("rustc", &self.rustc, &here.rustc),
             ("valgrind", &self.valgrind, &here.valgrind),
-            ("libc", &self.libc, &here.libc),
             ("architecture", &self.architecture, &here.architecture),
             ("cpu", &self.cpu, &here.cpu),
         ];

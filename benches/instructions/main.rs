@@ -1,4 +1,4 @@
-//! The instruction budget: what a request costs the release binary in user instructions and in allocations.
+//! The instruction budget: what a request costs the program of the packages in user instructions and in allocations.
 //!
 //! ```text
 //! cargo bench --bench instructions                        builds the binary, measures it, compares it with budget.yaml
@@ -25,7 +25,7 @@ mod upstream;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use budget::{Budget, Comparison};
 use client::Client;
@@ -46,7 +46,7 @@ struct Options {
     record: bool,
     /// Only whether the budget applies to this machine.
     comparable: bool,
-    /// Instead of the release binary, which is built otherwise.
+    /// Instead of the program of the packages, which is built otherwise.
     binary: Option<PathBuf>,
     /// What to compare with instead of the budget.
     parent: Option<PathBuf>,
@@ -96,7 +96,7 @@ impl Options {
         let binary = match &self.binary {
             Some(binary) => binary.clone(),
             None if self.quick => env!("CARGO_BIN_EXE_bcproxy").into(),
-            None => build_as_users_do()?,
+            None => build_as_packages_do()?,
         };
         let machine = Machine::of(&binary, valgrind)?;
         if self.quick {
@@ -126,18 +126,20 @@ impl Options {
     }
 }
 
-/// Builds the release binary as users build it: without the features that tests add to its crates.
-fn build_as_users_do() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo).args(["build", "--release", "--locked", "--bin", "bcproxy"]).status()?;
-    if !built.success() {
-        return Err("the release binary can't be built".into());
+/// Builds the program of the packages, and returns the one that has the names of its functions.
+fn build_as_packages_do() -> Result<PathBuf> {
+    let built = Command::new("packaging/binary").arg(TARGET).stderr(Stdio::inherit()).output()?;
+    if !built.status.success() {
+        return Err("the program can't be built".into());
     }
-    // This executable is in `deps` of its profile's folder, beside which `release` is.
-    let this = std::env::current_exe()?;
-    let target = this.ancestors().nth(3).ok_or("this executable is not in a target folder")?;
-    Ok(target.join("release").join("bcproxy"))
+    let stripped = PathBuf::from(String::from_utf8(built.stdout)?.trim());
+    let (file, folder) = (stripped.file_name(), stripped.ancestors().nth(2));
+    let (file, folder) = file.zip(folder).ok_or("packaging/binary printed no path")?;
+    Ok(folder.join(file))
 }
+
+/// The packages' program is static, so the C library of this machine plays no part.
+const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// The cost of each row, in the order of the rows.
 fn measure(binary: &Path, quick: bool) -> Result<Vec<(String, Cost)>> {
