@@ -42,6 +42,13 @@ pub fn text(bytes: &[u8]) -> Option<&str> {
     str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
+/// Whether new files in a folder get the folder's group, so that the group is meant to use them (setgid).
+#[cfg(unix)]
+pub fn passes_group(folder: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    folder.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o2000 != 0)
+}
+
 fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<Vec<u8>>> {
     let (units, rest) = bytes.as_chunks::<2>();
     // Allocated in full, at most three bytes for a unit: growing would leave copies of a secret behind.

@@ -234,6 +234,8 @@ pub fn main() -> ExitCode {
 
 const CONFIG: &str = if cfg!(windows) {
     "The configuration file [default: %ProgramData%\\bcproxy\\proxy.yaml, or else proxy.yaml in this folder]"
+} else if cfg!(target_os = "linux") {
+    "The configuration file [default: /etc/bcproxy/proxy.yaml if it exists, or else proxy.yaml in this folder]"
 } else {
     "The configuration file [default: proxy.yaml]"
 };

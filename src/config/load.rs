@@ -68,6 +68,9 @@ impl Config {
             let message = format!("the configuration file can't be read: {}", small_file::reason(&error));
             let help = match error.kind() {
                 io::ErrorKind::NotFound => NO_FILE,
+                io::ErrorKind::PermissionDenied if cfg!(unix) => {
+                    "run the command with sudo or as the service's account, or name another file with --config"
+                }
                 _ => "name the right file with --config, or let this account read it",
             };
             Diagnostics::about_file(path, message, help)

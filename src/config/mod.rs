@@ -22,7 +22,7 @@ mod shape;
 mod vocabulary;
 mod yaml;
 
-pub use default_file::{common_folder, default_file};
+pub use default_file::{common_folder, default_file, packaged_file};
 pub use load::Loaded;
 pub use model::{
     Access, Admin, AdminScope, AllowFrom, AuthRules, Browsers, Client, ClientAuth, ClientMark, CollectorUrl, Config,

@@ -56,7 +56,7 @@ impl Issued {
             write(&files.authority_key, &authority.private_key(), private_file::write, false)?;
             write(&files.authority, authority.certificate(), public_file, false)?;
         }
-        write(&files.server_key, &server.private_key, private_file::write, true)?;
+        write(&files.server_key, &server.private_key, private_file::write_for_service, true)?;
         write(&files.server, &server.certificate, public_file, true)?;
         let (authority_expires, server_expires) = (authority.expires.date(), server.expires.date());
         Ok(Written { files, names, authority_is_new, authority_expires, server_expires })

@@ -1,4 +1,7 @@
 //! Files that hold a secret. Only their owner can read them; on Windows, the system and administrators can, too.
+//!
+//! In a folder that passes its group to new files (setgid), this group can read the files for the service.
+//! `/etc/bcproxy` of the packages is such a folder.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -15,6 +18,13 @@ pub fn write(folder: &Path, secret: &[u8]) -> io::Result<NamedTempFile> {
     system::restrict_access(file.path());
     file.write_all(secret)?;
     file.flush()?;
+    Ok(file)
+}
+
+/// The same for a secret that the service reads, which may run under another account.
+pub fn write_for_service(folder: &Path, secret: &[u8]) -> io::Result<NamedTempFile> {
+    let file = write(folder, secret)?;
+    system::share_with_service(&file, folder)?;
     Ok(file)
 }
 
@@ -47,10 +57,14 @@ pub use system::readers;
 
 #[cfg(unix)]
 mod system {
-    use std::fs::DirBuilder;
+    use std::fs::{DirBuilder, Permissions};
     use std::io;
-    use std::os::unix::fs::DirBuilderExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     use std::path::Path;
+
+    use tempfile::NamedTempFile;
+
+    use crate::small_file::{self, passes_group};
 
     pub fn create_folder(folder: &Path) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(folder)
@@ -62,9 +76,40 @@ mod system {
     /// Does nothing: the file has mode 0600 when it is created.
     pub fn restrict_access(_file: &Path) {}
 
-    /// Describes who can read a private file, and how to give the service's account access.
-    pub fn readers(_file: &Path) -> String {
-        "only you can read it; make the account that runs bcproxy its owner".to_owned()
+    /// Lets the group of the folder read the file, if new files get that group.
+    pub fn share_with_service(file: &NamedTempFile, folder: &Path) -> io::Result<()> {
+        match passes_group(folder) {
+            true => file.as_file().set_permissions(Permissions::from_mode(0o640)),
+            false => Ok(()),
+        }
+    }
+
+    /// Describes who can read a private file of the service, and how to give the service's account access.
+    pub fn readers(file: &Path) -> String {
+        let text = match passes_group(small_file::folder(file)) {
+            true => "only its owner and the group of its folder can read it",
+            false => "only you can read it; make the account that runs bcproxy its owner",
+        };
+        text.to_owned()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use crate::cli::common::private_file;
+
+        #[test]
+        fn the_group_of_a_setgid_folder_can_read_what_is_for_the_service() {
+            let folder = tempfile::tempdir().unwrap();
+            let folder = folder.path();
+            let mode = |file: NamedTempFile| file.as_file().metadata().unwrap().permissions().mode() & 0o7777;
+            for (folder_mode, for_service, shown) in [(0o700, 0o600, "only you"), (0o2750, 0o640, "the group")] {
+                std::fs::set_permissions(folder, Permissions::from_mode(folder_mode)).unwrap();
+                assert_eq!(mode(private_file::write_for_service(folder, b"s3cret").unwrap()), for_service);
+                assert_eq!(mode(private_file::write(folder, b"s3cret").unwrap()), 0o600);
+                assert!(readers(&folder.join("client-secret.txt")).contains(shown));
+            }
+        }
     }
 }
 
@@ -73,6 +118,8 @@ mod system {
     use std::fs;
     use std::io;
     use std::path::Path;
+
+    use tempfile::NamedTempFile;
 
     use crate::cli::common::access::{Access, OWNER, Right};
 
@@ -102,6 +149,11 @@ mod system {
         if let Err(error) = access.apply() {
             anstream::eprintln!("warning: {error}. Everybody who can read this folder can read the secret file in it.");
         }
+    }
+
+    /// Does nothing: the service runs as the system, or its account is granted access.
+    pub fn share_with_service(_file: &NamedTempFile, _folder: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     /// Describes who can read a private file, and how to give the service's account access.

@@ -53,7 +53,7 @@ pub fn write(session: &Session<'_>, file: &Path, connection: &Connection, servin
     if let Some(Written { files, .. }) = &certificate {
         println!("{}\n", trust(&files.authority));
     }
-    println!("{}", next_steps(Platform::THIS, &file, &loaded.config, &serving.names, certificate.as_ref()));
+    println!("{}", next_steps(Runner::of(&file), &file, &loaded.config, &serving.names, certificate.as_ref()));
     if installs {
         println!();
         service::install_and_start(&file).map_err(not_installed)?;
@@ -80,14 +80,39 @@ fn not_installed(failure: Failure) -> Failure {
     ))
 }
 
+/// How bcproxy will run with the written file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Runner {
+    /// The service of the packages, by systemd.
+    Systemd,
+    /// A service of Windows, or a command.
+    Windows,
+    /// A command.
+    Command,
+}
+
+impl Runner {
+    fn of(file: &Path) -> Self {
+        match Platform::THIS {
+            Platform::Windows => Self::Windows,
+            Platform::Other if config::packaged_file() == Some(file) && systemd_runs() => Self::Systemd,
+            Platform::Other => Self::Command,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn systemd_runs() -> bool {
+    sd_notify::booted().unwrap_or_default()
+}
+
+#[cfg(not(unix))]
+fn systemd_runs() -> bool {
+    false
+}
+
 /// The commands and addresses to go on with.
-fn next_steps(
-    platform: Platform,
-    file: &Path,
-    config: &Config,
-    names: &[String],
-    certificate: Option<&Written>,
-) -> String {
+fn next_steps(runner: Runner, file: &Path, config: &Config, names: &[String], certificate: Option<&Written>) -> String {
     let option = if file == config::default_file() { String::new() } else { format!(" --config {}", file.display()) };
     let url = |listener: &Listener| {
         let (scheme, address) = (listener.scheme(), listener.address);
@@ -97,15 +122,29 @@ fn next_steps(
         }
     };
     let urls: Vec<String> = config.listen.iter().map(url).collect();
-    let mut lines = vec!["Next:".to_owned(), format!("  bcproxy doctor{option}    checks every set-up step again")];
-    if platform == Platform::Windows {
+    let mut lines = vec!["Next:".to_owned()];
+    if runner == Runner::Systemd {
+        lines.push(
+            "  sudo -u bcproxy bcproxy doctor          checks every set-up step again, as the service".to_owned(),
+        );
+        lines.push(format!(
+            "  sudo systemctl enable --now bcproxy     serves on {}, also after a reboot",
+            urls.join(", ")
+        ));
+    } else {
+        lines.push(format!("  bcproxy doctor{option}    checks every set-up step again"));
+    }
+    if runner == Runner::Windows {
         lines.push(format!("  bcproxy service install --start{option}    runs it as a service, as an administrator"));
     }
-    lines.push(format!("  bcproxy{option}           serves on {}", urls.join(", ")));
+    if runner != Runner::Systemd {
+        lines.push(format!("  bcproxy{option}           serves on {}", urls.join(", ")));
+    }
     let trusted = certificate.map(|written| format!("--cacert {} ", written.files.authority.display()));
     if let Some(url) = urls.first() {
         let trusted = trusted.unwrap_or_default();
-        lines.push(format!("  curl {trusted}{url}/api/companies    a first request, in another terminal"));
+        let terminal = if runner == Runner::Systemd { "" } else { ", in another terminal" };
+        lines.push(format!("  curl {trusted}{url}/api/companies    a first request{terminal}"));
     }
     if let Some(certificate) = certificate {
         lines.extend([String::new(), certificate.renewal()]);
@@ -118,15 +157,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn on_windows_the_next_steps_have_the_service() {
+    fn the_next_steps_are_those_of_the_service() {
         let text = "connectors: { one: { tenant_id: contoso.com, client_id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301, \
                     client_secret: { file: secret.txt } } }\nlisten: 127.0.0.1:7048\n";
         let file = Path::new("other.yaml");
         let config = Config::from_yaml(text, file).unwrap().config;
-        let on = |platform| next_steps(platform, file, &config, &[], None);
-        let service = "  bcproxy service install --start --config other.yaml    ";
-        assert!(on(Platform::Windows).contains(service), "{}", on(Platform::Windows));
-        assert!(!on(Platform::Other).contains("service"));
-        assert!(on(Platform::Other).contains("http://127.0.0.1:7048/api/companies"));
+        let with = |runner| next_steps(runner, file, &config, &[], None);
+        let on_windows = with(Runner::Windows);
+        assert!(on_windows.contains("  bcproxy service install --start --config other.yaml    "), "{on_windows}");
+        let as_command = with(Runner::Command);
+        assert!(
+            !as_command.contains("service") && as_command.contains("  bcproxy --config other.yaml "),
+            "{as_command}"
+        );
+        assert!(as_command.contains("http://127.0.0.1:7048/api/companies"), "{as_command}");
+        let under_systemd = with(Runner::Systemd);
+        for part in ["sudo -u bcproxy bcproxy doctor ", "systemctl enable --now bcproxy ", ":7048/api/companies"] {
+            assert!(under_systemd.contains(part), "{under_systemd}");
+        }
+        assert!(!under_systemd.contains("--config") && !under_systemd.contains("terminal"), "{under_systemd}");
+        assert_eq!(Runner::of(file) == Runner::Windows, cfg!(windows));
     }
 }

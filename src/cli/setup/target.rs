@@ -30,7 +30,7 @@ pub fn check(file: &Path, prompt: &Prompt, overwrite: bool) -> Result<(), Failur
     if let Err(error) = NamedTempFile::with_prefix_in(".bcproxy-", folder) {
         let reason = match error.kind() {
             io::ErrorKind::NotFound => "the folder does not exist; create it".to_owned(),
-            io::ErrorKind::PermissionDenied => "your account may not write there; change the permissions".to_owned(),
+            io::ErrorKind::PermissionDenied => NO_ACCESS.to_owned(),
             _ => format!("{}; check the folder", error.kind()),
         };
         return Err(Failure::Failed(format!(
@@ -148,6 +148,12 @@ impl FromStr for FileName {
         }
     }
 }
+
+const NO_ACCESS: &str = if cfg!(unix) {
+    "your account may not write there; run setup with sudo"
+} else {
+    "your account may not write there; change the permissions"
+};
 
 #[cfg(test)]
 mod tests {

@@ -67,7 +67,7 @@ pub fn replace(path: &Path, users: &UsersFile) -> Result<String, Failure> {
         Err(error) => return Err(failed(error)),
     };
     let write = || -> io::Result<()> {
-        let file = private_file::write(small_file::folder(&target), text.as_bytes())?;
+        let file = private_file::write_for_service(small_file::folder(&target), text.as_bytes())?;
         if let Some(existing) = &existing {
             keep_access(&file, existing)?;
         }

@@ -84,7 +84,7 @@ impl SecretTarget {
     pub fn write(&self, secret: &Secret) -> Result<(), Failure> {
         match self {
             Self::File(path) => {
-                let written = private_file::write(small_file::folder(path), secret.expose().as_bytes());
+                let written = private_file::write_for_service(small_file::folder(path), secret.expose().as_bytes());
                 let written = written.map_err(|error| failed(path, &error))?;
                 written.persist(path).map_err(|error| failed(path, &error))?;
                 println!("Wrote {} (the client secret; {})", path.display(), private_file::readers(path));
