@@ -173,3 +173,54 @@ fn covers(open: SocketAddr, wanted: SocketAddr) -> bool {
 
 /// With this begin the names of all sockets that bcproxy stores.
 pub const STORED_PREFIX: &str = "listener-";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// The names of what was added and removed.
+    #[derive(Default)]
+    struct Store(Mutex<Vec<String>>);
+
+    impl SocketStore for Store {
+        fn add(&self, name: &str, _: &Socket) {
+            self.0.lock().unwrap().push(format!("+{name}"));
+        }
+
+        fn remove(&self, name: &str) {
+            self.0.lock().unwrap().push(format!("-{name}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stored_socket_for_ipv4_too_is_not_one_for_ipv6_only() {
+        let key = |address: &str, is_v6_only| ListenerKey { wanted: address.parse().unwrap(), is_v6_only };
+        let both = bind::bind("listen", key("[::]:0", false)).unwrap().into_std().unwrap();
+        let port = both.local_addr().unwrap().port();
+        let (wide, narrow) = (format!("[::]:{port}"), format!("0.0.0.0:{port}"));
+        let copy = || vec![(name(wide.parse().unwrap()), both.try_clone().unwrap())];
+        let store = Arc::new(Store::default());
+
+        let mut inherited = InheritedSockets::default().with_store(store.clone(), copy());
+        inherited.close_unused(&[key(&wide, false)]);
+        let socket = inherited.listen("listen", key(&wide, false)).unwrap();
+        let (_listener, stored) = inherited.take_into_service(wide.parse().unwrap(), socket);
+        assert!(stored.is_some() && store.0.lock().unwrap().is_empty());
+
+        let mut inherited = InheritedSockets::default().with_store(store.clone(), copy());
+        let keys = [key(&wide, true), key(&narrow, false)];
+        inherited.close_unused(&keys);
+        let open: Vec<_> = keys
+            .iter()
+            .map(|&key| {
+                let socket = inherited.listen("listen", key).unwrap();
+                inherited.take_into_service(key.wanted, socket)
+            })
+            .collect();
+        assert!(open.iter().all(|(_, stored)| stored.is_some()));
+        let expected = ["-listener-[__]", "+listener-[__]", "+listener-0.0.0.0"].map(|name| format!("{name}_{port}"));
+        assert_eq!(*store.0.lock().unwrap(), expected);
+    }
+}
