@@ -49,7 +49,7 @@ fn the_documented_commands_run_where_the_service_does() {
             "docker-compose.yml",
             ["source: ./config, target: /etc/bcproxy", "--owner 10001 config", "--config\", \"/etc/bcproxy"],
         ),
-        ("Dockerfile", ["WORKDIR /etc/bcproxy", "--uid 10001", "--config\", \"/etc/bcproxy/proxy.yaml"]),
+        ("Dockerfile", ["WORKDIR /etc/bcproxy", "USER 10001:10001", "--config\", \"/etc/bcproxy/proxy.yaml"]),
         ("docs/operations.md", ["proxy setup", "--owner 10001 config", "/etc/bcproxy"]),
         (".gitignore", ["/config", "", ""]),
     ] {
