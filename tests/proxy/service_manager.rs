@@ -13,6 +13,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixDatagram};
 use tokio::process::Command;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::process::{Process, message};
@@ -97,6 +98,44 @@ async fn load(address: SocketAddr, stop: CancellationToken) -> usize {
     count
 }
 
+/// Eight clients that send one request after another.
+struct Load {
+    stop: CancellationToken,
+    clients: Vec<JoinHandle<usize>>,
+}
+
+impl Load {
+    fn start(address: SocketAddr) -> Self {
+        let stop = CancellationToken::new();
+        let clients = (0..8).map(|_| tokio::spawn(load(address, stop.clone()))).collect();
+        Self { stop, clients }
+    }
+
+    /// How many requests there were, all of them answered with 200.
+    async fn end(self) -> usize {
+        self.stop.cancel();
+        let mut answered = 0;
+        for client in self.clients {
+            answered += client.await.unwrap();
+        }
+        answered
+    }
+}
+
+/// Waits until this process has served so many requests.
+async fn served(process: &mut Process, requests: usize) {
+    for _ in 0..requests {
+        process.log_line(|line| line["target"] == "bcproxy::access").await;
+    }
+}
+
+/// Lets the process end, which it does without an error.
+async fn ends_well(process: Process) {
+    process.signal("TERM").await;
+    let ended = process.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
 /// Sends one request, which must be answered with 200.
 async fn request(mut stream: TcpStream, address: SocketAddr) {
     let request = format!("GET /api/customers?$top=1 HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -112,26 +151,15 @@ async fn a_restart_under_load_rejects_nobody_when_the_service_manager_holds_the_
     let prepared = Plan::default().top(&format!("listen: {address}")).prepare().await;
     let mut process = start_on(&listener, &prepared.file);
     assert_eq!(process.address().await, address);
-    let stop = CancellationToken::new();
-    let clients: Vec<_> = (0..8).map(|_| tokio::spawn(load(address, stop.clone()))).collect();
+    let load = Load::start(address);
     for _ in 0..3 {
-        let is_request = |line: &serde_json::Value| line["target"] == "bcproxy::access";
-        for _ in 0..50 {
-            process.log_line(is_request).await;
-        }
-        process.signal("TERM").await;
+        served(&mut process, 50).await;
         // In between nobody accepts: those who come wait in the socket.
-        let ended = process.end().await;
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ends_well(process).await;
         process = start_on(&listener, &prepared.file);
-        process.log_line(is_request).await;
+        served(&mut process, 1).await;
     }
-    stop.cancel();
-    let mut answered = 0;
-    for client in clients {
-        answered += client.await.unwrap();
-    }
-    assert!(answered >= 150);
+    assert!(load.end().await >= 150);
 }
 
 #[tokio::test]
@@ -238,27 +266,18 @@ async fn a_restart_under_load_rejects_nobody_without_a_socket_unit() {
     let mut process = manager.start(&prepared.file);
     manager.until("READY=1").await;
     assert_eq!(manager.addresses(), [address]);
-    let stop = CancellationToken::new();
-    let clients: Vec<_> = (0..8).map(|_| tokio::spawn(load(address, stop.clone()))).collect();
+    let load = Load::start(address);
     for _ in 0..3 {
-        let is_request = |line: &serde_json::Value| line["target"] == "bcproxy::access";
-        for _ in 0..50 {
-            process.log_line(is_request).await;
-        }
-        process.signal("TERM").await;
+        served(&mut process, 50).await;
+        ends_well(process).await;
         manager.until("STOPPING=1").await;
-        let ended = process.end().await;
-        assert_eq!(ended.code, Some(0), "{ended:?}");
         process = manager.start(&prepared.file);
         // A socket that came from the store is not stored once more.
         manager.until("READY=1").await;
         assert_eq!(manager.addresses(), [address]);
-        process.log_line(is_request).await;
+        served(&mut process, 1).await;
     }
-    stop.cancel();
-    for client in clients {
-        client.await.unwrap();
-    }
+    assert!(load.end().await >= 150);
 }
 
 #[tokio::test]
@@ -291,8 +310,7 @@ async fn a_reload_stores_new_sockets_and_closes_removed_ones() {
     within(TcpStream::connect(second)).await.unwrap();
     drop(copy);
 
-    process.signal("TERM").await;
-    assert_eq!(process.end().await.code, Some(0));
+    ends_well(process).await;
     assert_eq!(manager.addresses(), [everywhere]);
 }
 
@@ -326,8 +344,7 @@ async fn a_restart_with_other_addresses_closes_the_stored_sockets_they_do_not_us
     // A port of the system's choice is another one after the next start.
     assert_eq!(manager.addresses(), []);
     assert!(is_closed(first).await && is_closed(second).await);
-    process.signal("TERM").await;
-    assert_eq!(process.end().await.code, Some(0));
+    ends_well(process).await;
 }
 
 #[test]
