@@ -30,6 +30,7 @@ connectors:
   contoso: { client_secret: { value: hunter2-S3cr3t~Value, env: hunter2-S3cr3t~Value } }
 routes:
   - { path: hunter2-S3cr3t~Value, to: hunter2-S3cr3t~Value, connector: hunter2-S3cr3t~Value }
+shared_limits: { url: 'redis://:hunter2-S3cr3t~Value@c', password: hunter2-S3cr3t~Value, prefix: hunter2-S3cr3t~Value }
 unknown: { deep: [{ deeper: hunter2-S3cr3t~Value }] }
 hunter2-S3cr3t~Value: x
 ";

@@ -28,7 +28,7 @@ pub use model::{
     Access, Admin, AdminScope, AllowFrom, AuthRules, Browsers, Client, ClientAuth, ClientMark, CollectorUrl, Config,
     Connector, HeaderChanges, HeaderRules, HostName, HostNameError, Limits, Listener, Log, LogFile, LogFormat,
     MIN_ADMIN_TOKEN_BYTES, MaxConnections, Otlp, Rate, RequestLog, Rotation, Route, RoutePath, RoutePathError, Share,
-    Spool, Timeouts, TlsFiles, UNROUTED_PREFIX,
+    SharedLimits, Spool, StoreUrl, Timeouts, TlsFiles, UNROUTED_PREFIX,
 };
 pub use publish::{reference, schema};
 pub(crate) use resolve::addresses_conflict;

@@ -6,11 +6,13 @@
 //! | `admin_runtime` | the runtime of the admin listener |
 //! | `signals` | signals of the operating system, and controls of a service |
 //! | `telemetry_export` | the exporter of telemetry for a collector |
+//! | `postponed` | changes of the configuration that need a restart |
 //! | `file_watcher` | notices changes on disk |
 //! | `service_manager` | systemd, or the service control manager of Windows |
 
 mod admin_runtime;
 mod file_watcher;
+mod postponed;
 mod service;
 pub mod service_manager;
 mod signals;

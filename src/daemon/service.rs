@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin_runtime::AdminRuntime;
 use super::file_watcher::FileWatcher;
+use super::postponed;
 use super::service_manager::ServiceManager;
 use super::signals::{Signal, Signals};
 use super::telemetry_export::TelemetryExport;
@@ -194,18 +195,13 @@ impl Service {
         if let Err(error) = exported {
             tracing::error!("telemetry is not exported: {}", ExporterError::from(error));
         }
-        let mut result = "the configuration was reloaded".to_owned();
-        if config.log.format != self.config.log.format {
-            result += "; `log.format` changes at the next restart";
-        }
-        if self.log.changes_file(&self.config.log, &config.log) {
-            result += "; `log.file` and `log.rotate` change at the next restart";
-        }
+        let result = format!("the configuration was reloaded{}", postponed::note(&self.log, &self.config, config));
         if !loaded.warnings.is_empty() {
             tracing::warn!(event_id = Event::ConfigurationWarnings.id(), "{}", loaded.warnings);
         }
         self.history.record_applied(&loaded);
-        self.config = loaded.config;
+        let shared_limits = self.config.shared_limits.take();
+        self.config = Config { shared_limits, ..loaded.config };
         self.watcher.watch(&self.config.files(&self.history.file)).await;
         self.log_addresses(&addresses, &admin_addresses);
         self.proxy.warm_up(&connectors);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bcproxy::business_central::Surface;
 use bcproxy::config::{
     Admin, AdminScope, Browsers, Config, Diagnostics, HostName, Limits, Listener, Loaded, LogFile, LogFormat, Rate,
-    RequestLog, Rotation, Share, reference, schema,
+    RequestLog, Rotation, Share, SharedLimits, reference, schema,
 };
 use bcproxy::entra::Credential;
 use bcproxy::outbound::{OutboundProxy, ProxyLogin, ProxyServer};
@@ -368,6 +368,34 @@ admin:
     let files = files.files(Path::new("proxy.yaml"));
     for watched in ["t.txt", "s.pem", "k.pem"] {
         assert!(files.contains(&Path::new("conf").join(watched)), "{watched} in {files:?}");
+    }
+}
+
+#[test]
+fn replicas_share_limits_over_a_shared_store() {
+    assert_eq!(config(CONNECTOR).shared_limits, None);
+    let shared = |keys: &str| config(&format!("{CONNECTOR}shared_limits: {{ {keys} }}\n")).shared_limits.unwrap();
+    let smallest = shared("url: redis://10.0.0.7");
+    let expected = SharedLimits {
+        url: "redis://10.0.0.7:6379/0".parse().unwrap(),
+        user: None,
+        password: None,
+        ca_file: None,
+        prefix: "bcproxy".to_owned(),
+        timeout: Duration::from_millis(50),
+    };
+    assert_eq!(smallest, expected);
+    let login = "user: bcproxy, password: { command: [get, --it] }, ca_file: ca.pem";
+    let full = shared(&format!("url: rediss://Store.example:6380/2, {login}, prefix: 'a:B.c_1-', timeout: 2s"));
+    assert_eq!(full.url.to_string(), "rediss://store.example:6380/2");
+    assert_eq!((full.user.as_deref(), full.prefix.as_str(), full.timeout.as_secs()), (Some("bcproxy"), "a:B.c_1-", 2));
+    assert_eq!(full.ca_file, Some(Path::new("conf").join("ca.pem")));
+    let command =
+        SecretCommand { argv: vec!["get".into(), "--it".into()], hidden_variables: vec!["BC_CLIENT_SECRET".into()] };
+    assert_eq!(full.password, Some(SecretSource::Command(command)));
+    // On this machine, nobody else reads a password without TLS.
+    for local in ["redis://127.0.0.1", "redis://localhost:1", "redis://[::1]"] {
+        assert!(shared(&format!("url: '{local}', password: {{ file: p.txt }}")).password.is_some(), "{local}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::http::uri::Scheme;
 
-use super::{Admin, AllowFrom, Client, ClientAuth, Connector, HostName, Log, Otlp, Route};
+use super::{Admin, AllowFrom, Client, ClientAuth, Connector, HostName, Log, Otlp, Route, SharedLimits};
 use crate::outbound::Origin;
 use crate::secret::SecretSource;
 
@@ -35,6 +35,8 @@ pub struct Config {
     pub log: Log,
     /// The collector that gets traces, metrics and logs.
     pub otlp: Option<Otlp>,
+    /// Where replicas share Business Central's limits. `None`: this is the only replica.
+    pub shared_limits: Option<SharedLimits>,
     /// How many client connections may be open.
     pub max_connections: MaxConnections,
     /// The memory that clients may make bcproxy hold, in bytes.

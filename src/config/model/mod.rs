@@ -12,6 +12,7 @@ mod log;
 mod route;
 mod route_path;
 mod share;
+mod shared_limits;
 mod telemetry;
 
 pub use admin::{Admin, AdminScope, MIN_ADMIN_TOKEN_BYTES};
@@ -25,4 +26,5 @@ pub use log::{Log, LogFile, LogFormat, RequestLog, Rotation};
 pub use route::{AllowFrom, HeaderChanges, HeaderRules, Route};
 pub use route_path::{RoutePath, RoutePathError, UNROUTED_PREFIX};
 pub use share::Share;
+pub use shared_limits::{MAX_STORE_TIMEOUT, SharedLimits, StoreUrl};
 pub use telemetry::{CollectorUrl, Otlp};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::client_auth::clients;
-use super::{admin, connectors, listeners, log, routes, telemetry, warnings};
+use super::{admin, connectors, listeners, log, routes, shared_limits, telemetry, warnings};
 use crate::config::model::{Access, Config, MaxConnections, Spool};
 use crate::config::shape::OrOff;
 use crate::config::vocabulary::{SpoolKeys, TopLevelKeys};
@@ -18,6 +18,7 @@ pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
     let known = connectors.iter().filter_map(|connector| connector.value.as_deref());
     let clients = clients(file, known, report);
     let otlp = telemetry::otlp(file, report);
+    let shared_limits = shared_limits::shared_limits(file, report);
     listeners::check_access(file, report);
     listeners::warn_of_open_access(file, report);
     listeners::warn_of_plain_credentials(file, report);
@@ -42,6 +43,7 @@ pub fn config(file: &TopLevelKeys, report: &mut Report) -> Option<Config> {
         clients: clients.into_iter().map(Arc::new).collect(),
         log: log::log(&file.log.as_ref()?.value)?,
         otlp: otlp?,
+        shared_limits: shared_limits?,
         max_connections: MaxConnections {
             total: connections.total.as_ref()?.value.0,
             per_client: connections.per_client.as_ref()?.value.0,

@@ -50,12 +50,13 @@ fn company_name((old, new): &(At<String>, Option<CompanyRef>)) -> Option<(String
     Some((old.value.clone(), new.clone()?))
 }
 
-/// The environment variables that hold secrets of any connector, of the collector, or of the admin listener.
+/// The environment variables that hold secrets of any connector, of the collector, of the shared store, or of the admin
+/// listener.
 pub fn secret_variables(file: &TopLevelKeys) -> Vec<String> {
     secret_sources(file).filter_map(SecretSource::variable).map(str::to_owned).collect()
 }
 
-/// Where the secrets of connectors, of the collector and of the admin listener are stored.
+/// Where the secrets of connectors, of the collector, of the shared store and of the admin listener are stored.
 pub fn secret_sources(file: &TopLevelKeys) -> impl Iterator<Item = &SecretSource> {
     let connectors = file.connectors.iter().flat_map(|connectors| &connectors.value.0);
     let of_connectors = connectors.filter_map(|(_, connector)| connector.as_ref()).flat_map(|connector| {
@@ -67,8 +68,9 @@ pub fn secret_sources(file: &TopLevelKeys) -> impl Iterator<Item = &SecretSource
         let headers = otlp.headers.iter().flat_map(|headers| &headers.value.0).map(|(_, source)| source);
         headers.chain(password(otlp.outbound_proxy.as_ref())).map(|source| &source.value)
     });
+    let of_shared_store = file.shared_limits.as_ref().and_then(|keys| Some(&keys.value.password_source()?.value));
     let of_admin = file.admin_keys().and_then(|keys| Some(&keys.token_source()?.value));
-    of_connectors.chain(of_collector).chain(of_admin)
+    of_connectors.chain(of_collector).chain(of_shared_store).chain(of_admin)
 }
 
 /// Where the password of an outbound proxy is stored.

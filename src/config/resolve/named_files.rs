@@ -27,7 +27,9 @@ pub fn named_files(file: &TopLevelKeys) -> impl Iterator<Item = PathBuf> {
         of_applications.chain([&connector.ca_file])
     });
     let of_collector = file.otlp().map(|otlp| &otlp.ca_file);
-    let named = of_listeners.chain(of_admin).chain(of_connectors).chain(of_collector).chain([&file.users]);
+    let of_shared_store = file.shared_limits.as_ref().map(|keys| &keys.value.ca_file);
+    let named = of_listeners.chain(of_admin).chain(of_connectors).chain(of_collector).chain(of_shared_store);
+    let named = named.chain([&file.users]);
     let secrets = secret_sources(file).filter_map(SecretSource::path);
     named.filter_map(|path| path.as_ref()).map(|path| path.value.clone()).chain(secrets)
 }

@@ -13,9 +13,9 @@ use zeroize::Zeroizing;
 use super::applications::{certificate_files, credential_keys};
 use super::client_auth::scheme_of;
 use super::connectors::password;
-use super::listener_files::{check_authority, check_identity};
+use super::files::{Protection, check_authority, check_ca_file, check_identity, check_permissions};
 use super::log;
-use super::permissions::{Protection, check_ca_file, check_permissions};
+use super::shared_limits::check_shared_store;
 use super::telemetry::check_collector;
 use crate::config::model::{AuthScheme, MIN_ADMIN_TOKEN_BYTES};
 use crate::config::shape::At;
@@ -77,6 +77,7 @@ pub fn check_references(own: &Path, file: &TopLevelKeys, variables: Variables, r
         }
     }
     check_collector(file, variables, report);
+    check_shared_store(file, variables, report);
 }
 
 fn check_secret(secret: &Secret, variables: Variables, report: &mut Report) {

@@ -1,7 +1,7 @@
 //! The collector, and what it gets.
 
 use super::connectors::{outbound_proxy, password, secret_variables};
-use super::permissions::check_ca_file;
+use super::files::check_ca_file;
 use super::references::{Variables, check_secret_source};
 use crate::config::model::{Otlp, Share};
 use crate::config::shape::{At, OrOff};

@@ -9,6 +9,7 @@ mod log;
 mod route;
 mod scalars;
 mod secret;
+mod shared_limits;
 mod telemetry;
 mod top_level;
 
@@ -22,5 +23,6 @@ pub use headers::{HeaderChangesKeys, HeaderRulesKeys};
 pub use log::{LogKeys, RequestLinesKeys};
 pub use route::RouteKeys;
 pub use secret::Secret;
+pub use shared_limits::SharedLimitsKeys;
 pub use telemetry::{OtlpKeys, TelemetryKeys};
 pub use top_level::{ListenerKeys, ListenerTlsKeys, SpoolKeys, TopLevelKeys, all_keys};

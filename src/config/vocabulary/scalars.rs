@@ -13,7 +13,9 @@ use time::macros::format_description;
 
 use super::headers::ChangeableHeader;
 use crate::business_central::{CompanyRef, EnvironmentName, Surface};
-use crate::config::model::{ByteSize, CollectorUrl, Count, HostName, Rate, RoutePath, Share, Weight, duration};
+use crate::config::model::{
+    ByteSize, CollectorUrl, Count, HostName, Rate, RoutePath, Share, StoreUrl, Weight, duration,
+};
 use crate::config::shape::{Form, Shape, text_at};
 use crate::config::yaml::{Node, Report};
 use crate::entra::{ClientId, TenantId};
@@ -35,6 +37,10 @@ pub struct VariableName(pub String);
 /// The scope of a token request: one resource, ending in `/.default`.
 #[derive(Debug, Clone)]
 pub struct Scope(pub String);
+
+/// The beginning of the keys in the shared store.
+#[derive(Debug, Clone)]
+pub struct KeyPrefix(pub String);
 
 /// What is reached without an outbound proxy: a host, a domain, an address, a network, or `*` for all of them.
 #[derive(Debug)]
@@ -63,6 +69,8 @@ pub enum ScalarError {
     Exception,
     #[error("write the value in one line of ASCII characters")]
     HeaderValue,
+    #[error("write 1 to 64 letters, digits, dots, colons, hyphens or underscores, such as bcproxy:contoso")]
+    KeyPrefix,
     #[error("write one resource followed by /.default, such as https://api.businesscentral.dynamics.com/.default")]
     Scope,
     #[error("write the address by which clients reach bcproxy, such as http://erp-gw:8080")]
@@ -133,6 +141,9 @@ scalars! {
     ClientId: "an application (client) ID", str::parse::<ClientId>, { "format": "uuid" };
     CollectorUrl: "an http or https address", str::parse::<CollectorUrl>,
         { "pattern": "^https?://[^?#@]+$", "examples": ["https://collector.example:4318"] }, mask_if_invalid;
+    StoreUrl: "a redis or rediss address", str::parse::<StoreUrl>,
+        { "pattern": "^rediss?://[^/?#@]+(/[0-9]*)?$", "examples": ["rediss://redis.example:6379"] }, mask_if_invalid;
+    KeyPrefix: "a prefix of keys", key_prefix, { "pattern": "^[A-Za-z0-9.:_-]{1,64}$" };
     HttpsUrl: "an https address", str::parse::<HttpsUrl>, { "pattern": "^https://[^?#@]+$" };
     Scope: "a scope", scope, { "pattern": "^[^ ]+/\\.default$" };
     VariableName: "the name of an environment variable", variable, { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" };
@@ -194,6 +205,12 @@ fn variable(text: &str) -> Result<VariableName, ScalarError> {
     let starts_well = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if starts_well && is_plain { Ok(VariableName(text.to_owned())) } else { Err(ScalarError::Variable) }
+}
+
+fn key_prefix(text: &str) -> Result<KeyPrefix, ScalarError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:_-".contains(&byte);
+    let is_one = (1..=64).contains(&text.len()) && text.bytes().all(is_plain);
+    if is_one { Ok(KeyPrefix(text.to_owned())) } else { Err(ScalarError::KeyPrefix) }
 }
 
 fn scope(text: &str) -> Result<Scope, ScalarError> {

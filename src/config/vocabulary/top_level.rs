@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{AdminKeys, ClientAuthKeys, ClientKeys, ConnectorKeys, LogKeys, OtlpKeys, RouteKeys, TelemetryKeys};
+use super::{
+    AdminKeys, ClientAuthKeys, ClientKeys, ConnectorKeys, LogKeys, OtlpKeys, RouteKeys, SharedLimitsKeys, TelemetryKeys,
+};
 use crate::config::model::{Browsers, ByteSize, Count, HostName};
 use crate::config::shape::{At, Form, Named, OneOrMore, OrOff, Shape, mapping};
 use crate::outbound::Origin;
@@ -43,6 +45,9 @@ mapping! {
         log: LogKeys = Default("{}"),
         /// What bcproxy sends to monitoring systems by itself. Default: nothing.
         telemetry: TelemetryKeys = Optional,
+        /// Where several replicas of bcproxy share Business Central's limits.
+        /// Default: nowhere, because this is the only replica.
+        shared_limits: SharedLimitsKeys = Optional,
         /// How many client connections may be open. Further connections are answered with 503.
         max_connections: MaxConnectionsKeys = Default("{}"),
         /// The memory that clients may make bcproxy hold: heads and bodies of requests, queued requests, and responses
