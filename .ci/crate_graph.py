@@ -228,6 +228,8 @@ class References:
             token = stream[index]
             if depth == 0 and token.text == "mod" and stream[index + 2].text == "{":
                 index = group_end(stream, index + 2)  # a module of its own
+            elif token.text == "use" and token.kind == "ident" and stream[index + 1].text == "<":
+                index += 1  # what an `impl` type captures
             elif token.text == "use" and token.kind == "ident":
                 end = item_end(stream, index)
                 if self.scopes:

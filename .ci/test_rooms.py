@@ -87,6 +87,7 @@ class Arrows(InAFolder):
             "struct S { #[serde(default = \"super::b::f\")] x: u8 }",
             "use super::*; fn g(_: b::B) {}",
             "use crate::b::*; fn g(_: B) {}",
+            "fn g() { fn h() -> impl Future + use<> { crate::b::f() } }",
         ):
             self.assertEqual(self.arrows_of(source), {"b.rs"}, source)
 
