@@ -13,6 +13,7 @@
 //! | [`proxy`] | the data path |
 //! | [`outbound`] | outbound proxy, TCP, verified TLS |
 //! | [`ntlm`] | the messages of NTLM handshakes |
+//! | [`shared_store`] | Redis or Valkey, by which replicas share limits and cache epochs |
 //! | [`users`] | the users of `client_auth`: their file, their passwords and keys |
 //! | `doctor` | the walk through the set-up against the live services |
 //! | [`admin`] | status page, health, metrics, reload and stop |
@@ -41,6 +42,7 @@ pub mod proxy;
 pub mod secret;
 mod sentence;
 mod shared_socket;
+pub mod shared_store;
 #[cfg(feature = "demo")]
 pub mod simulator;
 mod small_file;

@@ -124,6 +124,10 @@ events! {
         "requests are rejected: the queue is full, or the wait too long" "add an application, or spread the load"
     410 LimiterPaused Warning Hourly
         "Business Central rejected a request and demanded a pause" "if it happens often, lower `limits`"
+    411 SharedStoreAway Warning Each
+        "the shared store is slow or away; each replica uses its share of the limits" "check Redis or Valkey"
+    412 SharedStoreBack Information Each
+        "the shared store is back; replicas share the limits again" "nothing"
     420 ConnectionsRejected Warning Hourly
         "connections beyond `max_connections` are rejected" "find the clients that hold them, or raise it"
 }

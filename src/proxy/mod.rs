@@ -42,7 +42,7 @@ pub use environment::connector::Connector;
 pub use environment::readiness::Condition;
 pub use environment::route::Route;
 pub use environment::route_table::RouteTable;
-pub use limiter::{Limiter, LimiterState, LimiterUse, RateLimited, distinct};
+pub use limiter::{Limiter, LimiterState, LimiterUse, RateLimited, SharedUse, distinct};
 pub use methods::only_reads;
 pub use observe::cache_counts::CacheCounts;
 pub use observe::client_counts::{ClientCount, ClientCounts};

@@ -28,7 +28,9 @@ use super::service::DataPath;
 use super::snapshot::{Current, Snapshot};
 use crate::config::Config;
 use crate::guide::Event;
+use crate::shared_store::SharedStore;
 use crate::telemetry::otlp::Tracing;
+use crate::tls::TlsError;
 use crate::users::{Directory, UsersFile, UsersFileError};
 
 /// A proxy in service. Dropping it ends it.
@@ -68,6 +70,8 @@ pub struct View {
     pub failures: Failures,
     /// Which requests are traced, and what became of what is exported.
     pub tracing: Tracing,
+    /// The store by which replicas share the limits, if they do.
+    pub shared_store: Option<SharedStore>,
 }
 
 /// Why the proxy can't start or reload.
@@ -76,6 +80,9 @@ pub enum StartError {
     /// An address can't be listened on.
     #[error(transparent)]
     Listener(#[from] ListenerError),
+    /// The certificates to trust for the shared store can't be used.
+    #[error("shared_limits: {0}")]
+    SharedStore(#[from] TlsError),
     /// A connector can't be put into service.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
@@ -110,7 +117,11 @@ impl Proxy {
 
     /// The same, on inherited sockets where there are any for an address of `listen`.
     pub async fn start_on(config: &Config, held: InheritedSockets) -> Result<Self, StartError> {
-        let assembled = Assembled::new(config, &Assembled::default())?;
+        let store = match &config.shared_limits {
+            Some(settings) => Some(SharedStore::start(settings).await?),
+            None => None,
+        };
+        let assembled = Assembled::new(config, &Assembled::nothing(store))?;
         assembled.take_effect();
         let users = users(config, None)?;
         let tracing = Tracing::of(config.otlp.as_ref(), &Tracing::default());
@@ -188,6 +199,7 @@ impl Proxy {
             budgets: self.budgets.clone(),
             failures: self.authentication.failures.clone(),
             tracing: self.tracing.clone(),
+            shared_store: self.assembled.shared_store().cloned(),
         }
     }
 
@@ -263,6 +275,9 @@ impl Proxy {
             }
         }
         self.stop.ending.cancel();
+        if let Some(store) = self.assembled.shared_store() {
+            store.leave().await;
+        }
         self.assembled.records.problems.line_limit.summarize();
     }
 }

@@ -199,6 +199,7 @@ mod tests {
             [(0, "for SOAP calls."), (1, "for SOAP calls. 1 is queued."), (2, "for SOAP calls. 2 are queued.")]
         {
             let state = LimiterState {
+                shared: None,
                 limits,
                 in_flight: 0,
                 waiting,

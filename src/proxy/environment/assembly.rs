@@ -15,14 +15,16 @@ use tokio::sync::Semaphore;
 use super::application_pool::{ApplicationPool, AwaitingToken, Member};
 use super::changes::Changes;
 use super::connector::Connector;
+use super::environment_key::{EnvironmentKey, LimiterKey, limiter_key};
 use super::route::Route;
 use crate::business_central::EnvironmentName;
 use crate::config::{self, Config, Limits, Timeouts};
-use crate::entra::{Application, ClientId, TenantId, TokenCache, TokenEndpoint};
-use crate::outbound::{HttpClient, HttpsUrl, OutboundError, OutboundProxy};
+use crate::entra::{Application, ClientId, TokenCache, TokenEndpoint};
+use crate::outbound::{HttpClient, OutboundError, OutboundProxy};
 use crate::proxy::limiter::{Limiter, Scope};
 use crate::proxy::observe::records::Records;
 use crate::proxy::upstream::Upstream;
+use crate::shared_store::SharedStore;
 
 /// Why a connector can't be assembled.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +51,8 @@ pub struct Assembled {
 #[derive(Default)]
 struct Shared {
     token_requests: TokenRequests,
+    /// Where other replicas share the limits.
+    store: Option<SharedStore>,
     plain_clients: HashMap<(CaFile, OutboundProxy, Duration), HttpClient>,
     upstreams: HashMap<(String, CaFile, OutboundProxy, Duration, Duration), Upstream>,
     limiters: HashMap<LimiterKey, (Limiter, Limits)>,
@@ -75,34 +79,22 @@ const MAX_TOKEN_REQUESTS: usize = 16;
 /// A connector's own authorities as they were read: other content is other trust.
 type CaFile = Option<(PathBuf, Arc<[u8]>)>;
 
-/// An environment, whichever connector leads there.
-#[derive(PartialEq, Eq, Hash)]
-struct EnvironmentKey {
-    base_url: HttpsUrl,
-    tenant: TenantId,
-    /// In lower case: Business Central ignores the case of an environment's name.
-    environment: String,
-}
-
-/// What shares a limiter: the API and OData requests of an application to an environment, or without an application
-/// all SOAP calls to it.
-type LimiterKey = (EnvironmentKey, Option<ClientId>);
-
-impl EnvironmentKey {
-    fn of(connector: &config::Connector, environment: &EnvironmentName) -> Self {
-        Self {
-            base_url: connector.base_url.clone(),
-            tenant: connector.application.tenant_id.clone(),
-            environment: environment.as_str().to_ascii_lowercase(),
-        }
-    }
-}
-
 impl Assembled {
+    /// Nothing yet, of a replica that shares the limits with others.
+    pub fn nothing(store: Option<SharedStore>) -> Self {
+        Self { shared: Shared { store, ..Shared::default() }, ..Self::default() }
+    }
+
+    /// The store by which replicas share the limits.
+    pub fn shared_store(&self) -> Option<&SharedStore> {
+        self.shared.store.as_ref()
+    }
+
     /// Assembles a configuration, reusing what `before` left. Nothing in service changes until it [takes
     /// effect](Self::take_effect).
     pub fn new(config: &Config, before: &Self) -> Result<Self, AssemblyError> {
-        let now = Shared { token_requests: before.shared.token_requests.clone(), ..Shared::default() };
+        let Shared { token_requests, store, .. } = &before.shared;
+        let now = Shared { token_requests: token_requests.clone(), store: store.clone(), ..Shared::default() };
         let mut assembly = Assembly { before: &before.shared, now, ca_files: HashMap::new() };
         let known: HashMap<&str, &Arc<Route>> =
             before.routes.iter().map(|route| (route.settings.path.as_str(), route)).collect();
@@ -234,7 +226,13 @@ impl Assembly<'_> {
         }
         let limiter = match self.before.limiters.get(&key) {
             Some((limiter, _)) => limiter.for_application(application),
-            None => Limiter::new(*limits, Scope { environment: environment.clone(), is_soap }, application),
+            None => {
+                let limiter = Limiter::new(*limits, Scope { environment: environment.clone(), is_soap }, application);
+                if let Some(store) = &self.now.store {
+                    limiter.share(store, limiter_key(store, &key));
+                }
+                limiter
+            }
         };
         self.now.limiters.insert(key, (limiter.clone(), *limits));
         Some(limiter)

@@ -5,6 +5,7 @@ pub mod assembly;
 pub mod changes;
 pub mod company_list;
 pub mod connector;
+mod environment_key;
 pub mod look_up;
 mod look_ups;
 pub mod readiness;

@@ -10,8 +10,10 @@ use super::fair_queue::ClientKey;
 use super::lane::{Lane, Scope, Waiter};
 use super::permits::{AcquireError, NextPermit, Permit, Shared, State};
 use super::rate_wait::RateLimited;
+use super::replicas::{SharedUse, Sharing, coordinate};
 use crate::config::{Limits, Rate};
 use crate::entra::ClientId;
+use crate::shared_store::{SharedStore, StoreKey};
 
 /// A limiter, as one application uses it. Clones share its state.
 ///
@@ -40,6 +42,8 @@ pub struct LimiterState {
     pub rate_limited: Option<RateLimited>,
     /// The least time that a request which is queued now waits because of the rate or a pause; `None`: it need not.
     pub next_permit: Option<Duration>,
+    /// What all replicas use; `None`: they share nothing.
+    pub shared: Option<SharedUse>,
 }
 
 /// Priority with which a request enters the limiter.
@@ -54,28 +58,6 @@ pub enum Priority {
 }
 
 impl State {
-    /// Whether the permit of a request that is queued now certainly lies beyond its deadline.
-    fn is_too_late(
-        &mut self,
-        lane: usize,
-        client: ClientKey,
-        priority: Priority,
-        deadline: Instant,
-        now: Instant,
-    ) -> bool {
-        // Most requests are in time even behind all others.
-        let waiting = self.lanes[lane].queue.waiting();
-        if self.not_before(lane, waiting, now) <= deadline {
-            return false;
-        }
-        let queue = &self.lanes[lane].queue;
-        let ahead = match priority {
-            Priority::Retry => queue.waiting_retries(),
-            Priority::New | Priority::Requeued => queue.ahead_of(client),
-        };
-        self.not_before(lane, ahead, now) > deadline
-    }
-
     /// Removes a request of the client with the most, if it has more than `client` would have with one more.
     fn evict_for(&mut self, client: ClientKey) -> Option<Waiter> {
         let own: usize = self.lanes.iter().map(|lane| lane.queue.waiting_of(client)).sum();
@@ -102,17 +84,30 @@ impl Limiter {
         Self { shared: self.shared.clone(), lane }
     }
 
+    /// Shares the limits with the other replicas that use this key in the store.
+    pub fn share(&self, store: &SharedStore, key: StoreKey) {
+        let mut state = self.shared.lock();
+        let sharing = Sharing::new(store.clone(), key, state.limits, Instant::now());
+        tokio::spawn(coordinate(Arc::downgrade(&self.shared), store.clone(), sharing.wake_up.clone()));
+        state.sharing = Some(Box::new(sharing));
+    }
+
     /// Changes the limits. They apply immediately, including to queued requests.
     pub fn set_limits(&self, limits: Limits) {
         let mut state = self.shared.lock();
-        state.limits = limits;
-        state.lanes.iter_mut().for_each(|lane| lane.window.rate_changed());
+        state.limits = state.sharing.as_mut().map_or(limits, |sharing| sharing.limits(limits));
+        state.lanes.iter_mut().for_each(Lane::limits_changed);
         self.shared.grant(&mut state, Instant::now());
     }
 
     /// Removes the limits: the queue is released, unless Business Central asked for a pause.
     pub fn remove_limits(&self) {
-        let limits = self.shared.lock().limits;
+        let limits = {
+            let mut state = self.shared.lock();
+            // What is in flight is forgotten there when its leases expire.
+            state.sharing = None;
+            state.limits
+        };
         let requests = Rate { count: usize::MAX, ..limits.requests };
         self.set_limits(Limits { concurrency: usize::MAX, requests, ..limits });
     }
@@ -131,8 +126,13 @@ impl Limiter {
         let mut queued = {
             let mut state = self.shared.lock();
             if state.lanes[lane].queue.is_empty() && state.next_permit(lane, now) == NextPermit::Now {
-                state.begin(lane, now);
-                return Ok(Permit { limiter: Arc::downgrade(&self.shared), lane, waited: Duration::ZERO, ahead: 0 });
+                let lease = state.next_lease();
+                state.begin(lane, lease, now);
+                if let Some(sharing) = &state.sharing {
+                    sharing.wake_up.wake();
+                }
+                let limiter = Arc::downgrade(&self.shared);
+                return Ok(Permit { limiter, lane, lease, waited: Duration::ZERO, ahead: 0 });
             }
             if state.is_too_late(lane, client, priority, deadline, now) {
                 if state.paused_until.is_none_or(|until| until <= now) {
@@ -200,6 +200,9 @@ impl Limiter {
         let mut state = self.shared.lock();
         let was_open = state.paused_until.is_none_or(|until| until <= now);
         state.paused_until = state.paused_until.max(Some(now + time));
+        if let Some(sharing) = &mut state.sharing {
+            sharing.ledger.pause(now + time);
+        }
         self.shared.grant(&mut state, now);
         was_open
     }
@@ -241,7 +244,8 @@ impl Limiter {
         let (in_flight, waiting) = (window.held(), queue.waiting());
         let next_permit = state.not_before(self.lane, waiting, now).saturating_duration_since(now);
         let next_permit = Some(next_permit).filter(|time| !time.is_zero());
-        LimiterState { limits, in_flight, waiting, recent, paused_for, rate_limited, next_permit }
+        let shared = state.sharing.as_ref().map(|sharing| sharing.shared_use(self.lane, now));
+        LimiterState { limits, in_flight, waiting, recent, paused_for, rate_limited, next_permit, shared }
     }
 
     /// The application's requests in flight or queued.

@@ -22,6 +22,8 @@ pub struct Lane {
     pub dequeue_rate: DequeueRate,
     /// Set while requests wait because of the rate.
     pub rate_wait: Option<RateWait>,
+    /// A time before which the shared store grants no permit, as it last said.
+    pub not_before: Option<Instant>,
 }
 
 /// What a limiter is for, as the log names it.
@@ -60,7 +62,13 @@ impl Lane {
     /// A lane without requests.
     pub fn new(application: ClientId, now: Instant) -> Self {
         let (queue, dequeue_rate) = Default::default();
-        Self { application, window: Window::new(now), queue, dequeue_rate, rate_wait: None }
+        Self { application, window: Window::new(now), queue, dequeue_rate, rate_wait: None, not_before: None }
+    }
+
+    /// Other limits are in force.
+    pub fn limits_changed(&mut self) {
+        self.window.rate_changed();
+        self.not_before = None;
     }
 
     /// Counts a queued request that got a permit.

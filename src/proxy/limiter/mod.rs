@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod concurrency_table;
+mod contention;
+mod estimate;
 mod fair_queue;
 mod handle;
 mod lane;
@@ -12,6 +14,8 @@ mod lane;
 mod overload_tests;
 mod permits;
 mod rate_wait;
+mod replicas;
+mod slices;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -22,4 +26,5 @@ pub use handle::{Limiter, LimiterState, Priority};
 pub use lane::Scope;
 pub use permits::{AcquireError, Permit};
 pub use rate_wait::RateLimited;
+pub use replicas::SharedUse;
 pub use usage::{LimiterUse, distinct};

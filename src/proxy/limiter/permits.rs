@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fair_queue::ClientKey;
 use super::lane::{Lane, Scope};
 use super::rate_wait::{self, RateWait};
+use super::replicas::Sharing;
 use crate::config::Limits;
 use crate::entra::ClientId;
-use crate::proxy::downstream::client::Contended;
 use crate::proxy::upstream::HeldUntilEnd;
 
 /// What all handles of a limiter share.
@@ -23,7 +22,10 @@ pub struct Shared {
 /// Limits, and what they are held against.
 #[derive(Debug)]
 pub struct State {
+    /// The limits in force. With other replicas and without the shared store, a share of those that are configured.
     pub limits: Limits,
+    /// Set if other replicas share the limits.
+    pub sharing: Option<Box<Sharing>>,
     /// Permits that are held.
     pub in_flight: usize,
     /// Permits granted so far.
@@ -45,6 +47,8 @@ pub struct State {
 pub struct Permit {
     pub(super) limiter: Weak<Shared>,
     pub(super) lane: usize,
+    /// What the shared store knows it by.
+    pub(super) lease: u64,
     /// Time in the queue.
     pub waited: Duration,
     /// Permits granted to other requests in that time.
@@ -76,7 +80,7 @@ enum NextLane {
 pub enum NextPermit {
     Now,
     At(Instant),
-    /// When one is released.
+    /// When one is released, or the shared store grants one.
     OnRelease,
 }
 
@@ -87,14 +91,44 @@ impl State {
             return NextPermit::At(until);
         }
         self.paused_until = None;
+        if self.is_shared() {
+            let until = self.lanes[lane].not_before.filter(|until| *until > now);
+            return until.map_or(NextPermit::OnRelease, NextPermit::At);
+        }
         if self.in_flight >= self.limits.concurrency {
             return NextPermit::OnRelease;
         }
         self.lanes[lane].window.next(now, self.limits.requests).map_or(NextPermit::Now, NextPermit::At)
     }
 
+    /// Whether permits come from the shared store.
+    pub fn is_shared(&self) -> bool {
+        self.sharing.as_ref().is_some_and(|sharing| sharing.is_used())
+    }
+
+    /// Has the shared store asked for permits, and told what has changed. Whether permits come from there.
+    fn ask_store(&self) -> bool {
+        self.sharing.as_ref().is_some_and(|sharing| {
+            sharing.wake_up.wake();
+            sharing.is_used()
+        })
+    }
+
+    /// The number of the next permit's lease; without other replicas, nobody needs one.
+    pub fn next_lease(&mut self) -> u64 {
+        self.sharing.as_mut().map_or(0, |sharing| sharing.ledger.next_lease())
+    }
+
+    /// The lanes in which requests wait.
+    pub fn waiting_lanes(&self) -> impl Iterator<Item = usize> {
+        self.lanes.iter().enumerate().filter(|(_, lane)| !lane.queue.is_empty()).map(|(lane, _)| lane)
+    }
+
     /// Counts a request that got a permit.
-    pub fn begin(&mut self, lane: usize, now: Instant) {
+    pub fn begin(&mut self, lane: usize, lease: u64, now: Instant) {
+        if let Some(sharing) = &mut self.sharing {
+            sharing.ledger.hold(lease, lane, sharing.is_joined, now);
+        }
         self.in_flight += 1;
         self.granted += 1;
         self.lanes[lane].window.grant(now, self.limits.requests);
@@ -103,31 +137,6 @@ impl State {
     /// Requests that are queued.
     pub fn waiting(&self) -> usize {
         self.lanes.iter().map(|lane| lane.queue.waiting()).sum()
-    }
-
-    /// A time before which a lane's next but `ahead` permits can't be granted.
-    pub fn not_before(&mut self, lane: usize, ahead: usize, now: Instant) -> Instant {
-        let window = self.lanes[lane].window.not_before(ahead, now, self.limits.requests);
-        self.paused_until.map_or(window, |until| until.max(window))
-    }
-
-    /// When a request that this client queues now is likely to be served.
-    pub fn estimate(&mut self, lane: usize, client: ClientKey, now: Instant) -> Duration {
-        let ahead = self.lanes[lane].queue.ahead_of(client);
-        let next = match self.next_permit(lane, now) {
-            NextPermit::At(time) => time.saturating_duration_since(now),
-            NextPermit::Now | NextPermit::OnRelease => Duration::ZERO,
-        };
-        let interval = self.lanes[lane].dequeue_rate.interval();
-        let queue = interval.saturating_mul(u32::try_from(ahead + 1).unwrap_or(u32::MAX));
-        let earliest = self.not_before(lane, ahead, now).saturating_duration_since(now);
-        next.saturating_add(queue).max(earliest).clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER)
-    }
-
-    /// Whether requests of a lane wait because of the rate, and of nothing else.
-    fn waits_for_rate(&mut self, lane: usize, now: Instant) -> bool {
-        let is_paused = self.paused_until.is_some_and(|until| until > now);
-        !is_paused && !self.lanes[lane].queue.is_empty() && matches!(self.next_permit(lane, now), NextPermit::At(_))
     }
 
     /// The lane whose queue is next to get a permit, where the rates allow one; otherwise the time when they do.
@@ -156,6 +165,7 @@ impl Shared {
             scope,
             state: Mutex::new(State {
                 limits,
+                sharing: None,
                 in_flight: 0,
                 granted: 0,
                 lanes: vec![Lane::new(application, now)],
@@ -174,6 +184,9 @@ impl Shared {
 
     /// Grants permits to queued requests as far as the limits allow, and starts a timer where only time can grant more.
     pub fn grant(self: &Arc<Self>, state: &mut State, now: Instant) {
+        if state.ask_store() {
+            return;
+        }
         loop {
             let lane = match state.next_lane(now) {
                 NextLane::Lane(lane) => lane,
@@ -184,19 +197,38 @@ impl Shared {
                 NextLane::None => return,
             };
             state.latest = lane;
-            let Some(waiter) = state.lanes[lane].queue.pop() else { continue };
+            let lease = state.next_lease();
+            self.grant_to(state, lane, lease, now);
+        }
+    }
+
+    /// Grants a permit to the next request of a lane. Whether there was one.
+    fn grant_to(self: &Arc<Self>, state: &mut State, lane: usize, lease: u64, now: Instant) -> bool {
+        while let Some(waiter) = state.lanes[lane].queue.pop() {
             let ahead = state.granted - waiter.granted_before;
-            let permit = Permit { limiter: Arc::downgrade(self), lane, waited: Duration::ZERO, ahead };
+            let permit = Permit { limiter: Arc::downgrade(self), lane, lease, waited: Duration::ZERO, ahead };
             match waiter.response.send(Ok(permit)) {
                 Ok(()) => {
-                    state.begin(lane, now);
+                    state.begin(lane, lease, now);
                     state.stalled_since = now;
                     state.lanes[lane].granted(now);
+                    return true;
                 }
                 // The client has left.
                 Err(Ok(permit)) => permit.discard(),
                 Err(Err(_)) => {}
             }
+        }
+        false
+    }
+
+    /// Grants a permit that the shared store has granted to a lane.
+    pub fn grant_lease(self: &Arc<Self>, state: &mut State, lane: usize, lease: u64, now: Instant) {
+        if !self.grant_to(state, lane, lease, now)
+            && let Some(sharing) = &mut state.sharing
+        {
+            // All of its clients have left.
+            sharing.ledger.give_back(lease, lane);
         }
     }
 
@@ -251,6 +283,9 @@ impl Drop for Permit {
         if let Some(limiter) = self.limiter.upgrade() {
             let mut state = limiter.lock();
             let (now, rate) = (Instant::now(), state.limits.requests);
+            if let Some(sharing) = &mut state.sharing {
+                sharing.ledger.release(self.lease, now, rate);
+            }
             state.in_flight -= 1;
             state.lanes[self.lane].window.release(now, rate);
             limiter.grant(&mut state, now);
@@ -259,21 +294,3 @@ impl Drop for Permit {
 }
 
 impl HeldUntilEnd for Arc<Permit> {}
-
-impl Contended for Permit {
-    /// Whether all permits are held while others wait, and none was granted for [`STALL`].
-    fn is_contended(&self) -> bool {
-        let Some(limiter) = self.limiter.upgrade() else { return false };
-        let now = Instant::now();
-        let mut state = limiter.lock();
-        let is_stalled = state.waiting() > 0 && now - state.stalled_since >= STALL;
-        is_stalled && state.next_permit(self.lane, now) == NextPermit::OnRelease
-    }
-}
-
-/// Clients give up on a queue that moves more slowly than this.
-const STALL: Duration = Duration::from_secs(10);
-
-const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
-
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);

@@ -36,7 +36,7 @@ pub(super) fn scope() -> Scope {
     Scope { environment: "Production".parse().unwrap(), is_soap: false }
 }
 
-fn application(number: u8) -> ClientId {
+pub(super) fn application(number: u8) -> ClientId {
     format!("00000000-0000-0000-0000-0000000000{number:02}").parse().unwrap()
 }
 

@@ -9,20 +9,18 @@
 //! the interval is the longest of time until expiry / permits until then, over all slices. With 3,000 requests at once
 //! and 3,000 left for the 300 s until the first ones expire, it is 0.1 s. In steady use, it is `per / count`.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::slices::{SLACK, Slices};
 use crate::config::Rate;
 
 /// Requests that count, gathered in slices: a fixed amount of memory however many there are.
 #[derive(Debug)]
 pub struct Window {
-    /// Requests whose permit was released, the oldest first.
-    slices: VecDeque<Slice>,
-    /// Requests in all slices together.
-    released: usize,
+    /// Requests whose permit was released.
+    released: Slices,
     /// Permits that are held.
     held: usize,
     /// When the next permit is due, once permits are paced.
@@ -40,29 +38,28 @@ struct Spacing {
     until: Instant,
 }
 
-/// Requests whose permits were released shortly after each other. They expire together, with the last of them.
-#[derive(Debug)]
-struct Slice {
-    first: Instant,
-    last: Instant,
-    count: usize,
-}
-
 impl Window {
     /// An empty window.
     pub fn new(now: Instant) -> Self {
-        Self { slices: VecDeque::new(), released: 0, held: 0, due: now, spacing: None }
+        Self { released: Slices::default(), held: 0, due: now, spacing: None }
     }
 
     /// Requests that count.
     pub fn used(&mut self, now: Instant, rate: Rate) -> usize {
-        self.expire(now, rate);
-        self.released + self.held
+        if self.released.expire(now, rate) {
+            self.spacing = None;
+        }
+        self.released.count() + self.held
     }
 
     /// Permits that are held.
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// Requests whose permit was released, and that count.
+    pub fn released(&self) -> &Slices {
+        &self.released
     }
 
     /// When the next permit can be granted; `None`: now.
@@ -75,11 +72,11 @@ impl Window {
 
     /// When so many permits can have been granted, were they not paced.
     fn free_at(&self, permits: usize, now: Instant, rate: Rate) -> Instant {
-        let mut missing = (self.released + self.held + permits).saturating_sub(rate.count);
+        let mut missing = (self.released.count() + self.held + permits).saturating_sub(rate.count);
         if missing == 0 {
             return now;
         }
-        for slice in &self.slices {
+        for slice in self.released.iter() {
             missing = missing.saturating_sub(slice.count);
             if missing == 0 {
                 return slice.expires(rate);
@@ -126,25 +123,22 @@ impl Window {
     /// Counts a permit that is released now.
     pub fn release(&mut self, now: Instant, rate: Rate) {
         self.held -= 1;
-        self.released += 1;
-        match self.slices.back_mut() {
-            Some(slice) if now < slice.first + rate.per / SLICES => {
-                slice.last = now;
-                slice.count += 1;
-            }
-            _ => {
-                self.slices.push_back(Slice { first: now, last: now, count: 1 });
-                self.spacing = None;
-            }
+        self.count_ended(now, rate);
+    }
+
+    /// Counts a request that has ended.
+    fn count_ended(&mut self, now: Instant, rate: Rate) {
+        if self.released.add(now, rate) {
+            self.spacing = None;
         }
     }
 
     /// The pace. It is computed once for each slice that comes or goes.
     fn spacing(&mut self, now: Instant, rate: Rate) -> Spacing {
-        let Self { slices, released, held, .. } = &*self;
+        let Self { released, held, .. } = &*self;
         let compute = || {
-            let mut free = rate.count.saturating_sub(released + held).max(1);
-            let until_expiry = slices.iter().map(|slice| {
+            let mut free = rate.count.saturating_sub(released.count() + held).max(1);
+            let until_expiry = released.iter().map(|slice| {
                 let until = slice.expires(rate);
                 let permits = u32::try_from(free).unwrap_or(u32::MAX);
                 free += slice.count;
@@ -157,19 +151,30 @@ impl Window {
         self.spacing = Some(spacing);
         spacing
     }
-
-    fn expire(&mut self, now: Instant, rate: Rate) {
-        while let Some(oldest) = self.slices.front().filter(|slice| slice.expires(rate) <= now) {
-            self.released -= oldest.count;
-            self.slices.pop_front();
-            self.spacing = None;
-        }
-    }
 }
 
-impl Slice {
-    fn expires(&self, rate: Rate) -> Instant {
-        self.last + rate.per + SLACK
+/// What replicas need besides, for the model of the shared window.
+#[cfg(test)]
+impl Window {
+    /// When the next permit but `ahead` can be granted.
+    pub fn next_after(&mut self, ahead: u32, now: Instant, rate: Rate) -> Instant {
+        let used = self.used(now, rate);
+        let free_at = self.free_at(ahead as usize + 1, now, rate);
+        if !is_half_used(used, rate) {
+            return free_at;
+        }
+        let due = self.due.max(now - CATCH_UP);
+        free_at.max(due + self.spacing(now, rate).interval * ahead)
+    }
+
+    /// Counts a permit that is held again.
+    pub fn hold(&mut self) {
+        self.held += 1;
+    }
+
+    /// Counts a request of which nothing was known.
+    pub fn end_unknown(&mut self, now: Instant, rate: Rate) {
+        self.count_ended(now, rate);
     }
 }
 
@@ -177,15 +182,8 @@ fn is_half_used(used: usize, rate: Rate) -> bool {
     used >= rate.count.div_ceil(2)
 }
 
-/// How long after its permit's release a canceled request can still reach Business Central: the time on the network,
-/// with a packet sent twice.
-const SLACK: Duration = Duration::from_millis(500);
-
 /// How far permits may fall behind their pace and still be granted.
 const CATCH_UP: Duration = Duration::from_secs(1);
-
-/// With the default of 5 minutes, requests that expire together were released within 0.6 s.
-const SLICES: u32 = 512;
 
 #[cfg(test)]
 mod tests {
@@ -239,21 +237,5 @@ mod tests {
             granted_at.push((now - start).as_secs());
         }
         assert_eq!(granted_at, [0, 0, 0, 0, 0, 0, 60, 120, 180, 240, 300, 300, 333, 367]);
-    }
-
-    #[test]
-    fn its_memory_does_not_grow_with_what_it_counts() {
-        let (start, many) = (Instant::now(), Rate { count: 1_000_000, ..RATE });
-        let mut window = Window::new(start);
-        let mut most = 0;
-        for number in 0..100_000 {
-            let now = start + Duration::from_millis(number * 10);
-            assert_eq!(window.next(now, many), None);
-            window.grant(now, many);
-            window.release(now, many);
-            most = most.max(window.slices.len());
-        }
-        assert!(most < 600, "{most}");
-        assert!((30_000..31_000).contains(&window.released), "{}", window.released);
     }
 }

@@ -1,0 +1,43 @@
+//! What an environment, and a limiter in it, is known by: to connectors that share it, and to other replicas.
+
+use crate::business_central::EnvironmentName;
+use crate::config;
+use crate::entra::{ClientId, TenantId};
+use crate::outbound::HttpsUrl;
+use crate::shared_store::{SharedStore, StoreKey};
+
+/// An environment, whichever connector leads there.
+#[derive(PartialEq, Eq, Hash)]
+pub struct EnvironmentKey {
+    base_url: HttpsUrl,
+    tenant: TenantId,
+    /// In lower case: Business Central ignores the case of an environment's name.
+    environment: String,
+}
+
+/// What shares a limiter: the API and OData requests of an application to an environment, or without an application
+/// all SOAP calls to it.
+pub type LimiterKey = (EnvironmentKey, Option<ClientId>);
+
+impl EnvironmentKey {
+    /// The environment that a connector leads to, or a route of it.
+    pub fn of(connector: &config::Connector, environment: &EnvironmentName) -> Self {
+        Self {
+            base_url: connector.base_url.clone(),
+            tenant: connector.application.tenant_id.clone(),
+            environment: environment.as_str().to_ascii_lowercase(),
+        }
+    }
+
+    /// The key of something in the environment, for other replicas.
+    pub fn in_store(&self, store: &SharedStore, what: &str, part: &str) -> StoreKey {
+        let Self { base_url, tenant, environment } = self;
+        store.key(&[what, base_url.as_str(), &tenant.to_string(), environment, part])
+    }
+}
+
+/// The key of a limiter, for other replicas.
+pub fn limiter_key(store: &SharedStore, (environment, application): &LimiterKey) -> StoreKey {
+    let application = application.map_or_else(|| "soap".to_owned(), |application| application.to_string());
+    environment.in_store(store, "limiter", &application)
+}

@@ -1,0 +1,27 @@
+//! The shared store: a Redis or Valkey server through which replicas share limits.
+//!
+//! | file | job |
+//! |---|---|
+//! | `store` | the store as the rest of bcproxy uses it: calls within a time limit |
+//! | `heartbeat` | keeps the connection, and decides whether the store is up |
+//! | `connection` | one connection: TCP or TLS, sign-in, and messages that wake limiters |
+//! | `key` | keys: hashes, so that no names get there |
+//! | `script` | the scripts that run in the store (`scripts/*.lua`), each in one step |
+//! | `wake_up` | what a message from another replica wakes |
+
+mod connection;
+mod heartbeat;
+mod key;
+mod script;
+mod store;
+#[cfg(test)]
+pub mod test_server;
+mod wake_up;
+
+pub use connection::{ConnectError, connect};
+pub use key::{StoreKey, digest};
+#[cfg(test)]
+pub use script::limiter_at_given_time;
+pub use script::{LIMITER, Script};
+pub use store::{SharedStore, StoreError, StoreStatus};
+pub use wake_up::WakeUp;
