@@ -265,7 +265,11 @@ local function grant(current, reply)
         remove_head(name)
         for _, application in ipairs(call.further or {}) do
             -- The next request in that queue arrives now, behind the heads of the other replicas.
-            if application == reply.granted then add_head(name) end
+            if application == reply.granted then
+                add_head(name)
+                local at = next_permit(window_of(application), positions[application] - 1)
+                if at > time then reply.waits[application] = at - time end
+            end
         end
     end
     if freed > 0 then

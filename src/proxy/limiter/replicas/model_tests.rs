@@ -235,6 +235,12 @@ fn the_script_grants_what_the_model_grants() {
                 own.push(*model.leases.last().unwrap());
                 model.heads.retain(|head| (head.0, head.1) != (step.replica, application));
                 if step.waiting[application] > 1 {
+                    let ahead = model.heads.iter().filter(|head| head.1 == application).count();
+                    let (now, rate) = (model.now(), model.limits.requests);
+                    let at = model.windows[application].next_after(ahead as u32, now, rate);
+                    let wait = reply.waits.get(if application == 0 { "a" } else { "b" }).copied().unwrap_or(0.0);
+                    let expected = at.saturating_duration_since(now).as_secs_f64() * 1000.0;
+                    prop_assert!((wait - expected).abs() < 1.0, "call {number}: {wait} instead of {expected}");
                     model.heads.push((step.replica, application, model.time + HEAD));
                 }
             }

@@ -81,7 +81,8 @@ impl State {
         let paused = reply.paused.map(|paused| now + from_millis(paused));
         let first = waits.iter().map(|(_, until)| *until).chain(paused).min();
         let poll = first.map_or(POLL, |until| until.saturating_duration_since(now).min(POLL));
-        let has_more = granted.is_some() && reply.in_flight < sharing.whole.concurrency;
+        let is_free = reply.in_flight < sharing.whole.concurrency;
+        let has_more = is_free && granted.is_some_and(|granted| !waits.iter().any(|(lane, _)| *lane == granted));
         let jitter = Duration::from_millis(fastrand::u64(..=POLL_JITTER));
         sharing.note_use(reply, now);
         let wait = if has_more {
