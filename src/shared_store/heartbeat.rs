@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout};
 
 use super::connection::connect;
 use super::script::REPLICAS;
@@ -12,36 +13,71 @@ use super::store::Inner;
 
 /// Sends heartbeats until the store is dropped.
 pub(super) async fn send_heartbeats(store: Weak<Inner>) {
-    // The first contact needs no proof that the store is stable.
-    let mut missing_successes = 1;
+    let mut trust = Trust::default();
     loop {
         let Some(inner) = store.upgrade() else { return };
         match heartbeat(&inner).await {
-            Ok(()) => {
-                missing_successes -= u32::min(missing_successes, 1);
-                if missing_successes == 0 {
-                    inner.succeed();
-                }
-            }
+            // A call has failed meanwhile.
+            Ok(()) if trust.is_up() && !inner.is_up() => trust.failed(Instant::now()),
+            Ok(()) if trust.succeeded(Instant::now()) => inner.succeed(),
+            Ok(()) => {}
             Err(error) => {
+                trust.failed(Instant::now());
                 inner.fail(&error);
                 // It may have died silently.
                 inner.lock_connection().take();
-                missing_successes = SUCCESSES;
             }
         }
         let mut health = inner.health.subscribe();
-        let is_up = health.borrow_and_update().is_up;
         drop(inner);
-        if is_up {
-            // A failed call makes the next heartbeat urgent.
-            let _ = tokio::time::timeout(INTERVAL, health.wait_for(|health| !health.is_up)).await;
-            if !health.borrow().is_up {
-                missing_successes = SUCCESSES;
-            }
-        } else {
+        if !trust.is_up() {
             tokio::time::sleep(INTERVAL_WHILE_DOWN).await;
+        } else if timeout(INTERVAL, health.wait_for(|health| !health.is_up)).await.is_ok() {
+            trust.failed(Instant::now());
         }
+    }
+}
+
+/// How many heartbeats without a failure it takes until the store is up again.
+#[derive(Debug)]
+struct Trust {
+    /// So many at the next outage.
+    needed: u32,
+    /// So many are missing.
+    missing: u32,
+    /// Since when the store has been up.
+    up_since: Option<Instant>,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        // The first contact needs no proof that the store is stable.
+        Self { needed: SUCCESSES, missing: 1, up_since: None }
+    }
+}
+
+impl Trust {
+    fn is_up(&self) -> bool {
+        self.up_since.is_some()
+    }
+
+    /// Notes a heartbeat. Whether the store is up.
+    fn succeeded(&mut self, now: Instant) -> bool {
+        self.missing = self.missing.saturating_sub(1);
+        if self.missing == 0 && self.up_since.is_none() {
+            self.up_since = Some(now);
+        }
+        self.is_up()
+    }
+
+    /// Notes that a heartbeat or a call has failed. Where outages follow each other, each lasts longer: a store may
+    /// take heartbeats and reject all else.
+    fn failed(&mut self, now: Instant) {
+        if let Some(since) = self.up_since.take() {
+            let is_stable = now.saturating_duration_since(since) >= STABLE;
+            self.needed = if is_stable { SUCCESSES } else { (2 * self.needed).min(MAX_SUCCESSES) };
+        }
+        self.missing = self.needed;
     }
 }
 
@@ -56,7 +92,7 @@ async fn heartbeat(inner: &Arc<Inner>) -> Result<(), String> {
         };
         let channel = inner.channel();
         let connecting = connect(&inner.settings, &inner.tls, Some(&channel), on_message);
-        let connection = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+        let connection = timeout(CONNECT_TIMEOUT, connecting).await;
         let connection = connection.map_err(|_| "no connection in time".to_owned())?;
         *inner.lock_connection() = Some(connection.map_err(|error| error.to_string())?);
     }
@@ -90,6 +126,12 @@ const INTERVAL_WHILE_DOWN: Duration = Duration::from_millis(250);
 /// Heartbeats without a failure before the store is up again.
 const SUCCESSES: u32 = 3;
 
+/// The same where one outage follows another: half a minute.
+const MAX_SUCCESSES: u32 = 120;
+
+/// A store that was up for so long is no cause for longer outages.
+const STABLE: Duration = Duration::from_secs(30);
+
 /// A time for DNS, TCP, TLS and the sign-in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -98,3 +140,24 @@ const SEEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long Business Central works on a request of a replica that is gone (BC, "Operational limits").
 const FORGET_AFTER: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outages_that_follow_each_other_last_longer() {
+        let (mut trust, now) = (Trust::default(), Instant::now());
+        let until_up = |trust: &mut Trust| (1..).find(|_| trust.succeeded(now)).unwrap();
+        assert_eq!(until_up(&mut trust), 1, "the first contact");
+        let mut lengths = Vec::new();
+        for _ in 0..8 {
+            trust.failed(now);
+            trust.failed(now);
+            lengths.push(until_up(&mut trust));
+        }
+        assert_eq!(lengths, [6, 12, 24, 48, 96, 120, 120, 120]);
+        trust.failed(now + 2 * STABLE);
+        assert_eq!(until_up(&mut trust), 3, "it was stable");
+    }
+}

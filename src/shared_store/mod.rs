@@ -7,12 +7,14 @@
 //! | `connection` | one connection: TCP or TLS, sign-in, and messages that wake limiters |
 //! | `key` | keys: hashes, so that no names get there |
 //! | `script` | the scripts that run in the store (`scripts/*.lua`), each in one step |
+//! | `status` | what is known of the store |
 //! | `wake_up` | what a message from another replica wakes |
 
 mod connection;
 mod heartbeat;
 mod key;
 mod script;
+mod status;
 mod store;
 #[cfg(test)]
 pub mod test_server;
@@ -23,5 +25,6 @@ pub use key::{StoreKey, digest};
 #[cfg(test)]
 pub use script::limiter_at_given_time;
 pub use script::{LIMITER, Script};
-pub use store::{SharedStore, StoreError, StoreStatus};
+pub use status::StoreStatus;
+pub use store::{SharedStore, StoreError};
 pub use wake_up::WakeUp;

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::heartbeat::send_heartbeats;
 use super::key::{StoreKey, digest};
 use super::script::{LEAVE, Script};
+use super::status::StoreStatus;
 use super::wake_up::{WakeUp, WakeUps};
 use crate::config::SharedLimits;
 use crate::guide::Event;
@@ -54,31 +55,6 @@ pub(super) struct Health {
     pub is_up: bool,
     since: OffsetDateTime,
     error: Option<String>,
-}
-
-/// What is known of the store.
-#[derive(Debug, Clone)]
-pub struct StoreStatus {
-    /// Its address.
-    pub address: String,
-    /// Whether this replica uses it now.
-    pub is_up: bool,
-    /// Since when that is so.
-    pub since: OffsetDateTime,
-    /// Why it is not up.
-    pub error: Option<String>,
-    /// Replicas that use it, with this one. As last seen.
-    pub replicas: usize,
-    /// Replicas that stopped without an orderly end within the last 10 minutes.
-    pub missing: usize,
-    /// How often it became slow or unreachable.
-    pub outages: u64,
-    /// Calls so far.
-    pub calls: u64,
-    /// Calls without a reply in time.
-    pub failures: u64,
-    /// The time that the latest call took.
-    pub round_trip: Duration,
 }
 
 /// Why a call got no reply.
@@ -130,7 +106,7 @@ impl SharedStore {
 
     /// Whether it is up. While it is not, calls fail at once.
     pub fn is_up(&self) -> bool {
-        self.0.health.borrow().is_up
+        self.0.is_up()
     }
 
     /// Completes when the store goes up or down after this call.
@@ -217,6 +193,10 @@ struct Replica<'r>(#[serde(rename = "replica")] &'r str);
 impl Inner {
     pub(super) fn replicas_key(&self) -> StoreKey {
         StoreKey::new(&self.settings.prefix, "replicas")
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.health.borrow().is_up
     }
 
     /// The channel of messages to this replica.
