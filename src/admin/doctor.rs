@@ -10,7 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{Control, Status};
 use crate::config;
-use crate::doctor::{Finding, Findings, are_fine, examine, line, unchecked_line};
+use crate::config::SharedLimits;
+use crate::doctor::{
+    Finding, Findings, are_fine, examine, examine_store, line, store_is_fine, store_line, unchecked_line,
+    unchecked_store_line,
+};
 use crate::proxy::{Condition, Connector};
 
 /// The doctor of the admin listener. Clones share it.
@@ -38,7 +42,8 @@ impl Default for Doctor {
 }
 
 impl Doctor {
-    /// Checks the set-up of a connector, or of all: of those that are not ready first, and of 20 at most.
+    /// Checks the set-up of a connector, or of all: of those that are not ready first, and of 20 at most. With all, it
+    /// checks the shared store, too.
     ///
     /// The findings are text, as `bcproxy doctor` prints them. A check that takes longer than two minutes is canceled.
     pub async fn examine(&self, connector: Option<&str>, control: &Control) -> Result<String, DoctorError> {
@@ -63,6 +68,12 @@ impl Doctor {
             checks.push(control.on_data_path_thread(move || async move {
                 let _slot = slots.acquire().await;
                 canceled.run_until_cancelled(check(&connector.settings, &routes, deadline)).await.unwrap_or_default()
+            }));
+        }
+        if let (None, Some(store)) = (connector, &status.view.shared_store) {
+            let (store, canceled) = (store.clone(), canceled.clone());
+            checks.push(control.on_data_path_thread(move || async move {
+                canceled.run_until_cancelled(check_store(store.settings())).await.unwrap_or_default()
             }));
         }
         let mut sections = Vec::new();
@@ -95,6 +106,18 @@ async fn check(connector: &config::Connector, routes: &[config::Route], deadline
     }
     if in_time.is_ok() && are_fine(&findings) {
         text += "  The set-up works.\n";
+    }
+    text
+}
+
+/// The findings about the shared store.
+async fn check_store(settings: &SharedLimits) -> String {
+    let findings = examine_store(settings, |_| {}).await;
+    let mut text = format!("shared store {}\n", settings.url);
+    text.extend(findings.iter().map(|finding| store_line(finding, false)));
+    text += &unchecked_store_line(&findings);
+    if store_is_fine(&findings) {
+        text += "  The shared store works.\n";
     }
     text
 }

@@ -55,7 +55,7 @@ enum Command {
     /// Check every set-up step against the live services, and print what is wrong and how to fix it.
     #[command(after_help = examples::DOCTOR)]
     Doctor {
-        /// Check only this connector.
+        /// Check only this connector, and not the shared store.
         connector: Option<String>,
         /// The output format.
         #[arg(long, value_enum, default_value_t)]

@@ -7,13 +7,14 @@ use anstream::{print, println};
 use serde_json::{Value, json};
 
 use super::common::{Failure, Output, Progress, load_without_secrets, runtime, select_connectors};
-use crate::doctor::{self, Event, Finding, Findings, Wrong};
+use crate::config::SharedLimits;
+use crate::doctor::{self, Event, Finding, Findings, StoreFinding, StoreProblem, Wrong};
 use crate::guide::Step;
 
 /// Checks the set-up of one connector or of all.
 pub fn doctor(file: &Path, connector: Option<&str>, output: Output) -> Result<(), Failure> {
     let progress = Progress::new("checking");
-    let mut report = Report { output, progress: &progress, connectors: Vec::new() };
+    let mut report = Report { output, progress: &progress, connectors: Vec::new(), store: None };
     // A missing secret or certificate is reported at its own step, not as a mistake in the file.
     let config = match load_without_secrets(file) {
         Ok(config) => config,
@@ -24,12 +25,16 @@ pub fn doctor(file: &Path, connector: Option<&str>, output: Output) -> Result<()
         }
     };
     let connectors = select_connectors(&config, connector)?;
+    let store = config.shared_limits.as_ref().filter(|_| connector.is_none());
     let runtime = runtime()?;
     for connector in connectors {
         report.section(&connector.name, |findings| {
             findings.passed(Step::Configuration, format!("{} has no mistakes", file.display()), Duration::ZERO);
             runtime.block_on(progress.during(doctor::examine(connector, &config.routes, findings)));
         });
+    }
+    if let Some(settings) = store {
+        runtime.block_on(report.shared_store(settings));
     }
     report.finish()
 }
@@ -39,6 +44,8 @@ struct Report<'p> {
     output: Output,
     progress: &'p Progress,
     connectors: Vec<(String, Vec<Finding>)>,
+    /// Its address, and what was found.
+    store: Option<(String, Vec<StoreFinding>)>,
 }
 
 impl Report<'_> {
@@ -66,13 +73,40 @@ impl Report<'_> {
         self.connectors.push((name.to_owned(), findings));
     }
 
+    /// Runs the checks of the shared store.
+    async fn shared_store(&mut self, settings: &SharedLimits) {
+        let (is_text, progress) = (self.output == Output::Text, self.progress);
+        let address = settings.url.to_string();
+        if is_text {
+            println!("shared store {address}");
+        }
+        let findings = doctor::examine_store(settings, |finding| {
+            progress.clear();
+            if is_text {
+                print!("{}", doctor::store_line(finding, console::colors_enabled()));
+            }
+        });
+        progress.next("checking the shared store".to_owned());
+        let findings = progress.during(findings).await;
+        if is_text {
+            print!("{}", doctor::unchecked_store_line(&findings));
+            println!();
+        }
+        self.store = Some((address, findings));
+    }
+
     /// Prints the JSON, if wanted. A failure has no message, because the output has already named it.
     fn finish(self) -> Result<(), Failure> {
-        let is_fine = self.connectors.iter().all(|(_, findings)| doctor::are_fine(findings));
+        let is_fine = self.connectors.iter().all(|(_, findings)| doctor::are_fine(findings))
+            && self.store.iter().all(|(_, findings)| doctor::store_is_fine(findings));
         if self.output == Output::Json {
             let connectors: Vec<Value> =
                 self.connectors.iter().map(|(name, findings)| as_json(name, findings)).collect();
-            println!("{:#}", json!({ "fine": is_fine, "connectors": connectors }));
+            let mut all = json!({ "fine": is_fine, "connectors": connectors });
+            if let Some((address, findings)) = &self.store {
+                all["shared_store"] = store_as_json(address, findings);
+            }
+            println!("{all:#}");
         }
         if is_fine { Ok(()) } else { Err(Failure::Failed(String::new())) }
     }
@@ -103,4 +137,24 @@ fn as_json(name: &str, findings: &[Finding]) -> Value {
         "steps": steps.collect::<Vec<_>>(),
         "not_checked": doctor::not_checked(findings).into_iter().map(Step::name).collect::<Vec<_>>(),
     })
+}
+
+fn store_as_json(address: &str, findings: &[StoreFinding]) -> Value {
+    let checks = findings.iter().map(|StoreFinding { check, result, took }| {
+        let mut all = json!({
+            "check": check.name(),
+            "title": check.title(),
+            "passed": result.is_ok(),
+            "ms": took.as_secs_f64() * 1000.0,
+        });
+        match result {
+            Ok(found) => all["found"] = json!(found),
+            Err(StoreProblem { what, fix }) => {
+                all["wrong"] = json!(what);
+                all["fix"] = json!(fix);
+            }
+        }
+        all
+    });
+    json!({ "address": address, "fine": doctor::store_is_fine(findings), "checks": checks.collect::<Vec<_>>() })
 }

@@ -36,7 +36,7 @@ pub const DEMO: Examples = Examples(&[
 ]);
 
 pub const DOCTOR: Examples = Examples(&[
-    ("bcproxy doctor", "check all connectors"),
+    ("bcproxy doctor", "check all connectors, and the shared store of replicas"),
     ("bcproxy doctor cronus", "check one connector"),
     ("bcproxy doctor --output json", "print the result for a program"),
 ]);

@@ -79,7 +79,8 @@ fn wrong(host: &str, error: &std::io::Error, issuer: String) -> Wrong {
     }
 }
 
-fn certificate_error(error: &std::io::Error) -> Option<&CertificateError> {
+/// The certificate error behind a failed handshake.
+pub(super) fn certificate_error(error: &std::io::Error) -> Option<&CertificateError> {
     let inner = error.get_ref()? as &(dyn Error + 'static);
     match inner.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(error) => Some(error),

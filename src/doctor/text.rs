@@ -30,7 +30,8 @@ pub fn line(finding: &Finding, in_color: bool) -> String {
     }
 }
 
-const INDENT: &str = "         ";
+/// The beginning of lines below a finding.
+pub(super) const INDENT: &str = "         ";
 
 /// The line that lists the steps which were not checked because of a mistake; empty without one.
 pub fn unchecked_line(findings: &[Finding]) -> String {

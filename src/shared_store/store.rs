@@ -104,6 +104,11 @@ impl SharedStore {
         Ok(store)
     }
 
+    /// How it is reached.
+    pub fn settings(&self) -> &SharedLimits {
+        &self.0.settings
+    }
+
     /// Whether it is up. While it is not, calls fail at once.
     pub fn is_up(&self) -> bool {
         self.0.is_up()

@@ -15,6 +15,7 @@ mod demo;
 #[cfg(unix)]
 mod on_a_terminal;
 mod service;
+mod shared_store;
 mod texts;
 
 use std::path::Path;
