@@ -14,12 +14,15 @@ fn folder() -> &'static Path {
 }
 
 /// The metrics of a proxy that has served and rejected requests, with a collector that it does not call.
+/// Its shared store is away.
 pub async fn metrics() -> String {
     let last_day = time::OffsetDateTime::now_utc().date() + time::Duration::days(10);
     let secret = format!("client_secret: {{ file: secret.txt, expires: {last_day} }}");
     let listen = format!("listen: [ 127.0.0.1:0, {SECURED} ]");
     let collector = "telemetry: { otlp: { endpoint: \"http://127.0.0.1:4318\", traces: off } }";
-    let prepared = Plan::default().connector(&secret).top(&listen).top(collector).prepare().await;
+    // Nothing listens on this port.
+    let store = "shared_limits: { url: \"redis://127.0.0.1:1\" }";
+    let prepared = Plan::default().connector(&secret).top(&listen).top(collector).top(store).prepare().await;
     certify(prepared.folder.path());
     let rig = prepared.start().await;
     assert_eq!(rig.get("/api/customers?$top=1").await.status, StatusCode::OK);

@@ -79,6 +79,7 @@ mod reload_process;
 mod rotation;
 mod route_keys;
 mod service_manager;
+mod shared_store_status;
 mod shutdown;
 mod slow_clients;
 mod status;

@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::family::{Labels, Writer, flag};
 use super::series::Series;
-use crate::admin::report::{ApplicationReport, ConnectorReport, LimiterReport, Report, WarningKind, end_of_day};
+use crate::admin::report::{
+    AllReplicasReport, ApplicationReport, ConnectorReport, LimiterReport, Report, WarningKind, end_of_day,
+};
 
 /// How many warnings there are, by connector and kind. The service's own kinds are always there.
 pub fn warnings(report: &Report, series: Series) -> impl Iterator<Item = (Labels<'_>, f64)> {
@@ -105,7 +107,22 @@ fn limiters(report: &Report, series: Series, writer: &mut Writer) -> fmt::Result
     gauge("limiter_pause_remaining_seconds", "Remaining time of a pause that Business Central requested", |limiter| {
         limiter.pause_remaining.unwrap_or(0.0)
     })?;
-    gauge("limiter_rate_limited_seconds", "How long requests have been waiting because of the rate limit", |limiter| {
-        limiter.rate_limited.unwrap_or(0.0)
-    })
+    gauge(
+        "limiter_rate_limited_seconds",
+        "How long requests have been waiting because of the rate limit",
+        |limiter| limiter.rate_limited.unwrap_or(0.0),
+    )?;
+    if report.shared_store.is_none() {
+        return Ok(());
+    }
+    // Without series while this replica shares nothing: the others' use is unknown then.
+    let mut of_all = |name: &str, help: &str, value: fn(&AllReplicasReport) -> usize| {
+        let known = limiters().filter_map(|(labels, limiter)| Some((labels, limiter.all_replicas.as_ref()?)));
+        writer.family(name, help, known.map(|(labels, all)| (labels, value(all) as f64)))
+    };
+    of_all("limiter_all_replicas_in_flight", "Requests of all replicas in flight to Business Central", |all| {
+        all.in_flight
+    })?;
+    let help = "Requests of all replicas started within the window of the rate limit";
+    of_all("limiter_all_replicas_window_requests", help, |all| all.window_requests)
 }

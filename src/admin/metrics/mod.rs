@@ -4,6 +4,7 @@ mod connectors;
 mod family;
 mod requests;
 mod series;
+mod shared_store;
 
 use std::fmt;
 use std::time::Duration;
@@ -54,6 +55,7 @@ impl Collector for Metrics {
 impl Metrics {
     fn write(&self, writer: &mut Writer) -> fmt::Result {
         self.service(writer)?;
+        shared_store::write(&self.report, writer)?;
         requests::write(&self.report, self.series, writer)?;
         connectors::write(&self.report, self.series, writer)
     }

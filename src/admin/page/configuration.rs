@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::parts::{Mood, bar, counted, moment_of, note, number, order};
-use crate::admin::report::{BudgetReport, CertificateReport, ConnectionsReport, OtlpReport, Report};
+use crate::admin::report::{BudgetReport, CertificateReport, ConnectionsReport, OtlpReport, Report, SharedStoreReport};
 
 pub fn section(report: &Report) -> Markup {
     let configuration = &report.configuration;
@@ -31,6 +31,7 @@ pub fn section(report: &Report) -> Markup {
                 }
                 div {
                     h3 { "Process" }
+                    @if let Some(store) = &report.shared_store { (shared_store(store)) }
                     (used("Connections", report.connections.open as u64, report.connections.limit as u64, number))
                     (budget("Memory for clients", &report.client_memory))
                     (budget("Disk for clients", &report.spool))
@@ -94,6 +95,33 @@ fn telemetry(otlp: &OtlpReport) -> Markup {
         }
         @if let Some(failure) = &otlp.failure { (note(Mood::Poor, failure, None)) }
     }
+}
+
+fn shared_store(store: &SharedStoreReport) -> Markup {
+    html! {
+        div data-key="shared-store" {
+            p {
+                "Shared store " code { (store.address) } ": "
+                @if store.up { "in use" } @else { "away" }
+                " since " (moment_of(store.since)) ". "
+                (counted(store.replicas as u64, "replica")) @if store.replicas == 1 { " uses it." } @else { " use it." }
+            }
+            p.aside {
+                (counted(store.calls, "call")) ", " (number(store.calls_failed)) " without a response in time; "
+                (counted(store.outages, "outage")) ". The latest call took " (milliseconds(store.latest_call)) " ms."
+            }
+            @if store.replicas_missing > 0 {
+                p {
+                    (counted(store.replicas_missing as u64, "replica")) " stopped without an orderly end. Caches are off \
+                     until it is back, for 10 minutes at most."
+                }
+            }
+        }
+    }
+}
+
+fn milliseconds(seconds: f64) -> String {
+    format!("{:.1}", seconds * 1000.0)
 }
 
 fn budget(name: &str, budget: &BudgetReport) -> Markup {

@@ -154,6 +154,9 @@ fn limiter(name: &str, limiter: &LimiterReport) -> Markup {
                 (bar(window_requests as u64, window_limit as u64))
                 span.figure { (number(window_requests as u64)) " of " (number(window_limit as u64)) }
             }
+            @if let Some(all) = limiter.all_replicas {
+                p.aside { "All replicas together: " (all.in_flight) " in flight, " (number(all.window_requests as u64)) " in the last " (in_words(limiter.window)) "." }
+            }
             @if queued > 0 { p.queued { (number(queued as u64)) " queued" @if let Some(time) = limiter.rate_limited { ", waiting for " (in_words(time)) " because of the rate" } } }
             @if let Some(left) = limiter.pause_remaining {
                 p.queued { "Paused for " (in_words(left)) " more, as Business Central requested" }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::connector::ConnectorReport;
+use super::shared_store::SharedStoreReport;
 use super::warnings::{Warning, WarningKind};
 use crate::admin::control::Status;
 use crate::proxy::{Connector, ListenerCertificate, Route, View};
@@ -18,6 +19,8 @@ pub struct Assessment {
     pub state: State,
     /// What needs attention, but for what concerns a single connector.
     pub warnings: Vec<Warning>,
+    /// The shared store; `None` if this is the only replica.
+    pub shared_store: Option<SharedStoreReport>,
     /// In the order of the file.
     pub connectors: Vec<ConnectorReport>,
 }
@@ -54,6 +57,8 @@ impl Assessment {
         let mut warnings: Vec<Warning> = stalled.map(Warning::stalled).into_iter().collect();
         warnings.extend(status.history.rejection.as_ref().map(|reason| rejection_warning(reason)));
         warnings.extend(status.view.certificates.iter().filter_map(certificate_warning));
+        let shared_store = status.view.shared_store.as_ref().map(|store| SharedStoreReport::of(store.status()));
+        warnings.extend(shared_store.as_ref().and_then(SharedStoreReport::warning));
         let needs_attention = |connector: &ConnectorReport| !connector.is_ready() || !connector.warnings.is_empty();
         let state = if status.is_stopping {
             State::Stopping
@@ -64,7 +69,7 @@ impl Assessment {
         } else {
             State::Ready
         };
-        Self { state, warnings, connectors }
+        Self { state, warnings, shared_store, connectors }
     }
 }
 

@@ -93,6 +93,17 @@ pub struct LimiterReport {
     /// How long they have.
     #[serde(skip)]
     pub rate_limited: Option<f64>,
+    /// What all replicas use together; `None` while this replica shares nothing with others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all_replicas: Option<AllReplicasReport>,
+}
+
+/// What all replicas use of a limiter, as the shared store last told.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct AllReplicasReport {
+    pub in_flight: usize,
+    /// Requests started within the last `window` seconds.
+    pub window_requests: usize,
 }
 
 impl ConnectorReport {
@@ -155,7 +166,8 @@ impl LimiterReport {
     }
 
     fn of(limiter: &Limiter) -> Self {
-        let LimiterState { limits, in_flight, waiting, recent, paused_for, rate_limited, .. } = limiter.state();
+        let LimiterState { limits, in_flight, waiting, recent, paused_for, rate_limited, shared, .. } = limiter.state();
+        let shared = shared.filter(|shared| shared.is_joined);
         Self {
             in_flight,
             concurrency: limits.concurrency,
@@ -166,6 +178,8 @@ impl LimiterReport {
             pause_remaining: paused_for.map(|left| left.as_secs_f64()),
             rate_limited_since: rate_limited.map(|it| rfc3339(it.since)),
             rate_limited: rate_limited.map(|it| it.lasts.as_secs_f64()),
+            all_replicas: shared
+                .map(|shared| AllReplicasReport { in_flight: shared.in_flight, window_requests: shared.recent }),
         }
     }
 }

@@ -10,16 +10,19 @@ mod format;
 mod otlp;
 mod requests;
 mod service;
+mod shared_store;
 mod warnings;
 
 pub use assessment::{Assessment, State};
 pub use checklist::{Checklist, StepState};
 pub use clients::{ClientReport, KnownClientReport};
 pub use connector::{
-    ApplicationReport, CompanyReport, ConnectorReport, LimiterReport, Readiness, TokenFailure, TokenReport,
+    AllReplicasReport, ApplicationReport, CompanyReport, ConnectorReport, LimiterReport, Readiness, TokenFailure,
+    TokenReport,
 };
 pub use format::{end_of_day, in_words, rfc3339, serialize_path, serialize_time};
 pub use otlp::{ExportReport, OtlpReport};
 pub use requests::{CacheReport, ProblemReport, RequestsReport, RouteReport};
 pub use service::{BudgetReport, CertificateReport, ConnectionsReport, Report};
+pub use shared_store::SharedStoreReport;
 pub use warnings::{Warning, WarningKind};

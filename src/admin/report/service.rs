@@ -12,6 +12,7 @@ use super::connector::ConnectorReport;
 use super::format::{rfc3339, serialize_time};
 use super::otlp::OtlpReport;
 use super::requests::{ProblemReport, RequestsReport, RouteReport};
+use super::shared_store::SharedStoreReport;
 use super::warnings::Warning;
 use crate::admin::control::{ConfigHistory, Status};
 use crate::admin::history::{History, HistoryPoint};
@@ -39,6 +40,9 @@ pub struct Report {
     /// What became of telemetry for a collector; `None` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp: Option<OtlpReport>,
+    /// The shared store; `None` if this is the only replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_store: Option<SharedStoreReport>,
     /// What clients make bcproxy hold in memory.
     pub client_memory: BudgetReport,
     /// What clients make bcproxy hold on disk.
@@ -123,7 +127,7 @@ impl Report {
     /// `stalled`: how long the data path has run no task, if that is too long.
     pub fn of(status: &Status, stalled: Option<Duration>, history: &History) -> Self {
         let Status { view, history: config, .. } = status;
-        let Assessment { state, warnings, mut connectors } = Assessment::of(status, stalled);
+        let Assessment { state, warnings, shared_store, mut connectors } = Assessment::of(status, stalled);
         let routes: Vec<RouteReport> = view.routes.iter().map(|route| RouteReport::of(route)).collect();
         note_served(&mut connectors, &routes);
         Self {
@@ -140,6 +144,7 @@ impl Report {
             log_lines_dropped: view.records.problems.line_limit.dropped(),
             log_lines_unwritten: telemetry::unwritten_lines(),
             otlp: OtlpReport::of(&view.tracing),
+            shared_store,
             client_memory: BudgetReport::of(&view.budgets.memory),
             spool: BudgetReport::of(&view.budgets.disk),
             connectors,

@@ -26,6 +26,8 @@ pub enum WarningKind {
     Stalled,
     /// The changed configuration file is not in service.
     ConfigurationRejected,
+    /// The shared store is slow or away.
+    SharedStore,
     /// A listener's certificate expires soon.
     CertificateExpiry,
     /// An application's credential expires soon.
@@ -42,7 +44,8 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// The kinds that concern the service.
-    pub const OF_SERVICE: [Self; 3] = [Self::Stalled, Self::ConfigurationRejected, Self::CertificateExpiry];
+    pub const OF_SERVICE: [Self; 4] =
+        [Self::Stalled, Self::ConfigurationRejected, Self::SharedStore, Self::CertificateExpiry];
 
     /// The kinds that concern one connector.
     pub const OF_CONNECTOR: [Self; 5] =
@@ -52,6 +55,7 @@ impl WarningKind {
         match self {
             Self::Stalled => "stalled",
             Self::ConfigurationRejected => "configuration_rejected",
+            Self::SharedStore => "shared_store",
             Self::CertificateExpiry => "certificate_expiry",
             Self::CredentialExpiry => "credential_expiry",
             Self::TokenRefresh => "token_refresh",

@@ -44,6 +44,7 @@ pub fn report(connectors: usize) -> Report {
         log_lines_dropped: 0,
         log_lines_unwritten: 0,
         otlp: None,
+        shared_store: None,
         client_memory: budget(),
         spool: budget(),
         connectors: (0..connectors).map(connector).collect(),
@@ -98,6 +99,7 @@ fn limiter() -> LimiterReport {
         pause_remaining: None,
         rate_limited_since: None,
         rate_limited: None,
+        all_replicas: None,
     }
 }
 

@@ -1,8 +1,10 @@
 //! Whole pages.
 
-use super::made_up::{calm, client, hour, problem, report};
+use super::made_up::{calm, client, first_limiter, hour, now, problem, report};
 use crate::admin::page::{PageQuery, page};
-use crate::admin::report::{ExportReport, OtlpReport, Readiness, Report, Warning, WarningKind};
+use crate::admin::report::{
+    AllReplicasReport, ExportReport, OtlpReport, Readiness, Report, SharedStoreReport, State, Warning, WarningKind,
+};
 
 fn shown(report: &Report, query: &str) -> String {
     page(report, &PageQuery::parse(Some(query)), false)
@@ -136,6 +138,47 @@ fn lost_log_lines_and_telemetry_are_told_where_there_are_any() {
     assert!(page.contains("1 log line lost, because the log could not be written."));
     assert!(page.contains("1,200 traces exported, 6 metrics exported and 1 dropped, 0 logs exported."), "{page}");
     assert!(page.contains("https://collector.example:4318/") && page.contains("The collector does not respond."));
+}
+
+#[test]
+fn a_shared_store_is_shown_with_its_replicas_and_amber_while_it_is_away() {
+    let mut report = report(1);
+    assert!(!shown(&report, "").contains("Shared store"));
+    let mut store = SharedStoreReport {
+        address: "rediss://store.example:6379/0".to_owned(),
+        up: true,
+        since: now(),
+        failure: None,
+        replicas: 3,
+        replicas_missing: 0,
+        outages: 0,
+        calls: 12_000,
+        calls_failed: 2,
+        latest_call: 0.000_42,
+    };
+    report.shared_store = Some(store.clone());
+    first_limiter(&mut report).all_replicas = Some(AllReplicasReport { in_flight: 4, window_requests: 3400 });
+    let page = shown(&report, "");
+    for text in [
+        "rediss://store.example:6379/0",
+        "in use since ",
+        "3 replicas use it.",
+        "12,000 calls, 2 without a response in time; 0 outages. The latest call took 0.4 ms.",
+        "All replicas together: 4 in flight, 3,400 in the last 5 min.",
+    ] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    assert!(!page.contains("Caches are off"));
+
+    (store.up, store.replicas_missing, store.failure) = (false, 1, Some("no reply within 50 ms".to_owned()));
+    report.warnings.extend(store.warning());
+    (report.shared_store, report.state) = (Some(store), State::Degraded);
+    let page = shown(&report, "");
+    for text in
+        ["away since ", "1 replica stopped without an orderly end.", "no reply within 50 ms", "class=\"state poor\""]
+    {
+        assert!(page.contains(text), "{text} in {page}");
+    }
 }
 
 #[test]
