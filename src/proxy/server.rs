@@ -275,9 +275,7 @@ impl Proxy {
             }
         }
         self.stop.ending.cancel();
-        if let Some(store) = self.assembled.shared_store() {
-            store.leave().await;
-        }
+        self.assembled.leave().await;
         self.assembled.records.problems.line_limit.summarize();
     }
 }

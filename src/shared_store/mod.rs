@@ -22,9 +22,9 @@ mod wake_up;
 
 pub use connection::{ConnectError, connect};
 pub use key::{StoreKey, digest};
+pub use script::{CHANGES, LIMITER, Script};
 #[cfg(test)]
-pub use script::limiter_at_given_time;
-pub use script::{LIMITER, Script};
+pub use script::{changes_at_given_time, limiter_at_given_time};
 pub use status::StoreStatus;
 pub use store::{SharedStore, StoreError};
 pub use wake_up::WakeUp;

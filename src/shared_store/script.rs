@@ -8,6 +8,9 @@ pub type Script = LazyLock<redis::Script>;
 /// What a replica tells about a limiter, and the permit it gets.
 pub static LIMITER: Script = LazyLock::new(|| with_clock(include_str!("scripts/limiter.lua")));
 
+/// What a replica tells about its changes, and what a cached response shows.
+pub static CHANGES: Script = LazyLock::new(|| with_clock(include_str!("scripts/changes.lua")));
+
 /// The heartbeat of a replica.
 pub(super) static REPLICAS: Script = LazyLock::new(|| with_clock(include_str!("scripts/replicas.lua")));
 
@@ -23,4 +26,16 @@ fn with_clock(script: &str) -> redis::Script {
 pub fn limiter_at_given_time() -> redis::Script {
     let clock = "local function now() return tonumber(ARGV[2]) end\n";
     redis::Script::new(&format!("{clock}{}", include_str!("scripts/limiter.lua")))
+}
+
+/// The script of changes at a time that its second argument gives, on the server process that its third one names.
+#[cfg(test)]
+pub fn changes_at_given_time() -> redis::Script {
+    let server = "local function now() return tonumber(ARGV[2]) end
+        local server = redis
+        local redis = { call = function(name, ...)
+            if name == 'INFO' then return 'run_id:' .. ARGV[3] end
+            return server.call(name, ...)
+        end }";
+    redis::Script::new(&format!("{server}\n{}", include_str!("scripts/changes.lua")))
 }

@@ -40,7 +40,7 @@ async fn change(drafted: Drafted, extent: Extent) -> Result<Received, Rejection>
     let draft = &drafted.draft;
     let is_batch = draft.batch_changes.is_some();
     let told_to = draft.route().settings.cache.map(|_| draft.exchange.clone());
-    let mut change = draft.connector().changes.begin(extent);
+    let mut change = draft.connector().changes.begin(extent).await;
     let received = attempt(drafted).await;
     let mut received = received.inspect_err(|rejection| {
         if !may_have_been_carried_out(rejection.kind) {
@@ -71,7 +71,7 @@ async fn read(store: &ResponseStore, drafted: Drafted, time: Duration) -> Result
     let key = Arc::new(Key::new(draft.route().number, draft.senders, &draft.uri, &draft.headers));
     let mut was_rejected = false;
     loop {
-        let moment = draft.connector().changes.moment(draft.company);
+        let moment = draft.connector().changes.moment(draft.company).await;
         let found =
             store.find(&key, moment, &directives, |ticket| Fetch::start(fetch(Box::new(draft.shared()), time, ticket)));
         let (fetch, is_own) = match found {
@@ -128,9 +128,10 @@ async fn fetch(draft: Box<Draft>, time: Duration, ticket: FetchTicket) -> FetchO
         Ok(cached) => {
             let cached = Arc::new(cached);
             // Checked only when the body is complete: a later change is seen by later requests.
-            let is_true =
-                ticket.moment.stage == Stage::Quiet && route.connector.changes.moment(company) == ticket.moment;
-            let is_stored = is_true && terms::may_be_stored(cached.status) && ticket.keep(&cached, time);
+            let is_stored = ticket.moment.stage == Stage::Quiet
+                && terms::may_be_stored(cached.status)
+                && route.connector.changes.moment(company).await == ticket.moment
+                && ticket.keep(&cached, time);
             FetchOutcome::Shared { cached, is_stored }
         }
         Err(outcome) => outcome,

@@ -35,6 +35,8 @@ pub enum Bypass {
     Body,
     /// The company's data is being changed at this moment.
     Change,
+    /// It is unknown whether other replicas change the company's data: the shared store or a replica is away.
+    SharedStore,
     /// The response is too large, or meant for one client.
     Response,
 }
@@ -95,6 +97,7 @@ impl Bypass {
             Self::Media => ("bypass; detail=media", "it requests a media file"),
             Self::Body => ("bypass; detail=body", "it has a body"),
             Self::Change => ("bypass; detail=change", "the company's data is being changed"),
+            Self::SharedStore => ("bypass; detail=shared-store", "other replicas may change data unseen"),
             Self::Response => ("bypass; detail=response", "the response is too large or meant for one client"),
         }
     }

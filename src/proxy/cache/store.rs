@@ -122,8 +122,10 @@ impl ResponseStore {
             }
         }
         // This client may have seen the write's response already; the clients of an earlier fetch had not.
-        if moment.stage == Stage::Responding {
-            return Lookup::Bypass(Bypass::Change);
+        match moment.stage {
+            Stage::Quiet | Stage::InFlight => {}
+            Stage::Responding => return Lookup::Bypass(Bypass::Change),
+            Stage::Unknown => return Lookup::Bypass(Bypass::SharedStore),
         }
         let known = state
             .in_flight
@@ -235,6 +237,7 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use hyper::{HeaderMap, Response, Uri};
 
     use super::*;
@@ -251,7 +254,7 @@ mod tests {
     }
 
     fn moment() -> ChangeState {
-        Changes::default().moment(None)
+        Changes::default().moment(None).now_or_never().unwrap()
     }
 
     fn directives() -> ClientDirectives {
@@ -271,7 +274,7 @@ mod tests {
             })
         });
         let Lookup::Fetch { fetch, is_own: true } = found else { panic!("{found:?}") };
-        futures_util::future::FutureExt::now_or_never(fetch.outcome());
+        fetch.outcome().now_or_never();
         std::mem::forget(fetch);
         Some(cached)
     }

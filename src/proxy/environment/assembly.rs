@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::application_pool::{ApplicationPool, AwaitingToken, Member};
-use super::changes::Changes;
+use super::changes::{Changes, SharedChanges};
 use super::connector::Connector;
 use super::environment_key::{EnvironmentKey, LimiterKey, limiter_key};
 use super::route::Route;
@@ -53,6 +53,7 @@ struct Shared {
     token_requests: TokenRequests,
     /// Where other replicas share the limits.
     store: Option<SharedStore>,
+    shared_changes: Option<SharedChanges>,
     plain_clients: HashMap<(CaFile, OutboundProxy, Duration), HttpClient>,
     upstreams: HashMap<(String, CaFile, OutboundProxy, Duration, Duration), Upstream>,
     limiters: HashMap<LimiterKey, (Limiter, Limits)>,
@@ -82,7 +83,8 @@ type CaFile = Option<(PathBuf, Arc<[u8]>)>;
 impl Assembled {
     /// Nothing yet, of a replica that shares the limits with others.
     pub fn nothing(store: Option<SharedStore>) -> Self {
-        Self { shared: Shared { store, ..Shared::default() }, ..Self::default() }
+        let shared_changes = store.clone().map(SharedChanges::start);
+        Self { shared: Shared { store, shared_changes, ..Shared::default() }, ..Self::default() }
     }
 
     /// The store by which replicas share the limits.
@@ -93,8 +95,12 @@ impl Assembled {
     /// Assembles a configuration, reusing what `before` left. Nothing in service changes until it [takes
     /// effect](Self::take_effect).
     pub fn new(config: &Config, before: &Self) -> Result<Self, AssemblyError> {
-        let Shared { token_requests, store, .. } = &before.shared;
-        let now = Shared { token_requests: token_requests.clone(), store: store.clone(), ..Shared::default() };
+        let now = Shared {
+            token_requests: before.shared.token_requests.clone(),
+            store: before.shared.store.clone(),
+            shared_changes: before.shared.shared_changes.clone(),
+            ..Shared::default()
+        };
         let mut assembly = Assembly { before: &before.shared, now, ca_files: HashMap::new() };
         let known: HashMap<&str, &Arc<Route>> =
             before.routes.iter().map(|route| (route.settings.path.as_str(), route)).collect();
@@ -118,6 +124,16 @@ impl Assembled {
             connectors.push(assembly.connector(connector, &connector.environment)?);
         }
         Ok(Self { routes, connectors, records: before.records.clone(), shared: assembly.now })
+    }
+
+    /// Tells the other replicas that this one makes no more requests.
+    pub async fn leave(&self) {
+        if let Some(changes) = &self.shared.shared_changes {
+            changes.leave().await;
+        }
+        if let Some(store) = &self.shared.store {
+            store.leave().await;
+        }
     }
 
     /// Applies changed limits to limiters in service, and starts or stops counting writes where a route has a cache.
@@ -240,9 +256,10 @@ impl Assembly<'_> {
 
     fn changes(&mut self, connector: &config::Connector, environment: &EnvironmentName) -> Arc<Changes> {
         let environment = EnvironmentKey::of(connector, environment);
-        let Ok(changes) = reuse_or_make(&self.before.changes, &mut self.now.changes, environment, || {
-            Ok::<_, Infallible>(Arc::default())
-        });
+        let shared = self.now.shared_changes.as_ref();
+        let changes = shared.map_or_else(Changes::default, |shared| environment.shared_changes(shared));
+        let make = || Ok::<_, Infallible>(Arc::new(changes));
+        let Ok(changes) = reuse_or_make(&self.before.changes, &mut self.now.changes, environment, make);
         changes
     }
 

@@ -1,5 +1,6 @@
 //! What an environment, and a limiter in it, is known by: to connectors that share it, and to other replicas.
 
+use super::changes::{Changes, SharedChanges};
 use crate::business_central::EnvironmentName;
 use crate::config;
 use crate::entra::{ClientId, TenantId};
@@ -27,6 +28,12 @@ impl EnvironmentKey {
             tenant: connector.application.tenant_id.clone(),
             environment: environment.as_str().to_ascii_lowercase(),
         }
+    }
+
+    /// The changes in the environment, as replicas share them.
+    pub fn shared_changes(&self, shared: &SharedChanges) -> Changes {
+        let Self { base_url, tenant, environment } = self;
+        Changes::shared(shared.environment(&[base_url.as_str(), &tenant.to_string(), environment]))
     }
 
     /// The key of something in the environment, for other replicas.
