@@ -141,6 +141,9 @@ impl Handler for BusinessCentral {
         if let Some(latch) = script.latch {
             latch.opened().await;
         }
+        if !script.delay.is_zero() {
+            tokio::time::sleep(script.delay).await;
+        }
         if let Some(how) = script.breaks {
             return never(connection.break_off(how).await);
         }

@@ -86,6 +86,11 @@ impl BusinessCentral {
         self.throttle.rejected()
     }
 
+    /// Has [`peak_concurrency`](Self::peak_concurrency) count from now on.
+    pub fn reset_peak_concurrency(&self) {
+        self.throttle.reset_peak_concurrency();
+    }
+
     /// The highest number of requests in progress at the same time, of one application or over SOAP.
     pub fn peak_concurrency(&self) -> usize {
         self.throttle.peak_concurrency()

@@ -74,6 +74,13 @@ impl Throttle {
         lock(&self.state).rejected
     }
 
+    /// Forgets how many requests were in progress before.
+    pub fn reset_peak_concurrency(&self) {
+        for concurrency in lock(&self.state).concurrency.values_mut() {
+            concurrency.peak = concurrency.in_progress;
+        }
+    }
+
     /// The highest number of requests in progress at the same time that share a limit.
     pub fn peak_concurrency(&self) -> usize {
         lock(&self.state).concurrency.values().map(|concurrency| concurrency.peak).max().unwrap_or_default()

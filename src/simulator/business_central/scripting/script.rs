@@ -1,6 +1,7 @@
 //! Scripts: what a test wants Business Central to respond.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
@@ -29,6 +30,7 @@ pub struct Script {
     pub(in crate::simulator::business_central) scripted: Option<ScriptedResponse>,
     pub(in crate::simulator::business_central) reads_request: bool,
     pub(in crate::simulator::business_central) latch: Option<Latch>,
+    pub(in crate::simulator::business_central) delay: Duration,
     pub(in crate::simulator::business_central) breaks: Option<Break>,
     /// The number of bytes after which the body of an ordinary response is cut off.
     pub(in crate::simulator::business_central) cut_after: Option<usize>,
@@ -84,7 +86,7 @@ impl Script {
     }
 
     fn with(scripted: Option<ScriptedResponse>) -> Self {
-        Self { scripted, reads_request: true, latch: None, breaks: None, cut_after: None }
+        Self { scripted, reads_request: true, latch: None, delay: Duration::ZERO, breaks: None, cut_after: None }
     }
 
     /// Adds a header line.
@@ -137,6 +139,13 @@ impl Script {
     /// then.
     pub fn hold_head(mut self, latch: &Latch) -> Self {
         self.latch = Some(latch.clone());
+        self
+    }
+
+    /// Holds back the whole response for a time, as long as Business Central works on a request. For benchmarks: tests
+    /// wait for events.
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
         self
     }
 
