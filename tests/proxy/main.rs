@@ -6,6 +6,8 @@ mod certificates;
 mod client_authority;
 #[path = "../common/connect_proxy.rs"]
 mod connect_proxy;
+#[path = "../common/ntlm_client.rs"]
+mod ntlm_client;
 #[path = "../common/plain_http.rs"]
 mod plain_http;
 #[path = "../common/process.rs"]
