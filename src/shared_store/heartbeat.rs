@@ -11,11 +11,11 @@ use super::connection::connect;
 use super::script::REPLICAS;
 use super::store::Inner;
 
-/// Sends heartbeats until the store is dropped.
+/// Sends heartbeats until the replica leaves or the store is dropped.
 pub(super) async fn send_heartbeats(store: Weak<Inner>) {
     let mut trust = Trust::default();
     loop {
-        let Some(inner) = store.upgrade() else { return };
+        let Some(inner) = store.upgrade().filter(|inner| !inner.is_leaving.load(Ordering::Acquire)) else { return };
         match heartbeat(&inner).await {
             // A call has failed meanwhile.
             Ok(()) if trust.is_up() && !inner.is_up() => trust.failed(Instant::now()),
@@ -144,6 +144,7 @@ const FORGET_AFTER: Duration = Duration::from_secs(600);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared_store::test_server::TestServer;
 
     #[test]
     fn outages_that_follow_each_other_last_longer() {
@@ -159,5 +160,31 @@ mod tests {
         assert_eq!(lengths, [6, 12, 24, 48, 96, 120, 120, 120]);
         trust.failed(now + 2 * STABLE);
         assert_eq!(until_up(&mut trust), 3, "it was stable");
+    }
+
+    #[tokio::test]
+    #[ignore = "needs redis-server"]
+    async fn a_replica_that_leaves_is_neither_counted_nor_missing() {
+        let server = TestServer::start();
+        let (stays, leaves) = (server.replica().await, server.replica().await);
+        let until = async |replicas: usize| {
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while stays.replicas() != replicas {
+                assert!(Instant::now() < deadline, "{:?}", stays.status());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        until(2).await;
+        leaves.leave().await;
+        until(1).await;
+        assert!(leaves.is_up() && !stays.is_replica_missing(), "{:?}", stays.status());
+        // Its heartbeats have ended: it does not come back.
+        let calls = stays.status().calls;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while stays.status().calls < calls + 3 {
+            assert!(Instant::now() < deadline, "{:?}", stays.status());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(stays.replicas(), 1);
     }
 }

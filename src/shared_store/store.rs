@@ -1,6 +1,6 @@
 //! The shared store as the rest of bcproxy uses it.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(super) struct Inner {
     pub tls: Arc<rustls::ClientConfig>,
     /// This replica, as others see it.
     pub replica: String,
+    /// Whether heartbeats have ended.
+    pub is_leaving: AtomicBool,
     pub connection: Mutex<Option<MultiplexedConnection>>,
     pub health: watch::Sender<Health>,
     /// Replicas that were seen in the last heartbeat, and those that are missing.
@@ -83,6 +85,7 @@ impl SharedStore {
             settings: settings.clone(),
             tls: Arc::new(tls),
             replica: format!("{:016x}", uuid::Uuid::new_v4().as_u64_pair().0),
+            is_leaving: AtomicBool::new(false),
             connection: Mutex::default(),
             health: watch::Sender::new(health),
             replicas: AtomicUsize::new(ASSUMED_REPLICAS),
@@ -187,13 +190,18 @@ impl SharedStore {
 
     /// Tells the other replicas that this one stops.
     pub async fn leave(&self) {
+        // A later heartbeat would announce it again.
+        self.0.is_leaving.store(true, Ordering::Release);
+        let leave = Leave { replica: &self.0.replica };
         // Without the store, the others notice when the heartbeats end.
-        let _ = self.call::<serde_json::Value>(&LEAVE, &self.0.replicas_key(), &Replica(&self.0.replica)).await;
+        let _ = self.call::<serde_json::Value>(&LEAVE, &self.0.replicas_key(), &leave).await;
     }
 }
 
 #[derive(Serialize)]
-struct Replica<'r>(#[serde(rename = "replica")] &'r str);
+struct Leave<'r> {
+    replica: &'r str,
+}
 
 impl Inner {
     pub(super) fn replicas_key(&self) -> StoreKey {
