@@ -210,3 +210,20 @@ async fn another_log_file_is_said_to_need_a_restart() {
     assert!(asked.text().contains("`log.file` and `log.rotate` change at the next restart"), "{}", asked.text());
     assert!(!scene.prepared.folder.path().join("other.log").exists());
 }
+
+#[tokio::test]
+async fn another_shared_store_is_said_to_need_a_restart() {
+    let scene = Scene::new().await;
+    let store = "shared_limits: { url: 'redis://127.0.0.1:1' }\n";
+    std::fs::write(&scene.prepared.file, format!("{}{store}", scene.text)).unwrap();
+    // What is in effect stays the same, so each reload says so.
+    for _ in 0..2 {
+        let asked = scene.ask(Method::POST, "/reload", &[]).await;
+        assert!(asked.text().contains("; `shared_limits` changes at the next restart"), "{}", asked.text());
+    }
+    let status: serde_json::Value = scene.ask(Method::GET, "/status.json", &[]).await.json();
+    assert!(status["shared_store"].is_null(), "{status}");
+    std::fs::write(&scene.prepared.file, &scene.text).unwrap();
+    let asked = scene.ask(Method::POST, "/reload", &[]).await;
+    assert!(!asked.text().contains("restart"), "{}", asked.text());
+}
