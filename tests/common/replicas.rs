@@ -110,6 +110,11 @@ impl Layout {
             std::fs::write(&file, replica_text(&text, &store, &link, timeout)).unwrap();
             replicas.push(Replica::start(file, link).await);
         }
+        if is_store_up && timeout.is_some() {
+            for replica in &replicas {
+                replica.sees(count).await;
+            }
+        }
         let servers: Vec<Server> = replicas.iter().map(Replica::server).collect();
         let balancer = HaProxy::start(mode, &servers).await;
         Replicas { simulator, store, replicas, balancer, _folder: folder }
@@ -224,6 +229,11 @@ impl Replica {
     /// Waits until it uses the shared store.
     pub async fn joined(&self) {
         within(async { while self.metric("bcproxy_shared_store_up").await < 1.0 {} }).await;
+    }
+
+    /// Waits until it knows of so many replicas, with itself: heartbeats say so.
+    pub async fn sees(&self, count: usize) {
+        within(async { while self.metric("bcproxy_shared_store_replicas").await != count as f64 {} }).await;
     }
 
     /// Waits until it has finished so many requests since its start.
