@@ -20,6 +20,7 @@ mod users;
 #[path = "../common/wire.rs"]
 mod wire;
 
+mod cache;
 mod faults;
 mod full_load;
 mod load_balancer;
