@@ -33,9 +33,6 @@ pub fn limiter_at_given_time() -> redis::Script {
 pub fn changes_at_given_time() -> redis::Script {
     let server = "local function now() return tonumber(ARGV[2]) end
         local server = redis
-        local redis = { call = function(name, ...)
-            if name == 'INFO' then return 'run_id:' .. ARGV[3] end
-            return server.call(name, ...)
-        end }";
+        local redis = { call = server.call, pcall = function() return 'run_id:' .. ARGV[3] end }";
     redis::Script::new(&format!("{server}\n{}", include_str!("scripts/changes.lua")))
 }

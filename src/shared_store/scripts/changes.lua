@@ -21,7 +21,7 @@
 --   obstacle              to `read`, instead: "new", "replica" or "change"
 --
 -- Keys: `instance`: random, and the time at which the data began. `replicas`: a hash of "until run". `members`: the
--- epoch of the replicas. `tracked:REPLICA`: a set. `epoch:SCOPE`. `changing:SCOPE`: ids, scored with their expiry.
+-- epoch of the replicas. `tracked:REPLICA`: a hash of environments. `epoch:SCOPE`. `changing:SCOPE`: ids, scored with their expiry.
 local call, base, time = cjson.decode(ARGV[1]), KEYS[1], math.floor(now())
 
 -- How long Business Central works on a request at most.
@@ -89,13 +89,15 @@ end
 
 if presence then
     local tracked = base .. ':tracked:' .. presence.replica
-    reply.run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+    -- A user that may not ask this has caches that trust a server with old data for a moment.
+    local server = redis.pcall('INFO', 'server')
+    reply.run = type(server) == 'string' and string.match(server, 'run_id:(%w+)') or ''
     if presence.tracked then
         -- It may have made changes before, without registering them.
         renew(':members')
         redis.call('DEL', tracked)
         for _, environment in ipairs(presence.tracked) do
-            redis.call('SADD', tracked, environment)
+            redis.call('HSET', tracked, environment, 1)
         end
         for replica, until_time in pairs(presence.instance ~= instance and presence.others or {}) do
             redis.call('HSETNX', base .. ':replicas', replica, string.format('%.0f -', until_time))
@@ -123,7 +125,7 @@ local function obstacle(read)
     end
     for replica, known in pairs(replicas()) do
         if known.until_time < time or known.run ~= read.run
-            or redis.call('SISMEMBER', base .. ':tracked:' .. replica, read.environment) == 0
+            or redis.call('HEXISTS', base .. ':tracked:' .. replica, read.environment) == 0
         then
             return 'replica'
         end

@@ -297,3 +297,104 @@ const REGISTRATION_TIME: Duration = Duration::from_secs(5);
 
 /// When a change in flight is registered again: well before the store forgets it.
 const RENEWAL: Duration = Duration::from_secs(240);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn reply() -> Reply {
+        Reply { time: 1_000_000, instance: "data".to_owned(), run: "run".to_owned(), ..Reply::default() }
+    }
+
+    /// A journal of a replica that is registered, with one environment.
+    fn registered(now: Instant) -> Journal {
+        let mut journal = Journal::new("replica");
+        journal.set_tracked(&"environment".to_owned(), true);
+        let (_, told) = journal.call(now, 0);
+        let unknown = Reply { is_unknown: true, ..reply() };
+        assert_eq!(journal.replied(told, unknown, now), Next::CallAgain);
+        assert_eq!(journal.run(0), None);
+        let (call, told) = journal.call(now, 0);
+        assert!(call.presence.is_some_and(|presence| presence.tracked.is_some()));
+        assert_eq!(journal.replied(told, reply(), now), Next::Done);
+        assert_eq!((journal.run(0), journal.run(1)), (Some("run"), None));
+        journal
+    }
+
+    fn begin(journal: &mut Journal, now: Instant) -> u64 {
+        journal.begin(&"environment".to_owned(), vec!["scope".to_owned()], now)
+    }
+
+    #[test]
+    fn a_change_that_the_store_does_not_know_waits_until_the_promise_expires() {
+        let now = Instant::now();
+        let mut journal = registered(now);
+        let change = begin(&mut journal, now);
+        assert_eq!(journal.permit(change, now, false), Err(now + PROMISE));
+        assert_eq!(journal.permit(change, now + PROMISE, false), Ok(()));
+        // The next call tells everything, even if the store was not seen to be away.
+        let (call, _) = journal.call(now + PROMISE, 0);
+        assert!(call.presence.is_some_and(|presence| presence.tracked.is_some()) && call.begun.len() == 1);
+        let elsewhere = journal.begin(&"elsewhere".to_owned(), Vec::new(), now);
+        assert_eq!(journal.permit(elsewhere, now, false), Ok(()), "nobody has a cache there");
+    }
+
+    #[test]
+    fn a_change_is_told_at_its_beginning_and_at_its_end_and_in_between_if_it_lasts() {
+        let now = Instant::now();
+        let mut journal = registered(now);
+        let change = begin(&mut journal, now);
+        let (call, told) = journal.registration(change, now).unwrap();
+        assert_eq!(call.begun.len(), 1);
+        journal.registered(&told, &reply(), now);
+        assert_eq!(journal.permit(change, now, false), Ok(()));
+        let tell = |journal: &mut Journal, now| {
+            let (call, told) = journal.call(now, 0);
+            journal.replied(told, reply(), now);
+            (call.begun.len(), call.ended.len())
+        };
+        assert_eq!(tell(&mut journal, now + SECOND), (0, 0));
+        assert_eq!(tell(&mut journal, now + RENEWAL), (1, 0));
+        assert!(journal.end(change, true, now));
+        assert_eq!(tell(&mut journal, now + RENEWAL), (0, 1));
+        assert_eq!(tell(&mut journal, now + RENEWAL), (0, 0));
+        assert!(journal.entries.is_empty());
+    }
+
+    #[test]
+    fn a_change_without_an_outcome_is_told_once_more_and_forgotten_in_time() {
+        let now = Instant::now();
+        let mut journal = registered(now);
+        let change = begin(&mut journal, now);
+        assert!(journal.end(change, false, now));
+        let (call, told) = journal.call(now, 0);
+        assert_eq!((call.begun.len(), journal.replied(told, reply(), now)), (1, Next::Done));
+        assert!(journal.call(now + RENEWAL, 0).0.begun.is_empty());
+        journal.call(now + MAX_EXECUTION, 0);
+        assert!(journal.entries.is_empty());
+    }
+
+    #[test]
+    fn changes_of_a_long_outage_take_no_memory_after_their_end() {
+        let now = Instant::now();
+        let mut journal = registered(now);
+        for _ in 0..1000 {
+            let change = begin(&mut journal, now);
+            assert_eq!(journal.permit(change, now + PROMISE, false), Ok(()));
+            assert!(!journal.end(change, true, now));
+        }
+        assert!(journal.entries.is_empty() && journal.is_full_due);
+    }
+
+    #[test]
+    fn a_replica_with_changes_that_the_store_does_not_know_does_not_leave_in_order() {
+        let now = Instant::now();
+        let mut journal = registered(now);
+        assert!(journal.leave(1).is_none());
+        assert_eq!(journal.leave(0).and_then(|call| call.leaving), Some("replica".to_owned()));
+        begin(&mut journal, now);
+        assert!(journal.leave(0).is_none());
+    }
+}
