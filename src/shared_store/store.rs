@@ -131,12 +131,6 @@ impl SharedStore {
         self.0.replicas.load(Ordering::Relaxed)
     }
 
-    /// Whether a replica stopped without an orderly end within the last 10 minutes. It may still be there, cut off from
-    /// the store.
-    pub fn is_replica_missing(&self) -> bool {
-        self.0.missing.load(Ordering::Relaxed) > 0
-    }
-
     /// This replica, as others see it.
     pub fn replica(&self) -> &str {
         &self.0.replica
