@@ -43,22 +43,26 @@ struct Figures {
     /// How many requests each replica had.
     shares: Vec<f64>,
     calls: f64,
+    /// How often the store was too slow for a replica: a busy machine has shares of the limits instead.
+    outages: f64,
 }
 
 pub async fn measure(run: &Run, scene: &Scene) {
     println!("\n{}", scene.title);
-    println!("| replicas | requests/s | of one | most in flight | 429 | failed | shares | store calls a request |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!(
+        "| replicas | requests/s | of one | most in flight | 429 | failed | shares | store calls a request | outages |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     let mut one = None;
     for (count, is_shared) in [(1, false), (1, true), (2, true), (4, true)] {
         let figures = scene.measure(run, count, is_shared).await;
-        let Figures { rate, most_in_flight, throttled, failed, shares, calls } = figures;
+        let Figures { rate, most_in_flight, throttled, failed, shares, calls, outages } = figures;
         let of_one = 100.0 * rate / *one.get_or_insert(rate);
         let all: f64 = shares.iter().sum();
         let shares: Vec<String> = shares.iter().map(|share| format!("{:.0} %", 100.0 * share / all)).collect();
         let name = if is_shared { format!("{count}") } else { format!("{count}, not shared") };
         println!(
-            "| {name} | {rate:.1} | {of_one:.1} % | {most_in_flight} | {throttled} | {failed} | {} | {calls:.2} |",
+            "| {name} | {rate:.1} | {of_one:.1} % | {most_in_flight} | {throttled} | {failed} | {} | {calls:.2} | {outages} |",
             shares.join(" ")
         );
     }
@@ -77,11 +81,12 @@ impl Scene {
             .await;
         let load = Load::start(replicas.balancer.address, 40, PATH);
         load.proceed(40).await;
-        let (before, began) = (requests_of(&replicas).await, Instant::now());
+        let (before, began) = (each(&replicas, "bcproxy_requests_total").await, Instant::now());
         let calls = replicas.store.script_calls().await;
         tokio::time::sleep(if run.is_quick { Duration::from_secs(1) } else { self.lasts }).await;
-        let (after, seconds) = (requests_of(&replicas).await, began.elapsed().as_secs_f64());
+        let (after, seconds) = (each(&replicas, "bcproxy_requests_total").await, began.elapsed().as_secs_f64());
         let calls = replicas.store.script_calls().await - calls;
+        let outages = if is_shared { sum(&replicas, "bcproxy_shared_store_outages_total").await } else { 0.0 };
         let outcomes = load.end().await;
         let shares: Vec<f64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
         let served: f64 = shares.iter().sum();
@@ -92,15 +97,20 @@ impl Scene {
             failed: outcomes.iter().filter(|(outcome, _)| *outcome != "200").map(|(_, count)| count).sum(),
             shares,
             calls: calls as f64 / served,
+            outages,
         }
     }
 }
 
-/// How many requests each replica has finished.
-async fn requests_of(replicas: &Replicas) -> Vec<f64> {
-    let mut requests = Vec::new();
+/// A metric of each replica.
+async fn each(replicas: &Replicas, metric: &str) -> Vec<f64> {
+    let mut values = Vec::new();
     for replica in &replicas.replicas {
-        requests.push(replica.metric("bcproxy_requests_total").await);
+        values.push(replica.metric(metric).await);
     }
-    requests
+    values
+}
+
+async fn sum(replicas: &Replicas, metric: &str) -> f64 {
+    each(replicas, metric).await.iter().sum()
 }
