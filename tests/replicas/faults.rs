@@ -57,7 +57,13 @@ impl Scene {
         peak(&self.replicas)
     }
 
-    /// The requests in flight end, and as many follow.
+    /// Requests stay at Business Central from now on.
+    fn hold(&mut self) {
+        self.latch = Latch::closed();
+        hold(self.replicas.simulator.business_central(), &self.latch);
+    }
+
+    /// The requests in flight end, and so many follow to each replica.
     async fn flow(&self, requests: u64) {
         self.replicas.simulator.business_central().clear_scripts();
         self.latch.open();
@@ -70,8 +76,7 @@ impl Scene {
     async fn end(mut self) {
         // Each replica has registered what it has.
         self.flow(30).await;
-        self.latch = Latch::closed();
-        hold(self.replicas.simulator.business_central(), &self.latch);
+        self.hold();
         self.replicas.in_flight(LIMIT).await;
         self.peak();
         self.flow(100).await;
@@ -117,11 +122,12 @@ async fn survive(count: u64, fault: impl AsyncFn(&mut Replicas), repair: impl As
     scene.peak();
     fault(&mut scene.replicas).await;
     scene.replicas.event(AWAY).await;
-    scene.next(count * share(count)).await;
+    scene.flow(50).await;
     let peak = scene.peak();
     assert!(peak <= LIMIT + count * share(count), "{peak}");
-    // Nothing but the shares by now.
-    scene.next(count * share(count)).await;
+    // Requests with a permit of the store have ended.
+    scene.hold();
+    scene.replicas.in_flight(count * share(count)).await;
     let peak = scene.peak();
     assert!(peak <= count * share(count), "{peak}");
     repair(&mut scene.replicas).await;
