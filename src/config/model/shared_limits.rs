@@ -22,7 +22,7 @@ pub struct SharedLimits {
     pub ca_file: Option<PathBuf>,
     /// The beginning of all keys and channels.
     pub prefix: String,
-    /// How long the shared store may take to respond before local shares apply. At most [`MAX_STORE_TIMEOUT`].
+    /// How long the shared store may take to respond before local shares apply. At most 2 s.
     pub timeout: Duration,
 }
 
