@@ -79,7 +79,7 @@ impl Sharing {
         let is_recent = now.saturating_duration_since(self.said_at) < self.whole.requests.per;
         let recent = self.ledger.application(lane).and_then(|application| self.used.get(application));
         let recent = recent.copied().filter(|_| is_recent).unwrap_or_default();
-        SharedUse { is_joined: self.is_joined, in_flight: self.in_flight, recent }
+        SharedUse { is_joined: self.is_joined && self.store.is_up(), in_flight: self.in_flight, recent }
     }
 }
 
