@@ -33,6 +33,8 @@ pub(super) struct Inner {
     pub replica: String,
     /// Whether heartbeats have ended.
     pub is_leaving: AtomicBool,
+    /// Whether the log says that the store is away.
+    is_told_away: AtomicBool,
     pub connection: Mutex<Option<MultiplexedConnection>>,
     pub health: watch::Sender<Health>,
     /// Replicas that were seen in the last heartbeat, and those that are missing.
@@ -86,6 +88,7 @@ impl SharedStore {
             tls: Arc::new(tls),
             replica: format!("{:016x}", uuid::Uuid::new_v4().as_u64_pair().0),
             is_leaving: AtomicBool::new(false),
+            is_told_away: AtomicBool::new(false),
             connection: Mutex::default(),
             health: watch::Sender::new(health),
             replicas: AtomicUsize::new(ASSUMED_REPLICAS),
@@ -97,6 +100,7 @@ impl SharedStore {
         tokio::spawn(send_heartbeats(Arc::downgrade(&store.0)));
         let first_contact = health.wait_for(|health| health.is_up);
         if tokio::time::timeout(FIRST_CONTACT, first_contact).await.is_err() {
+            store.0.is_told_away.store(true, Ordering::Relaxed);
             let error = store.status().error.unwrap_or_else(|| "no response".to_owned());
             tracing::warn!(
                 event_id = Event::SharedStoreAway.id(),
@@ -240,7 +244,7 @@ impl Inner {
             }
             was_down
         });
-        if was_down && self.counts.outages.load(Ordering::Relaxed) > 0 {
+        if was_down && self.is_told_away.swap(false, Ordering::Relaxed) {
             tracing::info!(
                 event_id = Event::SharedStoreBack.id(),
                 "the shared store {} is back; the limits are shared again",
@@ -262,6 +266,7 @@ impl Inner {
             was_up
         });
         if was_up {
+            self.is_told_away.store(true, Ordering::Relaxed);
             tracing::warn!(
                 event_id = Event::SharedStoreAway.id(),
                 "the shared store {} is slow or away: {error}. Until it is back, this replica uses its share of the \

@@ -226,11 +226,6 @@ impl Replica {
         values.sum()
     }
 
-    /// Waits until it uses the shared store.
-    pub async fn joined(&self) {
-        within(async { while self.metric("bcproxy_shared_store_up").await < 1.0 {} }).await;
-    }
-
     /// Waits until it knows of so many replicas, with itself: heartbeats say so.
     pub async fn sees(&self, count: usize) {
         within(async { while self.metric("bcproxy_shared_store_replicas").await != count as f64 {} }).await;
