@@ -226,9 +226,14 @@ impl Replica {
         values.sum()
     }
 
-    /// Waits until it knows of so many replicas, with itself: heartbeats say so.
+    /// Waits until it uses the shared store and knows of so many replicas, with itself. Before, it assumes two.
     pub async fn sees(&self, count: usize) {
-        within(async { while self.metric("bcproxy_shared_store_replicas").await != count as f64 {} }).await;
+        within(async {
+            while self.metric("bcproxy_shared_store_up").await < 1.0
+                || self.metric("bcproxy_shared_store_replicas").await != count as f64
+            {}
+        })
+        .await;
     }
 
     /// Waits until it has finished so many requests since its start.
