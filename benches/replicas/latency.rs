@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::haproxy::Mode;
-use crate::replicas::{Layout, Replicas, get};
+use crate::replicas::{AWAY, Layout, Replicas, get};
 use crate::rig::Plan;
 use crate::{PATH, Run, respond};
 
@@ -55,6 +55,3 @@ async fn script_calls(replicas: &Replicas) -> Option<u64> {
         false => None,
     }
 }
-
-/// The event: the shared store is slow or away.
-const AWAY: u16 = 411;

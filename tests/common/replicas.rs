@@ -24,6 +24,10 @@ use crate::redis_server::{RedisServer, free_port};
 use crate::rig::{Plan, Prepared, send, until, within};
 use crate::store_link::StoreLink;
 
+/// Events: the shared store is slow or away; it is back.
+pub const AWAY: u16 = 411;
+pub const BACK: u16 = 412;
+
 /// Replicas and everything around them. Dropping it ends all of it.
 pub struct Replicas {
     pub simulator: Simulator,
@@ -142,8 +146,8 @@ impl Replicas {
         self.replicas.insert(number, Replica::start(file, link).await);
     }
 
-    /// Waits until the limiters of all replicas have so many requests in flight together. The simulator then has as
-    /// many.
+    /// Waits until the limiters of all replicas have so many requests in flight together, and the simulator
+    /// has them. It may still have those of a replica that is gone.
     pub async fn in_flight(&self, count: u64) {
         within(async {
             loop {
@@ -151,7 +155,8 @@ impl Replicas {
                 for replica in self.replicas.iter().filter(|replica| replica.process.is_some()) {
                     in_flight += replica.limiter().await.0;
                 }
-                if in_flight == count {
+                let arrived = self.simulator.business_central().concurrency() as u64;
+                if in_flight == count && arrived >= count {
                     return;
                 }
             }

@@ -7,7 +7,7 @@ use bcproxy::simulator::{Latch, Matcher, Script, Times};
 use hyper::StatusCode;
 
 use crate::haproxy::Mode;
-use crate::replicas::{Layout, Load, Replica, Replicas};
+use crate::replicas::{AWAY, BACK, Layout, Load, Replica, Replicas};
 use crate::rig::Plan;
 use crate::store_link::LinkState;
 
@@ -15,10 +15,6 @@ const PATH: &str = "/api/items";
 
 /// Permits of all replicas together.
 const LIMIT: u64 = 5;
-
-/// Events: the shared store is slow or away; it is back.
-const AWAY: u16 = 411;
-const BACK: u16 = 412;
 
 /// Replicas under load, whose requests stay at Business Central until the scene goes on.
 struct Scene {

@@ -91,6 +91,11 @@ impl BusinessCentral {
         self.throttle.reset_peak_concurrency();
     }
 
+    /// The number of requests in progress now, of the application with the most or over SOAP.
+    pub fn concurrency(&self) -> usize {
+        self.throttle.concurrency()
+    }
+
     /// The highest number of requests in progress at the same time, of one application or over SOAP.
     pub fn peak_concurrency(&self) -> usize {
         self.throttle.peak_concurrency()

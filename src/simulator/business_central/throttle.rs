@@ -81,6 +81,11 @@ impl Throttle {
         }
     }
 
+    /// The number of requests in progress now, of those with the most that share a limit.
+    pub fn concurrency(&self) -> usize {
+        lock(&self.state).concurrency.values().map(|concurrency| concurrency.in_progress).max().unwrap_or_default()
+    }
+
     /// The highest number of requests in progress at the same time that share a limit.
     pub fn peak_concurrency(&self) -> usize {
         lock(&self.state).concurrency.values().map(|concurrency| concurrency.peak).max().unwrap_or_default()
