@@ -48,4 +48,5 @@ pub mod simulator;
 mod small_file;
 mod telemetry;
 pub mod tls;
+mod units;
 pub mod users;

@@ -119,16 +119,8 @@ fn as_json(name: &str, findings: &[Finding]) -> Value {
             "number": step.number(),
             "title": step.title(),
             "subject": subject,
-            "passed": result.is_ok(),
-            "ms": took.as_secs_f64() * 1000.0,
         });
-        match result {
-            Ok(found) => all["found"] = json!(found),
-            Err(Wrong { what, fix, .. }) => {
-                all["wrong"] = json!(what);
-                all["fix"] = json!(fix);
-            }
-        }
+        add_result(&mut all, result.as_ref().map_err(|Wrong { what, fix, .. }| (what, fix)), *took);
         all
     });
     json!({
@@ -144,17 +136,22 @@ fn store_as_json(address: &str, findings: &[StoreFinding]) -> Value {
         let mut all = json!({
             "check": check.name(),
             "title": check.title(),
-            "passed": result.is_ok(),
-            "ms": took.as_secs_f64() * 1000.0,
         });
-        match result {
-            Ok(found) => all["found"] = json!(found),
-            Err(StoreProblem { what, fix }) => {
-                all["wrong"] = json!(what);
-                all["fix"] = json!(fix);
-            }
-        }
+        add_result(&mut all, result.as_ref().map_err(|StoreProblem { what, fix }| (what, fix)), *took);
         all
     });
     json!({ "address": address, "fine": doctor::store_is_fine(findings), "checks": checks.collect::<Vec<_>>() })
+}
+
+/// Adds the result of a check: what was found, or what is wrong and its fix.
+fn add_result(check: &mut Value, result: Result<&String, (&String, &String)>, took: Duration) {
+    check["passed"] = json!(result.is_ok());
+    check["ms"] = json!(took.as_secs_f64() * 1000.0);
+    match result {
+        Ok(found) => check["found"] = json!(found),
+        Err((what, fix)) => {
+            check["wrong"] = json!(what);
+            check["fix"] = json!(fix);
+        }
+    }
 }

@@ -100,7 +100,7 @@ impl Resolve for Dialer {
 
 /// Sets what every connection needs: no delay for small requests, and a way to notice a firewall that has silently
 /// dropped an idle connection.
-pub(super) fn set_options(stream: &TcpStream) -> io::Result<()> {
+pub fn set_options(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEP_ALIVE))
 }

@@ -24,7 +24,7 @@ mod tunnel;
 mod unreachable;
 
 pub use connect::{ConnectError, OutboundConnector, OutboundError, Stream, TcpConnector, tcp_socket};
-pub use dialer::Dialer;
+pub use dialer::{Dialer, set_options};
 pub use environment::EnvironmentError;
 pub use http_client::{HttpClient, RequestError, local_client, pinned_client};
 pub use https_url::{HttpsUrl, HttpsUrlError};

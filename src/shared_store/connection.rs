@@ -9,7 +9,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::either::Either;
 
 use crate::config::SharedLimits;
-use crate::outbound::{ConnectError as TcpError, Dialer};
+use crate::outbound::{ConnectError as TcpError, Dialer, set_options};
 use crate::secret::SecretError;
 
 /// Why there is no connection to the shared store.
@@ -43,8 +43,7 @@ pub async fn connect(
 ) -> Result<MultiplexedConnection, ConnectError> {
     let url = &settings.url;
     let tcp = Dialer::default().connect(url.host(), url.port()).await.map_err(ConnectError::Tcp)?;
-    // Calls are small and waited for.
-    tcp.set_nodelay(true).map_err(ConnectError::Tls)?;
+    set_options(&tcp).map_err(|error| ConnectError::Tcp(error.into()))?;
     let stream = if url.is_tls() {
         let name = ServerName::try_from(url.host().to_owned())?;
         Either::Left(TlsConnector::from(tls.clone()).connect(name, tcp).await.map_err(ConnectError::Tls)?)

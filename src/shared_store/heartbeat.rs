@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::connection::connect;
 use super::script::REPLICAS;
 use super::store::Inner;
+use crate::units::millis;
 
 /// Sends heartbeats until the replica leaves or the store is dropped.
 pub(super) async fn send_heartbeats(store: Weak<Inner>) {
@@ -96,7 +97,7 @@ async fn heartbeat(inner: &Arc<Inner>) -> Result<(), String> {
         let connection = connection.map_err(|_| "no connection in time".to_owned())?;
         *inner.lock_connection() = Some(connection.map_err(|error| error.to_string())?);
     }
-    let (seen_within, forget_after) = (SEEN_WITHIN.as_millis() as u64, FORGET_AFTER.as_millis() as u64);
+    let (seen_within, forget_after) = (millis(SEEN_WITHIN), millis(FORGET_AFTER));
     let call = Heartbeat { replica: &inner.replica, seen_within, forget_after };
     let seen = inner.call::<Seen>(&REPLICAS, &inner.replicas_key(), &call).await.map_err(|error| error.to_string())?;
     inner.replicas.store(seen.replicas.max(1), Ordering::Relaxed);

@@ -1,7 +1,8 @@
 //! The keys of the shared store: hashes, so that no names get there.
 
-use std::fmt::Write;
 use std::sync::Arc;
+
+use crate::units::hex;
 
 /// The key of something in the store. Each script makes further keys from it, which a cluster keeps together with it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,9 +28,7 @@ pub fn digest(parts: &[&str]) -> String {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
     }
-    let bytes = context.finish();
-    bytes.as_ref().iter().take(16).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = hex(context.finish().as_ref());
+    text.truncate(32);
+    text
 }

@@ -1,8 +1,11 @@
-//! A real server for tests of the scripts and of what uses them.
+//! A real server for tests of the shared store.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use tempfile::TempDir;
 
 use super::store::SharedStore;
 use crate::config::SharedLimits;
@@ -11,36 +14,38 @@ use crate::config::SharedLimits;
 pub struct TestServer {
     child: Child,
     port: u16,
+    folder: TempDir,
+    arguments: Vec<String>,
 }
 
 impl TestServer {
     /// Starts it, empty.
     pub fn start() -> Self {
-        loop {
-            // Outside of the ports that outgoing connections get.
-            if let Some(server) = Self::start_on(fastrand::u16(20_000..32_000)) {
-                return server;
-            }
-        }
+        Self::start_with(&[])
     }
 
-    fn start_on(port: u16) -> Option<Self> {
-        let mut child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("install redis-server");
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let is_ready = lines.any(|line| line.contains("Ready to accept connections"));
-        std::thread::spawn(move || lines.for_each(drop));
-        let server = Self { child, port };
-        is_ready.then_some(server)
+    /// The same with more arguments, each of which is split at spaces.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_in(TempDir::new().unwrap(), &[&["--port %"], arguments].concat())
+    }
+
+    /// Starts it in a folder, with the port only where `%` stands for it.
+    pub fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
+        let arguments: Vec<String> = arguments.iter().flat_map(|words| words.split(' ')).map(str::to_owned).collect();
+        for _ in 0..20 {
+            // Outside of the ports that outgoing connections get.
+            let port = fastrand::u16(20_000..32_000);
+            if let Some(child) = run(folder.path(), port, &arguments) {
+                return Self { child, port, folder, arguments };
+            }
+        }
+        panic!("redis-server does not start with {arguments:?}");
     }
 
     /// Starts it again on the same port, empty.
     pub fn restart(&mut self) {
         self.stop();
-        *self = Self::start_on(self.port).expect("the port is taken");
+        self.child = run(self.folder.path(), self.port, &self.arguments).expect("the port is taken");
     }
 
     /// Ends it.
@@ -49,23 +54,29 @@ impl TestServer {
         let _ = self.child.wait();
     }
 
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder that it runs in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// How replicas reach it.
+    pub fn settings(&self) -> SharedLimits {
+        settings(&format!("redis://127.0.0.1:{}", self.port))
+    }
+
     /// A connection.
     pub fn connect(&self) -> redis::Connection {
-        redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap().get_connection().unwrap()
+        redis::Client::open(self.settings().url.to_string()).unwrap().get_connection().unwrap()
     }
 
     /// The store of another replica.
     pub async fn replica(&self) -> SharedStore {
-        let settings = SharedLimits {
-            url: format!("redis://127.0.0.1:{}", self.port).parse().unwrap(),
-            user: None,
-            password: None,
-            ca_file: None,
-            prefix: "bcproxy".to_owned(),
-            // A busy machine is no outage.
-            timeout: Duration::from_secs(20),
-        };
-        let store = SharedStore::start(&settings).await.unwrap();
+        let store = SharedStore::start(&self.settings()).await.unwrap();
         assert!(store.is_up());
         store
     }
@@ -75,4 +86,35 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// The settings of a store at this address, without a sign-in.
+pub fn settings(url: &str) -> SharedLimits {
+    SharedLimits {
+        url: url.parse().unwrap(),
+        user: None,
+        password: None,
+        ca_file: None,
+        prefix: "bcproxy".to_owned(),
+        // A busy machine is no outage.
+        timeout: Duration::from_secs(20),
+    }
+}
+
+/// `None` if it ends, such as because the port is taken.
+fn run(folder: &Path, port: u16, arguments: &[String]) -> Option<Child> {
+    let mut child = Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--save", ""])
+        .args(arguments.iter().map(|argument| argument.replace('%', &port.to_string())))
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("install redis-server");
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    if lines.any(|line| line.contains("Ready to accept connections")) {
+        std::thread::spawn(move || lines.for_each(drop));
+        return Some(child);
+    }
+    let _ = child.wait();
+    None
 }

@@ -14,6 +14,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::ntlm::NtHash;
 use crate::secret::Secret;
+use crate::units::hex;
 
 /// A stored hash. Its text is a field of the file.
 #[derive(Clone)]
@@ -158,8 +159,8 @@ impl StoredHash {
     pub fn expose(&self) -> String {
         match &self.0 {
             Stored::Argon2id(text) | Stored::Bcrypt(text) => text.clone(),
-            Stored::Nt(hash) => format!("{NT}{}", to_hex(hash.expose())),
-            Stored::ApiKey(hash) => format!("{API_KEY}{}", to_hex(hash)),
+            Stored::Nt(hash) => format!("{NT}{}", hex(hash.expose())),
+            Stored::ApiKey(hash) => format!("{API_KEY}{}", hex(hash)),
         }
     }
 }
@@ -197,10 +198,6 @@ pub fn random<const N: usize>() -> Result<[u8; N], Unspecified> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes)?;
     Ok(bytes)
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn from_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::doctor::text::INDENT;
-use crate::sentence::{ended, sentence};
+use crate::doctor::text::{result_line, titles_line};
+use crate::sentence::sentence;
 
 /// A check of the shared store, in the order of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,22 +97,19 @@ pub fn store_is_fine(findings: &[StoreFinding]) -> bool {
 
 /// A finding as a line, or several if something is wrong.
 pub fn store_line(finding: &StoreFinding, in_color: bool) -> String {
-    let (green, red, plain) = if in_color { ("\u{1b}[32m", "\u{1b}[31m", "\u{1b}[0m") } else { ("", "", "") };
     let StoreFinding { check, result, took } = finding;
-    let time = if took.is_zero() { String::new() } else { format!("  ({} ms)", took.as_millis()) };
-    match result {
-        Ok(found) => format!("  {green}✓{plain} {:<34}{found}{time}\n", check.title()),
-        Err(StoreProblem { what, fix }) => {
-            format!("  {red}✗{plain} {:<34}{}{time}\n{INDENT}→ {fix}\n", check.title(), ended(what))
-        }
-    }
+    let result = match result {
+        Ok(found) => Ok(found.as_str()),
+        Err(StoreProblem { what, fix }) => Err((what.as_str(), &[fix.as_str()][..])),
+    };
+    result_line(&format!("{:<34}", check.title()), result, *took, in_color)
 }
 
 /// The line that lists the checks which were not made because of a problem; empty without one.
 pub fn unchecked_store_line(findings: &[StoreFinding]) -> String {
     let is_missing = |check: &StoreCheck| !findings.iter().any(|finding| finding.check == *check);
     let missing: Vec<&str> = StoreCheck::ALL.into_iter().filter(is_missing).map(StoreCheck::title).collect();
-    if missing.is_empty() { String::new() } else { format!("  – not checked: {}\n", missing.join(", ")) }
+    titles_line(&missing)
 }
 
 #[cfg(test)]

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -13,69 +11,20 @@ use super::finding::StoreCheck;
 use super::{StoreFinding, StoreProblem, examine_store, store_is_fine};
 use crate::config::SharedLimits;
 use crate::secret::SecretSource;
+use crate::shared_store::test_server::{TestServer, settings};
 use crate::tls::CertificateAuthority;
 
-/// A `redis-server` on a loopback port. Dropping it ends it.
-struct Server {
-    child: Child,
-    port: u16,
-    folder: TempDir,
+/// The file of the password, which is `right`.
+fn password_of(server: &TestServer) -> PathBuf {
+    let file = server.folder().join("password");
+    fs::write(&file, "right").unwrap();
+    file
 }
 
-impl Server {
-    /// Each argument is split at spaces. `%` stands for the port.
-    fn start(folder: TempDir, arguments: &[&str]) -> Self {
-        fs::write(folder.path().join("password"), "right").unwrap();
-        for _ in 0..20 {
-            // Outside of the ports that outgoing connections get.
-            let port = fastrand::u16(20_000..32_000);
-            let mut command = Command::new("redis-server");
-            command.args(["--bind", "127.0.0.1", "--save", ""]).current_dir(folder.path());
-            let words = arguments.iter().flat_map(|argument| argument.split(' '));
-            command.args(words.map(|word| word.replace('%', &port.to_string())));
-            let mut child = command.stdout(Stdio::piped()).spawn().expect("install redis-server");
-            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-            if lines.any(|line| line.contains("Ready to accept connections")) {
-                std::thread::spawn(move || lines.for_each(drop));
-                return Self { child, port, folder };
-            }
-            let _ = child.wait();
-        }
-        panic!("redis-server does not start with {arguments:?}");
-    }
-
-    fn plain(arguments: &[&str]) -> Self {
-        Self::start(TempDir::new().unwrap(), &[&["--port", "%"], arguments].concat())
-    }
-
-    fn settings(&self) -> SharedLimits {
-        settings(&format!("redis://127.0.0.1:{}", self.port))
-    }
-
-    /// The settings with a user and the password in the file.
-    fn signed_in(&self, user: Option<&str>) -> SharedLimits {
-        let password = Some(SecretSource::File(self.folder.path().join("password")));
-        SharedLimits { user: user.map(str::to_owned), password, ..self.settings() }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn settings(url: &str) -> SharedLimits {
-    SharedLimits {
-        url: url.parse().unwrap(),
-        user: None,
-        password: None,
-        ca_file: None,
-        prefix: "bcproxy".to_owned(),
-        // A busy machine is no outage.
-        timeout: Duration::from_secs(20),
-    }
+/// The settings with a user and the password in this file.
+fn signed_in(server: &TestServer, user: Option<&str>, password: &Path) -> SharedLimits {
+    let password = Some(SecretSource::File(password.to_owned()));
+    SharedLimits { user: user.map(str::to_owned), password, ..server.settings() }
 }
 
 async fn examine(settings: &SharedLimits) -> Vec<StoreFinding> {
@@ -121,30 +70,32 @@ fn the_probe_tries_the_commands_that_scripts_use_and_no_others() {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_usable_store_passes_all_checks_and_nothing_is_left_in_it() {
-    let server = Server::plain(&[]);
+    let server = TestServer::start();
     let findings = examine(&server.settings()).await;
     assert!(store_is_fine(&findings), "{findings:#?}");
     assert_eq!(findings.iter().map(|finding| finding.check).collect::<Vec<_>>(), StoreCheck::ALL);
     let found = |check: StoreCheck| findings[check as usize].result.clone().unwrap();
     assert!(found(StoreCheck::Version).starts_with("redis 7."), "{findings:#?}");
     assert!(found(StoreCheck::SignIn).contains("no password needed"));
-    let mut connection = redis::Client::open(server.settings().url.to_string()).unwrap().get_connection().unwrap();
+    let mut connection = server.connect();
     assert_eq!(redis::cmd("DBSIZE").query::<u64>(&mut connection).unwrap(), 0);
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn what_rejects_the_sign_in_is_named() {
-    let server = Server::plain(&["--requirepass", "right", "--user", "other on >right ~* &* +@all"]);
+    let server = TestServer::start_with(&["--requirepass", "right", "--user", "other on >right ~* &* +@all"]);
+    let password = password_of(&server);
+    let as_user = |user| signed_in(&server, user, &password);
     assert_problem(&server.settings(), StoreCheck::SignIn, "requires a password", "Set `password`").await;
-    assert!(store_is_fine(&examine(&server.signed_in(None)).await));
-    assert!(store_is_fine(&examine(&server.signed_in(Some("other"))).await));
-    let unknown = server.signed_in(Some("nobody"));
+    assert!(store_is_fine(&examine(&as_user(None)).await));
+    assert!(store_is_fine(&examine(&as_user(Some("other"))).await));
+    let unknown = as_user(Some("nobody"));
     assert_problem(&unknown, StoreCheck::SignIn, "rejects the user `nobody`", "Compare `user` and").await;
-    fs::write(server.folder.path().join("password"), "wrong").unwrap();
-    assert_problem(&server.signed_in(None), StoreCheck::SignIn, "the user `default`", "Compare `user` and").await;
-    fs::remove_file(server.folder.path().join("password")).unwrap();
-    assert_problem(&server.signed_in(None), StoreCheck::SignIn, "password", "can read the password").await;
+    fs::write(&password, "wrong").unwrap();
+    assert_problem(&as_user(None), StoreCheck::SignIn, "the user `default`", "Compare `user` and").await;
+    fs::remove_file(&password).unwrap();
+    assert_problem(&as_user(None), StoreCheck::SignIn, "password", "can read the password").await;
 }
 
 #[tokio::test]
@@ -162,22 +113,22 @@ async fn an_address_without_a_usable_server_is_named() {
     let silent = settings(&format!("redis://{}", mute.local_addr().unwrap()));
     assert_problem(&silent, StoreCheck::SignIn, "does not respond within 5 s", "not busy or paused").await;
 
-    let server = Server::plain(&[]);
-    assert!(store_is_fine(&examine(&settings(&format!("redis://127.0.0.1:{}/9", server.port))).await));
-    let many = settings(&format!("redis://127.0.0.1:{}/99", server.port));
+    let server = TestServer::start();
+    assert!(store_is_fine(&examine(&settings(&format!("redis://127.0.0.1:{}/9", server.port()))).await));
+    let many = settings(&format!("redis://127.0.0.1:{}/99", server.port()));
     assert_problem(&many, StoreCheck::SignIn, "has no database 99", "the number of a database").await;
-    let cluster = Server::plain(&["--cluster-enabled", "yes"]);
+    let cluster = TestServer::start_with(&["--cluster-enabled", "yes"]);
     assert_problem(&cluster.settings(), StoreCheck::Version, "a cluster", "cluster mode disabled").await;
-    let replica = Server::plain(&["--replicaof", "127.0.0.1 1"]);
+    let replica = TestServer::start_with(&["--replicaof", "127.0.0.1 1"]);
     assert_problem(&replica.settings(), StoreCheck::Version, "read-only replica", "primary server").await;
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_store_that_evicts_keys_or_is_full_is_named() {
-    let evicts = Server::plain(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let evicts = TestServer::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
     assert_problem(&evicts.settings(), StoreCheck::MemoryPolicy, "allkeys-lru", "`maxmemory-policy noeviction`").await;
-    let full = Server::plain(&["--maxmemory", "1kb"]);
+    let full = TestServer::start_with(&["--maxmemory", "1kb"]);
     let findings = examine(&full.settings()).await;
     let problems: Vec<StoreProblem> = findings.iter().filter_map(|found| found.result.clone().err()).collect();
     assert!(problems.len() >= 2 && problems.iter().all(|one| one.fix.contains("`maxmemory`")), "{findings:#?}");
@@ -189,7 +140,7 @@ async fn rights_that_the_user_lacks_are_named() {
     let manual = include_str!("../../../docs/replicas.md");
     let documented = manual.lines().find_map(|line| line.strip_prefix("user bcproxy ")).unwrap();
     let documented = format!("enough {}", documented.replace(">a-long-password", ">right"));
-    let server = Server::plain(&[
+    let server = TestServer::start_with(&[
         "--user",
         &documented,
         "--user",
@@ -207,7 +158,8 @@ async fn rights_that_the_user_lacks_are_named() {
         "--user",
         "blind on >right ~bcproxy:* &bcproxy:* +@all -info",
     ]);
-    let user = |name: &str| server.signed_in(Some(name));
+    let password = password_of(&server);
+    let user = |name: &str| signed_in(&server, Some(name), &password);
     let findings = examine(&user("enough")).await;
     assert!(store_is_fine(&findings), "{findings:#?}");
     assert_eq!(findings[StoreCheck::SignIn as usize].result.clone().unwrap(), "signed in as enough");
@@ -232,7 +184,7 @@ async fn rights_that_the_user_lacks_are_named() {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_store_slower_than_the_timeout_is_named() {
-    let server = Server::plain(&[]);
+    let server = TestServer::start();
     let slow = SharedLimits { timeout: Duration::from_nanos(1), ..server.settings() };
     assert_problem(&slow, StoreCheck::ResponseTime, "longer than `timeout`", "raise `timeout`").await;
 }
@@ -250,13 +202,13 @@ async fn tls_needs_a_trusted_certificate_for_the_name() {
     write("cert.pem", &issued.certificate);
     write("key.pem", &issued.private_key);
     let arguments = ["--port", "0", "--tls-port", "%", "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"];
-    let server = Server::start(
+    let server = TestServer::start_in(
         folder,
         &[&arguments[..], &["--tls-ca-cert-file", "ca.pem", "--tls-auth-clients", "no"]].concat(),
     );
     let at = |host: &str, has_ca_file: bool| {
-        let ca_file = has_ca_file.then(|| server.folder.path().join("ca.pem"));
-        SharedLimits { ca_file, ..settings(&format!("rediss://{host}:{}", server.port)) }
+        let ca_file = has_ca_file.then(|| server.folder().join("ca.pem"));
+        SharedLimits { ca_file, ..settings(&format!("rediss://{host}:{}", server.port())) }
     };
     let findings = examine(&at("localhost", true)).await;
     assert!(store_is_fine(&findings), "{findings:#?}");
@@ -265,7 +217,7 @@ async fn tls_needs_a_trusted_certificate_for_the_name() {
     let missing = SharedLimits { ca_file: Some("missing.pem".into()), ..at("localhost", true) };
     assert_problem(&missing, StoreCheck::Tls, "missing.pem", "`ca_file`").await;
     assert_problem(&server.settings(), StoreCheck::SignIn, "connection broke", "rediss:// address").await;
-    let plain = Server::plain(&[]);
-    let encrypted = settings(&format!("rediss://127.0.0.1:{}", plain.port));
+    let plain = TestServer::start();
+    let encrypted = settings(&format!("rediss://127.0.0.1:{}", plain.port()));
     assert_problem(&encrypted, StoreCheck::Tls, "TLS handshake", "redis:// address").await;
 }

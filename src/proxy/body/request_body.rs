@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::error::BodyError;
 use super::spool::SpoolReader;
 use crate::proxy::budgets::fair_budget::Held;
+use crate::units::millis;
 
 /// A body on its way to Business Central. All of it has arrived.
 #[derive(Debug)]
@@ -134,7 +135,7 @@ impl Progress {
 
     /// Notes that a piece was forwarded now.
     pub fn advance(&self) {
-        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let elapsed = millis(self.started.elapsed());
         self.last.store(elapsed, Ordering::Relaxed);
     }
 

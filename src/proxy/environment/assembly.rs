@@ -205,7 +205,7 @@ impl Assembly<'_> {
     fn plain_client(&mut self, connector: &config::Connector, ca_file: &CaFile) -> Result<HttpClient, AssemblyError> {
         let (connect, proxy) = (connector.timeouts.connect, &connector.outbound_proxy);
         let key = (ca_file.clone(), proxy.clone(), connect);
-        reuse_or_make(&self.before.plain_clients, &mut self.now.plain_clients, key, || {
+        reuse_or_make(&self.before.plain_clients, &mut self.now.plain_clients, key, |_| {
             HttpClient::new(connector.ca_file.as_deref(), proxy, connect)
                 .map_err(|reason| AssemblyError { connector: connector.name.clone(), reason })
         })
@@ -215,7 +215,7 @@ impl Assembly<'_> {
         let Timeouts { connect, pool_idle, .. } = connector.timeouts;
         let proxy = &connector.outbound_proxy;
         let key = (connector.base_url.authority().to_owned(), ca_file.clone(), proxy.clone(), connect, pool_idle);
-        reuse_or_make(&self.before.upstreams, &mut self.now.upstreams, key, || {
+        reuse_or_make(&self.before.upstreams, &mut self.now.upstreams, key, |_| {
             Upstream::new(&connector.base_url, connector.ca_file.as_deref(), proxy, connect, pool_idle)
                 .map_err(|reason| AssemblyError { connector: connector.name.clone(), reason })
         })
@@ -257,8 +257,10 @@ impl Assembly<'_> {
     fn changes(&mut self, connector: &config::Connector, environment: &EnvironmentName) -> Arc<Changes> {
         let environment = EnvironmentKey::of(connector, environment);
         let shared = self.now.shared_changes.as_ref();
-        let changes = shared.map_or_else(Changes::default, |shared| environment.shared_changes(shared));
-        let make = || Ok::<_, Infallible>(Arc::new(changes));
+        let make = |environment: &EnvironmentKey| {
+            let changes = shared.map_or_else(Changes::default, |shared| environment.shared_changes(shared));
+            Ok::<_, Infallible>(Arc::new(changes))
+        };
         let Ok(changes) = reuse_or_make(&self.before.changes, &mut self.now.changes, environment, make);
         changes
     }
@@ -273,7 +275,7 @@ impl Assembly<'_> {
         let timeout = connector.timeouts.token;
         let key = (application.clone(), ca_file, connector.outbound_proxy.clone(), timeout);
         let count = self.now.token_requests.0.clone();
-        let start = || {
+        let start = |_: &_| {
             let endpoint = TokenEndpoint::new(http, application.clone(), timeout);
             Ok::<_, Infallible>(Arc::new(TokenCache::start(endpoint, count)))
         };
@@ -287,12 +289,12 @@ fn reuse_or_make<K: Eq + Hash, V: Clone, E>(
     before: &HashMap<K, V>,
     now: &mut HashMap<K, V>,
     key: K,
-    make: impl FnOnce() -> Result<V, E>,
+    make: impl FnOnce(&K) -> Result<V, E>,
 ) -> Result<V, E> {
     if let Some(value) = now.get(&key) {
         return Ok(value.clone());
     }
-    let value = before.get(&key).cloned().map_or_else(make, Ok)?;
+    let value = before.get(&key).cloned().map_or_else(|| make(&key), Ok)?;
     now.insert(key, value.clone());
     Ok(value)
 }

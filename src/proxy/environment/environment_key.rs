@@ -35,16 +35,11 @@ impl EnvironmentKey {
         let Self { base_url, tenant, environment } = self;
         Changes::shared(shared.environment(&[base_url.as_str(), &tenant.to_string(), environment]))
     }
-
-    /// The key of something in the environment, for other replicas.
-    pub fn in_store(&self, store: &SharedStore, what: &str, part: &str) -> StoreKey {
-        let Self { base_url, tenant, environment } = self;
-        store.key(&[what, base_url.as_str(), &tenant.to_string(), environment, part])
-    }
 }
 
 /// The key of a limiter, for other replicas.
 pub fn limiter_key(store: &SharedStore, (environment, application): &LimiterKey) -> StoreKey {
+    let EnvironmentKey { base_url, tenant, environment } = environment;
     let application = application.map_or_else(|| "soap".to_owned(), |application| application.to_string());
-    environment.in_store(store, "limiter", &application)
+    store.key(&["limiter", base_url.as_str(), &tenant.to_string(), environment, &application])
 }

@@ -16,6 +16,7 @@ use crate::business_central::{Company, CompanyRef};
 use crate::config;
 use crate::proxy::observe::tally::Tally;
 use crate::proxy::rejection::Rejection;
+use crate::units::millis;
 
 /// A route in service.
 #[derive(Debug)]
@@ -87,9 +88,9 @@ impl Route {
     ///
     /// A company that is gone is forgotten, and the next request is rejected with the names of those that exist.
     pub fn recheck_company(self: &Arc<Self>) {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = millis(self.started.elapsed());
         let due = self.next_company_check.load(Ordering::Relaxed);
-        let next = now.saturating_add(COMPANY_CHECK_INTERVAL.as_millis() as u64);
+        let next = now.saturating_add(millis(COMPANY_CHECK_INTERVAL));
         let is_ours = now >= due
             && self.next_company_check.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if is_ours {

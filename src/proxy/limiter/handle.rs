@@ -218,13 +218,7 @@ impl Limiter {
 
     /// Evicts the application's queued requests: another application's limiter can serve them.
     pub(super) fn evict(&self) {
-        let mut state = self.shared.lock();
-        let lane = &mut state.lanes[self.lane];
-        while let Some(waiter) = lane.queue.pop() {
-            // A client that has left needs no response.
-            let _ = waiter.response.send(Err(AcquireError::Evicted));
-        }
-        lane.dequeue_rate.queue_emptied();
+        self.shared.lock().lanes[self.lane].evict();
     }
 
     /// Whether a pause that Business Central asked for is not over.

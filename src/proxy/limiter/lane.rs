@@ -83,6 +83,15 @@ impl Lane {
         self.note_empty_queue();
     }
 
+    /// Evicts all queued requests: they choose an application anew.
+    pub fn evict(&mut self) {
+        while let Some(waiter) = self.queue.pop() {
+            // A client that has left needs no response.
+            let _ = waiter.response.send(Err(AcquireError::Evicted));
+        }
+        self.dequeue_rate.queue_emptied();
+    }
+
     /// Rejects the requests that leave the queue before this time.
     pub fn reject_until(&mut self, time: Instant, retry_after: Duration) {
         for late in self.queue.remove(|waiter| waiter.deadline < time) {

@@ -20,6 +20,7 @@ use crate::proxy::budgets::fair_budget::{FairBudget, Holder};
 use crate::proxy::downstream::bind::{Terms, TermsInForce};
 use crate::proxy::downstream::ntlm_session::NtlmSession;
 use crate::proxy::downstream::peer_certificate::PeerCertificate;
+use crate::units::millis;
 
 /// An accepted connection, as the steps of the data path see it.
 ///
@@ -278,8 +279,4 @@ impl ClientConnection {
     pub(super) fn is_still_sending(&self) -> bool {
         self.is_still_sending.load(Ordering::Relaxed)
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -36,13 +36,13 @@ pub struct Change {
 impl Changes {
     /// Changes that replicas share.
     pub fn shared(environment: SharedEnvironment) -> Self {
-        Self { shared: Some(environment), ..Self::default() }
+        Self { tallies: Mutex::default(), is_tracked: AtomicBool::new(false), shared: Some(environment) }
     }
 
     /// Sets whether any route to the environment has a cache.
     pub fn set_tracked(&self, is_tracked: bool) {
-        self.is_tracked.store(is_tracked, Ordering::Relaxed);
-        if let Some(shared) = &self.shared {
+        let was_tracked = self.is_tracked.swap(is_tracked, Ordering::Relaxed);
+        if let Some(shared) = self.shared.as_ref().filter(|_| was_tracked != is_tracked) {
             shared.set_tracked(is_tracked);
         }
     }
@@ -77,6 +77,12 @@ impl Changes {
 
     fn lock(&self) -> MutexGuard<'_, Tallies> {
         self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        self.set_tracked(false);
     }
 }
 
@@ -131,18 +137,9 @@ impl Drop for Change {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
+    use super::super::extent::tests::{company, extent};
     use super::super::tally::Stage;
     use super::*;
-
-    fn company(number: u128) -> CompanyId {
-        Uuid::from_u128(number).to_string().parse().unwrap()
-    }
-
-    fn extent(number: u128) -> Extent {
-        Extent::of(Some(company(number)))
-    }
 
     async fn moments(changes: &Changes) -> [ChangeState; 3] {
         [changes.moment(None).await, changes.moment(Some(company(1))).await, changes.moment(Some(company(2))).await]

@@ -32,16 +32,16 @@ impl Extent {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use uuid::Uuid;
 
     use super::*;
 
-    fn company(number: u128) -> CompanyId {
+    pub fn company(number: u128) -> CompanyId {
         Uuid::from_u128(number).to_string().parse().unwrap()
     }
 
-    fn extent(number: u128) -> Extent {
+    pub fn extent(number: u128) -> Extent {
         Extent::of(Some(company(number)))
     }
 

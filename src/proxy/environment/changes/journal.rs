@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::message::{Call, ChangesById, EnvironmentId, Presence, Reply, ScopeId, StoreTime};
+use crate::units::millis;
 
 /// What this replica knows of its changes in all environments, and of the store.
 #[derive(Debug)]
@@ -279,10 +280,6 @@ impl Contact {
     fn time_at(&self, now: Instant) -> StoreTime {
         self.time + millis(now.saturating_duration_since(self.at))
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Business Central works this long on a request whose client has given up (BC, "Operational limits").

@@ -1,7 +1,6 @@
 //! The writes of all replicas, through the shared store.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -43,7 +42,6 @@ pub struct SharedEnvironment {
     id: EnvironmentId,
     anything: ScopeId,
     all: ScopeId,
-    is_tracked: AtomicBool,
 }
 
 impl SharedChanges {
@@ -71,7 +69,6 @@ impl SharedChanges {
             anything: digest(&[&id, "anything"]),
             all: digest(&[&id, "all"]),
             id,
-            is_tracked: AtomicBool::new(false),
         }
     }
 
@@ -150,12 +147,10 @@ async fn stay_registered(inner: Weak<Inner>, due: Arc<Notify>) {
 }
 
 impl SharedEnvironment {
-    /// Sets whether its changes are registered: whether any route to it has a cache.
+    /// Its changes are registered from now on, for one part of the configuration more; or for one less.
     pub fn set_tracked(&self, is_tracked: bool) {
-        if self.is_tracked.swap(is_tracked, Ordering::Relaxed) != is_tracked {
-            self.changes.0.lock().set_tracked(&self.id, is_tracked);
-            self.changes.0.due.notify_one();
-        }
+        self.changes.0.lock().set_tracked(&self.id, is_tracked);
+        self.changes.0.due.notify_one();
     }
 
     /// Begins a change; its number.
@@ -230,12 +225,6 @@ impl SharedEnvironment {
 
     fn company(&self, company: CompanyId) -> ScopeId {
         digest(&[&self.id, "company", &company.to_string()])
-    }
-}
-
-impl Drop for SharedEnvironment {
-    fn drop(&mut self) {
-        self.set_tracked(false);
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Limits;
+use crate::units::millis;
 
 /// What a replica tells about a limiter, and which permit it wants.
 #[derive(Debug, Serialize)]
@@ -60,7 +61,6 @@ pub struct Reply {
 
 impl From<&Limits> for CalledLimits {
     fn from(limits: &Limits) -> Self {
-        let per = u64::try_from(limits.requests.per.as_millis()).unwrap_or(u64::MAX);
-        Self { concurrency: limits.concurrency, count: limits.requests.count, per }
+        Self { concurrency: limits.concurrency, count: limits.requests.count, per: millis(limits.requests.per) }
     }
 }

@@ -10,6 +10,7 @@ use super::call::{Call, Report};
 use crate::config::{Limits, Rate};
 use crate::entra::ClientId;
 use crate::shared_store::digest;
+use crate::units::millis;
 
 /// The ledger of one limiter.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ pub struct Queue<'q> {
 }
 
 /// A call that was sent.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Sent {
     /// The permit that it asks for.
     pub lease: u64,
@@ -154,17 +155,7 @@ impl Ledger {
         (self.renew_at, self.poll_at) = (now, now);
     }
 
-    /// Whether nothing is left to be told.
-    pub fn is_settled(&self) -> bool {
-        let has_unreported = self.report.is_some() || self.unreported.iter().any(|slices| slices.count() > 0);
-        self.leases.is_empty()
-            && self.released.is_empty()
-            && self.heads.is_empty()
-            && self.paused_until.is_none()
-            && !has_unreported
-    }
-
-    /// When the next call is due; `waiting`: the lanes in which requests wait.
+    /// When the next call is due; `waiting`: the lanes in which requests wait. `None`: there is nothing to tell or ask.
     pub fn due(&self, waiting: &[usize], now: Instant) -> Option<Instant> {
         let has_news = !self.released.is_empty()
             || self.paused_until.is_some()
@@ -275,6 +266,11 @@ impl Ledger {
         }
     }
 
+    /// The call got no reply. A permit that was granted nevertheless must not stay held; of which queue, nobody knows.
+    pub fn failed(&mut self, sent: &Sent) {
+        sent.heads.iter().for_each(|lane| self.give_back(sent.lease, *lane));
+    }
+
     /// Sets when the store is asked again for a permit, if no message comes before.
     pub fn poll_after(&mut self, wait: Duration, now: Instant) {
         self.poll_at = now + wait;
@@ -289,10 +285,6 @@ impl Ledger {
     pub fn lane(&self, application: &str) -> Option<usize> {
         self.applications.iter().position(|one| one == application)
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A third of a lease's life in `limiter.lua`.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::permits::{AcquireError, State};
+use super::super::lane::Lane;
+use super::super::permits::State;
 use super::call::{Call, Reply};
 use super::ledger::{Queue, Sent};
 use super::sharing::Sharing;
@@ -40,14 +41,11 @@ impl State {
         if sharing.wake_up.take_message() {
             sharing.ledger.poll_now(now);
         }
-        let is_settled = sharing.ledger.is_settled() && waiting.is_empty();
-        let due = sharing.ledger.due(&waiting, now);
-        match due {
-            _ if is_settled => Step::Idle,
-            _ if !sharing.is_joined => Step::Alone,
+        match sharing.ledger.due(&waiting, now) {
+            None => Step::Idle,
+            Some(_) if !sharing.is_joined => Step::Alone,
             Some(due) if due > now => Step::Wait(due),
             Some(_) => Step::Call,
-            None => Step::Idle,
         }
     }
 
@@ -80,17 +78,13 @@ impl State {
         let waits: Vec<(usize, Instant)> = waits.collect();
         let paused = reply.paused.map(|paused| now + from_millis(paused));
         let first = waits.iter().map(|(_, until)| *until).chain(paused).min();
-        let poll = first.map_or(POLL, |until| until.saturating_duration_since(now).min(POLL));
         let is_free = reply.in_flight < sharing.whole.concurrency;
         let has_more = is_free && granted.is_some_and(|granted| !waits.iter().any(|(lane, _)| *lane == granted));
-        let jitter = Duration::from_millis(fastrand::u64(..=POLL_JITTER));
         sharing.note_use(reply, now);
-        let wait = if has_more {
-            Duration::ZERO
-        } else if first.is_some() {
-            poll
-        } else {
-            poll + jitter
+        let wait = match first {
+            _ if has_more => Duration::ZERO,
+            Some(until) => until.saturating_duration_since(now).min(POLL),
+            None => POLL + Duration::from_millis(fastrand::u64(..=POLL_JITTER)),
         };
         sharing.ledger.poll_after(wait, now);
         for (number, lane) in self.lanes.iter_mut().enumerate() {
@@ -104,11 +98,8 @@ impl State {
 
     /// The store got the call, or not; nothing is known.
     pub fn failed(&mut self, sent: &Sent) {
-        // A permit that was granted nevertheless must not stay held; of which queue, nobody knows.
-        for lane in 0..self.lanes.len() {
-            if let Some(sharing) = &mut self.sharing {
-                sharing.ledger.give_back(sent.lease, lane);
-            }
+        if let Some(sharing) = &mut self.sharing {
+            sharing.ledger.failed(sent);
         }
     }
 
@@ -120,13 +111,7 @@ impl State {
             return;
         }
         self.paused_until = Some(until);
-        for lane in &mut self.lanes {
-            while let Some(waiter) = lane.queue.pop() {
-                // A client that has left needs no response.
-                let _ = waiter.response.send(Err(AcquireError::Evicted));
-            }
-            lane.dequeue_rate.queue_emptied();
-        }
+        self.lanes.iter_mut().for_each(Lane::evict);
         self.stalled_since = now;
     }
 }
