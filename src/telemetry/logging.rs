@@ -98,10 +98,12 @@ pub fn start(log: &Log, service: Option<ServiceLog<'_>>) -> Result<LogGuard, Sta
     } else {
         layer.with_ansi(false).event_format(JsonLine).boxed()
     };
-    // A second start in the same process keeps the settings of the first.
     let records = LogRecords::default();
+    // This filter notes for its thread that it rejects an event, until the event arrives. After a mere question
+    // whether something would be logged, it would reject the next event instead: clippy.toml forbids to ask.
     let layers = lines.and_then(LogLayer(records.clone())).with_filter(filter);
     let subscriber = tracing_subscriber::registry().with(layers);
+    // A second start in the same process keeps the settings of the first.
     let _ = match events {
         Some(events) => subscriber.with(event_log::layer(events)).try_init(),
         None => subscriber.try_init(),

@@ -34,6 +34,16 @@ pub struct Ended {
     pub errors: String,
 }
 
+impl Drop for Process {
+    /// Whoever reads of a test that failed wants to know what its processes said.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let seen = self.output.seen_so_far() + &self.errors.seen_so_far();
+            eprintln!("{seen}");
+        }
+    }
+}
+
 impl Process {
     pub fn start(arguments: &[impl AsRef<OsStr>], folder: &Path) -> Self {
         Self::start_with(arguments, folder, &[])
@@ -177,6 +187,14 @@ impl Lines {
 
     async fn all(&mut self) -> String {
         while self.next().await.is_some() {}
+        self.seen_so_far()
+    }
+
+    /// Also those that nobody waited for.
+    fn seen_so_far(&mut self) -> String {
+        while let Ok(line) = self.coming.try_recv() {
+            self.seen.push(line);
+        }
         self.seen.iter().flat_map(|line| [line, "\n"]).collect()
     }
 }

@@ -11,7 +11,10 @@ use crate::small_file;
 
 /// `None` if a part could not be read.
 pub fn log(keys: &LogKeys) -> Option<Log> {
+    let level = keys.level.as_ref()?.value;
     let successes = match &keys.requests.as_ref()?.value {
+        // Their lines have the level `info`.
+        _ if level < tracing::Level::INFO => None,
         RequestLinesKeys::Each(false) => None,
         RequestLinesKeys::Each(true) => Some(Share::ALL),
         RequestLinesKeys::Sampled(keys) => Some(keys.successes.as_ref()?.value),
@@ -24,7 +27,7 @@ pub fn log(keys: &LogKeys) -> Option<Log> {
     let (size, keep) = (rotate.size.as_ref()?.value.0, rotate.keep.as_ref()?.value.0);
     Some(Log {
         format: keys.format.as_ref()?.value,
-        level: keys.level.as_ref()?.value,
+        level,
         requests: RequestLog { successes, slow },
         file: keys.file.as_ref().map(|path| path.value.clone()),
         rotation: Rotation { size, keep },

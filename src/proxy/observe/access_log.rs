@@ -44,8 +44,9 @@ impl AccessRecord {
 
     /// The identifiers of a response of Business Central, if they are shown: in a problem or in the log.
     pub fn ids_of(exchange: &Exchange, head: &Parts) -> Option<Box<ResponseIds>> {
-        let is_slow = || exchange.snapshot.request_log.is_slow(exchange.started.elapsed());
-        let is_shown = head.status >= StatusCode::BAD_REQUEST || exchange.trace.is_some() || is_logged() || is_slow();
+        let log = &exchange.snapshot.request_log;
+        let is_logged = || log.successes.is_some() || log.is_slow(exchange.started.elapsed());
+        let is_shown = head.status >= StatusCode::BAD_REQUEST || exchange.trace.is_some() || is_logged();
         is_shown.then(|| exchange.response_ids(&head.headers)).flatten()
     }
 
@@ -200,11 +201,6 @@ impl AccessRecord {
     }
 }
 
-/// Whether requests have a line in the log, also those that are not slow.
-fn is_logged() -> bool {
-    tracing::enabled!(target: telemetry::ACCESS, tracing::Level::INFO)
-}
-
 impl Drop for AccessRecord {
     fn drop(&mut self) {
         if self.status.is_none() {
@@ -218,10 +214,12 @@ impl Drop for AccessRecord {
         }
         let log = &self.exchange.snapshot.request_log;
         let is_slow = log.is_slow(total);
-        if !is_slow && !is_logged() {
-            return;
-        }
-        let share = if is_slow || !self.is_success() { Share::ALL } else { log.successes.unwrap_or(Share::ALL) };
+        let share = match log.successes {
+            _ if is_slow => Share::ALL,
+            None => return,
+            Some(_) if !self.is_success() => Share::ALL,
+            Some(share) => share,
+        };
         // The last bits of a request's id are random.
         if !share.contains(self.exchange.id.as_u128() as u32) {
             return;
