@@ -14,10 +14,10 @@ use crate::units::millis;
 
 /// Sends heartbeats until the replica leaves or the store is dropped.
 pub(super) async fn send_heartbeats(store: Weak<Inner>) {
-    let mut trust = Trust::default();
+    let (mut trust, mut instance) = (Trust::default(), None);
     loop {
         let Some(inner) = store.upgrade().filter(|inner| !inner.is_leaving.load(Ordering::Acquire)) else { return };
-        match heartbeat(&inner).await {
+        match heartbeat(&inner, &mut instance).await {
             // A call has failed meanwhile.
             Ok(()) if trust.is_up() && !inner.is_up() => trust.failed(Instant::now()),
             Ok(()) if trust.succeeded(Instant::now()) => inner.succeed(),
@@ -82,7 +82,9 @@ impl Trust {
     }
 }
 
-async fn heartbeat(inner: &Arc<Inner>) -> Result<(), String> {
+/// Connects if need be, and tells the store that this replica is alive. `instance`: that of the store's data, as last
+/// seen.
+async fn heartbeat(inner: &Arc<Inner>, instance: &mut Option<String>) -> Result<(), String> {
     let is_connected = inner.lock_connection().is_some();
     if !is_connected {
         let weak = Arc::downgrade(inner);
@@ -98,22 +100,30 @@ async fn heartbeat(inner: &Arc<Inner>) -> Result<(), String> {
         *inner.lock_connection() = Some(connection.map_err(|error| error.to_string())?);
     }
     let (seen_within, forget_after) = (millis(SEEN_WITHIN), millis(FORGET_AFTER));
-    let call = Heartbeat { replica: &inner.replica, seen_within, forget_after };
+    let new_instance = format!("{:016x}", fastrand::u64(..));
+    let call = Heartbeat { replica: &inner.replica, new_instance, seen_within, forget_after };
     let seen = inner.call::<Seen>(&REPLICAS, &inner.replicas_key(), &call).await.map_err(|error| error.to_string())?;
     inner.replicas.store(seen.replicas.max(1), Ordering::Relaxed);
     inner.missing.store(seen.missing, Ordering::Relaxed);
+    if instance.as_ref().is_some_and(|known| *known != seen.instance) {
+        inner.losses.fetch_add(1, Ordering::Release);
+        inner.wake_ups.wake_all();
+    }
+    *instance = Some(seen.instance);
     Ok(())
 }
 
 #[derive(Serialize)]
 struct Heartbeat<'r> {
     replica: &'r str,
+    new_instance: String,
     seen_within: u64,
     forget_after: u64,
 }
 
 #[derive(Deserialize)]
 struct Seen {
+    instance: String,
     replicas: usize,
     missing: usize,
 }

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use super::error::StoreError;
 use super::heartbeat::send_heartbeats;
 use super::key::{StoreKey, digest};
 use super::script::{LEAVE, Script};
@@ -36,10 +36,14 @@ pub(super) struct Inner {
     /// Whether the log says that the store is away.
     is_told_away: AtomicBool,
     pub connection: Mutex<Option<MultiplexedConnection>>,
+    /// A permit for each call under way. Heartbeats need none.
+    permits: Semaphore,
     pub health: watch::Sender<Health>,
     /// Replicas that were seen in the last heartbeat, and those that are missing.
     pub replicas: AtomicUsize,
     pub missing: AtomicUsize,
+    /// How often the store was empty where it had data before.
+    pub losses: AtomicU64,
     pub wake_ups: WakeUps,
     counts: Counts,
 }
@@ -61,23 +65,6 @@ pub(super) struct Health {
     error: Option<String>,
 }
 
-/// Why a call got no reply.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It is down; nothing was sent.
-    #[error("the shared store is down")]
-    Down,
-    /// It did not reply in time. It may have done what the call says.
-    #[error("no reply within {} ms", .0.as_millis())]
-    TimedOut(Duration),
-    /// It rejects the call, or the connection broke.
-    #[error("{0}")]
-    Failed(#[from] RedisError),
-    /// The argument or the reply is not what the script defines.
-    #[error("a reply that can't be read: {0}")]
-    Reply(#[from] serde_json::Error),
-}
-
 impl SharedStore {
     /// Connects. Waits a moment for the first contact; without it, goes on and keeps trying.
     pub async fn start(settings: &SharedLimits) -> Result<Self, TlsError> {
@@ -90,9 +77,11 @@ impl SharedStore {
             is_leaving: AtomicBool::new(false),
             is_told_away: AtomicBool::new(false),
             connection: Mutex::default(),
+            permits: Semaphore::new(MAX_CALLS),
             health: watch::Sender::new(health),
             replicas: AtomicUsize::new(ASSUMED_REPLICAS),
             missing: AtomicUsize::new(0),
+            losses: AtomicU64::new(0),
             wake_ups: WakeUps::default(),
             counts: Counts::default(),
         }));
@@ -145,6 +134,12 @@ impl SharedStore {
         self.0.counts.outages.load(Ordering::Acquire)
     }
 
+    /// How often its data were lost: it was flushed, or restarted empty. Wakes what [`on_message`](Self::on_message)
+    /// names.
+    pub fn losses(&self) -> u64 {
+        self.0.losses.load(Ordering::Acquire)
+    }
+
     /// What is known of it.
     pub fn status(&self) -> StoreStatus {
         let Health { is_up, since, error } = self.0.health.borrow().clone();
@@ -180,6 +175,8 @@ impl SharedStore {
         key: &StoreKey,
         argument: &impl Serialize,
     ) -> Result<T, StoreError> {
+        // The semaphore is never closed.
+        let _permit = self.0.permits.acquire().await.ok();
         if !self.is_up() {
             return Err(StoreError::Down);
         }
@@ -282,8 +279,35 @@ impl Inner {
     }
 }
 
+/// Calls under way. When the store is back, all limiters call at once; the last of them would wait for its reply longer
+/// than the store may take.
+const MAX_CALLS: usize = 32;
+
 /// How long the start waits for the first contact.
 const FIRST_CONTACT: Duration = Duration::from_secs(2);
 
 /// Before the store was ever reached. Whoever shares limits has at least two.
 const ASSUMED_REPLICAS: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+
+    use super::super::test_server::TestServer;
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs redis-server"]
+    async fn of_many_calls_at_once_few_are_under_way() {
+        let server = TestServer::start();
+        let store = server.replica().await;
+        let (key, leave) = (store.0.replicas_key(), Leave { replica: "another" });
+        let before = store.status().calls;
+        let calls = (0..10 * MAX_CALLS).map(|_| store.call::<serde_json::Value>(&LEAVE, &key, &leave));
+        let mut calls = Box::pin(join_all(calls));
+        assert!(calls.as_mut().now_or_never().is_none());
+        assert_eq!(store.status().calls - before, MAX_CALLS as u64);
+        assert!(calls.await.iter().all(Result::is_ok));
+    }
+}

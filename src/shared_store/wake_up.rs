@@ -52,4 +52,10 @@ impl WakeUps {
             wake_up.wake();
         }
     }
+
+    /// Wakes all tasks.
+    pub fn wake_all(&self) {
+        let wake_ups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        wake_ups.values().filter_map(Weak::upgrade).for_each(|wake_up| wake_up.wake());
+    }
 }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::super::slices::Slices;
 use super::call::{Call, Report};
+use super::instance::Instance;
 use crate::config::{Limits, Rate};
 use crate::entra::ClientId;
 use crate::shared_store::digest;
@@ -17,8 +18,8 @@ use crate::units::millis;
 pub struct Ledger {
     /// Each application as the store knows it, by lane.
     applications: Vec<String>,
-    /// Which data in the store belong to this ledger; `None`: it has to tell everything.
-    instance: Option<String>,
+    /// Which data in the store belong to this ledger.
+    instance: Instance,
     /// Permits that are held, by the number of their lease.
     leases: HashMap<u64, Lease>,
     next_lease: u64,
@@ -89,7 +90,7 @@ impl Ledger {
     pub fn new(now: Instant) -> Self {
         Self {
             applications: Vec::new(),
-            instance: None,
+            instance: Instance::Unknown,
             leases: HashMap::new(),
             next_lease: 0,
             released: Vec::new(),
@@ -157,7 +158,8 @@ impl Ledger {
 
     /// When the next call is due; `waiting`: the lanes in which requests wait. `None`: there is nothing to tell or ask.
     pub fn due(&self, waiting: &[usize], now: Instant) -> Option<Instant> {
-        let has_news = !self.released.is_empty()
+        let has_news = self.instance == Instance::Lost
+            || !self.released.is_empty()
             || self.paused_until.is_some()
             || self.report.is_some()
             || self.unreported.iter().any(|slices| slices.count() > 0)
@@ -182,7 +184,7 @@ impl Ledger {
         for queue in queues.iter().skip(self.applications.len()) {
             self.applications.push(digest(&[&queue.application.to_string()]));
         }
-        let is_new = self.instance.is_none();
+        let is_new = self.instance.known().is_none();
         if is_new && !self.report.as_ref().is_some_and(|report| report.is_whole) {
             self.released.clear();
             self.unreported.clear();
@@ -218,7 +220,7 @@ impl Ledger {
         });
         let call = Call {
             replica,
-            instance: self.instance.as_deref(),
+            instance: self.instance.known(),
             new_instance: is_new.then(|| format!("{:016x}", fastrand::u64(..))),
             limits: limits.into(),
             applications: &self.applications,
@@ -242,15 +244,16 @@ impl Ledger {
         });
     }
 
-    /// The store has other data: the next call tells everything.
-    pub fn forget_instance(&mut self) {
-        self.instance = None;
+    /// The store has lost the data of this ledger. `is_used`: these were data that count, which are told at once.
+    pub fn lost(&mut self, is_used: bool) {
+        let is_used = is_used || !self.leases.is_empty();
+        self.instance = if is_used { Instance::Lost } else { Instance::Unknown };
     }
 
     /// The call has succeeded. `granted`: the lane that got the permit.
     pub fn succeeded(&mut self, sent: &Sent, instance: &str, granted: Option<usize>, now: Instant) {
-        if self.instance.as_deref() != Some(instance) {
-            self.instance = Some(instance.to_owned());
+        if self.instance.known() != Some(instance) {
+            self.instance = Instance::Known(instance.to_owned());
         }
         self.released.drain(..sent.released.min(self.released.len()));
         self.report = None;

@@ -4,6 +4,7 @@
 //! | file | job |
 //! |---|---|
 //! | `call` | what the store is told and replies: the shapes of `limiter.lua` |
+//! | `instance` | which data in the store belong to the limiter |
 //! | `ledger` | what the store knows of this replica, and what it has yet to be told |
 //! | `sharing` | whether permits come from the store or from the share |
 //! | `steps` | what is done next, and what follows from a reply |
@@ -11,6 +12,7 @@
 
 mod call;
 mod coordinator;
+mod instance;
 mod ledger;
 #[cfg(test)]
 mod model_tests;

@@ -18,6 +18,8 @@ pub struct Sharing {
     pub ledger: Ledger,
     /// Whether permits come from the store; otherwise from the share.
     pub is_joined: bool,
+    /// How often the store had lost its data, when this was last asked.
+    pub losses: u64,
     /// The limits of all replicas together.
     pub whole: Limits,
     /// What the store last said of all replicas; requests by application.
@@ -43,6 +45,7 @@ impl Sharing {
         let wake_up = Arc::<WakeUp>::default();
         store.on_message(&key, &wake_up);
         Self {
+            losses: store.losses(),
             store,
             key,
             wake_up,

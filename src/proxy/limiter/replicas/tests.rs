@@ -122,6 +122,26 @@ async fn a_flushed_store_is_complete_again_with_the_next_call() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
+async fn an_idle_replica_registers_what_counts_in_a_flushed_store() {
+    let server = TestServer::start();
+    let (one, other) = (replica(&server, limits(5, 10)).await, replica(&server, limits(5, 10)).await);
+    for _ in 0..4 {
+        drop(acquire(&one).await.unwrap());
+    }
+    let mut connection = server.connect();
+    redis::cmd("FLUSHALL").query::<()>(&mut connection).unwrap();
+    // It has nothing to ask or to renew. Its heartbeat tells that the data are lost.
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while redis::cmd("KEYS").arg("*:slices:*").query::<Vec<String>>(&mut connection).unwrap().is_empty() {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let _fifth = acquire(&other).await.unwrap();
+    until(&other, |state| state.shared.unwrap().recent == 5).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
 async fn a_pause_that_one_replica_is_asked_for_holds_all() {
     let server = TestServer::start();
     let (one, other) = (replica(&server, limits(5, 6000)).await, replica(&server, limits(5, 6000)).await);
