@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -77,7 +77,12 @@ impl TestServer {
     /// The store of another replica.
     pub async fn replica(&self) -> SharedStore {
         let store = SharedStore::start(&self.settings()).await.unwrap();
-        assert!(store.is_up());
+        // A start waits a moment only, and a busy machine takes longer.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !store.is_up() {
+            assert!(Instant::now() < deadline, "{:?}", store.status());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         store
     }
 }

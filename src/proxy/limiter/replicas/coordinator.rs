@@ -23,7 +23,10 @@ pub async fn coordinate(limiter: Weak<Shared>, store: SharedStore, wake_up: Arc<
                 () = tokio::time::sleep_until(until) => {}
             },
             Step::Alone => health_changed.await,
-            Step::Idle => wake_up.woken().await,
+            Step::Idle => tokio::select! {
+                () = wake_up.woken() => {}
+                () = health_changed => {}
+            },
             Step::Done => return,
         }
     }

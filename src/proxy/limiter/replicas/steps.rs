@@ -20,7 +20,7 @@ pub enum Step {
     Wait(Instant),
     /// Nothing before the store is back. Until then permits are this replica's to grant, as far as its share allows.
     Alone,
-    /// Nothing before a wake-up.
+    /// Nothing before a wake-up, or a change of the store's health.
     Idle,
     /// Nothing any more: the limits are off.
     Done,

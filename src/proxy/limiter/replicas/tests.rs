@@ -46,6 +46,13 @@ async fn until(limiter: &Limiter, is_so: impl Fn(&super::super::LimiterState) ->
     }
 }
 
+/// Permits that the store knows.
+fn registered(server: &TestServer) -> usize {
+    let mut connection = server.connect();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*:held").query(&mut connection).unwrap();
+    keys.iter().map(|key| redis::cmd("ZCARD").arg(key).query::<usize>(&mut connection).unwrap()).sum()
+}
+
 fn is_joined(limiter: &Limiter) -> bool {
     limiter.state().shared.is_some_and(|shared| shared.is_joined)
 }
@@ -89,15 +96,47 @@ async fn without_the_store_a_replica_has_its_share_and_registers_what_it_holds_w
     // Two replicas were seen: each has two permits.
     assert_eq!((one.state().limits.concurrency, other.state().limits.concurrency), (2, 2));
     let more = [acquire(&one).await.unwrap(), acquire(&other).await.unwrap()];
-    let mut third = Box::pin(acquire(&one));
-    assert!(third.as_mut().now_or_never().is_none(), "the share is used up");
+    assert!(acquire(&one).now_or_never().is_none(), "the share is used up");
 
     server.restart();
-    until(&one, |state| state.shared.unwrap().is_joined && state.shared.unwrap().in_flight == 4).await;
+    until(&one, |state| state.shared.unwrap().is_joined).await;
+    until(&one, |_| registered(&server) == 4).await;
+    let mut third = Box::pin(acquire(&one));
+    assert!(third.as_mut().now_or_never().is_none());
+    until(&one, |state| state.shared.unwrap().in_flight == 4).await;
     assert!(third.as_mut().now_or_never().is_none(), "all are registered");
     drop(more);
     third.await.unwrap();
     drop(held);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn without_the_store_a_replica_has_its_share_of_the_rate_and_what_it_used_before_counts() {
+    let mut server = TestServer::start();
+    let stores = [server.replica().await, server.replica().await];
+    let [one, other] = stores.each_ref().map(|store| sharing(store, limits(5, 20)));
+    until(&one, |_| stores.iter().all(|store| store.replicas() == 2)).await;
+    for _ in 0..4 {
+        drop(acquire(&one).await.unwrap());
+    }
+    drop(acquire(&other).await.unwrap());
+    until(&other, |state| state.shared.unwrap().recent == 5).await;
+    server.stop();
+    // Both are idle.
+    until(&one, |state| state.limits.requests.count == 10).await;
+    until(&other, |state| state.limits.requests.count == 10).await;
+    // The fifth is the last that is not paced, and the sixth is due.
+    drop([acquire(&one).await.unwrap(), acquire(&one).await.unwrap()]);
+    let mut seventh = Box::pin(acquire(&one));
+    assert!(seventh.as_mut().now_or_never().is_none());
+    assert!(one.state().next_permit > Some(MINUTE / 3));
+    drop(acquire(&other).await.unwrap());
+
+    server.restart();
+    until(&one, |state| state.shared.unwrap().is_joined).await;
+    // Of twenty, half is used at once.
+    let _seventh = seventh.await.unwrap();
 }
 
 #[tokio::test]
