@@ -7,16 +7,28 @@ pub enum Instance {
     Unknown,
     /// Those with this mark.
     Known(String),
+    /// Those with this mark, unless they are lost: a call is due at once, which shows it.
+    Doubted(String),
     /// None any more: the next call tells everything, and is due at once.
     Lost,
 }
 
 impl Instance {
-    /// The mark of the data, if they are known.
-    pub fn known(&self) -> Option<&str> {
+    /// The mark of the data, if it is known.
+    pub fn mark(&self) -> Option<&str> {
         match self {
-            Self::Known(instance) => Some(instance),
+            Self::Known(mark) | Self::Doubted(mark) => Some(mark),
             Self::Unknown | Self::Lost => None,
         }
+    }
+
+    /// Whether the data are known by this mark, without a doubt.
+    pub fn is_known_as(&self, mark: &str) -> bool {
+        matches!(self, Self::Known(known) if known == mark)
+    }
+
+    /// Whether a call is due because of this.
+    pub fn is_due(&self) -> bool {
+        matches!(self, Self::Doubted(_) | Self::Lost)
     }
 }

@@ -158,7 +158,7 @@ impl Ledger {
 
     /// When the next call is due; `waiting`: the lanes in which requests wait. `None`: there is nothing to tell or ask.
     pub fn due(&self, waiting: &[usize], now: Instant) -> Option<Instant> {
-        let has_news = self.instance == Instance::Lost
+        let has_news = self.instance.is_due()
             || !self.released.is_empty()
             || self.paused_until.is_some()
             || self.report.is_some()
@@ -184,7 +184,7 @@ impl Ledger {
         for queue in queues.iter().skip(self.applications.len()) {
             self.applications.push(digest(&[&queue.application.to_string()]));
         }
-        let is_new = self.instance.known().is_none();
+        let is_new = self.instance.mark().is_none();
         if is_new && !self.report.as_ref().is_some_and(|report| report.is_whole) {
             self.released.clear();
             self.unreported.clear();
@@ -220,7 +220,7 @@ impl Ledger {
         });
         let call = Call {
             replica,
-            instance: self.instance.known(),
+            instance: self.instance.mark(),
             new_instance: is_new.then(|| format!("{:016x}", fastrand::u64(..))),
             limits: limits.into(),
             applications: &self.applications,
@@ -244,15 +244,21 @@ impl Ledger {
         });
     }
 
-    /// The store has lost the data of this ledger. `is_used`: these were data that count, which are told at once.
-    pub fn lost(&mut self, is_used: bool) {
-        let is_used = is_used || !self.leases.is_empty();
-        self.instance = if is_used { Instance::Lost } else { Instance::Unknown };
+    /// The store has lost data. If this ledger's count, a call asks for them. They must not be told a second time.
+    pub fn doubt(&mut self, has_ended: bool) {
+        if let Some(mark) = self.instance.mark().filter(|_| has_ended || !self.leases.is_empty()) {
+            self.instance = Instance::Doubted(mark.to_owned());
+        }
+    }
+
+    /// The store has other data: everything is told at once.
+    pub fn lost(&mut self) {
+        self.instance = Instance::Lost;
     }
 
     /// The call has succeeded. `granted`: the lane that got the permit.
     pub fn succeeded(&mut self, sent: &Sent, instance: &str, granted: Option<usize>, now: Instant) {
-        if self.instance.known() != Some(instance) {
+        if !self.instance.is_known_as(instance) {
             self.instance = Instance::Known(instance.to_owned());
         }
         self.released.drain(..sent.released.min(self.released.len()));

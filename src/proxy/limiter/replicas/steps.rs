@@ -41,7 +41,7 @@ impl State {
         let losses = sharing.store.losses();
         if losses != sharing.losses {
             sharing.losses = losses;
-            sharing.ledger.lost(self.lanes.iter().any(|lane| lane.window.released().count() > 0));
+            sharing.ledger.doubt(self.lanes.iter().any(|lane| lane.window.released().count() > 0));
         }
         if sharing.wake_up.take_message() {
             sharing.ledger.poll_now(now);
@@ -71,7 +71,7 @@ impl State {
     pub fn replied(&mut self, sent: &Sent, reply: Reply, now: Instant) -> Option<usize> {
         let sharing = self.sharing.as_mut()?;
         if reply.is_unknown {
-            sharing.ledger.lost(true);
+            sharing.ledger.lost();
             return None;
         }
         let granted = reply.granted.as_deref().and_then(|application| sharing.ledger.lane(application));
