@@ -1,10 +1,12 @@
-//! The instruction budget: what a request costs the program of the packages in user instructions and in allocations.
+//! The instruction budget: what a request costs the program of the packages, built without their profile, in user
+//! instructions and in allocations.
 //!
 //! ```text
 //! cargo bench --bench instructions                        builds the binary, measures it, compares it with budget.yaml
 //! cargo bench --bench instructions -- --record            writes budget.yaml
 //! cargo bench --bench instructions -- --binary BCPROXY    measures this binary, builds nothing
 //! cargo bench --bench instructions -- --parent BCPROXY    compares with that binary, not with budget.yaml
+//! cargo bench --bench instructions -- --exercise          sends the requests and compares nothing: to record a profile
 //! cargo bench --bench instructions -- --comparable        only says whether budget.yaml is of a machine like this one
 //! cargo test --bench instructions                         does it run at all? Few requests to a debug build
 //! ```
@@ -44,6 +46,8 @@ struct Options {
     /// Few requests, no comparison.
     quick: bool,
     record: bool,
+    /// Only the requests matter, not the figures.
+    exercise: bool,
     /// Only whether the budget applies to this machine.
     comparable: bool,
     /// Instead of the program of the packages, which is built otherwise.
@@ -74,6 +78,7 @@ impl Options {
             match argument.as_str() {
                 "--bench" => {}
                 "--record" => options.record = true,
+                "--exercise" => options.exercise = true,
                 "--comparable" => options.comparable = true,
                 "--binary" => options.binary = Some(path()?),
                 "--parent" => options.parent = Some(path()?),
@@ -111,6 +116,10 @@ impl Options {
             println!("written to {}", budget::FILE);
             return Ok(true);
         }
+        if self.exercise {
+            measure(&binary, false)?;
+            return Ok(true);
+        }
         if let Some(parent) = &self.parent {
             let before = measure(parent, false)?.into_iter().collect();
             return Ok(Comparison::new(&before, measure(&binary, false)?).print("parent"));
@@ -128,7 +137,7 @@ impl Options {
 
 /// Builds the program of the packages, and returns the one that has the names of its functions.
 fn build_as_packages_do() -> Result<PathBuf> {
-    let built = Command::new("packaging/binary").arg(TARGET).stderr(Stdio::inherit()).output()?;
+    let built = Command::new("packaging/binary").args(["--plain", TARGET]).stderr(Stdio::inherit()).output()?;
     if !built.status.success() {
         return Err("the program can't be built".into());
     }
@@ -175,6 +184,8 @@ async fn cost_of(row: &Row, binary: &Path, upstream: &Upstream, folder: &Path, q
             client.send(row, requests).await?;
             costs.push(proxy.counts().await?.per_request(requests));
         }
+        drop(client);
+        proxy.stop().await?;
     }
     costs.into_iter().reduce(Cost::min).ok_or("nothing was measured".into())
 }

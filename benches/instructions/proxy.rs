@@ -122,6 +122,17 @@ impl Proxy {
         Counts::read(&fs::read_to_string(self.folder.join(format!("{DUMPS}.{}", self.dumps)))?)
     }
 
+    /// Ends it in order: a program that records a profile writes it at its end.
+    pub async fn stop(mut self) -> Result<()> {
+        self.idle.watch_none();
+        let sent = Command::new("kill").args(["-s", "TERM", &self.id()?.to_string()]).status().await?;
+        if !sent.success() {
+            return Err("bcproxy can't be stopped".into());
+        }
+        timeout(LONGEST_START, self.process.wait()).await.map_err(|_| "bcproxy does not stop")??;
+        Ok(())
+    }
+
     /// Sends a command to Callgrind, as callgrind_control does.
     async fn control(&self, command: &[&str]) -> Result<()> {
         self.idle.wait().await?;
