@@ -7,20 +7,22 @@ use hyper::header::{
 };
 use uuid::Uuid;
 
-use super::methods::{OVERRIDES, methods};
+use super::methods::OVERRIDES;
 use crate::business_central::CLIENT_REQUEST_ID;
 use crate::business_central::address::Resource;
 use crate::config;
 
-/// The headers that Business Central gets on this route; only the token is missing.
+/// The headers that Business Central gets on this route; only the token is missing. `methods`: all that the request
+/// counts as.
 pub fn towards_business_central(
     headers: HeaderMap,
     method: &Method,
+    methods: &[Method],
     resource: &Resource,
     route: &config::Route,
     id: &HeaderValue,
 ) -> HeaderMap {
-    let changes = methods(method, &headers).any(|method| METHODS_WITH_VERSION.contains(&method.as_str()));
+    let changes = methods.iter().any(|method| METHODS_WITH_VERSION.contains(&method.as_str()));
     // Only a POST to an OData service can stand for another method (MS-ODATA, section 2.2.5.8).
     let may_override = !resource.is_soap() && method == Method::POST;
     let mut headers = fit_for_business_central(headers, may_override, id);
@@ -41,9 +43,7 @@ fn fit_for_business_central(mut headers: HeaderMap, may_override: bool, id: &Hea
     let coding = if headers.contains_key(RANGE) { "identity" } else { "gzip" };
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(coding));
     headers.append(VIA, HeaderValue::from_static("1.1 bcproxy"));
-    if !headers.contains_key(CLIENT_REQUEST_ID) {
-        headers.insert(CLIENT_REQUEST_ID, id.clone());
-    }
+    headers.entry(CLIENT_REQUEST_ID).or_insert_with(|| id.clone());
     headers
 }
 

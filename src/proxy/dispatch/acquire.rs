@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -35,13 +36,13 @@ impl Dispatch {
                 }
             };
             drop(awaiting);
-            if token.is_none() {
-                continue;
-            }
+            let Some(mut token) = token else { continue };
             match self.acquire_permit(&member).await? {
                 Ok(permit) => {
-                    // It may have been refreshed while the request was queued.
-                    let token = member.tokens.token().await?;
+                    if permit.as_ref().is_some_and(|permit| !permit.waited.is_zero()) {
+                        // It may have been refreshed while the request was queued.
+                        token = member.tokens.token().await?;
+                    }
                     return Ok(Attempt { member, token, permit });
                 }
                 Err(AcquireError::Evicted) if self.priority == Priority::New => self.priority = Priority::Requeued,
@@ -64,29 +65,29 @@ impl Dispatch {
         let route = &self.draft.route().settings;
         let fingerprint = (route.path.as_str(), exchange.user_agent.as_ref(), self.draft.identity());
         let client = ClientKey::new(exchange.ip, route.weight.0, fingerprint);
-        let began = Instant::now();
         let mut acquire = pin!(limiter.acquire(client, self.draft.deadline, self.priority));
-        let acquired = match futures_util::poll!(&mut acquire) {
-            Poll::Ready(acquired) => Ok(acquired),
+        let (acquired, waited) = match futures_util::poll!(&mut acquire) {
+            Poll::Ready(acquired) => (Ok(acquired), Duration::ZERO),
             Poll::Pending => {
+                let began = Instant::now();
                 let memory = &exchange.memory;
                 // Without the memory for a queued request, this one leaves the queue at once.
                 let _held = memory.hold(QUEUED_BYTES)?;
                 let _queued = exchange.snapshot.records.observed_clients.queued(exchange.client_marks());
-                tokio::select! {
+                let acquired = tokio::select! {
                     biased;
                     acquired = memory.or_evicted(acquire) => acquired.map_err(Rejection::from),
                     () = self.draft.abandoned() => Err(Fault::ClientGone.into()),
-                }
+                };
+                let waited = began.elapsed();
+                exchange.note_stage_of(Stage::Queue, began, waited);
+                (acquired, waited)
             }
         };
-        let (waited, ahead) = match &acquired {
-            Ok(Ok(permit)) => (permit.waited, Some(permit.ahead)),
-            _ => (began.elapsed(), None),
+        let ahead = match &acquired {
+            Ok(Ok(permit)) => Some(permit.ahead),
+            _ => None,
         };
-        if !waited.is_zero() {
-            exchange.note_stage_of(Stage::Queue, began, waited);
-        }
         self.waited += waited;
         // Another application's queue is next.
         if !matches!(acquired, Ok(Err(AcquireError::Evicted))) {

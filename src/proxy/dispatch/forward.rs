@@ -49,11 +49,13 @@ fn end_of(result: &Result<Result<Response<UpstreamBody>, SendError>, Fault>) -> 
 
 /// Completes when the head of the response is overdue: `limit` after the last piece of the request was sent.
 async fn overdue(sent_at: Instant, limit: Duration, progress: Option<&Progress>) {
+    let mut last = sent_at;
     loop {
-        let last = progress.map_or(sent_at, |progress| progress.last().max(sent_at));
-        if last.elapsed() >= limit {
+        tokio::time::sleep_until(last + limit).await;
+        let latest = progress.map_or(sent_at, |progress| progress.last().max(sent_at));
+        if latest == last {
             return;
         }
-        tokio::time::sleep_until(last + limit).await;
+        last = latest;
     }
 }

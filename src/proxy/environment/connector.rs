@@ -87,9 +87,9 @@ impl Connector {
             && self.upstream.is_same(upstream)
     }
 
-    /// Until when a request that begins now may wait for look-ups, permits and retries.
-    pub fn deadline(&self) -> Instant {
-        Instant::now() + self.settings.limits.map_or(MAX_WAIT_WITHOUT_LIMITS, |limits| limits.wait)
+    /// Until when a request that arrived at this time may wait for look-ups, permits and retries.
+    pub fn deadline(&self, arrived: Instant) -> Instant {
+        arrived + self.settings.limits.map_or(MAX_WAIT_WITHOUT_LIMITS, |limits| limits.wait)
     }
 
     /// The rejection of a request for which no permit was free; `why` completes "and …". The log says so once an hour.

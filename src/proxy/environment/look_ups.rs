@@ -43,7 +43,7 @@ impl Connector {
     /// The company, from a fresh list: `Some(None)` if it is not in there, `None` if the list can't be fetched.
     pub async fn refresh_company(&self, wanted: &CompanyRef) -> Option<Option<Arc<Company>>> {
         let guard = self.companies.lock().await;
-        let list = self.list_companies(self.deadline()).await.ok()?;
+        let list = self.list_companies(self.deadline(Instant::now())).await.ok()?;
         let company = companies::find(&list, wanted).ok().cloned().map(Arc::new);
         guard.store(Ok(list)).ok()?;
         Some(company)

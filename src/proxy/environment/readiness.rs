@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use tokio::time::Instant;
+
 use super::connector::Connector;
 use super::token_attempts::TokenAttempts;
 use crate::business_central::Company;
@@ -36,7 +38,7 @@ impl Connector {
     pub async fn ready(&self) -> Result<Option<Arc<Company>>, Rejection> {
         TokenAttempts::default().next(self.look_up_scope()).await?;
         match &self.settings.company {
-            Some(wanted) => self.company(wanted, self.deadline()).await.map(Some),
+            Some(wanted) => self.company(wanted, self.deadline(Instant::now())).await.map(Some),
             None => Ok(None),
         }
     }

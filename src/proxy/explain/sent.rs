@@ -57,8 +57,8 @@ impl Walk<'_> {
         let company = origin(&CompanyChoice::of(settings, resource), settings, resource);
         let mut resource = resource.clone();
         let (_, address) = direct(settings, environment, assumed, &mut resource, &methods).await?;
-        let headers =
-            headers::towards_business_central(head.headers, &head.method, &resource, settings, &self.exchange.id_value);
+        let id = &self.exchange.id_value;
+        let headers = headers::towards_business_central(head.headers, &head.method, &methods, &resource, settings, id);
         let cache = settings.cache.map(|time| match methods.iter().all(only_reads) {
             false => "always sent, because it may change data; removes the company's entries from the cache".to_owned(),
             true => match bypass_reason(&head.method, &headers, resource.is_media(), self.body.is_some()) {

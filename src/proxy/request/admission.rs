@@ -35,7 +35,7 @@ pub async fn admit(routed: Routed<ClientBody>, disk: &FairBudget) -> Result<Rout
     let received = Box::pin(receiver.receive(body, route.settings.timeouts.body_idle)).await;
     exchange.note_stage(Stage::Receive, began);
     let body = received?;
-    let deadline = route.connector.deadline();
+    let deadline = route.connector.deadline(Instant::now());
     Ok(Routed { exchange, route, known_as, resource, dialect, head, body, deadline })
 }
 

@@ -60,14 +60,12 @@ fn sent_by_other_site(headers: &HeaderMap) -> Option<&'static str> {
 /// All browsers send `Accept-Language`. So do programs on WinINet, Qt and Apple's libraries: alone it decides nothing,
 /// and neither does `User-Agent`.
 pub fn sent_by_browser(headers: &HeaderMap) -> Option<&'static str> {
-    if headers.contains_key(SEC_FETCH_SITE) {
+    let navigates = headers.contains_key(UPGRADE_INSECURE_REQUESTS);
+    if !navigates && !headers.contains_key(ACCEPT_LANGUAGE) || headers.contains_key(SEC_FETCH_SITE) {
         return None;
     }
-    if headers.contains_key(UPGRADE_INSECURE_REQUESTS) {
+    if navigates {
         return Some("Upgrade-Insecure-Requests");
-    }
-    if !headers.contains_key(ACCEPT_LANGUAGE) {
-        return None;
     }
     if comes_from_elsewhere(headers) {
         return Some("Referer");

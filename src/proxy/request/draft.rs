@@ -76,6 +76,7 @@ impl Draft {
         let mut headers = headers::towards_business_central(
             head.headers,
             &head.method,
+            methods,
             resource,
             &route.settings,
             &exchange.id_value,

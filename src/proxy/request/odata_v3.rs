@@ -23,14 +23,14 @@ pub fn check(settings: &config::Route, head: &Parts) -> Result<(), Rejection> {
         return Ok(());
     }
     let is_merge = |method: Method| method.as_str() == "MERGE";
-    let speaks_of_old_versions = headers::ODATA_V3_VERSIONS.iter().any(|name| head.headers.contains_key(name));
+    let speaks_of_old_versions = || headers::ODATA_V3_VERSIONS.iter().any(|name| head.headers.contains_key(name));
     let (sign, instead) = if methods(&head.method, &head.headers).any(is_merge) {
         ("the method MERGE", "send PATCH instead")
     } else if has_atom(&head.headers, &CONTENT_TYPE) {
         ("an Atom document", "send JSON instead")
     } else if has_atom(&head.headers, &ACCEPT) && accepts_only_xml(&head.headers) {
         ("a request for Atom", "ask for JSON instead (Accept: application/json)")
-    } else if speaks_of_old_versions && !only_reads(&head.method) && head.method != Method::DELETE {
+    } else if !only_reads(&head.method) && head.method != Method::DELETE && speaks_of_old_versions() {
         ("a change in the JSON of OData V3 (DataServiceVersion)", "send OData-Version: 4.0 and the JSON of V4 instead")
     } else {
         return Ok(());

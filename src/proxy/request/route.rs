@@ -33,7 +33,7 @@ pub fn choose_route(inbound: Inbound) -> Result<Routed<ClientBody>, LocalRespons
     let dialect = dialect(Some(&route.settings.surface), speaks_soap, exchange.reads_atom);
     exchange.notes.set_route(route.clone(), dialect);
     let resource = Box::new(admitted?);
-    let deadline = route.connector.deadline();
+    let deadline = route.connector.deadline(exchange.started);
     Ok(Routed { exchange, route, known_as: None, resource, dialect, head, body, deadline })
 }
 
