@@ -2,7 +2,7 @@
 # packaging/container/build makes the same image without a container engine.
 FROM rust:1-slim-bookworm AS build
 RUN apt-get update \
-    && apt-get install --no-install-recommends --yes ca-certificates gcc libc6-dev musl-tools python3 \
+    && apt-get install --no-install-recommends --yes ca-certificates gcc libc6-dev musl-tools python3 xz-utils \
     && rustup target add "$(uname -m)-unknown-linux-musl" \
     && cargo install --locked cargo-auditable
 WORKDIR /build
