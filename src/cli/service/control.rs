@@ -75,7 +75,16 @@ pub fn uninstall(
             folder.path().display()
         )));
     }
-    if !matches!(manager.state(name)?, State::Stopped(_)) {
+    let state = manager.state(name).map_err(|error| match error {
+        // A folder without a service may belong to one of another name.
+        ManagerError::NotInstalled(name) => Failure::Failed(format!(
+            "There is no service {name}, so nothing was removed. If it has another name, give that with --name. \
+             If no service uses {} any more, delete this folder by hand.",
+            folder.path().display()
+        )),
+        error => error.into(),
+    })?;
+    if !matches!(state, State::Stopped(_)) {
         stop(manager, name)?;
     }
     manager.remove(name)?;
@@ -213,6 +222,10 @@ mod tests {
         assert_eq!(service.calls(), ["remove"]);
         let failure = uninstall(&service, &name, file, true).unwrap_err();
         assert!(text(failure).contains("by hand"), "a folder of somebody's choice is not removed");
+        let absent = Scripted::default();
+        let text = text(uninstall(&absent, &name, file, false).unwrap_err());
+        assert!(text.contains("no service bcproxy") && text.contains("delete this folder"), "{text}");
+        assert!(absent.calls().is_empty());
     }
 
     #[test]
