@@ -15,6 +15,7 @@ use super::environment::route::Route;
 use super::exchange::Exchange;
 use super::request::authenticate::identity::KnownAs;
 use super::request::target::Target;
+use super::response::body_plan::BodyPlan;
 use super::upstream::UpstreamBody;
 use crate::business_central::Dialect;
 use crate::business_central::address::Resource;
@@ -71,11 +72,21 @@ pub struct Inspected {
     pub batch_changes: Option<Extent>,
 }
 
-/// A response of Business Central, and what was asked for.
+/// A response of Business Central, what was asked for, and what follows from both.
 #[derive(Debug)]
 pub struct Received {
     /// What the request asked for.
     pub target: Arc<Target>,
     /// Business Central's response.
     pub response: Response<UpstreamBody>,
+    /// What happens to its body.
+    pub plan: BodyPlan,
+}
+
+impl Received {
+    /// What this client receives of a response that may also be for others.
+    pub fn by(exchange: &Exchange, target: Arc<Target>, response: Response<UpstreamBody>) -> Self {
+        let plan = BodyPlan::of(exchange, &target, response.status(), response.headers());
+        Self { target, response, plan }
+    }
 }

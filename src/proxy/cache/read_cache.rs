@@ -97,7 +97,7 @@ async fn read(store: &ResponseStore, drafted: Drafted, time: Duration) -> Result
                 let Some(response) = response else {
                     return bypass(draft, body, Bypass::Response).await;
                 };
-                let received = Received { target: draft.target.clone(), response };
+                let received = Received::by(&draft.exchange, draft.target.clone(), response);
                 return Ok(with_cache_status(&draft.exchange, received, asked(None)));
             }
             // It was another client that found the queue full; this one has its own place.
@@ -171,7 +171,7 @@ async fn buffer(
 fn response(draft: &Draft, cached: &CachedResponse, directives: &ClientDirectives, cache_use: CacheUse) -> Received {
     let has_it = cached.status == StatusCode::OK && directives.has_version_of(&cached.headers);
     let response = if has_it { cached.not_modified() } else { cached.response() };
-    with_cache_status(&draft.exchange, Received { target: draft.target.clone(), response }, cache_use)
+    with_cache_status(&draft.exchange, Received::by(&draft.exchange, draft.target.clone(), response), cache_use)
 }
 
 /// Adds what the cache did, to the response and to the notes.

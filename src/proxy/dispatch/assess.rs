@@ -48,7 +48,10 @@ impl Dispatch {
             }
             _ => None,
         };
+        let Draft { exchange, target, .. } = &*self.draft;
+        let plan = BodyPlan::of(exchange, target, response.status(), response.headers());
         if retry.is_none()
+            && plan.changes_body()
             && let Err(error) = self.read_ahead(&mut response).await
         {
             let fault = self.cut_short(error, &response);
@@ -62,7 +65,7 @@ impl Dispatch {
                 client.set_contended(Arc::downgrade(&permit));
                 response.body_mut().hold(permit);
             }
-            Ok(ControlFlow::Break(response))
+            Ok(ControlFlow::Break((response, plan)))
         };
         match retry {
             Some(Retry::AfterPause(pause)) => {
@@ -97,11 +100,8 @@ impl Dispatch {
     /// Reads the beginning of a body that is changed on its way: until it has arrived, nothing was forwarded and a
     /// retry is possible.
     async fn read_ahead(&self, response: &mut Response<UpstreamBody>) -> Result<(), hyper::Error> {
-        let Draft { exchange, target, .. } = &*self.draft;
-        if BodyPlan::of(exchange, target, response.status(), response.headers()).changes_body() {
-            response.body_mut().read_ahead(MEASURED_BYTES, target.route.settings.timeouts.body_idle).await?;
-        }
-        Ok(())
+        let idle = self.draft.route().settings.timeouts.body_idle;
+        response.body_mut().read_ahead(MEASURED_BYTES, idle).await.map(drop)
     }
 
     async fn retry(

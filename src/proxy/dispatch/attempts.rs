@@ -16,6 +16,7 @@ use crate::proxy::environment::token_attempts::TokenAttempts;
 use crate::proxy::limiter::{Permit, Priority};
 use crate::proxy::rejection::Rejection;
 use crate::proxy::request::draft::{Draft, Drafted};
+use crate::proxy::response::body_plan::BodyPlan;
 use crate::proxy::step::Received;
 use crate::proxy::upstream::UpstreamBody;
 
@@ -23,8 +24,8 @@ use crate::proxy::upstream::UpstreamBody;
 pub async fn attempt(Drafted { draft, body }: Drafted) -> Result<Received, Rejection> {
     let target = draft.target.clone();
     let mut dispatch = Dispatch::new(draft);
-    let response = dispatch.run(body).await?;
-    Ok(Received { target, response })
+    let (response, plan) = dispatch.run(body).await?;
+    Ok(Received { target, response, plan })
 }
 
 /// One request until its response.
@@ -51,7 +52,10 @@ pub struct Attempt {
 }
 
 /// What follows from one attempt: its response is the client's, or there is another attempt, with this body.
-pub type AttemptOutcome = ControlFlow<Response<UpstreamBody>, RequestBody>;
+pub type AttemptOutcome = ControlFlow<PlannedResponse, RequestBody>;
+
+/// A response, and what happens to its body.
+pub type PlannedResponse = (Response<UpstreamBody>, BodyPlan);
 
 impl Dispatch {
     fn new(draft: Box<Draft>) -> Self {
@@ -61,7 +65,7 @@ impl Dispatch {
     }
 
     /// Business Central's response, or why there is none.
-    async fn run(&mut self, mut body: RequestBody) -> Result<Response<UpstreamBody>, Rejection> {
+    async fn run(&mut self, mut body: RequestBody) -> Result<PlannedResponse, Rejection> {
         loop {
             let attempt = self.acquire().await?;
             let replay = body.replay();

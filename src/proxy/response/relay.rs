@@ -25,7 +25,7 @@ use crate::proxy::step::Received;
 /// The response for the client: links rewritten, in a content coding and framing that it supports.
 pub async fn relay(
     exchange: &Arc<Exchange>,
-    Received { target, mut response }: Received,
+    Received { target, mut response, plan }: Received,
 ) -> Result<Response<ResponseBody>, Rejection> {
     let diagnosed = diagnose(&mut response).await;
     let (mut head, body) = response.into_parts();
@@ -39,8 +39,7 @@ pub async fn relay(
     // From here on hyper chooses the version.
     head.version = Version::HTTP_11;
     let idle = target.route.settings.timeouts.body_idle;
-    let plan @ BodyPlan { document, filtered, is_decoded } =
-        BodyPlan::of(exchange, &target, head.status, &head.headers);
+    let BodyPlan { document, filtered, is_decoded } = plan;
     exchange.client.set_idle_limit(idle);
     let links = Links { exchange: exchange.clone(), target: target.clone() };
 
