@@ -42,10 +42,12 @@ impl Reports {
     /// Waits for such a status.
     pub async fn until(&self, is_it: impl Fn(&Status) -> bool) {
         let mut changes = self.changed.subscribe();
-        let found = tokio::time::timeout(Duration::from_secs(60), changes.wait_for(is_it)).await;
+        let found = tokio::time::timeout(LONGEST_WAIT, changes.wait_for(is_it)).await;
         found.unwrap_or_else(|_| panic!("{:?}", self.all())).unwrap();
     }
 }
+
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// The whole service in front of the simulator.
 #[cfg(feature = "demo")]
@@ -108,9 +110,8 @@ mod with_the_simulator {
             let business_central = self.simulator.business_central();
             business_central.script(Matcher::any().path_ending("/items"), Times::Always, script);
             let mut client = self.request("/api/items").await;
-            while !self.simulator.received().iter().any(|request| request.target.contains("/items")) {
-                tokio::task::yield_now().await;
-            }
+            let is_received = || self.simulator.received().iter().any(|request| request.target.contains("/items"));
+            poll(async || is_received()).await;
 
             self.reporter.control(control);
             assert_eq!(self.reports.latest(), Status::Stopping { checkpoint: 1 }, "before the control has returned");
@@ -148,6 +149,16 @@ mod with_the_simulator {
         std::fs::write(folder.join("proxy.yaml"), text).unwrap();
     }
 
+    /// Waits until this holds, but not forever: Wine rejects a good certificate now and then.
+    async fn poll(holds: impl AsyncFn() -> bool) {
+        let polling = async {
+            while !holds().await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(LONGEST_WAIT, polling).await.unwrap();
+    }
+
     async fn status(client: &mut TcpStream) -> StatusCode {
         let mut bytes = Vec::new();
         client.read_to_end(&mut bytes).await.unwrap();
@@ -172,9 +183,7 @@ mod with_the_simulator {
         // Whether the file watcher or the control is first makes no difference.
         write_files(&running.simulator, running.folder.path(), "/other");
         running.reporter.control(Control::ParamChange);
-        while status(&mut running.request("/other/items").await).await != StatusCode::OK {
-            tokio::task::yield_now().await;
-        }
+        poll(async || status(&mut running.request("/other/items").await).await == StatusCode::OK).await;
         assert_eq!(running.reports.latest(), Status::Running);
         running.reporter.control(Control::Stop);
         running.end.await.unwrap();
