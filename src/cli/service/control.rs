@@ -76,10 +76,10 @@ pub fn uninstall(
         )));
     }
     let state = manager.state(name).map_err(|error| match error {
-        // A folder without a service may belong to one of another name.
+        // The files may be those of a service of another name, and the folder may hold other things.
         ManagerError::NotInstalled(name) => Failure::Failed(format!(
             "There is no service {name}, so nothing was removed. If it has another name, give that with --name. \
-             If no service uses {} any more, delete this folder by hand.",
+             If no service uses bcproxy's files in {} any more, delete these by hand.",
             folder.path().display()
         )),
         error => error.into(),
@@ -224,7 +224,7 @@ mod tests {
         assert!(text(failure).contains("by hand"), "a folder of somebody's choice is not removed");
         let absent = Scripted::default();
         let text = text(uninstall(&absent, &name, file, false).unwrap_err());
-        assert!(text.contains("no service bcproxy") && text.contains("delete this folder"), "{text}");
+        assert!(text.contains("no service bcproxy") && text.contains("delete these by hand"), "{text}");
         assert!(absent.calls().is_empty());
     }
 
