@@ -19,6 +19,7 @@
 //! | [`admin`] | status page, health, metrics, reload and stop |
 //! | [`simulator`] | an embedded Entra and Business Central, for the demo and the tests |
 //! | `telemetry` | the log |
+//! | `json` | a reader of JSON, for request bodies |
 //! | [`tls`] | trusted authorities and our own certificates |
 //!
 //! `business_central` and `entra` do not depend on `proxy`; `proxy` depends on both.
@@ -35,6 +36,7 @@ pub mod entra;
 mod error_chain;
 mod file_limit;
 pub mod guide;
+mod json;
 mod markdown;
 pub mod ntlm;
 pub mod outbound;

@@ -7,6 +7,8 @@
 //! cargo bench --bench instructions -- --binary BCPROXY    measures this binary, builds nothing
 //! cargo bench --bench instructions -- --parent BCPROXY    compares with that binary, not with budget.yaml
 //! cargo bench --bench instructions -- --exercise          sends the requests and compares nothing: to record a profile
+//! cargo bench --bench instructions -- --only TEXT         measures the rows with this in their name
+//! cargo bench --bench instructions -- --keep FOLDER       leaves Callgrind's dumps there, for callgrind_annotate
 //! cargo bench --bench instructions -- --comparable        only says whether budget.yaml is of a machine like this one
 //! cargo test --bench instructions                         does it run at all? Few requests to a debug build
 //! ```
@@ -54,6 +56,10 @@ struct Options {
     binary: Option<PathBuf>,
     /// What to compare with instead of the budget.
     parent: Option<PathBuf>,
+    /// What the names of the measured rows contain.
+    only: String,
+    /// Where the dumps stay.
+    keep: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -74,16 +80,21 @@ impl Options {
         let mut options = Self { quick: true, ..Self::default() };
         while let Some(argument) = arguments.next() {
             options.quick = false;
-            let mut path = || arguments.next().map(PathBuf::from).ok_or(format!("{argument} needs a path"));
+            let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match argument.as_str() {
                 "--bench" => {}
                 "--record" => options.record = true,
                 "--exercise" => options.exercise = true,
                 "--comparable" => options.comparable = true,
-                "--binary" => options.binary = Some(path()?),
-                "--parent" => options.parent = Some(path()?),
+                "--binary" => options.binary = Some(value()?.into()),
+                "--parent" => options.parent = Some(value()?.into()),
+                "--only" => options.only = value()?,
+                "--keep" => options.keep = Some(value()?.into()),
                 _ => return Err(format!("unknown argument {argument}; benches/instructions/main.rs lists them").into()),
             }
+        }
+        if options.record && !options.only.is_empty() {
+            return Err("--record writes all rows; leave --only out".into());
         }
         Ok(options)
     }
@@ -106,23 +117,23 @@ impl Options {
         let machine = Machine::of(&binary, valgrind)?;
         if self.quick {
             println!("a quick run: it shows that everything works, its figures say nothing");
-            for (row, cost) in measure(&binary, true)? {
+            for (row, cost) in self.measure(&binary)? {
                 println!("{row}: {cost}");
             }
             return Ok(true);
         }
         if self.record {
-            Budget::write(&machine, &measure(&binary, false)?)?;
+            Budget::write(&machine, &self.measure(&binary)?)?;
             println!("written to {}", budget::FILE);
             return Ok(true);
         }
         if self.exercise {
-            measure(&binary, false)?;
+            self.measure(&binary)?;
             return Ok(true);
         }
         if let Some(parent) = &self.parent {
-            let before = measure(parent, false)?.into_iter().collect();
-            return Ok(Comparison::new(&before, measure(&binary, false)?).print("parent"));
+            let before = self.measure(parent)?.into_iter().collect();
+            return Ok(Comparison::new(&before, self.measure(&binary)?).print("parent"));
         }
         let budget = Budget::read()?;
         let differences = budget.machine.differences(&machine);
@@ -131,7 +142,30 @@ impl Options {
             println!("Build the parent commit and compare with its binary: --parent PATH");
             return Ok(false);
         }
-        Ok(self.comparable || Comparison::new(&budget.rows, measure(&binary, false)?).print("budget"))
+        Ok(self.comparable || Comparison::new(&budget.rows, self.measure(&binary)?).print("budget"))
+    }
+
+    /// The cost of each row, in the order of the rows.
+    fn measure(&self, binary: &Path) -> Result<Vec<(String, Cost)>> {
+        let mut folder = TempDir::with_prefix("bcproxy-instructions-")?;
+        if let Some(keep) = &self.keep {
+            std::fs::create_dir_all(keep)?;
+            folder = TempDir::with_prefix_in("dumps-", keep)?;
+            folder.disable_cleanup(true);
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(PEER_THREADS).enable_all().build()?;
+        let outcome = runtime.block_on(async {
+            let upstream = Upstream::start().await?;
+            let mut costs = Vec::new();
+            for row in rows::all().into_iter().filter(|row| row.name.contains(&self.only)) {
+                costs.push((row.name.to_owned(), cost_of(&row, binary, &upstream, folder.path(), self.quick).await?));
+            }
+            Ok(costs)
+        });
+        if outcome.is_err() {
+            eprintln!("what the proxies wrote is kept in {}", folder.keep().display());
+        }
+        outcome
     }
 }
 
@@ -149,24 +183,6 @@ fn build_as_packages_do() -> Result<PathBuf> {
 
 /// The packages' program is static, so the C library of this machine plays no part.
 const TARGET: &str = "x86_64-unknown-linux-musl";
-
-/// The cost of each row, in the order of the rows.
-fn measure(binary: &Path, quick: bool) -> Result<Vec<(String, Cost)>> {
-    let folder = TempDir::with_prefix("bcproxy-instructions-")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(PEER_THREADS).enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        let upstream = Upstream::start().await?;
-        let mut costs = Vec::new();
-        for row in rows::all() {
-            costs.push((row.name.to_owned(), cost_of(&row, binary, &upstream, folder.path(), quick).await?));
-        }
-        Ok(costs)
-    });
-    if outcome.is_err() {
-        eprintln!("what the proxies wrote is kept in {}", folder.keep().display());
-    }
-    outcome
-}
 
 /// The lowest of several rounds: what a busy machine adds, such as timers that expire meanwhile, is not the row's.
 ///

@@ -50,12 +50,8 @@ fuzz_target!(|input: &[u8]| {
 
     let value: Value = match serde_json::from_str(&body) {
         Ok(value) => value,
-        // This reader has only numbers of a certain size, and no halves of surrogate pairs.
-        Err(error)
-            if ["number out of range", "hex escape", "surrogate"].iter().any(|it| error.to_string().contains(it)) =>
-        {
-            return;
-        }
+        // This reader has only numbers of a certain size.
+        Err(error) if error.to_string().contains("number out of range") => return,
         Err(error) => panic!("{body} was read: {error}"),
     };
     let mut followed = Vec::new();

@@ -2,20 +2,19 @@
 //!
 //! Source: OData JSON Format 4.0, "Bind Operation" and "Entity Reference".
 
-use std::fmt;
+use std::borrow::Cow;
 
 use memchr::{memchr_iter, memmem};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::members::each_item;
+use crate::json::{JsonError, JsonString, JsonVisitor, read_json};
 
 /// The addresses in a body, in their order.
 #[derive(Debug)]
 pub struct BodyAddresses<'t> {
     body: &'t str,
-    /// Where each of them stands, and the address itself, unescaped.
-    found: Vec<(&'t RawValue, String)>,
+    /// Each of them as it stands there, and unescaped.
+    found: Vec<(&'t str, Cow<'t, str>)>,
 }
 
 /// What may still be read of the bodies in one request: a batch has one allowance for all of its parts.
@@ -23,13 +22,12 @@ pub struct BodyAddresses<'t> {
 pub struct Allowance {
     values: usize,
     addresses: usize,
-    exceeded: Option<Bound>,
 }
 
 /// A bound on what is read of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Bound {
-    /// All members of objects and items of lists together.
+    /// Objects, lists and what is in them, all together.
     #[error("it has more than 1,000,000 values")]
     Values,
     /// All addresses together.
@@ -42,7 +40,10 @@ pub enum Bound {
 pub enum Unreadable {
     /// It is no JSON, or nested too deeply.
     #[error(transparent)]
-    NotJson(#[from] serde_json::Error),
+    NotJson(#[from] JsonError),
+    /// It is JSON, but not what is expected there.
+    #[error(transparent)]
+    Unexpected(#[from] serde_json::Error),
     /// It is more than one request may bring.
     #[error(transparent)]
     TooMuch(#[from] Bound),
@@ -59,36 +60,24 @@ pub fn may_contain_addresses(body: &[u8]) -> bool {
 }
 
 impl<'t> BodyAddresses<'t> {
-    /// Parses all of a body and finds its addresses. Parsing stops as soon as the body exceeds the allowance.
+    /// Reads all of a body and finds its addresses. Reading stops as soon as the body exceeds the allowance.
     ///
     /// # Errors
     /// With the place, if the body is no JSON, or nested in more than 127 levels.
     pub fn find(body: &'t str, allowance: &mut Allowance) -> Result<Self, Unreadable> {
-        let mut found = Vec::new();
-        let read = read_whole(body, Collector { found: Some(&mut found), allowance: &mut *allowance });
-        if let Some(bound) = allowance.exceeded {
-            return Err(bound.into());
-        }
-        read?;
-        Ok(Self::of_values(body, found)?)
+        let mut finder = Finder { found: Vec::new(), allowance, is_address: false, open: 0 };
+        read_json(body, &mut finder)?;
+        Ok(Self { body, found: finder.found })
     }
 
-    /// Some string values in a body.
-    ///
-    /// # Errors
-    /// With the place, if one of them is no string.
-    pub fn of_values(body: &'t str, values: Vec<&'t RawValue>) -> Result<Self, serde_json::Error> {
-        let unescaped = |raw: &'t RawValue| {
-            let address = serde_json::from_str(raw.get());
-            // Its own error counts from the beginning of the value.
-            address.map(|address| (raw, address)).map_err(|error| whole_error(body).unwrap_or(error))
-        };
-        Ok(Self { body, found: values.into_iter().map(unescaped).collect::<Result<_, _>>()? })
+    /// The only address in a body: a value that has to be a string.
+    pub fn of_value(body: &'t str, value: &'t RawValue) -> Result<Self, serde_json::Error> {
+        Ok(Self { body, found: vec![(value.get(), serde_json::from_str(value.get())?)] })
     }
 
     /// The addresses, unescaped.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.found.iter().map(|(_, address)| address.as_str())
+        self.found.iter().map(|(_, address)| &**address)
     }
 
     /// The body with some addresses replaced and all else unchanged. `replacements` has the order of
@@ -97,12 +86,12 @@ impl<'t> BodyAddresses<'t> {
         let (mut written, mut rest, mut position) = (String::with_capacity(self.body.len() + 64), self.body, 0);
         for ((raw, _), replacement) in self.found.iter().zip(replacements) {
             let Some(replacement) = replacement else { continue };
-            let start = raw.get().as_ptr().addr() - self.body.as_ptr().addr();
+            let start = raw.as_ptr().addr() - self.body.as_ptr().addr();
             let Some((before, from)) = rest.split_at_checked(start - position) else { continue };
-            let Some((_, after)) = from.split_at_checked(raw.get().len()) else { continue };
+            let Some((_, after)) = from.split_at_checked(raw.len()) else { continue };
             written.push_str(before);
             written.push_str(&serde_json::Value::from(replacement.as_str()).to_string());
-            position = start + raw.get().len();
+            position = start + raw.len();
             rest = after;
         }
         written + rest
@@ -111,17 +100,17 @@ impl<'t> BodyAddresses<'t> {
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self { values: MAX_VALUES, addresses: MAX_ADDRESSES, exceeded: None }
+        Self { values: MAX_VALUES, addresses: MAX_ADDRESSES }
     }
 }
 
 impl Allowance {
     fn take_value(&mut self) -> Result<(), Bound> {
-        take(&mut self.values).ok_or(Bound::Values).inspect_err(|bound| self.exceeded = Some(*bound))
+        take(&mut self.values).ok_or(Bound::Values)
     }
 
     fn take_address(&mut self) -> Result<(), Bound> {
-        take(&mut self.addresses).ok_or(Bound::Addresses).inspect_err(|bound| self.exceeded = Some(*bound))
+        take(&mut self.addresses).ok_or(Bound::Addresses)
     }
 }
 
@@ -131,18 +120,7 @@ fn take(left: &mut usize) -> Option<()> {
     Some(())
 }
 
-/// What is wrong with a body, and where. Nothing of it is kept.
-fn whole_error(body: &str) -> Option<serde_json::Error> {
-    read_whole(body, Collector { found: None, allowance: &mut Allowance::default() }).err()
-}
-
-fn read_whole<'t>(body: &'t str, collector: Collector<'_, 't>) -> Result<(), serde_json::Error> {
-    let mut reader = serde_json::Deserializer::from_str(body);
-    collector.deserialize(&mut reader)?;
-    reader.end()
-}
-
-/// All members and items in the bodies of a request.
+/// All values in the bodies of a request.
 const MAX_VALUES: usize = 1_000_000;
 
 /// All addresses in the bodies of a request.
@@ -151,122 +129,60 @@ const MAX_ADDRESSES: usize = 10_000;
 /// The annotations that contain an address. OData 4.01 leaves `odata.` out.
 const ANNOTATIONS: [&str; 4] = ["odata.bind", "odata.id", "bind", "id"];
 
-/// Whether the name of a member is one of an address; reads a name without copying it.
-struct NamesAddress;
-
-impl<'t> DeserializeSeed<'t> for NamesAddress {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'t>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
-    }
+/// Finds the addresses in a body while it is read.
+struct Finder<'a, 't> {
+    found: Vec<(&'t str, Cow<'t, str>)>,
+    allowance: &'a mut Allowance,
+    /// Whether the next value is an address if it is a string.
+    is_address: bool,
+    /// The same for what follows in each object and list that is open, the innermost lowest.
+    open: u128,
 }
 
-impl Visitor<'_> for NamesAddress {
-    type Value = bool;
+impl<'t> JsonVisitor<'t> for Finder<'_, 't> {
+    type Error = Unreadable;
 
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("a name")
+    fn name(&mut self, name: JsonString<'t>) -> Result<(), Unreadable> {
+        // A body has thousands of names, and most hold no annotation.
+        self.is_address = name.may_end_with(*b"dD") && names_address(&name.unescaped()?);
+        Ok(())
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
-        // From its end: a body has thousands of names, and most hold no annotation.
-        let ends_with = |known: &&str| {
-            let (before, annotation) = name.as_bytes().split_at_checked(name.len().checked_sub(known.len())?)?;
-            Some(before.last() == Some(&b'@') && annotation.eq_ignore_ascii_case(known.as_bytes()))
-        };
-        Ok(ANNOTATIONS.iter().any(|known| ends_with(known).unwrap_or(false)))
-    }
-}
-
-/// Collects the addresses inside a value; without `found`, only reads it.
-struct Collector<'f, 't> {
-    found: Option<&'f mut Vec<&'t RawValue>>,
-    allowance: &'f mut Allowance,
-}
-
-impl<'t> Collector<'_, 't> {
-    /// The same for a value inside this one.
-    fn inner(&mut self) -> Collector<'_, 't> {
-        Collector { found: self.found.as_deref_mut(), allowance: &mut *self.allowance }
-    }
-}
-
-/// Adds a value to `found` if it is a string.
-fn add<'t>(value: &'t RawValue, found: &mut Vec<&'t RawValue>, allowance: &mut Allowance) -> Result<(), Bound> {
-    if value.get().starts_with('"') {
-        allowance.take_address()?;
-        found.push(value);
-    }
-    Ok(())
-}
-
-impl<'t> DeserializeSeed<'t> for Collector<'_, 't> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'t>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'t> Visitor<'t> for Collector<'_, 't> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'t>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(names_address) = map.next_key_seed(NamesAddress)? {
-            self.allowance.take_value().map_err(A::Error::custom)?;
-            let Some(found) = self.found.as_deref_mut().filter(|_| names_address) else {
-                map.next_value_seed(self.inner())?;
-                continue;
-            };
-            let value: &'t RawValue = map.next_value()?;
-            if value.get().starts_with('[') {
-                let item = |item| {
-                    self.allowance.take_value()?;
-                    add(item, found, self.allowance)
-                };
-                each_item(value, item).map_err(A::Error::custom)?;
-            } else {
-                add(value, found, self.allowance).map_err(A::Error::custom)?;
-            }
+    fn string(&mut self, value: JsonString<'t>) -> Result<(), Unreadable> {
+        if self.is_address {
+            self.allowance.take_address()?;
+            self.found.push((value.raw(), value.unescaped()?));
         }
-        Ok(())
+        self.scalar()
     }
 
-    fn visit_seq<A: SeqAccess<'t>>(mut self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(self.inner())?.is_some() {
-            self.allowance.take_value().map_err(A::Error::custom)?;
-        }
-        Ok(())
+    fn scalar(&mut self) -> Result<(), Unreadable> {
+        Ok(self.allowance.take_value()?)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn object(&mut self) -> Result<(), Unreadable> {
+        self.open <<= 1;
+        self.scalar()
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn list(&mut self) -> Result<(), Unreadable> {
+        self.open = self.open << 1 | u128::from(self.is_address);
+        self.scalar()
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn end(&mut self) {
+        self.open >>= 1;
+        self.is_address = self.open & 1 == 1;
     }
+}
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
+/// Whether the name of a member is one of an address.
+fn names_address(name: &str) -> bool {
+    let ends_with = |known: &&str| {
+        let (before, annotation) = name.as_bytes().split_at_checked(name.len().checked_sub(known.len())?)?;
+        Some(before.last() == Some(&b'@') && annotation.eq_ignore_ascii_case(known.as_bytes()))
+    };
+    ANNOTATIONS.iter().any(|known| ends_with(known).unwrap_or(false))
 }
 
 #[cfg(test)]
@@ -293,9 +209,9 @@ mod tests {
             {"c@Odata.Bind":["\u0033", null, "4"]}], "d\u0040odata.bind":"5", "@odata.bind":{"x@odata.bind":"6"},"n":1.50} "##;
         let addresses = BodyAddresses::find(body, &mut Allowance::default()).unwrap();
         let found: Vec<String> = addresses.iter().map(str::to_owned).collect();
-        assert_eq!(found, ["1", "2", "3", "4", "5"]);
-        assert_eq!(addresses.replaced(&[const { None }; 5]), body);
-        let replaced = addresses.replaced(&[None, Some("\"x".to_owned()), None, None, Some("y".to_owned())]);
+        assert_eq!(found, ["1", "2", "3", "4", "5", "6"]);
+        assert_eq!(addresses.replaced(&[const { None }; 6]), body);
+        let replaced = addresses.replaced(&[None, Some("\"x".to_owned()), None, None, Some("y".to_owned()), None]);
         assert_eq!(replaced, body.replace("\"2\"", r#""\"x""#).replace("\"5\"", "\"y\""));
     }
 
@@ -305,7 +221,7 @@ mod tests {
         let bound = |body: &str, allowance: &mut Allowance| match BodyAddresses::find(body, allowance) {
             Ok(_) => None,
             Err(Unreadable::TooMuch(bound)) => Some(bound),
-            Err(Unreadable::NotJson(error)) => panic!("{error}"),
+            Err(error) => panic!("{error}"),
         };
         // What follows is no JSON, and is not reached.
         for (body, beyond) in [

@@ -1,5 +1,7 @@
 //! Addresses inside a request's body, read like those of requests of their own.
 
+use std::fmt;
+
 use crate::business_central::address::{BodyAddress, BodyBase, EnvironmentAddress, Resource};
 use crate::business_central::body_addresses::Unreadable;
 use crate::config;
@@ -79,6 +81,7 @@ impl<L: LookUp> BodyContext<'_, L> {
             Ok(read) => Ok(Some(read)),
             Err(_) if !self.is_confined() => Ok(None),
             Err(Unreadable::NotJson(error)) => Err(not_json(&error)),
+            Err(Unreadable::Unexpected(error)) => Err(not_json(&error)),
             Err(Unreadable::TooMuch(bound)) => {
                 let message = format!(
                     "The body is too much to check for addresses outside the route's company: {bound}. Send it in parts, or through \
@@ -91,7 +94,7 @@ impl<L: LookUp> BodyContext<'_, L> {
 }
 
 /// The rejection of a body that can't be read as JSON.
-pub fn not_json(error: &serde_json::Error) -> Rejection {
+pub fn not_json(error: &impl fmt::Display) -> Rejection {
     let message = format!("The body's JSON can't be read ({error}), so its company is not known. Correct the body.");
     Rejection::new(Kind::BadRequest, message)
 }

@@ -87,7 +87,7 @@ async fn check_webhook(
     context: &BodyContext<'_, impl LookUp>,
 ) -> Result<Option<String>, Rejection> {
     let Some(value) = members.get("resource").filter(|value| value.get() != "null") else { return Ok(None) };
-    let Some(addresses) = context.readable(BodyAddresses::of_values(body, vec![value]))? else { return Ok(None) };
+    let Some(addresses) = context.readable(BodyAddresses::of_value(body, value))? else { return Ok(None) };
     let asked = addresses.iter().next().unwrap_or_default();
     context.environment.check_target(asked)?;
     let mut watched = Resource::from_webhook(asked, context.environment)?;
