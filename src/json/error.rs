@@ -34,7 +34,7 @@ pub enum Reason {
     Escape,
     #[error("half of a surrogate pair")]
     Surrogate,
-    #[error("nested in more than 127 levels")]
+    #[error("recursion limit exceeded: more than 127 levels")]
     Depth,
     #[error("it ends too early")]
     Unfinished,

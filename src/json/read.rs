@@ -224,7 +224,7 @@ mod tests {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(understood(&nested(127)).is_ok());
         let error = understood(&nested(128)).unwrap_err();
-        assert_eq!(error.to_string(), "nested in more than 127 levels at line 1 column 128");
+        assert_eq!(error.to_string(), "recursion limit exceeded: more than 127 levels at line 1 column 128");
     }
 
     proptest! {
