@@ -27,6 +27,7 @@ pub async fn accept(
     connection_limit: ConnectionLimit,
     service: Service,
 ) {
+    let service = Arc::new(service);
     let notices = Arc::new(Semaphore::new(MAX_NOTICES));
     let accept_connection = |(socket, peer): (TcpStream, SocketAddr)| {
         let (of_listener, terms, service) = (terms.clone(), terms.in_force(), service.clone());
@@ -129,7 +130,7 @@ async fn serve_balanced(
     balancer: SocketAddr,
     mut slot: ConnectionSlot,
     of_listener: Terms,
-    service: Service,
+    service: Arc<Service>,
     notices: Arc<Semaphore>,
 ) {
     let terms = of_listener.in_force();

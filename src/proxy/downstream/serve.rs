@@ -1,7 +1,7 @@
 //! Serves accepted connections: lets hyper parse their requests, and drains them on stop.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -50,42 +50,62 @@ pub struct Service {
     pub stop: Stop,
 }
 
+// The futures of connections are what idle clients cost most. An `async fn` would hold each argument twice.
+
 /// Serves a connection over plain HTTP.
-pub async fn serve_plain(socket: TcpStream, peer: SocketAddr, terms: Terms, _slot: ConnectionSlot, service: Service) {
-    let stream = {
-        let socket = Socket::new(socket, peer, Scheme::HTTP, &service.memory, terms);
-        let client = socket.connection.clone();
-        Box::new(RequestStream::new(socket, client))
-    };
-    serve(stream, service).await;
+pub fn serve_plain(
+    socket: TcpStream,
+    peer: SocketAddr,
+    terms: Terms,
+    slot: ConnectionSlot,
+    service: Arc<Service>,
+) -> impl Future<Output = ()> {
+    let socket = Socket::new(socket, peer, Scheme::HTTP, &service.memory, terms);
+    let client = socket.connection.clone();
+    serve(Box::new(RequestStream::new(socket, client)), slot, service)
 }
 
 /// Serves a connection over HTTPS.
-pub async fn serve_secured(
+pub fn serve_secured(
     socket: TcpStream,
     peer: SocketAddr,
     tls: TlsAcceptor,
     terms: Terms,
-    _slot: ConnectionSlot,
-    service: Service,
-) {
+    slot: ConnectionSlot,
+    service: Arc<Service>,
+) -> impl Future<Output = ()> {
     // Boxed: an idle connection need not hold the memory of a handshake.
-    let mut securing = Box::pin(TlsSocket::accept(socket, peer, tls, &service.memory, terms));
-    let tls_socket = tokio::select! {
-        biased;
-        tls_socket = &mut securing => tls_socket,
-        () = service.stop.draining.cancelled() => match tokio::time::timeout(LAST_REQUEST_TIMEOUT, &mut securing).await {
-            Ok(tls_socket) => tls_socket,
-            Err(_) => return,
-        },
+    let securing = Box::pin(secure(socket, peer, tls, terms, slot, service));
+    async move {
+        if let Some((socket, slot, service)) = securing.await {
+            let client = socket.connection();
+            serve(Box::new(RequestStream::new(socket, client)), slot, service).await;
+        }
+    }
+}
+
+/// Establishes TLS. `None` if that fails: then the client knows why, as far as it can be told.
+async fn secure(
+    socket: TcpStream,
+    peer: SocketAddr,
+    tls: TlsAcceptor,
+    terms: Terms,
+    slot: ConnectionSlot,
+    service: Arc<Service>,
+) -> Option<(TlsSocket, ConnectionSlot, Arc<Service>)> {
+    let tls_socket = {
+        let mut accepting = pin!(TlsSocket::accept(socket, peer, tls, &service.memory, terms));
+        tokio::select! {
+            biased;
+            tls_socket = &mut accepting => tls_socket,
+            () = service.stop.draining.cancelled() => {
+                tokio::time::timeout(LAST_REQUEST_TIMEOUT, &mut accepting).await.ok()?
+            }
+        }
     };
-    drop(securing);
     let client = peer.ip().to_canonical();
     match tls_socket {
-        Ok(socket) => {
-            let client = socket.connection();
-            serve(Box::new(RequestStream::new(socket, client)), service).await;
-        }
+        Ok(socket) => return Some((socket, slot, service)),
         Err(reason @ TlsAcceptError::NoData) => {
             tracing::debug!(%client, "an HTTPS connection was not established: {reason}");
         }
@@ -97,25 +117,33 @@ pub async fn serve_secured(
             service.stop.ending.run_until_cancelled(reason.response()).await;
         }
     }
+    None
 }
 
 /// Serves one client until either side closes the connection.
 ///
 /// The stream is boxed because each future keeps a copy of what it passes on. An idle connection would hold four.
-async fn serve<S: Readable>(mut stream: Box<RequestStream<S>>, service: Service) {
-    let Service { path, current, rejected, stop, .. } = service;
-    let client = stream.connection().clone();
-    while let Some(idle) = serve_requests(stream, &client, &path, &current, &rejected, &stop).await {
-        stream = idle;
-        tokio::select! {
-            biased;
-            () = stop.draining.cancelled() => {
-                if !client.has_unread() || !stream.readable(LAST_REQUEST_TIMEOUT).await {
-                    return;
+fn serve<S: Readable>(
+    mut stream: Box<RequestStream<S>>,
+    slot: ConnectionSlot,
+    service: Arc<Service>,
+) -> impl Future<Output = ()> {
+    async move {
+        let client = stream.connection().clone();
+        let draining = &service.stop.draining;
+        while let Some(idle) = serve_requests(stream, &client, &service).await {
+            stream = idle;
+            tokio::select! {
+                biased;
+                () = draining.cancelled() => {
+                    if !client.has_unread() || !stream.readable(LAST_REQUEST_TIMEOUT).await {
+                        break;
+                    }
                 }
+                is_readable = stream.readable(service.current.snapshot().keep_alive) => if !is_readable { break },
             }
-            is_readable = stream.readable(current.snapshot().keep_alive) => if !is_readable { return },
         }
+        drop(slot);
     }
 }
 
@@ -123,11 +151,9 @@ async fn serve<S: Readable>(mut stream: Box<RequestStream<S>>, service: Service)
 async fn serve_requests<S: Readable>(
     stream: Box<RequestStream<S>>,
     client: &Arc<ClientConnection>,
-    path: &DataPath,
-    current: &Current,
-    rejected: &RejectedConnections,
-    stop: &Stop,
+    service: &Service,
 ) -> Option<Box<RequestStream<S>>> {
+    let Service { path, current, rejected, stop, .. } = service;
     let service = service_fn(|request: Request<Incoming>| {
         let number = client.request_begins(&request.body().size_hint());
         let responding = path.clone().call(Arrived { client: client.clone(), number, request });
@@ -140,7 +166,8 @@ async fn serve_requests<S: Readable>(
         // The drain first: a response that follows announces that the connection closes.
         biased;
         () = stop.draining.cancelled() => {
-            let finished = async {
+            // Boxed because it is rare: every connection's future would be larger by it.
+            let finished = Box::pin(async {
                 match last_request(&mut connection, client).await {
                     Some(result) => result,
                     None => {
@@ -148,7 +175,7 @@ async fn serve_requests<S: Readable>(
                         (&mut *connection).await
                     }
                 }
-            };
+            });
             stop.ending.run_until_cancelled(finished).await?
         }
         result = unless(&mut connection, || client.is_idle()) => match result {
