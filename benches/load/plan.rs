@@ -141,7 +141,7 @@ impl Plan {
 
     /// From the last response to the look at the memory that is still in use.
     pub fn settling(&self) -> Duration {
-        if self.quick { Duration::ZERO } else { Duration::from_secs(5) }
+        if self.quick { Duration::ZERO } else { Duration::from_secs(12) }
     }
 
     /// Those that don't log requests.

@@ -8,10 +8,12 @@
 //! | `telemetry_export` | the exporter of telemetry for a collector |
 //! | `postponed` | changes of the configuration that need a restart |
 //! | `file_watcher` | notices changes on disk |
+//! | `freed_memory` | returns freed memory to the system |
 //! | `service_manager` | systemd, or the service control manager of Windows |
 
 mod admin_runtime;
 mod file_watcher;
+mod freed_memory;
 mod postponed;
 mod service;
 pub mod service_manager;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin_runtime::AdminRuntime;
 use super::file_watcher::FileWatcher;
+use super::freed_memory;
 use super::postponed;
 use super::service_manager::ServiceManager;
 use super::signals::{Signal, Signals};
@@ -120,11 +121,15 @@ impl Service {
         // The first day's warnings were those of the file.
         let mut daily = tokio::time::interval_at(Instant::now() + DAY, DAY);
         let mut readiness = tokio::time::interval(READINESS_INTERVAL);
-        readiness.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut memory = tokio::time::interval(freed_memory::INTERVAL);
+        for interval in [&mut readiness, &mut memory] {
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
         loop {
             tokio::select! {
                 _ = daily.tick() => self.warn_of_certificates(),
                 _ = readiness.tick() => self.proxy.log_readiness(),
+                _ = memory.tick() => freed_memory::return_to_system(),
                 signal = signals.next() => match signal {
                     Signal::Stop => break,
                     Signal::Reload(cause) => drop(self.reload(cause).await),
