@@ -1,6 +1,5 @@
 //! Memory that was freed goes back to the system.
 
-use std::hint::black_box;
 use std::thread;
 use std::time::Duration;
 
@@ -12,8 +11,6 @@ pub const INTERVAL: Duration = Duration::from_secs(10);
 /// The allocator does so while threads allocate, and when one ends. After a burst, nothing of it may happen for hours:
 /// 10,000 idle connections would occupy twice the memory that they need. So a thread begins and ends.
 pub fn return_to_system() {
-    // The thread has to have used the allocator.
-    let thread = || drop(black_box(Box::new(0_u8)));
-    // Where no thread can be started, there will be another attempt.
-    let _ = thread::Builder::new().name("memory".to_owned()).spawn(thread);
+    // Its result is there so that it has used the allocator. If it can't be started, there will be another attempt.
+    let _ = thread::Builder::new().name("memory".to_owned()).spawn(|| Box::new(0_u8));
 }

@@ -48,10 +48,16 @@ impl TokenRefresher {
         }
     }
 
-    pub async fn run(mut self) {
-        loop {
-            self.attempt().await;
-            self.wait_for_next_attempt().await;
+    /// Runs as long as it is polled.
+    ///
+    /// There is one for each application, which waits nearly always. So what is rare is boxed.
+    #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+    pub fn run(mut self) -> impl Future<Output = ()> {
+        async move {
+            loop {
+                Box::pin(self.attempt()).await;
+                self.wait_for_next_attempt().await;
+            }
         }
     }
 
@@ -79,7 +85,7 @@ impl TokenRefresher {
         if let Some(TokenUnavailable { error, retry_at }) = failure {
             tokio::select! {
                 () = tokio::time::sleep_until(retry_at) => {}
-                () = self.credential_changed(), if error.needs_setup() => {}
+                () = Box::pin(self.credential_changed()), if error.needs_setup() => {}
             }
             return;
         }

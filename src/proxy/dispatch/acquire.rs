@@ -1,6 +1,6 @@
 //! What an attempt needs: an application, its token, and a permit of its limiter.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -68,21 +68,8 @@ impl Dispatch {
         let mut acquire = pin!(limiter.acquire(client, self.draft.deadline, self.priority));
         let (acquired, waited) = match futures_util::poll!(&mut acquire) {
             Poll::Ready(acquired) => (Ok(acquired), Duration::ZERO),
-            Poll::Pending => {
-                let began = Instant::now();
-                let memory = &exchange.memory;
-                // Without the memory for a queued request, this one leaves the queue at once.
-                let _held = memory.hold(QUEUED_BYTES)?;
-                let _queued = exchange.snapshot.records.observed_clients.queued(exchange.client_marks());
-                let acquired = tokio::select! {
-                    biased;
-                    acquired = memory.or_evicted(acquire) => acquired.map_err(Rejection::from),
-                    () = self.draft.abandoned() => Err(Fault::ClientGone.into()),
-                };
-                let waited = began.elapsed();
-                exchange.note_stage_of(Stage::Queue, began, waited);
-                (acquired, waited)
-            }
+            // Boxed: otherwise the future of each request would be larger by it.
+            Poll::Pending => Box::pin(self.wait_in_queue(acquire)).await?,
         };
         let ahead = match &acquired {
             Ok(Ok(permit)) => Some(permit.ahead),
@@ -94,6 +81,27 @@ impl Dispatch {
             exchange.notes.set_queued(Queued { waited: self.waited, ahead });
         }
         acquired.map(|acquired| acquired.map(Some))
+    }
+
+    /// What comes of waiting, and how long it took.
+    async fn wait_in_queue<P>(
+        &self,
+        acquire: Pin<&mut impl Future<Output = P>>,
+    ) -> Result<(Result<P, Rejection>, Duration), Rejection> {
+        let exchange = &self.draft.exchange;
+        let began = Instant::now();
+        let memory = &exchange.memory;
+        // Without the memory for a queued request, this one leaves the queue at once.
+        let _held = memory.hold(QUEUED_BYTES)?;
+        let _queued = exchange.snapshot.records.observed_clients.queued(exchange.client_marks());
+        let acquired = tokio::select! {
+            biased;
+            acquired = memory.or_evicted(acquire) => acquired.map_err(Rejection::from),
+            () = self.draft.abandoned() => Err(Fault::ClientGone.into()),
+        };
+        let waited = began.elapsed();
+        exchange.note_stage_of(Stage::Queue, began, waited);
+        Ok((acquired, waited))
     }
 }
 

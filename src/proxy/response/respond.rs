@@ -16,11 +16,13 @@ use crate::proxy::snapshot::Snapshot;
 use crate::proxy::step::{Arrived, Inbound, Received};
 
 /// Responds to a request. `steps` are the other steps; the snapshot is the configuration that the request is served by.
-pub async fn respond<F>(
+///
+/// Not an `async fn`, which would hold the request longer than needed.
+pub fn respond<F>(
     Arrived { client, number, request }: Arrived,
     snapshot: Arc<Snapshot>,
     steps: impl FnOnce(Inbound) -> F + Send + 'static,
-) -> Result<Response<ResponseBody>, Infallible>
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + Send
 where
     F: Future<Output = Result<Received, LocalResponse>> + Send + 'static,
 {
@@ -28,13 +30,15 @@ where
     let exchange = Arc::new(Exchange::new(client, &head, snapshot));
     let (body, unread) = ClientBody::new(body, &head, number, exchange.client.clone());
     let inbound = Inbound { exchange: exchange.clone(), head: Box::new(head), body };
-    if exchange.only_reads() {
-        return Ok(relayed(exchange, steps, inbound, unread).await);
+    async move {
+        if exchange.only_reads() {
+            return Ok(relayed(exchange, steps, inbound, unread).await);
+        }
+        // A task of its own: a write in flight must not end because its client's connection did. Boxed, because a task
+        // is moved several times before it begins.
+        let relayed = tokio::spawn(Box::pin(relayed(exchange.clone(), steps, inbound, unread)));
+        Ok(relayed.await.unwrap_or_else(|_| rejected(exchange, Rejection::new(Kind::Internal, FAILED))))
     }
-    // A task of its own: a write in flight must not end because its client's connection did. Boxed, because a task is
-    // moved several times before it begins.
-    let relayed = tokio::spawn(Box::pin(relayed(exchange.clone(), steps, inbound, unread)));
-    Ok(relayed.await.unwrap_or_else(|_| rejected(exchange, Rejection::new(Kind::Internal, FAILED))))
 }
 
 /// The response to the client, whatever it is made from. `unread` receives what no step read of the request's body.

@@ -111,37 +111,43 @@ impl Upstream {
     }
 
     /// Sends a request, whose URI is path and query only, and waits for the head of the response.
-    pub async fn send(&self, mut request: Request<RequestBody>) -> Result<Response<UpstreamBody>, SendError> {
-        loop {
-            let (mut connection, is_new) = match self.0.pool.take(only_reads(request.method())) {
-                Some(connection) => (connection, false),
-                // Boxed because it is rare: otherwise every request's future would be larger by it.
-                None => match Box::pin(self.connect()).await {
-                    Ok(connection) => (connection, true),
-                    Err(reason) => return Err(SendError { reason, unsent: Some(Box::new(request)) }),
-                },
-            };
-            connection.request.begins(request.headers());
-            let mut error = match connection.sender.try_send_request(request).await {
-                // Nobody asked for it, and the bytes that follow are not HTTP: the connection is dropped.
-                Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                    return Err(SendError { reason: SendFailure::Unusable(SWITCHES), unsent: None });
-                }
-                Ok(response) => return Ok(response.map(|body| UpstreamBody::new(body, connection, &self.0.pool))),
-                Err(error) => error,
-            };
-            request = match error.take_message() {
-                // It ended while it was idle: try the next one.
-                Some(unsent) if !is_new => unsent,
-                unsent => {
-                    let reason = match (connection.request.is_written(), error.into_error()) {
-                        (true, error) if error.is_parse_too_large() => SendFailure::Unusable(TOO_LARGE),
-                        (true, error) => SendFailure::Broken(error),
-                        (false, error) => SendFailure::Unsent(error),
-                    };
-                    return Err(SendError { reason, unsent: unsent.map(Box::new) });
-                }
-            };
+    #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+    pub fn send(
+        &self,
+        mut request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Response<UpstreamBody>, SendError>> {
+        async move {
+            loop {
+                let (mut connection, is_new) = match self.0.pool.take(only_reads(request.method())) {
+                    Some(connection) => (connection, false),
+                    // Boxed because it is rare: otherwise every request's future would be larger by it.
+                    None => match Box::pin(self.connect()).await {
+                        Ok(connection) => (connection, true),
+                        Err(reason) => return Err(SendError { reason, unsent: Some(Box::new(request)) }),
+                    },
+                };
+                connection.request.begins(request.headers());
+                let mut error = match connection.sender.try_send_request(request).await {
+                    // Nobody asked for it, and the bytes that follow are not HTTP: the connection is dropped.
+                    Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                        return Err(SendError { reason: SendFailure::Unusable(SWITCHES), unsent: None });
+                    }
+                    Ok(response) => return Ok(response.map(|body| UpstreamBody::new(body, connection, &self.0.pool))),
+                    Err(error) => error,
+                };
+                request = match error.take_message() {
+                    // It ended while it was idle: try the next one.
+                    Some(unsent) if !is_new => unsent,
+                    unsent => {
+                        let reason = match (connection.request.is_written(), error.into_error()) {
+                            (true, error) if error.is_parse_too_large() => SendFailure::Unusable(TOO_LARGE),
+                            (true, error) => SendFailure::Broken(error),
+                            (false, error) => SendFailure::Unsent(error),
+                        };
+                        return Err(SendError { reason, unsent: unsent.map(Box::new) });
+                    }
+                };
+            }
         }
     }
 
