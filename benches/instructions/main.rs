@@ -96,6 +96,9 @@ impl Options {
         if options.record && !options.only.is_empty() {
             return Err("--record writes all rows; leave --only out".into());
         }
+        if !rows::all().iter().any(|row| row.name.contains(&options.only)) {
+            return Err(format!("no row has `{}` in its name; {} lists them", options.only, budget::FILE).into());
+        }
         Ok(options)
     }
 
@@ -147,12 +150,14 @@ impl Options {
 
     /// The cost of each row, in the order of the rows.
     fn measure(&self, binary: &Path) -> Result<Vec<(String, Cost)>> {
-        let mut folder = TempDir::with_prefix("bcproxy-instructions-")?;
-        if let Some(keep) = &self.keep {
-            std::fs::create_dir_all(keep)?;
-            folder = TempDir::with_prefix_in("dumps-", keep)?;
-            folder.disable_cleanup(true);
-        }
+        let mut folder = match &self.keep {
+            Some(keep) => {
+                std::fs::create_dir_all(keep)?;
+                TempDir::with_prefix_in("dumps-", keep)?
+            }
+            None => TempDir::with_prefix("bcproxy-instructions-")?,
+        };
+        folder.disable_cleanup(self.keep.is_some());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(PEER_THREADS).enable_all().build()?;
         let outcome = runtime.block_on(async {
             let upstream = Upstream::start().await?;

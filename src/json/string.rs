@@ -10,11 +10,12 @@ pub struct JsonString<'t> {
     start: usize,
     /// Behind its last one.
     end: usize,
+    /// Whether it may have escapes.
     is_escaped: bool,
 }
 
 impl<'t> JsonString<'t> {
-    /// The string between these places of a text, which is valid there. `is_escaped`: whether it has escapes.
+    /// The string between these places of a text, which is valid there. `is_escaped`: whether it may have escapes.
     pub fn new(text: &'t str, start: usize, end: usize, is_escaped: bool) -> Self {
         Self { text, start, end, is_escaped }
     }
