@@ -11,7 +11,7 @@ use bcproxy::simulator::{Latch, Script, Times};
 use hyper::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use crate::rig::{HeldClock, Plan, Prepared, Rig, send};
+use crate::rig::{HeldClock, Plan, Prepared, Rig, send, within};
 use crate::wire::Wire;
 
 impl Prepared {
@@ -171,9 +171,12 @@ async fn addresses_come_and_go_and_those_that_stay_drop_nobody() {
     latch.open();
     let (head, _) = busy.response().await;
     assert_eq!((head.status(), head.header("connection")), (StatusCode::OK, Some("close")));
-    while tokio::net::TcpStream::connect(added).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
+    within(async {
+        while tokio::net::TcpStream::connect(added).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     client.send("GET /api/customers HTTP/1.1\r\nHost: erp\r\n\r\n").await;
     assert_eq!(client.response().await.0.status(), 200, "the connection to the address that stayed was not touched");
 }

@@ -354,9 +354,12 @@ async fn the_wait_of_a_retry_counts_as_queued_even_if_it_is_rejected_in_the_end(
             let rig = rig.clone();
             async move { rig.get("/api/items").await.status }
         });
-        while rig.limiter_at(1).await != (0, 1) {
-            tokio::task::yield_now().await;
-        }
+        within(async {
+            while rig.limiter_at(1).await != (0, 1) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         clock.advance(Duration::from_secs(20)).await;
         assert_eq!(within(client).await.unwrap(), status);
     }

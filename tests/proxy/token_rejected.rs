@@ -6,7 +6,7 @@ use bcproxy::simulator::{Matcher, Script, Times};
 use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
 
-use crate::rig::{ClientResponse, HeldClock, Plan, Rejection, Rig, at_once, shared, within};
+use crate::rig::{ClientResponse, HeldClock, Plan, Rejection, Rig, at_once, shared, until};
 
 const COMPANY: &str = "CRONUS International Ltd.";
 
@@ -210,12 +210,7 @@ async fn a_claims_challenge_to_the_look_up_of_companies_is_answered_too() {
         })
         .await;
     // The first token was had without them.
-    within(async {
-        while rig.simulator.token_requests() == 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(|| rig.simulator.token_requests() > 0).await;
     rig.simulator.entra().require_claims(Some(r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#));
     assert_eq!(rig.get("/api/customers").await.status, 200);
     assert_eq!(rig.simulator.token_requests(), 2);

@@ -150,10 +150,15 @@ mod tests {
         assert!(messages.try_recv().is_err());
 
         drop(release);
+        // The workers' threads need time that the paused clock does not count.
+        let released = std::time::Instant::now();
+        let expect_soon = || assert!(released.elapsed() < Duration::from_secs(120), "the workers are still blocked");
         while liveness.stalled().is_some() {
+            expect_soon();
             tokio::task::yield_now().await;
         }
         while messages.try_recv().is_err() {
+            expect_soon();
             advance(1).await;
         }
         data_path.shutdown_background();
