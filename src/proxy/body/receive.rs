@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -111,8 +111,8 @@ impl Received {
         while !piece.is_empty() {
             // Blocks of one size leave no gaps in the allocator's pages. The first one of a body that drips is small.
             let capacity = if self.length < SMALL_BYTES { 0 } else { BLOCK_BYTES };
-            let block = self.blocks.pop_if(|block| block.len() < BLOCK_BYTES);
-            let mut block = block.unwrap_or_else(|| BytesMut::with_capacity(capacity));
+            let mut block = self.blocks.pop_if(|block| block.len() < BLOCK_BYTES).unwrap_or_default();
+            block.reserve(capacity.saturating_sub(block.len()));
             let (fits, rest) = piece.split_at(piece.len().min(BLOCK_BYTES - block.len()));
             block.extend_from_slice(fits);
             self.blocks.push(block);
@@ -144,11 +144,27 @@ impl Received {
         Ok(match self.file {
             Some(file) => RequestBody::spooled(file.finish()),
             None => {
-                let bytes = self.blocks.concat();
-                self.held.resize(self.length)?;
-                RequestBody::buffered(bytes.into(), Some(Arc::new(self.held)))
+                let (bytes, capacity) = joined(self.blocks);
+                self.held.resize(capacity as u64)?;
+                RequestBody::buffered(bytes, Some(Arc::new(self.held)))
             }
         })
+    }
+}
+
+/// The bytes of all blocks, and what they occupy. A single block is not copied if it is nearly full.
+fn joined(mut blocks: Vec<BytesMut>) -> (Bytes, usize) {
+    let is_single = blocks.len() == 1;
+    match blocks.pop_if(|block| is_single && block.capacity() - block.len() <= block.len() / 4) {
+        Some(block) => {
+            let capacity = block.capacity();
+            (block.freeze(), capacity)
+        }
+        None => {
+            let bytes = blocks.concat();
+            let length = bytes.len();
+            (bytes.into(), length)
+        }
     }
 }
 

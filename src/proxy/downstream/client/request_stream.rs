@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use hyper::StatusCode;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
@@ -135,12 +135,9 @@ impl<S: AsyncRead + Unpin> RequestStream<S> {
                     true => SCARCE_PASS_BYTES,
                     false => PASS_BYTES,
                 };
-                let part = buffer.remaining().min(most);
-                let mut part = ReadBuf::new(buffer.initialize_unfilled_to(part));
-                ready!(Pin::new(&mut self.inner).poll_read(context, &mut part))?;
-                let count = part.filled().len();
-                buffer.advance(count);
-                return Poll::Ready(Ok(count));
+                let before = buffer.filled().len();
+                ready!(Pin::new(&mut (&mut self.inner).take(most)).poll_read(context, buffer))?;
+                return Poll::Ready(Ok(buffer.filled().len() - before));
             }
             if ready!(self.poll_more(context))? == 0 {
                 return Poll::Ready(Ok(0));
@@ -252,10 +249,10 @@ const MAX_HEAD_BYTES: usize = 128 * 1024;
 const READ_BYTES: usize = 4096;
 
 /// Bytes of a body that hyper gets at once. Its buffer grows with them, and each upload has one.
-const PASS_BYTES: usize = 64 * 1024;
+const PASS_BYTES: u64 = 64 * 1024;
 
 /// The same while half of the memory for clients is used.
-const SCARCE_PASS_BYTES: usize = 8 * 1024;
+const SCARCE_PASS_BYTES: u64 = 8 * 1024;
 
 /// The beginning of every TLS connection: a handshake record of version 3 (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: &[u8] = &[0x16, 3];
